@@ -1,0 +1,26 @@
+//! Every decision floodwall takes about a packet, in plain Rust without a standard library.
+//!
+//! The crate is compiled twice: to BPF, where it runs on the NIC's packets over the kernel's maps, and to
+//! the host, where the same code runs over plain memory for tests, replay and fuzzing.
+//!
+//! A packet's way through it:
+//!
+//! 1. [`frame`]: how bytes of a packet are read, with the bounds checks that the verifier wants to see.
+//! 2. [`parse`]: a frame becomes a [`parse::Packet`], or is not IP, or is malformed.
+//! 3. [`decide`]: the stages, in order; the first one with an opinion gives the [`wire::Reason`].
+//!
+//! The stages ask two tables: [`prefix`] (longest match over the allowlist and the blocklist) and [`source`]
+//! (what each source has sent, and its token buckets). Both are algorithms over memory that [`tables`] hands
+//! out; [`wire`] says what that memory looks like to everyone who shares it.
+#![cfg_attr(not(test), no_std)]
+// Atomic instructions, which `core` does not offer for BPF, are written out in `wire::Word`.
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+
+mod branchless;
+pub mod decide;
+pub mod frame;
+pub mod parse;
+pub mod prefix;
+pub mod source;
+pub mod tables;
+pub mod wire;

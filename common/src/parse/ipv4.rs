@@ -1,0 +1,42 @@
+//! IPv4, RFC 791.
+
+use super::{Fragment, Network};
+use crate::{
+    frame::{Frame, Header},
+    prefix::Address,
+};
+
+const MORE_FRAGMENTS: u16 = 0x2000;
+const OFFSET_MASK: u16 = 0x1fff;
+
+#[inline(always)]
+pub(super) fn parse<F: Frame>(frame: &F, offset: u32) -> Option<Network> {
+    let header = frame.header::<20>(offset)?;
+    let version_ihl = header.u8(0);
+    let header_length = u32::from(version_ihl & 0xf) * 4;
+    let total_length = u32::from(header.be16(2));
+    if version_ihl >> 4 != 4
+        || header_length < 20
+        || total_length < header_length
+        || offset + total_length > frame.length()
+    {
+        return None;
+    }
+    let flags = header.be16(6);
+    let fragment = if flags & OFFSET_MASK != 0 {
+        Fragment::Later
+    } else if flags & MORE_FRAGMENTS != 0 {
+        Fragment::First
+    } else {
+        Fragment::Whole
+    };
+    Some(Network {
+        source: Address::v4(header.be32(12)),
+        destination: Address::v4(header.be32(16)),
+        payload: offset + header_length,
+        end: offset + total_length,
+        protocol: header.u8(9),
+        hop_limit: header.u8(8),
+        fragment,
+    })
+}

@@ -1,0 +1,31 @@
+//! Ethernet and VLAN tags.
+
+use crate::frame::{Frame, Header};
+
+/// EtherType of IPv4.
+pub(super) const IPV4: u16 = 0x0800;
+/// EtherType of IPv6.
+pub(super) const IPV6: u16 = 0x86dd;
+/// EtherType of a customer tag, IEEE 802.1Q.
+const VLAN: u16 = 0x8100;
+/// EtherType of a service tag, IEEE 802.1ad.
+const SERVICE_VLAN: u16 = 0x88a8;
+
+const ETHERNET: u32 = 14;
+const TAG: u32 = 4;
+
+/// The EtherType after up to two VLAN tags, and the offset of what it announces. `None` if the frame ends
+/// before: no IP can be in there.
+#[inline(always)]
+pub(super) fn parse<F: Frame>(frame: &F) -> Option<(u16, u32)> {
+    let ether_type = frame.header::<14>(0)?.be16(12);
+    if ether_type != VLAN && ether_type != SERVICE_VLAN {
+        return Some((ether_type, ETHERNET));
+    }
+    let ether_type = frame.header::<4>(ETHERNET)?.be16(2);
+    if ether_type != VLAN && ether_type != SERVICE_VLAN {
+        return Some((ether_type, ETHERNET + TAG));
+    }
+    let ether_type = frame.header::<4>(ETHERNET + TAG)?.be16(2);
+    Some((ether_type, ETHERNET + 2 * TAG))
+}

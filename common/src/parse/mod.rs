@@ -1,0 +1,134 @@
+//! From a frame to a packet.
+//!
+//! One function per header; each returns what comes next, or that the headers are malformed. Hostile headers
+//! are the rule here: lengths are held against the frame, offsets follow IHL and the extension-header chain,
+//! and whatever is IP but unknown above is still a packet with an address and a protocol.
+
+mod ipv4;
+mod ipv6;
+mod link;
+mod transport;
+
+use crate::{frame::Frame, prefix::Address};
+
+/// What a frame turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// IPv4 or IPv6.
+    Packet(Packet),
+    /// Anything else, which is passed on: ARP, LLDP, spanning tree, PPPoE, MPLS …
+    NotIp,
+    /// Claims to be IP and contradicts itself or ends too early.
+    Malformed,
+}
+
+/// Whether a packet is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Fragment {
+    /// Not fragmented (or an IPv6 atomic fragment, RFC 6946).
+    Whole = 0,
+    /// Offset 0, more to come: the transport header is here.
+    First = 1,
+    /// Offset above 0: no transport header.
+    Later = 2,
+}
+
+/// IP protocol numbers that floodwall reads above IP (IANA "Protocol Numbers").
+pub mod protocol {
+    /// ICMP, RFC 792.
+    pub const ICMP: u8 = 1;
+    /// TCP, RFC 9293.
+    pub const TCP: u8 = 6;
+    /// UDP, RFC 768.
+    pub const UDP: u8 = 17;
+    /// ICMPv6, RFC 4443.
+    pub const ICMPV6: u8 = 58;
+}
+
+/// TCP flags as they stand in the header's 14th byte.
+pub mod tcp_flag {
+    /// Synchronise sequence numbers.
+    pub const SYN: u8 = 0x02;
+    /// Acknowledgement.
+    pub const ACK: u8 = 0x10;
+}
+
+/// A packet's headers, as far as decisions need them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Source address.
+    pub source: Address,
+    /// Destination address.
+    pub destination: Address,
+    /// Bytes on the wire, link header included.
+    pub length: u32,
+    /// TCP or UDP source port; 0 where there is none.
+    pub source_port: u16,
+    /// TCP or UDP destination port; type and code for ICMP and ICMPv6; 0 where there is none.
+    pub destination_port: u16,
+    /// The protocol above IP and its extension headers.
+    pub protocol: u8,
+    /// TCP flags; 0 for other protocols.
+    pub tcp_flags: u8,
+    /// TTL or hop limit.
+    pub hop_limit: u8,
+    /// Whole, or which part of a fragmented packet.
+    pub fragment: Fragment,
+}
+
+impl Packet {
+    /// Asks for a new TCP connection.
+    #[inline(always)]
+    pub fn opens_connection(&self) -> bool {
+        self.protocol == protocol::TCP && self.tcp_flags & (tcp_flag::SYN | tcp_flag::ACK) == tcp_flag::SYN
+    }
+
+    /// Router or neighbour solicitation, advertisement or redirect that no router has forwarded (RFC 4861,
+    /// sections 4.1 to 4.5: hop limit 255).
+    #[inline(always)]
+    pub fn is_neighbour_discovery(&self) -> bool {
+        self.protocol == protocol::ICMPV6
+            && self.hop_limit == 255
+            && self.fragment as u8 == Fragment::Whole as u8
+            && matches!(self.destination_port >> 8, 133..=137)
+    }
+}
+
+/// What an IP header leads to.
+#[derive(Clone, Copy)]
+struct Network {
+    source: Address,
+    destination: Address,
+    /// Offset of the transport header in the frame.
+    payload: u32,
+    /// Offset of the end of the IP packet in the frame.
+    end: u32,
+    protocol: u8,
+    hop_limit: u8,
+    fragment: Fragment,
+}
+
+/// Parses a frame from its Ethernet header on.
+#[inline(always)]
+pub fn parse<F: Frame>(frame: &F) -> Parsed {
+    let Some((ether_type, offset)) = link::parse(frame) else { return Parsed::NotIp };
+    let network = match ether_type {
+        link::IPV4 => ipv4::parse(frame, offset),
+        link::IPV6 => ipv6::parse(frame, offset),
+        _ => return Parsed::NotIp,
+    };
+    let Some(network) = network else { return Parsed::Malformed };
+    let Some(transport) = transport::parse(frame, &network) else { return Parsed::Malformed };
+    Parsed::Packet(Packet {
+        source: network.source,
+        destination: network.destination,
+        length: frame.length(),
+        source_port: transport.source_port,
+        destination_port: transport.destination_port,
+        protocol: network.protocol,
+        tcp_flags: transport.tcp_flags,
+        hop_limit: network.hop_limit,
+        fragment: network.fragment,
+    })
+}

@@ -1,0 +1,166 @@
+//! Longest-prefix match over the allowlist and the blocklist, in one look-up.
+//!
+//! Where an allowlist prefix covers an address, however long or short, the table holds the allow: the one who
+//! builds it gives the allowlist precedence, so one search answers both stages. See [`crate::wire`] for the
+//! layout. Cost: one bit for an address with nothing listed near it; for an IPv4 address that is listed,
+//! about three cache lines. A multibit trie with controlled strides is described by Srinivasan & Varghese,
+//! "Fast address lookups using controlled prefix expansion" (TOCS 1999).
+
+use crate::{
+    branchless::{at_most, min},
+    tables::Tables,
+    wire::{
+        DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, Leaf, Line, MAX_SEARCHED_RUNS, SMALL_RUNS, Settings, Slot, TailWord,
+        bitmap_base, root_base,
+    },
+};
+
+/// An address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Family {
+    /// IPv4.
+    V4 = 0,
+    /// IPv6.
+    V6 = 1,
+}
+
+/// An address of either family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// Its family.
+    pub family: Family,
+    /// Its first 64 bits. An IPv4 address fills the top 32.
+    pub high: u64,
+    /// Its last 64 bits.
+    pub low: u64,
+}
+
+impl Address {
+    /// The IPv4 address with this value in host order.
+    #[inline(always)]
+    pub const fn v4(value: u32) -> Self {
+        Self { family: Family::V4, high: (value as u64) << 32, low: 0 }
+    }
+
+    /// The IPv6 address with these halves in host order.
+    #[inline(always)]
+    pub const fn v6(high: u64, low: u64) -> Self {
+        Self { family: Family::V6, high, low }
+    }
+}
+
+/// Nodes below the root: one for IPv4, seven for IPv6.
+const MAX_DEPTH: u32 = 7;
+
+/// Where a word of the table is. Kept as numbers, not as a reference: the verifier then sees that all ways
+/// through a node end alike, and looks at the next level once.
+#[derive(Clone, Copy)]
+struct Spot {
+    line: u32,
+    word: u32,
+}
+
+/// The rule whose prefix decides for `address`. Counts the hit in the table if `count`.
+///
+/// `None` means that the table contradicted itself or could not be reached.
+#[inline(always)]
+pub fn find<T: Tables>(tables: &T, settings: &Settings, address: Address, count: bool) -> Option<Leaf> {
+    let generation = settings.generation.load();
+    let family = address.family as u32;
+
+    let bits = tables.prefix_bitmap(bitmap_base(generation, family) + (address.high >> 46) as u32)?.load();
+    if bits >> ((address.high >> 40) & 63) & 1 == 0 {
+        return Some(Leaf::Nothing);
+    }
+
+    let root = tables.prefix_root(root_base(generation, family) + (address.high >> 48) as u32)?.load();
+    // The next 16 bits of the address are always the topmost of `high`.
+    let (mut high, mut low) = (address.high, address.low);
+    let mut reference = root;
+    for _ in 0..=MAX_DEPTH {
+        let spot = match Slot::unpack(reference) {
+            // References only: a root holds no leaf, and a leaf that was found has ended the loop.
+            Slot::Leaf(_) => return Some(Leaf::Nothing),
+            Slot::Node { line, runs } => {
+                high = high << 16 | low >> 48;
+                low <<= 16;
+                run(tables, line, runs, (high >> 48) as u32)?
+            }
+            Slot::Tail { line } => Spot { line, word: tail(tables.prefix_line(line)?, address) },
+        };
+        let slot = &tables.prefix_line(spot.line)?[spot.word as usize % LINE_WORDS];
+        reference = slot.load();
+        if let Slot::Leaf(leaf) = Slot::unpack(reference) {
+            if count && reference != Leaf::Nothing.pack() {
+                slot.add(Leaf::HIT);
+            }
+            return Some(leaf);
+        }
+    }
+    None
+}
+
+/// The spot of the run of the node at `line` that `key` falls in.
+#[inline(always)]
+fn run<T: Tables>(tables: &T, line: u32, runs: u32, key: u32) -> Option<Spot> {
+    if runs <= SMALL_RUNS {
+        let keys = tables.prefix_line(line)?;
+        let run = key_at_most(keys, 1, key)
+            + key_at_most(keys, 2, key)
+            + key_at_most(keys, 3, key)
+            + key_at_most(keys, 4, key)
+            + key_at_most(keys, 5, key);
+        return Some(Spot { line, word: 2 + min(run, runs.wrapping_sub(1)) });
+    }
+    if runs > MAX_SEARCHED_RUNS {
+        return (runs == DIRECT_RUNS).then_some(spot(line, key));
+    }
+    let (mut line, mut index) = (line, 0);
+    if runs > KEYS_PER_LINE * KEYS_PER_LINE {
+        index = last_at_most(tables.prefix_line(line)?, key);
+        line += 1;
+    }
+    if runs > KEYS_PER_LINE {
+        index = index * KEYS_PER_LINE + last_at_most(tables.prefix_line(line + index)?, key);
+        line += runs.div_ceil(KEYS_PER_LINE * KEYS_PER_LINE);
+    }
+    index = index * KEYS_PER_LINE + last_at_most(tables.prefix_line(line + index)?, key);
+    line += runs.div_ceil(KEYS_PER_LINE);
+    // Past the last key the search meets filler, which only the key 0xffff does not stop at.
+    Some(spot(line, min(index, runs - 1)))
+}
+
+/// The spot of slot number `index` of those that start at `line`.
+#[inline(always)]
+fn spot(line: u32, index: u32) -> Spot {
+    Spot { line: line + index / LINE_WORDS as u32, word: index % LINE_WORDS as u32 }
+}
+
+/// Index of the last key of a line that is at most `key`.
+#[inline(always)]
+fn last_at_most(line: &Line, key: u32) -> u32 {
+    let mut at = 0;
+    at += key_at_most(line, at + 16, key) << 4;
+    at += key_at_most(line, at + 8, key) << 3;
+    at += key_at_most(line, at + 4, key) << 2;
+    at += key_at_most(line, at + 2, key) << 1;
+    at += key_at_most(line, at + 1, key);
+    at
+}
+
+/// 1 if the line's key number `at` is at most `key`, else 0.
+#[inline(always)]
+fn key_at_most(line: &Line, at: u32, key: u32) -> u32 {
+    let found = (line[at as usize / 4 % LINE_WORDS].load() >> (at % 4 * 16)) as u32 & 0xffff;
+    at_most(found, key)
+}
+
+/// The word of a tail that `address` belongs to.
+#[inline(always)]
+fn tail(line: &Line, address: Address) -> u32 {
+    let word = |which: TailWord| line[which as usize].load();
+    let outside = (address.high ^ word(TailWord::High)) & word(TailWord::MaskHigh)
+        | (address.low ^ word(TailWord::Low)) & word(TailWord::MaskLow);
+    if outside == 0 { TailWord::Inside as u32 } else { TailWord::Outside as u32 }
+}

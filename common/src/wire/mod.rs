@@ -1,0 +1,27 @@
+//! Bytes that the kernel program and the controller share.
+//!
+//! Everything here is integers in host byte order unless said otherwise, without padding, and every size is
+//! asserted at compile time. Change a layout and [`ABI_VERSION`] together: a controller that finds pinned
+//! maps of another version builds new ones rather than guess.
+
+mod counter;
+mod event;
+mod prefix;
+mod reason;
+mod settings;
+mod source;
+mod word;
+
+pub use counter::Counter;
+pub use event::{DropEvent, EventMeter};
+pub use prefix::{
+    BITMAP_WORDS, DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, Leaf, Line, MAX_SEARCHED_RUNS, ROOT_SLOTS, RUNS_MAX,
+    SMALL_RUNS, Slot, TailWord, bitmap_base, root_base,
+};
+pub use reason::{Reason, Verdict};
+pub use settings::{BucketSpec, Settings};
+pub use source::{SourceSet, WAYS, Way};
+pub use word::Word;
+
+/// Version of every layout in this module.
+pub const ABI_VERSION: u32 = 1;

@@ -1,0 +1,198 @@
+//! The prefix table: a multibit trie of 16-bit strides whose nodes are sorted runs.
+//!
+//! Four arrays: *roots* (one slot for each value of an address's first 16 bits), *bitmaps* (one bit for each
+//! value of its first 24 bits: is there anything to find?), and *lines* of 64 bytes that hold nodes and tails.
+//! Roots and bitmaps exist for each family and twice, so that a whole new set can be built beside the one in
+//! force; bit 0 of [`Settings::generation`](super::Settings::generation) says which half is.
+//!
+//! A **node** splits the next 16 bits of the address into runs of values that share a fate. It starts at a
+//! line and is stored by its number of runs:
+//!
+//! | runs | layout |
+//! |---|---|
+//! | ≤ 6 | one line: 8 keys of 16 bits, 6 slots |
+//! | ≤ 32 | a line of keys, lines of slots |
+//! | ≤ 1,024 | a line with the first key of each line of keys, lines of keys, lines of slots |
+//! | ≤ 32,768 | one more such level |
+//! | above | 65,536 slots, indexed by the value itself |
+//!
+//! A key is the first value of its run; the first key is 0 and unused keys are 0xffff. A search for 0xffff does not
+//! stop at unused keys: it looks at lines past the node's end, whatever they hold, before it is called back to
+//! the last run. The array must go on that far; see [`Slot::OVERRUN`].
+//!
+//! A **tail** stands for a subtree that holds a single prefix: value, mask, and the leaves inside and outside.
+//!
+//! Words that hold references are only ever replaced; words that hold leaves are only ever added to. Whoever
+//! counts a hit can therefore never damage a reference.
+
+use super::Word;
+
+/// Words in a line.
+pub const LINE_WORDS: usize = 8;
+/// A cache line of the table.
+pub type Line = [Word; LINE_WORDS];
+/// Keys in a line of keys.
+pub const KEYS_PER_LINE: u32 = 32;
+/// Most runs of a node that fits one line.
+pub const SMALL_RUNS: u32 = 6;
+/// Most runs of a node that is searched; above, it is indexed.
+pub const MAX_SEARCHED_RUNS: u32 = 32 * 32 * 32;
+/// The run count that marks an indexed node.
+pub const DIRECT_RUNS: u32 = RUNS_MAX;
+/// Most runs that 16 bits can be split into.
+pub const RUNS_MAX: u32 = 1 << 16;
+/// Slots of one root.
+pub const ROOT_SLOTS: u32 = 1 << 16;
+/// Words of one bitmap.
+pub const BITMAP_WORDS: u32 = (1 << 24) / 64;
+
+/// First slot of the root of `family` (0: IPv4, 1: IPv6) in the half that `generation` names.
+#[inline(always)]
+pub const fn root_base(generation: u64, family: u32) -> u32 {
+    ((generation as u32 & 1) * 2 + family) * ROOT_SLOTS
+}
+
+/// First word of the bitmap of `family` in the half that `generation` names.
+#[inline(always)]
+pub const fn bitmap_base(generation: u64, family: u32) -> u32 {
+    ((generation as u32 & 1) * 2 + family) * BITMAP_WORDS
+}
+
+/// Places of a tail's words in its line.
+#[derive(Clone, Copy, Debug)]
+pub enum TailWord {
+    /// First 64 bits of the prefix.
+    High = 0,
+    /// Last 64 bits of the prefix.
+    Low = 1,
+    /// First 64 bits of its mask.
+    MaskHigh = 2,
+    /// Last 64 bits of its mask.
+    MaskLow = 3,
+    /// Leaf of addresses inside the prefix.
+    Inside = 4,
+    /// Leaf of all others.
+    Outside = 5,
+}
+
+/// What a word of the table says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The search ends here.
+    Leaf(Leaf),
+    /// Go on in the node at `line`, which has `runs` runs.
+    Node {
+        /// Index of its first line.
+        line: u32,
+        /// Number of runs, 1 to [`RUNS_MAX`].
+        runs: u32,
+    },
+    /// Compare with the tail at `line`.
+    Tail {
+        /// Index of its line.
+        line: u32,
+    },
+}
+
+/// The end of a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaf {
+    /// No prefix covers the address.
+    Nothing,
+    /// The rule with this number allows it.
+    Allow(u32),
+    /// The rule with this number blocks it.
+    Block(u32),
+}
+
+const TAG_BITS: u32 = 3;
+const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
+const TAG_NOTHING: u64 = 0;
+const TAG_ALLOW: u64 = 1;
+const TAG_BLOCK: u64 = 2;
+const TAG_NODE: u64 = 4;
+const TAG_TAIL: u64 = 5;
+
+impl Leaf {
+    const RULE_BITS: u32 = 24;
+    const HITS_SHIFT: u32 = TAG_BITS + Self::RULE_BITS;
+    /// Rule numbers are below this.
+    pub const MAX_RULES: u32 = 1 << Self::RULE_BITS;
+    /// What one packet adds to a word that holds a leaf. Hits are counted modulo 2³⁷.
+    pub const HIT: u64 = 1 << Self::HITS_SHIFT;
+
+    /// The leaf as a word, without hits.
+    pub const fn pack(self) -> u64 {
+        match self {
+            Self::Nothing => TAG_NOTHING,
+            Self::Allow(rule) => TAG_ALLOW | (rule as u64) << TAG_BITS,
+            Self::Block(rule) => TAG_BLOCK | (rule as u64) << TAG_BITS,
+        }
+    }
+
+    /// Hits counted in a word that holds a leaf.
+    pub const fn hits(word: u64) -> u64 {
+        word >> Self::HITS_SHIFT
+    }
+
+    /// From a word that holds a leaf; a reference reads as nothing.
+    #[inline(always)]
+    pub const fn unpack(word: u64) -> Self {
+        let rule = (word >> TAG_BITS) as u32 & (Self::MAX_RULES - 1);
+        match word & TAG_MASK {
+            TAG_ALLOW => Self::Allow(rule),
+            TAG_BLOCK => Self::Block(rule),
+            _ => Self::Nothing,
+        }
+    }
+}
+
+impl Slot {
+    /// How many lines past the end of a node a search may look at: the last lines of the array, as many as
+    /// this, hold nothing.
+    pub const OVERRUN: u32 = KEYS_PER_LINE * KEYS_PER_LINE;
+
+    /// The slot as a word.
+    pub const fn pack(self) -> u64 {
+        match self {
+            Self::Leaf(leaf) => leaf.pack(),
+            Self::Node { line, runs } => TAG_NODE | (line as u64) << TAG_BITS | (runs as u64) << (TAG_BITS + 32),
+            Self::Tail { line } => TAG_TAIL | (line as u64) << TAG_BITS,
+        }
+    }
+
+    /// From a word of the table.
+    #[inline(always)]
+    pub const fn unpack(word: u64) -> Self {
+        let line = (word >> TAG_BITS) as u32;
+        match word & TAG_MASK {
+            TAG_NODE => Self::Node { line, runs: (word >> (TAG_BITS + 32)) as u32 },
+            TAG_TAIL => Self::Tail { line },
+            _ => Self::Leaf(Leaf::unpack(word)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_survive_packing() {
+        for slot in [
+            Slot::Leaf(Leaf::Nothing),
+            Slot::Leaf(Leaf::Allow(Leaf::MAX_RULES - 1)),
+            Slot::Leaf(Leaf::Block(1)),
+            Slot::Node { line: u32::MAX, runs: RUNS_MAX },
+            Slot::Tail { line: 7 },
+        ] {
+            assert_eq!(Slot::unpack(slot.pack()), slot);
+        }
+    }
+
+    #[test]
+    fn hits_leave_the_rule_alone() {
+        let word = Leaf::Block(Leaf::MAX_RULES - 1).pack() + 5 * Leaf::HIT;
+        assert_eq!((Leaf::unpack(word), Leaf::hits(word)), (Leaf::Block(Leaf::MAX_RULES - 1), 5));
+    }
+}

@@ -1,0 +1,30 @@
+//! The sample of drops.
+
+use serde::{Deserialize, Serialize};
+
+/// A dropped packet out of a bounded sample.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Unix time, ms.
+    pub time_ms: u64,
+    /// Why it was dropped; a name of a reason.
+    pub reason: String,
+    /// Interface it came in on.
+    pub interface: String,
+    /// Source address; `None` if the packet was malformed.
+    pub source: Option<String>,
+    /// Destination address; `None` if the packet was malformed.
+    pub destination: Option<String>,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// TCP or UDP source port; 0 if none.
+    pub source_port: u16,
+    /// TCP or UDP destination port, ICMP type × 256 + code; 0 if none.
+    pub destination_port: u16,
+    /// TCP flags.
+    pub tcp_flags: u8,
+    /// Bytes on the wire.
+    pub length: u32,
+    /// Drops since the previous event that were not told.
+    pub untold: u32,
+}

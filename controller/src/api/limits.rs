@@ -1,0 +1,74 @@
+//! Per-source limits, and what is known of a source.
+
+use serde::{Deserialize, Serialize};
+
+/// A token bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// Sustained rate, per second.
+    pub rate: u64,
+    /// How much may come at once.
+    pub burst: u64,
+}
+
+/// The limits in force for every source; `None` is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Packets.
+    pub packets: Option<Limit>,
+    /// TCP connection requests.
+    pub syn: Option<Limit>,
+}
+
+/// Changes the limits that are named, and leaves the others.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitChange {
+    /// `null` lifts the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
+    pub packets: Option<Option<Limit>>,
+    /// `null` lifts the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
+    pub syn: Option<Option<Limit>>,
+}
+
+/// What the kernel knows of a source.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SourceReport {
+    /// The source: an IPv4 address or an IPv6 /64.
+    pub source: String,
+    /// Whether the table holds it. If not, it was silent, or too weak to stay, and the counters are 0.
+    pub tracked: bool,
+    /// Packets since it was entered, dropped ones included.
+    pub packets: u64,
+    /// Bytes since it was entered.
+    pub bytes: u64,
+    /// TCP connection requests since it was entered.
+    pub syns: u64,
+    /// Packets that the packet bucket would let through at once; `None` without a limit.
+    pub packet_tokens: Option<u64>,
+    /// SYNs that the SYN bucket would let through at once; `None` without a limit.
+    pub syn_tokens: Option<u64>,
+    /// Seconds since its last packet, to about 17 ms.
+    pub idle_seconds: Option<f64>,
+}
+
+/// Tells "not named" from `null`.
+mod double_option {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Option<Option<T>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_ref().and_then(Option::as_ref).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Option<T>>, D::Error> {
+        Option::deserialize(deserializer).map(Some)
+    }
+}

@@ -1,0 +1,63 @@
+//! Requests and responses of the control socket, and nothing else.
+//!
+//! HTTP/1.1 with JSON on a Unix socket; `curl --unix-socket` works. Everything lives under `/v1`. Times are
+//! Unix seconds, rates are per second, addresses and prefixes are text (`203.0.113.0/24`, `2001:db8::/32`; a bare
+//! address is a /32 or /128). A refused request is answered with [`Failure`] and a status that says whose
+//! fault it was: 400 what was said, 404 not there, 409 refused as it stands, 422 content, 507 full, 500 ours.
+//!
+//! | method and path | body | answer |
+//! |---|---|---|
+//! | `GET /v1/status` | | [`Status`] |
+//! | `POST /v1/{block,allow}/add` | [`AddRequest`] | [`AddResponse`] |
+//! | `POST /v1/{block,allow}/remove` | [`RemoveRequest`] | [`RemoveResponse`] |
+//! | `GET /v1/{block,allow}?after=PREFIX&limit=N` | | [`ListPage`] |
+//! | `GET /v1/{block,allow}/test?address=ADDR` | | [`TestResponse`] |
+//! | `POST /v1/block/import?name=N&skip_bad=B&replace=B&force=B&seconds=N` | the list, plain or gzip | lines of [`ImportLine`] |
+//! | `POST /v1/block/flush` | [`FlushRequest`] | [`RemoveResponse`] |
+//! | `GET /v1/limit` | | [`Limits`] |
+//! | `PUT /v1/limit` | [`LimitChange`] | [`Limits`] |
+//! | `GET /v1/source?address=ADDR` | | [`SourceReport`] |
+//! | `GET /v1/events` | | lines of [`Event`], until either side hangs up |
+//! | `POST /v1/detach` | [`DetachRequest`] | [`DetachResponse`] |
+
+mod events;
+mod limits;
+mod prefixes;
+mod status;
+
+use serde::{Deserialize, Serialize};
+
+pub use events::Event;
+pub use limits::{Limit, LimitChange, Limits, SourceReport};
+pub use prefixes::{
+    AddRequest, AddResponse, Covering, Entry, FlushRequest, ImportLine, ImportProblem, ImportReport, ListName,
+    ListPage, RemoveRequest, RemoveResponse, TestResponse,
+};
+pub use status::{DetachRequest, DetachResponse, InterfaceStatus, ListStatus, MemoryUse, ReasonCount, Status};
+
+/// Why a request was refused. Nothing was changed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind of refusal, for scripts.
+    pub kind: FailureKind,
+    /// What was meant to be done, what stood in the way, and what can be done, for people.
+    pub message: String,
+}
+
+/// Kinds of refusal; the CLI's exit codes follow them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// The request could not be understood (400).
+    Invalid,
+    /// What was to be removed or shown is not there (404).
+    NotFound,
+    /// Dangerous without force (409).
+    Refused,
+    /// A list with bad lines (422).
+    BadList,
+    /// The table is full (507).
+    Full,
+    /// floodwall's own fault (500).
+    Internal,
+}

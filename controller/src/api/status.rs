@@ -1,0 +1,89 @@
+//! How the filter stands.
+
+use serde::{Deserialize, Serialize};
+
+/// How the filter stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of floodwall.
+    pub version: String,
+    /// Process that answers.
+    pub pid: u32,
+    /// Seconds since that process started.
+    pub uptime_seconds: u64,
+    /// Protected interfaces.
+    pub interfaces: Vec<InterfaceStatus>,
+    /// Packets and bytes by reason since the filter was first loaded, all CPUs and interfaces.
+    pub counters: Vec<ReasonCount>,
+    /// The blocklist.
+    pub block: ListStatus,
+    /// The allowlist.
+    pub allow: ListStatus,
+    /// Prefixes that both lists can hold together.
+    pub capacity: u64,
+    /// Limits per source.
+    pub limits: super::Limits,
+    /// Kernel memory by structure.
+    pub memory: Vec<MemoryUse>,
+    /// What an operator should know about; empty if all is well.
+    pub warnings: Vec<String>,
+}
+
+/// A protected interface.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InterfaceStatus {
+    /// Its name.
+    pub name: String,
+    /// Its index.
+    pub ifindex: u32,
+    /// How the filter runs: `native` (in the driver) or `generic` (after it, slow).
+    pub mode: String,
+}
+
+/// Packets that left with one reason.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReasonCount {
+    /// Name of the reason.
+    pub reason: String,
+    /// `pass` or `drop`.
+    pub verdict: String,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+}
+
+/// A list in short.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct ListStatus {
+    /// IPv4 prefixes.
+    pub ipv4: u64,
+    /// IPv6 prefixes.
+    pub ipv6: u64,
+}
+
+/// Kernel memory of one structure.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MemoryUse {
+    /// What it holds.
+    pub structure: String,
+    /// Bytes locked.
+    pub bytes: u64,
+    /// Share in use, 0 to 1, where that can be told.
+    pub used: Option<f64>,
+}
+
+/// Takes the filter off an interface.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DetachRequest {
+    /// Its name.
+    pub interface: String,
+}
+
+/// What is left after a detach.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DetachResponse {
+    /// Interfaces that are still protected. When there are none, every trace is gone and the daemon ends.
+    pub remaining: Vec<String>,
+}

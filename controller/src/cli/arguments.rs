@@ -1,0 +1,77 @@
+//! What stands on the command line, and what it means.
+
+use std::time::Duration;
+
+use ipnetwork::IpNetwork;
+
+use crate::lists;
+
+/// Longest name of an interface, bytes (IFNAMSIZ less its end).
+const MAX_INTERFACE: usize = 15;
+
+/// An address or prefix.
+pub(super) fn prefix(given: &str) -> Result<IpNetwork, String> {
+    lists::parse_prefix(given).map_err(|error| error.fault.to_string())
+}
+
+/// One address.
+pub(super) fn address(given: &str) -> Result<std::net::IpAddr, String> {
+    lists::parse_address(given).map_err(|error| error.fault.to_string())
+}
+
+/// A time to live: `90s`, `10m`, `1h30m`, `2d`.
+pub(super) fn lifetime(given: &str) -> Result<Duration, String> {
+    const EXAMPLES: &str = "such as 90s, 10m, 1h30m or 2d";
+    if !given.is_empty() && given.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("which unit? Meant {given}s, {given}m, {given}h or {given}d?"));
+    }
+    let lifetime =
+        humantime::parse_duration(given).map_err(|error| format!("{error}; a duration is {EXAMPLES}"))?;
+    if lifetime.is_zero() || lifetime.subsec_nanos() != 0 {
+        return Err(format!("a duration is a whole number of seconds and more than none, {EXAMPLES}"));
+    }
+    Ok(lifetime)
+}
+
+/// The name of an interface; nothing that could be a path.
+pub(super) fn interface(given: &str) -> Result<String, String> {
+    let allowed = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '/' | ':');
+    if given.is_empty()
+        || given.len() > MAX_INTERFACE
+        || given == "."
+        || given == ".."
+        || !given.chars().all(allowed)
+    {
+        return Err("no name of an interface; `ip link` shows them".to_owned());
+    }
+    Ok(given.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes() {
+        let seconds = |given: &str| lifetime(given).map(|lifetime| lifetime.as_secs());
+        assert_eq!(seconds("10m"), Ok(600));
+        assert_eq!(seconds("1h30m"), Ok(5_400));
+        assert_eq!(seconds("1h 30m"), Ok(5_400));
+        assert_eq!(seconds("2d"), Ok(172_800));
+        assert_eq!(seconds("10"), Err("which unit? Meant 10s, 10m, 10h or 10d?".into()));
+        assert!(seconds("10x").unwrap_err().ends_with("; a duration is such as 90s, 10m, 1h30m or 2d"));
+        for given in ["0s", "1500ms", "10ns", "", "-1s", "forever", "99999999999999999999d"] {
+            assert!(seconds(given).unwrap_err().contains("such as 90s"), "{given}: {:?}", seconds(given));
+        }
+    }
+
+    #[test]
+    fn interfaces_are_no_paths() {
+        for given in ["eth0", "enp0s31f6.100", "br-lan", "wlan0@1"] {
+            assert_eq!(interface(given), Ok(given.to_owned()));
+        }
+        for given in ["", ".", "..", "../x", "a/b", "a b", "0123456789abcdef", "eth0:1", "a\n"] {
+            assert!(interface(given).is_err(), "{given:?}");
+        }
+    }
+}

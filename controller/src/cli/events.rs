@@ -1,0 +1,137 @@
+//! `floodwall events`: a sample of what is dropped, as it is dropped.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
+
+use clap::Args;
+
+use super::{
+    exit::{Done, Stop},
+    session::Session,
+    style::Style,
+    units,
+};
+use crate::{api::Event, client::Lines};
+
+#[derive(Debug, Args)]
+pub(super) struct Events {
+    /// End after so many.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+}
+
+/// Flags of a TCP header, lowest bit first (RFC 9293, 3.1).
+const FLAGS: [&str; 8] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
+
+impl Events {
+    pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
+        let mut events: Lines<Event> = session.client.lines("/v1/events").await?;
+        let mut left = self.count;
+        while left != Some(0) {
+            let Some(event) = events.next().await? else { break };
+            session.answer(&event, render)?;
+            // Somebody is watching.
+            session.out.flush()?;
+            left = left.map(|left| left - 1);
+        }
+        Ok(Done::Plain)
+    }
+}
+
+/// `14:03:05.123 eth0 blocked 203.0.113.7:40000 > 192.0.2.1:443 TCP SYN 60 B`.
+fn render(event: &Event, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    let Event {
+        time_ms,
+        reason,
+        interface,
+        source,
+        destination,
+        protocol,
+        source_port,
+        destination_port,
+        ..
+    } = event;
+    let mut what = match protocol {
+        6 => "TCP".to_owned(),
+        17 => "UDP".to_owned(),
+        1 | 58 => {
+            let family = if *protocol == 1 { "ICMP" } else { "ICMPv6" };
+            format!("{family} type {} code {}", destination_port >> 8, destination_port & 0xff)
+        }
+        47 => "GRE".to_owned(),
+        50 => "ESP".to_owned(),
+        other => format!("protocol {other}"),
+    };
+    if *protocol == 6 {
+        let set = (0..).zip(FLAGS).filter(|(bit, _)| event.tcp_flags >> bit & 1 == 1).map(|(_, name)| name);
+        set.for_each(|name| _ = write!(what, " {name}"));
+    }
+    let ports = matches!(protocol, 6 | 17 | 132);
+    let end = |address: &Option<String>, port: u16| match address {
+        None => "?".to_owned(),
+        Some(address) if !ports => address.clone(),
+        Some(address) if address.contains(':') => format!("[{address}]:{port}"),
+        Some(address) => format!("{address}:{port}"),
+    };
+    let (source, destination) = (end(source, *source_port), end(destination, *destination_port));
+    write!(
+        out,
+        "{} {} {} {source} > {destination} {what} {} B",
+        units::clock(*time_ms),
+        units::printable(interface),
+        style.bad(units::printable(reason)),
+        event.length,
+    )?;
+    match event.untold {
+        0 => writeln!(out),
+        untold => writeln!(out, " ({} more before)", units::count(untold.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(event: &Event) -> String {
+        let mut out = Vec::new();
+        render(event, &mut out, Style::plain()).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn events_in_a_line() {
+        let mut event = Event {
+            time_ms: 1_000_000_000_123,
+            reason: "blocked".into(),
+            interface: "eth0".into(),
+            source: Some("203.0.113.7".into()),
+            destination: Some("192.0.2.1".into()),
+            protocol: 6,
+            source_port: 40_000,
+            destination_port: 443,
+            tcp_flags: 0x12,
+            length: 60,
+            untold: 0,
+        };
+        assert_eq!(
+            text(&event),
+            "01:46:40.123 eth0 blocked 203.0.113.7:40000 > 192.0.2.1:443 TCP SYN ACK 60 B\n"
+        );
+        event.protocol = 17;
+        event.source = Some("2001:db8::1".into());
+        event.untold = 1_200;
+        assert_eq!(
+            text(&event),
+            "01:46:40.123 eth0 blocked [2001:db8::1]:40000 > 192.0.2.1:443 UDP 60 B (1,200 more before)\n"
+        );
+        event.protocol = 58;
+        event.destination_port = 128 << 8;
+        event.untold = 0;
+        assert!(text(&event).ends_with("2001:db8::1 > 192.0.2.1 ICMPv6 type 128 code 0 60 B\n"));
+        event.protocol = 0;
+        (event.source, event.destination) = (None, None);
+        assert!(text(&event).ends_with("? > ? protocol 0 60 B\n"));
+    }
+}

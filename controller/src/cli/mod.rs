@@ -1,0 +1,171 @@
+//! The command line: syntax in, meaning out.
+//!
+//! A file a verb: each holds the verb's syntax, what it asks of the daemon and how the answer is shown. All
+//! but `run` are clients of the control socket and nothing else (`detach` does without one if there is none).
+//! What a verb works with is [`session`]; how it ends, [`exit`].
+
+mod arguments;
+mod completions;
+mod detach;
+mod events;
+mod exit;
+mod limit;
+mod man;
+mod prefixes;
+mod run;
+mod session;
+mod source;
+mod status;
+mod style;
+mod table;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use std::{env, ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use self::{
+    exit::{Done, Failed, Kind, Stop},
+    session::Session,
+};
+use crate::client::Client;
+
+/// Where the daemon listens unless told otherwise.
+const SOCKET: &str = "/run/floodwall/floodwall.sock";
+/// Heads what every command takes.
+const EVERYWHERE: &str = "Options of every command";
+/// Where the daemon pins unless told otherwise.
+const BPFFS: &str = "/sys/fs/bpf/floodwall";
+
+/// Keeps a host serving while it is flooded: an XDP packet filter and its controller.
+#[derive(Debug, Parser)]
+#[command(name = "floodwall", version, after_help = exit::CODES)]
+#[command(max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    /// Control socket of the daemon.
+    #[arg(long, global = true, env = "FLOODWALL_SOCKET", default_value = SOCKET, value_name = "PATH")]
+    #[arg(hide_env_values = true, help_heading = EVERYWHERE)]
+    socket: PathBuf,
+    /// Print JSON instead of text, failures too: one document, or one a line for what comes in lines.
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Protect interfaces: load the filter, attach it, and take commands until it is told to stop.
+    Run(run::Run),
+    #[command(flatten)]
+    Ask(Ask),
+}
+
+/// What clients of the daemon do.
+#[derive(Debug, Subcommand)]
+enum Ask {
+    /// How the filter stands: interfaces, counters, lists, limits, memory, warnings.
+    Status(status::Status),
+    /// The blocklist: sources that are dropped.
+    #[command(subcommand)]
+    Block(prefixes::Block),
+    /// The allowlist: sources that always pass, whatever else is said of them.
+    #[command(subcommand)]
+    Allow(prefixes::Allow),
+    /// Limits that hold for every source.
+    #[command(subcommand)]
+    Limit(limit::Limit),
+    /// Single sources.
+    #[command(subcommand)]
+    Source(source::Source),
+    /// Watch a sample of what is dropped, until interrupted.
+    ///
+    /// The kernel tells of a bounded number of drops a second, however many there are. With --json, one a
+    /// line.
+    Events(events::Events),
+    /// Take the filter off an interface; off the last one, remove every trace of it.
+    ///
+    /// If no daemon answers, the filter that an earlier one left in force is taken off all the same.
+    Detach(detach::Detach),
+    /// Print completions for a shell.
+    #[command(hide = true)]
+    Completions(completions::Completions),
+    /// Print the manual page, or write those of all commands.
+    #[command(hide = true)]
+    Man(man::Man),
+}
+
+/// The program: reads the command line, carries it out, and says how it went.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli.carry_out(),
+        Err(error) => misunderstood(&error, &arguments),
+    }
+}
+
+/// Help, or what is wrong with the command line.
+fn misunderstood(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    let json = arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json");
+    if json && error.use_stderr() {
+        return Failed::new(Kind::Invalid, wrong(&error.render().to_string())).report(true);
+    }
+    // Whoever closed the output wants no help.
+    drop(error.print());
+    ExitCode::from(if error.use_stderr() { Kind::Invalid.code() } else { Done::Plain.code() })
+}
+
+/// What is wrong, out of clap's words, without where more can be read.
+fn wrong(rendered: &str) -> String {
+    let end = ["\n\nUsage:", "\n\nFor more information"].iter().filter_map(|end| rendered.find(end)).min();
+    let message = &rendered[..end.unwrap_or(rendered.len())];
+    message.strip_prefix("error: ").unwrap_or(message).trim_end().to_owned()
+}
+
+impl Cli {
+    fn carry_out(self) -> ExitCode {
+        let Self { socket, json, verb } = self;
+        let outcome = match verb {
+            Verb::Run(run) => run.apply(socket),
+            Verb::Ask(ask) => ask.carry_out(Session::of_process(Client::new(socket), json)),
+        };
+        match outcome {
+            Ok(done) => ExitCode::from(done.code()),
+            Err(Stop::Closed) => ExitCode::from(Done::Plain.code()),
+            Err(Stop::Failed(failed)) => failed.report(json),
+        }
+    }
+}
+
+impl Ask {
+    fn carry_out(self, mut session: Session<'_>) -> Result<Done, Stop> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failed::new(Kind::Internal, format!("starting: {error}")))?;
+        let outcome = runtime.block_on(self.apply(&mut session));
+        // A read of standard input that is under way would hold up an ordinary end.
+        runtime.shutdown_background();
+        // What was written before a failure is shown before it.
+        let flushed = session.out.flush();
+        let done = outcome?;
+        flushed?;
+        Ok(done)
+    }
+
+    async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
+        match self {
+            Self::Status(verb) => verb.apply(session).await,
+            Self::Block(verb) => verb.apply(session).await,
+            Self::Allow(verb) => verb.apply(session).await,
+            Self::Limit(verb) => verb.apply(session).await,
+            Self::Source(verb) => verb.apply(session).await,
+            Self::Events(verb) => verb.apply(session).await,
+            Self::Detach(verb) => verb.apply(session).await,
+            Self::Completions(verb) => verb.apply(session),
+            Self::Man(verb) => verb.apply(session),
+        }
+    }
+}

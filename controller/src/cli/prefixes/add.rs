@@ -1,0 +1,89 @@
+//! `floodwall block add`, `floodwall allow add`.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use clap::Args;
+use ipnetwork::IpNetwork;
+
+use super::{fate, name};
+use crate::{
+    api::{AddRequest, AddResponse, ListName},
+    cli::{
+        arguments,
+        exit::{Done, Stop},
+        session::Session,
+        units,
+    },
+};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Add {
+    /// Addresses or prefixes, such as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.
+    #[arg(required = true, value_name = "PREFIX", value_parser = arguments::prefix)]
+    prefixes: Vec<IpNetwork>,
+    /// Take it back after this time, such as 10m, 1h30m or 2d.
+    #[arg(long = "for", value_name = "DURATION", value_parser = arguments::lifetime)]
+    lifetime: Option<Duration>,
+    /// Why, for whoever reads the list later.
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// Do it even if it would cut off this host, its gateway, or you.
+    #[arg(long)]
+    force: bool,
+}
+
+impl Add {
+    pub(super) async fn apply(self, list: ListName, session: &mut Session<'_>) -> Result<Done, Stop> {
+        let Self { prefixes, lifetime, note, force } = self;
+        let request = AddRequest {
+            prefixes: prefixes.iter().map(ToString::to_string).collect(),
+            seconds: lifetime.map(|lifetime| lifetime.as_secs()),
+            note,
+            force,
+        };
+        let response = session.client.post(&format!("/v1/{}/add", name(list)), &request).await?;
+        session.answer(&response, |response, out, _| render(list, lifetime, response, out))?;
+        Ok(Done::Plain)
+    }
+}
+
+fn render(
+    list: ListName,
+    lifetime: Option<Duration>,
+    response: &AddResponse,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let fate = fate(list);
+    let until =
+        lifetime.map(|lifetime| format!(" for {}", units::span(lifetime.as_secs()))).unwrap_or_default();
+    for prefix in &response.added {
+        writeln!(out, "{fate} {prefix}{until}")?;
+    }
+    for prefix in &response.updated {
+        writeln!(out, "{prefix} was {fate} already; now {fate}{until}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_of_each_prefix() {
+        let response = AddResponse { added: vec!["192.0.2.0/24".into()], updated: vec!["::1/128".into()] };
+        let mut out = Vec::new();
+        render(ListName::Block, Some(Duration::from_secs(5_400)), &response, &mut out).unwrap();
+        render(ListName::Allow, None, &response, &mut out).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "blocked 192.0.2.0/24 for 1h 30m\n\
+             ::1/128 was blocked already; now blocked for 1h 30m\n\
+             allowed 192.0.2.0/24\n\
+             ::1/128 was allowed already; now allowed\n"
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! `floodwall run`: becomes the daemon.
+
+use std::{
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+};
+
+use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser as _};
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    arguments,
+    exit::{Done, Failed, Kind, Stop},
+};
+use crate::{
+    daemon,
+    options::{Mode, RunOptions},
+};
+
+const MODES: [&str; 3] = ["native", "generic", "auto"];
+
+/// Names the environment variable that says how much is logged.
+const LOG: &str = "FLOODWALL_LOG";
+
+/// What runs where nothing else is said.
+const AFTER_HELP: &str = "\
+On SIGTERM or SIGINT the daemon ends and the filter stays in force; `floodwall detach IF` takes it off.
+Options win over the configuration file. FLOODWALL_LOG sets what is logged (error, warn, info, debug).";
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Run {
+    /// Interface to protect; may be given several times. They share lists, limits and counters.
+    #[arg(long = "iface", value_name = "IF", required = true, value_parser = arguments::interface)]
+    interfaces: Vec<String>,
+    /// Configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where lists and limits outlive a reboot.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/floodwall")]
+    state_dir: PathBuf,
+    /// How the filter runs: in the driver or not at all, in the network stack (slow), or whichever can be had
+    /// [default: native].
+    #[arg(long, value_parser = PossibleValuesParser::new(MODES).try_map(|mode| mode.parse::<Mode>()))]
+    mode: Option<Mode>,
+    /// Directory on a BPF file system that belongs to this daemon.
+    #[arg(long, value_name = "DIR", default_value = super::BPFFS)]
+    bpffs: PathBuf,
+    /// Prefixes that both lists can hold together [default: 1250000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_prefixes: Option<u32>,
+    /// Sources that are tracked at once [default: 2097152].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_sources: Option<u32>,
+}
+
+impl Run {
+    pub(super) fn apply(self, socket: PathBuf) -> Result<Done, Stop> {
+        let options = self.options(socket)?;
+        log_to_stderr();
+        let runtime = tokio::runtime::Runtime::new()
+            .map_err(|error| Failed::new(Kind::Internal, format!("starting: {error}")))?;
+        runtime
+            .block_on(daemon::run(options))
+            .map_err(|error| Failed::new(kind(&error), format!("{error:#}")))?;
+        Ok(Done::Plain)
+    }
+
+    fn options(self, socket: PathBuf) -> Result<RunOptions, Failed> {
+        let Self { interfaces, config, state_dir, mode, bpffs, max_prefixes, max_sources } = self;
+        for (index, name) in interfaces.iter().enumerate() {
+            if interfaces[..index].contains(name) {
+                return Err(Failed::new(Kind::Invalid, format!("--iface {name} is given twice")));
+            }
+        }
+        Ok(RunOptions { interfaces, config, state_dir, socket, mode, bpffs, max_prefixes, max_sources })
+    }
+}
+
+/// Whether it was a matter of permission, for the exit code.
+fn kind(error: &anyhow::Error) -> Kind {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    match io {
+        Some(error) if error.kind() == io::ErrorKind::PermissionDenied => Kind::Denied,
+        _ => Kind::Internal,
+    }
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env(LOG).unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false);
+    // Where the program is part of another, that one's log is as good.
+    drop(subscriber.try_init());
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Verb};
+
+    fn options(arguments: &str) -> Result<RunOptions, String> {
+        let line = format!("floodwall run {arguments}");
+        let cli = Cli::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())?;
+        let Verb::Run(run) = cli.verb else { panic!("{arguments} is not run") };
+        run.options(cli.socket).map_err(|failed| failed.message().to_owned())
+    }
+
+    #[test]
+    fn what_is_not_said_is_left_to_the_configuration() {
+        let options = options("--iface eth0 --iface eth1").unwrap();
+        assert_eq!(options.interfaces, ["eth0", "eth1"]);
+        assert_eq!(options.state_dir, PathBuf::from("/var/lib/floodwall"));
+        assert_eq!(options.bpffs, PathBuf::from("/sys/fs/bpf/floodwall"));
+        assert_eq!(
+            (options.config, options.mode, options.max_prefixes, options.max_sources),
+            (None, None, None, None)
+        );
+    }
+
+    #[test]
+    fn what_is_said_is_taken() {
+        let options = options(
+            "--iface eth0 --config f.toml --state-dir /s --mode auto --bpffs /b --max-prefixes 5000 --max-sources 4096 \
+             --socket /x",
+        )
+        .unwrap();
+        assert_eq!(options.socket, PathBuf::from("/x"));
+        assert_eq!(options.mode, Some(Mode::Auto));
+        assert_eq!((options.max_prefixes, options.max_sources), (Some(5000), Some(4096)));
+    }
+
+    #[test]
+    fn mistakes() {
+        assert!(options("").unwrap_err().contains("--iface <IF>"));
+        assert_eq!(options("--iface eth0 --iface eth0").unwrap_err(), "--iface eth0 is given twice");
+        assert!(options("--iface ../x").unwrap_err().contains("no name of an interface"));
+        assert!(options("--iface eth0 --mode fast").unwrap_err().contains("native, generic, auto"));
+        assert!(options("--iface eth0 --max-prefixes 0").is_err());
+    }
+}

@@ -1,0 +1,173 @@
+//! A status as a page: what is wrong first, then what the filter does, then what it holds.
+
+use std::io::{self, Write};
+
+use crate::{
+    api::{InterfaceStatus, ListStatus, Status},
+    cli::{
+        limit,
+        style::Style,
+        table::{Lean, Table},
+        units,
+    },
+};
+
+pub(super) fn render(status: &Status, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    for warning in &status.warnings {
+        writeln!(out, "{} {}", style.loud("WARNING:"), style.bad(units::printable(warning)))?;
+    }
+    if !status.warnings.is_empty() {
+        writeln!(out)?;
+    }
+    facts(status, out, style)?;
+    writeln!(out)?;
+    counters(status, out, style)?;
+    if !status.memory.is_empty() {
+        writeln!(out)?;
+        memory(status, out, style)?;
+    }
+    Ok(())
+}
+
+fn facts(status: &Status, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    let Status { version, pid, uptime_seconds, interfaces, block, allow, capacity, limits, .. } = status;
+    let mut fact =
+        |name: &str, value: String| writeln!(out, "{} {value}", style.strong(format_args!("{name:<11}")));
+    fact("floodwall", format!("{version}, process {pid}, up {}", units::span(*uptime_seconds)))?;
+    let names: Vec<String> = interfaces.iter().map(|interface| shown(interface, style)).collect();
+    fact("interfaces", if names.is_empty() { style.bad("none").to_string() } else { names.join(", ") })?;
+    fact("blocklist", list(*block))?;
+    fact("allowlist", list(*allow))?;
+    let listed = block.ipv4 + block.ipv6 + allow.ipv4 + allow.ipv6;
+    fact("room", format!("{} of {} taken", units::count(listed), units::prefixes(*capacity)))?;
+    let (packets, syn) = (limit::words(limits.packets.as_ref()), limit::words(limits.syn.as_ref()));
+    fact("limits", format!("packets {packets}; syn {syn}; per source"))
+}
+
+fn shown(interface: &InterfaceStatus, style: Style) -> String {
+    let InterfaceStatus { name, mode, .. } = interface;
+    let (name, mode) = (units::printable(name), units::printable(mode));
+    let mode = if mode == "native" { style.good(mode) } else { style.loud(mode) };
+    format!("{name} ({mode})")
+}
+
+fn list(list: ListStatus) -> String {
+    format!("{} IPv4, {} IPv6", units::count(list.ipv4), units::count(list.ipv6))
+}
+
+fn counters(status: &Status, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    let mut table = Table::new([
+        ("VERDICT", Lean::Left),
+        ("REASON", Lean::Left),
+        ("PACKETS", Lean::Right),
+        ("BYTES", Lean::Right),
+    ]);
+    let rows: Vec<[String; 4]> = status
+        .counters
+        .iter()
+        .map(|counter| {
+            let words = [&counter.verdict, &counter.reason].map(|text| units::printable(text));
+            let [verdict, reason] = words;
+            [verdict, reason, units::count(counter.packets), units::bytes(counter.bytes)]
+        })
+        .collect();
+    table.measure(&rows);
+    table.headings(out, style)?;
+    for (row, counter) in rows.iter().zip(&status.counters) {
+        let line = table.line(row);
+        match (counter.verdict.as_str(), counter.packets) {
+            (_, 0) => writeln!(out, "{line}")?,
+            ("drop", _) => writeln!(out, "{}", style.bad(line))?,
+            _ => writeln!(out, "{}", style.good(line))?,
+        }
+    }
+    Ok(())
+}
+
+fn memory(status: &Status, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    let mut table = Table::new([("KERNEL MEMORY", Lean::Left), ("SIZE", Lean::Right), ("USED", Lean::Right)]);
+    let rows: Vec<[String; 3]> = status
+        .memory
+        .iter()
+        .map(|memory| {
+            let used = memory.used.map(|used| format!("{:.0} %", used * 100.0)).unwrap_or_default();
+            [units::printable(&memory.structure), units::bytes(memory.bytes), used]
+        })
+        .collect();
+    let total = status.memory.iter().map(|memory| memory.bytes).sum();
+    let sum = ["in all".to_owned(), units::bytes(total), String::new()];
+    table.write(&[rows.as_slice(), &[sum]].concat(), out, style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Limit, Limits, MemoryUse, ReasonCount};
+
+    fn status() -> Status {
+        let counter = |reason: &str, verdict: &str, packets, bytes| ReasonCount {
+            reason: reason.into(),
+            verdict: verdict.into(),
+            packets,
+            bytes,
+        };
+        Status {
+            version: "0.1.0".into(),
+            pid: 42,
+            uptime_seconds: 11_520,
+            interfaces: vec![
+                InterfaceStatus { name: "eth0".into(), ifindex: 2, mode: "native".into() },
+                InterfaceStatus { name: "eth1".into(), ifindex: 3, mode: "generic".into() },
+            ],
+            counters: vec![counter("clean", "pass", 1_234_567, 3 << 30), counter("blocked", "drop", 0, 0)],
+            block: ListStatus { ipv4: 120_430, ipv6: 51 },
+            allow: ListStatus { ipv4: 3, ipv6: 0 },
+            capacity: 1_250_000,
+            limits: Limits { packets: Some(Limit { rate: 20_000, burst: 40_000 }), syn: None },
+            memory: vec![
+                MemoryUse { structure: "prefixes".into(), bytes: 64 << 20, used: Some(0.12) },
+                MemoryUse { structure: "sources".into(), bytes: 96 << 20, used: None },
+            ],
+            warnings: vec!["eth1 is filtered in generic mode".into()],
+        }
+    }
+
+    fn text(status: &Status) -> String {
+        let mut out = Vec::new();
+        render(status, &mut out, Style::plain()).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_status_as_a_page() {
+        assert_eq!(
+            text(&status()),
+            "WARNING: eth1 is filtered in generic mode\n\
+             \n\
+             floodwall   0.1.0, process 42, up 3h 12m\n\
+             interfaces  eth0 (native), eth1 (generic)\n\
+             blocklist   120,430 IPv4, 51 IPv6\n\
+             allowlist   3 IPv4, 0 IPv6\n\
+             room        120,484 of 1,250,000 prefixes taken\n\
+             limits      packets 20,000/s, burst 40,000; syn off; per source\n\
+             \n\
+             VERDICT  REASON     PACKETS    BYTES\n\
+             pass     clean    1,234,567  3.0 GiB\n\
+             drop     blocked          0      0 B\n\
+             \n\
+             KERNEL MEMORY       SIZE  USED\n\
+             prefixes        64.0 MiB  12 %\n\
+             sources         96.0 MiB\n\
+             in all         160.0 MiB\n"
+        );
+    }
+
+    #[test]
+    fn a_status_without_anything() {
+        let status =
+            Status { interfaces: vec![], counters: vec![], memory: vec![], warnings: vec![], ..status() };
+        let text = text(&status);
+        assert!(text.starts_with("floodwall ") && text.contains("interfaces  none\n"), "{text}");
+        assert!(text.ends_with("VERDICT  REASON  PACKETS  BYTES\n"), "{text}");
+    }
+}

@@ -1,0 +1,30 @@
+//! A connection to the control socket.
+
+use std::{io, path::Path};
+
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+
+use super::{ClientError, request::RequestBody};
+
+/// Connects. The connection lives until its one response was read or given up.
+pub(super) async fn connect(path: &Path) -> Result<SendRequest<RequestBody>, ClientError> {
+    let stream = UnixStream::connect(path).await.map_err(|error| explain(path, error))?;
+    let (sender, connection) =
+        handshake(TokioIo::new(stream)).await.map_err(|error| ClientError::Lost(error.to_string()))?;
+    // What goes wrong on the connection shows in the response as well.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(sender)
+}
+
+fn explain(path: &Path, error: io::Error) -> ClientError {
+    let path = path.to_owned();
+    match error.kind() {
+        io::ErrorKind::NotFound => ClientError::NoSocket(path),
+        io::ErrorKind::ConnectionRefused => ClientError::NobodyAnswers(path),
+        io::ErrorKind::PermissionDenied => ClientError::Denied(path),
+        io::ErrorKind::WouldBlock => ClientError::Busy(path),
+        _ => ClientError::Connect { path, error },
+    }
+}

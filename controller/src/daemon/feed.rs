@@ -1,0 +1,70 @@
+//! Drop events, from the kernel's words to those of the API.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use floodwall_common::wire::{DropEvent, Reason};
+use nix::time::{ClockId, clock_gettime};
+use tokio::sync::broadcast;
+use tracing::error;
+
+use crate::{api::Event, kernel::EventReader};
+
+/// Forwards events for ever; where nobody listens they are gone.
+pub(super) async fn forward(mut events: EventReader, sender: broadcast::Sender<Event>) {
+    let mut names = HashMap::new();
+    loop {
+        let offset = boot_offset();
+        let read = events
+            .read(|event| {
+                drop(sender.send(translate(&event, offset, &mut names)));
+            })
+            .await;
+        if let Err(error) = read {
+            error!(error = format!("{error:#}"), "reading events failed; there will be none");
+            return;
+        }
+    }
+}
+
+/// What to add to the kernel's monotonic clock to get Unix time.
+fn boot_offset() -> Duration {
+    let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(monotonic)
+}
+
+fn translate(event: &DropEvent, offset: Duration, names: &mut HashMap<u32, String>) -> Event {
+    let interface = names.entry(event.ifindex).or_insert_with(|| interface_name(event.ifindex));
+    Event {
+        time_ms: (offset + Duration::from_nanos(event.time_ns)).as_millis() as u64,
+        reason: Reason::from_index(event.reason).map_or("unknown", Reason::name).to_owned(),
+        interface: interface.clone(),
+        source: address(event.family, event.source),
+        destination: address(event.family, event.destination),
+        protocol: event.protocol,
+        source_port: event.source_port,
+        destination_port: event.destination_port,
+        tcp_flags: event.tcp_flags,
+        length: event.length,
+        untold: event.untold,
+    }
+}
+
+fn address(family: u8, halves: [u64; 2]) -> Option<String> {
+    let address = match family {
+        4 => IpAddr::V4(Ipv4Addr::from_bits((halves[0] >> 32) as u32)),
+        6 => IpAddr::V6(Ipv6Addr::from_bits(u128::from(halves[0]) << 64 | u128::from(halves[1]))),
+        _ => return None,
+    };
+    Some(address.to_string())
+}
+
+fn interface_name(index: u32) -> String {
+    nix::net::if_::if_indextoname(index)
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| format!("#{index}"))
+}

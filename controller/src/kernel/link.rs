@@ -1,0 +1,158 @@
+//! Attaching to interfaces, and letting go of them.
+
+use std::{
+    fs, io,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    path::Path,
+};
+
+use anyhow::{Context as _, anyhow, bail};
+
+use super::{pins::Pins, syscall};
+use crate::{
+    host::{AttachedXdp, Interface},
+    options::Mode,
+};
+
+/// `XDP_FLAGS_SKB_MODE` and `XDP_FLAGS_DRV_MODE` in `include/uapi/linux/if_link.h`.
+const GENERIC: u32 = 1 << 1;
+const NATIVE: u32 = 1 << 2;
+
+/// The filter on an interface.
+#[derive(Debug)]
+pub struct Attachment {
+    /// Name of the interface.
+    pub interface: String,
+    /// Index of the interface.
+    pub ifindex: u32,
+    /// Whether the driver runs the program, rather than the network stack behind it.
+    pub native: bool,
+    /// Whether the mode is not the one asked for, and why.
+    pub fallback: Option<String>,
+    /// Holds the attachment together with its pin.
+    _link: OwnedFd,
+}
+
+/// Attaches `program`, or puts it behind the attachment that an earlier daemon left.
+pub(super) fn attach(
+    pins: &Pins,
+    program: BorrowedFd<'_>,
+    interface: &Interface,
+    mode: Mode,
+) -> anyhow::Result<Attachment> {
+    let name = &interface.name;
+    let path = pins.link(name);
+    if let Some(link) = take_up(&path, interface)? {
+        let native = interface.xdp != Some(AttachedXdp::Generic);
+        match (mode, native) {
+            (Mode::Native, false) => bail!(
+                "{name} is protected in generic mode by an earlier run; `floodwall detach {name}` first, or ask for \
+                 --mode generic or auto"
+            ),
+            (Mode::Generic, true) => bail!(
+                "{name} is protected in native mode by an earlier run; `floodwall detach {name}` first, or ask for \
+                 --mode native or auto"
+            ),
+            _ => {}
+        }
+        syscall::link_update(link.as_fd(), program)
+            .with_context(|| format!("replacing the program on {name} through its link"))?;
+        let fallback = (!native).then(|| "an earlier run attached it so".to_owned());
+        return Ok(Attachment { interface: name.clone(), ifindex: interface.index, native, fallback, _link: link });
+    }
+    if let Some(other) = interface.xdp {
+        bail!(
+            "{name} has an XDP program already, attached in {other} mode and not by this floodwall; it is left alone. \
+             `ip link show dev {name}` names it; detach it first if it is no longer wanted"
+        );
+    }
+    let (link, native, fallback) = create(program, interface, mode)?;
+    syscall::pin(link.as_fd(), &path).with_context(|| format!("pinning the link of {name} as {}", path.display()))?;
+    Ok(Attachment { interface: name.clone(), ifindex: interface.index, native, fallback, _link: link })
+}
+
+/// The pinned link of an earlier run, if it still holds this interface. One whose interface is gone is removed.
+fn take_up(path: &Path, interface: &Interface) -> anyhow::Result<Option<OwnedFd>> {
+    let link = match syscall::get_pinned(path) {
+        Ok(link) => link,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(anyhow!(error).context(format!("opening the pinned link {}", path.display()))),
+    };
+    let ifindex =
+        syscall::link_ifindex(link.as_fd()).with_context(|| format!("asking what {} holds", path.display()))?;
+    if ifindex == interface.index {
+        return Ok(Some(link));
+    }
+    fs::remove_file(path).with_context(|| format!("removing the stale link {}", path.display()))?;
+    Ok(None)
+}
+
+fn create(
+    program: BorrowedFd<'_>,
+    interface: &Interface,
+    mode: Mode,
+) -> anyhow::Result<(OwnedFd, bool, Option<String>)> {
+    if mode == Mode::Generic {
+        let link = syscall::link_create(program, interface.index, GENERIC)
+            .map_err(|error| explain(&error, interface, "generic"))?;
+        return Ok((link, false, None));
+    }
+    let refused = match syscall::link_create(program, interface.index, NATIVE) {
+        Ok(link) => return Ok((link, true, None)),
+        Err(error) => explain(&error, interface, "native"),
+    };
+    if mode == Mode::Native {
+        return Err(refused.context("native mode was asked for (the default); --mode auto would fall back to generic"));
+    }
+    let link = syscall::link_create(program, interface.index, GENERIC)
+        .map_err(|error| explain(&error, interface, "generic"))?;
+    Ok((link, false, Some(format!("{refused:#}"))))
+}
+
+/// What the kernel's refusal means for whoever asked.
+fn explain(error: &io::Error, interface: &Interface, mode: &str) -> anyhow::Error {
+    let Interface { name, mtu, .. } = interface;
+    let meaning = match error.raw_os_error() {
+        Some(libc::EOPNOTSUPP) => format!("the driver of {name} cannot run XDP programs in {mode} mode"),
+        Some(libc::EBUSY) => format!("another XDP program is attached to {name}; it is left alone"),
+        Some(libc::EINVAL | libc::ERANGE | libc::E2BIG) if *mtu > 1500 => format!(
+            "the driver of {name} refuses; its MTU is {mtu}, and many drivers run XDP only up to a page less \
+             headroom (about 3,500): try `ip link set {name} mtu 1500`"
+        ),
+        Some(libc::EINVAL) => format!(
+            "the driver of {name} refuses; it may need fewer queues or receive offloads (LRO) switched off: `dmesg` \
+             may say which"
+        ),
+        Some(libc::ENODEV) => format!("{name} has just disappeared"),
+        Some(libc::ENOMEM) => format!("the driver of {name} found no memory for its XDP queues"),
+        Some(libc::EPERM) => "this takes the capabilities CAP_NET_ADMIN and CAP_BPF (run it as root)".to_owned(),
+        _ => "the kernel refuses".to_owned(),
+    };
+    anyhow!("attaching to {name} in {mode} mode: {meaning} ({error})")
+}
+
+/// Removes the attachment to an interface; packets pass it unfiltered from now on. Says which are left.
+pub(super) fn detach(pins: &Pins, interface: &str) -> anyhow::Result<Vec<String>> {
+    let path = pins.link(interface);
+    match fs::remove_file(&path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let left = pins.interfaces().unwrap_or_default();
+            let there = if left.is_empty() { "none is".to_owned() } else { format!("{} is", left.join(", ")) };
+            bail!("{interface} is not protected by this floodwall ({there})");
+        }
+        Err(error) => return Err(anyhow!(error).context(format!("removing {}", path.display()))),
+    }
+    let left = pins.interfaces().context("listing the interfaces that are left")?;
+    if left.is_empty() {
+        pins.remove_all().context("removing the maps")?;
+    }
+    Ok(left)
+}
+
+/// Detaches where no daemon runs that could be asked: the pin is all that holds the filter then.
+///
+/// Says which interfaces are left; when there are none, every trace under `bpffs` is gone.
+pub fn detach_offline(bpffs: &Path, interface: &str) -> anyhow::Result<Vec<String>> {
+    detach(&Pins::new(bpffs), interface)
+}

@@ -1,0 +1,25 @@
+//! The kernel's side: the only place that names aya.
+//!
+//! [`Kernel::load`] creates the maps (or takes up those that are pinned) and has the program verified;
+//! [`Kernel::attach`] puts it on an interface, through a link that is pinned and so outlives the process.
+//! What packets are judged by is written through [`SharedTables`](crate::tables::SharedTables), which are the maps' own memory.
+//!
+//! ```text
+//! BPFFS/v1-1250000-2097152/SETTINGS …   maps of one layout and capacity
+//! BPFFS/links/eth0                      the attachment to an interface
+//! ```
+
+mod counters;
+mod events;
+mod link;
+mod pins;
+mod preflight;
+mod program;
+mod syscall;
+
+pub use counters::ReasonTotals;
+pub use events::EventReader;
+pub use link::{Attachment, detach_offline};
+pub use preflight::{Missing, preflight};
+pub use program::{Judged, Kernel};
+

@@ -1,0 +1,82 @@
+//! Where things are pinned.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use floodwall_common::wire::ABI_VERSION;
+
+use crate::tables::Capacity;
+
+/// A directory on bpffs that belongs to one daemon.
+#[derive(Clone, Debug)]
+pub(super) struct Pins {
+    root: PathBuf,
+}
+
+impl Pins {
+    pub(super) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// Where the maps of this layout and capacity are. Maps of another layout or capacity have another name,
+    /// so what is found here always fits.
+    pub(super) fn maps(&self, capacity: &Capacity) -> PathBuf {
+        self.root.join(format!("v{ABI_VERSION}-{}-{}", capacity.prefixes, capacity.sources))
+    }
+
+    /// Where the attachment to an interface is.
+    pub(super) fn link(&self, interface: &str) -> PathBuf {
+        self.links().join(interface)
+    }
+
+    fn links(&self) -> PathBuf {
+        self.root.join("links")
+    }
+
+    pub(super) fn create(&self, capacity: &Capacity) -> anyhow::Result<()> {
+        for directory in [self.maps(capacity), self.links()] {
+            fs::create_dir_all(&directory).with_context(|| {
+                format!("creating {} (is bpffs mounted there? `mount -t bpf bpf /sys/fs/bpf`)", directory.display())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Names of the interfaces that have an attachment.
+    pub(super) fn interfaces(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        let entries = match fs::read_dir(self.links()) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(names),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            names.extend(entry?.file_name().into_string());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Removes maps of other layouts and capacities.
+    pub(super) fn remove_other_maps(&self, capacity: &Capacity) -> io::Result<()> {
+        let keep = self.maps(capacity);
+        for entry in fs::read_dir(&self.root)? {
+            let path = entry?.path();
+            if path != keep && path != self.links() {
+                fs::remove_dir_all(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes every trace.
+    pub(super) fn remove_all(&self) -> io::Result<()> {
+        match fs::remove_dir_all(&self.root) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

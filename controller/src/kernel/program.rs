@@ -1,0 +1,184 @@
+//! The program and its maps in the kernel.
+
+use std::{
+    os::fd::{AsFd as _, BorrowedFd},
+    path::Path,
+    sync::Arc,
+};
+
+use anyhow::{Context as _, anyhow, bail};
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{Map, MapData},
+    programs::{TestRun as _, TestRunOptions, Xdp},
+};
+use floodwall_common::wire::{Reason, Verdict};
+
+use super::{
+    counters::{Counters, ReasonTotals},
+    events::EventReader,
+    link::{self, Attachment},
+    pins::Pins,
+    preflight::preflight,
+};
+use crate::{
+    host::Interface,
+    options::Mode,
+    tables::{Capacity, SharedTables},
+};
+
+/// What `build.rs` made of `filter-ebpf`.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/floodwall-filter"));
+const PROGRAM: &str = "floodwall";
+const SHARED_MAPS: [&str; 5] = ["SETTINGS", "PREFIX_ROOTS", "PREFIX_BITMAPS", "PREFIX_LINES", "SOURCES"];
+const OTHER_MAPS: [&str; 3] = ["COUNTERS", "EVENT_METER", "EVENTS"];
+
+/// The program, verified and loaded, with its maps.
+pub struct Kernel {
+    ebpf: Ebpf,
+    tables: Arc<SharedTables>,
+    counters: Counters,
+    pins: Option<Pins>,
+    capacity: Capacity,
+}
+
+/// What the kernel program made of a frame that was shown to it by [`Kernel::judge`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// What would happen to it.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl Kernel {
+    /// Loads the program. With `bpffs`, the maps are pinned below it, and taken up if they are there already.
+    pub fn load(bpffs: Option<&Path>, capacity: Capacity) -> anyhow::Result<Self> {
+        preflight(bpffs)?;
+        let pins = bpffs.map(Pins::new);
+        let mut loader = EbpfLoader::new();
+        loader
+            .map_max_entries("PREFIX_LINES", capacity.prefix_lines())
+            .map_max_entries("SOURCES", capacity.source_sets());
+        if let Some(pins) = &pins {
+            pins.create(&capacity)?;
+            for name in SHARED_MAPS.into_iter().chain(OTHER_MAPS) {
+                loader.map_pin_path(name, pins.maps(&capacity).join(name));
+            }
+        }
+        let mut ebpf = loader.load(OBJECT).context("creating the BPF maps")?;
+        let program: &mut Xdp = ebpf
+            .program_mut(PROGRAM)
+            .ok_or_else(|| anyhow!("the embedded object has no program `{PROGRAM}`"))?
+            .try_into()
+            .context("the embedded program is not an XDP program")?;
+        program.load().context("the kernel's verifier refuses the program; please report this with your kernel version")?;
+        let tables = Arc::new(map_tables(&mut ebpf, &capacity)?);
+        let counters = Counters::new(take_map(&mut ebpf, "COUNTERS")?)?;
+        let kernel = Self { ebpf, tables, counters, pins, capacity };
+        Ok(kernel)
+    }
+
+    /// The maps' memory.
+    pub fn tables(&self) -> Arc<SharedTables> {
+        Arc::clone(&self.tables)
+    }
+
+    /// What the maps were made for.
+    pub fn capacity(&self) -> &Capacity {
+        &self.capacity
+    }
+
+    /// Counters by reason.
+    pub fn counters(&self) -> anyhow::Result<Vec<ReasonTotals>> {
+        self.counters.read()
+    }
+
+    /// The events; can be asked for once.
+    pub fn take_events(&mut self) -> anyhow::Result<EventReader> {
+        EventReader::new(take_map(&mut self.ebpf, "EVENTS")?)
+    }
+
+    /// Puts the program on an interface.
+    pub fn attach(&self, interface: &Interface, mode: Mode) -> anyhow::Result<Attachment> {
+        let Some(pins) = &self.pins else { bail!("a program whose maps are not pinned is not attached") };
+        link::attach(pins, self.program_fd()?, interface, mode)
+    }
+
+    /// Removes what was pinned for other layouts and capacities. To be called once all links hold this program.
+    pub fn remove_other_maps(&self) -> anyhow::Result<()> {
+        match &self.pins {
+            Some(pins) => pins.remove_other_maps(&self.capacity).context("removing maps of an earlier run"),
+            None => Ok(()),
+        }
+    }
+
+    /// Interfaces that have an attachment, by this run or an earlier one.
+    pub fn attached_interfaces(&self) -> anyhow::Result<Vec<String>> {
+        match &self.pins {
+            Some(pins) => pins.interfaces().context("listing the protected interfaces"),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Takes the program off an interface. Says which are left; after the last one nothing is pinned any more.
+    pub fn detach(&self, interface: &str) -> anyhow::Result<Vec<String>> {
+        let Some(pins) = &self.pins else { bail!("{interface} is not protected by this floodwall") };
+        link::detach(pins, interface)
+    }
+
+    /// Shows one frame to the program, which judges it as it would on an interface (`BPF_PROG_TEST_RUN`).
+    ///
+    /// The clock in the settings must be set: that is what makes the program tell its reason. A frame shorter
+    /// than an Ethernet header is refused by the kernel.
+    pub fn judge(&self, frame: &[u8]) -> anyhow::Result<Judged> {
+        let program = self.program()?;
+        let options = TestRunOptions { data_in: Some(frame), ..TestRunOptions::default() };
+        let value = program.test_run(options).context("showing a frame to the kernel program")?.return_value;
+        let reason = Reason::from_index(value >> 8)
+            .ok_or_else(|| anyhow!("the kernel program answered {value:#x}, which names no reason"))?;
+        Ok(Judged { verdict: reason.verdict(), reason })
+    }
+
+    /// The program, for whoever wants to run it by other means.
+    pub fn program_fd(&self) -> anyhow::Result<BorrowedFd<'_>> {
+        Ok(self.program()?.fd().context("the program is not loaded")?.as_fd())
+    }
+
+    /// Instructions that the verifier walked through; its limit is 1,000,000.
+    pub fn verified_instructions(&self) -> anyhow::Result<Option<u32>> {
+        Ok(self.program()?.info().context("asking about the program")?.verified_instruction_count())
+    }
+
+    fn program(&self) -> anyhow::Result<&Xdp> {
+        self.ebpf
+            .program(PROGRAM)
+            .ok_or_else(|| anyhow!("the program is gone"))?
+            .try_into()
+            .context("the program is not an XDP program")
+    }
+}
+
+fn take_map(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<Map> {
+    ebpf.take_map(name).ok_or_else(|| anyhow!("the embedded object has no map `{name}`"))
+}
+
+fn map_tables(ebpf: &mut Ebpf, capacity: &Capacity) -> anyhow::Result<SharedTables> {
+    let mut array = |name: &str| -> anyhow::Result<MapData> {
+        match take_map(ebpf, name)? {
+            Map::Array(data) => Ok(data),
+            other => bail!("map `{name}` is {other:?}, not an array"),
+        }
+    };
+    let [settings, roots, bitmaps, lines, sources] = SHARED_MAPS.map(|name| array(name));
+    SharedTables::mapped(
+        capacity,
+        settings?.fd().as_fd(),
+        roots?.fd().as_fd(),
+        bitmaps?.fd().as_fd(),
+        lines?.fd().as_fd(),
+        sources?.fd().as_fd(),
+    )
+    .context("mapping the BPF maps into memory")
+}
+

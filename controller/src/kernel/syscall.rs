@@ -1,0 +1,120 @@
+//! The few `bpf(2)` commands on links that aya offers only with a fall-back floodwall must not take.
+//!
+//! aya answers `EINVAL` from `BPF_LINK_CREATE` by attaching through netlink, which would replace a program that
+//! someone else attached there.
+
+use std::{
+    ffi::CString,
+    io,
+    os::{
+        fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::Path,
+};
+
+const BPF_OBJ_PIN: libc::c_int = 6;
+const BPF_OBJ_GET: libc::c_int = 7;
+const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+const BPF_LINK_CREATE: libc::c_int = 28;
+const BPF_LINK_UPDATE: libc::c_int = 29;
+/// `enum bpf_attach_type` in `include/uapi/linux/bpf.h`.
+const BPF_XDP: u32 = 37;
+
+/// `union bpf_attr` for `BPF_LINK_CREATE`.
+#[repr(C)]
+struct LinkCreate {
+    program: u32,
+    ifindex: u32,
+    attach_type: u32,
+    flags: u32,
+    rest: [u64; 6],
+}
+
+/// `union bpf_attr` for `BPF_LINK_UPDATE`.
+#[repr(C)]
+struct LinkUpdate {
+    link: u32,
+    program: u32,
+    flags: u32,
+    old_program: u32,
+}
+
+/// `union bpf_attr` for `BPF_OBJ_PIN` and `BPF_OBJ_GET`.
+#[repr(C)]
+struct Object {
+    path: u64,
+    fd: u32,
+    flags: u32,
+}
+
+/// `union bpf_attr` for `BPF_OBJ_GET_INFO_BY_FD`.
+#[repr(C)]
+struct Info {
+    fd: u32,
+    length: u32,
+    info: u64,
+}
+
+/// `struct bpf_link_info` for an XDP link.
+#[repr(C)]
+#[derive(Default)]
+struct LinkInfo {
+    kind: u32,
+    id: u32,
+    program: u32,
+    padding: u32,
+    ifindex: u32,
+    rest: [u32; 11],
+}
+
+fn bpf<T>(command: libc::c_int, attribute: &mut T) -> io::Result<libc::c_long> {
+    let pointer: *mut T = attribute;
+    // SAFETY: `attribute` is laid out as the kernel's `union bpf_attr` for `command`, and as long as is said;
+    // pointers in it outlive the call.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, pointer, size_of::<T>()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+fn owned(fd: libc::c_long) -> OwnedFd {
+    // SAFETY: the kernel has just handed out this descriptor; nobody else owns it.
+    unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) }
+}
+
+fn text(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)
+}
+
+/// Attaches a program to an interface. Fails with `EBUSY` where one is attached already.
+pub(super) fn link_create(program: BorrowedFd<'_>, ifindex: u32, flags: u32) -> io::Result<OwnedFd> {
+    let program = program.as_raw_fd() as u32;
+    let mut attribute = LinkCreate { program, ifindex, attach_type: BPF_XDP, flags, rest: [0; 6] };
+    bpf(BPF_LINK_CREATE, &mut attribute).map(owned)
+}
+
+/// Puts another program behind a link; each packet sees the one or the other.
+pub(super) fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    let (link, program) = (link.as_raw_fd() as u32, program.as_raw_fd() as u32);
+    bpf(BPF_LINK_UPDATE, &mut LinkUpdate { link, program, flags: 0, old_program: 0 }).map(drop)
+}
+
+/// Index of the interface that an XDP link is attached to; 0 if the interface is gone.
+pub(super) fn link_ifindex(link: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut info = LinkInfo::default();
+    let length = size_of::<LinkInfo>() as u32;
+    let pointer: *mut LinkInfo = &mut info;
+    bpf(BPF_OBJ_GET_INFO_BY_FD, &mut Info { fd: link.as_raw_fd() as u32, length, info: pointer as u64 })?;
+    Ok(info.ifindex)
+}
+
+/// Gives an object a name on bpffs, under which it lives on without its owner.
+pub(super) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = text(path)?;
+    bpf(BPF_OBJ_PIN, &mut Object { path: path.as_ptr() as u64, fd: object.as_raw_fd() as u32, flags: 0 }).map(drop)
+}
+
+/// Opens what is pinned under a name.
+pub(super) fn get_pinned(path: &Path) -> io::Result<OwnedFd> {
+    let path = text(path)?;
+    bpf(BPF_OBJ_GET, &mut Object { path: path.as_ptr() as u64, fd: 0, flags: 0 }).map(owned)
+}

@@ -1,0 +1,23 @@
+//! The controller of floodwall, and its command line.
+//!
+//! A command's way: [`cli`] (syntax in, meaning out) → [`client`] → [`api`] (requests and responses) → [`server`]
+//! (the control socket) → [`state`] (what is wanted, as changes) → [`tables`] (the memory that packets are judged
+//! by) and [`store`] (what outlives a reboot).
+//!
+//! A packet's way is in `floodwall_common`; [`kernel`] brings it into the kernel, and is the only module that
+//! names aya. [`daemon`] wires all of this, and nothing more. [`host`] reads what floodwall must know of the
+//! machine, [`lists`] reads public blocklists, [`config`] the configuration file.
+
+pub mod api;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod daemon;
+pub mod host;
+pub mod kernel;
+pub mod lists;
+pub mod options;
+pub mod server;
+pub mod state;
+pub mod store;
+pub mod tables;

@@ -1,0 +1,7 @@
+//! The program `floodwall`: the daemon and its command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    floodwall::cli::main()
+}

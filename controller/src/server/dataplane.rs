@@ -1,0 +1,24 @@
+//! What the server asks of whoever holds the program.
+
+use crate::{
+    api::{InterfaceStatus, ReasonCount},
+    host::Lifelines,
+};
+
+/// The filter as it runs.
+pub trait Dataplane: Send + Sync {
+    /// Protected interfaces.
+    fn interfaces(&self) -> Vec<InterfaceStatus>;
+
+    /// What an operator should know about; empty if all is well.
+    fn warnings(&self) -> Vec<String>;
+
+    /// Packets and bytes by reason.
+    fn counters(&self) -> anyhow::Result<Vec<ReasonCount>>;
+
+    /// Takes the filter off an interface; says which are left. After the last one the daemon ends.
+    fn detach(&self, interface: &str) -> anyhow::Result<Vec<String>>;
+
+    /// Addresses of the host that no block should cover; without those of logins.
+    fn lifelines(&self) -> Lifelines;
+}

@@ -1,0 +1,181 @@
+//! The blocklist and the allowlist.
+
+use std::{net::IpAddr, time::Duration};
+
+use axum::{
+    body::Bytes,
+    extract::{ConnectInfo, Path, State},
+    response::Response,
+};
+use serde::Deserialize;
+
+use super::{
+    Context,
+    answer::{Answer, Body, Parameters, Refused, answer, failure},
+    peer::Peer,
+    stream::Lines,
+};
+use crate::{
+    api::{
+        AddRequest, AddResponse, FlushRequest, ImportLine, ListName, ListPage, RemoveRequest, RemoveResponse,
+        TestResponse,
+    },
+    host::Lifelines,
+    lists::parse_prefix,
+    state::{ImportOptions, Refusal},
+    tables::Prefix,
+};
+
+/// Entries of a page, unless fewer are asked for.
+const MAX_PAGE: usize = 1_000;
+
+fn list_named(name: &str) -> Result<ListName, Refused> {
+    match name {
+        "block" => Ok(ListName::Block),
+        "allow" => Ok(ListName::Allow),
+        _ => Err(Refused::invalid(format!("there is no list `{name}`; there are block and allow"))),
+    }
+}
+
+fn prefixes(texts: &[String]) -> Result<Vec<Prefix>, Refused> {
+    if texts.is_empty() {
+        return Err(Refused::invalid("no prefix was named"));
+    }
+    texts
+        .iter()
+        .map(|text| parse_prefix(text).map(Prefix::from).map_err(|error| Refused::invalid(error.to_string())))
+        .collect()
+}
+
+fn address(text: &str) -> Result<IpAddr, Refused> {
+    text.parse().map_err(|_| Refused::invalid(format!("`{text}` is not an IPv4 or IPv6 address")))
+}
+
+/// What a block must not cut off, unless it is forced.
+fn lifelines(context: &Context, peer: Peer, force: bool) -> Lifelines {
+    if force { Lifelines::default() } else { Lifelines { logins: peer.logins(), ..context.dataplane.lifelines() } }
+}
+
+pub(super) async fn add(
+    State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path(list): Path<String>,
+    Body(request): Body<AddRequest>,
+) -> Answer<AddResponse> {
+    let list = list_named(&list)?;
+    answer(&context, move |context| {
+        let prefixes = prefixes(&request.prefixes)?;
+        let force = request.force;
+        let lifelines = lifelines(context, peer, force);
+        let lifetime = request.seconds.map(Duration::from_secs);
+        Ok(context.filter.add(list, &prefixes, lifetime, request.note, (!force).then_some(&lifelines))?)
+    })
+    .await
+}
+
+pub(super) async fn remove(
+    State(context): State<Context>,
+    Path(list): Path<String>,
+    Body(request): Body<RemoveRequest>,
+) -> Answer<RemoveResponse> {
+    let list = list_named(&list)?;
+    answer(&context, move |context| {
+        let removed = context.filter.remove(list, &prefixes(&request.prefixes)?)?;
+        Ok(RemoveResponse { removed })
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PageQuery {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn page(
+    State(context): State<Context>,
+    Path(list): Path<String>,
+    Parameters(query): Parameters<PageQuery>,
+) -> Answer<ListPage> {
+    let list = list_named(&list)?;
+    let after = match &query.after {
+        Some(text) => prefixes(std::slice::from_ref(text))?.first().copied(),
+        None => None,
+    };
+    let limit = query.limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);
+    answer(&context, move |context| Ok(context.filter.page(list, after, limit))).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TestQuery {
+    address: String,
+}
+
+pub(super) async fn test(
+    State(context): State<Context>,
+    Path(list): Path<String>,
+    Parameters(query): Parameters<TestQuery>,
+) -> Answer<TestResponse> {
+    list_named(&list)?;
+    let address = address(&query.address)?;
+    answer(&context, move |context| Ok(context.filter.test(address))).await
+}
+
+pub(super) async fn flush(State(context): State<Context>, Body(request): Body<FlushRequest>) -> Answer<RemoveResponse> {
+    answer(&context, move |context| {
+        let removed = context.filter.flush(ListName::Block, request.name.as_deref())?;
+        Ok(RemoveResponse { removed })
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ImportQuery {
+    name: String,
+    #[serde(default)]
+    skip_bad: bool,
+    #[serde(default)]
+    replace: bool,
+    #[serde(default)]
+    force: bool,
+    seconds: Option<u64>,
+}
+
+pub(super) async fn import(
+    State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Parameters(query): Parameters<ImportQuery>,
+    body: Bytes,
+) -> Response {
+    let (lines, response) = Lines::response();
+    tokio::task::spawn_blocking(move || {
+        let lifelines = lifelines(&context, peer, query.force);
+        let options = ImportOptions {
+            name: query.name,
+            skip_bad: query.skip_bad,
+            replace: query.replace,
+            lifetime: query.seconds.map(Duration::from_secs),
+            lifelines: (!query.force).then_some(lifelines),
+        };
+        let outcome = context.filter.import(&body, &options, &mut |progress| {
+            lines.offer(&ImportLine::Progress {
+                stage: progress.stage.to_owned(),
+                done: progress.done,
+                total: progress.total,
+            });
+        });
+        let last = match outcome {
+            Ok(report) => ImportLine::Done(report),
+            Err(refusal) => {
+                let failure = failure(&refusal);
+                let report = if let Refusal::BadList { report } = refusal { Some(*report) } else { None };
+                ImportLine::Failed { failure, report }
+            }
+        };
+        lines.write_blocking(&last);
+    });
+    response
+}

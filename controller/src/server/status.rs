@@ -1,0 +1,64 @@
+//! How the filter stands, what it drops, and its end.
+
+use axum::{extract::State, response::Response};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::{
+    Context,
+    answer::{Answer, Body, Refused, answer},
+    stream::Lines,
+};
+use crate::{
+    api::{DetachRequest, DetachResponse, Failure, FailureKind, Status},
+    state::Refusal,
+};
+
+pub(super) async fn status(State(context): State<Context>) -> Answer<Status> {
+    answer(&context, |context| {
+        let counters = context.dataplane.counters().map_err(|error| Refused::internal(&error))?;
+        let mut status = context.filter.status();
+        status.interfaces = context.dataplane.interfaces();
+        status.warnings.extend(context.dataplane.warnings());
+        status.counters = counters;
+        Ok(status)
+    })
+    .await
+}
+
+pub(super) async fn events(State(context): State<Context>) -> Response {
+    let (lines, response) = Lines::response();
+    let mut events = context.events.subscribe();
+    tokio::spawn(async move {
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                () = lines.closed() => break,
+            };
+            match event {
+                Ok(event) => {
+                    if !lines.write(&event).await {
+                        break;
+                    }
+                }
+                // The reader was too slow for some; they are a sample anyhow.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => break,
+            }
+        }
+    });
+    response
+}
+
+pub(super) async fn detach(State(context): State<Context>, Body(request): Body<DetachRequest>) -> Answer<DetachResponse> {
+    answer(&context, move |context| {
+        let protected = context.dataplane.interfaces();
+        if !protected.iter().any(|interface| interface.name == request.interface) {
+            let names: Vec<_> = protected.iter().map(|interface| interface.name.as_str()).collect();
+            let message = format!("{} is not protected; protected: {}", request.interface, names.join(", "));
+            return Err(Refused(Failure { kind: FailureKind::NotFound, message }));
+        }
+        let remaining = context.dataplane.detach(&request.interface).map_err(|error| Refusal::Internal(format!("{error:#}")))?;
+        Ok(DetachResponse { remaining })
+    })
+    .await
+}

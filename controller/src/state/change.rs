@@ -1,0 +1,89 @@
+//! A change to the wanted state, as it is applied, written to the journal, and read back after a restart.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::{Limits, ListName},
+    tables::Prefix,
+};
+
+/// Who wants a prefix listed: a set of up to 32 origins, one bit each. A prefix is listed as long as somebody
+/// wants it.
+pub type Owners = u32;
+
+/// One bit of [`Owners`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Origin(u8);
+
+impl Origin {
+    /// Added by hand.
+    pub const HAND: Self = Self(0);
+    /// How many imports can be kept apart.
+    pub const MAX_IMPORTS: u8 = 31;
+
+    /// The import with this number, from 0.
+    pub fn import(number: u8) -> Option<Self> {
+        (number < Self::MAX_IMPORTS).then_some(Self(number + 1))
+    }
+
+    /// As a set of one.
+    pub fn bit(self) -> Owners {
+        1 << self.0
+    }
+}
+
+/// One change. Times are Unix seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "change")]
+pub enum Change {
+    /// A prefix is wanted by hand; replaces note and expiry if it was already.
+    Add {
+        /// The list.
+        list: ListName,
+        /// The prefix.
+        prefix: Prefix,
+        /// When it was asked for.
+        since: u64,
+        /// When it is to be taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<u64>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// A prefix is no longer wanted, whoever wanted it.
+    Remove {
+        /// The list.
+        list: ListName,
+        /// The prefix.
+        prefix: Prefix,
+    },
+    /// An import is there, or has changed; its prefixes stand in a file of its own.
+    Import {
+        /// Its bit.
+        origin: Origin,
+        /// Its name.
+        name: String,
+        /// When it was made.
+        since: u64,
+        /// When it is to be taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<u64>,
+    },
+    /// An import is gone, and its prefixes with it.
+    Forget {
+        /// Its bit.
+        origin: Origin,
+    },
+    /// Nothing is wanted in the list any more.
+    Flush {
+        /// The list.
+        list: ListName,
+    },
+    /// The limits per source.
+    Limit {
+        /// All of them.
+        limits: Limits,
+    },
+}

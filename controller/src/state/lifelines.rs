@@ -1,0 +1,55 @@
+//! Blocks that would cut off the host, or the one who asks for them.
+
+use std::fmt;
+
+use floodwall_common::prefix::Address;
+
+use crate::{host::Lifelines, tables::Prefix};
+
+/// Why a block is refused without force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Danger {
+    /// It covers every address of its family.
+    Everything,
+    /// It covers an address of the host itself.
+    Own(std::net::IpAddr),
+    /// It covers a default gateway.
+    Gateway(std::net::IpAddr),
+    /// It covers the address that the one who asks is logged in from.
+    Login(std::net::IpAddr),
+}
+
+impl fmt::Display for Danger {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everything => formatter.write_str("covers every address there is"),
+            Self::Own(address) => write!(formatter, "covers this host's own address {address}"),
+            Self::Gateway(address) => write!(formatter, "covers this host's default gateway {address}"),
+            Self::Login(address) => write!(formatter, "covers {address}, which you are logged in from"),
+        }
+    }
+}
+
+impl Danger {
+    /// What blocking `prefix` would cut off, if anything.
+    pub fn of(prefix: Prefix, lifelines: &Lifelines) -> Option<Self> {
+        if prefix.length() == 0 {
+            return Some(Self::Everything);
+        }
+        let covered = |addresses: &[std::net::IpAddr]| {
+            addresses.iter().copied().find(|address| prefix.contains(address_of(*address)))
+        };
+        covered(&lifelines.logins)
+            .map(Self::Login)
+            .or_else(|| covered(&lifelines.own).map(Self::Own))
+            .or_else(|| covered(&lifelines.gateways).map(Self::Gateway))
+    }
+}
+
+/// An address as the tables know it.
+pub(super) fn address_of(address: std::net::IpAddr) -> Address {
+    match address.to_canonical() {
+        std::net::IpAddr::V4(v4) => Address::v4(v4.to_bits()),
+        std::net::IpAddr::V6(v6) => Address::v6((v6.to_bits() >> 64) as u64, v6.to_bits() as u64),
+    }
+}

@@ -1,0 +1,20 @@
+//! What is wanted: prefixes, limits, and what is known of them. Knows nothing of BPF.
+//!
+//! Every command becomes a list of [`Change`]s. [`Filter`] sees to it that a change is in force (in the tables
+//! that packets are judged by), on disk, and in the [`Records`] that answer questions: in this order, and all
+//! of it or nothing.
+
+mod change;
+mod filter;
+mod import;
+mod lifelines;
+mod limits;
+mod records;
+mod report;
+
+pub use change::{Change, Origin, Owners};
+pub use filter::{Filter, Refusal};
+pub use import::{ImportOptions, Progress};
+pub use lifelines::Danger;
+pub use limits::{DEFAULT_LIMITS, bucket};
+pub use records::{ImportRecord, NoteRecord, Records};

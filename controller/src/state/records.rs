@@ -1,0 +1,185 @@
+//! What is known of prefixes and imports beyond that they are listed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::change::{Change, Origin};
+use crate::{
+    api::{Limits, ListName},
+    tables::Prefix,
+};
+
+/// What was said when a prefix was added by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoteRecord {
+    /// When it was added, Unix seconds.
+    pub since: u64,
+    /// When it will be taken back, Unix seconds.
+    pub expires: Option<u64>,
+    /// Why.
+    pub note: Option<String>,
+}
+
+/// What is known of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportRecord {
+    /// Its name.
+    pub name: String,
+    /// When it was made, Unix seconds.
+    pub since: u64,
+    /// When it will be taken back, Unix seconds.
+    pub expires: Option<u64>,
+}
+
+/// Something that is to be taken back.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Expiring {
+    Prefix(ListKey, Prefix),
+    Import(Origin),
+}
+
+/// [`ListName`] in an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ListKey(bool);
+
+impl From<ListName> for ListKey {
+    fn from(list: ListName) -> Self {
+        Self(list == ListName::Block)
+    }
+}
+
+impl From<ListKey> for ListName {
+    fn from(key: ListKey) -> Self {
+        if key.0 { Self::Block } else { Self::Allow }
+    }
+}
+
+/// All that is known.
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    notes: BTreeMap<(ListKey, Prefix), NoteRecord>,
+    imports: BTreeMap<Origin, ImportRecord>,
+    expiring: BTreeSet<(u64, Expiring)>,
+    limits: Option<Limits>,
+}
+
+impl Records {
+    /// Takes note of a change.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Add { list, prefix, since, expires, note } => {
+                self.remove(*list, *prefix);
+                let key = (ListKey::from(*list), *prefix);
+                if let Some(at) = expires {
+                    self.expiring.insert((*at, Expiring::Prefix(key.0, key.1)));
+                }
+                self.notes.insert(key, NoteRecord { since: *since, expires: *expires, note: note.clone() });
+            }
+            Change::Remove { list, prefix } => self.remove(*list, *prefix),
+            Change::Import { origin, name, since, expires } => {
+                self.forget(*origin);
+                if let Some(at) = expires {
+                    self.expiring.insert((*at, Expiring::Import(*origin)));
+                }
+                let record = ImportRecord { name: name.clone(), since: *since, expires: *expires };
+                self.imports.insert(*origin, record);
+            }
+            Change::Forget { origin } => self.forget(*origin),
+            Change::Flush { list } => self.flush(*list),
+            Change::Limit { limits } => self.limits = Some(*limits),
+        }
+    }
+
+    /// The changes that lead from nothing to here: a snapshot.
+    pub fn changes(&self) -> impl Iterator<Item = Change> {
+        let limits = self.limits.map(|limits| Change::Limit { limits });
+        let imports = self.imports.iter().map(|(origin, record)| Change::Import {
+            origin: *origin,
+            name: record.name.clone(),
+            since: record.since,
+            expires: record.expires,
+        });
+        let notes = self.notes.iter().map(|((list, prefix), record)| Change::Add {
+            list: ListName::from(*list),
+            prefix: *prefix,
+            since: record.since,
+            expires: record.expires,
+            note: record.note.clone(),
+        });
+        limits.into_iter().chain(imports).chain(notes)
+    }
+
+    /// What was said of a prefix that was added by hand.
+    pub fn note(&self, list: ListName, prefix: Prefix) -> Option<&NoteRecord> {
+        self.notes.get(&(list.into(), prefix))
+    }
+
+    /// Prefixes that were added by hand.
+    pub fn noted(&self) -> impl Iterator<Item = (ListName, Prefix)> {
+        self.notes.keys().map(|(list, prefix)| ((*list).into(), *prefix))
+    }
+
+    /// An import.
+    pub fn import(&self, origin: Origin) -> Option<&ImportRecord> {
+        self.imports.get(&origin)
+    }
+
+    /// All imports.
+    pub fn imports(&self) -> impl Iterator<Item = (Origin, &ImportRecord)> {
+        self.imports.iter().map(|(origin, record)| (*origin, record))
+    }
+
+    /// The import with this name.
+    pub fn origin_of(&self, name: &str) -> Option<Origin> {
+        self.imports.iter().find(|(_, record)| record.name == name).map(|(origin, _)| *origin)
+    }
+
+    /// A bit for a new import, if there is one left.
+    pub fn free_origin(&self) -> Option<Origin> {
+        (0..Origin::MAX_IMPORTS).filter_map(Origin::import).find(|origin| !self.imports.contains_key(origin))
+    }
+
+    /// The limits that were set, if any were.
+    pub fn limits(&self) -> Option<Limits> {
+        self.limits
+    }
+
+    /// When the next thing is to be taken back, Unix seconds.
+    pub fn next_expiry(&self) -> Option<u64> {
+        self.expiring.first().map(|(at, _)| *at)
+    }
+
+    /// The changes that take back what has expired by `now`.
+    pub fn expired(&self, now: u64) -> Vec<Change> {
+        self.expiring
+            .iter()
+            .take_while(|(at, _)| *at <= now)
+            .map(|(_, what)| match what {
+                Expiring::Prefix(list, prefix) => Change::Remove { list: (*list).into(), prefix: *prefix },
+                Expiring::Import(origin) => Change::Forget { origin: *origin },
+            })
+            .collect()
+    }
+
+    fn remove(&mut self, list: ListName, prefix: Prefix) {
+        let key = (ListKey::from(list), prefix);
+        if let Some(NoteRecord { expires: Some(at), .. }) = self.notes.remove(&key) {
+            self.expiring.remove(&(at, Expiring::Prefix(key.0, key.1)));
+        }
+    }
+
+    fn forget(&mut self, origin: Origin) {
+        if let Some(ImportRecord { expires: Some(at), .. }) = self.imports.remove(&origin) {
+            self.expiring.remove(&(at, Expiring::Import(origin)));
+        }
+    }
+
+    fn flush(&mut self, list: ListName) {
+        let key = ListKey::from(list);
+        self.notes.retain(|(of, _), _| *of != key);
+        self.expiring.retain(|(_, what)| !matches!(what, Expiring::Prefix(of, _) if *of == key));
+        if list == ListName::Block {
+            self.imports.clear();
+            self.expiring.retain(|(_, what)| !matches!(what, Expiring::Import(_)));
+        }
+    }
+}

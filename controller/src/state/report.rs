@@ -1,0 +1,201 @@
+//! Questions, and what the state answers.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use floodwall_common::{
+    prefix::{Address, Family},
+    source::{self, TICK_SHIFT},
+    tables::Tables as _,
+    wire::BucketSpec,
+};
+
+use super::{
+    change::{Origin, Owners},
+    filter::Filter,
+    lifelines::address_of,
+    records::Records,
+};
+use crate::{
+    api::{Covering, Entry, ListName, ListPage, ListStatus, MemoryUse, SourceReport, Status, TestResponse},
+    tables::{
+        Prefix,
+        prefixes::{List, Listed, PrefixTable},
+    },
+};
+
+impl Filter {
+    /// A part of a list, in order of address.
+    pub fn page(&self, list: ListName, after: Option<Prefix>, limit: usize) -> ListPage {
+        let books = self.books.lock();
+        let (found, hits, total) = {
+            let mut table = self.table.lock();
+            let found = table.range_after(list.into(), after, limit);
+            let hits: Vec<_> = found.iter().map(|listed| hits(&mut table, listed)).collect();
+            let total = u64::from(table.len(list.into()));
+            (found, hits, total)
+        };
+        let next = (found.len() == limit).then(|| found.last().map(|last| last.prefix.to_string())).flatten();
+        let entries = found.iter().zip(hits).map(|(listed, hits)| entry(&books.records, listed, hits)).collect();
+        ListPage { entries, next, total }
+    }
+
+    /// What the filter makes of an address, and why.
+    pub fn test(&self, address: IpAddr) -> TestResponse {
+        let books = self.books.lock();
+        let mut found = self.listed(address);
+        let decides = |list| {
+            let of_list = found.iter().enumerate().filter(|(_, listed)| listed.list == list);
+            of_list.max_by_key(|(_, listed)| listed.prefix.length()).map(|(index, _)| index)
+        };
+        let deciding = decides(List::Allow).or_else(|| decides(List::Block));
+        if let Some(index) = deciding {
+            found[..=index].rotate_right(1);
+        }
+        let why = explain(address, deciding.and_then(|_| found.first()), &found);
+        let decided_by = deciding.and_then(|_| found.first());
+        let mut table = self.table.lock();
+        TestResponse {
+            address: address.to_string(),
+            decided_by: decided_by.map(|listed| listed.list.into()),
+            prefix: decided_by.map(|listed| listed.prefix.to_string()),
+            why,
+            covering: found
+                .iter()
+                .map(|listed| Covering {
+                    list: listed.list.into(),
+                    entry: entry(&books.records, listed, hits(&mut table, listed)),
+                })
+                .collect(),
+        }
+    }
+
+    /// What the kernel knows of a source.
+    pub fn source(&self, address: IpAddr) -> SourceReport {
+        let mut address = address_of(address);
+        if address.family == Family::V6 {
+            address.low = 0;
+        }
+        let settings = &self.tables.settings[0];
+        let place = source::place(settings, address);
+        let set = self.tables.source_set(place.set);
+        let way = set.and_then(|set| source::find(set, place.tag).and_then(|way| set.ways.get(way as usize)));
+        let mut report = SourceReport {
+            source: source_text(address),
+            tracked: way.is_some(),
+            packets: 0,
+            bytes: 0,
+            syns: 0,
+            packet_tokens: None,
+            syn_tokens: None,
+            idle_seconds: None,
+        };
+        let Some(way) = way else { return report };
+        let now = self.tables.clock();
+        let counts = way.counts.load();
+        let buckets = way.buckets.load();
+        let ticks = ((now >> TICK_SHIFT) as u32).wrapping_sub((way.identity.load() >> 32) as u32) & 0x7fff_ffff;
+        report.packets = counts & u64::from(u32::MAX);
+        report.syns = counts >> 32;
+        report.bytes = way.bytes.load();
+        report.idle_seconds = Some(f64::from(ticks) * (1_u64 << TICK_SHIFT) as f64 / 1e9);
+        report.packet_tokens = tokens(buckets as u32, BucketSpec::unpack(settings.packet_bucket.load()), now);
+        report.syn_tokens = tokens((buckets >> 32) as u32, BucketSpec::unpack(settings.syn_bucket.load()), now);
+        report
+    }
+
+    /// How things stand, without what only the kernel knows.
+    pub fn status(&self) -> Status {
+        let table = self.table.lock();
+        let list = |list| {
+            let [ipv4, ipv6] = [Family::V4, Family::V6].map(|family| u64::from(table.len_in(list, family)));
+            ListStatus { ipv4, ipv6 }
+        };
+        let footprint = self.capacity.bytes();
+        let lines = table.lines();
+        let line_use = f64::from(lines.used) / f64::from(lines.total);
+        let memory = [
+            ("prefix nodes", footprint.prefix_lines, Some(line_use)),
+            ("prefix roots", footprint.prefix_roots, None),
+            ("prefix bitmaps", footprint.prefix_bitmaps, None),
+            ("sources", footprint.sources, None),
+        ];
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            interfaces: Vec::new(),
+            counters: Vec::new(),
+            block: list(List::Block),
+            allow: list(List::Allow),
+            capacity: u64::from(self.capacity.prefixes),
+            limits: self.limits(),
+            memory: memory
+                .map(|(structure, bytes, used)| MemoryUse { structure: structure.to_owned(), bytes, used })
+                .into(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Packets that a prefix has decided so far.
+fn hits(table: &mut PrefixTable, listed: &Listed) -> u64 {
+    table.hits(listed.list, listed.prefix).unwrap_or(listed.hits)
+}
+
+fn entry(records: &Records, listed: &Listed, hits: u64) -> Entry {
+    let note = records.note(listed.list.into(), listed.prefix);
+    let import = origins(listed.owner).find_map(|origin| records.import(origin));
+    Entry {
+        prefix: listed.prefix.to_string(),
+        hits,
+        import: import.map(|record| record.name.clone()),
+        since: note.map(|note| note.since).or(import.map(|record| record.since)).unwrap_or(0),
+        expires: match (note, import) {
+            (Some(note), None) => note.expires,
+            (None, Some(record)) => record.expires,
+            // Wanted by both: listed until the later of the two ends.
+            (Some(note), Some(record)) => note.expires.zip(record.expires).map(|(one, other)| one.max(other)),
+            (None, None) => None,
+        },
+        note: note.and_then(|note| note.note.clone()),
+    }
+}
+
+/// The imports in a set of owners.
+fn origins(owners: Owners) -> impl Iterator<Item = Origin> {
+    (0..Origin::MAX_IMPORTS).filter_map(Origin::import).filter(move |origin| owners & origin.bit() != 0)
+}
+
+fn explain(address: IpAddr, deciding: Option<&Listed>, covering: &[Listed]) -> String {
+    let Some(Listed { list, prefix, .. }) = deciding else {
+        return format!("no listed prefix covers {address}; its packets pass unless a limit is crossed");
+    };
+    let others = covering.iter().skip(1);
+    match list {
+        List::Allow => match others.filter(|other| other.list == List::Block).count() {
+            0 => format!("{prefix} is allowed, and covers {address}"),
+            _ => format!("{prefix} is allowed, and covers {address}; an allow wins over every block"),
+        },
+        List::Block => match others.count() {
+            0 => format!("{prefix} is blocked, and covers {address}"),
+            _ => format!("{prefix} is blocked, and is the longest that covers {address}"),
+        },
+    }
+}
+
+/// Tokens that a bucket has now; `None` without a limit.
+fn tokens(full_at: u32, spec: BucketSpec, now_ns: u64) -> Option<u64> {
+    if spec.increment == 0 {
+        return None;
+    }
+    let ahead = full_at.wrapping_sub((now_ns >> BucketSpec::UNIT_SHIFT) as u32).cast_signed().max(0).cast_unsigned();
+    let room = (spec.tolerance + spec.increment).saturating_sub(ahead);
+    Some(u64::from(room / spec.increment))
+}
+
+fn source_text(address: Address) -> String {
+    match address.family {
+        Family::V4 => std::net::Ipv4Addr::from_bits((address.high >> 32) as u32).to_string(),
+        Family::V6 => format!("{}/64", Ipv6Addr::from_bits(u128::from(address.high) << 64)),
+    }
+}

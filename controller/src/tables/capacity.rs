@@ -1,0 +1,69 @@
+//! What the tables are made for, and what that costs.
+
+use floodwall_common::wire::{BITMAP_WORDS, Line, ROOT_SLOTS, Slot, SourceSet, WAYS, Word};
+
+/// Slots of the roots of both families in both halves.
+pub(super) const PREFIX_ROOT_SLOTS: u32 = 4 * ROOT_SLOTS;
+/// Words of the bitmaps of both families in both halves.
+pub(super) const PREFIX_BITMAP_WORDS: u32 = 4 * BITMAP_WORDS;
+
+/// What the tables are made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Most prefixes, of both lists and both families together.
+    pub prefixes: u32,
+    /// Sources that can be told apart at the same time.
+    pub sources: u32,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self { prefixes: 1_250_000, sources: 1_000_000 }
+    }
+}
+
+impl Capacity {
+    /// Lines of the prefix table.
+    pub const fn prefix_lines(&self) -> u32 {
+        let twice = self.prefixes as u64 * 8 / 5;
+        let sparse = if self.prefixes < ROOT_SLOTS { self.prefixes } else { ROOT_SLOTS } as u64 * 2;
+        let lines = twice + sparse + Slot::OVERRUN as u64;
+        if lines > u32::MAX as u64 { u32::MAX } else { lines as u32 }
+    }
+
+    /// Sets of the source table, a power of two.
+    pub const fn source_sets(&self) -> u32 {
+        let sets = self.sources.div_ceil(WAYS as u32);
+        if sets > 1 << 31 { 1 << 31 } else { sets.next_power_of_two() }
+    }
+
+    /// What it costs, in bytes.
+    pub const fn bytes(&self) -> Footprint {
+        Footprint {
+            prefix_roots: PREFIX_ROOT_SLOTS as u64 * size_of::<Word>() as u64,
+            prefix_bitmaps: PREFIX_BITMAP_WORDS as u64 * size_of::<Word>() as u64,
+            prefix_lines: self.prefix_lines() as u64 * size_of::<Line>() as u64,
+            sources: self.source_sets() as u64 * size_of::<SourceSet>() as u64,
+        }
+    }
+}
+
+/// Memory of the shared tables, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    /// The roots of the prefix table.
+    pub prefix_roots: u64,
+    /// Its bitmaps.
+    pub prefix_bitmaps: u64,
+    /// Its nodes and tails.
+    pub prefix_lines: u64,
+    /// The source table.
+    pub sources: u64,
+}
+
+impl Footprint {
+    /// All of it.
+    pub const fn total(&self) -> u64 {
+        self.prefix_roots + self.prefix_bitmaps + self.prefix_lines + self.sources
+    }
+}

@@ -1,0 +1,155 @@
+//! Clearing away what is no longer in force, once no packet can be reading it any more.
+
+use std::{mem, sync::Arc};
+
+use floodwall_common::wire::Word;
+
+use super::{
+    Other, PrefixTable,
+    engine::{Engine, Half, is_cover},
+    entry::{Entry, List},
+    forest::is_reference,
+    wanted::{PLACES, Wanted},
+};
+
+/// What was retired up to some moment.
+#[derive(Debug)]
+#[must_use = "what was retired is freed by handing this back after a grace period"]
+pub struct Ticket {
+    mark: u64,
+}
+
+/// A generation that is no longer in force, or never was; on its way out.
+#[derive(Debug)]
+pub(super) struct Stale {
+    pub(super) wanted: Wanted,
+    /// It was in force until this mark of the quarantine; 0 if it never was.
+    since: u64,
+    /// Its trees are those of an earlier run, and all these runs of lines.
+    adopted: Option<Vec<(u32, u32)>>,
+    /// The first place that is not cleared.
+    next: usize,
+    /// Trees and entries that nothing refers to any more.
+    trees: Vec<u64>,
+    entries: Vec<Entry>,
+    chunks: Vec<Arc<[Entry]>>,
+}
+
+impl PrefixTable {
+    /// What waits to be freed, if anything does. To be freed, it must be handed to [`Self::free`] after a grace
+    /// period that begins after this call, and for which the table should not be locked.
+    pub fn retired(&mut self) -> Option<Ticket> {
+        self.drop_abandoned();
+        let waits = !self.engine.quarantine.is_empty() || matches!(self.other, Other::Stale(_));
+        waits.then(|| Ticket { mark: self.engine.quarantine.mark() })
+    }
+
+    /// Frees what was retired when the ticket was given, up to about `budget` nodes or prefixes: 1,000 take some
+    /// 0.1 ms. Says whether that was all; if not, the same ticket is good for more.
+    pub fn free(&mut self, ticket: &Ticket, mut budget: usize) -> bool {
+        self.drop_abandoned();
+        self.engine.quarantine.passed(ticket.mark);
+        if let Other::Stale(stale) = &mut self.other
+            && self.engine.quarantine.is_safe(stale.since)
+        {
+            if !stale.clear(&mut self.engine, self.half.other(), &self.active, &mut budget) {
+                return false;
+            }
+            self.other = Other::Nothing;
+        }
+        while budget > 0 {
+            budget -= 1;
+            let Some(retired) = self.engine.quarantine.pop() else { return true };
+            self.engine.free(retired);
+        }
+        false
+    }
+
+    /// Lines of the table: those in use, those that wait to be freed, and all.
+    pub fn lines(&self) -> Lines {
+        let space = self.engine.forest.space();
+        let retired = self.engine.quarantine.lines();
+        Lines { used: space.len() - space.free() - retired, retired, total: space.len() }
+    }
+}
+
+/// Memory of the nodes and tails, in lines of 64 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lines {
+    /// In use, be it by what is in force, by what is being staged, or by what was in force before.
+    pub used: u32,
+    /// Replaced one by one, and waiting to be freed.
+    pub retired: u32,
+    /// All that there are.
+    pub total: u32,
+}
+
+impl Stale {
+    pub(super) fn new(
+        wanted: Wanted,
+        (trees, entries): (Vec<u64>, Vec<Entry>),
+        since: u64,
+        adopted: Option<Vec<(u32, u32)>>,
+    ) -> Self {
+        Self { wanted, since, adopted, next: 0, trees, entries, chunks: Vec::new() }
+    }
+
+    /// Are its trees those of an earlier run?
+    pub(super) fn is_adopted(&self) -> bool {
+        self.adopted.is_some()
+    }
+
+    /// Clears it, as far as the budget allows; says whether all is cleared. `half` is its own, `active` what is in
+    /// force in the other one.
+    fn clear(&mut self, engine: &mut Engine, half: Half, active: &Wanted, budget: &mut usize) -> bool {
+        while *budget > 0 {
+            *budget -= 1;
+            // A rule is released after the leaves that name it are gone.
+            if let Some(tree) = self.trees.pop() {
+                let slots = engine.forest.slots(tree);
+                *budget = budget.saturating_sub(slots.len() / 8);
+                self.trees.extend(slots.iter().map(Word::load).filter(|word| is_reference(*word)));
+                engine.forest.harvest(tree, &mut engine.rules);
+                engine.forest.free(tree);
+            } else if let Some(entry) = self.entries.pop() {
+                engine.release_entries(&[entry]);
+            } else if let Some(chunk) = self.chunks.pop() {
+                *budget = budget.saturating_sub(chunk.len() / 8);
+                engine.release_entries(&chunk);
+            } else if self.next < PLACES {
+                self.clear_slot(engine, half, active, self.next);
+                self.next += 1;
+            } else if let Some((line, count)) = self.adopted.as_mut().and_then(Vec::pop) {
+                engine.forest.space_mut().give(line, count);
+            } else {
+                let shorts = mem::take(&mut self.wanted.shorts);
+                let rules = List::ALL.into_iter().flat_map(|list| shorts.of(list).values());
+                rules.for_each(|rule| engine.release_rule(rule.number));
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes everything out of the slot at a place; what it shares with the active half stays with that.
+    fn clear_slot(&mut self, engine: &mut Engine, half: Half, active: &Wanted, place: usize) {
+        let root = engine.root(half, place).load();
+        if root != 0 {
+            let in_force = engine.root(half.other(), place).load();
+            engine.root(half, place).store(0);
+            if self.adopted.is_some() {
+                // Its lines are freed as they were found.
+            } else if is_cover(root) {
+                engine.retire_root(root);
+            } else if root != in_force {
+                self.trees.push(root);
+            }
+        }
+        engine.store_bits(half, place, [0; 4]);
+        if let Some(bucket) = self.wanted.fill(place, None)
+            && !active.bucket(place).is_some_and(|active| Arc::ptr_eq(active, &bucket))
+        {
+            self.chunks.extend(bucket.chunks().iter().cloned());
+        }
+    }
+}

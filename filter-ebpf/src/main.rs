@@ -1,0 +1,52 @@
+//! The XDP program. It decides nothing: [`floodwall_common::decide`] does, over the packet and the maps that
+//! the modules here adapt; then the verdict is counted and, within a budget, told.
+#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+#![cfg_attr(
+    target_arch = "bpf",
+    expect(unreachable_pub, reason = "what the XDP macro and the map statics export has no Rust caller")
+)]
+
+#[cfg(target_arch = "bpf")]
+mod frame;
+#[cfg(target_arch = "bpf")]
+mod maps;
+#[cfg(target_arch = "bpf")]
+mod record;
+
+#[cfg(target_arch = "bpf")]
+mod program {
+    use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+    use floodwall_common::{decide::decide, wire::Verdict};
+
+    use crate::{frame::XdpFrame, maps::Maps, record::record};
+
+    /// `frags`: so that interfaces with jumbo frames can be protected, too.
+    #[xdp(frags)]
+    pub fn floodwall(ctx: XdpContext) -> u32 {
+        let frame = XdpFrame::new(&ctx);
+        let decision = decide(&Maps, &frame);
+        record(&ctx, &frame, &decision);
+        let action = match decision.reason.verdict() {
+            Verdict::Pass => xdp_action::XDP_PASS,
+            Verdict::Drop => xdp_action::XDP_DROP,
+        };
+        // Where the clock is the controller's, this is a test run that wants to know the reason, too.
+        if decision.clock_was_told { action | (decision.reason as u32) << 8 } else { action }
+    }
+
+    #[panic_handler]
+    fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+        loop {}
+    }
+
+    /// Dual, since ring buffers and the coarse clock ask for a licence the kernel calls GPL compatible.
+    #[unsafe(link_section = "license")]
+    #[unsafe(no_mangle)]
+    static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+}
+
+/// The host has no packets to filter; this lets the workspace be built and linted as a whole.
+#[cfg(not(target_arch = "bpf"))]
+fn main() {
+    eprintln!("floodwall-filter runs in the kernel; start `floodwall run` instead");
+}

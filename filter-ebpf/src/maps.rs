@@ -1,0 +1,81 @@
+//! The BPF maps as [`Tables`]. Sizes here are the least that loads; the controller sets the real ones.
+
+use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
+    helpers::generated::bpf_ktime_get_coarse_ns,
+    macros::map,
+    maps::{Array, PerCpuArray, RingBuf},
+};
+use floodwall_common::{
+    parse::Packet,
+    tables::Tables,
+    wire::{BITMAP_WORDS, Counter, EventMeter, Line, ROOT_SLOTS, Reason, Settings, SourceSet, Word},
+};
+
+#[map]
+static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static PREFIX_ROOTS: Array<Word> = Array::with_max_entries(4 * ROOT_SLOTS, BPF_F_MMAPABLE);
+#[map]
+static PREFIX_BITMAPS: Array<Word> = Array::with_max_entries(4 * BITMAP_WORDS, BPF_F_MMAPABLE);
+#[map]
+static PREFIX_LINES: Array<Line> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static SOURCES: Array<SourceSet> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+/// By reason.
+#[map]
+pub static COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Reason::COUNT, 0);
+#[map]
+pub static EVENT_METER: PerCpuArray<EventMeter> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
+
+/// The packet that this CPU is judging. XDP programs do not preempt each other.
+#[map]
+static PACKET: PerCpuArray<Packet> = PerCpuArray::with_max_entries(1, 0);
+
+/// All of the above.
+pub struct Maps;
+
+impl Tables for Maps {
+    #[inline(always)]
+    fn settings(&self) -> Option<&Settings> {
+        SETTINGS.get(0)
+    }
+
+    #[inline(always)]
+    fn settle(&self, packet: Packet) -> Option<Packet> {
+        let place = PACKET.get_ptr_mut(0)?;
+        // SAFETY: the place is this CPU's own; volatile, so that the way through memory is really taken.
+        unsafe {
+            place.write_volatile(packet);
+            Some(place.read_volatile())
+        }
+    }
+
+    #[inline(always)]
+    fn clock(&self) -> u64 {
+        // SAFETY: a helper without arguments.
+        unsafe { bpf_ktime_get_coarse_ns() }
+    }
+
+    #[inline(always)]
+    fn prefix_root(&self, index: u32) -> Option<&Word> {
+        PREFIX_ROOTS.get(index)
+    }
+
+    #[inline(always)]
+    fn prefix_bitmap(&self, index: u32) -> Option<&Word> {
+        PREFIX_BITMAPS.get(index)
+    }
+
+    #[inline(always)]
+    fn prefix_line(&self, index: u32) -> Option<&Line> {
+        PREFIX_LINES.get(index)
+    }
+
+    #[inline(always)]
+    fn source_set(&self, index: u32) -> Option<&SourceSet> {
+        SOURCES.get(index)
+    }
+}

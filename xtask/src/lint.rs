@@ -1,0 +1,77 @@
+//! `cargo xtask lint`: formatting and lints, of both halves.
+//!
+//! Host clippy never sees code under `cfg(target_arch = "bpf")`, so the kernel half is linted a second
+//! time for its own target, by the toolchain that builds it.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+
+use crate::setup::{self, Talk, Toolchain};
+use crate::shell;
+
+const TARGET: &str = "bpfel-unknown-none";
+/// What is compiled for the kernel.
+const KERNEL_HALF: [&str; 2] = ["floodwall-filter", "floodwall-common"];
+
+/// Runs every check, even after one failed, and says which did.
+///
+/// # Errors
+/// When a check cannot be run at all.
+pub(crate) fn run() -> Result<ExitCode> {
+    setup::run(Talk::Changes)?;
+    let toolchain = setup::chosen()?;
+
+    let mut format = shell::cargo();
+    format.args(["fmt", "--all", "--check"]);
+    let mut host = shell::cargo();
+    host.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    let (kernel, kernel_title) = kernel_half(toolchain);
+
+    let mut failed = Vec::new();
+    for (title, mut command) in
+        [("formatting", format), ("lints of the host half", host), (kernel_title, kernel)]
+    {
+        println!("lint: {title}");
+        if !shell::status(&mut command)?.success() {
+            failed.push(title);
+        }
+    }
+    if failed.is_empty() {
+        println!("lint: all clean");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("lint: not clean: {}", failed.join(", "));
+    Ok(ExitCode::FAILURE)
+}
+
+/// The check of the kernel half, and what it amounts to.
+fn kernel_half(toolchain: Toolchain) -> (Command, &'static str) {
+    let clippy =
+        shell::output(shell::rustup_run(toolchain.name(), "cargo").args(["clippy", "--version"])).is_ok();
+    let mut command = shell::rustup_run(toolchain.name(), "cargo");
+    command.arg(if clippy { "clippy" } else { "check" });
+    for package in KERNEL_HALF {
+        command.args(["--package", package]);
+    }
+    // Another compiler than the host's: in one directory they would wait for each other.
+    command.args(["--target", TARGET, "--target-dir"]).arg(shell::target().join("bpf-lint"));
+    if toolchain == Toolchain::Nightly {
+        command.args(["-Z", "build-std=core"]);
+    }
+    if clippy {
+        command.args(["--", "-D", "warnings"]);
+    }
+    // The same as for the real build: see the controller's build script.
+    command.env("RUSTC_BOOTSTRAP", "aya_ebpf,floodwall_common");
+    let mut flags = vec![format!("--cfg=bpf_target_arch=\"{}\"", std::env::consts::ARCH)];
+    if !clippy {
+        flags.push("-Dwarnings".to_owned());
+    }
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
+    if clippy {
+        (command, "lints of the kernel half")
+    } else {
+        (command, "compiler warnings of the kernel half (its toolchain has no clippy: not linted)")
+    }
+}

@@ -1,0 +1,64 @@
+//! Development tasks: `cargo xtask TASK`.
+//!
+//! One file (or folder) a task. [`setup`] makes the machine able to build and test; the others call
+//! it first, which costs a fraction of a second when there is nothing to do.
+
+mod build;
+mod demo;
+mod lint;
+mod setup;
+mod shell;
+mod steps;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Development tasks of floodwall.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Install what building and testing need, and nothing that is there already
+    ///
+    /// A toolchain with a `core` for BPF, the BPF linker (into .tools), the programs that the tests
+    /// drive, and the BPF file system. Run it again at any time: it only checks, in under a second.
+    Setup,
+    /// Check formatting and lints, for the host and for the kernel half
+    Lint,
+    /// Build and run all tests, and count passes, failures and skips
+    Test(test::Options),
+    /// Build the release binary, and say where it is
+    Build,
+    /// Build the release binary, and run it with the arguments after `--`
+    Run(build::RunOptions),
+    /// Show a service under a flood, first without and then with floodwall
+    Demo(demo::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Setup => setup::run(setup::Talk::All).map(|()| ExitCode::SUCCESS),
+        Task::Lint => lint::run(),
+        Task::Test(options) => test::run(&options),
+        Task::Build => build::run(),
+        Task::Run(options) => build::run_with(&options),
+        Task::Demo(options) => demo::run(&options),
+    };
+    report(outcome)
+}
+
+/// One line for people: what was being done, to what, and why it failed.
+fn report(outcome: Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
