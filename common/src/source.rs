@@ -167,29 +167,51 @@ fn count(way: &Way, cost: Charge) {
 fn meter(way: &Way, settings: &Settings, syn: bool, now: u32) -> Standing {
     let packet_bucket = BucketSpec::unpack(settings.packet_bucket.load());
     let syn_bucket = BucketSpec::unpack(settings.syn_bucket.load());
+    let mut standing = Standing::Within;
     for _ in 0..CHARGE_ATTEMPTS {
         let old = way.buckets.load();
-        let Some(packets) = take(old as u32, packet_bucket, now) else { return Standing::OverPackets };
-        let mut new = u64::from(packets) | old & !u64::from(u32::MAX);
-        if syn {
-            let Some(syns) = take((old >> 32) as u32, syn_bucket, now) else { return Standing::OverSyn };
-            new = u64::from(packets) | u64::from(syns) << 32;
+        let packets = Draw::of(old as u32, packet_bucket, now);
+        let mut syns = Draw::of((old >> 32) as u32, syn_bucket, now);
+        if !syn {
+            syns.over = false;
+            syns.after = (old >> 32) as u32;
+            syns.before = syns.after;
         }
+        let (new_packets, new_syns) =
+            if packets.over || syns.over { (packets.before, syns.before) } else { (packets.after, syns.after) };
+        let new = u64::from(new_packets) | u64::from(new_syns) << 32;
+        standing = match (packets.over, syns.over) {
+            (true, _) => Standing::OverPackets,
+            (false, true) => Standing::OverSyn,
+            (false, false) => Standing::Within,
+        };
         if new == old || way.buckets.replace(old, new) {
             break;
         }
     }
-    Standing::Within
+    standing
 }
 
-/// The bucket's new time if it has a token to give.
-#[inline(always)]
-fn take(full_at: u32, spec: BucketSpec, now: u32) -> Option<u32> {
-    // The bucket is full if its time is past; as a number of 32 bits it is then above the half.
-    let past = full_at.wrapping_sub(now) >> 31;
-    let ahead = full_at.wrapping_sub(now).wrapping_mul(1 ^ past);
-    // A bucket that a slower limit left far ahead is held to what the limit of now could have caused.
-    let ahead = min(ahead, spec.tolerance.wrapping_add(spec.increment));
-    // Without a limit both are 0, and so is `ahead`.
-    if ahead > spec.tolerance { None } else { Some(now.wrapping_add(ahead).wrapping_add(spec.increment)) }
+/// What taking a token would do to a bucket.
+struct Draw {
+    /// There is none.
+    over: bool,
+    /// The bucket's time without the token. Not always what was stored: see [`Draw::of`].
+    before: u32,
+    /// The bucket's time with the token taken.
+    after: u32,
+}
+
+impl Draw {
+    #[inline(always)]
+    fn of(full_at: u32, spec: BucketSpec, now: u32) -> Self {
+        // The bucket is full if its time is past; as a number of 32 bits it is then above the half.
+        let past = full_at.wrapping_sub(now) >> 31;
+        let ahead = full_at.wrapping_sub(now).wrapping_mul(1 ^ past);
+        // A bucket that a slower limit left far ahead is held to what the limit of now could have caused.
+        let ahead = min(ahead, spec.tolerance.wrapping_add(spec.increment));
+        let before = now.wrapping_add(ahead);
+        // Without a limit both of the bucket's numbers are 0, and so is `ahead`.
+        Self { over: ahead > spec.tolerance, before, after: before.wrapping_add(spec.increment) }
+    }
 }

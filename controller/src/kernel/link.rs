@@ -134,15 +134,23 @@ fn explain(error: &io::Error, interface: &Interface, mode: &str) -> anyhow::Erro
 /// Removes the attachment to an interface; packets pass it unfiltered from now on. Says which are left.
 pub(super) fn detach(pins: &Pins, interface: &str) -> anyhow::Result<Vec<String>> {
     let path = pins.link(interface);
-    match fs::remove_file(&path) {
-        Ok(()) => {}
+    let link = match syscall::get_pinned(&path) {
+        Ok(link) => link,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let left = pins.interfaces().unwrap_or_default();
             let there = if left.is_empty() { "none is".to_owned() } else { format!("{} is", left.join(", ")) };
             bail!("{interface} is not protected by this floodwall ({there})");
         }
-        Err(error) => return Err(anyhow!(error).context(format!("removing {}", path.display()))),
+        Err(error) => return Err(anyhow!(error).context(format!("opening the pinned link {}", path.display()))),
+    };
+    match syscall::link_detach(link.as_fd()) {
+        // The interface has gone before.
+        Err(error) if error.raw_os_error() != Some(libc::ENOLINK) => {
+            return Err(anyhow!(error).context(format!("detaching from {interface}")));
+        }
+        _ => {}
     }
+    fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
     let left = pins.interfaces().context("listing the interfaces that are left")?;
     if left.is_empty() {
         pins.remove_all().context("removing the maps")?;

@@ -39,7 +39,7 @@ impl Pins {
     pub(super) fn create(&self, capacity: &Capacity) -> anyhow::Result<()> {
         for directory in [self.maps(capacity), self.links()] {
             fs::create_dir_all(&directory).with_context(|| {
-                format!("creating {} (is bpffs mounted there? `mount -t bpf bpf /sys/fs/bpf`)", directory.display())
+                format!("creating {} (names on a BPF file system have no dots)", directory.display())
             })?;
         }
         Ok(())

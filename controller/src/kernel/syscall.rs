@@ -18,6 +18,7 @@ const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_LINK_UPDATE: libc::c_int = 29;
+const BPF_LINK_DETACH: libc::c_int = 34;
 /// `enum bpf_attach_type` in `include/uapi/linux/bpf.h`.
 const BPF_XDP: u32 = 37;
 
@@ -96,6 +97,11 @@ pub(super) fn link_create(program: BorrowedFd<'_>, ifindex: u32, flags: u32) -> 
 pub(super) fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
     let (link, program) = (link.as_raw_fd() as u32, program.as_raw_fd() as u32);
     bpf(BPF_LINK_UPDATE, &mut LinkUpdate { link, program, flags: 0, old_program: 0 }).map(drop)
+}
+
+/// Ends an attachment now, whoever else still holds the link: to remove its pin would end it a moment later.
+pub(super) fn link_detach(link: BorrowedFd<'_>) -> io::Result<()> {
+    bpf(BPF_LINK_DETACH, &mut { link.as_raw_fd() as u32 }).map(drop)
 }
 
 /// Index of the interface that an XDP link is attached to; 0 if the interface is gone.

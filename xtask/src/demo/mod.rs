@@ -18,6 +18,7 @@ mod screen;
 mod site;
 mod summary;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -46,8 +47,11 @@ pub(crate) struct Options {
     #[arg(long)]
     json: bool,
     /// How floodwall runs on the interfaces: native, generic or auto
-    #[arg(long, default_value = "native")]
+    #[arg(long, default_value = "native", value_parser = ["native", "generic", "auto"])]
     mode: String,
+    /// Show this floodwall instead of one built from the checkout
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
 }
 
 /// Gives the show. A signal ends it early; either way nothing of it stays on the machine.
@@ -56,7 +60,12 @@ pub(crate) struct Options {
 /// Without root, or when the binary cannot be built or does not start.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     ensure!(shell::is_root(), "the demo needs root for network namespaces and BPF: run it with sudo");
-    let binary = build::floodwall()?;
+    let binary = match &options.binary {
+        Some(binary) => {
+            binary.canonicalize().with_context(|| format!("looking for floodwall at {}", binary.display()))?
+        }
+        None => build::floodwall()?,
+    };
     interrupt::watch()?;
     // What an earlier show left behind when it was killed.
     namespace::sweep()?;

@@ -103,8 +103,9 @@ pub(super) struct Digest {
     /// The medians of the samples' values, over the last two thirds.
     pub(super) half: Option<Duration>,
     pub(super) most: Option<Duration>,
-    /// Packets that the attacker sent per second.
+    /// Packets that the attacker sent: per second, over the last two thirds, and in all.
     pub(super) sent: f64,
+    pub(super) all_sent: u64,
     /// All that the filter counted.
     pub(super) filter: Counters,
 }
@@ -141,6 +142,7 @@ impl Story {
             half: median(settled.iter().filter_map(|sample| sample.half)),
             most: median(settled.iter().filter_map(|sample| sample.most)),
             sent: mean(&|sample| sample.per_second(sample.sent)),
+            all_sent: all.iter().map(|sample| sample.sent).sum(),
             filter,
         })
     }

@@ -23,11 +23,6 @@ const CUSTOMERS: u8 = 64;
 /// Half-open and waiting connections that the host has room for.
 pub(super) const BACKLOG: u16 = 256;
 
-/// What every show tells, since it is what makes the flood bite on a small machine.
-pub(super) const HONESTLY: &str = "To be fair: the host was set up to be easy to flood, with SYN cookies off, room for 256 \
-     half-open connections, and two tries per answer. With cookies on, a flood has to fill the line or the CPU \
-     instead, and the filter's part is the same: the packets are gone before the network stack sees them.";
-
 /// The running stage. Fields drop in order: first who talks, then the wires.
 pub(super) struct Site {
     _service: Service,

@@ -37,6 +37,10 @@ impl Bucket {
         self.lengths[list as usize]
     }
 
+    pub(super) fn len(&self) -> usize {
+        (self.lengths[0] + self.lengths[1]) as usize
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }

@@ -145,6 +145,11 @@ impl PreparedChanges {
         self.edits.iter().all(|edit| edit.clear)
     }
 
+    /// Does every prefix stay that is in either list, and wanted by those who want it now?
+    pub(super) fn keeps_all(&self) -> bool {
+        self.edits.iter().all(|edit| !edit.clear && edit.withdraw == 0)
+    }
+
     /// What is brought in to the slot at a place.
     pub(super) fn at(&self, place: usize) -> &[Entry] {
         &self.entries[self.starts[place]..self.starts[place + 1]]

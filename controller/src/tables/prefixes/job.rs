@@ -77,13 +77,15 @@ pub(super) struct Job {
 }
 
 impl Job {
-    pub(super) fn new(place: usize, active: &Wanted) -> Self {
+    pub(super) fn new(place: usize, active: &Wanted, changes: &PreparedChanges) -> Self {
+        let old = active.bucket(place).cloned();
+        let count = changes.at(place).len() + old.as_ref().map_or(0, |bucket| bucket.len());
         Self {
             place,
-            old: active.bucket(place).cloned(),
+            old,
             next_old: (0, 0),
             next_new: 0,
-            entries: Vec::new(),
+            entries: Vec::with_capacity(count),
             tally: Tally::default(),
             differ: false,
             prefixes_differ: false,
@@ -95,6 +97,9 @@ impl Job {
     /// must be done before anything else changes.
     pub(super) fn step(&mut self, site: &mut Site<'_>) -> Result<bool, TableError> {
         if self.tree.is_none() {
+            if site.changes.keeps_all() && site.changes.at(self.place).is_empty() && self.shares_tree(site) {
+                return Ok(true);
+            }
             if !self.merge(site)? {
                 return Ok(false);
             }

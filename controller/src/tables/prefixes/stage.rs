@@ -144,7 +144,7 @@ impl Stage {
             budget -= 1;
             let Self { half, changes, wanted, .. } = self;
             let mut site = Site { engine, half: *half, active, ours, changes, staged: wanted, budget };
-            let mut job = self.job.take().unwrap_or_else(|| Job::new(self.next, active));
+            let mut job = self.job.take().unwrap_or_else(|| Job::new(self.next, active, changes));
             let ready = job.step(&mut site);
             budget = site.budget;
             match ready {

@@ -176,10 +176,7 @@ impl Wanted {
         let slot = slot_at(place);
         List::ALL
             .into_iter()
-            .find_map(|list| {
-                let (_, rule) = self.shorts.longest(list, slot.family(), slot.bits(), SHORTEST)?;
-                Some(list.leaf(rule.number))
-            })
+            .find_map(|list| Some(list.leaf(self.shorts.cover(list, slot.family(), slot.bits())?)))
             .unwrap_or(Leaf::Nothing)
     }
 

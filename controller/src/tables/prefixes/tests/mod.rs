@@ -1,1 +1,9 @@
+//! The table against plain models of it.
 
+mod concurrent;
+mod dense;
+mod model;
+mod random;
+mod restart;
+mod scarce;
+mod staged;

@@ -1,0 +1,167 @@
+//! Slots that are packed, and single changes in them.
+
+use floodwall_common::{
+    prefix::{Address, find},
+    wire::{DIRECT_RUNS, Leaf, Slot},
+};
+
+use super::{
+    super::{List, wanted::place_of},
+    model::{Bulk, Edit, World},
+};
+use crate::tables::Prefix;
+
+fn prefix(text: &str) -> Prefix {
+    text.parse().unwrap()
+}
+
+fn load(world: &mut World, insert: Vec<(List, Prefix, u32)>) {
+    let mut staging = world.stage(&Bulk { insert, ..Bulk::default() }).unwrap();
+    while !staging.step(&mut world.table, 777).unwrap() {}
+    world.table.commit(staging).unwrap();
+    world.committed();
+}
+
+/// Every other address of a /16: as many runs as there are values.
+#[test]
+fn alternating_addresses_make_an_indexed_node_and_leave_again() {
+    let mut world = World::new(40_000);
+    let host = |low: u32| Prefix::host(Address::v4(0x0a01_0000 | low));
+    load(&mut world, (0..32_768).map(|i| (List::Block, host(2 * i), 1)).collect());
+    let root = world.table.engine.root(world.table.half, 0x0a01).load();
+    assert!(matches!(Slot::unpack(root), Slot::Node { runs: DIRECT_RUNS, .. }));
+
+    let blocked = |world: &World, low: u32| {
+        let address = Address::v4(0x0a01_0000 | low);
+        match find(&*world.tables, &world.tables.settings[0], address, true) {
+            Some(Leaf::Block(rule)) => Some(rule),
+            Some(Leaf::Nothing) => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    for low in 0..65_536 {
+        let expected = world.table.get(List::Block, host(low)).map(|listed| listed.rule);
+        assert_eq!(blocked(&world, low), expected, "{low}");
+    }
+    // Single changes in it; each writes it anew.
+    for low in [1, 3, 65_535, 0, 2, 40_000] {
+        let edit = if low % 2 == 1 { Edit::Insert(1) } else { Edit::Remove };
+        world.edit(List::Block, host(low), edit).unwrap();
+        for low in [low, low ^ 1, low.saturating_sub(1), (low + 1).min(65_535)] {
+            assert_eq!(blocked(&world, low).is_some(), world.model.contains_key(&(List::Block, host(low))));
+        }
+    }
+    // It gets sparser than an index pays for, and at last empty.
+    for low in (4..65_536).step_by(2).filter(|low| *low != 40_000) {
+        world.table.remove(List::Block, host(low)).unwrap();
+        world.model.remove(&(List::Block, host(low)));
+        if low % 512 == 0
+            && let Some(ticket) = world.table.retired()
+        {
+            while !world.table.free(&ticket, 1_000) {}
+        }
+    }
+    world.check();
+    world.settle();
+}
+
+/// Every layout of a node, one prefix more at a time, and back.
+#[test]
+fn a_slot_grows_and_shrinks_through_every_layout() {
+    let mut world = World::new(2_000);
+    let mut prefixes: Vec<Prefix> = (0..900u32)
+        .map(|i| Prefix::around(Address::v4(0xc0a8_0000 | i * 72 + i % 3), 30 + (i % 3) as u8).unwrap())
+        .collect();
+    prefixes.dedup();
+    for (at, prefix) in prefixes.iter().enumerate() {
+        world.edit(List::Block, *prefix, Edit::Insert(1)).unwrap();
+        if at < 40 || at % 101 == 0 {
+            world.look_around(&prefixes[..at]);
+        }
+    }
+    world.check();
+    for (at, prefix) in prefixes.iter().enumerate().rev() {
+        world.edit(List::Block, *prefix, Edit::Remove).unwrap();
+        if at < 40 || at % 101 == 0 {
+            world.look_around(&prefixes[at.saturating_sub(3)..=at]);
+        }
+    }
+    world.settle();
+    assert_eq!(world.table.lines().used, 0);
+}
+
+/// A prefix at every length of both families, nested, in both lists.
+#[test]
+fn prefixes_nest_as_deep_as_can_be() {
+    for family_of in ["10.1.128.1", "2a00:1:2:3:4:5:6:7"] {
+        let mut world = World::new(1_000);
+        let host = prefix(family_of);
+        let lengths = 0..=host.length();
+        let all: Vec<_> =
+            lengths.map(|length| Prefix::of_bits(host.family(), host.bits(), length)).collect();
+        // Blocks from the middle outwards, then allows from the outside in.
+        let mut order: Vec<usize> = (0..all.len()).collect();
+        order.sort_by_key(|at| at.abs_diff(all.len() / 2));
+        for at in order {
+            world.edit(List::Block, all[at], Edit::Insert(1)).unwrap();
+            world.look_around(&all);
+        }
+        for length in [0, 8, 16, 17, 31, 32] {
+            world.edit(List::Allow, all[length], Edit::Insert(1)).unwrap();
+            world.look_around(&all);
+        }
+        for length in [0, 31, 32, 16, 8, 17] {
+            world.edit(List::Allow, all[length], Edit::Remove).unwrap();
+            world.look_around(&all);
+        }
+        world.check();
+        world.settle();
+        for prefix in &all {
+            world.edit(List::Block, *prefix, Edit::Remove).unwrap();
+            world.look_around(&all);
+        }
+        world.settle();
+        assert_eq!(world.table.lines().used, 0);
+    }
+}
+
+/// Thousands of IPv6 prefixes in one slot: a single change touches one path, not all of it.
+#[test]
+fn a_change_in_a_crowded_ipv6_slot_writes_little() {
+    let mut world = World::new(40_000);
+    let long = |i: u128, length| {
+        let bits = 0x2a00u128 << 112 | (i % 3_000) * 5 << 96 | (i * 7_919 % 65_536) << 80 | i << 64;
+        Prefix::of_bits(floodwall_common::prefix::Family::V6, bits, length)
+    };
+    load(&mut world, (0..30_000).map(|i| (List::Block, long(i, 48), 1)).collect());
+    let retired = |world: &World| world.table.lines().retired;
+    assert_eq!(retired(&world), 0);
+    // Below a /32 that has others: only the node of its /48s.
+    world.edit(List::Block, long(1, 64), Edit::Insert(1)).unwrap();
+    assert!(retired(&world) < 10, "{}", retired(&world));
+    world.edit(List::Block, prefix("2a00:5:ffff::/48"), Edit::Insert(1)).unwrap();
+    assert!(retired(&world) < 20, "{}", retired(&world));
+    world.look_around(&[long(1, 64), long(1, 48), prefix("2a00:5:ffff::/48"), long(2, 48)]);
+    // All of it under an allow, and back.
+    world.edit(List::Allow, prefix("2a00::/17"), Edit::Insert(1)).unwrap();
+    world.look_around(&[long(1, 64), long(2_999, 48), prefix("2a00::/17")]);
+    world.edit(List::Allow, prefix("2a00::/17"), Edit::Remove).unwrap();
+    world.look_around(&[long(1, 64), long(2_999, 48), prefix("2a00::/17")]);
+    world.settle();
+}
+
+/// A slot that fares alike costs one line, however many slots there are.
+#[test]
+fn slots_that_fare_alike_share_a_node() {
+    let mut world = World::new(100);
+    world.edit(List::Block, prefix("0.0.0.0/0"), Edit::Insert(1)).unwrap();
+    assert_eq!(world.table.lines().used, 1);
+    world.edit(List::Allow, prefix("10.0.0.0/8"), Edit::Insert(1)).unwrap();
+    world.edit(List::Block, prefix("10.1.0.0/16"), Edit::Insert(1)).unwrap();
+    world.edit(List::Block, prefix("11.1.0.0/16"), Edit::Insert(1)).unwrap();
+    assert_eq!(world.table.lines().used, 3);
+    world.check();
+    let root = |place| world.table.engine.root(world.table.half, place).load();
+    assert_eq!(root(place_of(prefix("10.1.0.0/16").family(), prefix("10.1.0.0/16").bits())), root(0x0aff));
+    world.settle();
+}

@@ -1,0 +1,236 @@
+//! A host that a real daemon protects, and someone outside.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use floodwall_lab::{
+    frame::{Frame, ipv4::Ipv4},
+    pair::Pair,
+    wire::{Receiver, Sender},
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long something may take before it counts as not happening.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long silence is waited for.
+pub const SILENCE: Duration = Duration::from_millis(150);
+
+/// The lab, the daemon, and where both keep things.
+pub struct Protected {
+    /// The two hosts.
+    pub lab: Pair,
+    /// Sends from outside.
+    pub sender: Sender,
+    /// Sees what gets past the filter.
+    pub receiver: Receiver,
+    binary: PathBuf,
+    directory: TempDir,
+    bpffs: PathBuf,
+    daemon: Option<Child>,
+    max_prefixes: u32,
+}
+
+impl Protected {
+    /// Builds the lab and starts the daemon `binary` on the host's interface, with room for some prefixes.
+    pub fn start(label: &str, binary: &str) -> anyhow::Result<Self> {
+        Self::start_with_room(label, binary, 20_000)
+    }
+
+    /// As [`Self::start`], with room for so many prefixes.
+    pub fn start_with_room(label: &str, binary: &str, max_prefixes: u32) -> anyhow::Result<Self> {
+        let lab = Pair::new(label)?;
+        let sender = Sender::open(lab.outside.namespace(), lab.outside.name())?;
+        let receiver = Receiver::open(lab.inside.namespace(), lab.inside.name())?;
+        let directory = tempfile::tempdir().context("making a directory for the daemon")?;
+        let bpffs = PathBuf::from(format!("/sys/fs/bpf/{}", lab.inside.namespace().name()));
+        let mut protected = Self {
+            lab,
+            sender,
+            receiver,
+            binary: PathBuf::from(binary),
+            directory,
+            bpffs,
+            daemon: None,
+            max_prefixes,
+        };
+        protected.launch()?;
+        Ok(protected)
+    }
+
+    /// Starts the daemon and waits until it answers.
+    pub fn launch(&mut self) -> anyhow::Result<()> {
+        let mut child = self.daemon_command(&self.bpffs).spawn().context("starting the daemon")?;
+        let deadline = Instant::now() + PATIENCE;
+        while !self.socket().exists() || !self.run(&["status"])?.status.success() {
+            if let Some(status) = child.try_wait()? {
+                bail!("the daemon ended with {status}: {}", self.log());
+            }
+            if Instant::now() > deadline {
+                child.kill()?;
+                bail!("the daemon does not answer: {}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.daemon = Some(child);
+        Ok(())
+    }
+
+    /// The command that starts the daemon, with its pins below `bpffs`.
+    pub fn daemon_command(&self, bpffs: &Path) -> Command {
+        let mut command = self.lab.inside.namespace().command(&self.binary);
+        command.args(["run", "--iface", self.lab.inside.name()]);
+        command.arg("--state-dir").arg(self.state_dir()).arg("--socket").arg(self.socket());
+        command.arg("--bpffs").arg(bpffs).args(["--max-sources", "8192"]);
+        command.args(["--max-prefixes", &self.max_prefixes.to_string()]);
+        let log = std::fs::File::options().create(true).append(true).open(self.directory.path().join("log"));
+        match log {
+            Ok(log) => command.stdout(Stdio::null()).stderr(log),
+            Err(_) => command.stdout(Stdio::null()).stderr(Stdio::null()),
+        };
+        command
+    }
+
+    /// What the daemon has said.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Where the daemon keeps what outlives a reboot.
+    pub fn state_dir(&self) -> PathBuf {
+        self.directory.path().join("state")
+    }
+
+    /// The control socket.
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join("socket")
+    }
+
+    /// A file for the test to use.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Where the maps and the link are pinned.
+    pub fn bpffs(&self) -> &Path {
+        &self.bpffs
+    }
+
+    /// Sends a signal to the daemon, waits for its end, and returns its status.
+    pub fn end(&mut self, signal: Signal) -> anyhow::Result<std::process::ExitStatus> {
+        let mut child = self.daemon.take().context("no daemon runs")?;
+        kill(Pid::from_raw(child.id().cast_signed()), signal).context("signalling the daemon")?;
+        wait(&mut child)
+    }
+
+    /// Waits for the daemon to end by itself.
+    pub fn wait(&mut self) -> anyhow::Result<std::process::ExitStatus> {
+        let mut child = self.daemon.take().context("no daemon runs")?;
+        wait(&mut child)
+    }
+
+    /// Runs a command of the CLI against the daemon.
+    pub fn run(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        self.command(arguments).output().context("running the CLI")
+    }
+
+    /// The CLI, ready to be run.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.lab.inside.namespace().command(&self.binary);
+        command.args(arguments).env("FLOODWALL_SOCKET", self.socket());
+        command.env_remove("SSH_CONNECTION").env_remove("SSH_CLIENT");
+        command
+    }
+
+    /// Runs a command that must succeed, and returns what it printed.
+    pub fn ok(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = self.run(arguments)?;
+        if !output.status.success() {
+            bail!("floodwall {} failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// As [`Self::ok`], with `--json`.
+    pub fn json(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let mut all = vec!["--json"];
+        all.extend(arguments);
+        let text = self.ok(&all)?;
+        serde_json::from_str(&text).with_context(|| format!("floodwall {} printed `{text}`", all.join(" ")))
+    }
+
+    /// As [`Self::json`], for commands that print a document a line.
+    pub fn json_lines(&self, arguments: &[&str]) -> anyhow::Result<Vec<Value>> {
+        let mut all = vec!["--json"];
+        all.extend(arguments);
+        let text = self.ok(&all)?;
+        text.lines()
+            .map(|line| serde_json::from_str(line).with_context(|| format!("floodwall {} printed `{line}`", all.join(" "))))
+            .collect()
+    }
+
+    /// Runs a command that must fail; returns its exit code and what it said.
+    pub fn fails(&self, arguments: &[&str]) -> anyhow::Result<(i32, String)> {
+        let output = self.run(arguments)?;
+        if output.status.success() {
+            bail!("floodwall {} succeeded: {}", arguments.join(" "), String::from_utf8_lossy(&output.stdout));
+        }
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        Ok((output.status.code().context("ended by a signal")?, said))
+    }
+
+    /// Packets counted for a reason so far.
+    pub fn count(&self, reason: &str) -> anyhow::Result<u64> {
+        let status = self.json(&["status"])?;
+        let counters = status["counters"].as_array().context("no counters")?;
+        let found = counters.iter().find(|counter| counter["reason"] == reason);
+        found.and_then(|counter| counter["packets"].as_u64()).with_context(|| format!("no counter {reason}"))
+    }
+
+    /// Whether a frame from outside gets past the filter.
+    pub fn passes(&self, frame: &[u8]) -> anyhow::Result<bool> {
+        self.receiver.clear()?;
+        self.sender.send(frame)?;
+        let patience = SILENCE;
+        Ok(!self.receiver.collect(1, patience, |seen| seen == frame)?.is_empty())
+    }
+
+    /// An IPv4 frame from this source to the host, to be finished by the caller.
+    pub fn from(&self, source: &str) -> Frame<Ipv4> {
+        Frame::ipv4(source, "192.0.2.10").between(&self.lab.outside, &self.lab.inside)
+    }
+}
+
+fn wait(child: &mut Child) -> anyhow::Result<std::process::ExitStatus> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if Instant::now() > deadline {
+            child.kill()?;
+            bail!("the daemon does not end");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+impl Drop for Protected {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.daemon.take() {
+            // Nothing can be done about a failure here; the directories go either way.
+            drop(child.kill());
+            drop(child.wait());
+        }
+        drop(std::fs::remove_dir_all(&self.bpffs));
+    }
+}

@@ -1,0 +1,184 @@
+//! The CLI against a running daemon: answers, refusals, exit codes.
+
+use std::{
+    fs,
+    io::Write as _,
+    process::{Command, Stdio},
+};
+
+use floodwall_lab::{
+    or_skip,
+    skip::{corpus, require_root},
+};
+use floodwall_tests::protected::Protected;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
+
+#[test]
+fn bad_input_is_explained_and_changes_nothing() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let host = Protected::start("refusals", BINARY)?;
+    host.ok(&["block", "add", "203.0.113.0/24"])?;
+    for (arguments, code, expected) in [
+        (&["block", "add", "203.0.113.7/24"][..], 2, "203.0.113.0/24"),
+        (&["block", "add", "203.0.113.0/33"], 2, "32"),
+        (&["block", "add", "example.org"], 2, "example.org"),
+        (&["block", "add", "2001:db8::1/32"], 2, "2001:db8::/32"),
+        (&["block", "add", "198.51.100.0/24", "203.0.113.7/24"], 2, "203.0.113.0/24"),
+        (&["block", "add", "0.0.0.0/0"], 4, "every address"),
+        (&["block", "add", "::/0"], 4, "every address"),
+        (&["block", "add", "192.0.2.10"], 4, "own address"),
+        (&["block", "add", "2001:db8:5::/48"], 4, "own address"),
+        (&["block", "add", "192.0.2.1"], 4, "gateway"),
+        (&["block", "rm", "198.51.100.0/24"], 3, "not in the blocklist"),
+        (&["block", "rm", "203.0.113.7"], 3, "203.0.113.0/24"),
+        (&["block", "add", "198.51.100.1", "--for", "never"], 2, "never"),
+        (&["block", "flush", "--name", "nothing", "--yes"], 3, "nothing"),
+        (&["limit", "set", "packets", "0/s"], 2, "off"),
+        (&["limit", "set", "syn", "1/s", "--burst", "100000"], 2, "burst"),
+        (&["source", "show", "nobody"], 2, "nobody"),
+        (&["detach", "eth7"], 3, "eth7"),
+    ] {
+        let (found, said) = host.fails(arguments)?;
+        assert_eq!(found, code, "{arguments:?}: {said}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+    }
+    let list = host.json_lines(&["block", "list"])?;
+    assert_eq!(list.len(), 1, "{list:?}");
+    Ok(())
+}
+
+#[test]
+fn nobody_cuts_off_the_address_they_are_logged_in_from() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let host = Protected::start("login", BINARY)?;
+    let mut command = host.command(&["block", "add", "198.51.100.0/24"]);
+    let output = command.env("SSH_CONNECTION", "198.51.100.7 50022 192.0.2.10 22").output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("198.51.100.7") && said.contains("logged in"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_list_is_imported_whole_or_not_at_all() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let host = Protected::start("import", BINARY)?;
+    let path = host.file("list.netset");
+    let file = path.display().to_string();
+    fs::write(&path, "# a list\r\n203.0.113.0/24\r\n\r\n203.0.113.0/24\n198.51.100.7 # one\n2001:db8:bad::/48\nnonsense\n198.18.0.1/15\n")?;
+    let (code, said) = host.fails(&["block", "import", &file])?;
+    assert_eq!(code, 5, "{said}");
+    assert!(said.contains("198.18.0.0/15") && said.contains('7') && said.contains('8'), "lines and what was meant: {said}");
+    assert_eq!(host.json(&["status"])?["block"]["ipv4"], 0);
+
+    let report = host.json(&["block", "import", &file, "--skip-bad"])?;
+    for (field, expected) in [("lines", 8), ("added", 3), ("duplicate", 1), ("refused", 2)] {
+        assert_eq!(report[field], expected, "{report}");
+    }
+    let test = host.json(&["block", "test", "203.0.113.9"])?;
+    assert_eq!((&test["prefix"], &test["decided_by"]), (&"203.0.113.0/24".into(), &"block".into()), "{test}");
+
+    fs::write(&path, "203.0.113.0/24\n198.51.100.8\n")?;
+    let report = host.json(&["block", "import", &file, "--replace"])?;
+    assert_eq!((&report["added"], &report["removed"]), (&1.into(), &2.into()), "{report}");
+    let exported = host.ok(&["block", "export"])?;
+    assert_eq!(exported.lines().collect::<Vec<_>>(), ["198.51.100.8/32", "203.0.113.0/24"]);
+    host.ok(&["block", "flush", "--name", "list", "--yes"])?;
+    assert_eq!(host.json(&["status"])?["block"]["ipv4"], 0);
+    Ok(())
+}
+
+#[test]
+fn an_import_survives_a_restart() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start("restart", BINARY)?;
+    let mut child = host.command(&["block", "import", "-", "--name", "feed"]).stdin(Stdio::piped()).spawn()?;
+    let mut list = String::new();
+    for number in 0..10_000 {
+        list.push_str(&format!("198.{}.{}.{}\n", 18 + number / 65_536, number / 256 % 256, number % 256));
+    }
+    child.stdin.take().map_or(Ok(()), |mut input| input.write_all(list.as_bytes()))?;
+    assert!(child.wait()?.success());
+    host.ok(&["block", "add", "198.18.0.7", "--note", "by hand, too"])?;
+    host.end(nix::sys::signal::Signal::SIGKILL)?;
+    host.launch()?;
+    assert_eq!(host.json(&["status"])?["block"]["ipv4"], 10_000);
+    host.ok(&["block", "flush", "--name", "feed", "--yes"])?;
+    let left = host.ok(&["block", "export"])?;
+    assert_eq!(left.trim(), "198.18.0.7/32", "what was added by hand stays when its import goes");
+    Ok(())
+}
+
+#[test]
+fn a_full_table_says_so_and_refuses() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let host = Protected::start("full", BINARY)?;
+    let path = host.file("big");
+    let text: String = (0..30_000).map(|n: u32| format!("198.18.{}.{}\n", n / 256, n % 256)).collect();
+    fs::write(&path, text)?;
+    let (code, said) = host.fails(&["block", "import", &path.display().to_string()])?;
+    assert_eq!(code, 6, "{said}");
+    assert!(said.contains("20000") || said.contains("20,000"), "{said}");
+    assert_eq!(host.json(&["status"])?["block"]["ipv4"], 0);
+    Ok(())
+}
+
+#[test]
+fn without_a_daemon_the_cli_says_what_to_do() -> anyhow::Result<()> {
+    let output = Command::new(BINARY).args(["--socket", "/nonexistent/socket", "status"]).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    assert!(said.contains("floodwall run"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn the_socket_answers_curl_and_survives_garbage() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    use std::{io::Read as _, os::unix::net::UnixStream};
+    let host = Protected::start("socket", BINARY)?;
+    for request in [
+        &b"\0\0\0\0\xff\xfe garbage"[..],
+        b"GET /v1/status HTTP/9.9\r\n\r\n",
+        b"POST /v1/block/add HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n{\"pre\"\n",
+        b"POST /v1/block/add HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n",
+        b"GET /v1/nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"DELETE /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"POST /v1/limit HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
+    ] {
+        let mut stream = UnixStream::connect(host.socket())?;
+        stream.write_all(request)?;
+        stream.shutdown(std::net::Shutdown::Write)?;
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer));
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{request:?}: {answer}");
+    }
+    let mut stream = UnixStream::connect(host.socket())?;
+    stream.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"interfaces\""), "{answer}");
+    Ok(())
+}
+
+#[test]
+fn real_lists_are_imported() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let corpus = or_skip!(corpus());
+    let host = Protected::start_with_room("real", BINARY, 1_250_000)?;
+    for (path, added) in [
+        ("blocklists/ipsum-2026-08-22/ipsum.txt", 120_430),
+        ("blocklists/firehol-2023-04/firehol_level2.netset", 1),
+        ("prefixes/full-table-prefixes.txt.gz", 1_062_046),
+    ] {
+        let file = corpus.join(path).display().to_string();
+        let report = host.json(&["block", "import", &file, "--skip-bad", "--force"])?;
+        assert!(report["added"].as_u64() >= Some(added / 2), "{path}: {report}");
+        assert_eq!(report["refused"], 0, "{path}: {report}");
+    }
+    let test = host.json(&["block", "test", "8.8.8.8"])?;
+    assert_eq!(test["decided_by"], "block", "{test}");
+    Ok(())
+}
