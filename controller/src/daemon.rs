@@ -42,6 +42,7 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     let mut kernel = Kernel::load(Some(&options.bpffs), config.capacity.clone())?;
     let filter = Arc::new(Filter::open(kernel.tables(), store, records, &config)?);
     let events = kernel.take_events()?;
+    let log = kernel.take_log()?;
     let all_detached = Arc::new(Notify::new());
     let protection =
         Arc::new(Protection::start(kernel, netlink, &options, config.mode, Arc::clone(&all_detached)).await?);
@@ -50,6 +51,7 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     let listener = listen(&options.socket).await?;
     let tasks = [
         tokio::spawn(feed::forward(events, sender.clone())),
+        tokio::spawn(feed::forward_log(log)),
         tokio::spawn(expiry::run(Arc::clone(&filter))),
         tokio::spawn(expiry::reclaim(Arc::clone(&filter))),
         tokio::spawn(Arc::clone(&protection).watch_addresses()),

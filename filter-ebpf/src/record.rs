@@ -1,17 +1,21 @@
-//! What is left behind by a decision: a count, and for some drops an event.
+//! What is left behind by a decision: a count, for some drops an event, and for a fault a line in the log.
 
 use aya_ebpf::{helpers::generated::bpf_ktime_get_coarse_ns, programs::XdpContext};
+use aya_log_ebpf::error;
 use floodwall_common::{
     decide::Decision,
     frame::Frame,
-    wire::{DropEvent, Verdict},
+    tables::Tables,
+    wire::{DropEvent, EventMeter, Reason, Verdict},
 };
 
 use crate::{
     frame::XdpFrame,
     maps::{COUNTERS, EVENT_METER, EVENTS, Maps},
 };
-use floodwall_common::tables::Tables;
+
+/// Events that may be told at once after a quiet time.
+const BURST: u64 = 16;
 
 #[inline(always)]
 pub fn record(ctx: &XdpContext, frame: &XdpFrame, decision: &Decision) {
@@ -19,28 +23,44 @@ pub fn record(ctx: &XdpContext, frame: &XdpFrame, decision: &Decision) {
         counter.packets.add_local(1);
         counter.bytes.add_local(u64::from(frame.length()));
     }
-    if decision.reason.verdict() == Verdict::Drop {
-        tell(ctx, frame, decision);
+    let fault = decision.reason as u32 == Reason::Fault as u32;
+    if decision.reason.verdict() == Verdict::Pass && !fault {
+        return;
+    }
+    let Some(meter) = EVENT_METER.get(0) else { return };
+    if !within_budget(meter) {
+        meter.untold.add_local(1);
+        return;
+    }
+    if fault {
+        error!(ctx, "floodwall passed a packet unjudged: its tables cannot be reached, or contradict themselves");
+    } else {
+        tell(ctx, frame, decision, meter);
     }
 }
 
-/// Sends an event if this CPU's budget has room for one; else remembers that there was something to tell.
+/// Takes a token from this CPU's bucket of things told, however many packets there are.
 #[inline(always)]
-fn tell(ctx: &XdpContext, frame: &XdpFrame, decision: &Decision) {
-    let (Some(settings), Some(meter)) = (Maps.settings(), EVENT_METER.get(0)) else { return };
+fn within_budget(meter: &EventMeter) -> bool {
+    let Some(settings) = Maps.settings() else { return false };
     let interval = settings.event_interval.load();
     // SAFETY: a helper without arguments.
     let now = unsafe { bpf_ktime_get_coarse_ns() };
     let full_at = meter.full_at.load();
     if interval == 0 || full_at > now + BURST * interval {
-        meter.untold.add_local(1);
-        return;
+        return false;
     }
+    meter.full_at.store(full_at.max(now) + interval);
+    true
+}
+
+/// Sends an event.
+#[inline(always)]
+fn tell(ctx: &XdpContext, frame: &XdpFrame, decision: &Decision, meter: &EventMeter) {
     let Some(mut entry) = EVENTS.reserve::<DropEvent>(0) else {
         meter.untold.add_local(1);
         return;
     };
-    meter.full_at.store(full_at.max(now) + interval);
     let untold = meter.untold.load().min(u64::from(u32::MAX)) as u32;
     meter.untold.store(0);
     let mut event = DropEvent {
@@ -64,6 +84,3 @@ fn tell(ctx: &XdpContext, frame: &XdpFrame, decision: &Decision) {
     entry.write(event);
     entry.submit(0);
 }
-
-/// Events that may be told at once after a quiet time.
-const BURST: u64 = 16;

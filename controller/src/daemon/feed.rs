@@ -11,7 +11,10 @@ use nix::time::{ClockId, clock_gettime};
 use tokio::sync::broadcast;
 use tracing::error;
 
-use crate::{api::Event, kernel::EventReader};
+use crate::{
+    api::Event,
+    kernel::{EventReader, LogReader},
+};
 
 /// Forwards events for ever; where nobody listens they are gone.
 pub(super) async fn forward(mut events: EventReader, sender: broadcast::Sender<Event>) {
@@ -27,6 +30,13 @@ pub(super) async fn forward(mut events: EventReader, sender: broadcast::Sender<E
             error!(error = format!("{error:#}"), "reading events failed; there will be none");
             return;
         }
+    }
+}
+
+/// Forwards the kernel program's log into this process's, for ever.
+pub(super) async fn forward_log(log: LogReader) {
+    if let Err(error) = log.forward().await {
+        error!(error = format!("{error:#}"), "reading the kernel program's log failed; there will be none");
     }
 }
 

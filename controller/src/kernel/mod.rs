@@ -12,6 +12,7 @@
 mod counters;
 mod events;
 mod link;
+mod log;
 mod pins;
 mod preflight;
 mod program;
@@ -20,6 +21,7 @@ mod syscall;
 pub use counters::ReasonTotals;
 pub use events::EventReader;
 pub use link::{Attachment, detach_offline};
+pub use log::LogReader;
 pub use preflight::{Missing, preflight};
 pub use program::{Judged, Kernel};
 

@@ -18,6 +18,7 @@ use super::{
     counters::{Counters, ReasonTotals},
     events::EventReader,
     link::{self, Attachment},
+    log::LogReader,
     pins::Pins,
     preflight::preflight,
 };
@@ -97,6 +98,11 @@ impl Kernel {
     /// The events; can be asked for once.
     pub fn take_events(&mut self) -> anyhow::Result<EventReader> {
         EventReader::new(take_map(&mut self.ebpf, "EVENTS")?)
+    }
+
+    /// The program's own log; can be asked for once.
+    pub fn take_log(&mut self) -> anyhow::Result<LogReader> {
+        LogReader::new(&mut self.ebpf)
     }
 
     /// Puts the program on an interface.

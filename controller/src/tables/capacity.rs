@@ -7,6 +7,8 @@ pub(super) const PREFIX_ROOT_SLOTS: u32 = 4 * ROOT_SLOTS;
 /// Words of the bitmaps of both families in both halves.
 pub(super) const PREFIX_BITMAP_WORDS: u32 = 4 * BITMAP_WORDS;
 
+const SPARE_LINES: u64 = 32_768;
+
 /// What the tables are made for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capacity {
@@ -27,7 +29,7 @@ impl Capacity {
     pub const fn prefix_lines(&self) -> u32 {
         let twice = self.prefixes as u64 * 8 / 5;
         let sparse = if self.prefixes < ROOT_SLOTS { self.prefixes } else { ROOT_SLOTS } as u64 * 2;
-        let lines = twice + sparse + Slot::OVERRUN as u64;
+        let lines = twice + sparse + SPARE_LINES + Slot::OVERRUN as u64;
         if lines > u32::MAX as u64 { u32::MAX } else { lines as u32 }
     }
 

@@ -40,13 +40,13 @@ pub fn apply<E: From<TableError>>(
         reclaim(table, &mut grace)?;
     };
     let mut told = None;
-    loop {
+    let total = loop {
         let mut locked = table.lock();
         let stepped = staging.step(&mut locked, SLICE);
         let (done, total) = staging.progress(&mut locked);
         drop(locked);
         match stepped {
-            Ok(true) => break,
+            Ok(true) => break total,
             Ok(false) => {}
             Err(error) if may_be_cured(&error) && told != Some(done) => reclaim(table, &mut grace)?,
             Err(error) => return Err(error.into()),
@@ -55,7 +55,8 @@ pub fn apply<E: From<TableError>>(
             told = Some(done);
             progress(done, total);
         }
-    }
+    };
+    progress(total, total);
     Ok(table.lock().commit(staging)?)
 }
 

@@ -15,8 +15,9 @@ fn prefix(text: &str) -> Prefix {
     text.parse().unwrap()
 }
 
-fn load(world: &mut World, insert: Vec<(List, Prefix, u32)>) {
-    let mut staging = world.stage(&Bulk { insert, ..Bulk::default() }).unwrap();
+fn load(world: &mut World, bulk: Bulk) {
+    world.settle();
+    let mut staging = world.stage(&bulk).unwrap();
     while !staging.step(&mut world.table, 777).unwrap() {}
     world.table.commit(staging).unwrap();
     world.committed();
@@ -27,7 +28,8 @@ fn load(world: &mut World, insert: Vec<(List, Prefix, u32)>) {
 fn alternating_addresses_make_an_indexed_node_and_leave_again() {
     let mut world = World::new(40_000);
     let host = |low: u32| Prefix::host(Address::v4(0x0a01_0000 | low));
-    load(&mut world, (0..32_768).map(|i| (List::Block, host(2 * i), 1)).collect());
+    let insert = (0..32_768).map(|i| (List::Block, host(2 * i), 1)).collect();
+    load(&mut world, Bulk { insert, ..Bulk::default() });
     let root = world.table.engine.root(world.table.half, 0x0a01).load();
     assert!(matches!(Slot::unpack(root), Slot::Node { runs: DIRECT_RUNS, .. }));
 
@@ -51,17 +53,21 @@ fn alternating_addresses_make_an_indexed_node_and_leave_again() {
             assert_eq!(blocked(&world, low).is_some(), world.model.contains_key(&(List::Block, host(low))));
         }
     }
-    // It gets sparser than an index pays for, and at last empty.
-    for low in (4..65_536).step_by(2).filter(|low| *low != 40_000) {
-        world.table.remove(List::Block, host(low)).unwrap();
-        world.model.remove(&(List::Block, host(low)));
-        if low % 512 == 0
-            && let Some(ticket) = world.table.retired()
-        {
-            while !world.table.free(&ticket, 1_000) {}
+    // It gets sparser than an index pays for.
+    let insert = (0..16_404).map(|i| (List::Block, host(2 * i), 1)).collect();
+    load(&mut world, Bulk { clear: [true; 2], insert, ..Bulk::default() });
+    let is_direct = |world: &World| {
+        let root = world.table.engine.root(world.table.half, 0x0a01).load();
+        matches!(Slot::unpack(root), Slot::Node { runs: DIRECT_RUNS, .. })
+    };
+    assert!(is_direct(&world));
+    for low in (0..80).step_by(2) {
+        world.edit(List::Block, host(low), Edit::Remove).unwrap();
+        for low in [low, low + 1, low + 2, 32_806, 32_807, 65_535] {
+            assert_eq!(blocked(&world, low).is_some(), world.model.contains_key(&(List::Block, host(low))));
         }
     }
-    world.check();
+    assert!(!is_direct(&world));
     world.settle();
 }
 
@@ -133,7 +139,8 @@ fn a_change_in_a_crowded_ipv6_slot_writes_little() {
         let bits = 0x2a00u128 << 112 | (i % 3_000) * 5 << 96 | (i * 7_919 % 65_536) << 80 | i << 64;
         Prefix::of_bits(floodwall_common::prefix::Family::V6, bits, length)
     };
-    load(&mut world, (0..30_000).map(|i| (List::Block, long(i, 48), 1)).collect());
+    let insert = (0..30_000).map(|i| (List::Block, long(i, 48), 1)).collect();
+    load(&mut world, Bulk { insert, ..Bulk::default() });
     let retired = |world: &World| world.table.lines().retired;
     assert_eq!(retired(&world), 0);
     // Below a /32 that has others: only the node of its /48s.

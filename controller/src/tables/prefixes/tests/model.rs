@@ -14,7 +14,7 @@ use super::super::{
     Changes, List, Listed, Other, PrefixTable, PreparedChanges, TableError, bitmap::bits_wanted, forest::extent,
     wanted::PLACES,
 };
-use crate::tables::{Capacity, Prefix, SharedTables};
+use crate::tables::{Capacity, Prefix, SharedTables, memory::Region};
 
 /// Owners by list and prefix.
 pub(super) type Model = BTreeMap<(List, Prefix), u32>;
@@ -78,20 +78,28 @@ impl Bulk {
 
 impl World {
     pub(super) fn new(prefixes: u32) -> Self {
-        let capacity = Capacity { prefixes, sources: 4 };
-        let tables = Arc::new(SharedTables::in_memory(&capacity).unwrap());
+        Self::with_lines(prefixes, Capacity { prefixes, sources: 4 }.prefix_lines() as usize)
+    }
+
+    /// With as little memory as this.
+    pub(super) fn with_lines(prefixes: u32, lines: usize) -> Self {
+        let mut tables = SharedTables::in_memory(&Capacity { prefixes, sources: 4 }).unwrap();
+        tables.prefix_lines = Region::in_memory(lines).unwrap();
+        let tables = Arc::new(tables);
         let table = PrefixTable::new(Arc::clone(&tables), prefixes).unwrap();
         Self { tables, table, model: Model::new(), staged: None, hits: BTreeMap::new() }
     }
 
-    /// Makes a single change of both.
+    /// Makes a single change of both, freeing what is retired if there is no memory otherwise.
     pub(super) fn edit(&mut self, list: List, prefix: Prefix, edit: Edit) -> Result<(), TableError> {
-        match edit {
-            Edit::Insert(owner) => self.table.insert(list, prefix, owner)?,
-            Edit::Join(owners) => self.table.join(list, prefix, owners)?,
-            Edit::Leave(owners) => drop(self.table.leave(list, prefix, owners)?),
-            Edit::Remove => self.table.remove(list, prefix)?,
+        let mut made = self.edit_table(list, prefix, edit);
+        if matches!(made, Err(TableError::OutOfMemory { retired: 1.., .. }))
+            && let Some(ticket) = self.table.retired()
+        {
+            while !self.table.free(&ticket, 1_000) {}
+            made = self.edit_table(list, prefix, edit);
         }
+        made?;
         for model in [&mut self.model].into_iter().chain(&mut self.staged) {
             let old = model.get(&(list, prefix)).copied();
             let new = match edit {
@@ -107,6 +115,15 @@ impl World {
         }
         self.forget_hits();
         Ok(())
+    }
+
+    fn edit_table(&mut self, list: List, prefix: Prefix, edit: Edit) -> Result<(), TableError> {
+        match edit {
+            Edit::Insert(owner) => self.table.insert(list, prefix, owner),
+            Edit::Join(owners) => self.table.join(list, prefix, owners),
+            Edit::Leave(owners) => self.table.leave(list, prefix, owners).map(drop),
+            Edit::Remove => self.table.remove(list, prefix),
+        }
     }
 
     /// What the model says of a single change.

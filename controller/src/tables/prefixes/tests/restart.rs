@@ -20,7 +20,7 @@ fn prefixes() -> Vec<(List, Prefix, u32)> {
 }
 
 fn is_blocked(world: &World, prefix: &Prefix) -> bool {
-    let found = find(&*world.tables, &world.tables.settings[0], prefix.address(), true);
+    let found = find(&*world.tables, &world.tables.settings[0], prefix.address(), false);
     matches!(found, Some(Leaf::Block(_)))
 }
 

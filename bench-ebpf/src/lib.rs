@@ -1,0 +1,33 @@
+//! What the benchmark and its XDP programs tell each other.
+#![no_std]
+
+/// Words of the plan: how the wrapper makes the next packet, and which program it hands it to.
+#[derive(Clone, Copy, Debug)]
+pub enum PlanWord {
+    /// Index of the first source in the array of sources.
+    First = 0,
+    /// Sources that are gone through, again and again.
+    Count = 1,
+    /// How far it has come; the wrapper writes it, so that one run goes on where another ended.
+    Position = 2,
+    /// 4 or 6: where and how the source is written into the frame.
+    Family = 3,
+    /// Index of the program in the array of programs.
+    Program = 4,
+}
+
+/// Words of a plan.
+pub const PLAN_WORDS: usize = 5;
+
+/// Bytes before the source address in an Ethernet frame without tags that holds an IPv4 packet.
+pub const SOURCE_OFFSET_V4: usize = 14 + 12;
+/// The same for an IPv6 packet.
+pub const SOURCE_OFFSET_V6: usize = 14 + 8;
+
+/// The last 64 bits of the IPv6 source in the /64 that `high` names: one host in each, wherever it is.
+///
+/// An array of 64-bit words thus holds sources of both families. Fibonacci hashing; the multiplier is odd.
+#[inline(always)]
+pub const fn host_in(high: u64) -> u64 {
+    high.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}

@@ -1,0 +1,2 @@
+//! Cost per packet.
+fn main() {}
