@@ -22,5 +22,6 @@ fn main() -> anyhow::Result<()> {
     unsafe { env::set_var("RUSTC_BOOTSTRAP", "aya_ebpf,floodwall_common") };
     let root_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench-ebpf");
     let package = Package { name: "floodwall-bench-filters", root_dir, ..Package::default() };
-    aya_build::build_ebpf([package], Toolchain::Custom(chosen.trim())).context("building the benchmark's programs")
+    aya_build::build_ebpf([package], Toolchain::Custom(chosen.trim()))
+        .context("building the benchmark's programs")
 }

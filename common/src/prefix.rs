@@ -10,8 +10,8 @@ use crate::{
     branchless::{at_most, min},
     tables::Tables,
     wire::{
-        DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, Leaf, Line, MAX_SEARCHED_RUNS, SMALL_RUNS, Settings, Slot, TailWord,
-        bitmap_base, root_base,
+        DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, Leaf, Line, MAX_SEARCHED_RUNS, SMALL_RUNS, Settings, Slot,
+        TailWord, bitmap_base, root_base,
     },
 };
 

@@ -177,8 +177,11 @@ fn meter(way: &Way, settings: &Settings, syn: bool, now: u32) -> Standing {
             syns.after = (old >> 32) as u32;
             syns.before = syns.after;
         }
-        let (new_packets, new_syns) =
-            if packets.over || syns.over { (packets.before, syns.before) } else { (packets.after, syns.after) };
+        let (new_packets, new_syns) = if packets.over || syns.over {
+            (packets.before, syns.before)
+        } else {
+            (packets.after, syns.after)
+        };
         let new = u64::from(new_packets) | u64::from(new_syns) << 32;
         standing = match (packets.over, syns.over) {
             (true, _) => Standing::OverPackets,

@@ -75,7 +75,8 @@ struct LimitTable {
 impl Config {
     /// Reads a file. The error names the line and column, and what is allowed there.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| format!("reading the configuration {}", path.display()))?;
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("reading the configuration {}", path.display()))?;
         Self::parse(&text).with_context(|| format!("configuration {}", path.display()))
     }
 
@@ -106,7 +107,10 @@ impl Config {
         within("max-prefixes", self.capacity.prefixes, &PREFIXES)?;
         within("max-sources", self.capacity.sources, &SOURCES)?;
         if self.events_per_second > MAX_EVENTS_PER_SECOND {
-            bail!("events-per-second is {}, and may be at most {MAX_EVENTS_PER_SECOND}", self.events_per_second);
+            bail!(
+                "events-per-second is {}, and may be at most {MAX_EVENTS_PER_SECOND}",
+                self.events_per_second
+            );
         }
         Ok(())
     }

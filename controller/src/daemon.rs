@@ -60,7 +60,9 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     let serving = {
         let context = Context::new(Arc::clone(&filter), protection.clone(), sender);
         let ended = Arc::clone(&ended);
-        tokio::spawn(async move { server::serve(listener, context, async move { ended.notified().await }).await })
+        tokio::spawn(
+            async move { server::serve(listener, context, async move { ended.notified().await }).await },
+        )
     };
     info!(socket = %options.socket.display(), "ready");
     let detached = wait_for_the_end(&all_detached).await?;
@@ -127,7 +129,8 @@ async fn listen(path: &Path) -> anyhow::Result<UnixListener> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("looking at {}", path.display())),
     }
-    let listener = UnixListener::bind(path).with_context(|| format!("binding the control socket {}", path.display()))?;
+    let listener =
+        UnixListener::bind(path).with_context(|| format!("binding the control socket {}", path.display()))?;
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))
         .with_context(|| format!("setting the mode of {}", path.display()))?;
     Ok(listener)

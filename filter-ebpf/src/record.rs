@@ -33,7 +33,10 @@ pub fn record(ctx: &XdpContext, frame: &XdpFrame, decision: &Decision) {
         return;
     }
     if fault {
-        error!(ctx, "floodwall passed a packet unjudged: its tables cannot be reached, or contradict themselves");
+        error!(
+            ctx,
+            "floodwall passed a packet unjudged: its tables cannot be reached, or contradict themselves"
+        );
     } else {
         tell(ctx, frame, decision, meter);
     }

@@ -47,7 +47,9 @@ impl Engine {
 
     fn over(name: &'static str, tables: Arc<SharedTables>, kernel: Option<Kernel>) -> anyhow::Result<Self> {
         let settings = &tables.settings[0];
-        for (seed, value) in settings.seed.iter().zip([0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03, 0x1234_5677]) {
+        for (seed, value) in
+            settings.seed.iter().zip([0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03, 0x1234_5677])
+        {
             seed.store(value);
         }
         let prefixes = PrefixTable::new(Arc::clone(&tables), CAPACITY.prefixes)?;

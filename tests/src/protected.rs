@@ -173,7 +173,10 @@ impl Protected {
         all.extend(arguments);
         let text = self.ok(&all)?;
         text.lines()
-            .map(|line| serde_json::from_str(line).with_context(|| format!("floodwall {} printed `{line}`", all.join(" "))))
+            .map(|line| {
+                serde_json::from_str(line)
+                    .with_context(|| format!("floodwall {} printed `{line}`", all.join(" ")))
+            })
             .collect()
     }
 

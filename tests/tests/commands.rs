@@ -66,10 +66,16 @@ fn a_list_is_imported_whole_or_not_at_all() -> anyhow::Result<()> {
     let host = Protected::start("import", BINARY)?;
     let path = host.file("list.netset");
     let file = path.display().to_string();
-    fs::write(&path, "# a list\r\n203.0.113.0/24\r\n\r\n203.0.113.0/24\n198.51.100.7 # one\n2001:db8:bad::/48\nnonsense\n198.18.0.1/15\n")?;
+    fs::write(
+        &path,
+        "# a list\r\n203.0.113.0/24\r\n\r\n203.0.113.0/24\n198.51.100.7 # one\n2001:db8:bad::/48\nnonsense\n198.18.0.1/15\n",
+    )?;
     let (code, said) = host.fails(&["block", "import", &file])?;
     assert_eq!(code, 5, "{said}");
-    assert!(said.contains("198.18.0.0/15") && said.contains('7') && said.contains('8'), "lines and what was meant: {said}");
+    assert!(
+        said.contains("198.18.0.0/15") && said.contains('7') && said.contains('8'),
+        "lines and what was meant: {said}"
+    );
     assert_eq!(host.json(&["status"])?["block"]["ipv4"], 0);
 
     let report = host.json(&["block", "import", &file, "--skip-bad"])?;
@@ -93,7 +99,8 @@ fn a_list_is_imported_whole_or_not_at_all() -> anyhow::Result<()> {
 fn an_import_survives_a_restart() -> anyhow::Result<()> {
     or_skip!(require_root());
     let mut host = Protected::start("restart", BINARY)?;
-    let mut child = host.command(&["block", "import", "-", "--name", "feed"]).stdin(Stdio::piped()).spawn()?;
+    let mut child =
+        host.command(&["block", "import", "-", "--name", "feed"]).stdin(Stdio::piped()).spawn()?;
     let mut list = String::new();
     for number in 0..10_000 {
         list.push_str(&format!("198.{}.{}.{}\n", 18 + number / 65_536, number / 256 % 256, number % 256));

@@ -1,6 +1,8 @@
 //! What becomes of a packet: the same in the kernel and on the host.
 
-use floodwall_common::wire::Reason::{self, Blocked, Clean, Control, Malformed, NotIp, PacketRate, SynRate, Trusted};
+use floodwall_common::wire::Reason::{
+    self, Blocked, Clean, Control, Malformed, NotIp, PacketRate, SynRate, Trusted,
+};
 use floodwall_lab::frame::Frame;
 use floodwall_tests::on_both_engines;
 
@@ -52,7 +54,11 @@ fn a_blocked_source_hides_behind_no_header() -> anyhow::Result<()> {
         case("IPv6 TCP", bad6().tcp(40_000, 80).syn().build(), Blocked),
         case("IPv6 in a VLAN", bad6().vlan(7).udp(40_000, 53).build(), Blocked),
         case("ICMPv6 echo", bad6().icmpv6(128, 0).build(), Blocked),
-        case("ICMPv6 neighbour solicitation", bad6().ttl(255).icmpv6(135, 0).payload(&[0; 20]).build(), Blocked),
+        case(
+            "ICMPv6 neighbour solicitation",
+            bad6().ttl(255).icmpv6(135, 0).payload(&[0; 20]).build(),
+            Blocked,
+        ),
         case("hop-by-hop options", bad6().hop_by_hop(&[]).tcp(1, 2).syn().build(), Blocked),
         case("destination options", bad6().destination_options(&[]).udp(1, 2).build(), Blocked),
         case("routing header", bad6().routing(4, 0, &[0; 16]).tcp(1, 2).syn().build(), Blocked),
@@ -61,7 +67,14 @@ fn a_blocked_source_hides_behind_no_header() -> anyhow::Result<()> {
         case("authentication header", bad6().authentication(1, 1, &[0; 12]).tcp(1, 2).syn().build(), Blocked),
         case(
             "a chain of them",
-            bad6().hop_by_hop(&[]).destination_options(&[]).routing(4, 0, &[0; 16]).fragment(1, 0, false).tcp(1, 2).syn().build(),
+            bad6()
+                .hop_by_hop(&[])
+                .destination_options(&[])
+                .routing(4, 0, &[0; 16])
+                .fragment(1, 0, false)
+                .tcp(1, 2)
+                .syn()
+                .build(),
             Blocked,
         ),
         case("IPv6 and a protocol nobody knows", bad6().raw(253, b"x").build(), Blocked),
@@ -81,10 +94,31 @@ fn others_pass() -> anyhow::Result<()> {
         case("the address after the prefix", Frame::ipv4("203.0.114.0", HOST).udp(1, 2).build(), Clean),
         case("blocked as destination only", Frame::ipv4(GOOD, BAD).udp(1, 2).build(), Clean),
         case("IPv6", good6().tcp(40_000, 80).syn().build(), Clean),
-        case("seven extension headers", good6().hop_by_hop(&[]).destination_options(&[]).destination_options(&[]).destination_options(&[]).destination_options(&[]).destination_options(&[]).destination_options(&[]).udp(1, 2).build(), Clean),
+        case(
+            "seven extension headers",
+            good6()
+                .hop_by_hop(&[])
+                .destination_options(&[])
+                .destination_options(&[])
+                .destination_options(&[])
+                .destination_options(&[])
+                .destination_options(&[])
+                .destination_options(&[])
+                .udp(1, 2)
+                .build(),
+            Clean,
+        ),
         case("packet too big", good6().icmpv6(2, 0).payload(&[0; 48]).build(), Clean),
-        case("neighbour advertisement", Frame::ipv6("fe80::1", HOST6).ttl(255).icmpv6(136, 0).payload(&[0; 20]).build(), Control),
-        case("neighbour advertisement from afar", good6().ttl(254).icmpv6(136, 0).payload(&[0; 20]).build(), Clean),
+        case(
+            "neighbour advertisement",
+            Frame::ipv6("fe80::1", HOST6).ttl(255).icmpv6(136, 0).payload(&[0; 20]).build(),
+            Control,
+        ),
+        case(
+            "neighbour advertisement from afar",
+            good6().ttl(254).icmpv6(136, 0).payload(&[0; 20]).build(),
+            Clean,
+        ),
         case("ARP", Frame::arp_request([2, 0, 0, 0, 0, 1], GOOD, HOST).build(), NotIp),
         case("LLDP", Frame::ethernet(0x88cc, &[0; 50]).build(), NotIp),
         case("802.3 length instead of a type", Frame::ethernet(64, &[0x42; 64]).build(), NotIp),
@@ -114,7 +148,11 @@ fn what_contradicts_itself_is_malformed() -> anyhow::Result<()> {
         case("IPv6 of version 4", good6().version(4).udp(1, 2).build(), Malformed),
         case("payload length above the frame", good6().payload_length(1500).udp(1, 2).build(), Malformed),
         case("IPv6 header cut short", good6().cut_to(40).udp(1, 2).build(), Malformed),
-        case("extension header past the end", good6().extension(60, &[17, 200, 0, 0, 0, 0, 0, 0]).udp(1, 2).build(), Malformed),
+        case(
+            "extension header past the end",
+            good6().extension(60, &[17, 200, 0, 0, 0, 0, 0, 0]).udp(1, 2).build(),
+            Malformed,
+        ),
         case("malformed and blocked", Frame::ipv4(BAD, HOST).ihl(4).udp(1, 2).build(), Malformed),
     ])
 }
@@ -128,13 +166,15 @@ fn an_allow_wins_whatever_the_lengths() -> anyhow::Result<()> {
         engine.block("2001:db8::/32")?;
         engine.allow("2001:db8:1::/48")?;
         engine.block("2001:db8:1:2::/64")?;
-        for (source, expected) in [
-            ("10.2.0.1", Blocked),
-            ("10.1.0.1", Trusted),
-            ("10.1.2.1", Trusted),
-            ("11.0.0.1", Clean),
-        ] {
-            assert_eq!(engine.judge(&Frame::ipv4(source, HOST).udp(1, 2).build())?, expected, "{}: {source}", engine.name);
+        for (source, expected) in
+            [("10.2.0.1", Blocked), ("10.1.0.1", Trusted), ("10.1.2.1", Trusted), ("11.0.0.1", Clean)]
+        {
+            assert_eq!(
+                engine.judge(&Frame::ipv4(source, HOST).udp(1, 2).build())?,
+                expected,
+                "{}: {source}",
+                engine.name
+            );
         }
         for (source, expected) in [
             ("2001:db8:2::1", Blocked),
@@ -142,7 +182,12 @@ fn an_allow_wins_whatever_the_lengths() -> anyhow::Result<()> {
             ("2001:db8:1:2::1", Trusted),
             ("2001:db9::1", Clean),
         ] {
-            assert_eq!(engine.judge(&Frame::ipv6(source, HOST6).udp(1, 2).build())?, expected, "{}: {source}", engine.name);
+            assert_eq!(
+                engine.judge(&Frame::ipv6(source, HOST6).udp(1, 2).build())?,
+                expected,
+                "{}: {source}",
+                engine.name
+            );
         }
         assert_eq!(engine.hits("10.0.0.0/8")?, 1);
         assert_eq!(engine.hits("10.1.2.0/24")?, 0);
@@ -200,7 +245,12 @@ fn a_changed_limit_leaves_no_stale_bucket() -> anyhow::Result<()> {
         engine.limit_packets(1_000, 10);
         assert_eq!(engine.judge(&frame)?, PacketRate, "{}: in debt still", engine.name);
         engine.pass_time(0.001_1);
-        assert_eq!(engine.judge(&frame)?, Clean, "{}: but by no more than the new limit's burst", engine.name);
+        assert_eq!(
+            engine.judge(&frame)?,
+            Clean,
+            "{}: but by no more than the new limit's burst",
+            engine.name
+        );
     })
 }
 

@@ -2,11 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use floodwall_lab::{
-    frame::Frame,
-    or_skip,
-    skip::require_root,
-};
+use floodwall_lab::{frame::Frame, or_skip, skip::require_root};
 use floodwall_tests::protected::{PATIENCE, Protected, SILENCE};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
@@ -21,7 +17,10 @@ fn a_block_holds_before_the_command_returns_and_a_removal_lets_through() -> anyh
         host.ok(&["block", "add", "203.0.113.0/24"])?;
         let before = host.count("blocked")?;
         host.sender.send(&frame)?;
-        assert!(host.receiver.collect(1, Duration::from_millis(20), |seen| seen == frame)?.is_empty(), "round {round}");
+        assert!(
+            host.receiver.collect(1, Duration::from_millis(20), |seen| seen == frame)?.is_empty(),
+            "round {round}"
+        );
         assert_eq!(host.count("blocked")?, before + 1, "round {round}");
         host.ok(&["block", "rm", "203.0.113.0/24"])?;
         host.sender.send(&frame)?;
@@ -35,7 +34,8 @@ fn no_disguise_gets_a_blocked_source_past_the_interface() -> anyhow::Result<()> 
     or_skip!(require_root());
     let host = Protected::start("disguise", BINARY)?;
     let bad = || host.from("203.0.113.7");
-    let bad6 = || Frame::ipv6("2001:db8:bad::7", "2001:db8:5::10").between(&host.lab.outside, &host.lab.inside);
+    let bad6 =
+        || Frame::ipv6("2001:db8:bad::7", "2001:db8:5::10").between(&host.lab.outside, &host.lab.inside);
     let frames = [
         ("plain", bad().udp(1, 2).build()),
         ("VLAN", bad().vlan(7).udp(1, 2).build()),
@@ -84,7 +84,8 @@ fn drops_are_told_within_a_budget() -> anyhow::Result<()> {
     or_skip!(require_root());
     let host = Protected::start("events", BINARY)?;
     host.ok(&["block", "add", "203.0.113.0/24"])?;
-    let watcher = host.command(&["--json", "events", "--count", "5"]).stdout(std::process::Stdio::piped()).spawn()?;
+    let watcher =
+        host.command(&["--json", "events", "--count", "5"]).stdout(std::process::Stdio::piped()).spawn()?;
     let frame = host.from("203.0.113.7").tcp(40_000, 80).syn().build();
     let deadline = Instant::now() + PATIENCE;
     let mut watcher = watcher;

@@ -8,7 +8,12 @@ use crate::{
 };
 
 #[inline(always)]
-pub(super) fn judge<T: Tables>(tables: &T, settings: &Settings, packet: &Packet, now_ns: u64) -> Option<Reason> {
+pub(super) fn judge<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    packet: &Packet,
+    now_ns: u64,
+) -> Option<Reason> {
     // A host that cannot resolve its neighbours is cut off by itself.
     if packet.is_neighbour_discovery() {
         return Some(Reason::Control);

@@ -62,7 +62,8 @@ pub(super) fn parse<F: Frame>(frame: &F, offset: u32) -> Option<Network> {
         }
         // One way through for all kinds: with one each, the verifier would walk 3⁸ chains.
         let extension = frame.header::<8>(network.payload)?;
-        let (fragment, authentication) = (is(network.protocol, FRAGMENT), is(network.protocol, AUTHENTICATION));
+        let (fragment, authentication) =
+            (is(network.protocol, FRAGMENT), is(network.protocol, AUTHENTICATION));
         // In units of 8 bytes after the first; authentication in units of 4 after the first two (RFC 4302
         // section 2.2); a fragment header has no length, and its byte is reserved (RFC 8200 section 4.5).
         let units = u32::from(extension.u8(1)) * (1 ^ fragment);

@@ -31,7 +31,10 @@ fn tcp<F: Frame>(frame: &F, network: &Network, room: u32) -> Option<Transport> {
     let header = frame.header::<20>(network.payload)?;
     let header_length = u32::from(header.u8(12) >> 4) * 4;
     // A first fragment may end inside the options (RFC 1858 drops those that end before byte 16).
-    if room < 20 || header_length < 20 || header_length > room && network.fragment as u8 == Fragment::Whole as u8 {
+    if room < 20
+        || header_length < 20
+        || header_length > room && network.fragment as u8 == Fragment::Whole as u8
+    {
         return None;
     }
     Some(Transport {

@@ -15,8 +15,8 @@ mod word;
 pub use counter::Counter;
 pub use event::{DropEvent, EventMeter};
 pub use prefix::{
-    BITMAP_WORDS, DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, Leaf, Line, MAX_SEARCHED_RUNS, ROOT_SLOTS, RUNS_MAX,
-    SMALL_RUNS, Slot, TailWord, bitmap_base, root_base,
+    BITMAP_WORDS, DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, Leaf, Line, MAX_SEARCHED_RUNS, ROOT_SLOTS,
+    RUNS_MAX, SMALL_RUNS, Slot, TailWord, bitmap_base, root_base,
 };
 pub use reason::{Reason, Verdict};
 pub use settings::{BucketSpec, Settings};

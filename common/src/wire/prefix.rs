@@ -156,7 +156,9 @@ impl Slot {
     pub const fn pack(self) -> u64 {
         match self {
             Self::Leaf(leaf) => leaf.pack(),
-            Self::Node { line, runs } => TAG_NODE | (line as u64) << TAG_BITS | (runs as u64) << (TAG_BITS + 32),
+            Self::Node { line, runs } => {
+                TAG_NODE | (line as u64) << TAG_BITS | (runs as u64) << (TAG_BITS + 32)
+            }
             Self::Tail { line } => TAG_TAIL | (line as u64) << TAG_BITS,
         }
     }

@@ -30,10 +30,12 @@ use serde::{Deserialize, Serialize};
 pub use events::Event;
 pub use limits::{Limit, LimitChange, Limits, SourceReport};
 pub use prefixes::{
-    AddRequest, AddResponse, Covering, Entry, FlushRequest, ImportLine, ImportProblem, ImportReport, ListName,
-    ListPage, RemoveRequest, RemoveResponse, TestResponse,
+    AddRequest, AddResponse, Covering, Entry, FlushRequest, ImportLine, ImportProblem, ImportReport,
+    ListName, ListPage, RemoveRequest, RemoveResponse, TestResponse,
 };
-pub use status::{DetachRequest, DetachResponse, InterfaceStatus, ListStatus, MemoryUse, ReasonCount, Status};
+pub use status::{
+    DetachRequest, DetachResponse, InterfaceStatus, ListStatus, MemoryUse, ReasonCount, Status,
+};
 
 /// Why a request was refused. Nothing was changed.
 #[derive(Clone, Debug, Serialize, Deserialize)]

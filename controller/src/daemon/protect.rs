@@ -47,7 +47,8 @@ impl Protection {
             match kernel.attach(interface, mode) {
                 Ok(attachment) => attachments.push(attachment),
                 Err(error) => {
-                    let new: Vec<_> = attachments.iter().filter(|new| !before.contains(&new.interface)).collect();
+                    let new: Vec<_> =
+                        attachments.iter().filter(|new| !before.contains(&new.interface)).collect();
                     for attachment in new {
                         kernel.detach(&attachment.interface).context("undoing an attachment")?;
                     }
@@ -64,7 +65,10 @@ impl Protection {
         if forgotten.is_empty() {
             kernel.remove_other_maps()?;
         } else {
-            warn!(?forgotten, "protected by an earlier run and not named now: left as they are, with that run's program");
+            warn!(
+                ?forgotten,
+                "protected by an earlier run and not named now: left as they are, with that run's program"
+            );
         }
         let protection = Self {
             kernel,
@@ -82,15 +86,20 @@ impl Protection {
         loop {
             tokio::time::sleep(ADDRESS_INTERVAL).await;
             if let Err(error) = self.read_addresses().await {
-                error!(error = format!("{error:#}"), "the host's addresses could not be read; those known before hold");
+                error!(
+                    error = format!("{error:#}"),
+                    "the host's addresses could not be read; those known before hold"
+                );
             }
         }
     }
 
     async fn read_addresses(&self) -> anyhow::Result<()> {
         // Loopback addresses never come in from a wire; a list that covers them does no harm.
-        let own = self.netlink.addresses().await?.into_iter().filter(|address: &IpAddr| !address.is_loopback());
-        let lifelines = Lifelines { own: own.collect(), gateways: self.netlink.gateways().await?, logins: Vec::new() };
+        let own =
+            self.netlink.addresses().await?.into_iter().filter(|address: &IpAddr| !address.is_loopback());
+        let lifelines =
+            Lifelines { own: own.collect(), gateways: self.netlink.gateways().await?, logins: Vec::new() };
         *self.lifelines.write() = lifelines;
         Ok(())
     }
@@ -101,7 +110,9 @@ fn announce(attachment: &Attachment) {
     let mode = if *native { "native" } else { "generic" };
     match fallback {
         None => info!(interface, mode, "protected"),
-        Some(why) => warn!(interface, mode, why, "PROTECTED IN GENERIC MODE ONLY: several times the cost per packet"),
+        Some(why) => {
+            warn!(interface, mode, why, "PROTECTED IN GENERIC MODE ONLY: several times the cost per packet")
+        }
     }
 }
 
@@ -125,7 +136,9 @@ impl Dataplane for Protection {
         generic
             .map(|Attachment { interface, fallback, .. }| {
                 let why = fallback.as_deref().unwrap_or("it was asked for");
-                format!("{interface} is filtered in generic mode, at several times the cost per packet: {why}")
+                format!(
+                    "{interface} is filtered in generic mode, at several times the cost per packet: {why}"
+                )
             })
             .collect()
     }

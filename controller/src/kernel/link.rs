@@ -58,7 +58,13 @@ pub(super) fn attach(
         syscall::link_update(link.as_fd(), program)
             .with_context(|| format!("replacing the program on {name} through its link"))?;
         let fallback = (!native).then(|| "an earlier run attached it so".to_owned());
-        return Ok(Attachment { interface: name.clone(), ifindex: interface.index, native, fallback, _link: link });
+        return Ok(Attachment {
+            interface: name.clone(),
+            ifindex: interface.index,
+            native,
+            fallback,
+            _link: link,
+        });
     }
     if let Some(other) = interface.xdp {
         bail!(
@@ -67,7 +73,8 @@ pub(super) fn attach(
         );
     }
     let (link, native, fallback) = create(program, interface, mode)?;
-    syscall::pin(link.as_fd(), &path).with_context(|| format!("pinning the link of {name} as {}", path.display()))?;
+    syscall::pin(link.as_fd(), &path)
+        .with_context(|| format!("pinning the link of {name} as {}", path.display()))?;
     Ok(Attachment { interface: name.clone(), ifindex: interface.index, native, fallback, _link: link })
 }
 
@@ -76,10 +83,12 @@ fn take_up(path: &Path, interface: &Interface) -> anyhow::Result<Option<OwnedFd>
     let link = match syscall::get_pinned(path) {
         Ok(link) => link,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(anyhow!(error).context(format!("opening the pinned link {}", path.display()))),
+        Err(error) => {
+            return Err(anyhow!(error).context(format!("opening the pinned link {}", path.display())));
+        }
     };
-    let ifindex =
-        syscall::link_ifindex(link.as_fd()).with_context(|| format!("asking what {} holds", path.display()))?;
+    let ifindex = syscall::link_ifindex(link.as_fd())
+        .with_context(|| format!("asking what {} holds", path.display()))?;
     if ifindex == interface.index {
         return Ok(Some(link));
     }
@@ -102,7 +111,8 @@ fn create(
         Err(error) => explain(&error, interface, "native"),
     };
     if mode == Mode::Native {
-        return Err(refused.context("native mode was asked for (the default); --mode auto would fall back to generic"));
+        return Err(refused
+            .context("native mode was asked for (the default); --mode auto would fall back to generic"));
     }
     let link = syscall::link_create(program, interface.index, GENERIC)
         .map_err(|error| explain(&error, interface, "generic"))?;
@@ -125,7 +135,9 @@ fn explain(error: &io::Error, interface: &Interface, mode: &str) -> anyhow::Erro
         ),
         Some(libc::ENODEV) => format!("{name} has just disappeared"),
         Some(libc::ENOMEM) => format!("the driver of {name} found no memory for its XDP queues"),
-        Some(libc::EPERM) => "this takes the capabilities CAP_NET_ADMIN and CAP_BPF (run it as root)".to_owned(),
+        Some(libc::EPERM) => {
+            "this takes the capabilities CAP_NET_ADMIN and CAP_BPF (run it as root)".to_owned()
+        }
         _ => "the kernel refuses".to_owned(),
     };
     anyhow!("attaching to {name} in {mode} mode: {meaning} ({error})")
@@ -138,10 +150,13 @@ pub(super) fn detach(pins: &Pins, interface: &str) -> anyhow::Result<Vec<String>
         Ok(link) => link,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let left = pins.interfaces().unwrap_or_default();
-            let there = if left.is_empty() { "none is".to_owned() } else { format!("{} is", left.join(", ")) };
+            let there =
+                if left.is_empty() { "none is".to_owned() } else { format!("{} is", left.join(", ")) };
             bail!("{interface} is not protected by this floodwall ({there})");
         }
-        Err(error) => return Err(anyhow!(error).context(format!("opening the pinned link {}", path.display()))),
+        Err(error) => {
+            return Err(anyhow!(error).context(format!("opening the pinned link {}", path.display())));
+        }
     };
     match syscall::link_detach(link.as_fd()) {
         // The interface has gone before.

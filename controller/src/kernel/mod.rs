@@ -24,4 +24,3 @@ pub use link::{Attachment, detach_offline};
 pub use log::LogReader;
 pub use preflight::{Missing, preflight};
 pub use program::{Judged, Kernel};
-

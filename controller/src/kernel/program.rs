@@ -73,7 +73,9 @@ impl Kernel {
             .ok_or_else(|| anyhow!("the embedded object has no program `{PROGRAM}`"))?
             .try_into()
             .context("the embedded program is not an XDP program")?;
-        program.load().context("the kernel's verifier refuses the program; please report this with your kernel version")?;
+        program.load().context(
+            "the kernel's verifier refuses the program; please report this with your kernel version",
+        )?;
         let tables = Arc::new(map_tables(&mut ebpf, &capacity)?);
         let counters = Counters::new(take_map(&mut ebpf, "COUNTERS")?)?;
         let kernel = Self { ebpf, tables, counters, pins, capacity };
@@ -187,4 +189,3 @@ fn map_tables(ebpf: &mut Ebpf, capacity: &Capacity) -> anyhow::Result<SharedTabl
     )
     .context("mapping the BPF maps into memory")
 }
-

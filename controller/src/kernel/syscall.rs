@@ -116,7 +116,8 @@ pub(super) fn link_ifindex(link: BorrowedFd<'_>) -> io::Result<u32> {
 /// Gives an object a name on bpffs, under which it lives on without its owner.
 pub(super) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     let path = text(path)?;
-    bpf(BPF_OBJ_PIN, &mut Object { path: path.as_ptr() as u64, fd: object.as_raw_fd() as u32, flags: 0 }).map(drop)
+    bpf(BPF_OBJ_PIN, &mut Object { path: path.as_ptr() as u64, fd: object.as_raw_fd() as u32, flags: 0 })
+        .map(drop)
 }
 
 /// Opens what is pinned under a name.

@@ -110,7 +110,9 @@ where
         drop(permit);
         outcome
     });
-    outcome.await.unwrap_or_else(|error| Err(Refused::internal(&anyhow::anyhow!("the request's task failed: {error}"))))
+    outcome.await.unwrap_or_else(|error| {
+        Err(Refused::internal(&anyhow::anyhow!("the request's task failed: {error}")))
+    })
 }
 
 /// As [`blocking`], with the outcome as JSON.
@@ -125,7 +127,10 @@ where
 pub(super) async fn no_such_path(uri: Uri) -> Refused {
     Refused(Failure {
         kind: FailureKind::NotFound,
-        message: format!("there is no {}; paths start with /v1: status, block, allow, limit, source, events, detach", uri.path()),
+        message: format!(
+            "there is no {}; paths start with /v1: status, block, allow, limit, source, events, detach",
+            uri.path()
+        ),
     })
 }
 

@@ -53,7 +53,11 @@ fn address(text: &str) -> Result<IpAddr, Refused> {
 
 /// What a block must not cut off, unless it is forced.
 fn lifelines(context: &Context, peer: Peer, force: bool) -> Lifelines {
-    if force { Lifelines::default() } else { Lifelines { logins: peer.logins(), ..context.dataplane.lifelines() } }
+    if force {
+        Lifelines::default()
+    } else {
+        Lifelines { logins: peer.logins(), ..context.dataplane.lifelines() }
+    }
 }
 
 pub(super) async fn add(
@@ -123,7 +127,10 @@ pub(super) async fn test(
     answer(&context, move |context| Ok(context.filter.test(address))).await
 }
 
-pub(super) async fn flush(State(context): State<Context>, Body(request): Body<FlushRequest>) -> Answer<RemoveResponse> {
+pub(super) async fn flush(
+    State(context): State<Context>,
+    Body(request): Body<FlushRequest>,
+) -> Answer<RemoveResponse> {
     answer(&context, move |context| {
         let removed = context.filter.flush(ListName::Block, request.name.as_deref())?;
         Ok(RemoveResponse { removed })

@@ -13,7 +13,10 @@ pub(super) async fn limits(State(context): State<Context>) -> Answer<Limits> {
     answer(&context, |context| Ok(context.filter.limits())).await
 }
 
-pub(super) async fn set_limits(State(context): State<Context>, Body(change): Body<LimitChange>) -> Answer<Limits> {
+pub(super) async fn set_limits(
+    State(context): State<Context>,
+    Body(change): Body<LimitChange>,
+) -> Answer<Limits> {
     answer(&context, move |context| Ok(context.filter.set_limits(change)?)).await
 }
 

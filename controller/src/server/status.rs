@@ -49,7 +49,10 @@ pub(super) async fn events(State(context): State<Context>) -> Response {
     response
 }
 
-pub(super) async fn detach(State(context): State<Context>, Body(request): Body<DetachRequest>) -> Answer<DetachResponse> {
+pub(super) async fn detach(
+    State(context): State<Context>,
+    Body(request): Body<DetachRequest>,
+) -> Answer<DetachResponse> {
     answer(&context, move |context| {
         let protected = context.dataplane.interfaces();
         if !protected.iter().any(|interface| interface.name == request.interface) {
@@ -57,7 +60,10 @@ pub(super) async fn detach(State(context): State<Context>, Body(request): Body<D
             let message = format!("{} is not protected; protected: {}", request.interface, names.join(", "));
             return Err(Refused(Failure { kind: FailureKind::NotFound, message }));
         }
-        let remaining = context.dataplane.detach(&request.interface).map_err(|error| Refusal::Internal(format!("{error:#}")))?;
+        let remaining = context
+            .dataplane
+            .detach(&request.interface)
+            .map_err(|error| Refusal::Internal(format!("{error:#}")))?;
         Ok(DetachResponse { remaining })
     })
     .await

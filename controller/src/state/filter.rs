@@ -101,7 +101,8 @@ impl Filter {
         records: Records,
         config: &Config,
     ) -> anyhow::Result<Self> {
-        let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes).context("taking up the prefix table")?;
+        let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes)
+            .context("taking up the prefix table")?;
         let filter = Self {
             bulk: Mutex::new(()),
             books: Mutex::new(Books { store, records }),
@@ -168,7 +169,9 @@ impl Filter {
         note: Option<String>,
         lifelines: Option<&Lifelines>,
     ) -> Result<AddResponse, Refusal> {
-        if list == ListName::Block && let Some(lifelines) = lifelines {
+        if list == ListName::Block
+            && let Some(lifelines) = lifelines
+        {
             refuse_dangers(wanted, lifelines)?;
         }
         let mut books = self.books.lock();
@@ -231,14 +234,21 @@ impl Filter {
         {
             let table = self.table.lock();
             if let Some(missing) = prefixes.iter().find(|prefix| table.get(list.into(), **prefix).is_none()) {
-                let why = match table.covering(missing.address()).find(|found| found.list == List::from(list)) {
+                let why = match table.covering(missing.address()).find(|found| found.list == List::from(list))
+                {
                     Some(found) => format!("; {} is, and covers it", found.prefix),
                     None => String::new(),
                 };
-                return Err(Refusal::NotFound(format!("{missing} is not in the {}list{why}", List::from(list))));
+                return Err(Refusal::NotFound(format!(
+                    "{missing} is not in the {}list{why}",
+                    List::from(list)
+                )));
             }
         }
-        self.take_back(&mut books, prefixes.iter().map(|prefix| Change::Remove { list, prefix: *prefix }).collect())
+        self.take_back(
+            &mut books,
+            prefixes.iter().map(|prefix| Change::Remove { list, prefix: *prefix }).collect(),
+        )
     }
 
     /// Applies removals to disk, then to the tables: should the disk fail, nothing has changed.
@@ -345,8 +355,9 @@ impl Filter {
         changes: Changes,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<prefixes::Committed, Refusal> {
-        let committed =
-            prefixes::apply(&self.table, changes.prepare(), grace, |done, total| progress(done as u64, total as u64))?;
+        let committed = prefixes::apply(&self.table, changes.prepare(), grace, |done, total| {
+            progress(done as u64, total as u64)
+        })?;
         self.reclaim();
         Ok(committed)
     }
@@ -372,7 +383,8 @@ impl Books {
 
 /// Waits until no packet can be reading what has been replaced.
 fn grace() -> Result<(), Refusal> {
-    grace_period().map_err(|error| Refusal::Internal(format!("waiting for the kernel to let go of memory: {error}")))
+    grace_period()
+        .map_err(|error| Refusal::Internal(format!("waiting for the kernel to let go of memory: {error}")))
 }
 
 fn refuse_dangers(prefixes: &[Prefix], lifelines: &Lifelines) -> Result<(), Refusal> {

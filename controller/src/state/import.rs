@@ -61,8 +61,7 @@ impl Filter {
         let start = Instant::now();
         check_name(&options.name)?;
         let expires = options.lifetime.map(|lifetime| expiry(SystemTime::now(), lifetime)).transpose()?;
-        let mut told =
-            |done, total| progress(Progress { stage: "reading", done, total });
+        let mut told = |done, total| progress(Progress { stage: "reading", done, total });
         let list = lists::parse(text, text.len() as u64, &mut told)
             .map_err(|error| Refusal::Invalid(format!("import {}: {error}", options.name)))?;
         let (prefixes, mut report) = accepted(list, options.lifelines.as_ref());
@@ -76,7 +75,9 @@ impl Filter {
             Some(origin) => origin,
             None => self.books.lock().records.free_origin().ok_or_else(|| {
                 let most = Origin::MAX_IMPORTS;
-                Refusal::Full(format!("{most} imports are kept apart at most; flush one, or import under its name"))
+                Refusal::Full(format!(
+                    "{most} imports are kept apart at most; flush one, or import under its name"
+                ))
             })?,
         };
         let kept = match known {
@@ -90,7 +91,8 @@ impl Filter {
             changes = changes.withdraw(List::Block, origin.bit());
         }
         let changes = changes.insert(List::Block, wanted);
-        let committed = self.apply(changes, &mut |done, total| progress(Progress { stage: "building", done, total }))?;
+        let committed =
+            self.apply(changes, &mut |done, total| progress(Progress { stage: "building", done, total }))?;
         report.added = committed.added;
         report.removed = committed.removed;
         report.duplicate += committed.present;
@@ -147,7 +149,11 @@ impl Filter {
         let records = &self.books.lock().records.clone();
         let origin = records.origin_of(name).ok_or_else(|| {
             let names: Vec<_> = records.imports().map(|(_, record)| record.name.as_str()).collect();
-            let there = if names.is_empty() { "there is none".to_owned() } else { format!("there are {}", names.join(", ")) };
+            let there = if names.is_empty() {
+                "there is none".to_owned()
+            } else {
+                format!("there are {}", names.join(", "))
+            };
             Refusal::NotFound(format!("there is no import {name}; {there}"))
         })?;
         self.forget(origin)

@@ -35,7 +35,8 @@ impl Filter {
             (found, hits, total)
         };
         let next = (found.len() == limit).then(|| found.last().map(|last| last.prefix.to_string())).flatten();
-        let entries = found.iter().zip(hits).map(|(listed, hits)| entry(&books.records, listed, hits)).collect();
+        let entries =
+            found.iter().zip(hits).map(|(listed, hits)| entry(&books.records, listed, hits)).collect();
         ListPage { entries, next, total }
     }
 
@@ -93,13 +94,15 @@ impl Filter {
         let now = self.tables.clock();
         let counts = way.counts.load();
         let buckets = way.buckets.load();
-        let ticks = ((now >> TICK_SHIFT) as u32).wrapping_sub((way.identity.load() >> 32) as u32) & 0x7fff_ffff;
+        let ticks =
+            ((now >> TICK_SHIFT) as u32).wrapping_sub((way.identity.load() >> 32) as u32) & 0x7fff_ffff;
         report.packets = counts & u64::from(u32::MAX);
         report.syns = counts >> 32;
         report.bytes = way.bytes.load();
         report.idle_seconds = Some(f64::from(ticks) * (1_u64 << TICK_SHIFT) as f64 / 1e9);
         report.packet_tokens = tokens(buckets as u32, BucketSpec::unpack(settings.packet_bucket.load()), now);
-        report.syn_tokens = tokens((buckets >> 32) as u32, BucketSpec::unpack(settings.syn_bucket.load()), now);
+        report.syn_tokens =
+            tokens((buckets >> 32) as u32, BucketSpec::unpack(settings.syn_bucket.load()), now);
         report
     }
 
@@ -188,7 +191,8 @@ fn tokens(full_at: u32, spec: BucketSpec, now_ns: u64) -> Option<u64> {
     if spec.increment == 0 {
         return None;
     }
-    let ahead = full_at.wrapping_sub((now_ns >> BucketSpec::UNIT_SHIFT) as u32).cast_signed().max(0).cast_unsigned();
+    let ahead =
+        full_at.wrapping_sub((now_ns >> BucketSpec::UNIT_SHIFT) as u32).cast_signed().max(0).cast_unsigned();
     let room = (spec.tolerance + spec.increment).saturating_sub(ahead);
     Some(u64::from(room / spec.increment))
 }

@@ -37,15 +37,14 @@ impl Journal {
         let mut lines = 0;
         for line in text[..whole].lines() {
             lines += 1;
-            let change: Change = serde_json::from_str(line).with_context(|| format!("{} line {lines}", at()))?;
+            let change: Change =
+                serde_json::from_str(line).with_context(|| format!("{} line {lines}", at()))?;
             apply(&change);
         }
         file.set_len(whole as u64).with_context(|| format!("cutting {} to its last whole line", at()))?;
         file.seek(SeekFrom::End(0)).with_context(|| format!("opening {}", at()))?;
-        let number = path
-            .file_stem()
-            .and_then(|stem| stem.to_str()?.rsplit_once('-')?.1.parse().ok())
-            .unwrap_or(0);
+        let number =
+            path.file_stem().and_then(|stem| stem.to_str()?.rsplit_once('-')?.1.parse().ok()).unwrap_or(0);
         Ok(Self { file, number, lines, end: whole as u64 })
     }
 

@@ -99,7 +99,8 @@ impl Store {
         prefixes: impl Iterator<Item = &'a Prefix>,
     ) -> anyhow::Result<()> {
         let path = import_path(&self.directory, origin);
-        replace_file(&path, |file| lists::write(file, prefixes)).with_context(|| format!("writing {}", path.display()))
+        replace_file(&path, |file| lists::write(file, prefixes))
+            .with_context(|| format!("writing {}", path.display()))
     }
 
     /// The prefixes of an import.
@@ -111,7 +112,11 @@ impl Store {
 
     /// Removes files that nothing refers to: journals of before the snapshot, lists of forgotten imports.
     fn tidy(&self, journal: u64, records: &Records) -> anyhow::Result<()> {
-        let mut wanted = vec![self.directory.join(SNAPSHOT), self.directory.join("lock"), journal_path(&self.directory, journal)];
+        let mut wanted = vec![
+            self.directory.join(SNAPSHOT),
+            self.directory.join("lock"),
+            journal_path(&self.directory, journal),
+        ];
         wanted.extend(records.imports().map(|(origin, _)| import_path(&self.directory, origin)));
         let entries = fs::read_dir(&self.directory).context("listing the state directory")?;
         for entry in entries {
@@ -130,7 +135,10 @@ fn lock(directory: &Path) -> anyhow::Result<Flock<File>> {
     let path = directory.join("lock");
     let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
-        anyhow!("another floodwall uses the state directory {} ({error}); stop it, or name another --state-dir", directory.display())
+        anyhow!(
+            "another floodwall uses the state directory {} ({error}); stop it, or name another --state-dir",
+            directory.display()
+        )
     })
 }
 
@@ -151,7 +159,9 @@ fn read_snapshot(path: &Path) -> anyhow::Result<(u64, Records)> {
     };
     let mut lines = text.lines().enumerate();
     let header: Header = match lines.next() {
-        Some((_, line)) => serde_json::from_str(line).with_context(|| format!("{} line 1", path.display()))?,
+        Some((_, line)) => {
+            serde_json::from_str(line).with_context(|| format!("{} line 1", path.display()))?
+        }
         None => bail!("{} is empty; restore it, or start with another --state-dir", path.display()),
     };
     if header.version != VERSION {
@@ -171,7 +181,10 @@ fn read_snapshot(path: &Path) -> anyhow::Result<(u64, Records)> {
 }
 
 /// Writes a file anew, so that after a crash there is the old one or the new one.
-fn replace_file(path: &Path, write: impl FnOnce(&mut io::BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+fn replace_file(
+    path: &Path,
+    write: impl FnOnce(&mut io::BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let new = PathBuf::from(name);

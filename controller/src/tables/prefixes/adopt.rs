@@ -11,7 +11,10 @@ use super::{
     forest::{extent, is_reference},
     wanted::{PLACES, Wanted, slot_at},
 };
-use crate::tables::{Prefix, SharedTables, capacity::{PREFIX_BITMAP_WORDS, PREFIX_ROOT_SLOTS}};
+use crate::tables::{
+    Prefix, SharedTables,
+    capacity::{PREFIX_BITMAP_WORDS, PREFIX_ROOT_SLOTS},
+};
 
 impl PrefixTable {
     /// The table in this memory, for at most `limit` prefixes.
@@ -82,7 +85,13 @@ fn adopt(engine: &mut Engine, half: Half) -> Result<Option<Vec<(u32, u32)>>, Tab
             }
             taken.push((line, count));
             let slots = engine.forest.slots(word);
-            trees.extend(slots.iter().map(|slot| slot.load()).filter(|word| is_reference(*word)).map(|word| (word, depth + 1)));
+            trees.extend(
+                slots
+                    .iter()
+                    .map(|slot| slot.load())
+                    .filter(|word| is_reference(*word))
+                    .map(|word| (word, depth + 1)),
+            );
         }
     }
     Ok((!taken.is_empty()).then_some(taken))

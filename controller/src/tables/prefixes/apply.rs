@@ -2,7 +2,7 @@
 
 use parking_lot::FairMutex;
 
-use super::{Committed, PreparedChanges, PrefixTable, TableError};
+use super::{Committed, PrefixTable, PreparedChanges, TableError};
 
 /// Prefixes that are built or freed before the table is unlocked for a moment.
 const SLICE: usize = 500;
@@ -11,10 +11,7 @@ const SLICE: usize = 500;
 ///
 /// `grace` returns once no packet can be reading what was replaced before it was called; see
 /// [`grace_period`](crate::tables::memory::grace_period). The table is not locked meanwhile.
-pub fn reclaim<E>(
-    table: &FairMutex<PrefixTable>,
-    grace: impl FnOnce() -> Result<(), E>,
-) -> Result<(), E> {
+pub fn reclaim<E>(table: &FairMutex<PrefixTable>, grace: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
     let Some(ticket) = table.lock().retired() else { return Ok(()) };
     grace()?;
     while !table.lock().free(&ticket, SLICE) {}

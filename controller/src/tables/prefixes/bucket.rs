@@ -53,7 +53,8 @@ impl Bucket {
     /// The chunk and the place in it where `key` is, or belongs. The chunk exists unless the bucket is empty.
     fn seek(&self, key: &Key) -> (usize, Result<usize, usize>) {
         let chunk = self.chunks.partition_point(|chunk| chunk[0].key() <= *key).saturating_sub(1);
-        let place = self.chunks.get(chunk).map_or(Err(0), |chunk| chunk.binary_search_by_key(key, Entry::key));
+        let place =
+            self.chunks.get(chunk).map_or(Err(0), |chunk| chunk.binary_search_by_key(key, Entry::key));
         (chunk, place)
     }
 
@@ -73,7 +74,11 @@ impl Bucket {
     }
 
     /// The entries that lie in `range`, be it only such as are longer.
-    pub(super) fn within<'a>(&'a self, range: &Prefix, longer: bool) -> impl Iterator<Item = &'a Entry> + use<'a> {
+    pub(super) fn within<'a>(
+        &'a self,
+        range: &Prefix,
+        longer: bool,
+    ) -> impl Iterator<Item = &'a Entry> + use<'a> {
         let (last, length) = (range.last_bits(), range.length() + u8::from(longer));
         self.from(Key::first(range.bits(), length)).take_while(move |entry| entry.bits() <= last)
     }
@@ -112,7 +117,8 @@ impl Bucket {
         let (before, after) = (&chunk[..place], &chunk[place + 1..]);
         let left = before.len() + after.len();
         // What is left joins a neighbour that has room, lest removals leave a chunk for each entry.
-        let next = self.chunks.get(at + 1).filter(|next| left < CHUNK_MAX / 4 && left + next.len() <= CHUNK_FILL);
+        let next =
+            self.chunks.get(at + 1).filter(|next| left < CHUNK_MAX / 4 && left + next.len() <= CHUNK_FILL);
         match next {
             Some(next) => {
                 let joined = before.iter().chain(after).chain(next.iter()).copied().collect();

@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn what_is_brought_in_twice_is_wanted_by_both() {
-        let texts = ["10.0.0.0/8", "2001:db8::/32", "10.0.0.0/24", "10.0.0.0/8", "10.0.0.0/24", "10.0.0.0/25"];
+        let texts =
+            ["10.0.0.0/8", "2001:db8::/32", "10.0.0.0/24", "10.0.0.0/8", "10.0.0.0/24", "10.0.0.0/25"];
         let given = texts.iter().zip(0..).map(|(text, bit)| (prefix(text), 1 << bit));
         let changes = Changes::new().insert(List::Block, given).prepare();
         assert_eq!((changes.len(), changes.duplicates()), (4, 2));

@@ -144,7 +144,8 @@ impl Forest {
                 &self.words(line, &layout)[layout.slot_words()]
             }
             Slot::Tail { line } => {
-                &self.tables.prefix_lines[line as usize][TailWord::Inside as usize..=TailWord::Outside as usize]
+                &self.tables.prefix_lines[line as usize]
+                    [TailWord::Inside as usize..=TailWord::Outside as usize]
             }
         }
     }
@@ -247,7 +248,8 @@ mod tests {
                 for value in [run.key, run.key.wrapping_sub(1)] {
                     let at = runs.partition_point(|run| run.key <= value) - 1;
                     assert_eq!(forest.slot(line, stored, value).load(), runs[at].word);
-                    let found = find(forest.tables(), &forest.tables.settings[0], Address::v4(value.into()), false);
+                    let found =
+                        find(forest.tables(), &forest.tables.settings[0], Address::v4(value.into()), false);
                     if value == run.key {
                         assert_eq!(found, Some(expected), "{count} runs, {value}");
                     }

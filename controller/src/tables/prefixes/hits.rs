@@ -26,7 +26,9 @@ impl PrefixTable {
         if prefix.length() < SHORTEST {
             self.harvest(places_of(&prefix));
         } else {
-            self.for_roots(place_of(prefix.family(), prefix.bits()), |engine, root| engine.harvest_in(root, &prefix));
+            self.for_roots(place_of(prefix.family(), prefix.bits()), |engine, root| {
+                engine.harvest_in(root, &prefix)
+            });
         }
         Ok(self.engine.rules.hits(rule.number))
     }

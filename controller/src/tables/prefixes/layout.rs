@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use floodwall_common::wire::{DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, MAX_SEARCHED_RUNS, RUNS_MAX, SMALL_RUNS};
+use floodwall_common::wire::{
+    DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, MAX_SEARCHED_RUNS, RUNS_MAX, SMALL_RUNS,
+};
 
 const WORDS: u32 = LINE_WORDS as u32;
 const KEYS_PER_WORD: u32 = KEYS_PER_LINE / WORDS;
@@ -82,7 +84,8 @@ mod tests {
 
     #[test]
     fn lines_are_as_few_as_the_layout_allows() {
-        let sizes = [1, 6, 7, 8, 16, 32, 33, 1_024, 1_025, 32_768, 32_769, 65_536].map(|runs| Layout::of(runs).lines());
+        let sizes = [1, 6, 7, 8, 16, 32, 33, 1_024, 1_025, 32_768, 32_769, 65_536]
+            .map(|runs| Layout::of(runs).lines());
         assert_eq!(sizes, [1, 1, 2, 2, 3, 5, 8, 161, 165, 5_153, 8_192, 8_192]);
     }
 

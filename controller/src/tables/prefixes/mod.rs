@@ -48,12 +48,6 @@ mod sweep;
 mod tests;
 mod wanted;
 
-use self::{
-    engine::{Engine, Half},
-    reclaim::Stale,
-    stage::Stage,
-    wanted::Wanted,
-};
 pub use self::{
     apply::{apply, change, reclaim},
     changes::{Changes, PreparedChanges},
@@ -62,6 +56,12 @@ pub use self::{
     query::Listed,
     reclaim::{Lines, Ticket},
     staging::{Committed, Staging},
+};
+use self::{
+    engine::{Engine, Half},
+    reclaim::Stale,
+    stage::Stage,
+    wanted::Wanted,
 };
 
 /// The wanted prefixes, and the table that packets are judged by, which holds the same.

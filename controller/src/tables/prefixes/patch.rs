@@ -41,7 +41,11 @@ impl Patch {
 enum At {
     Root,
     /// In the node with this many runs at this line, for this value.
-    Node { line: u32, runs: u32, value: u16 },
+    Node {
+        line: u32,
+        runs: u32,
+        value: u16,
+    },
 }
 
 /// A reference on the way to a prefix.

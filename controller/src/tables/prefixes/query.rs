@@ -42,8 +42,10 @@ impl PrefixTable {
     pub fn len_in(&self, list: List, family: Family) -> u32 {
         let slots = PLACES / 2;
         let places = family as usize * slots..(family as usize + 1) * slots;
-        let long: u32 = places.filter_map(|place| self.active.bucket(place)).map(|bucket| bucket.len_of(list)).sum();
-        let short = self.active.shorts.of(list).iter().filter(|(prefix, _)| prefix.family() == family).count();
+        let long: u32 =
+            places.filter_map(|place| self.active.bucket(place)).map(|bucket| bucket.len_of(list)).sum();
+        let short =
+            self.active.shorts.of(list).iter().filter(|(prefix, _)| prefix.family() == family).count();
         long + short as u32
     }
 

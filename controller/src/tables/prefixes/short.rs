@@ -62,7 +62,8 @@ impl PrefixTable {
         if let Other::Stage(stage) = &mut self.other
             && stage.failed.is_none()
         {
-            let recovered = recover(&mut self.engine, self.half.other(), &self.active, stage, &prefix, &staged_before);
+            let recovered =
+                recover(&mut self.engine, self.half.other(), &self.active, stage, &prefix, &staged_before);
             stage.failed = recovered.err();
         }
         Ok(())
@@ -75,7 +76,9 @@ impl PrefixTable {
         match &self.other {
             // What is staged has another cover there, and keeps the old tree for the moment.
             Other::Stage(stage)
-                if twin && stage.failed.is_none() && stage.wanted.cover(place) != self.active.cover(place) =>
+                if twin
+                    && stage.failed.is_none()
+                    && stage.wanted.cover(place) != self.active.cover(place) =>
             {
                 self.engine.root(self.half, place).store(patch.word());
             }

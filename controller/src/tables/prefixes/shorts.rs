@@ -77,7 +77,13 @@ impl Shorts {
     }
 
     /// The longest of a list that covers the address and is shorter than `below`.
-    pub(super) fn longest(&self, list: List, family: Family, bits: u128, below: u8) -> Option<(Prefix, Rule)> {
+    pub(super) fn longest(
+        &self,
+        list: List,
+        family: Family,
+        bits: u128,
+        below: u8,
+    ) -> Option<(Prefix, Rule)> {
         let (length, _) = self.indexes[list as usize][family as usize].longest(bits, below)?;
         let prefix = Prefix::of_bits(family, bits, length);
         Some((prefix, self.get(list, &prefix)?))

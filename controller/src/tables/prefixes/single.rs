@@ -138,13 +138,17 @@ impl PrefixTable {
             _ => None,
         };
         let rule = self.engine.rule_after(old, owner, staged)?;
-        if shared.bucket && let Some(wanted) = self.other.wanted_mut() {
+        if shared.bucket
+            && let Some(wanted) = self.other.wanted_mut()
+        {
             // The active one is to be changed in place, and then be the other's, too.
             wanted.fill(place, None);
         }
         let generation = Generation { half: self.half, wanted: &mut self.active };
         let result = self.engine.set(generation, list, prefix, rule, shared.tree);
-        if shared.bucket && let Some(wanted) = self.other.wanted_mut() {
+        if shared.bucket
+            && let Some(wanted) = self.other.wanted_mut()
+        {
             wanted.note_length(list, prefix.family(), prefix.length());
             wanted.fill(place, self.active.bucket(place).cloned());
         }

@@ -78,7 +78,8 @@ impl LineSpace {
 
     /// Takes just this run. `false` if not all of it is there and free; nothing is changed then.
     pub(super) fn take_at(&mut self, start: u32, count: u32) -> bool {
-        let fits = start.checked_add(count).is_some_and(|end| end <= self.len) && self.all(start, count, true);
+        let fits =
+            start.checked_add(count).is_some_and(|end| end <= self.len) && self.all(start, count, true);
         if fits {
             self.change(start, count, false);
         }
@@ -87,7 +88,8 @@ impl LineSpace {
 
     /// Frees a run that was taken. `false` if not all of it was in use; nothing is changed then.
     pub(super) fn give(&mut self, start: u32, count: u32) -> bool {
-        let taken = start.checked_add(count).is_some_and(|end| end <= self.len) && self.all(start, count, false);
+        let taken =
+            start.checked_add(count).is_some_and(|end| end <= self.len) && self.all(start, count, false);
         debug_assert!(taken, "lines {start}+{count} are freed that are not in use");
         if taken {
             self.change(start, count, true);
@@ -106,9 +108,12 @@ impl LineSpace {
             let (left, right) = (self.spans[2 * node], self.spans[2 * node + 1]);
             let in_left = left.longest >= count && !(last && right.longest >= count);
             // What reaches over the middle comes after all that is in the left half, and before the right one's.
-            let over_middle = left.suffix + right.prefix >= count && (if last { right } else { left }).longest < count;
+            let over_middle =
+                left.suffix + right.prefix >= count && (if last { right } else { left }).longest < count;
             if over_middle {
-                return Some(base + width - left.suffix + if last { left.suffix + right.prefix - count } else { 0 });
+                return Some(
+                    base + width - left.suffix + if last { left.suffix + right.prefix - count } else { 0 },
+                );
             }
             node = 2 * node + usize::from(!in_left);
             base += if in_left { 0 } else { width };
@@ -136,7 +141,11 @@ impl LineSpace {
         for (word, bits) in parts(start, count) {
             self.words[word] ^= bits;
         }
-        if free { self.free += count } else { self.free -= count }
+        if free {
+            self.free += count
+        } else {
+            self.free -= count
+        }
         self.refresh((start / WORD) as usize, ((start + count - 1) / WORD) as usize);
     }
 
@@ -246,7 +255,10 @@ mod tests {
         let mut space = LineSpace::new(100);
         assert!(space.take_at(60, 10) && !space.take_at(69, 1) && !space.take_at(50, 11));
         assert!(!space.take_at(91, 10) && !space.take_at(u32::MAX, 2) && space.take_at(90, 10));
-        assert_eq!((space.take(61), space.take(60), space.take(21)), (Err(NoLines(61)), Ok(0), Err(NoLines(21))));
+        assert_eq!(
+            (space.take(61), space.take(60), space.take(21)),
+            (Err(NoLines(61)), Ok(0), Err(NoLines(21)))
+        );
         assert_eq!((space.take(20), space.free(), space.len()), (Ok(70), 0, 100));
     }
 

@@ -77,17 +77,7 @@ impl Stage {
             }
             tally.count(None, Some(owner), Some(owner));
         }
-        Self {
-            wish,
-            changes,
-            wanted,
-            tally,
-            failed,
-            half,
-            next: 0,
-            job: None,
-            late: BTreeMap::new(),
-        }
+        Self { wish, changes, wanted, tally, failed, half, next: 0, job: None, late: BTreeMap::new() }
     }
 
     /// Is the slot at this place staged?

@@ -3,14 +3,8 @@
 use std::{mem, sync::Arc};
 
 use super::{
-    Other, PrefixTable,
-    changes::PreparedChanges,
-    error::TableError,
-    job::Tally,
-    quarantine::Retired,
-    reclaim::Stale,
-    stage::Stage,
-    wanted::PLACES,
+    Other, PrefixTable, changes::PreparedChanges, error::TableError, job::Tally, quarantine::Retired,
+    reclaim::Stale, stage::Stage, wanted::PLACES,
 };
 
 /// A claim to the change of many prefixes that is under way. To drop it is to give the change up.

@@ -124,8 +124,8 @@ impl Wanted {
     pub(super) fn fill(&mut self, place: usize, bucket: Option<Arc<Bucket>>) -> Option<Arc<Bucket>> {
         let old = std::mem::replace(&mut self.buckets[place], bucket);
         for list in List::ALL {
-            let [before, after] =
-                [&old, &self.buckets[place]].map(|bucket| bucket.as_ref().map_or(0, |bucket| bucket.len_of(list)));
+            let [before, after] = [&old, &self.buckets[place]]
+                .map(|bucket| bucket.as_ref().map_or(0, |bucket| bucket.len_of(list)));
             self.len[list as usize] = self.len[list as usize] - before + after;
             self.places[list as usize].set(place, after > 0);
         }
@@ -145,7 +145,13 @@ impl Wanted {
     }
 
     /// The longest prefix of a list that covers the address and is shorter than `below`.
-    pub(super) fn longest(&self, list: List, family: Family, bits: u128, below: u8) -> Option<(Prefix, Rule)> {
+    pub(super) fn longest(
+        &self,
+        list: List,
+        family: Family,
+        bits: u128,
+        below: u8,
+    ) -> Option<(Prefix, Rule)> {
         if let Some(bucket) = self.bucket(place_of(family, bits))
             && bucket.len_of(list) > 0
         {

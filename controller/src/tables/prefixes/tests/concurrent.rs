@@ -27,9 +27,10 @@ const TIME: Duration = Duration::from_millis(1_500);
 
 /// Prefixes that stay blocked, in all sorts of places: in short covers, in packed slots, in tails, deep down.
 fn always() -> Vec<Prefix> {
-    let mut all: Vec<Prefix> = ["10.0.0.0/8", "192.0.2.0/24", "198.51.100.7", "2001:db8::/32", "2001:db8::1", "2400::/12"]
-        .map(|text| text.parse().unwrap())
-        .into();
+    let mut all: Vec<Prefix> =
+        ["10.0.0.0/8", "192.0.2.0/24", "198.51.100.7", "2001:db8::/32", "2001:db8::1", "2400::/12"]
+            .map(|text| text.parse().unwrap())
+            .into();
     all.extend((0..40u32).map(|i| Prefix::host(Address::v4(0xcb00_0000 | i * 1_013))));
     all.extend((0..40u128).map(|i| Prefix::of_bits(Family::V6, 0x2a00u128 << 112 | i * 3 << 80 | i, 128)));
     all
@@ -42,8 +43,14 @@ fn sometimes(random: u64) -> Prefix {
         0 => Prefix::host(Address::v4(0xcb00_0000 | pick as u32 & 0xffff)),
         1 => Prefix::of_bits(Family::V4, u128::from(pick as u32) << 96, 8 + (pick >> 40) as u8 % 25),
         2 => Prefix::of_bits(Family::V6, 0x2a00u128 << 112 | u128::from(pick % 200) << 80, 48),
-        3 => Prefix::of_bits(Family::V6, 0x2a00u128 << 112 | u128::from(pick % 99) << 80 | u128::from(pick % 77), 128),
-        4 => Prefix::of_bits(Family::V6, 0x2001_0db8u128 << 96 | u128::from(pick % 5), 120 + (pick % 9) as u8),
+        3 => Prefix::of_bits(
+            Family::V6,
+            0x2a00u128 << 112 | u128::from(pick % 99) << 80 | u128::from(pick % 77),
+            128,
+        ),
+        4 => {
+            Prefix::of_bits(Family::V6, 0x2001_0db8u128 << 96 | u128::from(pick % 5), 120 + (pick % 9) as u8)
+        }
         _ => Prefix::of_bits(Family::V4, 0xc000_0200u128 << 96 | u128::from(pick % 256) << 96, 28),
     }
 }
@@ -201,7 +208,8 @@ fn no_hit_is_lost() {
                 .unwrap();
             }
             let cover = (Prefix::of_bits(Family::V4, 0xcb00_0000u128 << 96, 8 + (i / 100 % 9) as u8), 1);
-            let changes = Changes::new().replace(List::Block, kept.iter().map(|prefix| (*prefix, 1)).chain([cover]));
+            let changes =
+                Changes::new().replace(List::Block, kept.iter().map(|prefix| (*prefix, 1)).chain([cover]));
             apply(&table, changes.prepare(), grace, |_, _| ()).unwrap();
             if i.is_multiple_of(3) {
                 reclaim(&table, grace).unwrap();

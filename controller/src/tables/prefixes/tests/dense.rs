@@ -103,8 +103,7 @@ fn prefixes_nest_as_deep_as_can_be() {
         let mut world = World::new(1_000);
         let host = prefix(family_of);
         let lengths = 0..=host.length();
-        let all: Vec<_> =
-            lengths.map(|length| Prefix::of_bits(host.family(), host.bits(), length)).collect();
+        let all: Vec<_> = lengths.map(|length| Prefix::of_bits(host.family(), host.bits(), length)).collect();
         // Blocks from the middle outwards, then allows from the outside in.
         let mut order: Vec<usize> = (0..all.len()).collect();
         order.sort_by_key(|at| at.abs_diff(all.len() / 2));

@@ -11,8 +11,8 @@ use floodwall_common::{
 };
 
 use super::super::{
-    Changes, List, Listed, Other, PrefixTable, PreparedChanges, TableError, bitmap::bits_wanted, forest::extent,
-    wanted::PLACES,
+    Changes, List, Listed, Other, PrefixTable, PreparedChanges, TableError, bitmap::bits_wanted,
+    forest::extent, wanted::PLACES,
 };
 use crate::tables::{Capacity, Prefix, SharedTables, memory::Region};
 
@@ -215,7 +215,8 @@ impl World {
             assert_eq!(pages, expected);
         }
         for prefix in prefixes.iter().step_by(7) {
-            let covering: Vec<_> = self.table.covering(prefix.address()).map(|it| (it.list, it.prefix)).collect();
+            let covering: Vec<_> =
+                self.table.covering(prefix.address()).map(|it| (it.list, it.prefix)).collect();
             let mut expected: Vec<_> =
                 self.model.keys().filter(|(_, other)| other.contains(prefix.address())).copied().collect();
             expected.sort_by_key(|(list, prefix)| (*list, std::cmp::Reverse(prefix.length())));

@@ -26,15 +26,16 @@ fn prefix() -> impl Strategy<Value = Prefix> {
         4 => prop::sample::select(vec![0u16, 1, 2, 0x00ff, 0x0100, 0x7fff, 0x8000, 0xfffe, 0xffff]),
         1 => any::<u16>(),
     ];
-    let v4 = (prop::sample::select(vec![0u16, 1, 0x0a00, 0x0a01, 0xffff]), part.clone(), 0..=32u8)
-        .prop_map(|(high, low, length)| (Family::V4, u128::from(high) << 112 | u128::from(low) << 96, length));
-    let lengths = prop_oneof![0..=128u8, prop::sample::select(vec![16, 17, 24, 32, 33, 48, 64, 112, 113, 127, 128])];
-    let v6 = (prop::sample::select(vec![0u16, 0x2a00, 0xffff]), prop::array::uniform7(part), lengths).prop_map(
-        |(high, parts, length)| {
+    let v4 = (prop::sample::select(vec![0u16, 1, 0x0a00, 0x0a01, 0xffff]), part.clone(), 0..=32u8).prop_map(
+        |(high, low, length)| (Family::V4, u128::from(high) << 112 | u128::from(low) << 96, length),
+    );
+    let lengths =
+        prop_oneof![0..=128u8, prop::sample::select(vec![16, 17, 24, 32, 33, 48, 64, 112, 113, 127, 128])];
+    let v6 = (prop::sample::select(vec![0u16, 0x2a00, 0xffff]), prop::array::uniform7(part), lengths)
+        .prop_map(|(high, parts, length)| {
             let bits = parts.iter().fold(u128::from(high), |bits, part| bits << 16 | u128::from(*part));
             (Family::V6, bits, length)
-        },
-    );
+        });
     prop_oneof![v4, v6].prop_map(|(family, bits, length)| Prefix::of_bits(family, bits, length))
 }
 

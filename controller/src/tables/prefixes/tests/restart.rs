@@ -14,9 +14,18 @@ use super::{
 use crate::tables::Prefix;
 
 fn prefixes() -> Vec<(List, Prefix, u32)> {
-    ["0.0.0.0/3", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "192.0.2.1", "2001:db8::/32", "2001:db8::1", "fe00::/7"]
-        .map(|text| (List::Block, text.parse().unwrap(), 1))
-        .into()
+    [
+        "0.0.0.0/3",
+        "10.0.0.0/8",
+        "10.1.0.0/16",
+        "10.1.2.0/24",
+        "192.0.2.1",
+        "2001:db8::/32",
+        "2001:db8::1",
+        "fe00::/7",
+    ]
+    .map(|text| (List::Block, text.parse().unwrap(), 1))
+    .into()
 }
 
 fn is_blocked(world: &World, prefix: &Prefix) -> bool {
@@ -92,7 +101,10 @@ fn garbage_is_refused_and_named() {
         world.edit(List::Block, "10.1.2.0/24".parse().unwrap(), Edit::Insert(1)).unwrap();
         world.tables.prefix_roots[0x0a02].store(garbage);
         let error = PrefixTable::new(Arc::clone(&world.tables), 1_000).unwrap_err();
-        assert!(error.to_string().contains(what) && error.to_string().ends_with("below 10.2.0.0/16"), "{error}");
+        assert!(
+            error.to_string().contains(what) && error.to_string().ends_with("below 10.2.0.0/16"),
+            "{error}"
+        );
     }
     // A node that refers to itself.
     let world = World::new(1_000);

@@ -34,13 +34,22 @@ fn what_became_of_the_prefixes_is_counted() {
         (done.added, done.removed, done.present, done.duplicates)
     };
     let short = [(prefix("10.0.0.0/8"), 1), (prefix("2000::/3"), 1)];
-    assert_eq!(run(Changes::new().insert(List::Block, hosts(0..1_000, 1)).insert(List::Block, short)), (1_002, 0, 0, 0));
+    assert_eq!(
+        run(Changes::new().insert(List::Block, hosts(0..1_000, 1)).insert(List::Block, short)),
+        (1_002, 0, 0, 0)
+    );
     let twice = hosts(900..1_100, 2).chain(hosts(1_000..1_010, 4)).chain(short);
     assert_eq!(run(Changes::new().insert(List::Block, twice)), (100, 0, 102, 10));
     let [old, both, new, dup] = [0, 900, 1_050, 1_005].map(|i| hosts(i..i + 1, 0).next().unwrap().0);
-    assert_eq!([old, both, new, dup].map(|prefix| owner(&table, prefix)), [Some(1), Some(3), Some(2), Some(6)]);
+    assert_eq!(
+        [old, both, new, dup].map(|prefix| owner(&table, prefix)),
+        [Some(1), Some(3), Some(2), Some(6)]
+    );
     // The import with bit 1 is refreshed: one prefix less, one more.
-    assert_eq!(run(Changes::new().withdraw(List::Block, 2).insert(List::Block, hosts(901..1_101, 2))), (1, 0, 199, 0));
+    assert_eq!(
+        run(Changes::new().withdraw(List::Block, 2).insert(List::Block, hosts(901..1_101, 2))),
+        (1, 0, 199, 0)
+    );
     assert_eq!(owner(&table, both), Some(1));
     assert_eq!(table.lock().len(List::Block), 1_103);
     assert_eq!(run(Changes::new().withdraw(List::Block, 2)), (0, 91, 0, 0));
@@ -117,8 +126,9 @@ fn hits_outlive_a_replacement() {
         for _ in 0..3 {
             world.look_up(stays.address());
         }
-        let mut insert: Vec<_> =
-            hosts(round * 50..round * 50 + 100, 2).map(|(prefix, owner)| (List::Block, prefix, owner)).collect();
+        let mut insert: Vec<_> = hosts(round * 50..round * 50 + 100, 2)
+            .map(|(prefix, owner)| (List::Block, prefix, owner))
+            .collect();
         insert.push((List::Block, stays, round));
         insert.push((List::Block, prefix("192.0.2.128/25"), round));
         let bulk = super::model::Bulk { clear: [true; 2], insert, ..Default::default() };
