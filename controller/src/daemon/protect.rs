@@ -111,7 +111,7 @@ fn announce(attachment: &Attachment) {
     match fallback {
         None => info!(interface, mode, "protected"),
         Some(why) => {
-            warn!(interface, mode, why, "PROTECTED IN GENERIC MODE ONLY: several times the cost per packet")
+            warn!(interface, mode, why, "PROTECTED IN GENERIC MODE ONLY: several times the cost per packet");
         }
     }
 }

@@ -178,7 +178,7 @@ fn map_tables(ebpf: &mut Ebpf, capacity: &Capacity) -> anyhow::Result<SharedTabl
             other => bail!("map `{name}` is {other:?}, not an array"),
         }
     };
-    let [settings, roots, bitmaps, lines, sources] = SHARED_MAPS.map(|name| array(name));
+    let [settings, roots, bitmaps, lines, sources] = SHARED_MAPS.map(&mut array);
     SharedTables::mapped(
         capacity,
         settings?.fd().as_fd(),

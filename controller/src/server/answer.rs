@@ -43,7 +43,7 @@ pub(super) fn failure(refusal: &Refusal) -> Failure {
         Refusal::Invalid(_) => FailureKind::Invalid,
         Refusal::NotFound(_) => FailureKind::NotFound,
         Refusal::Dangerous(_) => FailureKind::Refused,
-        Refusal::BadList { .. } => FailureKind::BadList,
+        Refusal::BadList { .. } | Refusal::Unreadable(_) => FailureKind::BadList,
         Refusal::Full(_) => FailureKind::Full,
         Refusal::Internal(_) => FailureKind::Internal,
     };

@@ -1,6 +1,6 @@
 //! The blocklist and the allowlist.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use axum::{
     body::Bytes,
@@ -21,7 +21,7 @@ use crate::{
         TestResponse,
     },
     host::Lifelines,
-    lists::parse_prefix,
+    lists::{parse_address, parse_prefix},
     state::{ImportOptions, Refusal},
     tables::Prefix,
 };
@@ -45,10 +45,6 @@ fn prefixes(texts: &[String]) -> Result<Vec<Prefix>, Refused> {
         .iter()
         .map(|text| parse_prefix(text).map(Prefix::from).map_err(|error| Refused::invalid(error.to_string())))
         .collect()
-}
-
-fn address(text: &str) -> Result<IpAddr, Refused> {
-    text.parse().map_err(|_| Refused::invalid(format!("`{text}` is not an IPv4 or IPv6 address")))
 }
 
 /// What a block must not cut off, unless it is forced.
@@ -123,7 +119,7 @@ pub(super) async fn test(
     Parameters(query): Parameters<TestQuery>,
 ) -> Answer<TestResponse> {
     list_named(&list)?;
-    let address = address(&query.address)?;
+    let address = parse_address(&query.address).map_err(|error| Refused::invalid(error.to_string()))?;
     answer(&context, move |context| Ok(context.filter.test(address))).await
 }
 

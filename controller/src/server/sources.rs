@@ -7,7 +7,10 @@ use super::{
     Context,
     answer::{Answer, Body, Parameters, Refused, answer},
 };
-use crate::api::{LimitChange, Limits, SourceReport};
+use crate::{
+    api::{LimitChange, Limits, SourceReport},
+    lists::parse_address,
+};
 
 pub(super) async fn limits(State(context): State<Context>) -> Answer<Limits> {
     answer(&context, |context| Ok(context.filter.limits())).await
@@ -30,9 +33,6 @@ pub(super) async fn source(
     State(context): State<Context>,
     Parameters(query): Parameters<SourceQuery>,
 ) -> Answer<SourceReport> {
-    let address = query
-        .address
-        .parse()
-        .map_err(|_| Refused::invalid(format!("`{}` is not an IPv4 or IPv6 address", query.address)))?;
+    let address = parse_address(&query.address).map_err(|error| Refused::invalid(error.to_string()))?;
     answer(&context, move |context| Ok(context.filter.source(address))).await
 }

@@ -46,6 +46,9 @@ pub enum Refusal {
         /// What was found.
         report: Box<ImportReport>,
     },
+    /// A list cannot be read at all.
+    #[error("{0}")]
+    Unreadable(String),
     /// There is no room.
     #[error("{0}")]
     Full(String),
@@ -356,7 +359,7 @@ impl Filter {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<prefixes::Committed, Refusal> {
         let committed = prefixes::apply(&self.table, changes.prepare(), grace, |done, total| {
-            progress(done as u64, total as u64)
+            progress(done as u64, total as u64);
         })?;
         self.reclaim();
         Ok(committed)

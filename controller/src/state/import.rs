@@ -1,7 +1,7 @@
 //! Lists from files: many prefixes come or go at once.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -63,10 +63,16 @@ impl Filter {
         let expires = options.lifetime.map(|lifetime| expiry(SystemTime::now(), lifetime)).transpose()?;
         let mut told = |done, total| progress(Progress { stage: "reading", done, total });
         let list = lists::parse(text, text.len() as u64, &mut told)
-            .map_err(|error| Refusal::Invalid(format!("import {}: {error}", options.name)))?;
+            .map_err(|error| Refusal::Unreadable(format!("import {}: {error}", options.name)))?;
         let (prefixes, mut report) = accepted(list, options.lifelines.as_ref());
         if report.refused > 0 && !options.skip_bad {
             return Err(Refusal::BadList { report: Box::new(report) });
+        }
+        if prefixes.is_empty() && options.replace && options.lifelines.is_some() {
+            return Err(Refusal::Dangerous(format!(
+                "the list holds no prefix, and would leave nothing of {}; did its download fail?",
+                options.name
+            )));
         }
 
         let _bulk = self.bulk.lock();
@@ -180,10 +186,11 @@ fn accepted(list: ParsedList, lifelines: Option<&Lifelines>) -> (Vec<Prefix>, Im
         lines: list.lines,
         duplicate: list.duplicates,
         refused: list.refused,
+        timeouts: list.timeouts,
         problems: list.problems,
         ..ImportReport::default()
     };
-    let mut dangers = HashMap::new();
+    let mut dangers = BTreeMap::new();
     let prefixes = list.prefixes.into_iter().map(Prefix::from).filter(|prefix| {
         match lifelines.and_then(|lifelines| Danger::of(*prefix, lifelines)) {
             Some(danger) => {

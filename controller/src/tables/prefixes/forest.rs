@@ -120,19 +120,25 @@ impl Forest {
 
     /// The slot of a node that a value falls in.
     pub(super) fn slot(&self, line: u32, runs: u32, value: u16) -> &Word {
+        &self.slots_between(line, runs, value, value)[0]
+    }
+
+    /// The slots of a node that the values from `first` to `last` fall in; at least one.
+    pub(super) fn slots_between(&self, line: u32, runs: u32, first: u16, last: u16) -> &[Word] {
         let layout = Layout::of(runs);
         let words = self.words(line, &layout);
-        let run = if layout.is_direct() {
-            u32::from(value)
-        } else {
+        let run = |value| {
+            if layout.is_direct() {
+                return usize::from(value);
+            }
             let (mut low, mut high) = (0, runs);
             while high - low > 1 {
                 let middle = low.midpoint(high);
                 if key(words, &layout, middle) <= value { low = middle } else { high = middle }
             }
-            low
+            low as usize
         };
-        &words[layout.slot_words()][run as usize]
+        &words[layout.slot_words()][run(first)..=run(last)]
     }
 
     /// The slots of a node or tail; none of a leaf.
@@ -184,7 +190,7 @@ impl Forest {
 }
 
 /// Moves the hits of a leaf to its rule. Packets may be adding to it meanwhile.
-fn harvest_slot(slot: &Word, rules: &mut Rules) {
+pub(super) fn harvest_slot(slot: &Word, rules: &mut Rules) {
     let word = slot.load();
     let hits = Leaf::hits(word);
     if hits > 0

@@ -9,7 +9,7 @@ use super::{
     engine::Engine,
     entry::{List, SHORTEST},
     error::TableError,
-    forest::is_reference,
+    forest::{harvest_slot, is_reference},
     sweep::{STRIDE, value_at, values_of},
     wanted::{PLACES, place_of, places_of},
 };
@@ -27,7 +27,7 @@ impl PrefixTable {
             self.harvest(places_of(&prefix));
         } else {
             self.for_roots(place_of(prefix.family(), prefix.bits()), |engine, root| {
-                engine.harvest_in(root, &prefix)
+                engine.harvest_in(root, &prefix);
             });
         }
         Ok(self.engine.rules.hits(rule.number))
@@ -84,11 +84,10 @@ impl Engine {
                 let trees: Vec<u64> = if u32::from(prefix.length()) <= STRIDE * depth {
                     vec![word]
                 } else {
-                    self.forest.harvest(word, &mut self.rules);
                     let (first, end) = values_of(prefix, depth);
-                    let runs = self.forest.runs(line, runs);
-                    let inside = runs.iter().filter(|run| (first..end).contains(&run.key.into()));
-                    inside.map(|run| run.word).filter(|word| is_reference(*word)).collect()
+                    let slots = self.forest.slots_between(line, runs, first as u16, (end - 1) as u16);
+                    slots.iter().for_each(|slot| harvest_slot(slot, &mut self.rules));
+                    slots.iter().map(Word::load).filter(|word| is_reference(*word)).collect()
                 };
                 trees.into_iter().for_each(|tree| self.harvest_tree(tree));
                 return;

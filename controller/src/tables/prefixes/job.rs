@@ -202,6 +202,8 @@ impl Job {
         }
         let root = root.map_err(|error| engine.out_of_memory(error))?;
         let bucket = if is_same {
+            // There may be lengths among them that came after the staging had begun.
+            staged.note_lengths_of(site.active);
             self.old
         } else {
             (!self.entries.is_empty()).then(|| Arc::new(Bucket::from_sorted(&self.entries)))

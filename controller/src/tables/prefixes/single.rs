@@ -27,9 +27,8 @@ impl PrefixTable {
     /// [`reclaim`](super::reclaim) may help.
     pub fn insert(&mut self, list: List, prefix: Prefix, owner: u32) -> Result<(), TableError> {
         self.begin()?;
-        match self.owners_of(list, &prefix) {
-            (Some(_), None | Some(Some(_))) => return Err(TableError::AlreadyThere { list, prefix }),
-            _ => {}
+        if let (Some(_), None | Some(Some(_))) = self.owners_of(list, &prefix) {
+            return Err(TableError::AlreadyThere { list, prefix });
         }
         self.edit(list, prefix, |old| Some(old.unwrap_or(0) | owner))
     }

@@ -142,9 +142,9 @@ impl LineSpace {
             self.words[word] ^= bits;
         }
         if free {
-            self.free += count
+            self.free += count;
         } else {
-            self.free -= count
+            self.free -= count;
         }
         self.refresh((start / WORD) as usize, ((start + count - 1) / WORD) as usize);
     }

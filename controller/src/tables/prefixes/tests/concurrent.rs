@@ -31,8 +31,8 @@ fn always() -> Vec<Prefix> {
         ["10.0.0.0/8", "192.0.2.0/24", "198.51.100.7", "2001:db8::/32", "2001:db8::1", "2400::/12"]
             .map(|text| text.parse().unwrap())
             .into();
-    all.extend((0..40u32).map(|i| Prefix::host(Address::v4(0xcb00_0000 | i * 1_013))));
-    all.extend((0..40u128).map(|i| Prefix::of_bits(Family::V6, 0x2a00u128 << 112 | i * 3 << 80 | i, 128)));
+    all.extend((0..40u32).map(|i| Prefix::host(Address::v4(0xcb00_0000 | (i * 1_013)))));
+    all.extend((0..40u128).map(|i| Prefix::of_bits(Family::V6, 0x2a00u128 << 112 | (i * 3) << 80 | i, 128)));
     all
 }
 
@@ -174,7 +174,8 @@ fn a_blocked_source_never_gets_through() {
 #[test]
 fn no_hit_is_lost() {
     let World { mut table, tables, .. } = World::new(4_000);
-    let kept: Vec<Prefix> = (0..64u32).map(|i| Prefix::host(Address::v4(0xcb00_0000 | i * 1_021))).collect();
+    let kept: Vec<Prefix> =
+        (0..64u32).map(|i| Prefix::host(Address::v4(0xcb00_0000 | (i * 1_021)))).collect();
     for prefix in &kept {
         table.insert(List::Block, *prefix, 1).unwrap();
     }
@@ -197,7 +198,7 @@ fn no_hit_is_lost() {
             // Their neighbours come and go; then everything is written anew under another cover.
             for _ in 0..100 {
                 i += 1;
-                let neighbour = Prefix::host(Address::v4(0xcb00_0001 | i * 37 % 32_768 << 1));
+                let neighbour = Prefix::host(Address::v4(0xcb00_0001 | ((i * 37 % 32_768) << 1)));
                 if kept.contains(&neighbour) {
                     continue;
                 }

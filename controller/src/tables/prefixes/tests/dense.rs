@@ -76,7 +76,7 @@ fn alternating_addresses_make_an_indexed_node_and_leave_again() {
 fn a_slot_grows_and_shrinks_through_every_layout() {
     let mut world = World::new(2_000);
     let mut prefixes: Vec<Prefix> = (0..900u32)
-        .map(|i| Prefix::around(Address::v4(0xc0a8_0000 | i * 72 + i % 3), 30 + (i % 3) as u8).unwrap())
+        .map(|i| Prefix::around(Address::v4(0xc0a8_0000 | (i * 72 + i % 3)), 30 + (i % 3) as u8).unwrap())
         .collect();
     prefixes.dedup();
     for (at, prefix) in prefixes.iter().enumerate() {
@@ -135,7 +135,7 @@ fn prefixes_nest_as_deep_as_can_be() {
 fn a_change_in_a_crowded_ipv6_slot_writes_little() {
     let mut world = World::new(40_000);
     let long = |i: u128, length| {
-        let bits = 0x2a00u128 << 112 | (i % 3_000) * 5 << 96 | (i * 7_919 % 65_536) << 80 | i << 64;
+        let bits = 0x2a00u128 << 112 | ((i % 3_000) * 5) << 96 | (i * 7_919 % 65_536) << 80 | i << 64;
         Prefix::of_bits(floodwall_common::prefix::Family::V6, bits, length)
     };
     let insert = (0..30_000).map(|i| (List::Block, long(i, 48), 1)).collect();

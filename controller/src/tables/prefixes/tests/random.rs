@@ -81,7 +81,7 @@ fn listed(world: &World, list: List, prefix: Prefix) -> (List, Prefix) {
     let count = world.model.len();
     let pick = (prefix.bits() >> 96) as usize ^ prefix.length() as usize;
     match world.model.keys().nth(pick % count.max(1)) {
-        Some(key) if pick % 2 == 0 => *key,
+        Some(key) if pick.is_multiple_of(2) => *key,
         _ => (list, prefix),
     }
 }

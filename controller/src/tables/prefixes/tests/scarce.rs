@@ -10,7 +10,7 @@ use crate::tables::Prefix;
 
 fn v6(i: u128) -> Prefix {
     // Pairs that are alike in all but their last bit cost a node for each stride.
-    let bits = 0x2a00u128 << 112 | (i / 2) << 80 | i % 2;
+    let bits = 0x2a00u128 << 112 | (i / 2) << 80 | (i % 2);
     Prefix::of_bits(Family::V6, bits, 128)
 }
 

@@ -71,7 +71,7 @@ fn one_change_of_many_at_a_time() {
     let mut first = table.stage(changes()).unwrap();
     assert_eq!(table.stage(changes()).unwrap_err(), TableError::Busy);
     assert!(!first.step(&mut table, 10).unwrap());
-    assert_eq!(first.progress(&mut table), (9, PrefixTable::SLOTS));
+    assert_eq!(first.progress(&mut table), (8, PrefixTable::SLOTS));
     assert_eq!(table.commit(first).unwrap_err(), TableError::Unfinished);
     // It was given up with that, and is to be cleared first.
     assert_eq!(table.stage(changes()).unwrap_err(), TableError::Retiring);
@@ -98,7 +98,7 @@ fn memory_that_only_waits_is_made_use_of() {
     let table = FairMutex::new(table);
     let mut graces = 0;
     for round in 0..2_000u32 {
-        let prefix = Prefix::host(Address::v4(0x0a00_0000 | round % 97 << 5));
+        let prefix = Prefix::host(Address::v4(0x0a00_0000 | ((round % 97) << 5)));
         let grace = || {
             graces += 1;
             none()

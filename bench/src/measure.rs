@@ -1,0 +1,209 @@
+//! Cost per packet: every candidate in turn, round by round.
+
+use std::collections::HashMap;
+
+use anyhow::{Context as _, ensure};
+use floodwall::kernel::ReasonTotals;
+use floodwall_common::{prefix::Family, wire::Reason};
+
+use crate::{
+    candidate::Candidate,
+    floodwall::{Floodwall, Limits},
+    frames::Frame,
+    sources::Window,
+    stand::Stand,
+};
+
+/// Candidates that are shown the same packets.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    /// Unique in a report.
+    pub(crate) name: String,
+    pub(crate) frame: Frame,
+    pub(crate) window: Window,
+    pub(crate) limits: Limits,
+    pub(crate) candidates: Vec<Candidate>,
+    /// What floodwall is to do with nearly all of the packets.
+    pub(crate) expected: Reason,
+}
+
+/// How much to measure.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) rounds: usize,
+    /// Fewest packets in a measurement.
+    pub(crate) packets: u32,
+    /// Time that a measurement should take, ns, if that many packets take less.
+    pub(crate) time: f64,
+}
+
+/// What came of a group: for each candidate its cost per packet above its base in each round, ns.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    pub(crate) group: Group,
+    pub(crate) costs: HashMap<Candidate, Vec<f64>>,
+    /// Share of the packets that floodwall did with what was expected.
+    pub(crate) share: f64,
+}
+
+/// Where the candidates are.
+pub(crate) struct Bench<'a> {
+    pub(crate) stand: &'a Stand,
+    /// Behind [`Candidate::Floodwall`].
+    pub(crate) floodwall: &'a Floodwall,
+    /// Behind [`Candidate::Unlisted`].
+    pub(crate) unlisted: &'a Floodwall,
+}
+
+/// Packets that are shown before measuring where there are more sources than any cache holds.
+const WARM_UP: usize = 30_000;
+/// Most sources that are gone through once before each measurement: they may fit a cache.
+const CACHED: usize = 100_000;
+/// Most packets that are shown before the first round, so that tables of sources have filled.
+const PREFILL: usize = 1_500_000;
+/// `XDP_ABORTED`: a program of the benchmark could not do its work.
+const ABORTED: u32 = 0;
+
+impl Bench<'_> {
+    /// Measures all groups, `pace.rounds` times.
+    pub(crate) fn measure(
+        &self,
+        groups: Vec<Group>,
+        pace: Pace,
+        mut progress: impl FnMut(usize),
+    ) -> anyhow::Result<Vec<Measured>> {
+        let mut all: Vec<Measured> =
+            groups.into_iter().map(|group| Measured { group, costs: HashMap::new(), share: 1.0 }).collect();
+        for measured in &all {
+            self.prefill(&measured.group)?;
+        }
+        for round in 0..pace.rounds {
+            progress(round);
+            for measured in &mut all {
+                let (costs, share) = self.round(&measured.group, pace)?;
+                for (candidate, cost) in costs {
+                    measured.costs.entry(candidate).or_default().push(cost);
+                }
+                measured.share = measured.share.min(share);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Lets the tables that count sources see them once.
+    fn prefill(&self, group: &Group) -> anyhow::Result<()> {
+        let packets = group.window.count.min(PREFILL) as u32;
+        let frame = group.frame.bytes(group.window.family);
+        for candidate in &group.candidates {
+            use Candidate::{Floodwall, Lru, LpmAndLru, Unlisted};
+            if packets > 1 && matches!(candidate, Floodwall | Unlisted | Lru | LpmAndLru) {
+                self.stand.run(*candidate, &frame, group.window, packets)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The cost of each candidate above its base, and the share of packets that floodwall judged as expected.
+    fn round(&self, group: &Group, pace: Pace) -> anyhow::Result<(Vec<(Candidate, f64)>, f64)> {
+        for floodwall in [self.floodwall, self.unlisted] {
+            floodwall.limit(group.limits)?;
+        }
+        let before = self.floodwall.counters()?;
+        let mut times = HashMap::new();
+        let mut order = Vec::new();
+        for candidate in &group.candidates {
+            for wanted in [candidate.base(), *candidate] {
+                if !order.contains(&wanted) {
+                    order.push(wanted);
+                }
+            }
+        }
+        for candidate in &order {
+            times.insert(*candidate, self.one(*candidate, group, pace)?);
+        }
+        let share = share(&before, &self.floodwall.counters()?, group.expected);
+        let costs = order.iter().filter(|candidate| candidate.base() != **candidate);
+        let costs = costs.map(|candidate| (*candidate, times[candidate] - times[&candidate.base()]));
+        Ok((costs.collect(), share))
+    }
+
+    /// Time for a packet, wrapper included, ns.
+    fn one(&self, candidate: Candidate, group: &Group, pace: Pace) -> anyhow::Result<f64> {
+        let frame = group.frame.bytes(group.window.family);
+        let count = group.window.count;
+        let warm_up = if count <= CACHED { count.max(CACHED / 4) } else { WARM_UP };
+        let trial = self.stand.run(candidate, &frame, group.window, warm_up as u32)?;
+        let repeat = (pace.time / trial.nanoseconds.max(1.0)).clamp(f64::from(pace.packets), 4e6) as u32;
+        let run = self.stand.run(candidate, &frame, group.window, repeat)?;
+        ensure!(run.action != ABORTED, "{} could not judge {}", candidate.name(), group.name);
+        Ok(run.nanoseconds)
+    }
+}
+
+/// The share of the packets between two readings that left with a reason.
+fn share(before: &[ReasonTotals], after: &[ReasonTotals], reason: Reason) -> f64 {
+    let packets = |which: Option<Reason>| -> u64 {
+        let all = before.iter().zip(after).filter(|(before, _)| which.is_none_or(|which| before.reason == which));
+        all.map(|(before, after)| after.packets - before.packets).sum()
+    };
+    match packets(None) {
+        0 => 1.0,
+        all => packets(Some(reason)) as f64 / all as f64,
+    }
+}
+
+impl Measured {
+    /// Median cost above the base, ns.
+    pub(crate) fn median(&self, candidate: Candidate) -> Option<f64> {
+        median(self.costs.get(&candidate)?)
+    }
+
+    /// The family of the packets.
+    pub(crate) fn family(&self) -> Family {
+        self.group.window.family
+    }
+}
+
+/// The middle one, or the mean of the two in the middle.
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        odd if odd % 2 == 1 => Some(sorted[middle]),
+        _ => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
+    }
+}
+
+/// Pins the thread to one processor, so that it does not leave its caches behind.
+pub(crate) fn stay_on_one_processor() -> anyhow::Result<()> {
+    use nix::{sched, unistd::Pid};
+    let allowed = sched::sched_getaffinity(Pid::from_raw(0)).context("asking for the processors")?;
+    let last = (0..sched::CpuSet::count()).rev().find(|cpu| allowed.is_set(*cpu).unwrap_or(false));
+    let mut one = sched::CpuSet::new();
+    one.set(last.unwrap_or(0)).context("choosing a processor")?;
+    sched::sched_setaffinity(Pid::from_raw(0), &one).context("staying on one processor")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_in_the_middle() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+    }
+
+    #[test]
+    fn a_share_is_of_what_was_counted_between() {
+        let reading = |clean, blocked| {
+            [(Reason::Clean, clean), (Reason::Blocked, blocked)]
+                .map(|(reason, packets)| ReasonTotals { reason, packets, bytes: 0 })
+        };
+        assert_eq!(share(&reading(5, 1), &reading(8, 2), Reason::Clean), 0.75);
+        assert_eq!(share(&reading(5, 1), &reading(5, 1), Reason::Clean), 1.0);
+    }
+}

@@ -1,0 +1,156 @@
+//! The test stand: the wrapper, the programs behind it, and the map of sources.
+
+use std::{
+    os::fd::{AsFd as _, BorrowedFd},
+    time::Duration,
+};
+
+use anyhow::{Context as _, anyhow};
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{Map, MapData},
+    programs::{TestRun as _, TestRunOptions, Xdp},
+};
+use floodwall::tables::{Prefix, memory::Region};
+use floodwall_bench_filters::{PLAN_WORDS, PlanWord};
+use floodwall_common::{prefix::Family, wire::Word};
+use nix::time::{ClockId, clock_gettime};
+
+use crate::{
+    bpf,
+    candidate::Candidate,
+    sources::{self, Window},
+};
+
+/// What `build.rs` made of `bench-ebpf`.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/bench-filters"));
+/// Entries of the LRU hash: as many as floodwall's source table holds by default.
+const LRU_ENTRIES: u32 = 1_000_000;
+
+/// The wrapper with its programs.
+pub(crate) struct Stand {
+    ebpf: Ebpf,
+    plan: Region<Word>,
+    /// See [`Window`].
+    pub(crate) sources: Region<Word>,
+}
+
+/// What a run of the wrapper came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    /// Time for one packet, ns.
+    pub(crate) nanoseconds: f64,
+    /// What the program answered about the last packet.
+    pub(crate) action: u32,
+}
+
+impl Stand {
+    /// Loads everything, with these prefixes in the LPM tries.
+    pub(crate) fn load(prefixes: &[&[Prefix]]) -> anyhow::Result<Self> {
+        let count = |family| prefixes.iter().copied().flatten().filter(|prefix| prefix.family() == family).count().max(1);
+        let mut ebpf = EbpfLoader::new()
+            .map_max_entries("SOURCES", sources::WORDS as u32)
+            .map_max_entries("COUNTS", LRU_ENTRIES)
+            .map_max_entries("BLOCKED_V4", count(Family::V4) as u32)
+            .map_max_entries("BLOCKED_V6", count(Family::V6) as u32)
+            .load(OBJECT)
+            .context("creating the maps of the benchmark")?;
+        for (name, program) in ebpf.programs_mut() {
+            let program: &mut Xdp = program.try_into().context("a program of the benchmark is not for XDP")?;
+            program.load().with_context(|| format!("loading `{name}`"))?;
+        }
+        let plan = Region::mapped(map_fd(&ebpf, "PLAN")?, PLAN_WORDS).context("mapping the plan")?;
+        let sources = Region::mapped(map_fd(&ebpf, "SOURCES")?, sources::WORDS).context("mapping the sources")?;
+        let stand = Self { ebpf, plan, sources };
+        for candidate in Candidate::ALL {
+            if let Some(name) = candidate.own_program() {
+                stand.set(candidate, stand.program(name)?.fd()?.as_fd())?;
+            }
+        }
+        stand.fill_tries(prefixes)?;
+        Ok(stand)
+    }
+
+    fn fill_tries(&self, prefixes: &[&[Prefix]]) -> anyhow::Result<()> {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for prefix in prefixes.iter().copied().flatten() {
+            let (address, length) = (prefix.address(), u32::from(prefix.length()));
+            match prefix.family() {
+                Family::V4 => v4.push([length, ((address.high >> 32) as u32).to_be()]),
+                Family::V6 => {
+                    let [a, b] = halves(address.high);
+                    let [c, d] = halves(address.low);
+                    v6.push([length, a, b, c, d]);
+                }
+            }
+        }
+        bpf::insert_zeros(map_fd(&self.ebpf, "BLOCKED_V4")?, &v4).context("filling the LPM trie for IPv4")?;
+        bpf::insert_zeros(map_fd(&self.ebpf, "BLOCKED_V6")?, &v6).context("filling the LPM trie for IPv6")
+    }
+
+    /// Puts a program in its place.
+    pub(crate) fn set(&self, candidate: Candidate, program: BorrowedFd<'_>) -> anyhow::Result<()> {
+        let array = if candidate.is_plain() { "PLAIN_PROGRAMS" } else { "PROGRAMS" };
+        bpf::set_program(map_fd(&self.ebpf, array)?, candidate as u32, program)
+            .with_context(|| format!("putting {} behind the wrapper", candidate.name()))
+    }
+
+    /// Shows `frame`, with the sources of the window one after the other, to a program, `repeat` times.
+    ///
+    /// The time is the thread's own on the processor, so that other processes that are given it meanwhile do
+    /// not count; what they do to the caches does.
+    pub(crate) fn run(&self, candidate: Candidate, frame: &[u8], window: Window, repeat: u32) -> anyhow::Result<Run> {
+        self.plan_for(candidate, window);
+        let name = if candidate.is_plain() { "plain_wrapper" } else { "wrapper" };
+        let wrapper = self.program(name)?;
+        let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::default() };
+        let start = processor_time()?;
+        let action = wrapper.test_run(options).with_context(|| format!("running {}", candidate.name()))?.return_value;
+        let time = processor_time()?.saturating_sub(start);
+        Ok(Run { nanoseconds: time.as_secs_f64() * 1e9 / f64::from(repeat), action })
+    }
+
+    /// Goes on where the last run with this window ended.
+    fn plan_for(&self, candidate: Candidate, window: Window) {
+        let word = |which: PlanWord| &self.plan[which as usize];
+        let same = word(PlanWord::First).load() == window.first as u64
+            && word(PlanWord::Count).load() == window.count as u64;
+        if !same {
+            word(PlanWord::First).store(window.first as u64);
+            word(PlanWord::Count).store(window.count as u64);
+            word(PlanWord::Position).store(0);
+        }
+        word(PlanWord::Family).store(match window.family {
+            Family::V4 => 4,
+            Family::V6 => 6,
+        });
+        word(PlanWord::Program).store(candidate as u64);
+    }
+
+    fn program(&self, name: &str) -> anyhow::Result<&Xdp> {
+        self.ebpf
+            .program(name)
+            .ok_or_else(|| anyhow!("the benchmark has no program `{name}`"))?
+            .try_into()
+            .context("a program of the benchmark is not for XDP")
+    }
+}
+
+/// The 32-bit words of 64 bits in network order.
+fn halves(bits: u64) -> [u32; 2] {
+    [((bits >> 32) as u32).to_be(), (bits as u32).to_be()]
+}
+
+/// Time that this thread has had on a processor.
+fn processor_time() -> anyhow::Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context("reading the thread's clock")?.into())
+}
+
+fn map_fd<'a>(ebpf: &'a Ebpf, name: &str) -> anyhow::Result<BorrowedFd<'a>> {
+    let data: &MapData = match ebpf.map(name).ok_or_else(|| anyhow!("the benchmark has no map `{name}`"))? {
+        Map::Array(data) | Map::ProgramArray(data) | Map::LpmTrie(data) | Map::LruHashMap(data) => data,
+        other => anyhow::bail!("map `{name}` is {other:?}, which the benchmark does not use"),
+    };
+    Ok(data.fd().as_fd())
+}
+
