@@ -32,7 +32,7 @@ pub(super) fn text(story: &Story, no_captures: Option<&str>) -> String {
     if let Some(digest) = story.digest(Phase::Filtered) {
         let _ = writeln!(
             text,
-            "\nThe attacker sent {} packets in that phase. floodwall dropped {}, before the network stack saw them:",
+            "\nThe attacker sent {} packets in that phase. floodwall dropped {}, before they got to TCP/IP:",
             thousands(digest.all_sent),
             thousands(digest.filter.all_dropped()),
         );

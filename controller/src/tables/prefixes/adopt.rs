@@ -38,7 +38,7 @@ impl PrefixTable {
             }
         }
         let half = Half::of(tables.settings[0].generation.load());
-        let mut engine = Engine::new(tables);
+        let mut engine = Engine::new(tables, limit);
         for place in 0..PLACES {
             engine.root(half.other(), place).store(0);
             engine.store_bits(half.other(), place, [0; 4]);

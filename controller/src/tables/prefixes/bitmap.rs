@@ -1,10 +1,14 @@
 //! The bit for each /24: is there anything to find?
 
-use floodwall_common::wire::{Leaf, Word};
+use floodwall_common::{
+    prefix::Family,
+    wire::{Leaf, Word},
+};
 
 use super::{
     engine::{Engine, Half},
-    wanted::{PLACES, Wanted, places_of, slot_at},
+    entry::{Entry, SHORTEST},
+    wanted::{PLACES, Wanted, places_of},
 };
 use crate::tables::Prefix;
 
@@ -15,6 +19,9 @@ const BIT_LENGTH: u8 = 24;
 
 /// The bits of one slot.
 pub(super) type Bits = [u64; WORDS];
+
+/// Those of a slot that a shorter prefix covers.
+pub(super) const ALL_BITS: Bits = [u64::MAX; WORDS];
 
 impl Engine {
     /// The bits of the slot at a place.
@@ -62,29 +69,31 @@ impl Engine {
 /// The bits of the slot at a place, as they are to be.
 pub(super) fn bits_wanted(wanted: &Wanted, place: usize) -> Bits {
     if wanted.cover(place) != Leaf::Nothing {
-        return [u64::MAX; WORDS];
+        return ALL_BITS;
     }
-    let family = slot_at(place).family();
-    let mut all = [0; WORDS];
-    for chunk in wanted.bucket(place).into_iter().flat_map(|bucket| bucket.chunks()) {
-        for entry in chunk.iter() {
-            if entry.length() >= BIT_LENGTH {
-                let (word, bit) = bit_of(entry.bits());
-                all[word] |= 1 << bit;
-            } else {
-                let bits = bits_of_prefix(&entry.prefix(family));
-                all.iter_mut().zip(bits).for_each(|(all, bits)| *all |= bits);
-            }
-        }
+    let mut bits = [0; WORDS];
+    let chunks = wanted.bucket(place).into_iter().flat_map(|bucket| bucket.chunks());
+    chunks.flat_map(|chunk| chunk.iter()).for_each(|entry| add_bits(&mut bits, entry));
+    bits
+}
+
+/// Adds the bits of an entry to those of its slot.
+pub(super) fn add_bits(bits: &mut Bits, entry: &Entry) {
+    if entry.length() >= BIT_LENGTH {
+        let (word, bit) = bit_of(entry.bits());
+        bits[word] |= 1 << bit;
+    } else {
+        // Where a prefix ends does not depend on the family.
+        let more = bits_of_prefix(&entry.prefix(Family::V6));
+        bits.iter_mut().zip(more).for_each(|(bits, more)| *bits |= more);
     }
-    all
 }
 
 /// The bits of a prefix in each slot that it has a part in.
 fn bits_of_prefix(prefix: &Prefix) -> Bits {
     let mut bits = [0; WORDS];
-    if prefix.length() < 16 {
-        return [u64::MAX; WORDS];
+    if prefix.length() < SHORTEST {
+        return ALL_BITS;
     }
     let (first, last) = (bit_of(prefix.bits()), bit_of(prefix.last_bits()));
     for (at, word) in bits.iter_mut().enumerate().take(last.0 + 1).skip(first.0) {

@@ -21,17 +21,40 @@ pub(super) struct Bucket {
     lengths: [u32; 2],
 }
 
-impl Bucket {
-    /// Of entries in order.
-    pub(super) fn from_sorted(entries: &[Entry]) -> Self {
-        let size = if entries.len() <= CHUNK_MAX { CHUNK_MAX } else { CHUNK_FILL };
-        let mut lengths = [0; 2];
-        for entry in entries {
-            lengths[entry.list() as usize] += 1;
-        }
-        Self { chunks: entries.chunks(size).map(Arc::from).collect(), lengths }
+/// A bucket in the making.
+#[derive(Debug)]
+pub(super) struct Builder {
+    bucket: Bucket,
+    /// The last entries.
+    rest: Vec<Entry>,
+}
+
+impl Builder {
+    /// Of about so many entries.
+    pub(super) fn new(count: usize) -> Self {
+        Self { bucket: Bucket::default(), rest: Vec::with_capacity(count.min(CHUNK_MAX)) }
     }
 
+    /// Adds an entry that comes after all others.
+    pub(super) fn push(&mut self, entry: Entry) {
+        if self.rest.len() == CHUNK_MAX {
+            self.bucket.chunks.push(Arc::from(&self.rest[..CHUNK_FILL]));
+            self.rest.drain(..CHUNK_FILL);
+        }
+        self.bucket.lengths[entry.list() as usize] += 1;
+        self.rest.push(entry);
+    }
+
+    /// The bucket; [`Bucket::is_empty`] if there is nothing in it.
+    pub(super) fn finish(mut self) -> Bucket {
+        if !self.rest.is_empty() {
+            self.bucket.chunks.push(Arc::from(self.rest));
+        }
+        self.bucket
+    }
+}
+
+impl Bucket {
     /// How many there are of a list.
     pub(super) fn len_of(&self, list: List) -> u32 {
         self.lengths[list as usize]
@@ -157,7 +180,9 @@ mod tests {
                 let entry = Entry::new(list, &prefix, Rule { number: u32::from(seed), owner: 0 });
                 model.insert(entry.key(), entry);
             }
-            let mut bucket = Bucket::from_sorted(&model.values().copied().collect::<Vec<_>>());
+            let mut builder = Builder::new(model.len());
+            model.values().for_each(|entry| builder.push(*entry));
+            let mut bucket = builder.finish();
             for (seed, put) in steps {
                 let (list, prefix) = prefix(seed);
                 let entry = Entry::new(list, &prefix, Rule { number: u32::from(seed), owner: 1 });

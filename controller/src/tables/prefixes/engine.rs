@@ -56,10 +56,11 @@ pub(super) fn is_cover(root: u64) -> bool {
 }
 
 impl Engine {
-    pub(super) fn new(tables: Arc<SharedTables>) -> Self {
+    /// Nothing, in these tables, for at most `limit` prefixes.
+    pub(super) fn new(tables: Arc<SharedTables>, limit: u32) -> Self {
         Self {
             forest: Forest::new(tables),
-            rules: Rules::default(),
+            rules: Rules::new(limit),
             quarantine: Quarantine::default(),
             covers: HashMap::new(),
         }
@@ -140,7 +141,7 @@ impl Engine {
     }
 
     /// These prefixes stand in one generation less.
-    pub(super) fn release_entries(&mut self, entries: &[Entry]) {
+    pub(super) fn release_entries<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>) {
         for entry in entries {
             self.release_rule(entry.rule().number);
         }

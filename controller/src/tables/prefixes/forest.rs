@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn hits_are_moved_and_none_is_lost() {
         let mut forest = forest();
-        let mut rules = Rules::default();
+        let mut rules = Rules::new(10);
         let rule = rules.take().unwrap();
         let prefix: Prefix = "2001:db8::/32".parse().unwrap();
         let tail = forest.tail(&prefix, Leaf::Allow(rule), Leaf::Nothing).unwrap();

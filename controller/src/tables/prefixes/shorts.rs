@@ -65,6 +65,14 @@ impl Shorts {
         self.rules[list as usize].insert(prefix, rule);
     }
 
+    /// Puts prefixes in order into a list that has none.
+    pub(super) fn fill(&mut self, list: List, rules: Vec<(Prefix, Rule)>) {
+        for (prefix, rule) in &rules {
+            self.indexes[list as usize][prefix.family() as usize].set(prefix, Some(rule.number));
+        }
+        self.rules[list as usize] = rules.into_iter().collect();
+    }
+
     pub(super) fn remove(&mut self, list: List, prefix: &Prefix) -> Option<Rule> {
         let rule = self.rules[list as usize].remove(prefix)?;
         self.indexes[list as usize][prefix.family() as usize].set(prefix, None);

@@ -132,6 +132,12 @@ impl Wanted {
         old
     }
 
+    /// Puts prefixes shorter than a slot, in order, into a list that has none.
+    pub(super) fn fill_shorts(&mut self, list: List, rules: Vec<(Prefix, Rule)>) {
+        self.len[list as usize] += rules.len() as u32;
+        self.shorts.fill(list, rules);
+    }
+
     /// Takes note that there are prefixes of this length.
     pub(super) fn note_length(&mut self, list: List, family: Family, length: u8) {
         self.lengths[family as usize][list as usize] |= 1 << (length - 1);
