@@ -53,7 +53,8 @@ impl Floodwall {
         }
         let per_second = Config::default().events_per_second.max(1);
         settings.event_interval.store(1_000_000_000 / per_second);
-        let table = PrefixTable::new(Arc::clone(&tables), capacity.prefixes).context("opening the prefix table")?;
+        let table =
+            PrefixTable::new(Arc::clone(&tables), capacity.prefixes).context("opening the prefix table")?;
         let reader = drain(&mut kernel)?;
         let floodwall = Self { kernel, tables, table: FairMutex::new(table), _reader: reader };
         floodwall.limit(Limits::Default)?;

@@ -19,7 +19,8 @@ pub(crate) enum Frame {
 }
 
 /// A query for `example.com A`, RFC 1035 section 4.
-const QUERY: &[u8] = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03com\x00\x00\x01\x00\x01";
+const QUERY: &[u8] =
+    b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03com\x00\x00\x01\x00\x01";
 
 impl Frame {
     /// The name that people see.

@@ -1,49 +1,72 @@
-//! Cost per packet.
-mod bpf; mod candidate; mod floodwall; mod frames; mod measure; mod shapes; mod sources; mod stand; mod xdp_filter;
-use std::time::Instant;
-use candidate::Candidate as C;
-use floodwall_common::{prefix::Family, wire::Reason};
-use floodwall_lab::random::Random;
-use ::floodwall::tables::Capacity;
-fn main() -> anyhow::Result<()> {
-    let t = Instant::now();
-    let mut r = Random::new(1);
-    let v4 = shapes::mixed(Family::V4, &mut r);
-    let v6 = shapes::mixed(Family::V6, &mut r);
-    eprintln!("shapes {:?}", t.elapsed());
-    let stand = stand::Stand::load(&[&v4, &v6])?;
-    eprintln!("stand {:?}", t.elapsed());
-    let fw = floodwall::Floodwall::load(Capacity::default())?;
-    let un = floodwall::Floodwall::load(Capacity { prefixes: 1000, ..Capacity::default() })?;
-    eprintln!("floodwall {:?}", t.elapsed());
-    fw.block(&[&v4, &v6])?;
-    eprintln!("blocked {:?}", t.elapsed());
-    stand.set(C::Floodwall, fw.program()?)?;
-    stand.set(C::Unlisted, un.program()?)?;
-    let x = xdp_filter::XdpFilter::load()?;
-    stand.set(C::XdpFilter, x.program()?)?;
-    for f in [Family::V4, Family::V6] {
-        sources::fill_clean(&stand.sources, sources::Window::clean(f, sources::CLEAN), &fw.tables, None, &mut r)?;
-        sources::fill_blocked(&stand.sources, sources::Window::blocked(f), if f == Family::V4 { &v4 } else { &v6 }, &mut r)?;
-    }
-    eprintln!("sources {:?}", t.elapsed());
-    measure::stay_on_one_processor()?;
-    let all = vec![C::OneRead, C::Lpm, C::Lru, C::LpmAndLru, C::XdpFilter, C::Unlisted, C::Floodwall];
-    let mut groups = vec![];
-    for f in [Family::V4, Family::V6] {
-        for n in [1, 100_000, 1_000_000, 10_000_000] {
-            groups.push(measure::Group { name: format!("{f:?} {n}"), frame: frames::Frame::Ack, window: sources::Window::clean(f, n), limits: if n == 1 { floodwall::Limits::OutOfReach } else { floodwall::Limits::Default }, candidates: all.clone(), expected: Reason::Clean });
+//! What a packet costs, and what a change of the blocklist does.
+//!
+//! [`groups`] says which packets ([`frames`] from [`sources`] in or beside the prefixes of [`shapes`]) are shown to
+//! which [`candidate`]s; [`stand`] shows them in the kernel, [`measure`] takes the times, round by round, and
+//! subtracts those of a program that only drops. [`control`] times changes of the blocklist and [`memory`] asks
+//! the kernel what it keeps. All of it is a [`report`], held against [`targets`], and printed as a [`table`], as
+//! JSON, or as a [`chart`].
+
+mod bpf;
+mod candidate;
+mod chart;
+mod control;
+mod floodwall;
+mod frames;
+mod groups;
+mod measure;
+mod memory;
+mod report;
+mod session;
+mod shapes;
+mod sources;
+mod stand;
+mod table;
+mod targets;
+mod xdp_filter;
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, ensure};
+use clap::Parser;
+
+/// Cost per packet of floodwall, beside the physical floor and its peers.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask bench")]
+struct Options {
+    /// Print everything as JSON, each round's figures included
+    #[arg(long)]
+    json: bool,
+    /// Times that everything is measured; medians are told
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    rounds: Option<u16>,
+    /// Fewer packets, rounds and sets of prefixes: half a minute, and twice the noise
+    #[arg(long)]
+    quick: bool,
+    /// Draw a chart, too
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
         }
-        groups.push(measure::Group { name: format!("{f:?} hot"), frame: frames::Frame::Ack, window: sources::Window::clean(f, 1), limits: floodwall::Limits::Default, candidates: all.clone(), expected: Reason::PacketRate });
-        groups.push(measure::Group { name: format!("{f:?} blocked"), frame: frames::Frame::Ack, window: sources::Window::blocked(f), limits: floodwall::Limits::Default, candidates: all.clone(), expected: Reason::Blocked });
     }
-    let b = measure::Bench { stand: &stand, floodwall: &fw, unlisted: &un };
-    let m = b.measure(groups, measure::Pace { rounds: 5, packets: 200_000, time: 8e7 }, |n| eprintln!("round {n} {:?}", t.elapsed()))?;
-    for m in m {
-        print!("{:14} {:.4}", m.group.name, m.share);
-        for c in &all { print!("  {}={:.1}", c.name(), m.median(*c).unwrap_or(0.0)); }
-        println!();
+}
+
+fn run(options: &Options) -> anyhow::Result<()> {
+    ensure!(nix::unistd::geteuid().is_root(), "loading programs into the kernel takes root");
+    let report = session::run(options.quick, options.rounds.map(usize::from))?;
+    if let Some(path) = &options.svg {
+        fs::write(path, chart::render(&report)).with_context(|| format!("writing {}", path.display()))?;
     }
-    println!("insns {:?} {:?}", fw.verified_instructions()?, t.elapsed());
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&report).context("writing JSON")?);
+    } else {
+        print!("{}", table::render(&report));
+    }
     Ok(())
 }

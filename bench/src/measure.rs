@@ -1,10 +1,10 @@
 //! Cost per packet: every candidate in turn, round by round.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use floodwall::kernel::ReasonTotals;
-use floodwall_common::{prefix::Family, wire::Reason};
+use floodwall_common::wire::Reason;
 
 use crate::{
     candidate::Candidate,
@@ -33,8 +33,8 @@ pub(crate) struct Pace {
     pub(crate) rounds: usize,
     /// Fewest packets in a measurement.
     pub(crate) packets: u32,
-    /// Time that a measurement should take, ns, if that many packets take less.
-    pub(crate) time: f64,
+    /// Time that a measurement should take, if that many packets take less.
+    pub(crate) time: Duration,
 }
 
 /// What came of a group: for each candidate its cost per packet above its base in each round, ns.
@@ -95,7 +95,7 @@ impl Bench<'_> {
         let packets = group.window.count.min(PREFILL) as u32;
         let frame = group.frame.bytes(group.window.family);
         for candidate in &group.candidates {
-            use Candidate::{Floodwall, Lru, LpmAndLru, Unlisted};
+            use Candidate::{Floodwall, LpmAndLru, Lru, Unlisted};
             if packets > 1 && matches!(candidate, Floodwall | Unlisted | Lru | LpmAndLru) {
                 self.stand.run(*candidate, &frame, group.window, packets)?;
             }
@@ -133,7 +133,8 @@ impl Bench<'_> {
         let count = group.window.count;
         let warm_up = if count <= CACHED { count.max(CACHED / 4) } else { WARM_UP };
         let trial = self.stand.run(candidate, &frame, group.window, warm_up as u32)?;
-        let repeat = (pace.time / trial.nanoseconds.max(1.0)).clamp(f64::from(pace.packets), 4e6) as u32;
+        let repeat = (pace.time.as_nanos() as f64 / trial.nanoseconds.max(1.0))
+            .clamp(f64::from(pace.packets), 4e6) as u32;
         let run = self.stand.run(candidate, &frame, group.window, repeat)?;
         ensure!(run.action != ABORTED, "{} could not judge {}", candidate.name(), group.name);
         Ok(run.nanoseconds)
@@ -143,7 +144,8 @@ impl Bench<'_> {
 /// The share of the packets between two readings that left with a reason.
 fn share(before: &[ReasonTotals], after: &[ReasonTotals], reason: Reason) -> f64 {
     let packets = |which: Option<Reason>| -> u64 {
-        let all = before.iter().zip(after).filter(|(before, _)| which.is_none_or(|which| before.reason == which));
+        let all =
+            before.iter().zip(after).filter(|(before, _)| which.is_none_or(|which| before.reason == which));
         all.map(|(before, after)| after.packets - before.packets).sum()
     };
     match packets(None) {
@@ -156,11 +158,6 @@ impl Measured {
     /// Median cost above the base, ns.
     pub(crate) fn median(&self, candidate: Candidate) -> Option<f64> {
         median(self.costs.get(&candidate)?)
-    }
-
-    /// The family of the packets.
-    pub(crate) fn family(&self) -> Family {
-        self.group.window.family
     }
 }
 
@@ -200,8 +197,11 @@ mod tests {
     #[test]
     fn a_share_is_of_what_was_counted_between() {
         let reading = |clean, blocked| {
-            [(Reason::Clean, clean), (Reason::Blocked, blocked)]
-                .map(|(reason, packets)| ReasonTotals { reason, packets, bytes: 0 })
+            [(Reason::Clean, clean), (Reason::Blocked, blocked)].map(|(reason, packets)| ReasonTotals {
+                reason,
+                packets,
+                bytes: 0,
+            })
         };
         assert_eq!(share(&reading(5, 1), &reading(8, 2), Reason::Clean), 0.75);
         assert_eq!(share(&reading(5, 1), &reading(5, 1), Reason::Clean), 1.0);

@@ -69,10 +69,8 @@ pub(crate) fn hosts(random: &mut Random) -> Vec<Prefix> {
 
 /// The IPv4 half of a full routing table, if the corpus is there.
 pub(crate) fn routing_table() -> anyhow::Result<Option<Vec<Prefix>>> {
-    let corpus = env::var_os("FLOODWALL_CORPUS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus"),
-        PathBuf::from,
-    );
+    let corpus = env::var_os("FLOODWALL_CORPUS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus"), PathBuf::from);
     let path = corpus.join("prefixes/full-table-prefixes.txt.gz");
     let Ok(file) = fs::File::open(&path) else { return Ok(None) };
     let list = lists::parse(BufReader::new(file), 0, &mut |_, _| ())
@@ -122,7 +120,9 @@ pub(crate) fn any_address(family: Family, random: &mut Random) -> Address {
 pub(crate) fn address_in(prefix: &Prefix, random: &mut Random) -> Address {
     let first = prefix.address();
     match prefix.family() {
-        Family::V4 => Address { high: first.high | random.bits() & host_bits(prefix.length()) << 32 >> 32 << 32, ..first },
+        Family::V4 => {
+            Address::v4((first.high >> 32) as u32 | (random.bits() & host_bits(prefix.length() + 32)) as u32)
+        }
         Family::V6 if prefix.length() >= 64 => first,
         Family::V6 => {
             let high = first.high | random.bits() & host_bits(prefix.length());
@@ -131,7 +131,7 @@ pub(crate) fn address_in(prefix: &Prefix, random: &mut Random) -> Address {
     }
 }
 
-/// The bits of the first 64 that a prefix of this length leaves open.
+/// The bits of 64 that a prefix of this length leaves open.
 fn host_bits(length: u8) -> u64 {
     u64::MAX.checked_shr(u32::from(length)).unwrap_or(0)
 }

@@ -47,7 +47,11 @@ impl Window {
     }
 
     /// Writes them.
-    fn fill(&self, map: &Region<Word>, mut source: impl FnMut() -> anyhow::Result<Address>) -> anyhow::Result<()> {
+    fn fill(
+        &self,
+        map: &Region<Word>,
+        mut source: impl FnMut() -> anyhow::Result<Address>,
+    ) -> anyhow::Result<()> {
         for word in &map[self.first..self.first + self.count] {
             word.store(source()?.high);
         }

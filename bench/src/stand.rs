@@ -47,7 +47,9 @@ pub(crate) struct Run {
 impl Stand {
     /// Loads everything, with these prefixes in the LPM tries.
     pub(crate) fn load(prefixes: &[&[Prefix]]) -> anyhow::Result<Self> {
-        let count = |family| prefixes.iter().copied().flatten().filter(|prefix| prefix.family() == family).count().max(1);
+        let count = |family| {
+            prefixes.iter().copied().flatten().filter(|prefix| prefix.family() == family).count().max(1)
+        };
         let mut ebpf = EbpfLoader::new()
             .map_max_entries("SOURCES", sources::WORDS as u32)
             .map_max_entries("COUNTS", LRU_ENTRIES)
@@ -56,11 +58,13 @@ impl Stand {
             .load(OBJECT)
             .context("creating the maps of the benchmark")?;
         for (name, program) in ebpf.programs_mut() {
-            let program: &mut Xdp = program.try_into().context("a program of the benchmark is not for XDP")?;
+            let program: &mut Xdp =
+                program.try_into().context("a program of the benchmark is not for XDP")?;
             program.load().with_context(|| format!("loading `{name}`"))?;
         }
         let plan = Region::mapped(map_fd(&ebpf, "PLAN")?, PLAN_WORDS).context("mapping the plan")?;
-        let sources = Region::mapped(map_fd(&ebpf, "SOURCES")?, sources::WORDS).context("mapping the sources")?;
+        let sources =
+            Region::mapped(map_fd(&ebpf, "SOURCES")?, sources::WORDS).context("mapping the sources")?;
         let stand = Self { ebpf, plan, sources };
         for candidate in Candidate::ALL {
             if let Some(name) = candidate.own_program() {
@@ -99,13 +103,20 @@ impl Stand {
     ///
     /// The time is the thread's own on the processor, so that other processes that are given it meanwhile do
     /// not count; what they do to the caches does.
-    pub(crate) fn run(&self, candidate: Candidate, frame: &[u8], window: Window, repeat: u32) -> anyhow::Result<Run> {
+    pub(crate) fn run(
+        &self,
+        candidate: Candidate,
+        frame: &[u8],
+        window: Window,
+        repeat: u32,
+    ) -> anyhow::Result<Run> {
         self.plan_for(candidate, window);
         let name = if candidate.is_plain() { "plain_wrapper" } else { "wrapper" };
         let wrapper = self.program(name)?;
         let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::default() };
         let start = processor_time()?;
-        let action = wrapper.test_run(options).with_context(|| format!("running {}", candidate.name()))?.return_value;
+        let action =
+            wrapper.test_run(options).with_context(|| format!("running {}", candidate.name()))?.return_value;
         let time = processor_time()?.saturating_sub(start);
         Ok(Run { nanoseconds: time.as_secs_f64() * 1e9 / f64::from(repeat), action })
     }
@@ -153,4 +164,3 @@ fn map_fd<'a>(ebpf: &'a Ebpf, name: &str) -> anyhow::Result<BorrowedFd<'a>> {
     };
     Ok(data.fd().as_fd())
 }
-

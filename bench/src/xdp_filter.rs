@@ -22,7 +22,8 @@ pub(crate) struct XdpFilter {
 impl XdpFilter {
     /// Loads it, or says why there is none to be compared with.
     pub(crate) fn load() -> anyhow::Result<Self> {
-        let path = object().ok_or_else(|| anyhow!("no {OBJECT} below /usr/lib; the package is called xdp-tools"))?;
+        let path =
+            object().ok_or_else(|| anyhow!("no {OBJECT} below /usr/lib; the package is called xdp-tools"))?;
         // Its maps ask to be pinned. In a place of our own they neither meet those of an xdp-filter that is in use
         // nor outlive this.
         let pins = Path::new("/sys/fs/bpf").join(format!("floodwall-bench-{}", process::id()));
@@ -33,7 +34,8 @@ impl XdpFilter {
             .with_context(|| format!("loading {}", path.display()));
         fs::remove_dir_all(&pins).with_context(|| format!("removing {}", pins.display()))?;
         let mut ebpf = loaded?;
-        let (name, program) = ebpf.programs_mut().next().ok_or_else(|| anyhow!("{OBJECT} holds no program"))?;
+        let (name, program) =
+            ebpf.programs_mut().next().ok_or_else(|| anyhow!("{OBJECT} holds no program"))?;
         let name = name.to_owned();
         let program: &mut Xdp = program.try_into().with_context(|| format!("{OBJECT} is not for XDP"))?;
         program.load().with_context(|| format!("the verifier refuses {OBJECT}"))?;
@@ -42,7 +44,8 @@ impl XdpFilter {
 
     /// The program.
     pub(crate) fn program(&self) -> anyhow::Result<BorrowedFd<'_>> {
-        let program = self.ebpf.program(&self.program).ok_or_else(|| anyhow!("xdp-filter's program is gone"))?;
+        let program =
+            self.ebpf.program(&self.program).ok_or_else(|| anyhow!("xdp-filter's program is gone"))?;
         Ok(program.fd().context("xdp-filter's program is not loaded")?.as_fd())
     }
 }
@@ -51,5 +54,9 @@ impl XdpFilter {
 fn object() -> Option<PathBuf> {
     let plain = ["/usr/lib", "/usr/lib64"].map(PathBuf::from);
     let named = fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
-    plain.into_iter().chain(named).map(|directory| directory.join("bpf").join(OBJECT)).find(|path| path.exists())
+    plain
+        .into_iter()
+        .chain(named)
+        .map(|directory| directory.join("bpf").join(OBJECT))
+        .find(|path| path.exists())
 }

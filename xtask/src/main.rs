@@ -3,6 +3,7 @@
 //! One file (or folder) a task. [`setup`] makes the machine able to build and test; the others call
 //! it first, which costs a fraction of a second when there is nothing to do.
 
+mod bench;
 mod build;
 mod demo;
 mod lint;
@@ -41,6 +42,9 @@ enum Task {
     Run(build::RunOptions),
     /// Show a service under a flood, first without and then with floodwall
     Demo(demo::Options),
+    /// Measure what a packet costs, beside the physical floor and other filters
+    #[command(disable_help_flag = true)]
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         Task::Build => build::run(),
         Task::Run(options) => build::run_with(&options),
         Task::Demo(options) => demo::run(&options),
+        Task::Bench(options) => bench::run(&options),
     };
     report(outcome)
 }

@@ -30,6 +30,11 @@ impl Engine {
         &self.tables().prefix_bitmaps[first..first + WORDS]
     }
 
+    /// The bits of the slot at a place, as they are now.
+    pub(super) fn load_bits(&self, half: Half, place: usize) -> Bits {
+        std::array::from_fn(|word| self.bits(half, place)[word].load())
+    }
+
     /// Stores the bits of the slot at a place.
     pub(super) fn store_bits(&self, half: Half, place: usize, bits: Bits) {
         for (word, bits) in self.bits(half, place).iter().zip(bits) {
@@ -72,8 +77,9 @@ pub(super) fn bits_wanted(wanted: &Wanted, place: usize) -> Bits {
         return ALL_BITS;
     }
     let mut bits = [0; WORDS];
-    let chunks = wanted.bucket(place).into_iter().flat_map(|bucket| bucket.chunks());
-    chunks.flat_map(|chunk| chunk.iter()).for_each(|entry| add_bits(&mut bits, entry));
+    if let Some(bucket) = wanted.bucket(place) {
+        bucket.entries().for_each(|entry| add_bits(&mut bits, entry));
+    }
     bits
 }
 

@@ -73,6 +73,11 @@ impl Bucket {
         &self.chunks
     }
 
+    /// All entries, in order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.chunks.iter().flat_map(|chunk| chunk.iter())
+    }
+
     /// The chunk and the place in it where `key` is, or belongs. The chunk exists unless the bucket is empty.
     fn seek(&self, key: &Key) -> (usize, Result<usize, usize>) {
         let chunk = self.chunks.partition_point(|chunk| chunk[0].key() <= *key).saturating_sub(1);

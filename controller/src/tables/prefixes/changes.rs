@@ -4,7 +4,7 @@ use floodwall_common::prefix::Family;
 
 use super::{
     entry::{Entry, Key, List, Rule, SHORTEST},
-    wanted::{PLACES, Wanted, place_of},
+    wanted::{PLACES, Wanted, place_of, slot_at},
 };
 use crate::tables::Prefix;
 
@@ -73,24 +73,8 @@ impl Changes {
     pub fn prepare(self) -> PreparedChanges {
         let Self { edits, entries, mut shorts } = self;
         let mut duplicates = 0;
-        let mut sorted = Vec::with_capacity(entries.iter().map(Vec::len).sum());
-        let mut starts = Vec::with_capacity(PLACES + 1);
-        for (family, mut entries) in [Family::V4, Family::V6].into_iter().zip(entries) {
-            entries.sort_by_key(Entry::key);
-            for entry in entries {
-                let place = place_of(family, entry.bits());
-                starts.resize(starts.len().max(place + 1), sorted.len());
-                let first = starts[place];
-                match sorted[first..].last_mut() {
-                    Some(last) if Entry::key(last) == entry.key() => {
-                        duplicates += 1;
-                        join(last, &entry);
-                    }
-                    _ => sorted.push(entry),
-                }
-            }
-        }
-        starts.resize(PLACES + 1, sorted.len());
+        let (entries, starts) = by_place(entries);
+        let (entries, starts) = sort_places(entries, starts, &mut duplicates);
         shorts.sort_by_key(|(list, prefix, _)| (*list, *prefix));
         shorts.dedup_by(|(list, prefix, owner), (same_list, same_prefix, all)| {
             let again = (*list, *prefix) == (*same_list, *same_prefix);
@@ -100,8 +84,58 @@ impl Changes {
             }
             again
         });
-        PreparedChanges { edits, entries: sorted, starts, shorts, duplicates, blank: Some(Wanted::new()) }
+        PreparedChanges { edits, entries, starts, shorts, duplicates, blank: Some(Wanted::new()) }
     }
+}
+
+/// The entries of both families by place, and where each place starts.
+fn by_place(entries: [Vec<Entry>; 2]) -> (Vec<Entry>, Vec<usize>) {
+    let families = [Family::V4, Family::V6].into_iter().zip(&entries);
+    let places = families.flat_map(|(family, entries)| {
+        entries.iter().map(move |entry| (place_of(family, entry.bits()), *entry))
+    });
+    let mut starts = vec![0; PLACES + 1];
+    for (place, _) in places.clone() {
+        starts[place + 1] += 1;
+    }
+    for place in 0..PLACES {
+        starts[place + 1] += starts[place];
+    }
+    let blank = Entry::new(List::Allow, &slot_at(0), Rule { number: 0, owner: 0 });
+    let mut sorted = vec![blank; starts[PLACES]];
+    let mut next = starts.clone();
+    for (place, entry) in places {
+        sorted[next[place]] = entry;
+        next[place] += 1;
+    }
+    (sorted, starts)
+}
+
+/// Sorts the entries of each place, and joins those that are given twice, which are counted.
+fn sort_places(
+    mut entries: Vec<Entry>,
+    mut starts: Vec<usize>,
+    duplicates: &mut u64,
+) -> (Vec<Entry>, Vec<usize>) {
+    let mut kept = 0;
+    for place in 0..PLACES {
+        let range = starts[place]..starts[place + 1];
+        starts[place] = kept;
+        entries[range.clone()].sort_unstable_by_key(Entry::key);
+        for at in range {
+            let entry = entries[at];
+            if kept > starts[place] && entries[kept - 1].key() == entry.key() {
+                *duplicates += 1;
+                join(&mut entries[kept - 1], &entry);
+            } else {
+                entries[kept] = entry;
+                kept += 1;
+            }
+        }
+    }
+    starts[PLACES] = kept;
+    entries.truncate(kept);
+    (entries, starts)
 }
 
 fn join(entry: &mut Entry, again: &Entry) {

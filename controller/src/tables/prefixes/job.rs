@@ -1,13 +1,15 @@
 //! One slot of a new generation in the making.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
+
+use floodwall_common::wire::Leaf;
 
 use super::{
-    bitmap::bits_wanted,
-    bucket::Bucket,
+    bitmap::{ALL_BITS, Bits, add_bits},
+    bucket::{Bucket, Builder},
     changes::PreparedChanges,
     engine::{Engine, Half},
-    entry::{Entry, Rule},
+    entry::Rule,
     error::TableError,
     rules::NoRules,
     sweep::Sweep,
@@ -53,6 +55,14 @@ impl Tally {
     }
 }
 
+/// What was built and is never to be seen.
+#[derive(Debug, Default)]
+pub(super) struct Remains {
+    pub(super) trees: Vec<u64>,
+    /// Prefixes that use their rules.
+    pub(super) bucket: Bucket,
+}
+
 /// The work on one slot: old and new prefixes are merged, then a tree is made of them.
 ///
 /// It can be put down after any few prefixes, as a slot may hold as many as all others together.
@@ -65,15 +75,24 @@ pub(super) struct Job {
     next_old: (usize, usize),
     /// The next of the new ones.
     next_new: usize,
-    /// All that were merged. Each uses its rule once more.
-    entries: Vec<Entry>,
     tally: Tally,
-    /// Is any of them another than in force, if only by its owner?
+    /// Is any prefix another than in force, if only by its owner?
     differ: bool,
-    /// Has any of them come or gone?
+    /// Has any come or gone?
     prefixes_differ: bool,
-    /// Once all are merged: the tree, and how many of them are in it.
-    tree: Option<(Sweep, usize)>,
+    bits: Bits,
+    made: Made,
+}
+
+/// What has been made. Every entry uses its rule once more.
+#[derive(Debug)]
+enum Made {
+    /// Some are merged.
+    Some(Builder),
+    /// All are merged, unless they are those in force; and the tree is the one in force.
+    All(Bucket),
+    /// All are merged, and the tree holds those before this one, by chunk and place in it.
+    Tree(Bucket, Sweep, (usize, usize)),
 }
 
 impl Job {
@@ -85,46 +104,51 @@ impl Job {
             old,
             next_old: (0, 0),
             next_new: 0,
-            entries: Vec::with_capacity(count),
             tally: Tally::default(),
             differ: false,
             prefixes_differ: false,
-            tree: None,
+            bits: Bits::default(),
+            made: Made::Some(Builder::new(count)),
         }
     }
 
     /// Goes on as far as the budget allows; says whether the slot is ready to be [published](Self::publish), which
     /// must be done before anything else changes.
     pub(super) fn step(&mut self, site: &mut Site<'_>) -> Result<bool, TableError> {
-        if self.tree.is_none() {
-            if site.changes.keeps_all() && site.changes.at(self.place).is_empty() && self.shares_tree(site) {
-                return Ok(true);
-            }
-            if !self.merge(site)? {
+        if matches!(self.made, Made::Some(_)) {
+            let untouched = site.changes.keeps_all() && site.changes.at(self.place).is_empty();
+            if !(untouched && self.shares_tree(site) || self.merge(site)?) {
                 return Ok(false);
             }
-            if self.shares_tree(site) {
-                return Ok(true);
-            }
-            let cover = site.staged.cover(self.place);
-            self.tree = Some((Sweep::new(&slot_at(self.place), 0, cover), 0));
+            let made = mem::replace(&mut self.made, Made::All(Bucket::default()));
+            let Remains { bucket, .. } = made.into_remains();
+            self.made = if self.shares_tree(site) {
+                Made::All(bucket)
+            } else {
+                let cover = site.staged.cover(self.place);
+                Made::Tree(bucket, Sweep::new(&slot_at(self.place), 0, cover), (0, 0))
+            };
         }
-        let Some((sweep, done)) = &mut self.tree else { return Ok(false) };
-        while let Some(entry) = self.entries.get(*done) {
-            if site.budget == 0 {
-                return Ok(false);
+        let Made::Tree(bucket, sweep, next) = &mut self.made else { return Ok(true) };
+        while let Some(chunk) = bucket.chunks().get(next.0) {
+            let following = bucket.chunks().get(next.0 + 1).and_then(|chunk| chunk.first());
+            while let Some(entry) = chunk.get(next.1) {
+                if site.budget == 0 {
+                    return Ok(false);
+                }
+                site.budget -= 1;
+                let pushed = sweep.push(&mut site.engine.forest, entry, chunk.get(next.1 + 1).or(following));
+                pushed.map_err(|error| site.engine.out_of_memory(error))?;
+                next.1 += 1;
             }
-            site.budget -= 1;
-            let following = self.entries.get(*done + 1);
-            let pushed = sweep.push(&mut site.engine.forest, entry, following);
-            pushed.map_err(|error| site.engine.out_of_memory(error))?;
-            *done += 1;
+            *next = (next.0 + 1, 0);
         }
         Ok(true)
     }
 
     /// Merges old and new prefixes; says whether that is done.
     fn merge(&mut self, site: &mut Site<'_>) -> Result<bool, TableError> {
+        let Made::Some(builder) = &mut self.made else { return Ok(true) };
         let family = slot_at(self.place).family();
         let brought = site.changes.at(self.place);
         let chunks = self.old.as_ref().map_or(&[][..], |bucket| bucket.chunks());
@@ -153,7 +177,8 @@ impl Job {
                     site.engine.rules.share(number);
                 }
                 site.staged.note_length(first.list(), family, first.length());
-                self.entries.push(first.with(Rule { number, owner }));
+                add_bits(&mut self.bits, first);
+                builder.push(first.with(Rule { number, owner }));
             }
             self.tally.count(old, new, owner);
             self.differ |= owner != old;
@@ -185,46 +210,56 @@ impl Job {
     pub(super) fn publish(self, site: &mut Site<'_>) -> Result<Tally, TableError> {
         let place = self.place;
         let is_same = !self.differ && self.is_current(site);
-        let Site { engine, half, staged, .. } = site;
-        let root = match self.tree {
-            None => {
+        let Site { engine, half, staged, active, .. } = site;
+        let (bucket, root, bits) = match self.made {
+            Made::Tree(bucket, sweep, _) => {
+                let runs = sweep.finish(&mut engine.forest);
+                let root = runs.and_then(|runs| engine.rooted(runs.first().map_or(0, |run| run.word)));
+                let bits = if staged.cover(place) == Leaf::Nothing { self.bits } else { ALL_BITS };
+                (bucket, root, bits)
+            }
+            made => {
                 let root = engine.root(half.other(), place).load();
                 engine.share_root(root);
-                Ok(root)
-            }
-            Some((sweep, _)) => {
-                let runs = sweep.finish(&mut engine.forest);
-                runs.and_then(|runs| engine.rooted(runs.first().map_or(0, |run| run.word)))
+                (made.into_remains().bucket, Ok(root), engine.load_bits(half.other(), place))
             }
         };
         if is_same || root.is_err() {
-            engine.release_entries(&self.entries);
+            engine.release_entries(bucket.entries());
         }
         let root = root.map_err(|error| engine.out_of_memory(error))?;
         let bucket = if is_same {
             // There may be lengths among them that came after the staging had begun.
-            staged.note_lengths_of(site.active);
+            staged.note_lengths_of(active);
             self.old
         } else {
-            (!self.entries.is_empty()).then(|| Arc::new(Bucket::from_sorted(&self.entries)))
+            (!bucket.is_empty()).then(|| Arc::new(bucket))
         };
         staged.fill(place, bucket);
         engine.root(*half, place).store(root);
-        engine.store_bits(*half, place, bits_wanted(staged, place));
+        engine.store_bits(*half, place, bits);
         Ok(self.tally)
     }
 
     /// Gives the work up: what was built is never to be seen.
     pub(super) fn discard(self, engine: &mut Engine) {
-        if let Some((sweep, _)) = self.tree {
-            sweep.discard(&mut engine.forest);
-        }
-        engine.release_entries(&self.entries);
+        let Remains { trees, bucket } = self.into_remains();
+        trees.into_iter().for_each(|tree| engine.forest.discard(tree));
+        engine.release_entries(bucket.entries());
     }
 
     /// Gives the work up, but leaves what was built to be cleared later, as it may be much.
-    pub(super) fn into_remains(self) -> (Vec<u64>, Vec<Entry>) {
-        let trees = self.tree.map_or_else(Vec::new, |(sweep, _)| sweep.into_trees().collect());
-        (trees, self.entries)
+    pub(super) fn into_remains(self) -> Remains {
+        self.made.into_remains()
+    }
+}
+
+impl Made {
+    fn into_remains(self) -> Remains {
+        match self {
+            Self::Some(builder) => Remains { trees: Vec::new(), bucket: builder.finish() },
+            Self::All(bucket) => Remains { trees: Vec::new(), bucket },
+            Self::Tree(bucket, sweep, _) => Remains { trees: sweep.into_trees().collect(), bucket },
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     engine::{Engine, Half, is_cover},
     entry::{Entry, List},
     forest::is_reference,
+    job::Remains,
     wanted::{PLACES, Wanted},
 };
 
@@ -31,7 +32,6 @@ pub(super) struct Stale {
     next: usize,
     /// Trees and entries that nothing refers to any more.
     trees: Vec<u64>,
-    entries: Vec<Entry>,
     chunks: Vec<Arc<[Entry]>>,
 }
 
@@ -87,11 +87,12 @@ pub struct Lines {
 impl Stale {
     pub(super) fn new(
         wanted: Wanted,
-        (trees, entries): (Vec<u64>, Vec<Entry>),
+        remains: Remains,
         since: u64,
         adopted: Option<Vec<(u32, u32)>>,
     ) -> Self {
-        Self { wanted, since, adopted, next: 0, trees, entries, chunks: Vec::new() }
+        let Remains { trees, bucket } = remains;
+        Self { wanted, since, adopted, next: 0, trees, chunks: bucket.chunks().to_vec() }
     }
 
     /// Are its trees those of an earlier run?
@@ -111,11 +112,9 @@ impl Stale {
                 self.trees.extend(slots.iter().map(Word::load).filter(|word| is_reference(*word)));
                 engine.forest.harvest(tree, &mut engine.rules);
                 engine.forest.free(tree);
-            } else if let Some(entry) = self.entries.pop() {
-                engine.release_entries(&[entry]);
             } else if let Some(chunk) = self.chunks.pop() {
                 *budget = budget.saturating_sub(chunk.len() / 8);
-                engine.release_entries(&chunk);
+                engine.release_entries(chunk.iter());
             } else if self.next < PLACES {
                 self.clear_slot(engine, half, active, self.next);
                 self.next += 1;

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, ops::Range, sync::Weak};
 use super::{
     changes::PreparedChanges,
     engine::{Engine, Half},
-    entry::{Entry, List, Rule, SHORTEST},
+    entry::{List, Rule, SHORTEST},
     error::TableError,
-    job::{Job, Site, Tally},
+    job::{Job, Remains, Site, Tally},
     rules::NoRules,
     set::{Generation, put},
     wanted::{PLACES, Wanted, place_of},
@@ -54,28 +54,30 @@ impl Stage {
         wish: Weak<()>,
     ) -> Self {
         let mut wanted = changes.blank.take().unwrap_or_else(Wanted::new);
-        let (mut tally, mut failed) = (Tally::default(), None);
         wanted.note_lengths_of(active);
+        let (mut tally, mut failed) = (Tally::default(), None);
         for list in List::ALL {
-            for (prefix, rule) in active.shorts.of(list) {
+            let stay = active.shorts.of(list).iter().filter_map(|(prefix, rule)| {
                 let brought = changes.owner_of(list, prefix);
                 let owner = changes.outcome(list, Some(rule.owner), brought);
                 tally.count(Some(rule.owner), brought, owner);
-                if let Some(owner) = owner {
-                    engine.rules.share(rule.number);
-                    wanted.put(list, *prefix, Rule { number: rule.number, owner });
+                let owner = owner?;
+                engine.rules.share(rule.number);
+                Some((*prefix, Rule { number: rule.number, owner }))
+            });
+            let mut shorts: Vec<(Prefix, Rule)> = stay.collect();
+            for &(_, prefix, owner) in changes.shorts.iter().filter(|(of, ..)| *of == list) {
+                if active.shorts.get(list, &prefix).is_some() {
+                    continue;
+                }
+                tally.count(None, Some(owner), Some(owner));
+                match engine.rules.take() {
+                    Ok(number) => shorts.push((prefix, Rule { number, owner })),
+                    Err(NoRules) => failed = Some(TableError::OutOfRules),
                 }
             }
-        }
-        for &(list, prefix, owner) in &changes.shorts {
-            if active.get(list, &prefix).is_some() {
-                continue;
-            }
-            match engine.rules.take() {
-                Ok(number) => wanted.put(list, prefix, Rule { number, owner }),
-                Err(NoRules) => failed = Some(TableError::OutOfRules),
-            }
-            tally.count(None, Some(owner), Some(owner));
+            shorts.sort_by_key(|(prefix, _)| *prefix);
+            wanted.fill_shorts(list, shorts);
         }
         Self { wish, changes, wanted, tally, failed, half, next: 0, job: None, late: BTreeMap::new() }
     }
@@ -209,8 +211,8 @@ impl Stage {
     }
 
     /// The prefixes, and what they were made by; and of the slot that was being worked on, if one was, what is left
-    /// to be cleared: trees, and entries that use their rules.
-    pub(super) fn into_parts(self) -> (Wanted, PreparedChanges, (Vec<u64>, Vec<Entry>)) {
+    /// to be cleared.
+    pub(super) fn into_parts(self) -> (Wanted, PreparedChanges, Remains) {
         (self.wanted, self.changes, self.job.map_or_else(Default::default, Job::into_remains))
     }
 }

@@ -3,8 +3,14 @@
 use std::{mem, sync::Arc};
 
 use super::{
-    Other, PrefixTable, changes::PreparedChanges, error::TableError, job::Tally, quarantine::Retired,
-    reclaim::Stale, stage::Stage, wanted::PLACES,
+    Other, PrefixTable,
+    changes::PreparedChanges,
+    error::TableError,
+    job::{Remains, Tally},
+    quarantine::Retired,
+    reclaim::Stale,
+    stage::Stage,
+    wanted::PLACES,
 };
 
 /// A claim to the change of many prefixes that is under way. To drop it is to give the change up.
@@ -92,7 +98,7 @@ impl PrefixTable {
         let old = mem::replace(&mut self.active, staged);
         self.engine.quarantine.push(Retired::Generation);
         let since = self.engine.quarantine.mark();
-        let stale = Stale::new(old, Default::default(), since, self.adopted.take());
+        let stale = Stale::new(old, Remains::default(), since, self.adopted.take());
         self.other = Other::Stale(Box::new(stale));
         Ok(Committed { added, removed, present, duplicates: changes.duplicates, _spent: Box::new(changes) })
     }

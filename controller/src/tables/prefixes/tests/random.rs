@@ -152,3 +152,17 @@ proptest! {
         run(ops);
     }
 }
+
+#[test]
+fn regression() {
+    let p = |t: &str| t.parse::<Prefix>().unwrap();
+    let insert = ["0.0.0.0/16", "0.0.0.0/0", "0.0.0.0/17"].map(|t| (List::Allow, p(t), 1)).to_vec();
+    run(vec![
+        Op::Edit(List::Allow, p("0.1.0.0/16"), Edit::Insert(1)),
+        Op::Stage(Bulk { insert, ..Bulk::default() }),
+        Op::Edit(List::Allow, p("0.0.0.0/2"), Edit::Insert(1)),
+        Op::Step(6),
+        Op::Edit(List::Allow, p("0.0.0.0/30"), Edit::Leave(3)),
+        Op::Step(2),
+    ]);
+}
