@@ -64,6 +64,8 @@ pub(crate) struct Executable {
     pub(crate) kind: String,
     /// The manifest of the package.
     pub(crate) manifest: PathBuf,
+    /// Whether it runs tests, rather than being run by some.
+    pub(crate) is_test: bool,
 }
 
 /// Runs a build, with cargo's messages on standard error, and returns the executables it names.
@@ -96,6 +98,7 @@ fn executable(message: &Value) -> Option<Executable> {
         target: text(&message["target"]["name"])?,
         kind: text(&message["target"]["kind"][0])?,
         manifest: text(&message["manifest_path"])?.into(),
+        is_test: message["profile"]["test"] == true,
     })
 }
 

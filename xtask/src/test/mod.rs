@@ -44,6 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     build.args(["test", "--no-run"]);
     select(&mut build, options);
     let mut executables = build::executables(&mut build)?;
+    executables.retain(|executable| executable.is_test);
     // Cargo names them in the order that they were done.
     executables.sort_by(|a, b| (&a.manifest, &a.kind, &a.target).cmp(&(&b.manifest, &b.kind, &b.target)));
 
