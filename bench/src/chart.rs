@@ -13,7 +13,7 @@ use crate::{
 
 const WIDTH: f64 = 960.0;
 /// Where the bars begin.
-const LEFT: f64 = 190.0;
+const LEFT: f64 = 210.0;
 /// Room to the right of the longest bar, for its number.
 const RIGHT: f64 = 70.0;
 const BAR: f64 = 17.0;

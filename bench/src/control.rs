@@ -51,6 +51,8 @@ pub(crate) struct Changed {
     pub(crate) insert_p99_ms: f64,
     /// The same, the longest, ms.
     pub(crate) insert_max_ms: f64,
+    /// Inserts that found no memory free, and waited for a grace period and for what was retired to be freed.
+    pub(crate) inserts_that_waited: usize,
 }
 
 /// Times of an import from a file, s. The prefixes are in force when all of it has passed.
@@ -94,7 +96,7 @@ pub(crate) fn measure(
         let packets = judging.join().map_err(|_| anyhow!("the thread that shows packets panicked"))??;
         imports.map(|(load, replace)| (load, replace, packets))
     })?;
-    let mut times = latencies(floodwall, sets, inserts)?;
+    let Inserts { mut times, waited: inserts_that_waited } = latencies(floodwall, sets, inserts)?;
     times.sort();
     let at = |share: f64| {
         let index = (times.len() as f64 * share) as usize;
@@ -102,7 +104,24 @@ pub(crate) fn measure(
     };
     let [insert_p50_ms, insert_p99_ms, insert_max_ms] = [at(0.5), at(0.99), at(1.0)];
     let inserts = times.len();
-    Ok(Changed { load, replace, packets_per_second, inserts, insert_p50_ms, insert_p99_ms, insert_max_ms })
+    Ok(Changed {
+        load,
+        replace,
+        packets_per_second,
+        inserts,
+        insert_p50_ms,
+        insert_p99_ms,
+        insert_max_ms,
+        inserts_that_waited,
+    })
+}
+
+/// Single inserts.
+struct Inserts {
+    /// What each took.
+    times: Vec<Duration>,
+    /// Those that waited for a grace period.
+    waited: usize,
 }
 
 /// The prefixes, one a line.
@@ -148,7 +167,7 @@ fn import(floodwall: &Floodwall, path: &Path) -> anyhow::Result<Import> {
 }
 
 /// Times of single inserts while whole lists are replaced in another thread, again and again.
-fn latencies(floodwall: &Floodwall, sets: [&[Prefix]; 2], inserts: usize) -> anyhow::Result<Vec<Duration>> {
+fn latencies(floodwall: &Floodwall, sets: [&[Prefix]; 2], inserts: usize) -> anyhow::Result<Inserts> {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let importing = scope.spawn(|| {
@@ -165,17 +184,22 @@ fn latencies(floodwall: &Floodwall, sets: [&[Prefix]; 2], inserts: usize) -> any
     })
 }
 
-fn insert_some(floodwall: &Floodwall, inserts: usize) -> anyhow::Result<Vec<Duration>> {
+fn insert_some(floodwall: &Floodwall, inserts: usize) -> anyhow::Result<Inserts> {
     let tables = &*floodwall.tables;
     let mut random = Random::new(3);
     let mut times = Vec::with_capacity(inserts);
+    let mut waited = 0;
     while times.len() < inserts {
         // Spread over the imports, whatever they are doing.
         thread::sleep(Duration::from_micros(u64::from(500 + random.below(1_000))));
         let address: Address = shapes::any_address(Family::V4, &mut random);
         let prefix = Prefix::host(address);
         let start = Instant::now();
-        let inserted = change(&floodwall.table, grace, |table| match table.get(List::Block, prefix) {
+        let patient = || {
+            waited += 1;
+            grace()
+        };
+        let inserted = change(&floodwall.table, patient, |table| match table.get(List::Block, prefix) {
             Some(_) => Ok(false),
             None => table.insert(List::Block, prefix, OWNER).map(|()| true),
         });
@@ -187,5 +211,5 @@ fn insert_some(floodwall: &Floodwall, inserts: usize) -> anyhow::Result<Vec<Dura
             times.push(time);
         }
     }
-    Ok(times)
+    Ok(Inserts { times, waited })
 }

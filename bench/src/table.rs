@@ -87,8 +87,12 @@ fn write_rest(text: &mut String, report: &Report) {
         line(
             text,
             &format!(
-                "one insert during imports: p50 {:.3} ms, p99 {:.3} ms, longest {:.3} ms ({} inserts)",
-                changed.insert_p50_ms, changed.insert_p99_ms, changed.insert_max_ms, changed.inserts
+                "one insert during imports: p50 {:.3} ms, p99 {:.3} ms, longest {:.3} ms ({} inserts, {} waited for memory)",
+                changed.insert_p50_ms,
+                changed.insert_p99_ms,
+                changed.insert_max_ms,
+                changed.inserts,
+                changed.inserts_that_waited
             ),
         );
     }

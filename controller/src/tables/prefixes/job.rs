@@ -61,6 +61,8 @@ pub(super) struct Remains {
     pub(super) trees: Vec<u64>,
     /// Prefixes that use their rules.
     pub(super) bucket: Bucket,
+    /// Rules that are used besides.
+    pub(super) held: Vec<u32>,
 }
 
 /// The work on one slot: old and new prefixes are merged, then a tree is made of them.
@@ -71,6 +73,8 @@ pub(super) struct Job {
     place: usize,
     /// The slot's prefixes in force when the work began.
     old: Option<Arc<Bucket>>,
+    /// Rules of those among them that are no longer in force. They are used until the work is done.
+    held: Vec<u32>,
     /// The next of the old ones, by chunk and place in it.
     next_old: (usize, usize),
     /// The next of the new ones.
@@ -102,6 +106,7 @@ impl Job {
         Self {
             place,
             old,
+            held: Vec::new(),
             next_old: (0, 0),
             next_new: 0,
             tally: Tally::default(),
@@ -110,6 +115,12 @@ impl Job {
             bits: Bits::default(),
             made: Made::Some(Builder::new(count)),
         }
+    }
+
+    /// A prefix of the slot is about to lose its rule in force, which the work may still come upon.
+    pub(super) fn hold(&mut self, engine: &mut Engine, rule: u32) {
+        engine.rules.share(rule);
+        self.held.push(rule);
     }
 
     /// Goes on as far as the budget allows; says whether the slot is ready to be [published](Self::publish), which
@@ -121,7 +132,7 @@ impl Job {
                 return Ok(false);
             }
             let made = mem::replace(&mut self.made, Made::All(Bucket::default()));
-            let Remains { bucket, .. } = made.into_remains();
+            let (bucket, _) = made.into_parts();
             self.made = if self.shares_tree(site) {
                 Made::All(bucket)
             } else {
@@ -221,12 +232,13 @@ impl Job {
             made => {
                 let root = engine.root(half.other(), place).load();
                 engine.share_root(root);
-                (made.into_remains().bucket, Ok(root), engine.load_bits(half.other(), place))
+                (made.into_parts().0, Ok(root), engine.load_bits(half.other(), place))
             }
         };
         if is_same || root.is_err() {
             engine.release_entries(bucket.entries());
         }
+        self.held.into_iter().for_each(|rule| engine.release_rule(rule));
         let root = root.map_err(|error| engine.out_of_memory(error))?;
         let bucket = if is_same {
             // There may be lengths among them that came after the staging had begun.
@@ -243,23 +255,26 @@ impl Job {
 
     /// Gives the work up: what was built is never to be seen.
     pub(super) fn discard(self, engine: &mut Engine) {
-        let Remains { trees, bucket } = self.into_remains();
+        let Remains { trees, bucket, held } = self.into_remains();
         trees.into_iter().for_each(|tree| engine.forest.discard(tree));
         engine.release_entries(bucket.entries());
+        held.into_iter().for_each(|rule| engine.release_rule(rule));
     }
 
     /// Gives the work up, but leaves what was built to be cleared later, as it may be much.
     pub(super) fn into_remains(self) -> Remains {
-        self.made.into_remains()
+        let (bucket, trees) = self.made.into_parts();
+        Remains { trees, bucket, held: self.held }
     }
 }
 
 impl Made {
-    fn into_remains(self) -> Remains {
+    /// Prefixes and trees.
+    fn into_parts(self) -> (Bucket, Vec<u64>) {
         match self {
-            Self::Some(builder) => Remains { trees: Vec::new(), bucket: builder.finish() },
-            Self::All(bucket) => Remains { trees: Vec::new(), bucket },
-            Self::Tree(bucket, sweep, _) => Remains { trees: sweep.into_trees().collect(), bucket },
+            Self::Some(builder) => (builder.finish(), Vec::new()),
+            Self::All(bucket) => (bucket, Vec::new()),
+            Self::Tree(bucket, sweep, _) => (bucket, sweep.into_trees().collect()),
         }
     }
 }

@@ -30,9 +30,10 @@ pub(super) struct Stale {
     adopted: Option<Vec<(u32, u32)>>,
     /// The first place that is not cleared.
     next: usize,
-    /// Trees and entries that nothing refers to any more.
+    /// Trees, entries and uses of rules that nothing refers to any more.
     trees: Vec<u64>,
     chunks: Vec<Arc<[Entry]>>,
+    held: Vec<u32>,
 }
 
 impl PrefixTable {
@@ -91,8 +92,8 @@ impl Stale {
         since: u64,
         adopted: Option<Vec<(u32, u32)>>,
     ) -> Self {
-        let Remains { trees, bucket } = remains;
-        Self { wanted, since, adopted, next: 0, trees, chunks: bucket.chunks().to_vec() }
+        let Remains { trees, bucket, held } = remains;
+        Self { wanted, since, adopted, next: 0, trees, chunks: bucket.chunks().to_vec(), held }
     }
 
     /// Are its trees those of an earlier run?
@@ -115,6 +116,8 @@ impl Stale {
             } else if let Some(chunk) = self.chunks.pop() {
                 *budget = budget.saturating_sub(chunk.len() / 8);
                 engine.release_entries(chunk.iter());
+            } else if let Some(rule) = self.held.pop() {
+                engine.release_rule(rule);
             } else if self.next < PLACES {
                 self.clear_slot(engine, half, active, self.next);
                 self.next += 1;

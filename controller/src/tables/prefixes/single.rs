@@ -72,11 +72,14 @@ impl PrefixTable {
         }
     }
 
-    /// The owner of a prefix in force, and the one that it would have if what is being staged were complete.
+    /// The owner of a prefix in force, and the one that it would have if what is being staged were complete (unless
+    /// nothing is, or it never will be).
     pub(super) fn owners_of(&self, list: List, prefix: &Prefix) -> (Option<u32>, Option<Option<u32>>) {
         let here = self.active.get(list, prefix).map(|rule| rule.owner);
         match &self.other {
-            Other::Stage(stage) => (here, Some(stage.owner_of(list, prefix, here))),
+            Other::Stage(stage) if stage.failed.is_none() => {
+                (here, Some(stage.owner_of(list, prefix, here)))
+            }
             _ => (here, None),
         }
     }
@@ -137,6 +140,11 @@ impl PrefixTable {
             _ => None,
         };
         let rule = self.engine.rule_after(old, owner, staged)?;
+        if let (Some(old), None, Other::Stage(stage)) = (old, rule, &mut self.other)
+            && let Some(job) = stage.job_at(place)
+        {
+            job.hold(&mut self.engine, old.number);
+        }
         if shared.bucket
             && let Some(wanted) = self.other.wanted_mut()
         {

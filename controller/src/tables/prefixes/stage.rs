@@ -118,6 +118,11 @@ impl Stage {
         }
     }
 
+    /// The work on a slot, if it has begun and is not done.
+    pub(super) fn job_at(&mut self, place: usize) -> Option<&mut Job> {
+        self.job.as_mut().filter(|_| self.next == place)
+    }
+
     /// Goes on for about `budget` prefixes or slots; says whether all is staged. `ours`: see [`Site`].
     ///
     /// After an error, it can be tried again.

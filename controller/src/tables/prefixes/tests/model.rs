@@ -113,6 +113,10 @@ impl World {
                 None => model.remove(&(list, prefix)),
             };
         }
+        if matches!(&self.table.other, Other::Stage(stage) if stage.failed.is_some()) {
+            // It ran out of memory, and will never be.
+            self.staged = None;
+        }
         self.forget_hits();
         Ok(())
     }
