@@ -77,9 +77,7 @@ impl PrefixTable {
     pub(super) fn owners_of(&self, list: List, prefix: &Prefix) -> (Option<u32>, Option<Option<u32>>) {
         let here = self.active.get(list, prefix).map(|rule| rule.owner);
         match &self.other {
-            Other::Stage(stage) if stage.failed.is_none() => {
-                (here, Some(stage.owner_of(list, prefix, here)))
-            }
+            Other::Stage(stage) if stage.failed.is_none() => (here, Some(stage.owner_of(list, prefix, here))),
             _ => (here, None),
         }
     }
