@@ -5,6 +5,7 @@
 //! prefix table, whose layout is told in [`floodwall_common::wire`] and which [`floodwall_common::prefix`] reads.
 
 mod capacity;
+mod local;
 pub mod memory;
 mod prefix;
 pub mod prefixes;
@@ -12,4 +13,5 @@ mod shared;
 
 pub use capacity::{Capacity, Footprint};
 pub use prefix::{Prefix, PrefixError};
-pub use shared::SharedTables;
+pub use local::LocalTables;
+pub use shared::{SharedTables, Table};
