@@ -18,6 +18,7 @@ pub mod kernel;
 pub mod lists;
 pub mod options;
 pub mod server;
+pub mod signature;
 pub mod state;
 pub mod store;
 pub mod tables;
