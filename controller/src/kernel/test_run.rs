@@ -3,7 +3,10 @@
 use std::os::fd::BorrowedFd;
 
 use anyhow::{Context as _, anyhow};
-use floodwall_common::wire::{Reason, Verdict};
+use floodwall_common::{
+    decide::NONE,
+    wire::{Reason, Verdict},
+};
 
 use super::syscall;
 
@@ -22,22 +25,29 @@ pub struct Judged {
     pub verdict: Verdict,
     /// Why.
     pub reason: Reason,
-    /// The number of the rule that decided; 0 where it was none, or one that has no number.
-    pub rule: u32,
+    /// What it would have been dropped for first, were that not monitored.
+    pub would: Option<Reason>,
+    /// The number of the rule or signature that decided, or would have.
+    pub number: Option<u32>,
     /// Whether it belongs to the sample that the controller looks at.
     pub sampled: bool,
 }
 
 impl Judged {
-    /// A verdict that no numbered rule stands behind.
+    /// A verdict that no rule stands behind.
     pub fn by(reason: Reason) -> Self {
-        Self { verdict: reason.verdict(), reason, rule: 0, sampled: false }
+        Self { verdict: reason.verdict(), reason, would: None, number: None, sampled: false }
     }
 
-    /// From what the program answers where its clock is the controller's: the action in the lowest byte, and
-    /// the reason above it.
-    fn from_answer(answer: u32) -> Option<Self> {
-        Reason::from_index(answer >> 8).map(Self::by)
+    /// From [`Desk::code`](floodwall_common::decide::Desk::code); `None` if that can't have made it.
+    pub fn from_code(code: u32) -> Option<Self> {
+        let number = code >> 11 & 0xff;
+        Some(Self {
+            would: Some(Reason::from_index(code >> 5 & 0x1f)?).filter(|would| *would != Reason::Clean),
+            number: (number != NONE).then_some(number),
+            sampled: code >> 10 & 1 != 0,
+            ..Self::by(Reason::from_index(code & 0x1f)?)
+        })
     }
 }
 
@@ -45,6 +55,7 @@ impl Judged {
 pub(super) fn judge(program: BorrowedFd<'_>, frame: &[u8]) -> anyhow::Result<Judged> {
     let answer = syscall::test_run(program, frame)
         .with_context(|| format!("showing a frame of {} bytes to the kernel program", frame.len()))?;
-    Judged::from_answer(answer)
+    // Where its clock is the controller's, it puts the code above the action.
+    Judged::from_code(answer >> 8)
         .ok_or_else(|| anyhow!("the kernel program answered {answer:#x}, which names no reason"))
 }

@@ -4,9 +4,14 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use floodwall_common::{
-    decide::decide,
+    decide::{Desk, decide_on},
     frame::{Captured, Frame, Window},
-    wire::Reason,
+    wire::{Counter, Reason},
+};
+
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity},
+    unistd::Pid,
 };
 
 use crate::{
@@ -19,7 +24,8 @@ pub trait Engine {
     /// What it judges by.
     fn tables(&self) -> Arc<SharedTables>;
 
-    /// Judges a frame at this time, ns. What is longer than [`LONGEST_FRAME`] is judged as one of that length.
+    /// Judges a frame at this time, ns. What is longer than [`LONGEST_FRAME`] is judged as one of that length; what
+    /// is shorter than an Ethernet header ([`SHORTEST_FRAME`]) never reaches a filter, and is no IP packet.
     ///
     /// # Errors
     ///
@@ -37,7 +43,8 @@ pub trait Engine {
 /// The host build of the core, over plain memory. Needs no privilege.
 pub struct ModelEngine {
     tables: Arc<SharedTables>,
-    totals: Vec<ReasonTotals>,
+    desk: Desk,
+    unseen: Counter,
 }
 
 impl ModelEngine {
@@ -48,7 +55,7 @@ impl ModelEngine {
     /// If there is no memory for the tables.
     pub fn new(capacity: &Capacity) -> anyhow::Result<Self> {
         let tables = Arc::new(SharedTables::in_memory(capacity).context("making tables in memory")?);
-        Ok(Self { tables, totals: none() })
+        Ok(Self { tables, desk: Desk::default(), unseen: Counter::default() })
     }
 }
 
@@ -58,14 +65,25 @@ impl Engine for ModelEngine {
     }
 
     fn judge(&mut self, time_ns: u64, frame: &Captured<'_>) -> anyhow::Result<Judged> {
+        if let Some(judged) = unseen(&self.unseen, frame) {
+            return Ok(judged);
+        }
         self.tables.settings[0].clock.store(time_ns);
-        let decision = decide(&*self.tables, &Shown::new(frame));
-        count(&mut self.totals, decision.reason, length_of(frame));
-        Ok(Judged::by(decision.reason))
+        decide_on(&*self.tables, &Shown::new(frame), &mut self.desk);
+        Judged::from_code(self.desk.code()).context("the core gave a code that it does not know")
     }
 
     fn totals(&self) -> anyhow::Result<Vec<ReasonTotals>> {
-        Ok(self.totals.clone())
+        let counted = Reason::ALL.into_iter().zip(self.tables.local.reasons.iter());
+        let mut totals: Vec<_> = counted
+            .map(|(reason, counter)| ReasonTotals {
+                reason,
+                packets: counter.packets.load(),
+                bytes: counter.bytes.load(),
+            })
+            .collect();
+        add(&mut totals, &self.unseen);
+        Ok(totals)
     }
 }
 
@@ -77,20 +95,23 @@ pub struct KernelEngine {
     frame: Vec<u8>,
     /// Bytes of the last frame, which the next one must not end with.
     dirty: usize,
-    /// What the kernel does not show to programs, being shorter than an Ethernet header.
-    unseen: Vec<ReasonTotals>,
+    unseen: Counter,
+    _one_cpu: OneCpu,
 }
 
 impl KernelEngine {
-    /// Loads the program, with empty tables.
+    /// Loads the program, with empty tables. The calling thread stays on one CPU as long as the engine lives: the
+    /// program keeps some things for each CPU, and which one a frame is shown on must not matter.
     ///
     /// # Errors
     ///
     /// If the kernel or the privileges do not allow it.
     pub fn new(capacity: &Capacity) -> anyhow::Result<Self> {
+        let _one_cpu = OneCpu::stay()?;
         let kernel = Kernel::load(None, capacity.clone())?;
         let tables = kernel.tables();
-        Ok(Self { kernel, tables, frame: vec![0; LONGEST_FRAME], dirty: 0, unseen: none() })
+        let frame = vec![0; LONGEST_FRAME];
+        Ok(Self { kernel, tables, frame, dirty: 0, unseen: Counter::default(), _one_cpu })
     }
 }
 
@@ -100,11 +121,10 @@ impl Engine for KernelEngine {
     }
 
     fn judge(&mut self, time_ns: u64, frame: &Captured<'_>) -> anyhow::Result<Judged> {
-        let length = length_of(frame) as usize;
-        if length < SHORTEST_FRAME {
-            count(&mut self.unseen, Reason::NotIp, length as u32);
-            return Ok(Judged::by(Reason::NotIp));
+        if let Some(judged) = unseen(&self.unseen, frame) {
+            return Ok(judged);
         }
+        let length = length_of(frame) as usize;
         let there = &frame.bytes()[..frame.bytes().len().min(length)];
         self.frame[..there.len()].copy_from_slice(there);
         if self.dirty > there.len() {
@@ -117,11 +137,32 @@ impl Engine for KernelEngine {
 
     fn totals(&self) -> anyhow::Result<Vec<ReasonTotals>> {
         let mut totals = self.kernel.counters()?;
-        for (total, unseen) in totals.iter_mut().zip(&self.unseen) {
-            total.packets += unseen.packets;
-            total.bytes += unseen.bytes;
-        }
+        add(&mut totals, &self.unseen);
         Ok(totals)
+    }
+}
+
+/// Keeps the calling thread on the CPU that it runs on.
+struct OneCpu {
+    before: CpuSet,
+}
+
+const THIS_THREAD: Pid = Pid::from_raw(0);
+
+impl OneCpu {
+    fn stay() -> anyhow::Result<Self> {
+        let before = sched_getaffinity(THIS_THREAD).context("asking which CPUs there are")?;
+        let mut here = CpuSet::new();
+        here.set(sched_getcpu().context("asking which CPU this is")?).context("naming this CPU")?;
+        sched_setaffinity(THIS_THREAD, &here).context("staying on this CPU")?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for OneCpu {
+    fn drop(&mut self) {
+        // Should that fail, the thread stays where it is: slower, and no more.
+        let _ = sched_setaffinity(THIS_THREAD, &self.before);
     }
 }
 
@@ -154,13 +195,19 @@ fn length_of(frame: &Captured<'_>) -> u32 {
     frame.length().min(LONGEST_FRAME as u32)
 }
 
-fn none() -> Vec<ReasonTotals> {
-    Reason::ALL.into_iter().map(|reason| ReasonTotals { reason, packets: 0, bytes: 0 }).collect()
+/// What is made of a frame that reaches no filter.
+fn unseen(counter: &Counter, frame: &Captured<'_>) -> Option<Judged> {
+    if frame.length() as usize >= SHORTEST_FRAME {
+        return None;
+    }
+    counter.packets.add_local(1);
+    counter.bytes.add_local(u64::from(frame.length()));
+    Some(Judged::by(Reason::NotIp))
 }
 
-fn count(totals: &mut [ReasonTotals], reason: Reason, length: u32) {
-    if let Some(total) = totals.get_mut(reason as usize) {
-        total.packets += 1;
-        total.bytes += u64::from(length);
+fn add(totals: &mut [ReasonTotals], unseen: &Counter) {
+    if let Some(total) = totals.get_mut(Reason::NotIp as usize) {
+        total.packets += unseen.packets.load();
+        total.bytes += unseen.bytes.load();
     }
 }

@@ -145,8 +145,7 @@ impl Replay<'_> {
                 let listed = self.world.prefixes.lock().matching(packet.source)?;
                 Some(RuleName::Prefix(listed.prefix))
             }
-            _ if judged.rule != 0 => Some(RuleName::Number(judged.rule)),
-            _ => None,
+            _ => judged.number.map(RuleName::Number),
         }
     }
 }

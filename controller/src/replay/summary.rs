@@ -23,6 +23,7 @@ pub struct Summary {
     first_ns: u64,
     last_ns: u64,
     reasons: [(u64, u64); Reason::COUNT as usize],
+    would: [u64; Reason::COUNT as usize],
     rules: BTreeMap<(Reason, RuleName), u64>,
     /// Second by second.
     pub timeline: Timeline,
@@ -50,6 +51,8 @@ pub struct Report {
     pub dropped: u64,
     /// By reason; those that no packet had are left out.
     pub reasons: Vec<ReasonRow>,
+    /// Packets that passed, and would have been dropped were the stage not monitored, by reason.
+    pub would: BTreeMap<&'static str, u64>,
     /// By rule, the most used first.
     pub rules: Vec<RuleRow>,
     /// Seconds in a row of `timeline`.
@@ -125,6 +128,9 @@ impl Summary {
         let (packets, bytes) = &mut self.reasons[reason as usize];
         *packets += 1;
         *bytes += u64::from(seen.length);
+        if let Some(would) = seen.judged.would {
+            self.would[would as usize] += 1;
+        }
         if let Some(rule) = seen.rule {
             *self.rules.entry((reason, rule)).or_default() += 1;
         }
@@ -157,6 +163,7 @@ impl Summary {
             passed: with(Verdict::Pass),
             dropped: with(Verdict::Drop),
             reasons: self.reason_rows(),
+            would: by_name(&self.would),
             rules: self.rule_rows(),
             timeline_seconds: self.timeline.span(),
             timeline: time_rows(&self.timeline),
@@ -206,14 +213,15 @@ pub fn time_rows(timeline: &Timeline) -> Vec<TimeRow> {
             second,
             passed: row.with(Verdict::Pass),
             dropped: row.with(Verdict::Drop),
-            reasons: Reason::ALL
-                .into_iter()
-                .zip(row.packets)
-                .filter(|(_, packets)| *packets > 0)
-                .map(|(reason, packets)| (reason.name(), packets))
-                .collect(),
+            reasons: by_name(&row.packets),
         })
         .collect()
+}
+
+/// Packets by the name of their reason, those of none left out.
+fn by_name(packets: &[u64; Reason::COUNT as usize]) -> BTreeMap<&'static str, u64> {
+    let counted = Reason::ALL.into_iter().zip(*packets).filter(|(_, packets)| *packets > 0);
+    counted.map(|(reason, packets)| (reason.name(), packets)).collect()
 }
 
 fn seconds(ns: u64) -> f64 {

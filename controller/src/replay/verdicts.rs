@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 use flate2::{Compression, write::GzEncoder};
-use floodwall_common::wire::Verdict;
+use floodwall_common::wire::{Reason, Verdict};
 
 use super::run::Seen;
 use crate::tables::Prefix;
@@ -52,13 +52,16 @@ pub enum Column {
     Verdict,
     /// Why.
     Reason,
-    /// The rule that decided, if one did.
+    /// The rule that decided, or would have.
     Rule,
+    /// What it would have been dropped for, were that not monitored.
+    Would,
 }
 
 impl Column {
-    /// All of them, in the order that the file has unless told otherwise.
-    pub const ALL: [Self; 5] = [Self::Index, Self::Time, Self::Verdict, Self::Reason, Self::Rule];
+    /// All of them, in the order that the file has them. The last is left out where nothing is monitored.
+    pub const ALL: [Self; 6] =
+        [Self::Index, Self::Time, Self::Verdict, Self::Reason, Self::Rule, Self::Would];
 
     const fn name(self) -> &'static str {
         match self {
@@ -67,6 +70,7 @@ impl Column {
             Self::Verdict => "verdict",
             Self::Reason => "reason",
             Self::Rule => "rule",
+            Self::Would => "would",
         }
     }
 }
@@ -135,6 +139,7 @@ impl Verdicts {
                         write!(sink, "{rule}")?;
                     }
                 }
+                Column::Would => sink.write_all(seen.judged.would.map_or("", Reason::name).as_bytes())?,
             }
         }
         sink.write_all(b"\n")

@@ -93,7 +93,7 @@ impl Replay {
         let verdicts = self
             .verdicts
             .as_deref()
-            .map(|path| Verdicts::create(path, &self.columns))
+            .map(|path| Verdicts::create(path, &self.columns(&world)))
             .transpose()
             .map_err(internal)?;
 
@@ -118,6 +118,14 @@ impl Replay {
             EngineName::Model => Box::new(ModelEngine::new(&config.capacity).map_err(internal)?),
             EngineName::Kernel => Box::new(KernelEngine::new(&config.capacity).map_err(internal)?),
         })
+    }
+
+    fn columns(&self, world: &World) -> Vec<Column> {
+        let monitors = world.tables.settings[0].monitored.load() != 0;
+        match &self.columns[..] {
+            [] => Column::ALL.into_iter().filter(|column| monitors || *column != Column::Would).collect(),
+            chosen => chosen.to_vec(),
+        }
     }
 
     /// A bar over the bytes of the file, where somebody sees it and the length is known.

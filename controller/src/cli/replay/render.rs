@@ -47,6 +47,7 @@ pub(super) fn report(
         )?;
     }
     reasons(report, out, style)?;
+    monitored(report, out, style)?;
     rules(report, out, style)?;
     marks(report, out, style)?;
     times(report, timeline, out, style)?;
@@ -73,6 +74,12 @@ fn reasons(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()>
     let columns =
         [("REASON", Lean::Left), ("VERDICT", Lean::Left), ("PACKETS", Lean::Right), ("BYTES", Lean::Right)];
     section(columns, &rows, out, style)
+}
+
+fn monitored(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    let rows: Vec<_> =
+        report.would.iter().map(|(reason, packets)| [(*reason).to_owned(), units::count(*packets)]).collect();
+    section([("MONITORED", Lean::Left), ("WOULD DROP", Lean::Right)], &rows, out, style)
 }
 
 fn rules(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> {
