@@ -132,7 +132,8 @@ mod tests {
         let bucket = Word::default();
         let spec = crate::wire::Terms::byte_bucket(1_000_000, 10_000).expect("valid");
         let cost = ((1_000 * u64::from(spec.increment)) >> crate::wire::Terms::BYTE_SHIFT) as u32;
-        let passed = (0..40_000_u64).filter(|n| take(&bucket, spec, cost, 1_000 * SECOND + n * 100_000)).count();
+        let passed =
+            (0..40_000_u64).filter(|n| take(&bucket, spec, cost, 1_000 * SECOND + n * 100_000)).count();
         assert!((3_980..=4_020).contains(&passed), "{passed} kB in 4 s");
     }
 }

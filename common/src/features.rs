@@ -168,7 +168,16 @@ impl Transport {
         } else {
             (0, packet.destination_port)
         };
-        Self { header: 0, destination, window: 0, options: 0, segment_size: 0, flags, oddity: 0, tcp_header: 0 }
+        Self {
+            header: 0,
+            destination,
+            window: 0,
+            options: 0,
+            segment_size: 0,
+            flags,
+            oddity: 0,
+            tcp_header: 0,
+        }
     }
 }
 

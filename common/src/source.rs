@@ -227,7 +227,13 @@ pub fn make_known(way: &Way) {
 
 /// Takes a token from the packet bucket and, for a SYN, one from the SYN bucket: both or none.
 #[inline(always)]
-pub fn meter(way: &Way, packet_bucket: BucketSpec, syn_bucket: BucketSpec, syn: bool, now_ns: u64) -> Standing {
+pub fn meter(
+    way: &Way,
+    packet_bucket: BucketSpec,
+    syn_bucket: BucketSpec,
+    syn: bool,
+    now_ns: u64,
+) -> Standing {
     let now = unit_time(now_ns);
     let mut standing = Standing::Within;
     for _ in 0..CHARGE_ATTEMPTS {

@@ -204,7 +204,9 @@ fn judge<T: Tables, S: Stages>(tables: &T, settings: &Settings, stages: &S, desk
     if stages.sender(desk)? || is_ruled_out(tables, stages, desk)? {
         return Some(());
     }
-    if desk.packet.fragment as u8 == Fragment::First as u8 && desk.reason().verdict() as u8 == Verdict::Pass as u8 {
+    if desk.packet.fragment as u8 == Fragment::First as u8
+        && desk.reason().verdict() as u8 == Verdict::Pass as u8
+    {
         flow::first_passed(tables, settings, &desk.packet, desk.time_ns)?;
     }
     Some(())

@@ -80,13 +80,16 @@ fn is_stray(settings: &Settings, port: Port, traits: Traits, known: bool, histor
 /// Whether a source has by now shown that it takes part in conversations: TCP goes on after it has asked for a
 /// connection, anything else after a second. In times that are not calm it takes longer, whatever it sends.
 #[inline(always)]
-fn is_acquainted(settings: &Settings, traits: Traits, was_there: bool, history: History, now_ns: u64) -> bool {
+fn is_acquainted(
+    settings: &Settings,
+    traits: Traits,
+    was_there: bool,
+    history: History,
+    now_ns: u64,
+) -> bool {
     let age = ((now_ns >> ENTERED_SHIFT) as u16).wrapping_sub(history.entered);
-    let talks = if traits.meets(Traits::TCP) {
-        traits.meets(Traits::SEGMENT) && history.syns > 0
-    } else {
-        age > 1
-    };
+    let talks =
+        if traits.meets(Traits::TCP) { traits.meets(Traits::SEGMENT) && history.syns > 0 } else { age > 1 };
     let calm = settings.knowledge.load() & knowledge::CALM != 0;
     was_there && talks && (calm || age > ACQUAINTANCE)
 }
