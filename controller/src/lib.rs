@@ -14,6 +14,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod daemon;
+pub mod detect;
 pub mod host;
 pub mod kernel;
 pub mod lists;

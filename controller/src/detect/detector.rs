@@ -1,0 +1,286 @@
+//! From samples and counts to signatures.
+
+use std::collections::{HashMap, VecDeque};
+
+use floodwall_common::{
+    features::Features,
+    source::{self, Key},
+    wire::{Reason, Verdict, knowledge, signature::HALF_WORDS},
+};
+use tracing::warn;
+
+use super::{
+    baseline::Baseline,
+    deployed::{Deployment, Turn},
+    mine::{self, Terms},
+    sample::Sample,
+    usual::{Pulse, Usual},
+};
+use crate::{signature::Signature, tables::SharedTables};
+
+/// Time between two calls of [`Detector::tick`], ns.
+pub const TICK: u64 = 100_000_000;
+/// How far back samples are looked at, ns.
+const RECENT: u64 = 500_000_000;
+/// Most samples of that time.
+const MOST_RECENT: usize = 4_000;
+/// Ticks between two searches while an attack lasts.
+const SEARCH_EVERY: u64 = 2;
+/// How long what comes must be close to what is usual before an attack is over, ns.
+const CALM_AFTER: u64 = 5_000_000_000;
+/// How long a signature that was withdrawn is not tried again, ns.
+const REFUSED: u64 = 60_000_000_000;
+/// How long a source is banned that makes up a good part of an attack by itself, ns.
+const BAN: u64 = 60_000_000_000;
+
+/// Packets so far, those of lists and of control aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All of them.
+    pub all: u64,
+    /// Those that passed.
+    pub passed: u64,
+}
+
+impl Counts {
+    /// From packets by reason.
+    pub fn of(totals: impl Iterator<Item = (Reason, u64)>) -> Self {
+        let mut counts = Self::default();
+        for (reason, packets) in totals {
+            if matches!(reason, Reason::NotIp | Reason::Trusted | Reason::Control | Reason::Blocked) {
+                continue;
+            }
+            counts.all += packets;
+            if reason.verdict() == Verdict::Pass {
+                counts.passed += packets;
+            }
+        }
+        counts
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// More comes than usual.
+    AttackBegan {
+        /// Packets/s now.
+        rate: f64,
+        /// Packets/s usually.
+        usual: f64,
+    },
+    /// What comes is close to what is usual again.
+    AttackEnded,
+    /// A signature is tried out.
+    Found {
+        /// Its number.
+        number: usize,
+        /// The signature.
+        signature: Signature,
+        /// Share of the unusual packets that it covers.
+        covered: f64,
+        /// Share of usual packets that it hits.
+        usual_share: f64,
+    },
+    /// What became of a signature.
+    Turned {
+        /// Its number.
+        number: usize,
+        /// The signature.
+        signature: Signature,
+        /// What became of it.
+        turn: Turn,
+    },
+    /// A source was banned that made up a good part of the attack.
+    Banned {
+        /// The source.
+        source: Key,
+        /// Packets/s that it sent.
+        rate: f64,
+    },
+}
+
+/// An attack that goes on.
+#[derive(Clone, Copy, Debug)]
+struct Attack {
+    /// When what comes was last unusual, ns.
+    last_unusual_ns: u64,
+}
+
+/// Notices attacks, and deploys signatures against them.
+#[derive(Debug, Default)]
+pub struct Detector {
+    usual: Usual,
+    baseline: Baseline,
+    recent: VecDeque<Sample>,
+    deployment: Deployment,
+    attack: Option<Attack>,
+    refused: Vec<(Signature, u64)>,
+    before: Counts,
+    ticks: u64,
+    /// Most packets that one source has sent in [`RECENT`] in calm times.
+    busiest: f64,
+    changed: bool,
+}
+
+impl Detector {
+    /// Takes a sampled packet.
+    pub fn sample(&mut self, sample: Sample) {
+        let knows = self.baseline.knows(sample.source);
+        self.deployment.note(&sample, knows && !sample.answers);
+        let passed = sample.reason.verdict() == Verdict::Pass;
+        if passed && (self.attack.is_none() || knows || sample.answers) {
+            self.baseline.note(sample);
+        }
+        if passed {
+            self.recent.push_back(sample);
+            if self.recent.len() > MOST_RECENT {
+                self.recent.pop_front();
+            }
+        }
+    }
+
+    /// Acts on what came since the last call, [`TICK`] ago.
+    pub fn tick(&mut self, now_ns: u64, counts: Counts, tables: &SharedTables) -> Vec<Event> {
+        let mut events = Vec::new();
+        let per_second = 1e9 / TICK as f64;
+        let all = counts.all.saturating_sub(self.before.all) as f64 * per_second;
+        let passed = counts.passed.saturating_sub(self.before.passed) as f64 * per_second;
+        self.before = counts;
+        self.ticks += 1;
+        while self.recent.front().is_some_and(|sample| sample.time_ns + RECENT < now_ns) {
+            self.recent.pop_front();
+        }
+        let pulse = self.usual.take(all, self.attack.is_none());
+        self.follow(now_ns, pulse, tables, &mut events);
+        if self.attack.is_none() {
+            self.baseline.settle(now_ns);
+            self.busiest = self.busiest.max(self.most_of_one_source().map_or(0.0, |(_, count)| count as f64));
+        } else if passed > pulse.usual * 1.2 && self.ticks.is_multiple_of(SEARCH_EVERY) {
+            self.search(now_ns, pulse, &mut events);
+            self.ban_the_loudest(now_ns, passed - pulse.usual, tables, &mut events);
+        }
+        for (number, signature, turn) in self.deployment.turn(now_ns) {
+            if turn == Turn::Withdrawn {
+                self.refused.push((signature.clone(), now_ns + REFUSED));
+            }
+            self.changed = true;
+            events.push(Event::Turned { number, signature, turn });
+        }
+        self.refused.retain(|(_, until)| *until > now_ns);
+        if self.changed {
+            self.deploy(tables);
+        }
+        events
+    }
+
+    /// Begins and ends attacks.
+    fn follow(&mut self, now_ns: u64, pulse: Pulse, tables: &SharedTables, events: &mut Vec<Event>) {
+        match &mut self.attack {
+            None if pulse.excess => {
+                self.attack = Some(Attack { last_unusual_ns: now_ns });
+                self.baseline.settle(now_ns);
+                self.baseline.doubt();
+                events.push(Event::AttackBegan { rate: pulse.now, usual: pulse.usual });
+                set_calm(tables, false);
+            }
+            Some(attack) if !pulse.back => attack.last_unusual_ns = now_ns,
+            Some(attack) if now_ns >= attack.last_unusual_ns + CALM_AFTER => {
+                self.attack = None;
+                events.push(Event::AttackEnded);
+                set_calm(tables, true);
+            }
+            None => set_calm(tables, true),
+            Some(_) => {}
+        }
+    }
+
+    /// Looks for what unusual packets have in common.
+    fn search(&mut self, now_ns: u64, pulse: Pulse, events: &mut Vec<Event>) {
+        let unusual: Vec<Features> = self
+            .recent
+            .iter()
+            .filter(|sample| {
+                !sample.answers && !self.baseline.knows(sample.source) && !self.deployment.covers(sample)
+            })
+            .map(|sample| sample.features)
+            .collect();
+        let usual: Vec<Features> = self.baseline.samples().iter().map(|sample| sample.features).collect();
+        let window = RECENT as f64 / 1e9;
+        let terms = Terms {
+            most_usual: 0.0005,
+            most_alike: 0.02,
+            least_covered: (unusual.len() as f64 * 0.04).max(20.0) as usize,
+            least_lift: 10.0,
+            most_rules: 6,
+        };
+        for finding in mine::mine(&unusual, &usual, pulse.usual * window, &terms) {
+            if self.refused.iter().any(|(refused, _)| *refused == finding.signature) {
+                continue;
+            }
+            let Some(number) = self.deployment.add(finding.signature.clone(), now_ns) else { break };
+            self.changed = true;
+            events.push(Event::Found {
+                number,
+                signature: finding.signature,
+                covered: finding.covered as f64 / unusual.len().max(1) as f64,
+                usual_share: finding.usual_share,
+            });
+        }
+    }
+
+    /// The source of most of the recent packets that nothing covers, and how many they are.
+    fn most_of_one_source(&self) -> Option<(Key, usize)> {
+        let mut counts: HashMap<Key, usize> = HashMap::new();
+        for sample in &self.recent {
+            if !sample.answers && !self.deployment.covers(sample) {
+                *counts.entry(sample.source).or_default() += 1;
+            }
+        }
+        counts.into_iter().max_by_key(|(source, count)| (*count, source.0))
+    }
+
+    /// Bans a source that makes up a good part of what is unusual, and sends far more than anybody usually does.
+    fn ban_the_loudest(&mut self, now_ns: u64, excess: f64, tables: &SharedTables, events: &mut Vec<Event>) {
+        let Some((source, count)) = self.most_of_one_source() else { return };
+        let share = count as f64 / self.recent.len().max(1) as f64;
+        let rate = count as f64 * 1e9 / RECENT as f64;
+        if share < 0.2 || rate < excess * 0.2 || (count as f64) < 3.0 * self.busiest {
+            return;
+        }
+        if let Some(way) = source::way_of(tables, &tables.settings[0], source) {
+            source::ban(way, now_ns + BAN);
+            self.recent.retain(|sample| sample.source != source);
+            events.push(Event::Banned { source, rate });
+        }
+    }
+
+    /// Puts the signatures in force: written beside those that are, and then all at once.
+    fn deploy(&mut self, tables: &SharedTables) {
+        self.changed = false;
+        let settings = &tables.settings[0];
+        let other = if settings.signatures.load() == 1 { 2 } else { 1 };
+        let image = loop {
+            match self.deployment.image() {
+                Ok(image) => break image,
+                Err(error) => {
+                    warn!(%error, "the youngest signature is taken back");
+                    self.deployment.drop_youngest();
+                }
+            }
+        };
+        let start = (other as usize - 1) * HALF_WORDS as usize;
+        image.write(&tables.signatures[start..start + HALF_WORDS as usize]);
+        settings.signatures.store(if self.deployment.is_empty() { 0 } else { other });
+    }
+}
+
+/// Tells the kernel program whether strangers may become known as quickly as usual.
+fn set_calm(tables: &SharedTables, calm: bool) {
+    let knowledge = &tables.settings[0].knowledge;
+    let now = knowledge.load();
+    let wanted = if calm { now | knowledge::CALM } else { now & !knowledge::CALM };
+    if wanted != now {
+        knowledge.store(wanted);
+    }
+}
