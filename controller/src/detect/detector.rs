@@ -1,6 +1,6 @@
 //! From samples and counts to signatures.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use floodwall_common::{
     features::Features,
@@ -20,10 +20,18 @@ use crate::{signature::Signature, tables::SharedTables};
 
 /// Time between two calls of [`Detector::tick`], ns.
 pub const TICK: u64 = 100_000_000;
-/// How far back samples are looked at, ns.
+/// How far back samples are searched, ns.
 const RECENT: u64 = 500_000_000;
+/// How far back sources are held against each other, ns.
+const LONG: u64 = 3_000_000_000;
 /// Most samples of that time.
-const MOST_RECENT: usize = 4_000;
+const MOST_RECENT: usize = 16_000;
+/// Sources that a signature has to cover: what comes from fewer is a matter of sources, not of signatures.
+const LEAST_SOURCES: usize = 8;
+/// Share of what is unusual that a signature has to cover.
+const LEAST_SHARE: f64 = 0.08;
+/// How long floodwall watches before it takes a segment for a stray, ns.
+const LEARNING: u64 = 10_000_000_000;
 /// Ticks between two searches while an attack lasts.
 const SEARCH_EVERY: u64 = 2;
 /// How long what comes must be close to what is usual before an attack is over, ns.
@@ -32,6 +40,10 @@ const CALM_AFTER: u64 = 5_000_000_000;
 const REFUSED: u64 = 60_000_000_000;
 /// How long a source is banned that makes up a good part of an attack by itself, ns.
 const BAN: u64 = 60_000_000_000;
+/// Share of what passes that such a source makes up.
+const LOUD_SHARE: f64 = 0.25;
+/// How many times as much it sends as anybody did in calm times.
+const LOUD_TIMES: f64 = 2.0;
 
 /// Packets so far, those of lists and of control aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,7 +122,11 @@ struct Attack {
 /// Notices attacks, and deploys signatures against them.
 #[derive(Debug, Default)]
 pub struct Detector {
+    /// All that comes.
     usual: Usual,
+    /// What passes.
+    passing: Usual,
+    started_ns: Option<u64>,
     baseline: Baseline,
     recent: VecDeque<Sample>,
     deployment: Deployment,
@@ -118,7 +134,7 @@ pub struct Detector {
     refused: Vec<(Signature, u64)>,
     before: Counts,
     ticks: u64,
-    /// Most packets that one source has sent in [`RECENT`] in calm times.
+    /// Most packets that one source has sent in [`LONG`] in calm times.
     busiest: f64,
     changed: bool,
 }
@@ -148,17 +164,22 @@ impl Detector {
         let passed = counts.passed.saturating_sub(self.before.passed) as f64 * per_second;
         self.before = counts;
         self.ticks += 1;
-        while self.recent.front().is_some_and(|sample| sample.time_ns + RECENT < now_ns) {
+        while self.recent.front().is_some_and(|sample| sample.time_ns + LONG < now_ns) {
             self.recent.pop_front();
         }
-        let pulse = self.usual.take(all, self.attack.is_none());
+        if now_ns >= *self.started_ns.get_or_insert(now_ns) + LEARNING {
+            learn(tables, knowledge::CONNECTIONS, true);
+        }
+        let calm = self.attack.is_none();
+        let pulse = self.usual.take(all, calm);
+        let passing = self.passing.take(passed, calm);
         self.follow(now_ns, pulse, tables, &mut events);
         if self.attack.is_none() {
             self.baseline.settle(now_ns);
             self.busiest = self.busiest.max(self.most_of_one_source().map_or(0.0, |(_, count)| count as f64));
-        } else if passed > pulse.usual * 1.2 && self.ticks.is_multiple_of(SEARCH_EVERY) {
-            self.search(now_ns, pulse, &mut events);
-            self.ban_the_loudest(now_ns, passed - pulse.usual, tables, &mut events);
+        } else if passing.excess && self.ticks.is_multiple_of(SEARCH_EVERY) {
+            self.ban_the_loudest(now_ns, tables, &mut events);
+            self.search(now_ns, passing, &mut events);
         }
         for (number, signature, turn) in self.deployment.turn(now_ns) {
             if turn == Turn::Withdrawn {
@@ -182,40 +203,49 @@ impl Detector {
                 self.baseline.settle(now_ns);
                 self.baseline.doubt();
                 events.push(Event::AttackBegan { rate: pulse.now, usual: pulse.usual });
-                set_calm(tables, false);
+                learn(tables, knowledge::CALM, false);
             }
             Some(attack) if !pulse.back => attack.last_unusual_ns = now_ns,
             Some(attack) if now_ns >= attack.last_unusual_ns + CALM_AFTER => {
                 self.attack = None;
                 events.push(Event::AttackEnded);
-                set_calm(tables, true);
+                learn(tables, knowledge::CALM, true);
             }
-            None => set_calm(tables, true),
+            None => learn(tables, knowledge::CALM, true),
             Some(_) => {}
         }
     }
 
     /// Looks for what unusual packets have in common.
-    fn search(&mut self, now_ns: u64, pulse: Pulse, events: &mut Vec<Event>) {
-        let unusual: Vec<Features> = self
+    fn search(&mut self, now_ns: u64, passing: Pulse, events: &mut Vec<Event>) {
+        let unusual: Vec<&Sample> = self
             .recent
             .iter()
+            .rev()
+            .take_while(|sample| sample.time_ns + RECENT >= now_ns)
             .filter(|sample| {
                 !sample.answers && !self.baseline.knows(sample.source) && !self.deployment.covers(sample)
             })
-            .map(|sample| sample.features)
             .collect();
+        let features: Vec<Features> = unusual.iter().map(|sample| sample.features).collect();
         let usual: Vec<Features> = self.baseline.samples().iter().map(|sample| sample.features).collect();
-        let window = RECENT as f64 / 1e9;
         let terms = Terms {
             most_usual: 0.0005,
             most_alike: 0.02,
-            least_covered: (unusual.len() as f64 * 0.04).max(20.0) as usize,
+            least_covered: (features.len() as f64 * LEAST_SHARE).max(20.0) as usize,
             least_lift: 10.0,
             most_rules: 6,
         };
-        for finding in mine::mine(&unusual, &usual, pulse.usual * window, &terms) {
-            if self.refused.iter().any(|(refused, _)| *refused == finding.signature) {
+        let expected = passing.usual * RECENT as f64 / 1e9;
+        for finding in mine::mine(&features, &usual, expected, &terms) {
+            let sources: HashSet<Key> = unusual
+                .iter()
+                .filter(|sample| finding.signature.matches(&sample.features))
+                .map(|sample| sample.source)
+                .collect();
+            if sources.len() < LEAST_SOURCES
+                || self.refused.iter().any(|(refused, _)| *refused == finding.signature)
+            {
                 continue;
             }
             let Some(number) = self.deployment.add(finding.signature.clone(), now_ns) else { break };
@@ -223,35 +253,37 @@ impl Detector {
             events.push(Event::Found {
                 number,
                 signature: finding.signature,
-                covered: finding.covered as f64 / unusual.len().max(1) as f64,
+                covered: finding.covered as f64 / features.len().max(1) as f64,
                 usual_share: finding.usual_share,
             });
         }
     }
 
-    /// The source of most of the recent packets that nothing covers, and how many they are.
+    /// The source of most of the packets of [`LONG`] that nothing covers, of those that were not there in calm times
+    /// if there is an attack; and how many they are.
     fn most_of_one_source(&self) -> Option<(Key, usize)> {
         let mut counts: HashMap<Key, usize> = HashMap::new();
         for sample in &self.recent {
-            if !sample.answers && !self.deployment.covers(sample) {
+            let stranger = self.attack.is_none() || !self.baseline.knows(sample.source);
+            if !sample.answers && stranger && !self.deployment.covers(sample) {
                 *counts.entry(sample.source).or_default() += 1;
             }
         }
         counts.into_iter().max_by_key(|(source, count)| (*count, source.0))
     }
 
-    /// Bans a source that makes up a good part of what is unusual, and sends far more than anybody usually does.
-    fn ban_the_loudest(&mut self, now_ns: u64, excess: f64, tables: &SharedTables, events: &mut Vec<Event>) {
-        let Some((source, count)) = self.most_of_one_source() else { return };
-        let share = count as f64 / self.recent.len().max(1) as f64;
-        let rate = count as f64 * 1e9 / RECENT as f64;
-        if share < 0.2 || rate < excess * 0.2 || (count as f64) < 3.0 * self.busiest {
-            return;
-        }
-        if let Some(way) = source::way_of(tables, &tables.settings[0], source) {
-            source::ban(way, now_ns + BAN);
+    /// Bans a stranger that makes up a good part of what comes, and sends far more than anybody usually does.
+    fn ban_the_loudest(&mut self, now_ns: u64, tables: &SharedTables, events: &mut Vec<Event>) {
+        while let Some((source, count)) = self.most_of_one_source() {
+            let share = count as f64 / self.recent.len().max(1) as f64;
+            if share < LOUD_SHARE || (count as f64) < LOUD_TIMES * self.busiest {
+                return;
+            }
             self.recent.retain(|sample| sample.source != source);
-            events.push(Event::Banned { source, rate });
+            if let Some(way) = source::way_of(tables, &tables.settings[0], source) {
+                source::ban(way, now_ns + BAN);
+                events.push(Event::Banned { source, rate: count as f64 * 1e9 / LONG as f64 });
+            }
         }
     }
 
@@ -275,11 +307,11 @@ impl Detector {
     }
 }
 
-/// Tells the kernel program whether strangers may become known as quickly as usual.
-fn set_calm(tables: &SharedTables, calm: bool) {
+/// Sets or clears what the kernel program is told to know.
+fn learn(tables: &SharedTables, what: u64, known: bool) {
     let knowledge = &tables.settings[0].knowledge;
     let now = knowledge.load();
-    let wanted = if calm { now | knowledge::CALM } else { now & !knowledge::CALM };
+    let wanted = if known { now | what } else { now & !what };
     if wanted != now {
         knowledge.store(wanted);
     }

@@ -101,7 +101,7 @@ impl Replay<'_> {
             let frame = Captured::cut(frame.bytes, frame.length);
             let judged = self.engine.judge(time_ns, &frame)?;
             if judged.sampled {
-                self.controller.sampled(time_ns, &frame, &judged)?;
+                self.controller.sampled(time_ns, &frame, &judged, self.world)?;
             }
             let rule = self.rule(&frame, &judged);
             let (index, unix_ns, length, link) =

@@ -18,12 +18,12 @@ use super::{
 use crate::{
     config::Config,
     replay::{
-        controller::Idle,
         egress,
         engine::{Engine, KernelEngine, ModelEngine},
         host::Host,
         run,
         verdicts::{Column, Verdicts},
+        watch::Watch,
         world::World,
     },
 };
@@ -90,6 +90,7 @@ impl Replay {
             Reader::open(&self.file).map_err(|error| Failed::new(Kind::Invalid, error.to_string()))?;
         let mut engine = self.engine(&config)?;
         let world = World::new(engine.tables(), &config, lists).map_err(invalid)?;
+        world.describe(&host, self.egress.is_some());
         let verdicts = self
             .verdicts
             .as_deref()
@@ -101,7 +102,7 @@ impl Replay {
         let replay = run::Replay {
             engine: &mut *engine,
             world: &world,
-            controller: &mut Idle,
+            controller: &mut Watch::default(),
             host: &host,
             flows: &flows,
         };
