@@ -23,7 +23,7 @@ pub struct Deployed {
 }
 
 /// How long a signature only counts before it drops, ns.
-const TRIAL: u64 = 100_000_000;
+const TRIAL: u64 = 50_000_000;
 /// How long a signature stays that matches nothing, ns.
 const QUIET: u64 = 300_000_000_000;
 /// Hits on known sources that are put up with: so many, or this share of all.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use floodwall_common::{
-    features::Features,
+    features::{Features, Short},
     source::{self, Key},
     wire::{Reason, Verdict, knowledge, signature::HALF_WORDS},
 };
@@ -19,21 +19,22 @@ use super::{
 use crate::{signature::Signature, tables::SharedTables};
 
 /// Time between two calls of [`Detector::tick`], ns.
-pub const TICK: u64 = 100_000_000;
+pub const TICK: u64 = 50_000_000;
 /// How far back samples are searched, ns.
 const RECENT: u64 = 500_000_000;
 /// How far back sources are held against each other, ns.
 const LONG: u64 = 3_000_000_000;
 /// Most samples of that time.
 const MOST_RECENT: usize = 16_000;
-/// Sources that a signature has to cover: what comes from fewer is a matter of sources, not of signatures.
-const LEAST_SOURCES: usize = 8;
+/// Flows that a signature has to cover: what a few long ones have in common is chance.
+const LEAST_FLOWS: usize = 8;
+/// Share of what is unusual that all signatures together have to cover. Where they cover less, it is no tool that sends
+/// all of it, but a crowd.
+const LEAST_TOGETHER: f64 = 0.6;
 /// Share of what is unusual that a signature has to cover.
 const LEAST_SHARE: f64 = 0.08;
 /// How long floodwall watches before it takes a segment for a stray, ns.
 const LEARNING: u64 = 10_000_000_000;
-/// Ticks between two searches while an attack lasts.
-const SEARCH_EVERY: u64 = 2;
 /// How long what comes must be close to what is usual before an attack is over, ns.
 const CALM_AFTER: u64 = 5_000_000_000;
 /// How long a signature that was withdrawn is not tried again, ns.
@@ -148,7 +149,7 @@ impl Detector {
         if passed && (self.attack.is_none() || knows || sample.answers) {
             self.baseline.note(sample);
         }
-        if passed {
+        if passed || sample.reason == Reason::Signature {
             self.recent.push_back(sample);
             if self.recent.len() > MOST_RECENT {
                 self.recent.pop_front();
@@ -177,7 +178,7 @@ impl Detector {
         if self.attack.is_none() {
             self.baseline.settle(now_ns);
             self.busiest = self.busiest.max(self.most_of_one_source().map_or(0.0, |(_, count)| count as f64));
-        } else if passing.excess && self.ticks.is_multiple_of(SEARCH_EVERY) {
+        } else if passing.excess {
             self.ban_the_loudest(now_ns, tables, &mut events);
             self.search(now_ns, passing, &mut events);
         }
@@ -218,36 +219,32 @@ impl Detector {
 
     /// Looks for what unusual packets have in common.
     fn search(&mut self, now_ns: u64, passing: Pulse, events: &mut Vec<Event>) {
-        let unusual: Vec<&Sample> = self
-            .recent
-            .iter()
-            .rev()
-            .take_while(|sample| sample.time_ns + RECENT >= now_ns)
-            .filter(|sample| {
-                !sample.answers && !self.baseline.knows(sample.source) && !self.deployment.covers(sample)
-            })
-            .collect();
+        let strange = |sample: &&Sample| {
+            sample.time_ns + RECENT >= now_ns && !sample.answers && !self.baseline.knows(sample.source)
+        };
+        let (covered, unusual): (Vec<&Sample>, Vec<&Sample>) =
+            self.recent.iter().filter(strange).partition(|sample| self.deployment.covers(sample));
         let features: Vec<Features> = unusual.iter().map(|sample| sample.features).collect();
         let usual: Vec<Features> = self.baseline.samples().iter().map(|sample| sample.features).collect();
         let terms = Terms {
             most_usual: 0.0005,
-            most_alike: 0.02,
+            most_alike: 0.01,
             least_covered: (features.len() as f64 * LEAST_SHARE).max(20.0) as usize,
             least_lift: 10.0,
-            most_rules: 6,
+            most_rules: 8,
         };
         let expected = passing.usual * RECENT as f64 / 1e9;
-        for finding in mine::mine(&features, &usual, expected, &terms) {
-            let sources: HashSet<Key> = unusual
-                .iter()
-                .filter(|sample| finding.signature.matches(&sample.features))
-                .map(|sample| sample.source)
-                .collect();
-            if sources.len() < LEAST_SOURCES
-                || self.refused.iter().any(|(refused, _)| *refused == finding.signature)
-            {
-                continue;
-            }
+        let mut findings = mine::mine(&features, &usual, expected, &terms);
+        findings.retain(|finding| {
+            flows(&unusual, &finding.signature) >= LEAST_FLOWS
+                && !self.refused.iter().any(|(refused, _)| *refused == finding.signature)
+        });
+        let found: usize = findings.iter().map(|finding| finding.covered).sum();
+        let together = (covered.len() + found) as f64 / (covered.len() + unusual.len()).max(1) as f64;
+        if together < LEAST_TOGETHER {
+            return;
+        }
+        for finding in findings {
             let Some(number) = self.deployment.add(finding.signature.clone(), now_ns) else { break };
             self.changed = true;
             events.push(Event::Found {
@@ -305,6 +302,15 @@ impl Detector {
         image.write(&tables.signatures[start..start + HALF_WORDS as usize]);
         settings.signatures.store(if self.deployment.is_empty() { 0 } else { other });
     }
+}
+
+/// How many flows a signature covers.
+fn flows(samples: &[&Sample], signature: &Signature) -> usize {
+    let covered = samples.iter().filter(|sample| signature.matches(&sample.features));
+    covered
+        .map(|sample| (sample.source, sample.features.shorts[Short::SourcePort as usize]))
+        .collect::<HashSet<_>>()
+        .len()
 }
 
 /// Sets or clears what the kernel program is told to know.

@@ -47,6 +47,14 @@ enum Condition {
 }
 
 impl Condition {
+    /// Whether it is about where a packet goes, and not about the packet itself.
+    fn is_place(&self) -> bool {
+        match self {
+            Self::Octet(field, _) => *field == Octet::Service as usize,
+            Self::Short(field, _) => *field == Short::DestinationPort as usize,
+        }
+    }
+
     fn holds(&self, features: &Features) -> bool {
         match self {
             Self::Octet(field, set) => set.contains(features.octets[*field]),
@@ -74,6 +82,8 @@ const COMMON: f64 = 0.05;
 const NEARLY_ALL: f64 = 0.985;
 /// Most values of such a set.
 const MOST_VALUES: usize = 12;
+/// Ports that clients draw from begin here at the latest: as source ports they tell connections apart, not attacks.
+const EPHEMERAL: u16 = 32_768;
 
 /// Looks for rules that cover `now` and spare `usual`. `expected` is how many of `now` are usual ones.
 pub fn mine(now: &[Features], usual: &[Features], expected: f64, terms: &Terms) -> Vec<Finding> {
@@ -96,43 +106,107 @@ pub fn mine(now: &[Features], usual: &[Features], expected: f64, terms: &Terms) 
 fn one_rule(now: &[&Features], usual: &[Features], expected: f64, terms: &Terms) -> Option<Signature> {
     let mut signature = Signature::default();
     let mut positive: Vec<&Features> = now.to_vec();
-    let mut negative: Vec<&Features> = usual.iter().collect();
+    let mut spared = Spared::new(usual);
     // One usual packet stands for so many of those that came now.
     let scale = expected / usual.len().max(1) as f64;
     for _ in 0..MOST_CONDITIONS {
-        let safe = negative.len() as f64 <= terms.most_usual * usual.len() as f64;
-        if safe && !signature.is_empty() {
+        if !signature.is_empty() && spared.are_few_enough(&signature, terms) {
             break;
         }
-        let condition = best_condition(&positive, &negative, scale, &signature, terms.least_covered)?;
+        let condition = best_condition(&positive, &spared, scale, &signature, terms.least_covered)?;
         positive.retain(|features| condition.holds(features));
-        negative.retain(|features| condition.holds(features));
+        spared.narrow(&condition);
         condition.narrow(&mut signature);
     }
-    close(&mut signature, &positive);
-    is_safe(&signature, positive.len(), usual, scale, terms).then_some(signature)
+    close(&mut signature, &positive, &mut spared);
+    let often = positive.len() as f64 / (spared.hit.len() as f64 * scale + 0.5);
+    (spared.are_few_enough(&signature, terms) && often >= terms.least_lift).then_some(signature)
 }
+
+/// Usual packets, and those that a rule hits so far.
+struct Spared<'a> {
+    all: &'a [Features],
+    /// Those that it hits.
+    hit: Vec<&'a Features>,
+    /// Those that it would hit if it did not ask for a port or a service.
+    hit_elsewhere: Vec<&'a Features>,
+}
+
+/// Usual packets of one kind and for one port that say enough of this port's clients by themselves.
+const ENOUGH_OF_A_PORT: usize = 150;
+
+impl<'a> Spared<'a> {
+    fn new(all: &'a [Features]) -> Self {
+        Self { all, hit: all.iter().collect(), hit_elsewhere: all.iter().collect() }
+    }
+
+    fn narrow(&mut self, condition: &Condition) {
+        self.hit.retain(|features| condition.holds(features));
+        if !condition.is_place() {
+            self.hit_elsewhere.retain(|features| condition.holds(features));
+        }
+    }
+
+    /// Whether a rule spares what is usual: in all, and among packets of its kind. Of a port that hardly anybody uses
+    /// little is known: the clients of others then stand in for its own.
+    fn are_few_enough(&self, signature: &Signature, terms: &Terms) -> bool {
+        if self.hit.len() as f64 > terms.most_usual * self.all.len() as f64 {
+            return false;
+        }
+        let of_kind = |features: &&Features| {
+            [Octet::Protocol, Octet::Flags].iter().all(|field| {
+                let field = *field as usize;
+                signature.octets.get(&field).is_none_or(|set| set.contains(features.octets[field]))
+            })
+        };
+        let port = Short::DestinationPort as usize;
+        let (mut alike, mut alike_here) = (0, 0);
+        for features in self.all.iter().filter(of_kind) {
+            alike += 1;
+            let here = signature.shorts.get(&port).is_none_or(|ports| ports.contains(features.shorts[port]));
+            alike_here += usize::from(here);
+        }
+        if alike_here >= ENOUGH_OF_A_PORT {
+            self.hit.len() as f64 <= terms.most_alike * alike_here as f64
+        } else {
+            self.hit_elsewhere.len() as f64 <= (terms.most_alike * alike as f64).max(1.0)
+        }
+    }
+}
+
+/// How much a usual packet that is hit elsewhere counts, beside one that is hit.
+const ELSEWHERE: f64 = 0.2;
 
 /// The condition that tells most, if there is one that tells anything.
 fn best_condition(
     positive: &[&Features],
-    negative: &[&Features],
+    spared: &Spared<'_>,
     scale: f64,
     so_far: &Signature,
     least: usize,
 ) -> Option<Condition> {
+    let negatives = |condition: Option<&Condition>| {
+        let count = |packets: &[&Features]| {
+            packets.iter().filter(|features| condition.is_none_or(|condition| condition.holds(features))).count()
+        };
+        let elsewhere = match condition {
+            Some(condition) if condition.is_place() => spared.hit_elsewhere.len(),
+            _ => count(&spared.hit_elsewhere),
+        };
+        count(&spared.hit) as f64 + ELSEWHERE * elsewhere as f64
+    };
     // Usual packets weigh as if there were at least a tenth as many as others, however small the share of them.
-    let weight = scale.max(0.1 * positive.len() as f64 / negative.len().max(1) as f64);
+    let all = negatives(None);
+    let weight = scale.max(0.1 * positive.len() as f64 / all.max(1.0));
     let purity = |p: f64, n: f64| (p / (p + n * weight + 0.5)).log2();
-    let before = purity(positive.len() as f64, negative.len() as f64);
+    let before = purity(positive.len() as f64, all);
     let mut best: Option<(f64, Condition)> = None;
     for condition in candidates(positive, so_far) {
         let p = positive.iter().filter(|features| condition.holds(features)).count();
         if p < least {
             continue;
         }
-        let n = negative.iter().filter(|features| condition.holds(features)).count();
-        let gain = p as f64 * (purity(p as f64, n as f64) - before);
+        let gain = p as f64 * (purity(p as f64, negatives(Some(&condition))) - before);
         if gain > best.as_ref().map_or(1e-6, |(most, _)| *most) {
             best = Some((gain, condition));
         }
@@ -159,14 +233,19 @@ fn candidates(positive: &[&Features], so_far: &Signature) -> Vec<Condition> {
         if so_far.shorts.contains_key(&field) {
             continue;
         }
-        let ranked = ranked(positive.iter().map(|features| features.shorts[field]));
+        let mut ranked = ranked(positive.iter().map(|features| features.shorts[field]));
+        if field == Short::SourcePort as usize {
+            ranked.retain(|(port, _)| *port < EPHEMERAL);
+        }
         let common = ranked.iter().take_while(|(_, count)| *count >= least);
         conditions.extend(common.map(|(value, _)| Condition::Short(field, Ranges::one(*value, *value))));
         if let Some(values) = few_values(&ranked, positive.len()) {
             conditions.push(Condition::Short(field, values.iter().map(|value| (*value, *value)).collect()));
         }
-        let (first, last) = hull(positive.iter().map(|features| features.shorts[field]));
-        conditions.push(Condition::Short(field, Ranges::one(first, last)));
+        if field != Short::SourcePort as usize {
+            let (first, last) = hull(positive.iter().map(|features| features.shorts[field]));
+            conditions.push(Condition::Short(field, Ranges::one(first, last)));
+        }
     }
     conditions
 }
@@ -201,9 +280,8 @@ fn hull(values: impl Iterator<Item = u16>) -> (u16, u16) {
 /// Fields that a rule is closed over: those that a tool sets and keeps.
 const CLOSED_OCTETS: [Octet; 6] =
     [Octet::Protocol, Octet::Service, Octet::Flags, Octet::Form, Octet::Oddity, Octet::TcpHeader];
-const CLOSED_SHORTS: [Short; 6] = [
+const CLOSED_SHORTS: [Short; 5] = [
     Short::DestinationPort,
-    Short::SourcePort,
     Short::Length,
     Short::Window,
     Short::Options,
@@ -213,45 +291,24 @@ const CLOSED_SHORTS: [Short; 6] = [
 const ENOUGH_TO_CLOSE: usize = 60;
 
 /// Adds what all covered packets share.
-fn close(signature: &mut Signature, covered: &[&Features]) {
+fn close(signature: &mut Signature, covered: &[&Features], spared: &mut Spared<'_>) {
     if covered.len() < ENOUGH_TO_CLOSE {
         return;
     }
     for field in CLOSED_OCTETS.map(|octet| octet as usize) {
         let ranked = ranked(covered.iter().map(|features| u16::from(features.octets[field])));
         if let (false, [(value, _)]) = (signature.octets.contains_key(&field), &ranked[..]) {
-            signature.octets.insert(field, [*value as u8].into_iter().collect());
+            let condition = Condition::Octet(field, [*value as u8].into_iter().collect());
+            spared.narrow(&condition);
+            condition.narrow(signature);
         }
     }
     for field in CLOSED_SHORTS.map(|short| short as usize) {
         let ranked = ranked(covered.iter().map(|features| features.shorts[field]));
         if let (false, [(value, _)]) = (signature.shorts.contains_key(&field), &ranked[..]) {
-            signature.shorts.insert(field, Ranges::one(*value, *value));
+            let condition = Condition::Short(field, Ranges::one(*value, *value));
+            spared.narrow(&condition);
+            condition.narrow(signature);
         }
     }
-}
-
-/// Whether a rule spares what is usual: in all, and among packets of its kind.
-fn is_safe(signature: &Signature, covered: usize, usual: &[Features], scale: f64, terms: &Terms) -> bool {
-    let hits = usual.iter().filter(|features| signature.matches(features)).count();
-    if hits as f64 > terms.most_usual * usual.len() as f64 {
-        return false;
-    }
-    let often = covered as f64 / (hits as f64 * scale + 0.5);
-    if often < terms.least_lift {
-        return false;
-    }
-    // Of a port that hardly anybody uses little is known: clients of other ports stand in for those of this one.
-    let mut elsewhere = signature.clone();
-    elsewhere.shorts.remove(&(Short::DestinationPort as usize));
-    elsewhere.octets.remove(&(Octet::Service as usize));
-    let kind = |features: &&Features| {
-        [Octet::Protocol, Octet::Flags].iter().all(|field| {
-            let field = *field as usize;
-            signature.octets.get(&field).is_none_or(|set| set.contains(features.octets[field]))
-        })
-    };
-    let alike = usual.iter().filter(kind).count();
-    let hits = usual.iter().filter(|features| elsewhere.matches(features)).count();
-    hits as f64 <= (terms.most_alike * alike as f64).max(1.0)
 }

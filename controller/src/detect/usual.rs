@@ -1,16 +1,16 @@
 //! How many packets usually come, and whether those that come now are more.
 //!
-//! Mean and spread of windows of 100 ms and of 1 s are kept as exponentially weighted moving averages, slowly, and
+//! Mean and spread of windows of 50 ms and of 1 s are kept as exponentially weighted moving averages, slowly, and
 //! only in calm times: what an attack brings is no habit. A rise that is too slow for the windows is seen by a
 //! cumulative sum (Page, "Continuous inspection schemes", Biometrika 1954).
 
-/// Windows of 100 ms in a second.
-const WINDOWS: usize = 10;
+/// Windows of 50 ms in a second.
+const WINDOWS: usize = 20;
 /// How fast the averages follow in calm times: by this share of the difference a second.
 const FOLLOW: f64 = 1.0 / 60.0;
 /// Packets/s that are always usual: below, nothing is an attack.
 const FLOOR: f64 = 100.0;
-/// How often the usual rate makes an attack, seen over 200 ms and over a second.
+/// How often the usual rate makes an attack, seen over 100 ms and over a second.
 const SUDDEN: f64 = 2.5;
 const SUSTAINED: f64 = 1.8;
 /// Spreads above the mean that chance may bring.
@@ -33,7 +33,7 @@ pub struct Usual {
 /// How the rate of now stands against the usual one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pulse {
-    /// Over the last 200 ms.
+    /// Over the last 100 ms.
     pub now: f64,
     /// Usually.
     pub usual: f64,
@@ -44,7 +44,7 @@ pub struct Pulse {
 }
 
 impl Usual {
-    /// Takes the rate of the last 100 ms. In times that are not `calm` it is compared, and not learnt.
+    /// Takes the rate of the last 50 ms. In times that are not `calm` it is compared, and not learnt.
     pub fn take(&mut self, rate: f64, calm: bool) -> Pulse {
         self.recent[(self.windows % WINDOWS as u64) as usize] = rate;
         self.windows += 1;
@@ -52,7 +52,7 @@ impl Usual {
         if self.windows <= WINDOWS as u64 {
             // The first second has nothing to be held against.
             self.mean = second;
-            self.variance = second.max(1.0) * 10.0;
+            self.variance = second.max(1.0) * WINDOWS as f64;
             return Pulse { now: rate, usual: self.mean, excess: false, back: true };
         }
         let last = (self.windows as usize - 1) % WINDOWS;
@@ -94,7 +94,7 @@ mod tests {
 
     fn settled() -> Usual {
         let mut usual = Usual::default();
-        for window in 0..600 {
+        for window in 0..1_200 {
             assert!(!usual.take(sway(window, 300.0), true).excess, "window {window}");
         }
         usual
@@ -110,27 +110,27 @@ mod tests {
     #[test]
     fn a_threefold_rate_is_seen_within_a_second() {
         let mut usual = settled();
-        assert!((0..10).any(|window| usual.take(sway(window, 900.0), true).excess));
+        assert!((0..20).any(|window| usual.take(sway(window, 900.0), true).excess));
     }
 
     #[test]
     fn a_slow_ramp_is_seen() {
         let mut usual = settled();
-        let seen = (0..700).find(|window| {
-            let rate = 300.0 + 50.0 * 100_f64.powf(*window as f64 / 700.0);
+        let seen = (0..1_400).find(|window| {
+            let rate = 300.0 + 50.0 * 100_f64.powf(*window as f64 / 1_400.0);
             usual.take(rate, true).excess
         });
-        assert!(seen.is_some_and(|window| window < 400), "{seen:?}");
+        assert!(seen.is_some_and(|window| window < 800), "{seen:?}");
     }
 
     #[test]
     fn an_attack_is_not_learnt() {
         let mut usual = settled();
-        for _ in 0..6_000 {
+        for _ in 0..12_000 {
             usual.take(5_000.0, false);
         }
         assert!(usual.take(5_000.0, false).usual < 400.0);
-        for window in 0..20 {
+        for window in 0..40 {
             usual.take(sway(window, 300.0), false);
         }
         assert!(usual.take(300.0, false).back);
