@@ -20,6 +20,7 @@ use super::{
     link::{self, Attachment},
     log::LogReader,
     pins::Pins,
+    samples::SampleReader,
     preflight::preflight,
     test_run::{self, Judged},
 };
@@ -121,6 +122,11 @@ impl Kernel {
     /// The events; can be asked for once.
     pub fn take_events(&mut self) -> anyhow::Result<EventReader> {
         EventReader::new(take_map(&mut self.ebpf, "EVENTS")?)
+    }
+
+    /// The samples; can be asked for once.
+    pub fn take_samples(&mut self) -> anyhow::Result<SampleReader> {
+        SampleReader::new(take_map(&mut self.ebpf, "SAMPLES")?)
     }
 
     /// The program's own log; can be asked for once.
