@@ -7,8 +7,10 @@ use std::{
 
 use super::{
     change::{Change, Origin},
-    filter::{Filter, Refusal, expiry, unix_seconds},
+    expiry::{expiry, unix_seconds},
+    filter::Filter,
     lifelines::Danger,
+    refusal::Refusal,
 };
 use crate::{
     api::{ImportProblem, ImportReport, ListName},
