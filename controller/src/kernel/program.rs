@@ -1,6 +1,7 @@
 //! The program and its maps in the kernel.
 
 use std::{
+    fs::File,
     os::fd::{AsFd as _, BorrowedFd},
     path::Path,
     sync::Arc,
@@ -13,6 +14,7 @@ use aya::{
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use floodwall_common::wire::{Reason, Verdict};
+use nix::fcntl::Flock;
 
 use super::{
     counters::{Counters, ReasonTotals},
@@ -41,6 +43,8 @@ pub struct Kernel {
     counters: Counters,
     pins: Option<Pins>,
     capacity: Capacity,
+    /// Keeps others off what is pinned.
+    _lock: Option<Flock<File>>,
 }
 
 /// What the kernel program made of a frame that was shown to it by [`Kernel::judge`].
@@ -57,12 +61,14 @@ impl Kernel {
     pub fn load(bpffs: Option<&Path>, capacity: Capacity) -> anyhow::Result<Self> {
         preflight(bpffs)?;
         let pins = bpffs.map(Pins::new);
+        let mut lock = None;
         let mut loader = EbpfLoader::new();
         loader
             .map_max_entries("PREFIX_LINES", capacity.prefix_lines())
             .map_max_entries("SOURCES", capacity.source_sets());
         if let Some(pins) = &pins {
             pins.create(&capacity)?;
+            lock = Some(pins.lock()?);
             for name in SHARED_MAPS.into_iter().chain(OTHER_MAPS) {
                 loader.map_pin_path(name, pins.maps(&capacity).join(name));
             }
@@ -78,7 +84,7 @@ impl Kernel {
         )?;
         let tables = Arc::new(map_tables(&mut ebpf, &capacity)?);
         let counters = Counters::new(take_map(&mut ebpf, "COUNTERS")?)?;
-        let kernel = Self { ebpf, tables, counters, pins, capacity };
+        let kernel = Self { ebpf, tables, counters, pins, capacity, _lock: lock };
         Ok(kernel)
     }
 

@@ -31,10 +31,12 @@ impl Filter {
         note: Option<String>,
         lifelines: Option<&Lifelines>,
     ) -> Result<AddResponse, Refusal> {
-        if list == ListName::Block
-            && let Some(lifelines) = lifelines
-        {
-            refuse_dangers(wanted, lifelines)?;
+        if let Some(lifelines) = lifelines {
+            match list {
+                ListName::Block => refuse_dangers(wanted, lifelines)?,
+                // To let everything in is as grave as to let nothing in; the host's own addresses are not.
+                ListName::Allow => refuse_dangers(wanted, &Lifelines::default())?,
+            }
         }
         let mut books = self.books.lock();
         let since = unix_seconds(SystemTime::now());
@@ -93,33 +95,29 @@ impl Filter {
     /// Takes prefixes off a list, whoever wanted them: all or none. Returns how many.
     pub fn remove(&self, list: ListName, prefixes: &[Prefix]) -> Result<u64, Refusal> {
         let mut books = self.books.lock();
-        {
-            let table = self.table.lock();
-            if let Some(missing) = prefixes.iter().find(|prefix| table.get(list.into(), **prefix).is_none()) {
-                let why = match table.covering(missing.address()).find(|found| found.list == List::from(list))
-                {
-                    Some(found) => format!("; {} is, and covers it", found.prefix),
-                    None => String::new(),
-                };
-                return Err(Refusal::NotFound(format!(
-                    "{missing} is not in the {}list{why}",
-                    List::from(list)
-                )));
-            }
+        let changes = prefixes.iter().map(|prefix| self.removal(list, *prefix)).collect::<Result<_, _>>()?;
+        self.take_back(&mut books, changes)
+    }
+
+    /// The change that takes a prefix off a list, if it is there.
+    fn removal(&self, list: ListName, prefix: Prefix) -> Result<Change, Refusal> {
+        let table = self.table.lock();
+        if let Some(listed) = table.get(list.into(), prefix) {
+            return Ok(Change::Remove { list, prefix, imports: listed.owner & !Origin::HAND.bit() });
         }
-        self.take_back(
-            &mut books,
-            prefixes.iter().map(|prefix| Change::Remove { list, prefix: *prefix }).collect(),
-        )
+        let why = match table.covering(prefix.address()).find(|found| found.list == List::from(list)) {
+            Some(found) => format!("; {} is, and covers it", found.prefix),
+            None => String::new(),
+        };
+        Err(Refusal::NotFound(format!("{prefix} is not in the {}list{why}", List::from(list))))
     }
 
     /// Applies removals to disk, then to the tables: should the disk fail, nothing has changed.
     fn take_back(&self, books: &mut Books, changes: Vec<Change>) -> Result<u64, Refusal> {
-        let noted: Vec<_> = changes.clone();
-        books.store.append(&noted).context("writing the journal")?;
+        books.store.append(&changes).context("writing the journal")?;
         let mut removed = 0;
         for change in &changes {
-            if let Change::Remove { list, prefix } = change {
+            if let Change::Remove { list, prefix, .. } = change {
                 match prefixes::change(&self.table, grace, |table| table.remove((*list).into(), *prefix)) {
                     Ok(()) => removed += 1,
                     // A prefix that was named twice.

@@ -30,7 +30,7 @@ impl Filter {
         // A prefix that an import wants, too, stays listed on its account.
         let mut expired = changes.len() as u64;
         changes.retain(|change| {
-            let Change::Remove { list, prefix } = change else { return true };
+            let Change::Remove { list, prefix, .. } = change else { return true };
             match self.table.lock().leave((*list).into(), *prefix, Origin::HAND.bit()) {
                 Ok(_) | Err(TableError::NotThere { .. }) => true,
                 Err(error) => {

@@ -22,7 +22,7 @@ use crate::{
     config::Config,
     store::Store,
     tables::{
-        Capacity, SharedTables,
+        Capacity, Prefix, SharedTables,
         memory::grace_period,
         prefixes::{self, Changes, List, Listed, PrefixTable},
     },
@@ -104,7 +104,7 @@ impl Filter {
             if record.expires.is_some_and(|at| at <= now) {
                 continue;
             }
-            let prefixes = books.store.load_import(origin)?;
+            let prefixes = books.load_import(origin)?;
             info!(name = record.name, prefixes = prefixes.len(), "import restored");
             wanted[List::Block as usize].extend(prefixes.into_iter().map(|prefix| (prefix, origin.bit())));
         }
@@ -148,6 +148,13 @@ impl Books {
         changes.iter().for_each(|change| self.records.apply(change));
         self.snapshot_if_due();
         Ok(())
+    }
+
+    /// The prefixes of an import that are in force on its account.
+    pub(super) fn load_import(&self, origin: Origin) -> anyhow::Result<Vec<Prefix>> {
+        let mut prefixes = self.store.load_import(origin)?;
+        prefixes.retain(|prefix| !self.records.is_withheld(origin, *prefix));
+        Ok(prefixes)
     }
 
     pub(super) fn snapshot_if_due(&mut self) {

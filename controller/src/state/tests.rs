@@ -1,16 +1,18 @@
 //! The state as a whole, over tables in memory and a store in a directory of its own.
 
 use std::{
+    path::Path,
     sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
 
+use floodwall_common::{prefix::Address, source};
 use tempfile::TempDir;
 
-use super::Filter;
+use super::{Filter, ImportOptions};
 use crate::{
-    api::ListName,
+    api::{Limit, LimitChange, ListName},
     config::Config,
     store::Store,
     tables::{Capacity, Prefix, SharedTables},
@@ -21,10 +23,30 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn filter() -> (Arc<Filter>, TempDir) {
     let directory = tempfile::tempdir().expect("a directory");
+    (open(directory.path()), directory)
+}
+
+/// What a start with this state directory brings into force.
+fn open(directory: &Path) -> Arc<Filter> {
     let config = Config { capacity: Capacity { prefixes: 10_000, sources: 1_024 }, ..Config::default() };
     let tables = Arc::new(SharedTables::in_memory(&config.capacity).expect("memory"));
-    let (store, records) = Store::open(directory.path()).expect("an empty store");
-    (Arc::new(Filter::open(tables, store, records, &config).expect("an empty state")), directory)
+    let (store, records) = Store::open(directory).expect("a sound store");
+    Arc::new(Filter::open(tables, store, records, &config).expect("a sound state"))
+}
+
+fn import(filter: &Filter, text: &str) {
+    let options = ImportOptions {
+        name: "list".to_owned(),
+        skip_bad: false,
+        replace: false,
+        lifetime: None,
+        lifelines: None,
+    };
+    filter.import(text.as_bytes(), &options, &mut |_| ()).expect("a sound list");
+}
+
+fn blocked(filter: &Filter) -> Vec<String> {
+    filter.page(ListName::Block, None, 100).entries.into_iter().map(|entry| entry.prefix).collect()
 }
 
 fn prefix(text: &str) -> Prefix {
@@ -55,4 +77,61 @@ fn questions_and_changes_at_the_same_time_do_not_stop_each_other() {
     for _ in work {
         finished.recv_timeout(PATIENCE).expect("one waits for another for ever");
     }
+}
+
+/// Charges SYNs to a source until one is over the limit; says how many were not.
+fn syns_until_over(filter: &Filter) -> u64 {
+    let cost = source::Charge { bytes: 60, syn: true };
+    let charge = || {
+        let settings = &filter.tables.settings[0];
+        source::charge(
+            &*filter.tables,
+            settings,
+            Address::v4(0xcb00_7107),
+            cost,
+            filter.tables.settings[0].clock.load(),
+        )
+    };
+    (0..10_000).take_while(|_| charge() == Some(source::Standing::Within)).count() as u64
+}
+
+fn limit_syns(filter: &Filter, rate: u64, burst: u64) {
+    let change = LimitChange { packets: None, syn: Some(Some(Limit { rate, burst })) };
+    filter.set_limits(change).expect("a limit that the tables can hold");
+}
+
+#[test]
+fn a_change_of_a_limit_leaves_a_source_what_it_has_not_used_up() {
+    for (old, new) in [((1, 10), (1_000, 1_000)), ((1_000, 1_000), (5, 100)), ((100, 400), (100, 800))] {
+        let (filter, _directory) = filter();
+        // The clock stands still, so that nothing is filled up meanwhile.
+        filter.tables.settings[0].clock.store(1_000_000_000_000);
+        limit_syns(&filter, old.0, old.1);
+        assert_eq!(syns_until_over(&filter), old.1, "{old:?}");
+        limit_syns(&filter, new.0, new.1);
+        let left = new.1.saturating_sub(old.1);
+        assert!(syns_until_over(&filter).abs_diff(left) <= 1, "{old:?} -> {new:?}");
+    }
+}
+
+#[test]
+fn what_was_taken_off_an_import_stays_off_until_it_is_imported_again() {
+    let (filter, directory) = filter();
+    import(&filter, "198.51.100.1\n198.51.100.2\n");
+    filter.remove(ListName::Block, &[prefix("198.51.100.1/32")]).expect("removed");
+    let mut books = filter.books.lock();
+    let records = books.records.clone();
+    books.store.snapshot(&records).expect("a snapshot");
+    drop(books);
+    drop(filter);
+    let filter = open(directory.path());
+    assert_eq!(blocked(&filter), ["198.51.100.2/32"], "after a restart");
+    import(&filter, "198.51.100.3\n");
+    drop(filter);
+    let filter = open(directory.path());
+    assert_eq!(blocked(&filter), ["198.51.100.2/32", "198.51.100.3/32"], "the import has got another prefix");
+    import(&filter, "198.51.100.1\n");
+    drop(filter);
+    let filter = open(directory.path());
+    assert_eq!(blocked(&filter), ["198.51.100.1/32", "198.51.100.2/32", "198.51.100.3/32"]);
 }
