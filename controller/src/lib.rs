@@ -9,6 +9,7 @@
 //! machine, [`lists`] reads public blocklists, [`config`] the configuration file.
 
 pub mod api;
+mod claim;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{Seek as _, SeekFrom, Write as _},
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -196,28 +197,34 @@ fn a_full_disk_refuses_changes_and_leaves_all_as_it_was() -> anyhow::Result<()> 
         host.ok(&["block", "add", "203.0.113.0/24", "--note", &"x".repeat(note as usize)])?;
         Ok(fs::metadata(&journal)?.len())
     };
-    let line = add(600)?.abs_diff(add(600)?);
-    let mut length = fs::metadata(&journal)?.len();
-    while block - length % block > 2 * line || block - length % block < line {
-        length = add(600)?;
+    let line = add(0)?.abs_diff(add(0)?);
+    let mut room = block - add(0)? % block;
+    while room < line + 20 || room > line + 900 {
+        room = block - add(0)? % block;
     }
-    add(block - length % block - line + 600 - 20)?;
+    add(room - line - 20)?;
     let filler = state.join("filler");
     let mut full = fs::File::create(&filler)?;
-    while std::io::Write::write_all(&mut full, &[0; 4_096]).is_ok() {}
+    while full.write_all(&[0; 4_096]).is_ok() {}
     let length = full.metadata()?.len();
-    for left in [1, 0] {
-        full.set_len(length - left * block)?;
+    full.set_len(length - block)?;
+    let refused = |what: &str| -> anyhow::Result<()> {
         let output = import(&two)?;
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && said.contains("No space left"), "{left} blocks left: {said}");
-        assert_eq!(host.ok(&["block", "export"])?, before, "{left} blocks left");
-    }
+        assert!(!output.status.success() && said.contains("No space left"), "{what}: {said}");
+        assert_eq!(host.ok(&["block", "export"])?, before, "{what}");
+        Ok(())
+    };
+    refused("no room for the line")?;
+    full.seek(SeekFrom::End(0))?;
+    full.write_all(&[0; 4_096])?;
+    refused("no room for the file")?;
     let long = "y".repeat(900);
     let (_, said) = host.fails(&["block", "add", "192.0.2.128/25", "--note", &long])?;
     assert!(said.contains("No space left"), "{said}");
     assert_eq!(host.ok(&["block", "export"])?, before);
     host.end(Signal::SIGKILL)?;
+    drop(full);
     fs::remove_file(&filler)?;
     host.launch()?;
     assert_eq!(host.ok(&["block", "export"])?, before, "after a restart");

@@ -1,6 +1,9 @@
 //! Ethernet and VLAN tags.
 
-use crate::frame::{Frame, Header};
+use crate::{
+    branchless::at_most,
+    frame::{Frame, Header},
+};
 
 /// EtherType of IPv4.
 pub(super) const IPV4: u16 = 0x0800;
@@ -28,4 +31,10 @@ pub(super) fn parse<F: Frame>(frame: &F) -> Option<(u16, u32)> {
     }
     let ether_type = frame.header::<4>(ETHERNET + TAG)?.be16(2);
     Some((ether_type, ETHERNET + 2 * TAG))
+}
+
+/// 1 if what starts at `offset` stood behind a VLAN tag, else 0.
+#[inline(always)]
+pub(super) fn tagged(offset: u32) -> u8 {
+    (1 ^ at_most(offset, ETHERNET)) as u8
 }

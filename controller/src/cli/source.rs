@@ -86,6 +86,8 @@ mod tests {
             packet_tokens: Some(0),
             syn_tokens: None,
             idle_seconds: Some(0.25),
+            known: true,
+            banned_seconds: None,
         };
         assert_eq!(
             text(&report),

@@ -8,9 +8,9 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use floodwall_common::wire::ABI_VERSION;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 
-use crate::tables::Capacity;
+use crate::{claim::claim, tables::Capacity};
 
 /// A directory on bpffs that belongs to one daemon.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl Pins {
     pub(super) fn lock(&self) -> anyhow::Result<Flock<File>> {
         let root = self.root.display();
         let directory = File::open(&self.root).with_context(|| format!("opening {root}"))?;
-        Flock::lock(directory, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
+        claim(directory).map_err(|error| {
             anyhow!(error)
                 .context(format!("another floodwall pins below {root}; stop it, or name another --bpffs"))
         })

@@ -1,6 +1,7 @@
 //! The program and its maps in the kernel.
 
 use std::{
+    collections::HashMap,
     fs::File,
     os::fd::{AsFd as _, BorrowedFd},
     path::Path,
@@ -27,14 +28,43 @@ use super::{
 use crate::{
     host::Interface,
     options::Mode,
-    tables::{Capacity, SharedTables},
+    tables::{Capacity, SharedTables, Table},
 };
 
 /// What `build.rs` made of `filter-ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/floodwall-filter"));
 const PROGRAM: &str = "floodwall";
-const SHARED_MAPS: [&str; 5] = ["SETTINGS", "PREFIX_ROOTS", "PREFIX_BITMAPS", "PREFIX_LINES", "SOURCES"];
-const OTHER_MAPS: [&str; 3] = ["COUNTERS", "EVENT_METER", "EVENTS"];
+const OTHER_MAPS: [&str; 10] = [
+    "REASON_COUNTS",
+    "MONITOR_COUNTS",
+    "RULE_COUNTS",
+    "SIGNATURE_COUNTS",
+    "SERVICE_COUNTS",
+    "SAMPLE_METER",
+    "EVENT_METER",
+    "EVENTS",
+    "BANS",
+    "SAMPLES",
+];
+
+/// The name that the program knows a shared table by.
+const fn map_name(table: Table) -> &'static str {
+    match table {
+        Table::Settings => "SETTINGS",
+        Table::PrefixRoots => "PREFIX_ROOTS",
+        Table::PrefixBitmaps => "PREFIX_BITMAPS",
+        Table::PrefixLines => "PREFIX_LINES",
+        Table::Sources => "SOURCES",
+        Table::Aggregates => "AGGREGATES",
+        Table::Ports => "PORTS",
+        Table::Destinations => "DESTINATIONS",
+        Table::Services => "SERVICES",
+        Table::Rules => "RULES",
+        Table::Signatures => "SIGNATURES",
+        Table::Flows => "FLOWS",
+        Table::Fragments => "FRAGMENTS",
+    }
+}
 
 /// The program, verified and loaded, with its maps.
 pub struct Kernel {
@@ -69,7 +99,7 @@ impl Kernel {
         if let Some(pins) = &pins {
             pins.create(&capacity)?;
             lock = Some(pins.lock()?);
-            for name in SHARED_MAPS.into_iter().chain(OTHER_MAPS) {
+            for name in Table::ALL.map(map_name).into_iter().chain(OTHER_MAPS) {
                 loader.map_pin_path(name, pins.maps(&capacity).join(name));
             }
         }
@@ -83,7 +113,7 @@ impl Kernel {
             "the kernel's verifier refuses the program; please report this with your kernel version",
         )?;
         let tables = Arc::new(map_tables(&mut ebpf, &capacity)?);
-        let counters = Counters::new(take_map(&mut ebpf, "COUNTERS")?)?;
+        let counters = Counters::new(take_map(&mut ebpf, "REASON_COUNTS")?)?;
         let kernel = Self { ebpf, tables, counters, pins, capacity, _lock: lock };
         Ok(kernel)
     }
@@ -149,7 +179,7 @@ impl Kernel {
         let program = self.program()?;
         let options = TestRunOptions { data_in: Some(frame), ..TestRunOptions::default() };
         let value = program.test_run(options).context("showing a frame to the kernel program")?.return_value;
-        let reason = Reason::from_index(value >> 8)
+        let reason = Reason::from_index(value >> 8 & 0x1f)
             .ok_or_else(|| anyhow!("the kernel program answered {value:#x}, which names no reason"))?;
         Ok(Judged { verdict: reason.verdict(), reason })
     }
@@ -178,20 +208,13 @@ fn take_map(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<Map> {
 }
 
 fn map_tables(ebpf: &mut Ebpf, capacity: &Capacity) -> anyhow::Result<SharedTables> {
-    let mut array = |name: &str| -> anyhow::Result<MapData> {
-        match take_map(ebpf, name)? {
-            Map::Array(data) => Ok(data),
-            other => bail!("map `{name}` is {other:?}, not an array"),
-        }
-    };
-    let [settings, roots, bitmaps, lines, sources] = SHARED_MAPS.map(&mut array);
-    SharedTables::mapped(
-        capacity,
-        settings?.fd().as_fd(),
-        roots?.fd().as_fd(),
-        bitmaps?.fd().as_fd(),
-        lines?.fd().as_fd(),
-        sources?.fd().as_fd(),
-    )
-    .context("mapping the BPF maps into memory")
+    let maps = Table::ALL
+        .into_iter()
+        .map(|table| match take_map(ebpf, map_name(table))? {
+            Map::Array(map) => Ok((table, map)),
+            other => bail!("map `{}` is {other:?}, not an array", map_name(table)),
+        })
+        .collect::<anyhow::Result<HashMap<Table, MapData>>>()?;
+    SharedTables::mapped(capacity, |table| maps[&table].fd().as_fd())
+        .context("mapping the BPF maps into memory")
 }

@@ -7,12 +7,11 @@ use std::{
     time::Duration,
 };
 
-use floodwall_common::{prefix::Address, source};
 use tempfile::TempDir;
 
 use super::{Filter, ImportOptions};
 use crate::{
-    api::{Limit, LimitChange, ListName},
+    api::ListName,
     config::Config,
     store::Store,
     tables::{Capacity, Prefix, SharedTables},
@@ -76,41 +75,6 @@ fn questions_and_changes_at_the_same_time_do_not_stop_each_other() {
     }
     for _ in work {
         finished.recv_timeout(PATIENCE).expect("one waits for another for ever");
-    }
-}
-
-/// Charges SYNs to a source until one is over the limit; says how many were not.
-fn syns_until_over(filter: &Filter) -> u64 {
-    let cost = source::Charge { bytes: 60, syn: true };
-    let charge = || {
-        let settings = &filter.tables.settings[0];
-        source::charge(
-            &*filter.tables,
-            settings,
-            Address::v4(0xcb00_7107),
-            cost,
-            filter.tables.settings[0].clock.load(),
-        )
-    };
-    (0..10_000).take_while(|_| charge() == Some(source::Standing::Within)).count() as u64
-}
-
-fn limit_syns(filter: &Filter, rate: u64, burst: u64) {
-    let change = LimitChange { packets: None, syn: Some(Some(Limit { rate, burst })) };
-    filter.set_limits(change).expect("a limit that the tables can hold");
-}
-
-#[test]
-fn a_change_of_a_limit_leaves_a_source_what_it_has_not_used_up() {
-    for (old, new) in [((1, 10), (1_000, 1_000)), ((1_000, 1_000), (5, 100)), ((100, 400), (100, 800))] {
-        let (filter, _directory) = filter();
-        // The clock stands still, so that nothing is filled up meanwhile.
-        filter.tables.settings[0].clock.store(1_000_000_000_000);
-        limit_syns(&filter, old.0, old.1);
-        assert_eq!(syns_until_over(&filter), old.1, "{old:?}");
-        limit_syns(&filter, new.0, new.1);
-        let left = new.1.saturating_sub(old.1);
-        assert!(syns_until_over(&filter).abs_diff(left) <= 1, "{old:?} -> {new:?}");
     }
 }
 

@@ -21,12 +21,13 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow, bail};
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use self::journal::Journal;
 use crate::{
+    claim::claim,
     state::{Change, Origin, Records},
     tables::Prefix,
 };
@@ -158,7 +159,7 @@ impl Store {
 fn lock(directory: &Path) -> anyhow::Result<Flock<File>> {
     let path = directory.join("lock");
     let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
+    claim(file).map_err(|error| {
         anyhow!(
             "another floodwall uses the state directory {} ({error}); stop it, or name another --state-dir",
             directory.display()
