@@ -16,6 +16,7 @@ use aya::{
 };
 use floodwall_common::wire::{Reason, Verdict};
 use nix::fcntl::Flock;
+use tracing::warn;
 
 use super::{
     counters::{Counters, ReasonTotals},
@@ -200,6 +201,18 @@ impl Kernel {
             .ok_or_else(|| anyhow!("the program is gone"))?
             .try_into()
             .context("the program is not an XDP program")
+    }
+}
+
+/// A start that failed before anything was attached leaves nothing pinned: the maps are large.
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        if let Some(pins) = &self.pins
+            && pins.interfaces().is_ok_and(|interfaces| interfaces.is_empty())
+            && let Err(error) = pins.remove_all()
+        {
+            warn!(%error, "maps that nothing uses could not be removed");
+        }
     }
 }
 
