@@ -12,9 +12,8 @@ use anyhow::{Context as _, anyhow, bail};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Map, MapData},
-    programs::{TestRun as _, TestRunOptions, Xdp},
+    programs::Xdp,
 };
-use floodwall_common::wire::{Reason, Verdict};
 use nix::fcntl::Flock;
 use tracing::warn;
 
@@ -25,6 +24,7 @@ use super::{
     log::LogReader,
     pins::Pins,
     preflight::preflight,
+    test_run::{self, Judged},
 };
 use crate::{
     host::Interface,
@@ -76,15 +76,6 @@ pub struct Kernel {
     capacity: Capacity,
     /// Keeps others off what is pinned.
     _lock: Option<Flock<File>>,
-}
-
-/// What the kernel program made of a frame that was shown to it by [`Kernel::judge`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Judged {
-    /// What would happen to it.
-    pub verdict: Verdict,
-    /// Why.
-    pub reason: Reason,
 }
 
 impl Kernel {
@@ -174,15 +165,11 @@ impl Kernel {
 
     /// Shows one frame to the program, which judges it as it would on an interface (`BPF_PROG_TEST_RUN`).
     ///
-    /// The clock in the settings must be set: that is what makes the program tell its reason. A frame shorter
-    /// than an Ethernet header is refused by the kernel.
+    /// The clock in the settings must be set: that is what makes the program tell its reason. The kernel refuses
+    /// frames shorter than [`SHORTEST_FRAME`](super::SHORTEST_FRAME), and longer than
+    /// [`LONGEST_FRAME`](super::LONGEST_FRAME).
     pub fn judge(&self, frame: &[u8]) -> anyhow::Result<Judged> {
-        let program = self.program()?;
-        let options = TestRunOptions { data_in: Some(frame), ..TestRunOptions::default() };
-        let value = program.test_run(options).context("showing a frame to the kernel program")?.return_value;
-        let reason = Reason::from_index(value >> 8 & 0x1f)
-            .ok_or_else(|| anyhow!("the kernel program answered {value:#x}, which names no reason"))?;
-        Ok(Judged { verdict: reason.verdict(), reason })
+        test_run::judge(self.program_fd()?, frame)
     }
 
     /// The program, for whoever wants to run it by other means.
