@@ -9,13 +9,13 @@ use aya_ebpf::{
 use floodwall_common::{
     parse::Packet,
     tables::Tables,
-    wire::{BITMAP_WORDS, Counter, EventMeter, Line, ROOT_SLOTS, Reason, Settings, SourceSet, Word},
+    wire::{BITMAP_WORDS, Counter, EventMeter, Line, ROOTS, Reason, Settings, SourceSet, Word},
 };
 
 #[map]
 static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
-static PREFIX_ROOTS: Array<Word> = Array::with_max_entries(4 * ROOT_SLOTS, BPF_F_MMAPABLE);
+static PREFIX_ROOTS: Array<Word> = Array::with_max_entries(2 * ROOTS, BPF_F_MMAPABLE);
 #[map]
 static PREFIX_BITMAPS: Array<Word> = Array::with_max_entries(4 * BITMAP_WORDS, BPF_F_MMAPABLE);
 #[map]

@@ -8,7 +8,7 @@ use floodwall_common::{
 };
 
 use super::{
-    capacity::{Capacity, PREFIX_BITMAP_WORDS, PREFIX_ROOT_SLOTS},
+    capacity::{Capacity, PREFIX_BITMAP_WORDS, PREFIX_ROOTS},
     memory::{Region, coarse_clock},
 };
 
@@ -20,11 +20,11 @@ use super::{
 pub struct SharedTables {
     /// One element.
     pub settings: Region<Settings>,
-    /// Two halves of two families of slots; see [`root_base`](floodwall_common::wire::root_base).
+    /// Two halves of the roots of both families; see [`root_base`](floodwall_common::wire::root_base).
     pub prefix_roots: Region<Word>,
     /// Two halves of two families of bits; see [`bitmap_base`](floodwall_common::wire::bitmap_base).
     pub prefix_bitmaps: Region<Word>,
-    /// Nodes and tails of the prefix table.
+    /// All that roots of the prefix table refer to.
     pub prefix_lines: Region<Line>,
     /// Sets of the source table; a power of two.
     pub sources: Region<SourceSet>,
@@ -35,7 +35,7 @@ impl SharedTables {
     pub fn in_memory(capacity: &Capacity) -> io::Result<Self> {
         let tables = Self {
             settings: Region::in_memory(1)?,
-            prefix_roots: Region::in_memory(PREFIX_ROOT_SLOTS as usize)?,
+            prefix_roots: Region::in_memory(PREFIX_ROOTS as usize)?,
             prefix_bitmaps: Region::in_memory(PREFIX_BITMAP_WORDS as usize)?,
             prefix_lines: Region::in_memory(capacity.prefix_lines() as usize)?,
             sources: Region::in_memory(capacity.source_sets() as usize)?,
@@ -58,7 +58,7 @@ impl SharedTables {
     ) -> io::Result<Self> {
         let tables = Self {
             settings: Region::mapped(settings, 1)?,
-            prefix_roots: Region::mapped(prefix_roots, PREFIX_ROOT_SLOTS as usize)?,
+            prefix_roots: Region::mapped(prefix_roots, PREFIX_ROOTS as usize)?,
             prefix_bitmaps: Region::mapped(prefix_bitmaps, PREFIX_BITMAP_WORDS as usize)?,
             prefix_lines: Region::mapped(prefix_lines, capacity.prefix_lines() as usize)?,
             sources: Region::mapped(sources, capacity.source_sets() as usize)?,
