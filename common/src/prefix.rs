@@ -115,7 +115,7 @@ fn find_v4<T: Tables>(tables: &T, base: u32, address: u32, count: bool) -> Optio
             + key_at_most(4)
             + key_at_most(5)
             + key_at_most(6);
-        &words[1 + min(run, runs - 1) as usize % SMALL_OCTET_RUNS as usize]
+        &words[(1 + min(run, runs - 1)) as usize % LINE_WORDS]
     } else {
         let part = octet / u64::BITS;
         let before = (words[OCTET_RANKS].load() >> (16 * part)) as u32 & 0xffff;
