@@ -1,13 +1,14 @@
 //! The BPF maps as [`Tables`]. Sizes here are the least that loads; the controller sets the real ones.
 
 use aya_ebpf::{
-    bindings::BPF_F_MMAPABLE,
+    bindings::{BPF_F_MMAPABLE, xdp_md},
     helpers::generated::bpf_ktime_get_coarse_ns,
     macros::map,
     maps::{Array, PerCpuArray, RingBuf},
 };
 use floodwall_common::{
     decide::Desk,
+    parse::Packet,
     tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES, Tables},
     wire::{
         BITMAP_WORDS, Counter, Destination, EventMeter, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES,
@@ -15,6 +16,8 @@ use floodwall_common::{
         Word, signature,
     },
 };
+
+use crate::sockets;
 
 #[map]
 static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_MMAPABLE);
@@ -77,6 +80,12 @@ pub static SAMPLES: RingBuf = RingBuf::with_byte_size(1024 * 1024, 0);
 #[map]
 static DESK: PerCpuArray<Desk> = PerCpuArray::with_max_entries(1, 0);
 
+/// The controller's settings.
+#[inline(always)]
+pub fn settings() -> Option<&'static Settings> {
+    SETTINGS.get(0)
+}
+
 /// This CPU's desk.
 #[inline(always)]
 pub fn desk() -> Option<&'static mut Desk> {
@@ -86,13 +95,18 @@ pub fn desk() -> Option<&'static mut Desk> {
     Some(unsafe { &mut *desk })
 }
 
-/// All of the above.
-pub struct Maps;
+/// All of the above, and the packet's context to ask about sockets with.
+pub struct Maps(pub *mut xdp_md);
 
 impl Tables for Maps {
     #[inline(always)]
     fn settings(&self) -> Option<&Settings> {
-        SETTINGS.get(0)
+        settings()
+    }
+
+    #[inline(always)]
+    fn has_socket(&self, packet: &Packet) -> bool {
+        sockets::holds(self.0, packet)
     }
 
     #[inline(always)]
