@@ -8,6 +8,7 @@ use aya_ebpf::{
 };
 use floodwall_common::{
     parse::Packet,
+    prefix,
     tables::Tables,
     wire::{BITMAP_WORDS, Counter, EventMeter, Line, ROOTS, Reason, Settings, SourceSet, Word},
 };
@@ -33,6 +34,20 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
 /// The packet that this CPU is judging. XDP programs do not preempt each other.
 #[map]
 static PACKET: PerCpuArray<Packet> = PerCpuArray::with_max_entries(1, 0);
+
+/// Global, so that the verifier looks at it once, without what its callers know.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn find_v6(base: u32, high: u64, low: u64, count: u64) -> u64 {
+    prefix::find_v6(&Maps, base, high, low, count)
+}
+
+/// Global for the same reason.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn step_v6(reference: u64, key: u64, high: u64, low: u64) -> u64 {
+    prefix::step_v6(&Maps, reference, key, high, low)
+}
 
 /// All of the above.
 pub struct Maps;
@@ -72,6 +87,16 @@ impl Tables for Maps {
     #[inline(always)]
     fn prefix_line(&self, index: u32) -> Option<&Line> {
         PREFIX_LINES.get(index)
+    }
+
+    #[inline(always)]
+    fn find_v6(&self, base: u32, high: u64, low: u64, count: u64) -> u64 {
+        find_v6(base, high, low, count)
+    }
+
+    #[inline(always)]
+    fn step_v6(&self, reference: u64, key: u64, high: u64, low: u64) -> u64 {
+        step_v6(reference, key, high, low)
     }
 
     #[inline(always)]
