@@ -78,7 +78,7 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn new(kept_bytes: u64, footprint: Footprint) -> Self {
-        let Footprint { prefix_roots, prefix_bitmaps, prefix_lines, sources } = footprint;
+        let Footprint { prefix_roots, prefix_bitmaps, prefix_lines, sources, .. } = footprint;
         Self { kept_bytes, prefix_roots, prefix_bitmaps, prefix_lines, sources }
     }
 }

@@ -17,10 +17,19 @@
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
 mod branchless;
+pub mod bucket;
 pub mod decide;
+pub mod features;
+pub mod flow;
 pub mod frame;
+pub mod memo;
 pub mod parse;
 pub mod prefix;
+pub mod rules;
+pub mod sample;
+pub mod service;
+pub mod signature;
 pub mod source;
 pub mod tables;
+pub mod traits;
 pub mod wire;

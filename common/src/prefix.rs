@@ -19,9 +19,10 @@ use crate::{
 };
 
 /// An address family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum Family {
+    #[default]
     /// IPv4.
     V4 = 0,
     /// IPv6.
@@ -29,7 +30,7 @@ pub enum Family {
 }
 
 /// An address of either family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Address {
     /// Its family.
     pub family: Family,

@@ -6,12 +6,15 @@
 //!
 //! Token buckets are kept by virtual scheduling (GCRA, ITU-T I.371 annex A): one time per bucket, changed by
 //! compare-and-exchange, so that a limit of N/s means N/s on any number of CPUs.
+//!
+//! A ban stands in the source's own entry, from the packet on that crosses the limit.
 
 use crate::{
     branchless::{at_most, min},
+    bucket::{Draw, unit_time},
     prefix::{Address, Family},
     tables::Tables,
-    wire::{BucketSpec, Settings, SourceSet, WAYS, Way},
+    wire::{BucketSpec, History, Settings, SourceSet, Volume, WAYS, Way, standing},
 };
 
 /// What one packet costs its source.
@@ -34,139 +37,204 @@ pub enum Standing {
     OverSyn,
 }
 
-/// Where a source is kept: the number of its set, and its tag there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Index of the set.
-    pub set: u32,
-    /// Tag, never 0.
-    pub tag: u32,
-}
+/// Who is counted: a source, a prefix, or a source under one rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Key(pub u64);
 
-/// Nanoseconds in a tick of the stamp, as a shift: 16.8 ms.
+/// Nanoseconds in a tick of [`History::seen`], as a shift: 16.8 ms.
 pub const TICK_SHIFT: u32 = 24;
+/// Nanoseconds in a unit of [`History::entered`], as a shift: 1.07 s.
+pub const ENTERED_SHIFT: u32 = 30;
 /// Ticks of silence that halve a source's weight, as a shift: 1.07 s.
 const HALVING_SHIFT: u32 = 6;
+/// Ticks of silence that halve the weight of a known source, as a shift: 34 s.
+const KNOWN_HALVING_SHIFT: u32 = 11;
 /// Ticks of silence after which bucket times are not believed: a little over a minute, as no bucket takes
 /// longer to drain ([`BucketSpec::MAX_DRAIN_SECONDS`]) and times are compared modulo 275 s.
 const STALE_TICKS: u32 = 3_700;
 /// Attempts to charge a bucket that other CPUs are charging at the same moment.
 const CHARGE_ATTEMPTS: u32 = 4;
 
-/// Where the source of a packet from `address` is kept.
-///
-/// The multipliers are secret and drawn at each boot: multiply-shift hashing (Dietzfelbinger et al., 1997) in
-/// two rounds, so that nobody can choose addresses that collide.
-#[inline(always)]
-pub fn place(settings: &Settings, address: Address) -> Place {
-    let family = match address.family {
-        Family::V4 => 0x5851_f42d_4c95_7f2d,
-        Family::V6 => 0,
-    };
-    let mut hash = (address.high ^ family ^ settings.seed[2].load()).wrapping_mul(settings.seed[0].load());
-    hash ^= hash >> 32;
-    hash = hash.wrapping_mul(settings.seed[1].load());
-    hash ^= hash >> 29;
-    Place { set: (hash & settings.source_mask.load()) as u32, tag: (hash >> 32) as u32 | 1 << 31 }
+impl Key {
+    /// The source of a packet from `address`. Never 0, and no IPv6 source has the key of an IPv4 one: the latter
+    /// are hidden behind a secret.
+    #[inline(always)]
+    pub fn of(settings: &Settings, address: Address) -> Self {
+        let secret = match address.family {
+            Family::V4 => settings.seed[2].load(),
+            Family::V6 => 0,
+        };
+        Self((address.high ^ secret) | u64::from(address.high ^ secret == 0))
+    }
+
+    /// The address that this is the key of, if it is that of a source.
+    pub fn address(self, settings: &Settings, family: Family) -> Address {
+        match family {
+            Family::V4 => Address::v4(((self.0 ^ settings.seed[2].load()) >> 32) as u32),
+            Family::V6 => Address::v6(self.0, 0),
+        }
+    }
+
+    /// The same source as one rule counts it.
+    #[inline(always)]
+    pub fn under(self, rule: u32) -> Self {
+        Self(self.0 ^ (u64::from(rule) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// The number of the set that holds this, of as many as `mask` says.
+    ///
+    /// The multipliers are secret and drawn at each boot: multiply-shift hashing (Dietzfelbinger et al., 1997) in
+    /// two rounds, so that nobody can choose addresses that collide.
+    #[inline(always)]
+    pub fn set(self, settings: &Settings, mask: u64) -> u32 {
+        let mut hash = self.0.wrapping_mul(settings.seed[0].load());
+        hash ^= hash >> 32;
+        hash = hash.wrapping_mul(settings.seed[1].load());
+        (hash >> 29 & mask) as u32
+    }
 }
 
-/// Charges a packet from `address` to its source. `None` if the table could not be reached.
-#[inline(always)]
-pub fn charge<T: Tables>(
-    tables: &T,
-    settings: &Settings,
-    address: Address,
-    cost: Charge,
-    now_ns: u64,
-) -> Option<Standing> {
-    let place = place(settings, address);
-    let set = tables.source_set(place.set)?;
-    let tick = (now_ns >> TICK_SHIFT) as u32 & STAMP_MASK;
-    let number = match find(set, place.tag) {
-        Some(number) => number,
-        None => enter(set, place.tag, tick, now_ns),
-    };
-    let way = &set.ways[number as usize % WAYS];
-    touch(way, tick, now_ns);
-    count(way, cost);
-    Some(meter(way, settings, cost.syn, unit_time(now_ns)))
-}
-
-const STAMP_MASK: u32 = 0x7fff_ffff;
-
-/// Time in units of the buckets, modulo 2³².
-#[inline(always)]
-fn unit_time(now_ns: u64) -> u32 {
-    (now_ns >> BucketSpec::UNIT_SHIFT) as u32
-}
-
-/// The number of the way that holds the source with `tag`.
+/// The number of the way that holds `key`.
 ///
 /// Every choice in this table is arithmetic, see [`branchless`](crate::branchless).
 #[inline(always)]
-pub fn find(set: &SourceSet, tag: u32) -> Option<u32> {
-    let holds = |way: usize| at_most(set.ways[way].identity.load() as u32 ^ tag, 0);
+pub fn find(set: &SourceSet, key: Key) -> Option<u32> {
+    let holds = |way: usize| {
+        let difference = set.ways[way].key.load() ^ key.0;
+        at_most((difference | difference >> 32) as u32, 0)
+    };
     let (second, third, fourth) = (holds(1), holds(2), holds(3));
     let found = holds(0) | second | third | fourth;
-    // Two ways can hold the same tag for a moment, if two CPUs entered it at once.
+    // Two ways can hold the same key for a moment, if two CPUs entered it at once.
     (found != 0).then_some((second | third << 1 | (fourth << 1 | fourth)) & 3)
 }
 
-/// Gives the weakest source's way to a new one.
+/// The way of `key`, entered if it was not there; and whether it was.
 #[inline(always)]
-fn enter(set: &SourceSet, tag: u32, tick: u32, now_ns: u64) -> u32 {
+pub fn visit(set: &SourceSet, key: Key, standing: u8, now_ns: u64) -> (&Way, bool) {
+    let tick = tick(now_ns);
+    match find(set, key) {
+        Some(number) => {
+            let way = &set.ways[number as usize % WAYS];
+            touch(way, tick, now_ns);
+            (way, true)
+        }
+        None => (&set.ways[enter(set, key, standing, tick, now_ns) as usize % WAYS], false),
+    }
+}
+
+/// Time in units of [`History::seen`].
+#[inline(always)]
+pub fn tick(now_ns: u64) -> u32 {
+    (now_ns >> TICK_SHIFT) as u32 & History::SEEN_MASK
+}
+
+/// Gives the weakest one's way to a new one.
+#[inline(always)]
+fn enter(set: &SourceSet, key: Key, standing: u8, tick: u32, now_ns: u64) -> u32 {
     // The number of the way in the lowest bits: the smallest of these is the weakest way.
     let ranked = |way: usize| weight(&set.ways[way], tick) << 2 | way as u32;
     let number = min(min(ranked(0), ranked(1)), min(ranked(2), ranked(3))) & 3;
     let way = &set.ways[number as usize];
     let full = u64::from(unit_time(now_ns));
-    way.counts.store(0);
-    way.bytes.store(0);
+    let history = History { seen: tick, entered: (now_ns >> ENTERED_SHIFT) as u16, syns: 0, standing };
+    way.volume.store(0);
     way.buckets.store(full | full << 32);
-    way.identity.store(u64::from(tag) | u64::from(tick) << 32);
+    way.history.store(history.pack());
+    way.key.store(key.0);
     number
 }
 
-/// How much a source has to say for staying: its packets, halved for every second of silence.
+/// How much one has to say for staying: its packets, halved for every second of silence; for one that is known,
+/// for every half minute. A banned one stays.
 #[inline(always)]
 fn weight(way: &Way, tick: u32) -> u32 {
-    let stamp = (way.identity.load() >> 32) as u32;
-    let silent = tick.wrapping_sub(stamp) & STAMP_MASK;
-    let packets = min(way.counts.load() as u32, u32::MAX >> 2);
-    packets >> min(silent >> HALVING_SHIFT, 31)
+    let history = History::unpack(way.history.load());
+    let silent = tick.wrapping_sub(history.seen) & History::SEEN_MASK;
+    let packets = min(Volume(way.volume.load()).packets(), u32::MAX >> 3);
+    let known = u32::from(history.standing & standing::KNOWN);
+    let banned = u32::from(history.standing >> 1 & 1);
+    let shift = HALVING_SHIFT + known * (KNOWN_HALVING_SHIFT - HALVING_SHIFT);
+    (packets | banned << 29) >> min(silent >> shift, 31)
 }
 
-/// Stamps the way as seen now, and fills buckets whose times are too old to be compared.
+/// Notes that the way was seen now, and fills buckets whose times are too old to be compared.
 #[inline(always)]
 fn touch(way: &Way, tick: u32, now_ns: u64) {
-    let identity = way.identity.load();
-    let stamp = (identity >> 32) as u32;
-    if stamp == tick {
+    let word = way.history.load();
+    let history = History::unpack(word);
+    if history.seen == tick {
         return;
     }
-    if tick.wrapping_sub(stamp) & STAMP_MASK > STALE_TICKS {
+    if tick.wrapping_sub(history.seen) & History::SEEN_MASK > STALE_TICKS
+        && history.standing & standing::BANNED == 0
+    {
         let full = u64::from(unit_time(now_ns));
         way.buckets.store(full | full << 32);
     }
-    // If another CPU stamped it meanwhile, its stamp is as good.
-    way.identity.replace(identity, identity & u64::from(u32::MAX) | u64::from(tick) << 32);
+    // If another CPU noted it meanwhile, its note is as good.
+    way.history.replace(word, word & !u64::from(History::SEEN_MASK) | u64::from(tick));
 }
 
+/// Counts a packet.
 #[inline(always)]
-fn count(way: &Way, cost: Charge) {
-    let counts = way.counts.load();
-    let packet = u64::from(1 ^ at_most(u32::MAX, counts as u32));
-    let syn = u64::from(cost.syn) & u64::from(1 ^ at_most(u32::MAX, (counts >> 32) as u32));
-    let more = packet | syn << 32;
-    way.counts.add(more);
-    way.bytes.add(u64::from(cost.bytes));
+pub fn count(way: &Way, cost: Charge) {
+    if !Volume(way.volume.load()).is_full() {
+        way.volume.add(Volume::one(cost.bytes));
+    }
+    if cost.syn {
+        let word = way.history.load();
+        let history = History::unpack(word);
+        if history.syns < u16::MAX {
+            way.history.replace(word, History { syns: history.syns + 1, ..history }.pack());
+        }
+    }
+}
+
+/// Whether the way is banned now. A ban whose time is over is lifted.
+#[inline(always)]
+pub fn is_banned(way: &Way, now_ns: u64) -> bool {
+    let word = way.history.load();
+    let history = History::unpack(word);
+    if history.standing & standing::BANNED == 0 {
+        return false;
+    }
+    if way.buckets.load() > now_ns {
+        return true;
+    }
+    let full = u64::from(unit_time(now_ns));
+    way.buckets.store(full | full << 32);
+    way.history.replace(word, History { standing: history.standing & !standing::BANNED, ..history }.pack());
+    false
+}
+
+/// Bans the way until a time.
+#[inline(always)]
+pub fn ban(way: &Way, until_ns: u64) {
+    way.buckets.store(until_ns);
+    let word = way.history.load();
+    let history = History::unpack(word);
+    way.history.replace(word, History { standing: history.standing | standing::BANNED, ..history }.pack());
+}
+
+/// Notes that the source is known.
+#[inline(always)]
+pub fn make_known(way: &Way) {
+    let word = way.history.load();
+    let history = History::unpack(word);
+    way.history.replace(word, History { standing: history.standing | standing::KNOWN, ..history }.pack());
 }
 
 /// Takes a token from the packet bucket and, for a SYN, one from the SYN bucket: both or none.
 #[inline(always)]
-fn meter(way: &Way, settings: &Settings, syn: bool, now: u32) -> Standing {
-    let packet_bucket = BucketSpec::unpack(settings.packet_bucket.load());
-    let syn_bucket = BucketSpec::unpack(settings.syn_bucket.load());
+pub fn meter(
+    way: &Way,
+    packet_bucket: BucketSpec,
+    syn_bucket: BucketSpec,
+    syn: bool,
+    now_ns: u64,
+) -> Standing {
+    let now = unit_time(now_ns);
     let mut standing = Standing::Within;
     for _ in 0..CHARGE_ATTEMPTS {
         let old = way.buckets.load();
@@ -195,26 +263,15 @@ fn meter(way: &Way, settings: &Settings, syn: bool, now: u32) -> Standing {
     standing
 }
 
-/// What taking a token would do to a bucket.
-struct Draw {
-    /// There is none.
-    over: bool,
-    /// The bucket's time without the token. Not always what was stored: see [`Draw::of`].
-    before: u32,
-    /// The bucket's time with the token taken.
-    after: u32,
+/// The set of the source of a packet from `address`.
+#[inline(always)]
+pub fn set_of<'t, T: Tables>(tables: &'t T, settings: &Settings, key: Key) -> Option<&'t SourceSet> {
+    tables.source_set(key.set(settings, settings.source_mask.load()))
 }
 
-impl Draw {
-    #[inline(always)]
-    fn of(full_at: u32, spec: BucketSpec, now: u32) -> Self {
-        // The bucket is full if its time is past; as a number of 32 bits it is then above the half.
-        let past = full_at.wrapping_sub(now) >> 31;
-        let ahead = full_at.wrapping_sub(now).wrapping_mul(1 ^ past);
-        // A bucket that a slower limit left far ahead is held to what the limit of now could have caused.
-        let ahead = min(ahead, spec.tolerance.wrapping_add(spec.increment));
-        let before = now.wrapping_add(ahead);
-        // Without a limit both of the bucket's numbers are 0, and so is `ahead`.
-        Self { over: ahead > spec.tolerance, before, after: before.wrapping_add(spec.increment) }
-    }
+/// The way of a source, if the table holds it.
+#[inline(always)]
+pub fn way_of<'t, T: Tables>(tables: &'t T, settings: &Settings, key: Key) -> Option<&'t Way> {
+    let set = set_of(tables, settings, key)?;
+    find(set, key).map(|number| &set.ways[number as usize % WAYS])
 }

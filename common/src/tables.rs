@@ -2,25 +2,26 @@
 
 use crate::{
     parse::Packet,
-    wire::{Line, Settings, SourceSet, Word},
+    wire::{Counter, Destination, Line, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word},
 };
 
 /// The shared tables: BPF maps in the kernel, plain or mapped memory on the host.
 ///
 /// Every method returns `None` for an index that is out of range, which the verifier insists on and which a
 /// sound controller never causes; a decision then falls back to passing the packet with
-/// [`Reason::Fault`](crate::wire::Reason::Fault).
+/// [`Reason::Fault`].
 pub trait Tables {
     /// The controller's settings.
     fn settings(&self) -> Option<&Settings>;
-    /// Hands a packet back through memory that the verifier does not follow. It then forgets on which of the
-    /// parser's many ways the packet came, and walks through what follows once instead of once for each.
-    #[inline(always)]
-    fn settle(&self, packet: Packet) -> Option<Packet> {
-        Some(packet)
-    }
     /// The kernel's monotonic clock, ns. Coarse (a scheduler tick) is enough.
     fn clock(&self) -> u64;
+    /// Whether the host has a socket that a packet could be for: a connection, or an unconnected UDP socket. Asked
+    /// only where [`knowledge::SOCKETS`](crate::wire::knowledge::SOCKETS) says that it can be.
+    #[inline(always)]
+    fn has_socket(&self, _packet: &Packet) -> bool {
+        false
+    }
+
     /// A slot of a prefix root; see [`root_base`](crate::wire::root_base).
     fn prefix_root(&self, index: u32) -> Option<&Word>;
     /// A word of a prefix bitmap; see [`bitmap_base`](crate::wire::bitmap_base).
@@ -46,4 +47,40 @@ pub trait Tables {
     }
     /// A set of the source table.
     fn source_set(&self, index: u32) -> Option<&SourceSet>;
+    /// A set of the table of source prefixes, of [`AGGREGATE_SETS`].
+    fn aggregate_set(&self, index: u32) -> Option<&SourceSet>;
+    /// A word of the ports: see [`crate::service`].
+    fn ports(&self, index: u32) -> Option<&Word>;
+    /// A range of destinations.
+    fn destination(&self, index: u32) -> Option<&Destination>;
+    /// A service's rules.
+    fn service(&self, number: u32) -> Option<&Service>;
+    /// A rule.
+    fn rule(&self, number: u32) -> Option<&Rule>;
+    /// A word of the signatures: see [`crate::wire::signature`].
+    fn signature_word(&self, index: u32) -> Option<&Word>;
+    /// A line of the memory of flows that the host opened, of [`FLOW_LINES`].
+    fn flow_line(&self, index: u32) -> Option<&Line>;
+    /// A line of the memory of packets whose first fragment passed, of [`FRAGMENT_LINES`].
+    fn fragment_line(&self, index: u32) -> Option<&Line>;
+
+    /// This CPU's counter of a reason.
+    fn reason_counter(&self, reason: Reason) -> Option<&Counter>;
+    /// This CPU's counter of what a reason would have dropped, were it not monitored.
+    fn monitor_counter(&self, reason: Reason) -> Option<&Counter>;
+    /// This CPU's counter of packets over a rule's rate.
+    fn rule_counter(&self, number: u32) -> Option<&Counter>;
+    /// This CPU's counter of a signature's matches.
+    fn signature_counter(&self, number: u32) -> Option<&Counter>;
+    /// This CPU's counters of a service.
+    fn service_counter(&self, number: u32) -> Option<&ServiceCounter>;
+    /// This CPU's budget of samples: the time at which it is full again, ns.
+    fn sample_meter(&self) -> Option<&Word>;
 }
+
+/// Sets of the table of source prefixes: 16,384 prefixes, half a megabyte that stays in the cache.
+pub const AGGREGATE_SETS: u32 = 4_096;
+/// Lines of the memory of flows: 131,072 flows, 1 MiB.
+pub const FLOW_LINES: u32 = 16_384;
+/// Lines of the memory of fragments: 8,192 packets, 64 KiB.
+pub const FRAGMENT_LINES: u32 = 1_024;

@@ -12,26 +12,41 @@ mod frame;
 mod maps;
 #[cfg(target_arch = "bpf")]
 mod record;
+#[cfg(target_arch = "bpf")]
+mod show;
+#[cfg(target_arch = "bpf")]
+mod stages;
 
 #[cfg(target_arch = "bpf")]
 mod program {
     use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
     use floodwall_common::{decide::decide, wire::Verdict};
 
-    use crate::{frame::XdpFrame, maps::Maps, record::record};
+    use crate::{
+        frame::XdpFrame,
+        maps::{Maps, desk},
+        record::record,
+        show::show,
+        stages::Calls,
+    };
 
     /// `frags`: so that interfaces with jumbo frames can be protected, too.
     #[xdp(frags)]
     pub fn floodwall(ctx: XdpContext) -> u32 {
+        let Some(desk) = desk() else { return xdp_action::XDP_PASS };
         let frame = XdpFrame::new(&ctx);
-        let decision = decide(&Maps, &frame);
-        record(&ctx, &frame, &decision);
-        let action = match decision.reason.verdict() {
+        decide(&Maps, &frame, &Calls(ctx.ctx), desk);
+        record(&ctx, &frame, desk);
+        // In a test run, who runs it has the frame.
+        if desk.sampled && !desk.clock_was_told {
+            show(&ctx, &frame, desk);
+        }
+        let action = match desk.reason().verdict() {
             Verdict::Pass => xdp_action::XDP_PASS,
             Verdict::Drop => xdp_action::XDP_DROP,
         };
         // Where the clock is the controller's, this is a test run that wants to know the reason, too.
-        if decision.clock_was_told { action | (decision.reason as u32) << 8 } else { action }
+        if desk.clock_was_told { action | desk.code() << 8 } else { action }
     }
 
     #[panic_handler]

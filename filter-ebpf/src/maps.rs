@@ -7,10 +7,14 @@ use aya_ebpf::{
     maps::{Array, PerCpuArray, RingBuf},
 };
 use floodwall_common::{
-    parse::Packet,
+    decide::Desk,
     prefix,
-    tables::Tables,
-    wire::{BITMAP_WORDS, Counter, EventMeter, Line, ROOTS, Reason, Settings, SourceSet, Word},
+    tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES, Tables},
+    wire::{
+        BITMAP_WORDS, Counter, Destination, EventMeter, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES,
+        MAX_SERVICES, PORT_WORDS, ROOTS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word,
+        signature,
+    },
 };
 
 #[map]
@@ -23,17 +27,65 @@ static PREFIX_BITMAPS: Array<Word> = Array::with_max_entries(4 * BITMAP_WORDS, B
 static PREFIX_LINES: Array<Line> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static SOURCES: Array<SourceSet> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static AGGREGATES: Array<SourceSet> = Array::with_max_entries(AGGREGATE_SETS, BPF_F_MMAPABLE);
+#[map]
+static PORTS: Array<Word> = Array::with_max_entries(MAX_CLASSES * PORT_WORDS, BPF_F_MMAPABLE);
+#[map]
+static DESTINATIONS: Array<Destination> = Array::with_max_entries(MAX_DESTINATIONS, BPF_F_MMAPABLE);
+#[map]
+static SERVICES: Array<Service> = Array::with_max_entries(MAX_SERVICES, BPF_F_MMAPABLE);
+#[map]
+static RULES: Array<Rule> = Array::with_max_entries(MAX_RULES, BPF_F_MMAPABLE);
+#[map]
+static SIGNATURES: Array<Word> = Array::with_max_entries(2 * signature::HALF_WORDS, BPF_F_MMAPABLE);
+#[map]
+static FLOWS: Array<Line> = Array::with_max_entries(FLOW_LINES, BPF_F_MMAPABLE);
+#[map]
+static FRAGMENTS: Array<Line> = Array::with_max_entries(FRAGMENT_LINES, BPF_F_MMAPABLE);
+
 /// By reason.
 #[map]
-pub static COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Reason::COUNT, 0);
+static REASON_COUNTS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Reason::COUNT, 0);
+/// By reason.
+#[map]
+static MONITOR_COUNTS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Reason::COUNT, 0);
+/// By rule.
+#[map]
+static RULE_COUNTS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(MAX_RULES, 0);
+/// By signature.
+#[map]
+static SIGNATURE_COUNTS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(signature::MAX_SIGNATURES, 0);
+/// By service.
+#[map]
+static SERVICE_COUNTS: PerCpuArray<ServiceCounter> = PerCpuArray::with_max_entries(MAX_SERVICES, 0);
+#[map]
+static SAMPLE_METER: PerCpuArray<Word> = PerCpuArray::with_max_entries(1, 0);
+
 #[map]
 pub static EVENT_METER: PerCpuArray<EventMeter> = PerCpuArray::with_max_entries(1, 0);
+/// Dropped packets, within a budget.
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
-
-/// The packet that this CPU is judging. XDP programs do not preempt each other.
+/// Bans. What finds it full is not lost: the source table holds the bans themselves.
 #[map]
-static PACKET: PerCpuArray<Packet> = PerCpuArray::with_max_entries(1, 0);
+pub static BANS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
+/// Sampled packets, within a budget.
+#[map]
+pub static SAMPLES: RingBuf = RingBuf::with_byte_size(1024 * 1024, 0);
+
+/// What this CPU works on. XDP programs do not preempt each other.
+#[map]
+static DESK: PerCpuArray<Desk> = PerCpuArray::with_max_entries(1, 0);
+
+/// This CPU's desk.
+#[inline(always)]
+pub fn desk() -> Option<&'static mut Desk> {
+    let desk = DESK.get_ptr_mut(0)?;
+    // SAFETY: it is this CPU's own; all bits zero, which is what it starts as, is a desk; and who calls this again
+    // while it holds one has handed that to the function that calls.
+    Some(unsafe { &mut *desk })
+}
 
 /// Global, so that the verifier looks at it once, without what its callers know.
 #[unsafe(no_mangle)]
@@ -56,16 +108,6 @@ impl Tables for Maps {
     #[inline(always)]
     fn settings(&self) -> Option<&Settings> {
         SETTINGS.get(0)
-    }
-
-    #[inline(always)]
-    fn settle(&self, packet: Packet) -> Option<Packet> {
-        let place = PACKET.get_ptr_mut(0)?;
-        // SAFETY: the place is this CPU's own; volatile, so that the way through memory is really taken.
-        unsafe {
-            place.write_volatile(packet);
-            Some(place.read_volatile())
-        }
     }
 
     #[inline(always)]
@@ -102,5 +144,75 @@ impl Tables for Maps {
     #[inline(always)]
     fn source_set(&self, index: u32) -> Option<&SourceSet> {
         SOURCES.get(index)
+    }
+
+    #[inline(always)]
+    fn aggregate_set(&self, index: u32) -> Option<&SourceSet> {
+        AGGREGATES.get(index)
+    }
+
+    #[inline(always)]
+    fn ports(&self, index: u32) -> Option<&Word> {
+        PORTS.get(index)
+    }
+
+    #[inline(always)]
+    fn destination(&self, index: u32) -> Option<&Destination> {
+        DESTINATIONS.get(index)
+    }
+
+    #[inline(always)]
+    fn service(&self, number: u32) -> Option<&Service> {
+        SERVICES.get(number)
+    }
+
+    #[inline(always)]
+    fn rule(&self, number: u32) -> Option<&Rule> {
+        RULES.get(number)
+    }
+
+    #[inline(always)]
+    fn signature_word(&self, index: u32) -> Option<&Word> {
+        SIGNATURES.get(index)
+    }
+
+    #[inline(always)]
+    fn flow_line(&self, index: u32) -> Option<&Line> {
+        FLOWS.get(index)
+    }
+
+    #[inline(always)]
+    fn fragment_line(&self, index: u32) -> Option<&Line> {
+        FRAGMENTS.get(index)
+    }
+
+    #[inline(always)]
+    fn reason_counter(&self, reason: Reason) -> Option<&Counter> {
+        REASON_COUNTS.get(reason as u32)
+    }
+
+    #[inline(always)]
+    fn monitor_counter(&self, reason: Reason) -> Option<&Counter> {
+        MONITOR_COUNTS.get(reason as u32)
+    }
+
+    #[inline(always)]
+    fn rule_counter(&self, number: u32) -> Option<&Counter> {
+        RULE_COUNTS.get(number)
+    }
+
+    #[inline(always)]
+    fn signature_counter(&self, number: u32) -> Option<&Counter> {
+        SIGNATURE_COUNTS.get(number)
+    }
+
+    #[inline(always)]
+    fn service_counter(&self, number: u32) -> Option<&ServiceCounter> {
+        SERVICE_COUNTS.get(number)
+    }
+
+    #[inline(always)]
+    fn sample_meter(&self) -> Option<&Word> {
+        SAMPLE_METER.get(0)
     }
 }

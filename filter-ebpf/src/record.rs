@@ -1,9 +1,9 @@
-//! What is left behind by a decision: a count, for some drops an event, and for a fault a line in the log.
+//! What is told of a decision: for some drops an event, and for a fault a line in the log.
 
 use aya_ebpf::{helpers::generated::bpf_ktime_get_coarse_ns, programs::XdpContext};
 use aya_log_ebpf::error;
 use floodwall_common::{
-    decide::Decision,
+    decide::Desk,
     frame::Frame,
     tables::Tables,
     wire::{DropEvent, EventMeter, Reason, Verdict},
@@ -11,24 +11,20 @@ use floodwall_common::{
 
 use crate::{
     frame::XdpFrame,
-    maps::{COUNTERS, EVENT_METER, EVENTS, Maps},
+    maps::{EVENT_METER, EVENTS, Maps},
 };
 
 /// Events that may be told at once after a quiet time.
 const BURST: u64 = 16;
 
 #[inline(always)]
-pub fn record(ctx: &XdpContext, frame: &XdpFrame, decision: &Decision) {
-    if let Some(counter) = COUNTERS.get(decision.reason as u32) {
-        counter.packets.add_local(1);
-        counter.bytes.add_local(u64::from(frame.length()));
-    }
-    let fault = decision.reason as u32 == Reason::Fault as u32;
-    if decision.reason.verdict() == Verdict::Pass && !fault {
+pub fn record(ctx: &XdpContext, frame: &XdpFrame, desk: &Desk) {
+    let fault = desk.reason() as u32 == Reason::Fault as u32;
+    if desk.reason().verdict() == Verdict::Pass && !fault {
         return;
     }
     let Some(meter) = EVENT_METER.get(0) else { return };
-    if !within_budget(meter, decision) {
+    if !within_budget(meter, desk) {
         meter.untold.add_local(1);
         return;
     }
@@ -38,20 +34,20 @@ pub fn record(ctx: &XdpContext, frame: &XdpFrame, decision: &Decision) {
             "floodwall passed a packet unjudged: its tables cannot be reached, or contradict themselves"
         );
     } else {
-        tell(ctx, frame, decision, meter);
+        tell(ctx, frame, desk, meter);
     }
 }
 
 /// Takes a token from this CPU's bucket of things told, however many packets there are.
 #[inline(always)]
-fn within_budget(meter: &EventMeter, decision: &Decision) -> bool {
+fn within_budget(meter: &EventMeter, desk: &Desk) -> bool {
     let Some(settings) = Maps.settings() else { return false };
     let interval = settings.event_interval.load();
-    let now = if decision.clock_was_told {
+    let now = if desk.clock_was_told {
         // SAFETY: a helper without arguments.
         unsafe { bpf_ktime_get_coarse_ns() }
     } else {
-        decision.time_ns
+        desk.time_ns
     };
     let full_at = meter.full_at.load();
     if interval == 0 || full_at > now + BURST * interval {
@@ -63,7 +59,7 @@ fn within_budget(meter: &EventMeter, decision: &Decision) -> bool {
 
 /// Sends an event.
 #[inline(always)]
-fn tell(ctx: &XdpContext, frame: &XdpFrame, decision: &Decision, meter: &EventMeter) {
+fn tell(ctx: &XdpContext, frame: &XdpFrame, desk: &Desk, meter: &EventMeter) {
     let Some(mut entry) = EVENTS.reserve::<DropEvent>(0) else {
         meter.untold.add_local(1);
         return;
@@ -71,14 +67,15 @@ fn tell(ctx: &XdpContext, frame: &XdpFrame, decision: &Decision, meter: &EventMe
     let untold = meter.untold.load().min(u64::from(u32::MAX)) as u32;
     meter.untold.store(0);
     let mut event = DropEvent {
-        time_ns: decision.time_ns,
-        reason: decision.reason as u32,
+        time_ns: desk.time_ns,
+        reason: desk.reason() as u32,
         ifindex: ctx.ingress_ifindex() as u32,
         length: frame.length(),
         untold,
         ..DropEvent::default()
     };
-    if let Some(packet) = &decision.packet {
+    if desk.is_packet {
+        let packet = &desk.packet;
         event.source = [packet.source.high, packet.source.low];
         event.destination = [packet.destination.high, packet.destination.low];
         event.source_port = packet.source_port;

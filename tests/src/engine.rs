@@ -11,7 +11,7 @@ use floodwall::{
     },
 };
 use floodwall_common::{
-    decide::decide,
+    decide::{Desk, decide_on},
     frame::Captured,
     wire::{BucketSpec, Reason},
 };
@@ -95,7 +95,11 @@ impl Engine {
     pub fn judge(&self, frame: &[u8]) -> anyhow::Result<Reason> {
         match &self.kernel {
             Some(kernel) => Ok(kernel.judge(frame)?.reason),
-            None => Ok(decide(&*self.tables, &Captured::whole(frame)).reason),
+            None => {
+                let mut desk = Desk::default();
+                decide_on(&*self.tables, &Captured::whole(frame), &mut desk);
+                Ok(desk.reason())
+            }
         }
     }
 

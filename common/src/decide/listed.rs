@@ -1,18 +1,21 @@
 //! Is the source on the allowlist or the blocklist? An allow always wins.
 
+use super::{Desk, NONE};
 use crate::{
-    parse::Packet,
     prefix,
     tables::Tables,
     wire::{Leaf, Reason, Settings},
 };
 
+/// Says whether a list has decided.
 #[inline(always)]
-pub(super) fn judge<T: Tables>(tables: &T, settings: &Settings, packet: &Packet) -> Option<Reason> {
-    match prefix::find(tables, settings, packet.source, true) {
-        Some(Leaf::Nothing) => None,
-        Some(Leaf::Allow(_)) => Some(Reason::Trusted),
-        Some(Leaf::Block(_)) => Some(Reason::Blocked),
-        None => Some(Reason::Fault),
+pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Option<bool> {
+    match prefix::find(tables, settings, desk.packet.source, true)? {
+        Leaf::Nothing => Some(false),
+        Leaf::Allow(_) => {
+            desk.judgement.reason = Reason::Trusted;
+            Some(true)
+        }
+        Leaf::Block(_) => Some(desk.judgement.object(settings, Reason::Blocked, NONE)),
     }
 }

@@ -1,58 +1,237 @@
 //! The order of the stages.
 
+mod judgement;
 mod listed;
-mod rate;
+mod ruled;
+mod sender;
+mod signed;
+mod suspect;
+mod tally;
+
+pub use judgement::{Judgement, NONE};
+pub use listed::judge as listed;
+pub use ruled::judge as ruled;
+pub use sender::judge as sender;
+pub use signed::judge as signed;
+pub use suspect::judge as suspect;
+pub use tally::count as tally;
 
 use crate::{
+    features::{self, Features},
+    flow,
     frame::Frame,
-    parse::{self, Packet, Parsed},
+    parse::{self, Fragment, Packet, Parsed},
+    service,
+    source::Key,
     tables::Tables,
-    wire::{Reason, Settings},
+    traits::Traits,
+    wire::{Port, RULES_PER_SERVICE, Reason, Settings, Verdict},
 };
 
-/// What was decided, and about what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// Why, and thereby whether the packet passes.
-    pub reason: Reason,
-    /// The packet, unless it is not IP or malformed.
-    pub packet: Option<Packet>,
-    /// The time it was decided at, ns.
-    pub time_ns: u64,
-    /// Whether that time was the controller's word and not the clock's.
+/// Where a packet is worked on: what was read from it, and what was found so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Desk {
+    /// The packet, if [`Self::is_packet`].
+    pub packet: Packet,
+    /// Its features, if there are signatures to hold them against.
+    pub features: Features,
+    /// What was found.
+    pub judgement: Judgement,
+    /// What kind of packet it is.
+    pub traits: Traits,
+    /// What the port says that it is for.
+    pub port: Port,
+    /// Whose it is.
+    pub key: Key,
+    /// Its source is known.
+    pub known: bool,
+    /// Whether there is a packet: it is not, if the frame is not IP or malformed.
+    pub is_packet: bool,
+    /// The controller is to see this packet.
+    pub sampled: bool,
+    /// The time is the controller's word, and not the clock's.
     pub clock_was_told: bool,
+    /// The time it is judged at, ns.
+    pub time_ns: u64,
 }
 
-/// Judges one frame.
+impl Desk {
+    /// Reads the features of the packet.
+    #[inline(always)]
+    pub fn read_features<F: Frame>(&mut self, frame: &F) {
+        let Self { packet, port, features, .. } = self;
+        features::read(frame, packet, port.service, port.offered, features);
+    }
+
+    /// Why the packet leaves as it does.
+    #[inline(always)]
+    pub const fn reason(&self) -> Reason {
+        self.judgement.reason
+    }
+
+    /// All that a test run is told, in 24 bits: reason (5 bits), what else it would have been (5), whether the packet
+    /// is sampled (1), rule or signature (8; all ones: none), whether the source is known (1), whether the packet
+    /// answers the host (1).
+    #[inline(always)]
+    pub const fn code(&self) -> u32 {
+        let number = if self.judgement.reason as u32 == Reason::Clean as u32 {
+            self.judgement.would_number
+        } else {
+            self.judgement.number
+        };
+        self.judgement.reason as u32
+            | (self.judgement.would as u32) << 5
+            | (self.sampled as u32) << 10
+            | (number & 0xff) << 11
+            | (self.known as u32) << 19
+            | (self.judgement.answers as u32) << 20
+    }
+}
+
+const _: () = assert!(Reason::COUNT <= 32);
+
+/// How the stages are called. On the host they are ordinary functions. In the kernel each is a function of its own for
+/// the verifier, too: it then looks at each once, and not once for each way that leads there.
+pub trait Stages {
+    /// [`listed`].
+    fn listed(&self, desk: &mut Desk) -> Option<bool>;
+    /// [`suspect`].
+    fn suspect(&self, desk: &mut Desk) -> Option<bool>;
+    /// [`features::read`].
+    fn read_features(&self, desk: &mut Desk);
+    /// [`signed`].
+    fn signed(&self, desk: &mut Desk) -> Option<bool>;
+    /// [`sender`].
+    fn sender(&self, desk: &mut Desk) -> Option<bool>;
+    /// [`ruled`].
+    fn ruled(&self, desk: &mut Desk, number: u32) -> Option<bool>;
+    /// [`tally`].
+    fn tally(&self, desk: &mut Desk, length: u32) -> Option<bool>;
+}
+
+/// The stages as ordinary functions.
+#[derive(Clone, Copy, Debug)]
+pub struct Direct<'a, T, F>(pub &'a T, pub &'a F);
+
+impl<T: Tables, F: Frame> Stages for Direct<'_, T, F> {
+    fn listed(&self, desk: &mut Desk) -> Option<bool> {
+        listed(self.0, self.0.settings()?, desk)
+    }
+
+    fn suspect(&self, desk: &mut Desk) -> Option<bool> {
+        suspect(self.0, self.0.settings()?, desk)
+    }
+
+    fn read_features(&self, desk: &mut Desk) {
+        desk.read_features(self.1);
+    }
+
+    fn signed(&self, desk: &mut Desk) -> Option<bool> {
+        signed(self.0, self.0.settings()?, desk)
+    }
+
+    fn sender(&self, desk: &mut Desk) -> Option<bool> {
+        sender(self.0, self.0.settings()?, desk)
+    }
+
+    fn ruled(&self, desk: &mut Desk, number: u32) -> Option<bool> {
+        ruled(self.0, self.0.settings()?, desk, number)
+    }
+
+    fn tally(&self, desk: &mut Desk, length: u32) -> Option<bool> {
+        tally(self.0, self.0.settings()?, desk, length)
+    }
+}
+
+/// Judges one frame, and counts it. What was found is left on the desk.
+pub fn decide_on<T: Tables, F: Frame>(tables: &T, frame: &F, desk: &mut Desk) {
+    decide(tables, frame, &Direct(tables, frame), desk);
+}
+
+/// Judges one frame, and counts it. What was found is left on the desk.
 ///
-/// Malformed → listed (trusted, then blocked) → rate → clean: the first stage with a reason decides. A stage
-/// is a function from the packet to `Some(reason)` or "go on"; time is read once, here.
+/// Malformed → trusted → blocked → control → suspect (fragments, answers to nothing) → signature → sender (bans,
+/// strays, rates, rules) → clean: the first stage that objects decides. A stage that is monitored only says what it
+/// would have done. Time is read once, here.
 #[inline(always)]
-pub fn decide<T: Tables, F: Frame>(tables: &T, frame: &F) -> Decision {
+pub fn decide<T: Tables, F: Frame, S: Stages>(tables: &T, frame: &F, stages: &S, desk: &mut Desk) {
+    desk.judgement = Judgement::default();
+    desk.is_packet = false;
+    desk.known = false;
+    desk.sampled = false;
     let Some(settings) = tables.settings() else {
-        return Decision { reason: Reason::Fault, packet: None, time_ns: 0, clock_was_told: false };
+        desk.judgement.reason = Reason::Fault;
+        return;
     };
     let told = settings.clock.load();
-    let clock_was_told = told != 0;
-    let time_ns = if clock_was_told { told } else { tables.clock() };
-    let (reason, packet) = match parse::parse(frame) {
-        Parsed::NotIp => (Reason::NotIp, None),
-        Parsed::Malformed => (Reason::Malformed, None),
-        Parsed::Packet(packet) => match tables.settle(packet) {
-            Some(packet) => (judge(tables, settings, &packet, time_ns), Some(packet)),
-            None => (Reason::Fault, None),
-        },
-    };
-    Decision { reason, packet, time_ns, clock_was_told }
+    desk.clock_was_told = told != 0;
+    desk.time_ns = if desk.clock_was_told { told } else { tables.clock() };
+    match parse::parse(frame) {
+        _ if settings.bypass_until.load() > desk.time_ns => desk.judgement.reason = Reason::Bypass,
+        Parsed::NotIp => desk.judgement.reason = Reason::NotIp,
+        Parsed::Malformed => {
+            desk.judgement.object(settings, Reason::Malformed, NONE);
+        }
+        Parsed::Packet(packet) => {
+            desk.packet = packet;
+            desk.is_packet = true;
+            if judge(tables, settings, stages, desk).is_none() {
+                desk.judgement.reason = Reason::Fault;
+            }
+        }
+    }
+    desk.sampled = stages.tally(desk, frame.length()).unwrap_or(false);
 }
 
 #[inline(always)]
-fn judge<T: Tables>(tables: &T, settings: &Settings, packet: &Packet, time_ns: u64) -> Reason {
-    if let Some(reason) = listed::judge(tables, settings, packet) {
-        return reason;
+fn judge<T: Tables, S: Stages>(tables: &T, settings: &Settings, stages: &S, desk: &mut Desk) -> Option<()> {
+    if stages.listed(desk)? {
+        return Some(());
     }
-    if let Some(reason) = rate::judge(tables, settings, packet, time_ns) {
-        return reason;
+    // A host that cannot resolve its neighbours is cut off by itself.
+    if desk.packet.is_neighbour_discovery() {
+        desk.judgement.reason = Reason::Control;
+        return Some(());
     }
-    Reason::Clean
+    desk.port = service::port(tables, settings, &desk.packet)?;
+    desk.traits = Traits::of(&desk.packet);
+    desk.judgement.service = u32::from(desk.port.service);
+    if stages.suspect(desk)? {
+        return Some(());
+    }
+    if !desk.judgement.answers && settings.signatures.load() != 0 {
+        stages.read_features(desk);
+        if stages.signed(desk)? {
+            return Some(());
+        }
+    }
+    if stages.sender(desk)? || is_ruled_out(tables, stages, desk)? {
+        return Some(());
+    }
+    if desk.packet.fragment as u8 == Fragment::First as u8
+        && desk.reason().verdict() as u8 == Verdict::Pass as u8
+    {
+        flow::first_passed(tables, settings, &desk.packet, desk.time_ns)?;
+    }
+    Some(())
+}
+
+/// Holds the packet against the rules of its service, in their order, up to the first that decides.
+#[inline(always)]
+fn is_ruled_out<T: Tables, S: Stages>(tables: &T, stages: &S, desk: &mut Desk) -> Option<bool> {
+    let service = tables.service(desk.judgement.service)?;
+    if !desk.traits.meets(Traits::from_bits(service.traits.load() as u32)) {
+        return Some(false);
+    }
+    let rules = service.rules.load();
+    for place in 0..RULES_PER_SERVICE {
+        let number = (rules >> (8 * place)) as u32 & 0xff;
+        if number == 0 {
+            break;
+        }
+        if stages.ruled(desk, number - 1)? {
+            return Some(true);
+        }
+    }
+    Some(false)
 }

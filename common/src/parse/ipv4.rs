@@ -1,13 +1,15 @@
 //! IPv4, RFC 791.
 
-use super::{Fragment, Network};
+use super::{Fragment, Network, ip_form};
 use crate::{
+    branchless::at_most,
     frame::{Frame, Header},
     prefix::Address,
 };
 
 const MORE_FRAGMENTS: u16 = 0x2000;
 const OFFSET_MASK: u16 = 0x1fff;
+const DONT_FRAGMENT_SHIFT: u16 = 14;
 
 #[inline(always)]
 pub(super) fn parse<F: Frame>(frame: &F, offset: u32) -> Option<Network> {
@@ -35,8 +37,11 @@ pub(super) fn parse<F: Frame>(frame: &F, offset: u32) -> Option<Network> {
         destination: Address::v4(header.be32(16)),
         payload: offset + header_length,
         end: offset + total_length,
+        identification: u32::from(header.be16(4)),
         protocol: header.u8(9),
         hop_limit: header.u8(8),
         fragment,
+        ip_form: (flags >> DONT_FRAGMENT_SHIFT) as u8 & ip_form::DONT_FRAGMENT
+            | (1 ^ at_most(header_length, 20)) as u8 * ip_form::EXTENDED,
     })
 }

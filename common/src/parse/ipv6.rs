@@ -1,6 +1,6 @@
 //! IPv6 and its extension headers, RFC 8200.
 
-use super::{Fragment, Network};
+use super::{Fragment, Network, ip_form};
 use crate::{
     branchless::at_most,
     frame::{Frame, Header},
@@ -52,9 +52,11 @@ pub(super) fn parse<F: Frame>(frame: &F, offset: u32) -> Option<Network> {
         destination: Address::v6(header.be64(24), header.be64(32)),
         payload: offset + HEADER,
         end,
+        identification: 0,
         protocol: header.u8(6),
         hop_limit: header.u8(7),
         fragment: Fragment::Whole,
+        ip_form: is_extension(header.u8(6)) as u8 * ip_form::EXTENDED,
     };
     for _ in 0..=MAX_EXTENSION_HEADERS {
         if is_extension(network.protocol) == 0 {
@@ -76,6 +78,7 @@ pub(super) fn parse<F: Frame>(frame: &F, offset: u32) -> Option<Network> {
         if fragment == 0 {
             continue;
         }
+        network.identification = extension.be32(4);
         let position = extension.be16(2);
         if position & !7 != 0 {
             // What follows is the middle of something; there is no header to be read.

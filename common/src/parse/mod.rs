@@ -23,9 +23,10 @@ pub enum Parsed {
 }
 
 /// Whether a packet is whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Fragment {
+    #[default]
     /// Not fragmented (or an IPv6 atomic fragment, RFC 6946).
     Whole = 0,
     /// Offset 0, more to come: the transport header is here.
@@ -48,14 +49,20 @@ pub mod protocol {
 
 /// TCP flags as they stand in the header's 14th byte.
 pub mod tcp_flag {
+    /// Nothing more to send.
+    pub const FIN: u8 = 0x01;
     /// Synchronise sequence numbers.
     pub const SYN: u8 = 0x02;
+    /// There is no such connection.
+    pub const RST: u8 = 0x04;
     /// Acknowledgement.
     pub const ACK: u8 = 0x10;
+    /// Urgent data.
+    pub const URG: u8 = 0x20;
 }
 
 /// A packet's headers, as far as decisions need them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Packet {
     /// Source address.
     pub source: Address,
@@ -63,6 +70,15 @@ pub struct Packet {
     pub destination: Address,
     /// Bytes on the wire, link header included.
     pub length: u32,
+    /// Offset of the IP header in the frame.
+    pub network: u32,
+    /// Offset of the transport header in the frame.
+    pub transport: u32,
+    /// Offset of the end of the IP packet in the frame.
+    pub end: u32,
+    /// What the fragments of one packet share: the identification of IPv4 (16 bits) or of IPv6's fragment
+    /// header (32 bits; 0 where there is none).
+    pub identification: u32,
     /// TCP or UDP source port; 0 where there is none.
     pub source_port: u16,
     /// TCP or UDP destination port; type and code for ICMP and ICMPv6; 0 where there is none.
@@ -75,6 +91,18 @@ pub struct Packet {
     pub hop_limit: u8,
     /// Whole, or which part of a fragmented packet.
     pub fragment: Fragment,
+    /// [`ip_form`] bits.
+    pub ip_form: u8,
+}
+
+/// Bits of [`Packet::ip_form`].
+pub mod ip_form {
+    /// IPv4: don't fragment.
+    pub const DONT_FRAGMENT: u8 = 1;
+    /// IPv4 options, or IPv6 extension headers.
+    pub const EXTENDED: u8 = 2;
+    /// Carried in a VLAN.
+    pub const TAGGED: u8 = 4;
 }
 
 impl Packet {
@@ -104,9 +132,11 @@ struct Network {
     payload: u32,
     /// Offset of the end of the IP packet in the frame.
     end: u32,
+    identification: u32,
     protocol: u8,
     hop_limit: u8,
     fragment: Fragment,
+    ip_form: u8,
 }
 
 /// Parses a frame from its Ethernet header on.
@@ -124,11 +154,16 @@ pub fn parse<F: Frame>(frame: &F) -> Parsed {
         source: network.source,
         destination: network.destination,
         length: frame.length(),
+        network: offset,
+        transport: network.payload,
+        end: network.end,
+        identification: network.identification,
         source_port: transport.source_port,
         destination_port: transport.destination_port,
         protocol: network.protocol,
         tcp_flags: transport.tcp_flags,
         hop_limit: network.hop_limit,
         fragment: network.fragment,
+        ip_form: network.ip_form | link::tagged(offset) * ip_form::TAGGED,
     })
 }

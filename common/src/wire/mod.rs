@@ -6,23 +6,29 @@
 
 mod counter;
 mod event;
+mod policy;
 mod prefix;
 mod reason;
 mod settings;
+pub mod signature;
 mod source;
 mod word;
 
-pub use counter::Counter;
-pub use event::{DropEvent, EventMeter};
+pub use counter::{Counter, ServiceCounter};
+pub use event::{DropEvent, EventMeter, SAMPLE_BYTES, SampleEvent};
+pub use policy::{
+    Destination, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES, PORT_WORDS, Per, Port,
+    RULES_PER_SERVICE, Rule, Service, Terms, Then,
+};
 pub use prefix::{
     BITMAP_WORDS, DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, Leaf, Line, MAX_SEARCHED_RUNS, OCTET_RANKS,
     OCTET_RUNS_MAX, ROOTS, RUNS_MAX, SLOTS, SMALL_OCTET_RUNS, SMALL_RUNS, STRETCHES_PER_LINE, Shape, Slot,
     TILE_BITS, TILE_BLOCKS, TILES, TILES_PER_SLOT, TailWord, bitmap_base, root_base,
 };
 pub use reason::{Reason, Verdict};
-pub use settings::{BucketSpec, Settings};
-pub use source::{SourceSet, WAYS, Way};
+pub use settings::{BucketSpec, Settings, Suspicion, knowledge};
+pub use source::{History, SourceSet, Volume, WAYS, Way, standing};
 pub use word::Word;
 
 /// Version of every layout in this module.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;

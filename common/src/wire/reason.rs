@@ -19,23 +19,44 @@ pub enum Reason {
     NotIp = 1,
     /// Passed: an allowlist prefix covers the source.
     Trusted = 2,
-    /// Passed: neighbour discovery from this very link (RFC 4861: hop limit 255), which no rate may cut off.
+    /// Passed: neighbour discovery from this very link (RFC 4861: hop limit 255), which no rate may cut
+    /// off.
     Control = 3,
+    /// Passed: for a time that an operator has set, everything does.
+    Bypass = 4,
     /// Dropped: headers that contradict themselves or end too early.
-    Malformed = 4,
+    Malformed = 5,
     /// Dropped: a blocklist prefix covers the source.
-    Blocked = 5,
+    Blocked = 6,
+    /// Dropped: the source is banned, as it has crossed a limit.
+    Banned = 7,
+    /// Dropped: an answer to nothing the host asked, or for a port where nothing listens, and too many of
+    /// these.
+    Unsolicited = 8,
+    /// Dropped: a segment of no TCP connection that was asked for, and too many of these.
+    Stray = 9,
+    /// Dropped: a later fragment of a packet whose first fragment was dropped or not seen, and too many of
+    /// these.
+    Fragment = 10,
+    /// Dropped: the headers match a signature.
+    Signature = 11,
     /// Dropped: the source is over its limit of packets/s.
-    PacketRate = 6,
+    PacketRate = 12,
     /// Dropped: the source is over its limit of SYN/s.
-    SynRate = 7,
+    SynRate = 13,
+    /// Dropped: the source is over the rate of a rule per source.
+    SourceRate = 14,
+    /// Dropped: the source's prefix is over the rate of a rule per prefix.
+    PrefixRate = 15,
+    /// Dropped: the service is over the rate of a rule per service.
+    ServiceRate = 16,
     /// Passed: the filter's own tables were out of reach. Never seen unless floodwall itself is at fault.
-    Fault = 8,
+    Fault = 17,
 }
 
 impl Reason {
     /// How many there are; the size of the counter table.
-    pub const COUNT: u32 = 9;
+    pub const COUNT: u32 = 18;
 
     /// All of them, in the order of their counters.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -43,10 +64,19 @@ impl Reason {
         Self::NotIp,
         Self::Trusted,
         Self::Control,
+        Self::Bypass,
         Self::Malformed,
         Self::Blocked,
+        Self::Banned,
+        Self::Unsolicited,
+        Self::Stray,
+        Self::Fragment,
+        Self::Signature,
         Self::PacketRate,
         Self::SynRate,
+        Self::SourceRate,
+        Self::PrefixRate,
+        Self::ServiceRate,
         Self::Fault,
     ];
 
@@ -54,9 +84,17 @@ impl Reason {
     #[inline(always)]
     pub const fn verdict(self) -> Verdict {
         match self {
-            Self::Clean | Self::NotIp | Self::Trusted | Self::Control | Self::Fault => Verdict::Pass,
-            Self::Malformed | Self::Blocked | Self::PacketRate | Self::SynRate => Verdict::Drop,
+            Self::Clean | Self::NotIp | Self::Trusted | Self::Control | Self::Bypass | Self::Fault => {
+                Verdict::Pass
+            }
+            _ => Verdict::Drop,
         }
+    }
+
+    /// Its bit in [`Settings::monitored`](super::Settings::monitored).
+    #[inline(always)]
+    pub const fn bit(self) -> u64 {
+        1 << self as u32
     }
 
     /// The name that people and scripts see.
@@ -66,10 +104,19 @@ impl Reason {
             Self::NotIp => "not-ip",
             Self::Trusted => "trusted",
             Self::Control => "control",
+            Self::Bypass => "bypass",
             Self::Malformed => "malformed",
             Self::Blocked => "blocked",
+            Self::Banned => "banned",
+            Self::Unsolicited => "unsolicited",
+            Self::Stray => "stray",
+            Self::Fragment => "fragment",
+            Self::Signature => "signature",
             Self::PacketRate => "packet-rate",
             Self::SynRate => "syn-rate",
+            Self::SourceRate => "source-rate",
+            Self::PrefixRate => "prefix-rate",
+            Self::ServiceRate => "service-rate",
             Self::Fault => "fault",
         }
     }

@@ -58,19 +58,74 @@ pub struct Settings {
     pub generation: Word,
     /// 0: the kernel's clock; otherwise the time in ns that the program is to believe (replay, tests).
     pub clock: Word,
-    /// Secrets of the source table's hash, drawn anew at each boot; the multipliers are odd.
+    /// Secrets of the tables' hashes, drawn anew at each boot; the multipliers are odd.
     pub seed: [Word; 3],
     /// Number of sets in the source table less one (a power of two less one).
     pub source_mask: Word,
+    /// Until this time every packet passes, ns.
+    pub bypass_until: Word,
+    /// Bits by [`Reason`](super::Reason): what only counts, and does not drop.
+    pub monitored: Word,
+    /// [`knowledge`] bits.
+    pub knowledge: Word,
+    /// Ranges that destinations are divided into; 0: all are of the first class.
+    pub destinations: Word,
+    /// Which half of the [signatures](super::signature) is in force: 0: none, 1: the first, 2: the second.
+    pub signatures: Word,
     /// Packets/s of a source: a packed [`BucketSpec`].
     pub packet_bucket: Word,
     /// SYN/s of a source: a packed [`BucketSpec`].
     pub syn_bucket: Word,
+    /// How long a source is banned that crosses the limit of packets/s, ns; 0: it is only limited.
+    pub packet_ban: Word,
+    /// How long a source is banned that crosses the limit of SYN/s, ns; 0: it is only limited.
+    pub syn_ban: Word,
+    /// How many packets/s may come that claim to be answers and are not, of each [`Suspicion`]: a packed
+    /// [`BucketSpec`].
+    pub suspect_bucket: Word,
+    /// Their buckets, by [`Suspicion`]: times in units of 64 ns modulo 2³².
+    pub suspects: [Word; Suspicion::COUNT],
     /// Time between drop events on one CPU, ns; 0 tells of none.
     pub event_interval: Word,
+    /// Time between samples on one CPU, ns; 0 takes none.
+    pub sample_interval: Word,
 }
 
-const _: () = assert!(size_of::<Settings>() == 80);
+/// Bits of [`Settings::knowledge`].
+pub mod knowledge {
+    /// The ports say where something listens.
+    pub const PORTS: u64 = 1;
+    /// The flows that the host opened are noted.
+    pub const FLOWS: u64 = 1 << 1;
+    /// The kernel's sockets can be asked.
+    pub const SOCKETS: u64 = 1 << 2;
+    /// Times are calm: whoever takes part in a conversation becomes known.
+    pub const CALM: u64 = 1 << 3;
+    /// Connections that were open when floodwall was started have been seen by now: a segment of one that was never
+    /// asked for is a stray.
+    pub const CONNECTIONS: u64 = 1 << 4;
+}
+
+/// Why a packet may be bogus, though nothing in its headers is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Suspicion {
+    /// TCP to a port where nothing listens, or a SYN-ACK: the host has opened no such connection.
+    Tcp = 0,
+    /// UDP to a port where nothing listens: the host has asked nothing there.
+    Udp = 1,
+    /// A TCP segment to a port where something listens, from a source that never asked for a connection.
+    Stray = 2,
+    /// A later fragment of a packet whose first fragment was not seen.
+    Fragment = 3,
+}
+
+impl Suspicion {
+    /// How many there are.
+    pub const COUNT: usize = 4;
+}
+
+const _: () = assert!(size_of::<Settings>() == 184);
 
 #[cfg(test)]
 mod tests {

@@ -5,19 +5,18 @@ use super::Word;
 /// Sources that a set can hold.
 pub const WAYS: usize = 4;
 
-/// What is known of one source. Empty while `identity` is 0.
+/// What is known of one source, or of one prefix of sources. Empty while `key` is 0.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct Way {
-    /// Tag (low half, never 0) and stamp (high half): the time the source was last seen, in ticks of
-    /// 2²⁴ ns; with the top bit set, the time until which it is banned.
-    pub identity: Word,
-    /// Packets (low half) and SYNs (high half) since the source was entered; both stop at their maximum.
-    pub counts: Word,
-    /// Bytes since the source was entered.
-    pub bytes: Word,
+    /// Whose it is; see [`Key`](crate::source::Key).
+    pub key: Word,
+    /// What it has sent since it was entered: a packed [`Volume`].
+    pub volume: Word,
+    /// When it was seen, and how it behaved: a packed [`History`].
+    pub history: Word,
     /// Times at which the packet bucket (low half) and the SYN bucket (high half) are full again, in units
-    /// of 64 ns modulo 2³².
+    /// of 64 ns modulo 2³². Of a banned source: the time until which it is banned, ns.
     pub buckets: Word,
 }
 
@@ -31,3 +30,105 @@ pub struct SourceSet {
 
 const _: () = assert!(size_of::<Way>() == 32);
 const _: () = assert!(size_of::<SourceSet>() == 128);
+
+/// Packets (28 bits) and bytes (36 bits), counted by one addition; both stop once either is about to overflow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Volume(pub u64);
+
+impl Volume {
+    const PACKET_BITS: u32 = 28;
+    /// Beyond this many packets, or this many bytes, nothing is counted any more.
+    const MAX_PACKETS: u64 = (1 << Self::PACKET_BITS) - 1;
+    const MAX_BYTES: u64 = (1 << 36) - (1 << 24);
+
+    /// One packet of `bytes` bytes, as what is to be added.
+    #[inline(always)]
+    pub const fn one(bytes: u32) -> u64 {
+        1 | (bytes as u64) << Self::PACKET_BITS
+    }
+
+    /// Packets.
+    #[inline(always)]
+    pub const fn packets(self) -> u32 {
+        (self.0 & Self::MAX_PACKETS) as u32
+    }
+
+    /// Bytes.
+    #[inline(always)]
+    pub const fn bytes(self) -> u64 {
+        self.0 >> Self::PACKET_BITS
+    }
+
+    /// Whether there is no room for another packet on each of many CPUs.
+    #[inline(always)]
+    pub const fn is_full(self) -> bool {
+        self.packets() as u64 >= Self::MAX_PACKETS - 4_096 || self.bytes() >= Self::MAX_BYTES
+    }
+}
+
+/// When a source was seen, and how it behaved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// When it was last seen: 24 bits of ticks of 2²⁴ ns, about three days.
+    pub seen: u32,
+    /// When it was entered: 16 bits of 2³⁰ ns, about twenty hours.
+    pub entered: u16,
+    /// SYNs since then; stops at its maximum.
+    pub syns: u16,
+    /// [`standing`] bits.
+    pub standing: u8,
+}
+
+/// Bits of [`History::standing`].
+pub mod standing {
+    /// Known: it has taken part in conversations in calm times, or long enough in others.
+    pub const KNOWN: u8 = 1;
+    /// Banned, until the time that stands in place of the buckets.
+    pub const BANNED: u8 = 1 << 1;
+    /// The entry is that of a prefix, or of a source under one rule only.
+    pub const PART: u8 = 1 << 2;
+    /// The key is that of an IPv6 /64.
+    pub const IPV6: u8 = 1 << 3;
+}
+
+impl History {
+    /// Values of `seen` are below this.
+    pub const SEEN_MASK: u32 = (1 << 24) - 1;
+
+    /// As it stands in [`Way::history`].
+    #[inline(always)]
+    pub const fn pack(self) -> u64 {
+        (self.seen & Self::SEEN_MASK) as u64
+            | (self.standing as u64) << 24
+            | (self.syns as u64) << 32
+            | (self.entered as u64) << 48
+    }
+
+    /// From [`Way::history`].
+    #[inline(always)]
+    pub const fn unpack(word: u64) -> Self {
+        Self {
+            seen: word as u32 & Self::SEEN_MASK,
+            standing: (word >> 24) as u8,
+            syns: (word >> 32) as u16,
+            entered: (word >> 48) as u16,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_survives_packing() {
+        let history = History { seen: History::SEEN_MASK, entered: 0x1234, syns: u16::MAX, standing: 5 };
+        assert_eq!(History::unpack(history.pack()), history);
+    }
+
+    #[test]
+    fn volumes_add_up() {
+        let volume = Volume(Volume::one(1_500) + Volume::one(60));
+        assert_eq!((volume.packets(), volume.bytes(), volume.is_full()), (2, 1_560, false));
+    }
+}

@@ -41,6 +41,8 @@ pub struct SourceReport {
     pub source: String,
     /// Whether the table holds it. If not, it was silent, or too weak to stay, and the counters are 0.
     pub tracked: bool,
+    /// Whether it has taken part in conversations for long enough to be told from a stranger.
+    pub known: bool,
     /// Packets since it was entered, dropped ones included.
     pub packets: u64,
     /// Bytes since it was entered.
@@ -53,6 +55,8 @@ pub struct SourceReport {
     pub syn_tokens: Option<u64>,
     /// Seconds since its last packet, to about 17 ms.
     pub idle_seconds: Option<f64>,
+    /// Seconds until the kernel lifts its ban; `None` if it is not banned.
+    pub banned_seconds: Option<f64>,
 }
 
 /// Tells "not named" from `null`.

@@ -39,7 +39,11 @@ impl Source {
 fn render(report: &SourceReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
     let source = style.strong(&report.source);
     if !report.tracked {
-        return writeln!(out, "{source} is not tracked: it was silent, or too weak among others to be kept");
+        return writeln!(
+            out,
+            "{source} is not tracked: it was silent, a list decides what becomes of it (`floodwall block test` says so), \
+             or it was too weak among others to be kept"
+        );
     }
     match report.idle_seconds {
         Some(idle) if idle >= 60.0 => {
@@ -82,6 +86,8 @@ mod tests {
             packet_tokens: Some(0),
             syn_tokens: None,
             idle_seconds: Some(0.25),
+            known: true,
+            banned_seconds: None,
         };
         assert_eq!(
             text(&report),

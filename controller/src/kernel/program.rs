@@ -1,6 +1,8 @@
 //! The program and its maps in the kernel.
 
 use std::{
+    collections::HashMap,
+    fs::File,
     os::fd::{AsFd as _, BorrowedFd},
     path::Path,
     sync::Arc,
@@ -10,9 +12,10 @@ use anyhow::{Context as _, anyhow, bail};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Map, MapData},
-    programs::{TestRun as _, TestRunOptions, Xdp},
+    programs::Xdp,
 };
-use floodwall_common::wire::{Reason, Verdict};
+use nix::fcntl::Flock;
+use tracing::warn;
 
 use super::{
     counters::{Counters, ReasonTotals},
@@ -21,18 +24,49 @@ use super::{
     log::LogReader,
     pins::Pins,
     preflight::preflight,
+    samples::SampleReader,
+    test_run::{self, Judged},
 };
 use crate::{
     host::Interface,
     options::Mode,
-    tables::{Capacity, SharedTables},
+    tables::{Capacity, SharedTables, Table},
 };
 
 /// What `build.rs` made of `filter-ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/floodwall-filter"));
 const PROGRAM: &str = "floodwall";
-const SHARED_MAPS: [&str; 5] = ["SETTINGS", "PREFIX_ROOTS", "PREFIX_BITMAPS", "PREFIX_LINES", "SOURCES"];
-const OTHER_MAPS: [&str; 3] = ["COUNTERS", "EVENT_METER", "EVENTS"];
+const OTHER_MAPS: [&str; 10] = [
+    "REASON_COUNTS",
+    "MONITOR_COUNTS",
+    "RULE_COUNTS",
+    "SIGNATURE_COUNTS",
+    "SERVICE_COUNTS",
+    "SAMPLE_METER",
+    "EVENT_METER",
+    "EVENTS",
+    "BANS",
+    "SAMPLES",
+];
+
+/// The name that the program knows a shared table by.
+const fn map_name(table: Table) -> &'static str {
+    match table {
+        Table::Settings => "SETTINGS",
+        Table::PrefixRoots => "PREFIX_ROOTS",
+        Table::PrefixBitmaps => "PREFIX_BITMAPS",
+        Table::PrefixLines => "PREFIX_LINES",
+        Table::Sources => "SOURCES",
+        Table::Aggregates => "AGGREGATES",
+        Table::Ports => "PORTS",
+        Table::Destinations => "DESTINATIONS",
+        Table::Services => "SERVICES",
+        Table::Rules => "RULES",
+        Table::Signatures => "SIGNATURES",
+        Table::Flows => "FLOWS",
+        Table::Fragments => "FRAGMENTS",
+    }
+}
 
 /// The program, verified and loaded, with its maps.
 pub struct Kernel {
@@ -41,15 +75,8 @@ pub struct Kernel {
     counters: Counters,
     pins: Option<Pins>,
     capacity: Capacity,
-}
-
-/// What the kernel program made of a frame that was shown to it by [`Kernel::judge`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Judged {
-    /// What would happen to it.
-    pub verdict: Verdict,
-    /// Why.
-    pub reason: Reason,
+    /// Keeps others off what is pinned.
+    _lock: Option<Flock<File>>,
 }
 
 impl Kernel {
@@ -57,13 +84,15 @@ impl Kernel {
     pub fn load(bpffs: Option<&Path>, capacity: Capacity) -> anyhow::Result<Self> {
         preflight(bpffs)?;
         let pins = bpffs.map(Pins::new);
+        let mut lock = None;
         let mut loader = EbpfLoader::new();
         loader
             .map_max_entries("PREFIX_LINES", capacity.prefix_lines())
             .map_max_entries("SOURCES", capacity.source_sets());
         if let Some(pins) = &pins {
             pins.create(&capacity)?;
-            for name in SHARED_MAPS.into_iter().chain(OTHER_MAPS) {
+            lock = Some(pins.lock()?);
+            for name in Table::ALL.map(map_name).into_iter().chain(OTHER_MAPS) {
                 loader.map_pin_path(name, pins.maps(&capacity).join(name));
             }
         }
@@ -77,8 +106,8 @@ impl Kernel {
             "the kernel's verifier refuses the program; please report this with your kernel version",
         )?;
         let tables = Arc::new(map_tables(&mut ebpf, &capacity)?);
-        let counters = Counters::new(take_map(&mut ebpf, "COUNTERS")?)?;
-        let kernel = Self { ebpf, tables, counters, pins, capacity };
+        let counters = Counters::new(take_map(&mut ebpf, "REASON_COUNTS")?)?;
+        let kernel = Self { ebpf, tables, counters, pins, capacity, _lock: lock };
         Ok(kernel)
     }
 
@@ -100,6 +129,11 @@ impl Kernel {
     /// The events; can be asked for once.
     pub fn take_events(&mut self) -> anyhow::Result<EventReader> {
         EventReader::new(take_map(&mut self.ebpf, "EVENTS")?)
+    }
+
+    /// The samples; can be asked for once.
+    pub fn take_samples(&mut self) -> anyhow::Result<SampleReader> {
+        SampleReader::new(take_map(&mut self.ebpf, "SAMPLES")?)
     }
 
     /// The program's own log; can be asked for once.
@@ -137,15 +171,11 @@ impl Kernel {
 
     /// Shows one frame to the program, which judges it as it would on an interface (`BPF_PROG_TEST_RUN`).
     ///
-    /// The clock in the settings must be set: that is what makes the program tell its reason. A frame shorter
-    /// than an Ethernet header is refused by the kernel.
+    /// The clock in the settings must be set: that is what makes the program tell its reason. The kernel refuses
+    /// frames shorter than [`SHORTEST_FRAME`](super::SHORTEST_FRAME), and longer than
+    /// [`LONGEST_FRAME`](super::LONGEST_FRAME).
     pub fn judge(&self, frame: &[u8]) -> anyhow::Result<Judged> {
-        let program = self.program()?;
-        let options = TestRunOptions { data_in: Some(frame), ..TestRunOptions::default() };
-        let value = program.test_run(options).context("showing a frame to the kernel program")?.return_value;
-        let reason = Reason::from_index(value >> 8)
-            .ok_or_else(|| anyhow!("the kernel program answered {value:#x}, which names no reason"))?;
-        Ok(Judged { verdict: reason.verdict(), reason })
+        test_run::judge(self.program_fd()?, frame)
     }
 
     /// The program, for whoever wants to run it by other means.
@@ -167,25 +197,30 @@ impl Kernel {
     }
 }
 
+/// A start that failed before anything was attached leaves nothing pinned: the maps are large.
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        if let Some(pins) = &self.pins
+            && pins.interfaces().is_ok_and(|interfaces| interfaces.is_empty())
+            && let Err(error) = pins.remove_all()
+        {
+            warn!(%error, "maps that nothing uses could not be removed");
+        }
+    }
+}
+
 fn take_map(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<Map> {
     ebpf.take_map(name).ok_or_else(|| anyhow!("the embedded object has no map `{name}`"))
 }
 
 fn map_tables(ebpf: &mut Ebpf, capacity: &Capacity) -> anyhow::Result<SharedTables> {
-    let mut array = |name: &str| -> anyhow::Result<MapData> {
-        match take_map(ebpf, name)? {
-            Map::Array(data) => Ok(data),
-            other => bail!("map `{name}` is {other:?}, not an array"),
-        }
-    };
-    let [settings, roots, bitmaps, lines, sources] = SHARED_MAPS.map(&mut array);
-    SharedTables::mapped(
-        capacity,
-        settings?.fd().as_fd(),
-        roots?.fd().as_fd(),
-        bitmaps?.fd().as_fd(),
-        lines?.fd().as_fd(),
-        sources?.fd().as_fd(),
-    )
-    .context("mapping the BPF maps into memory")
+    let maps = Table::ALL
+        .into_iter()
+        .map(|table| match take_map(ebpf, map_name(table))? {
+            Map::Array(map) => Ok((table, map)),
+            other => bail!("map `{}` is {other:?}, not an array", map_name(table)),
+        })
+        .collect::<anyhow::Result<HashMap<Table, MapData>>>()?;
+    SharedTables::mapped(capacity, |table| maps[&table].fd().as_fd())
+        .context("mapping the BPF maps into memory")
 }

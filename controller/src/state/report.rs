@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use floodwall_common::{
     prefix::{Address, Family},
-    source::{self, TICK_SHIFT},
+    source::{self, Key, TICK_SHIFT},
     tables::Tables as _,
-    wire::BucketSpec,
+    wire::{BucketSpec, History, Volume, standing},
 };
 
 use super::{
@@ -77,29 +77,35 @@ impl Filter {
             address.low = 0;
         }
         let settings = &self.tables.settings[0];
-        let place = source::place(settings, address);
-        let set = self.tables.source_set(place.set);
-        let way = set.and_then(|set| source::find(set, place.tag).and_then(|way| set.ways.get(way as usize)));
+        let key = Key::of(settings, address);
+        let way = source::way_of(&*self.tables, settings, key);
         let mut report = SourceReport {
             source: source_text(address),
             tracked: way.is_some(),
+            known: false,
             packets: 0,
             bytes: 0,
             syns: 0,
             packet_tokens: None,
             syn_tokens: None,
             idle_seconds: None,
+            banned_seconds: None,
         };
         let Some(way) = way else { return report };
         let now = self.tables.clock();
-        let counts = way.counts.load();
+        let volume = Volume(way.volume.load());
+        let history = History::unpack(way.history.load());
         let buckets = way.buckets.load();
-        let ticks =
-            ((now >> TICK_SHIFT) as u32).wrapping_sub((way.identity.load() >> 32) as u32) & 0x7fff_ffff;
-        report.packets = counts & u64::from(u32::MAX);
-        report.syns = counts >> 32;
-        report.bytes = way.bytes.load();
+        let ticks = source::tick(now).wrapping_sub(history.seen) & History::SEEN_MASK;
+        report.known = history.standing & standing::KNOWN != 0;
+        report.packets = u64::from(volume.packets());
+        report.bytes = volume.bytes();
+        report.syns = u64::from(history.syns);
         report.idle_seconds = Some(f64::from(ticks) * (1_u64 << TICK_SHIFT) as f64 / 1e9);
+        if history.standing & standing::BANNED != 0 {
+            report.banned_seconds = buckets.checked_sub(now).map(|left| left as f64 / 1e9);
+            return report;
+        }
         report.packet_tokens = tokens(buckets as u32, BucketSpec::unpack(settings.packet_bucket.load()), now);
         report.syn_tokens =
             tokens((buckets >> 32) as u32, BucketSpec::unpack(settings.syn_bucket.load()), now);
@@ -108,6 +114,8 @@ impl Filter {
 
     /// How things stand, without what only the kernel knows.
     pub fn status(&self) -> Status {
+        // Before the table is locked: the books come first.
+        let limits = self.limits();
         let table = self.table.lock();
         let list = |list| {
             let [ipv4, ipv6] = [Family::V4, Family::V6].map(|family| u64::from(table.len_in(list, family)));
@@ -121,6 +129,10 @@ impl Filter {
             ("prefix roots", footprint.prefix_roots, None),
             ("prefix bitmaps", footprint.prefix_bitmaps, None),
             ("sources", footprint.sources, None),
+            ("source prefixes", footprint.aggregates, None),
+            ("ports", footprint.ports, None),
+            ("signatures", footprint.signatures, None),
+            ("flows and fragments", footprint.memories, None),
         ];
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -131,7 +143,7 @@ impl Filter {
             block: list(List::Block),
             allow: list(List::Allow),
             capacity: u64::from(self.capacity.prefixes),
-            limits: self.limits(),
+            limits,
             memory: memory
                 .map(|(structure, bytes, used)| MemoryUse { structure: structure.to_owned(), bytes, used })
                 .into(),

@@ -1,6 +1,11 @@
 //! What the tables are made for, and what that costs.
 
-use floodwall_common::wire::{BITMAP_WORDS, Line, ROOTS, SLOTS, Slot, SourceSet, WAYS, Word};
+use floodwall_common::{
+    tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES},
+    wire::{
+        BITMAP_WORDS, Line, MAX_CLASSES, PORT_WORDS, ROOTS, SLOTS, Slot, SourceSet, WAYS, Word, signature,
+    },
+};
 
 /// Roots of both families in both halves.
 pub(super) const PREFIX_ROOTS: u32 = 2 * ROOTS;
@@ -46,6 +51,10 @@ impl Capacity {
             prefix_bitmaps: PREFIX_BITMAP_WORDS as u64 * size_of::<Word>() as u64,
             prefix_lines: self.prefix_lines() as u64 * size_of::<Line>() as u64,
             sources: self.source_sets() as u64 * size_of::<SourceSet>() as u64,
+            aggregates: AGGREGATE_SETS as u64 * size_of::<SourceSet>() as u64,
+            ports: (MAX_CLASSES * PORT_WORDS) as u64 * size_of::<Word>() as u64,
+            signatures: 2 * signature::HALF_WORDS as u64 * size_of::<Word>() as u64,
+            memories: (FLOW_LINES + FRAGMENT_LINES) as u64 * size_of::<Line>() as u64,
         }
     }
 }
@@ -61,11 +70,26 @@ pub struct Footprint {
     pub prefix_lines: u64,
     /// The source table.
     pub sources: u64,
+    /// The table of source prefixes.
+    pub aggregates: u64,
+    /// Which service each port belongs to.
+    pub ports: u64,
+    /// The signatures, twice.
+    pub signatures: u64,
+    /// The memories of flows and of fragments.
+    pub memories: u64,
 }
 
 impl Footprint {
     /// All of it.
     pub const fn total(&self) -> u64 {
-        self.prefix_roots + self.prefix_bitmaps + self.prefix_lines + self.sources
+        self.prefix_roots
+            + self.prefix_bitmaps
+            + self.prefix_lines
+            + self.sources
+            + self.aggregates
+            + self.ports
+            + self.signatures
+            + self.memories
     }
 }

@@ -10,7 +10,9 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd},
 };
 
-use floodwall_common::wire::{Line, Settings, SourceSet, Word};
+use floodwall_common::wire::{
+    Counter, Destination, Line, Rule, Service, ServiceCounter, Settings, SourceSet, Word,
+};
 use memmap2::{MmapOptions, MmapRaw};
 
 /// A type that memory shared with the kernel can be seen as.
@@ -29,6 +31,16 @@ unsafe impl Shared for Line {}
 unsafe impl Shared for SourceSet {}
 // SAFETY: a `repr(C)` struct of words without padding; its size is asserted beside it.
 unsafe impl Shared for Settings {}
+// SAFETY: as above.
+unsafe impl Shared for Destination {}
+// SAFETY: as above.
+unsafe impl Shared for Service {}
+// SAFETY: as above.
+unsafe impl Shared for Rule {}
+// SAFETY: as above.
+unsafe impl Shared for Counter {}
+// SAFETY: as above.
+unsafe impl Shared for ServiceCounter {}
 
 /// Memory seen as `[T]`: the process's own, or the values of a BPF array map.
 ///

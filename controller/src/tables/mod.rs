@@ -5,11 +5,13 @@
 //! prefix table, whose layout is told in [`floodwall_common::wire`] and which [`floodwall_common::prefix`] reads.
 
 mod capacity;
+mod local;
 pub mod memory;
 mod prefix;
 pub mod prefixes;
 mod shared;
 
 pub use capacity::{Capacity, Footprint};
+pub use local::LocalTables;
 pub use prefix::{Prefix, PrefixError};
-pub use shared::SharedTables;
+pub use shared::{SharedTables, Table};

@@ -3,43 +3,152 @@
 use std::{io, os::fd::BorrowedFd};
 
 use floodwall_common::{
-    tables::Tables,
-    wire::{ABI_VERSION, Line, Settings, SourceSet, Word},
+    tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES, Tables},
+    wire::{
+        ABI_VERSION, Counter, Destination, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
+        PORT_WORDS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word, signature,
+    },
 };
 
 use super::{
     capacity::{Capacity, PREFIX_BITMAP_WORDS, PREFIX_ROOTS},
-    memory::{Region, coarse_clock},
+    local::LocalTables,
+    memory::{Region, Shared, coarse_clock},
 };
+
+/// A table that is shared with the kernel program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// The one element of settings.
+    Settings,
+    /// Two halves of two families of slots; see [`root_base`](floodwall_common::wire::root_base).
+    PrefixRoots,
+    /// Two halves of two families of bits; see [`bitmap_base`](floodwall_common::wire::bitmap_base).
+    PrefixBitmaps,
+    /// Nodes and tails of the prefix table.
+    PrefixLines,
+    /// Sets of the source table; a power of two.
+    Sources,
+    /// Sets of the table of source prefixes.
+    Aggregates,
+    /// Pages of ports, by class of destinations.
+    Ports,
+    /// Ranges of destinations.
+    Destinations,
+    /// Services.
+    Services,
+    /// Rules.
+    Rules,
+    /// Two halves of signatures.
+    Signatures,
+    /// The memory of flows.
+    Flows,
+    /// The memory of fragments.
+    Fragments,
+}
+
+impl Table {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Settings,
+        Self::PrefixRoots,
+        Self::PrefixBitmaps,
+        Self::PrefixLines,
+        Self::Sources,
+        Self::Aggregates,
+        Self::Ports,
+        Self::Destinations,
+        Self::Services,
+        Self::Rules,
+        Self::Signatures,
+        Self::Flows,
+        Self::Fragments,
+    ];
+
+    /// How many elements it has.
+    pub const fn len(self, capacity: &Capacity) -> u32 {
+        match self {
+            Self::Settings => 1,
+            Self::PrefixRoots => PREFIX_ROOTS,
+            Self::PrefixBitmaps => PREFIX_BITMAP_WORDS,
+            Self::PrefixLines => capacity.prefix_lines(),
+            Self::Sources => capacity.source_sets(),
+            Self::Aggregates => AGGREGATE_SETS,
+            Self::Ports => MAX_CLASSES * PORT_WORDS,
+            Self::Destinations => MAX_DESTINATIONS,
+            Self::Services => MAX_SERVICES,
+            Self::Rules => MAX_RULES,
+            Self::Signatures => 2 * signature::HALF_WORDS,
+            Self::Flows => FLOW_LINES,
+            Self::Fragments => FRAGMENT_LINES,
+        }
+    }
+}
 
 /// The shared tables, in the process's own memory or in mapped BPF maps.
 ///
 /// All of it may be read and written by the kernel at any time, hence by anyone who has a `&SharedTables`; who
-/// may write what is told where it is written.
+/// may write what is told where it is written. What the kernel keeps for each CPU is not shared: when the host
+/// itself runs the decisions, it counts in tables of its own.
 #[derive(Debug)]
 pub struct SharedTables {
-    /// One element.
+    /// [`Table::Settings`].
     pub settings: Region<Settings>,
-    /// Two halves of the roots of both families; see [`root_base`](floodwall_common::wire::root_base).
+    /// [`Table::PrefixRoots`].
     pub prefix_roots: Region<Word>,
-    /// Two halves of two families of bits; see [`bitmap_base`](floodwall_common::wire::bitmap_base).
+    /// [`Table::PrefixBitmaps`].
     pub prefix_bitmaps: Region<Word>,
-    /// All that roots of the prefix table refer to.
+    /// [`Table::PrefixLines`].
     pub prefix_lines: Region<Line>,
-    /// Sets of the source table; a power of two.
+    /// [`Table::Sources`].
     pub sources: Region<SourceSet>,
+    /// [`Table::Aggregates`].
+    pub aggregates: Region<SourceSet>,
+    /// [`Table::Ports`].
+    pub ports: Region<Word>,
+    /// [`Table::Destinations`].
+    pub destinations: Region<Destination>,
+    /// [`Table::Services`].
+    pub services: Region<Service>,
+    /// [`Table::Rules`].
+    pub rules: Region<Rule>,
+    /// [`Table::Signatures`].
+    pub signatures: Region<Word>,
+    /// [`Table::Flows`].
+    pub flows: Region<Line>,
+    /// [`Table::Fragments`].
+    pub fragments: Region<Line>,
+    /// What the host counts when it runs the decisions itself.
+    pub local: LocalTables,
+}
+
+/// Where a table's memory comes from.
+trait Ground {
+    fn region<T: Shared>(&self, table: Table, len: usize) -> io::Result<Region<T>>;
+}
+
+/// The process's own memory.
+struct Own;
+
+impl Ground for Own {
+    fn region<T: Shared>(&self, _table: Table, len: usize) -> io::Result<Region<T>> {
+        Region::in_memory(len)
+    }
+}
+
+/// BPF array maps.
+struct Maps<F>(F);
+
+impl<'fd, F: Fn(Table) -> BorrowedFd<'fd>> Ground for Maps<F> {
+    fn region<T: Shared>(&self, table: Table, len: usize) -> io::Result<Region<T>> {
+        Region::mapped(self.0(table), len)
+    }
 }
 
 impl SharedTables {
     /// Empty tables in the process's own memory. Settings are zero but for those that describe the tables.
     pub fn in_memory(capacity: &Capacity) -> io::Result<Self> {
-        let tables = Self {
-            settings: Region::in_memory(1)?,
-            prefix_roots: Region::in_memory(PREFIX_ROOTS as usize)?,
-            prefix_bitmaps: Region::in_memory(PREFIX_BITMAP_WORDS as usize)?,
-            prefix_lines: Region::in_memory(capacity.prefix_lines() as usize)?,
-            sources: Region::in_memory(capacity.source_sets() as usize)?,
-        };
+        let tables = Self::over(capacity, &Own)?;
         tables.describe(capacity);
         Ok(tables)
     }
@@ -48,21 +157,8 @@ impl SharedTables {
     ///
     /// Settings are left as they are, but for those that describe the tables. Fails if a map is too small or
     /// cannot be mapped, and if somebody with another layout has used the maps.
-    pub fn mapped(
-        capacity: &Capacity,
-        settings: BorrowedFd<'_>,
-        prefix_roots: BorrowedFd<'_>,
-        prefix_bitmaps: BorrowedFd<'_>,
-        prefix_lines: BorrowedFd<'_>,
-        sources: BorrowedFd<'_>,
-    ) -> io::Result<Self> {
-        let tables = Self {
-            settings: Region::mapped(settings, 1)?,
-            prefix_roots: Region::mapped(prefix_roots, PREFIX_ROOTS as usize)?,
-            prefix_bitmaps: Region::mapped(prefix_bitmaps, PREFIX_BITMAP_WORDS as usize)?,
-            prefix_lines: Region::mapped(prefix_lines, capacity.prefix_lines() as usize)?,
-            sources: Region::mapped(sources, capacity.source_sets() as usize)?,
-        };
+    pub fn mapped<'fd>(capacity: &Capacity, map: impl Fn(Table) -> BorrowedFd<'fd>) -> io::Result<Self> {
+        let tables = Self::over(capacity, &Maps(map))?;
         let abi = tables.settings[0].abi.load();
         if abi != 0 && abi != u64::from(ABI_VERSION) {
             let message = format!("the maps have layout {abi}, and this program knows layout {ABI_VERSION}");
@@ -70,6 +166,28 @@ impl SharedTables {
         }
         tables.describe(capacity);
         Ok(tables)
+    }
+
+    fn over(capacity: &Capacity, ground: &impl Ground) -> io::Result<Self> {
+        fn take<T: Shared>(ground: &impl Ground, capacity: &Capacity, table: Table) -> io::Result<Region<T>> {
+            ground.region(table, table.len(capacity) as usize)
+        }
+        Ok(Self {
+            settings: take(ground, capacity, Table::Settings)?,
+            prefix_roots: take(ground, capacity, Table::PrefixRoots)?,
+            prefix_bitmaps: take(ground, capacity, Table::PrefixBitmaps)?,
+            prefix_lines: take(ground, capacity, Table::PrefixLines)?,
+            sources: take(ground, capacity, Table::Sources)?,
+            aggregates: take(ground, capacity, Table::Aggregates)?,
+            ports: take(ground, capacity, Table::Ports)?,
+            destinations: take(ground, capacity, Table::Destinations)?,
+            services: take(ground, capacity, Table::Services)?,
+            rules: take(ground, capacity, Table::Rules)?,
+            signatures: take(ground, capacity, Table::Signatures)?,
+            flows: take(ground, capacity, Table::Flows)?,
+            fragments: take(ground, capacity, Table::Fragments)?,
+            local: LocalTables::new()?,
+        })
     }
 
     /// Writes what the kernel program must know of the tables themselves.
@@ -109,5 +227,75 @@ impl Tables for SharedTables {
     #[inline]
     fn source_set(&self, index: u32) -> Option<&SourceSet> {
         self.sources.get(index as usize)
+    }
+
+    #[inline]
+    fn aggregate_set(&self, index: u32) -> Option<&SourceSet> {
+        self.aggregates.get(index as usize)
+    }
+
+    #[inline]
+    fn ports(&self, index: u32) -> Option<&Word> {
+        self.ports.get(index as usize)
+    }
+
+    #[inline]
+    fn destination(&self, index: u32) -> Option<&Destination> {
+        self.destinations.get(index as usize)
+    }
+
+    #[inline]
+    fn service(&self, number: u32) -> Option<&Service> {
+        self.services.get(number as usize)
+    }
+
+    #[inline]
+    fn rule(&self, number: u32) -> Option<&Rule> {
+        self.rules.get(number as usize)
+    }
+
+    #[inline]
+    fn signature_word(&self, index: u32) -> Option<&Word> {
+        self.signatures.get(index as usize)
+    }
+
+    #[inline]
+    fn flow_line(&self, index: u32) -> Option<&Line> {
+        self.flows.get(index as usize)
+    }
+
+    #[inline]
+    fn fragment_line(&self, index: u32) -> Option<&Line> {
+        self.fragments.get(index as usize)
+    }
+
+    #[inline]
+    fn reason_counter(&self, reason: Reason) -> Option<&Counter> {
+        self.local.reasons.get(reason as usize)
+    }
+
+    #[inline]
+    fn monitor_counter(&self, reason: Reason) -> Option<&Counter> {
+        self.local.monitors.get(reason as usize)
+    }
+
+    #[inline]
+    fn rule_counter(&self, number: u32) -> Option<&Counter> {
+        self.local.rules.get(number as usize)
+    }
+
+    #[inline]
+    fn signature_counter(&self, number: u32) -> Option<&Counter> {
+        self.local.signatures.get(number as usize)
+    }
+
+    #[inline]
+    fn service_counter(&self, number: u32) -> Option<&ServiceCounter> {
+        self.local.services.get(number as usize)
+    }
+
+    #[inline]
+    fn sample_meter(&self) -> Option<&Word> {
+        self.local.sample_meter.first()
     }
 }

@@ -1,0 +1,139 @@
+//! Token buckets by virtual scheduling (GCRA, ITU-T I.371 annex A): a bucket is the time at which it is full again.
+
+use crate::{
+    branchless::min,
+    wire::{BucketSpec, Word},
+};
+
+/// Attempts to charge a bucket that other CPUs are charging at the same moment.
+const ATTEMPTS: u32 = 4;
+
+/// Time in units of the buckets, modulo 2³².
+#[inline(always)]
+pub fn unit_time(now_ns: u64) -> u32 {
+    (now_ns >> BucketSpec::UNIT_SHIFT) as u32
+}
+
+/// What taking a token would do to a bucket.
+pub struct Draw {
+    /// There is none.
+    pub over: bool,
+    /// The bucket's time without the token. Not always what was stored: see [`Draw::of`].
+    pub before: u32,
+    /// The bucket's time with the token taken.
+    pub after: u32,
+}
+
+impl Draw {
+    /// Looks at a bucket that is full again at `full_at`.
+    #[inline(always)]
+    pub fn of(full_at: u32, spec: BucketSpec, now: u32) -> Self {
+        Self::costing(full_at, spec, now, spec.increment)
+    }
+
+    /// As [`Self::of`], where the token costs `cost` units of time.
+    #[inline(always)]
+    pub fn costing(full_at: u32, spec: BucketSpec, now: u32, cost: u32) -> Self {
+        // The bucket is full if its time is past; as a number of 32 bits it is then above the half.
+        let past = full_at.wrapping_sub(now) >> 31;
+        let ahead = full_at.wrapping_sub(now).wrapping_mul(1 ^ past);
+        // A bucket that a slower limit left far ahead is held to what the limit of now could have caused.
+        let ahead = min(ahead, spec.tolerance.wrapping_add(cost));
+        let before = now.wrapping_add(ahead);
+        // Without a limit both of the bucket's numbers are 0, and so is `ahead`.
+        Self { over: ahead > spec.tolerance, before, after: before.wrapping_add(cost) }
+    }
+}
+
+/// Takes a token that costs `cost` units of time from a bucket; says whether there was one.
+#[inline(always)]
+pub fn take(bucket: &Word, spec: BucketSpec, cost: u32, now_ns: u64) -> bool {
+    let now = unit_time(now_ns);
+    for _ in 0..ATTEMPTS {
+        let old = bucket.load();
+        let draw = Draw::costing(old as u32, spec, now, cost);
+        if draw.over {
+            // A time that the limit of now cannot have caused is mended, or it would hold for minutes.
+            if draw.before != old as u32 {
+                bucket.replace(old, u64::from(draw.before));
+            }
+            return false;
+        }
+        if bucket.replace(old, u64::from(draw.after)) {
+            return true;
+        }
+    }
+    // Others were quicker, time and again: there was a token for each of them.
+    true
+}
+
+/// How far in debt a bucket can get: 1.07 s.
+const DEBT: u32 = 1 << 24;
+/// A bucket that is so deep in debt is left alone, lest all CPUs write to it for each packet of a flood: 67 ms less.
+const GRAIN: u32 = 1 << 20;
+
+/// As [`take`], but those that find the bucket empty are charged, too, up to a debt of about a second. It opens again
+/// only once they are fewer than its rate: of a flood nothing passes, and of little everything.
+#[inline(always)]
+pub fn take_or_shut(bucket: &Word, spec: BucketSpec, now_ns: u64) -> bool {
+    if spec.increment == 0 {
+        return true;
+    }
+    let now = unit_time(now_ns);
+    let deepest = spec.tolerance.wrapping_add(spec.increment).wrapping_add(DEBT);
+    for _ in 0..ATTEMPTS {
+        let old = bucket.load();
+        let full_at = old as u32;
+        let past = full_at.wrapping_sub(now) >> 31;
+        let ahead = full_at.wrapping_sub(now).wrapping_mul(1 ^ past);
+        // Further ahead than it could ever be set: the clock has wrapped since.
+        let ahead = if ahead > deepest { 0 } else { ahead };
+        let conforms = ahead <= spec.tolerance;
+        if !conforms && deepest.wrapping_sub(ahead) < GRAIN {
+            return false;
+        }
+        let charged = now.wrapping_add(min(ahead.wrapping_add(spec.increment), deepest));
+        if bucket.replace(old, u64::from(charged)) {
+            return conforms;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn a_shut_bucket_opens_once_the_flood_is_over() {
+        let bucket = Word::default();
+        let spec = BucketSpec::new(50, 50).expect("valid");
+        let mut now = 1_000 * SECOND;
+        let passed = (0..10_000).filter(|_| {
+            now += SECOND / 1_000;
+            take_or_shut(&bucket, spec, now)
+        });
+        assert!((50..=55).contains(&passed.count()), "the burst, and no more of ten seconds of flood");
+        assert!(!take_or_shut(&bucket, spec, now + SECOND / 2));
+        assert!(take_or_shut(&bucket, spec, now + 2 * SECOND));
+    }
+
+    #[test]
+    fn little_always_passes() {
+        let bucket = Word::default();
+        let spec = BucketSpec::new(50, 50).expect("valid");
+        assert!((0..10_000).all(|n| take_or_shut(&bucket, spec, (1_000 * 40 + n) * SECOND / 40)));
+    }
+
+    #[test]
+    fn a_byte_bucket_lets_its_rate_through() {
+        let bucket = Word::default();
+        let spec = crate::wire::Terms::byte_bucket(1_000_000, 10_000).expect("valid");
+        let cost = ((1_000 * u64::from(spec.increment)) >> crate::wire::Terms::BYTE_SHIFT) as u32;
+        let passed =
+            (0..40_000_u64).filter(|n| take(&bucket, spec, cost, 1_000 * SECOND + n * 100_000)).count();
+        assert!((3_980..=4_020).contains(&passed), "{passed} kB in 4 s");
+    }
+}

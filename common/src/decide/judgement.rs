@@ -1,0 +1,70 @@
+//! What the stages have found so far.
+
+use crate::wire::{Reason, Settings};
+
+/// Number of a rule or signature where there is none.
+pub const NONE: u32 = 0xff;
+
+/// What becomes of a packet, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Why, and thereby whether the packet passes.
+    pub reason: Reason,
+    /// The rule or signature that decided, or [`NONE`].
+    pub number: u32,
+    /// What it would have been dropped for first, were that not monitored; [`Reason::Clean`] if for nothing.
+    pub would: Reason,
+    /// The rule or signature that would have decided, or [`NONE`].
+    pub would_number: u32,
+    /// Number of the service that the packet is for.
+    pub service: u32,
+    /// The time until which the source was banned by this very packet, ns; 0 if it was not.
+    pub banned_until: u64,
+    /// Its source was not in the source table.
+    pub new_source: bool,
+    /// It claims to be an answer, or comes for a port where nothing listens, and nobody asked for it.
+    pub unsolicited: bool,
+    /// It answers what the host has asked.
+    pub answers: bool,
+}
+
+impl Default for Judgement {
+    /// Passes, as far as is known.
+    #[inline(always)]
+    fn default() -> Self {
+        Self {
+            reason: Reason::Clean,
+            number: NONE,
+            would: Reason::Clean,
+            would_number: NONE,
+            service: 0,
+            banned_until: 0,
+            new_source: false,
+            unsolicited: false,
+            answers: false,
+        }
+    }
+}
+
+impl Judgement {
+    /// A stage objects to the packet. Says whether that decides: it does not if the stage is only monitored.
+    #[inline(always)]
+    pub(super) fn object(&mut self, settings: &Settings, reason: Reason, number: u32) -> bool {
+        if settings.monitored.load() & reason.bit() != 0 {
+            self.would(reason, number);
+            return false;
+        }
+        self.reason = reason;
+        self.number = number;
+        true
+    }
+
+    /// A stage would object to the packet.
+    #[inline(always)]
+    pub(super) fn would(&mut self, reason: Reason, number: u32) {
+        if self.would as u32 == Reason::Clean as u32 {
+            self.would = reason;
+            self.would_number = number;
+        }
+    }
+}

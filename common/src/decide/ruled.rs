@@ -1,0 +1,49 @@
+//! Is the packet within the rates of its service's rules?
+
+use super::Desk;
+use crate::{
+    rules, source,
+    tables::Tables,
+    traits::Traits,
+    wire::{Per, Reason, Settings, Terms, Then},
+};
+
+/// Says whether rule `number` has decided.
+#[inline(always)]
+pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk, number: u32) -> Option<bool> {
+    let Desk { packet, judgement, traits, key, known, time_ns: now_ns, .. } = desk;
+    let rule = tables.rule(number)?;
+    let terms = Terms::unpack(rule.terms.load());
+    if !traits.meets(Traits::from_bits(terms.traits))
+        || terms.strangers && *known
+        || rules::take(tables, settings, number, rule, packet, *key, *now_ns)?
+    {
+        return Some(false);
+    }
+    let counter = tables.rule_counter(number)?;
+    counter.packets.add_local(1);
+    counter.bytes.add_local(u64::from(packet.length));
+    let reason = match terms.per {
+        Per::Source => Reason::SourceRate,
+        Per::Prefix => Reason::PrefixRate,
+        Per::Service => Reason::ServiceRate,
+    };
+    if terms.monitor || terms.then as u8 == Then::Alert as u8 {
+        judgement.would(reason, number);
+        return Some(false);
+    }
+    if !judgement.object(settings, reason, number) {
+        return Some(false);
+    }
+    let ban_ns = rule.ban.load();
+    if terms.then as u8 == Then::Ban as u8 && ban_ns != 0 {
+        judgement.banned_until = *now_ns + ban_ns;
+        // A prefix or a service is not banned here: the controller is told, and lists the prefix.
+        if reason as u32 == Reason::SourceRate as u32
+            && let Some(way) = source::way_of(tables, settings, *key)
+        {
+            source::ban(way, *now_ns + ban_ns);
+        }
+    }
+    Some(true)
+}

@@ -1,0 +1,109 @@
+//! Is the source within its rates, and is it one that should be here?
+
+use super::{
+    Desk, Judgement, NONE,
+    suspect::{self, Claim},
+};
+use crate::{
+    parse::Packet,
+    source::{self, Charge, ENTERED_SHIFT, Key, Standing},
+    tables::Tables,
+    traits::Traits,
+    wire::{BucketSpec, History, Port, Reason, Settings, Suspicion, Way, knowledge, standing},
+};
+
+/// Time after which a source is known even in times that are not calm, in units of [`History::entered`]: half a minute.
+const ACQUAINTANCE: u16 = 28;
+
+/// Says whether the source's conduct has decided.
+#[inline(always)]
+pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Option<bool> {
+    let Desk { packet, judgement, port, traits, time_ns: now_ns, .. } = desk;
+    let (packet, port, traits, now_ns) = (&*packet, *port, *traits, *now_ns);
+    let key = Key::of(settings, packet.source);
+    let set = source::set_of(tables, settings, key)?;
+    let family = if packet.source.family as u32 == 0 { 0 } else { standing::IPV6 };
+    let (way, was_there) = source::visit(set, key, family, now_ns);
+    judgement.new_source = !was_there;
+    if source::is_banned(way, now_ns) && judgement.object(settings, Reason::Banned, NONE) {
+        return Some(true);
+    }
+    let history = History::unpack(way.history.load());
+    let known = history.standing & standing::KNOWN != 0;
+    (desk.key, desk.known) = (key, known);
+    if is_stray(settings, port, traits, known, history) {
+        let belongs = belongs(tables, settings, packet);
+        if !belongs
+            && let Claim::Refused(reason) = suspect::weigh(settings, Suspicion::Stray, Reason::Stray, now_ns)
+            && judgement.object(settings, reason, NONE)
+        {
+            return Some(true);
+        }
+        // In an attack, being one of few makes nobody known.
+        if belongs || settings.knowledge.load() & knowledge::CALM != 0 {
+            source::make_known(way);
+        }
+    } else if !known && is_acquainted(settings, traits, was_there, history, now_ns) {
+        source::make_known(way);
+    }
+    let syn = traits.meets(Traits::SYN);
+    source::count(way, Charge { bytes: packet.length, syn });
+    let (packet_bucket, syn_bucket) = (settings.packet_bucket.load(), settings.syn_bucket.load());
+    let met =
+        source::meter(way, BucketSpec::unpack(packet_bucket), BucketSpec::unpack(syn_bucket), syn, now_ns);
+    let over = match met {
+        Standing::Within => None,
+        Standing::OverPackets => Some((Reason::PacketRate, settings.packet_ban.load())),
+        Standing::OverSyn => Some((Reason::SynRate, settings.syn_ban.load())),
+    };
+    if let Some((reason, ban_ns)) = over
+        && judgement.object(settings, reason, NONE)
+    {
+        ban(way, ban_ns, now_ns, judgement);
+        return Some(true);
+    }
+    Some(false)
+}
+
+/// Whether a segment may belong to a connection all the same: one that was open before floodwall was there, or that the
+/// host's sockets tell of.
+#[inline(always)]
+fn belongs<T: Tables>(tables: &T, settings: &Settings, packet: &Packet) -> bool {
+    let known = settings.knowledge.load();
+    known & knowledge::CONNECTIONS == 0 || known & knowledge::SOCKETS != 0 && tables.has_socket(packet)
+}
+
+/// A TCP segment from a source that never asked for a connection, to a port where something listens.
+#[inline(always)]
+fn is_stray(settings: &Settings, port: Port, traits: Traits, known: bool, history: History) -> bool {
+    settings.knowledge.load() & knowledge::PORTS != 0
+        && port.offered
+        && !known
+        && history.syns == 0
+        && traits.meets(Traits::SEGMENT.and(Traits::RST))
+}
+
+/// Whether a source has by now shown that it takes part in conversations: TCP goes on after it has asked for a
+/// connection, anything else after a second. In times that are not calm it takes longer, whatever it sends.
+#[inline(always)]
+fn is_acquainted(
+    settings: &Settings,
+    traits: Traits,
+    was_there: bool,
+    history: History,
+    now_ns: u64,
+) -> bool {
+    let age = ((now_ns >> ENTERED_SHIFT) as u16).wrapping_sub(history.entered);
+    let talks =
+        if traits.meets(Traits::TCP) { traits.meets(Traits::SEGMENT) && history.syns > 0 } else { age > 1 };
+    let calm = settings.knowledge.load() & knowledge::CALM != 0;
+    was_there && talks && (calm || age > ACQUAINTANCE)
+}
+
+#[inline(always)]
+fn ban(way: &Way, ban_ns: u64, now_ns: u64, judgement: &mut Judgement) {
+    if ban_ns != 0 {
+        judgement.banned_until = now_ns + ban_ns;
+        source::ban(way, now_ns + ban_ns);
+    }
+}

@@ -1,0 +1,38 @@
+//! Counts what was decided, and chooses what is sampled.
+
+use super::Desk;
+use crate::{
+    sample,
+    tables::Tables,
+    wire::{Reason, Settings, Verdict},
+};
+
+/// Says whether the packet is to be sampled; `None` if the tables could not be reached.
+#[inline(always)]
+pub fn count<T: Tables>(tables: &T, settings: &Settings, desk: &Desk, length: u32) -> Option<bool> {
+    let Desk { packet, judgement, time_ns: now_ns, .. } = desk;
+    let bytes = u64::from(length);
+    let counter = tables.reason_counter(judgement.reason)?;
+    counter.packets.add_local(1);
+    counter.bytes.add_local(bytes);
+    if judgement.would as u32 != Reason::Clean as u32 {
+        let counter = tables.monitor_counter(judgement.would)?;
+        counter.packets.add_local(1);
+        counter.bytes.add_local(bytes);
+    }
+    if !desk.is_packet {
+        return Some(false);
+    }
+    // What is on a list is nothing to learn from.
+    if matches!(judgement.reason, Reason::Blocked | Reason::Trusted | Reason::Control | Reason::Fault) {
+        return Some(false);
+    }
+    let service = tables.service_counter(judgement.service)?;
+    service.packets.add_local(1);
+    service.bytes.add_local(bytes);
+    service.dropped.add_local(u64::from(judgement.reason.verdict() as u8 == Verdict::Drop as u8));
+    service.syns.add_local(u64::from(packet.opens_connection()));
+    service.new_sources.add_local(u64::from(judgement.new_source));
+    service.unsolicited.add_local(u64::from(judgement.unsolicited));
+    sample::is_due(tables, settings, judgement.service, service, *now_ns)
+}

@@ -1,0 +1,108 @@
+//! A memory of what was seen lately, for as long as there is room: flows that the host opened, and packets whose
+//! first fragment was dropped.
+//!
+//! A line of eight words holds what shares a hash; each word is a tag of 40 bits and the time it was noted, of 24.
+//! What is noted takes the place of the oldest of its line. Two things may share a tag: one in 2³⁷ look-ups
+//! finds what was never noted.
+
+use crate::{
+    branchless::min,
+    wire::{LINE_WORDS, Line},
+};
+
+/// Time in a memory: ticks of 2³⁰ ns.
+const TICK_SHIFT: u32 = 30;
+const TIME_BITS: u32 = 24;
+const TIME_MASK: u64 = (1 << TIME_BITS) - 1;
+
+/// A hash of 64 bits, and what is left of it once it has chosen a line.
+#[inline(always)]
+const fn tag(hash: u64) -> u64 {
+    // Never 0: that is an empty word.
+    (hash >> TIME_BITS | 1 << 39) << TIME_BITS
+}
+
+#[inline(always)]
+const fn time(now_ns: u64) -> u64 {
+    now_ns >> TICK_SHIFT & TIME_MASK
+}
+
+/// Whether what has this hash was noted in the line, up to 68 years ago.
+#[inline(always)]
+pub fn recalls(line: &Line, hash: u64) -> bool {
+    let tag = tag(hash);
+    let mut found = 0;
+    for word in line {
+        found |= u64::from(word.load() & !TIME_MASK == tag);
+    }
+    found != 0
+}
+
+/// Notes what has this hash.
+#[inline(always)]
+pub fn note(line: &Line, hash: u64, now_ns: u64) {
+    let (tag, now) = (tag(hash), time(now_ns));
+    // The oldest has the highest rank, and what is there already outranks it; the place is in the lowest bits.
+    let mut best = u32::MAX;
+    for (place, word) in line.iter().enumerate() {
+        let word = word.load();
+        let age = (now.wrapping_sub(word) & TIME_MASK) as u32;
+        // 0 for what is there already, 1 for an empty word, and then by age, the oldest first.
+        let rank = if word & !TIME_MASK == tag {
+            0
+        } else if word == 0 {
+            1
+        } else {
+            2 + (TIME_MASK as u32 - age)
+        };
+        best = min(best, rank << 3 | place as u32);
+    }
+    line[best as usize % LINE_WORDS].store(tag | now);
+}
+
+/// Mixes two words and a seed into a hash, which nobody who does not know the seed can choose.
+#[inline(always)]
+pub fn hash(seed: [u64; 3], first: u64, second: u64) -> u64 {
+    let mut hash = (first ^ seed[2]).wrapping_mul(seed[0]);
+    hash ^= hash >> 32;
+    hash = (hash ^ second).wrapping_mul(seed[1]);
+    hash ^= hash >> 29;
+    hash = hash.wrapping_mul(seed[0]);
+    hash ^ hash >> 32
+}
+
+/// The line for a hash, of `lines` (a power of two).
+#[inline(always)]
+pub const fn line(hash: u64, lines: u32) -> u32 {
+    hash as u32 & (lines - 1)
+}
+
+const _: () = assert!(LINE_WORDS == 8);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEED: [u64; 3] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03, 0x1234_5677];
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn what_is_noted_is_recalled_until_its_line_is_full_of_newer() {
+        let line = Line::default();
+        let hashes: Vec<u64> = (0..9).map(|n| hash(SEED, n, 7)).collect();
+        for (second, &hash) in hashes.iter().enumerate() {
+            note(&line, hash, (100 + 2 * second as u64) * SECOND);
+        }
+        assert!(!recalls(&line, hashes[0]), "the oldest made room");
+        assert!(hashes[1..].iter().all(|&hash| recalls(&line, hash)));
+    }
+
+    #[test]
+    fn what_is_noted_again_takes_no_second_place() {
+        let line = Line::default();
+        for second in 0..20 {
+            note(&line, hash(SEED, 1, 2), second * SECOND);
+        }
+        assert_eq!(line.iter().filter(|word| word.load() != 0).count(), 1);
+    }
+}

@@ -1,0 +1,90 @@
+//! Which signatures a packet matches; see [`crate::wire::signature`] for how they are laid out.
+
+use crate::{
+    features::{Features, Octet, Short},
+    tables::Tables,
+    wire::signature::{
+        DIRECTORIES, ENFORCED, FIELDS, HALF_WORDS, MAX_PAGES, OCTETS, PAGE_WORDS, PAGES, WATCHED, fields,
+    },
+};
+
+/// Signatures that a packet matches, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Matches {
+    /// Those that drop.
+    pub enforced: u64,
+    /// Those that only count.
+    pub watched: u64,
+}
+
+/// Holds features against the signatures of a half (1 or 2): what tells most first. `None` if the tables could not be
+/// reached.
+#[inline(always)]
+pub fn matches<T: Tables>(tables: &T, half: u32, features: &Features) -> Option<Matches> {
+    let base = (half.wrapping_sub(1) & 1) * HALF_WORDS;
+    let word = |at: u32| Some(tables.signature_word(base + at)?.load());
+    let octet = |field: usize| word(OCTETS + field as u32 * PAGE_WORDS + u32::from(features.octets[field]));
+    let short = |field: Short| {
+        let value = u32::from(features.shorts[field as usize]);
+        let page = word(DIRECTORIES + field as u32 * PAGE_WORDS + (value >> 8))? as u32 & (MAX_PAGES - 1);
+        word(PAGES + page * PAGE_WORDS + (value & 0xff))
+    };
+    let (enforced, watched, used) = (word(ENFORCED)?, word(WATCHED)?, word(FIELDS)?);
+    let mut bits = enforced | watched;
+    bits &=
+        octet(Octet::Protocol as usize)? & octet(Octet::Service as usize)? & octet(Octet::Flags as usize)?;
+    if bits != 0 {
+        bits &=
+            octet(Octet::HopLimit as usize)? & octet(Octet::Form as usize)? & octet(Octet::Oddity as usize)?;
+        bits &= short(Short::Length)? & short(Short::SourcePort)? & short(Short::DestinationPort)?;
+        bits &= short(Short::PayloadLength)?;
+    }
+    if bits != 0 && used & fields::TCP != 0 {
+        bits &= octet(Octet::TcpHeader as usize)?;
+        bits &= short(Short::Window)? & short(Short::Options)? & short(Short::SegmentSize)?;
+    }
+    if bits != 0 && used & fields::PAYLOAD != 0 {
+        for at in 0..8 {
+            bits &= octet(Octet::Payload as usize + at)?;
+        }
+    }
+    if bits != 0 && used & fields::MORE_PAYLOAD != 0 {
+        for at in 8..16 {
+            bits &= octet(Octet::Payload as usize + at)?;
+        }
+    }
+    Some(Matches { enforced: bits & enforced, watched: bits & watched })
+}
+
+/// The number of the first signature in a set that is not empty.
+#[inline(always)]
+pub fn first(bits: u64) -> u32 {
+    // De Bruijn multiplication: BPF has no instruction for it, and a loop would be walked by the verifier.
+    const SEQUENCE: u64 = 0x03f7_9d71_b4cb_0a89;
+    let lowest = bits & bits.wrapping_neg();
+    u32::from(PLACES[(lowest.wrapping_mul(SEQUENCE) >> 58) as usize & 63])
+}
+
+/// The place of the lowest bit, by what [`first`] makes of it.
+static PLACES: [u8; 64] = {
+    let mut places = [0; 64];
+    let mut bit = 0;
+    while bit < 64 {
+        places[(0x03f7_9d71_b4cb_0a89_u64.wrapping_shl(bit) >> 58) as usize] = bit as u8;
+        bit += 1;
+    }
+    places
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_a_set_is_its_lowest_bit() {
+        for bit in 0..64 {
+            assert_eq!(first(1 << bit), bit);
+            assert_eq!(first(1 << bit | 1 << 63), bit);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! What the kernel program knows of services and rules.
+//!
+//! **Ports.** A byte for each TCP port, each UDP port and each other protocol says which service a packet is for,
+//! and whether something listens there. Eight of them make a word. There is a page of these for each class of
+//! destinations, see [`Destination`].
+//!
+//! **Rules** stand in one array; a [`Service`] lists those that hold for it by number.
+
+use super::{BucketSpec, Word};
+
+/// Most services; the first one is for whatever no other names.
+pub const MAX_SERVICES: u32 = 64;
+/// Most rules of all services.
+pub const MAX_RULES: u32 = 255;
+/// Most rules of one service.
+pub const RULES_PER_SERVICE: u32 = 8;
+/// Most classes of destinations; the first one is for whatever no service names.
+pub const MAX_CLASSES: u32 = 16;
+/// Words of one class's page: TCP ports, UDP ports, other protocols.
+pub const PORT_WORDS: u32 = 2 * (65_536 / 8) + 256 / 8;
+/// Most ranges that destinations are divided into; a power of two.
+pub const MAX_DESTINATIONS: u32 = 128;
+
+/// What a byte of the ports says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Port {
+    /// Number of the service, below [`MAX_SERVICES`].
+    pub service: u8,
+    /// Something listens there, as far as is known.
+    pub offered: bool,
+}
+
+impl Port {
+    const OFFERED: u8 = 1 << 7;
+
+    /// As a byte.
+    pub const fn pack(self) -> u8 {
+        self.service | if self.offered { Self::OFFERED } else { 0 }
+    }
+
+    /// From a byte.
+    #[inline(always)]
+    pub const fn unpack(byte: u8) -> Self {
+        Self { service: byte & (MAX_SERVICES as u8 - 1), offered: byte & Self::OFFERED != 0 }
+    }
+}
+
+/// A range of destination addresses: from `high`, `low` up to the next one's. IPv4 addresses are mapped
+/// (`::ffff:0:0/96`). Unused ones at the end are all ones.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Destination {
+    /// First 64 bits of the range's first address.
+    pub high: Word,
+    /// Last 64 bits of it.
+    pub low: Word,
+    /// Number of its class.
+    pub class: Word,
+    /// Not used.
+    pub spare: Word,
+}
+
+/// A service's rules.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Service {
+    /// Up to [`RULES_PER_SERVICE`] rules: a byte each, the rule's number plus one; 0 ends the list.
+    pub rules: Word,
+    /// [`Traits`](crate::traits::Traits) that at least one of its rules is about.
+    pub traits: Word,
+    /// One packet in so many is sampled; 0: none.
+    pub sample_every: Word,
+    /// Not used.
+    pub spare: Word,
+}
+
+/// A rule.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Rule {
+    /// A packed [`BucketSpec`].
+    pub bucket: Word,
+    /// A packed [`Terms`].
+    pub terms: Word,
+    /// How long a ban lasts, ns.
+    pub ban: Word,
+    /// The bucket of a rule per service: the time at which it is full again, in units of 64 ns modulo 2³².
+    pub full_at: Word,
+}
+
+/// Whose packets a rule counts together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Per {
+    /// Each source: an IPv4 address or an IPv6 /64.
+    Source = 0,
+    /// Each prefix of sources.
+    Prefix = 1,
+    /// All of the service.
+    Service = 2,
+}
+
+/// What becomes of a packet that is over a rule's rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Then {
+    /// It is told, and passes.
+    Alert = 0,
+    /// It is dropped.
+    Limit = 1,
+    /// It is dropped, and so is whatever its source sends for a while.
+    Ban = 2,
+}
+
+/// What a rule is about, and what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// [`Traits`](crate::traits::Traits) bits; a packet with one of them is counted.
+    pub traits: u32,
+    /// Whose packets are counted together.
+    pub per: Per,
+    /// What becomes of those over the rate.
+    pub then: Then,
+    /// Only counts what it would do.
+    pub monitor: bool,
+    /// Leaves known sources alone.
+    pub strangers: bool,
+    /// Counts bytes: the bucket's increment is per byte, in 2⁻¹⁶ of its unit.
+    pub bytes: bool,
+    /// Length of an IPv4 prefix.
+    pub v4_length: u8,
+    /// Length of an IPv6 prefix, at most 64.
+    pub v6_length: u8,
+}
+
+impl Terms {
+    /// As it stands in [`Rule::terms`].
+    pub const fn pack(self) -> u64 {
+        self.traits as u64
+            | (self.per as u64) << 32
+            | (self.then as u64) << 34
+            | (self.monitor as u64) << 36
+            | (self.strangers as u64) << 37
+            | (self.bytes as u64) << 38
+            | (self.v4_length as u64) << 40
+            | (self.v6_length as u64) << 48
+    }
+
+    /// From [`Rule::terms`].
+    #[inline(always)]
+    pub const fn unpack(word: u64) -> Self {
+        Self {
+            traits: word as u32,
+            per: match word >> 32 & 3 {
+                0 => Per::Source,
+                1 => Per::Prefix,
+                _ => Per::Service,
+            },
+            then: match word >> 34 & 3 {
+                0 => Then::Alert,
+                1 => Then::Limit,
+                _ => Then::Ban,
+            },
+            monitor: word >> 36 & 1 != 0,
+            strangers: word >> 37 & 1 != 0,
+            bytes: word >> 38 & 1 != 0,
+            v4_length: (word >> 40) as u8,
+            v6_length: (word >> 48) as u8,
+        }
+    }
+
+    /// The bucket that lets `rate` bytes/s through after a burst of `burst` bytes.
+    ///
+    /// `None` if either is 0, or the rate or the burst is more than the arithmetic holds.
+    pub const fn byte_bucket(rate: u64, burst: u64) -> Option<BucketSpec> {
+        if rate == 0 || burst == 0 {
+            return None;
+        }
+        let increment = ((BucketSpec::UNITS_PER_SECOND << Self::BYTE_SHIFT) + rate / 2) / rate;
+        let tolerance = (burst as u128 * increment as u128) >> Self::BYTE_SHIFT;
+        let longest = BucketSpec::MAX_DRAIN_SECONDS * BucketSpec::UNITS_PER_SECOND;
+        if increment < 50 || increment > u32::MAX as u64 || tolerance > longest as u128 {
+            return None;
+        }
+        Some(BucketSpec { increment: increment as u32, tolerance: tolerance as u32 })
+    }
+
+    /// Increments per byte are in this fraction of a unit, as a shift.
+    pub const BYTE_SHIFT: u32 = 16;
+}
+
+const _: () = assert!(size_of::<Destination>() == 32);
+const _: () = assert!(size_of::<Service>() == 32);
+const _: () = assert!(size_of::<Rule>() == 32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_survive_packing() {
+        let terms = Terms {
+            traits: 0x8000_0001,
+            per: Per::Prefix,
+            then: Then::Ban,
+            monitor: true,
+            strangers: false,
+            bytes: true,
+            v4_length: 24,
+            v6_length: 48,
+        };
+        assert_eq!(Terms::unpack(terms.pack()), terms);
+    }
+
+    #[test]
+    fn ports_survive_packing() {
+        let port = Port { service: MAX_SERVICES as u8 - 1, offered: true };
+        assert_eq!(Port::unpack(port.pack()), port);
+    }
+
+    #[test]
+    fn bytes_are_paid_for_in_fractions() {
+        let spec = Terms::byte_bucket(125_000_000, 1_000_000).expect("1 Gbit/s");
+        assert_eq!(spec.increment, 8_192, "an eighth of a unit of 64 ns");
+        assert_eq!(spec.tolerance, 125_000, "8 ms");
+        assert_eq!(Terms::byte_bucket(100, 1_000_000), None, "hours to drain");
+    }
+}

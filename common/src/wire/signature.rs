@@ -1,0 +1,49 @@
+//! Signatures as bit vectors: for each field and each value a word, in which bit `n` says whether signature `n`
+//! allows that value there. A packet matches the signatures whose bits are set in all of its fields' words
+//! (Lakshman & Stiliadis, "High-speed policy-based packet forwarding using efficient multi-dimensional range
+//! matching", SIGCOMM 1998): the cost is that of the fields, however many signatures there are.
+//!
+//! The words stand in one array, twice, so that a new set can be written beside the one in force:
+//!
+//! | words | what |
+//! |---|---|
+//! | 0 to 7 | a header: [`ENFORCED`], [`WATCHED`], [`FIELDS`] |
+//! | [`OCTETS`] | a page of 256 words for each [`Octet`] |
+//! | [`DIRECTORIES`] | for each [`Short`] a page of 256 page numbers, by the value's high byte |
+//! | [`PAGES`] | pages of 256 words, by the value's low byte |
+
+use crate::features::{Octet, Short};
+
+/// Most signatures: bits of a word.
+pub const MAX_SIGNATURES: u32 = 64;
+/// Words of a page.
+pub const PAGE_WORDS: u32 = 256;
+/// Most pages of words for the fields of 16 bits.
+pub const MAX_PAGES: u32 = 512;
+
+/// Header word: signatures that drop.
+pub const ENFORCED: u32 = 0;
+/// Header word: signatures that only count.
+pub const WATCHED: u32 = 1;
+/// Header word: [`fields`] that any of the signatures looks at.
+pub const FIELDS: u32 = 2;
+const HEADER_WORDS: u32 = 8;
+
+/// First word of the pages of octets.
+pub const OCTETS: u32 = HEADER_WORDS;
+/// First word of the directories of the fields of 16 bits.
+pub const DIRECTORIES: u32 = OCTETS + Octet::COUNT as u32 * PAGE_WORDS;
+/// First word of the pages that the directories name.
+pub const PAGES: u32 = DIRECTORIES + Short::COUNT as u32 * PAGE_WORDS;
+/// Words of one half.
+pub const HALF_WORDS: u32 = PAGES + MAX_PAGES * PAGE_WORDS;
+
+/// Bits of the header word [`FIELDS`]: groups of fields that need not be read if no signature looks at them.
+pub mod fields {
+    /// Window, options, segment size, header length of TCP.
+    pub const TCP: u64 = 1;
+    /// The first eight bytes of the payload.
+    pub const PAYLOAD: u64 = 1 << 1;
+    /// The eight after those.
+    pub const MORE_PAYLOAD: u64 = 1 << 2;
+}

@@ -1,0 +1,118 @@
+//! The stages as functions of their own.
+//!
+//! The verifier looks at a global function once, knowing nothing of who calls it, where it would walk through an
+//! ordinary one again for each state it is called in. They find the packet on the desk, and say: go on (0), decided
+//! (1), or that the tables are out of reach (2).
+
+use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
+use floodwall_common::{
+    decide::{self, Desk, Stages},
+    tables::Tables as _,
+};
+
+use crate::{
+    frame::XdpFrame,
+    maps::{Maps, desk},
+};
+
+/// The stages, called for the packet of a context.
+pub struct Calls(pub *mut xdp_md);
+
+const DECIDED: u32 = 1;
+const FAULT: u32 = 2;
+
+#[inline(always)]
+fn told(outcome: Option<bool>) -> u32 {
+    match outcome {
+        Some(decided) => decided as u32,
+        None => FAULT,
+    }
+}
+
+#[inline(always)]
+fn heard(code: u32) -> Option<bool> {
+    if code == FAULT { None } else { Some(code == DECIDED) }
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn judge_listed() -> u32 {
+    told((|| decide::listed(&Maps, Maps.settings()?, desk()?))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn judge_suspect() -> u32 {
+    told((|| decide::suspect(&Maps, Maps.settings()?, desk()?))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn read_features(ctx: *mut xdp_md) -> u32 {
+    let frame = XdpFrame::new(&XdpContext::new(ctx));
+    if let Some(desk) = desk() {
+        desk.read_features(&frame);
+    }
+    0
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn judge_signed() -> u32 {
+    told((|| decide::signed(&Maps, Maps.settings()?, desk()?))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn judge_sender() -> u32 {
+    told((|| decide::sender(&Maps, Maps.settings()?, desk()?))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn judge_ruled(number: u32) -> u32 {
+    told((|| decide::ruled(&Maps, Maps.settings()?, desk()?, number))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn tally(length: u32) -> u32 {
+    told((|| decide::tally(&Maps, Maps.settings()?, desk()?, length))())
+}
+
+impl Stages for Calls {
+    #[inline(always)]
+    fn listed(&self, _desk: &mut Desk) -> Option<bool> {
+        heard(judge_listed())
+    }
+
+    #[inline(always)]
+    fn suspect(&self, _desk: &mut Desk) -> Option<bool> {
+        heard(judge_suspect())
+    }
+
+    #[inline(always)]
+    fn read_features(&self, _desk: &mut Desk) {
+        read_features(self.0);
+    }
+
+    #[inline(always)]
+    fn signed(&self, _desk: &mut Desk) -> Option<bool> {
+        heard(judge_signed())
+    }
+
+    #[inline(always)]
+    fn sender(&self, _desk: &mut Desk) -> Option<bool> {
+        heard(judge_sender())
+    }
+
+    #[inline(always)]
+    fn ruled(&self, _desk: &mut Desk, number: u32) -> Option<bool> {
+        heard(judge_ruled(number))
+    }
+
+    #[inline(always)]
+    fn tally(&self, _desk: &mut Desk, length: u32) -> Option<bool> {
+        heard(tally(length))
+    }
+}
