@@ -3,8 +3,8 @@
 mod expiry;
 mod feed;
 mod protect;
-mod watch;
 mod socket;
+mod watch;
 
 use std::sync::Arc;
 

@@ -1,9 +1,6 @@
 //! Shows sampled packets to the controller.
 
-use aya_ebpf::{
-    helpers::generated::bpf_xdp_load_bytes,
-    programs::XdpContext,
-};
+use aya_ebpf::{helpers::generated::bpf_xdp_load_bytes, programs::XdpContext};
 use floodwall_common::{
     decide::Desk,
     frame::Frame,
@@ -19,7 +16,8 @@ pub fn show(ctx: &XdpContext, frame: &XdpFrame, desk: &Desk) {
     let sample = entry.as_mut_ptr();
     let length = frame.length();
     // In one piece, or as many bytes as seven bits can say, which is what the verifier wants to see.
-    let captured = if length >= SAMPLE_BYTES as u32 { SAMPLE_BYTES as u32 } else { length & (SAMPLE_BYTES as u32 - 1) };
+    let captured =
+        if length >= SAMPLE_BYTES as u32 { SAMPLE_BYTES as u32 } else { length & (SAMPLE_BYTES as u32 - 1) };
     // SAFETY: the entry is ours, and as large as a sample; every field is written before it is submitted, and of the
     // bytes those that are told to be there.
     let copied = unsafe {
