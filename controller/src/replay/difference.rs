@@ -157,7 +157,8 @@ impl DifferenceFile {
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         let told = || format!("writing differences to {}", path.display());
         let mut file = BufWriter::new(File::create(path).with_context(told)?);
-        writeln!(file, "index,time,verdict_a,reason_a,rule_a,verdict_b,reason_b,rule_b").with_context(told)?;
+        writeln!(file, "index,time,verdict_a,reason_a,rule_a,verdict_b,reason_b,rule_b")
+            .with_context(told)?;
         Ok(Self(file))
     }
 

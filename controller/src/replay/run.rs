@@ -128,11 +128,7 @@ impl Player<'_> {
     /// # Errors
     ///
     /// If the engine or the controller fails.
-    pub fn play(
-        &mut self,
-        packet: &Packet<'_>,
-        told: &mut dyn FnMut(u64, Mark),
-    ) -> anyhow::Result<Seen> {
+    pub fn play(&mut self, packet: &Packet<'_>, told: &mut dyn FnMut(u64, Mark)) -> anyhow::Result<Seen> {
         let time_ns = self.advance(packet.nanoseconds, told)?;
         let frame = packet.ethernet(&mut self.scratch);
         let frame = Captured::cut(frame.bytes, frame.length);
@@ -159,12 +155,7 @@ impl Player<'_> {
         Ok(time_ns)
     }
 
-    fn tick(
-        &mut self,
-        time_ns: u64,
-        clock: &Clock,
-        told: &mut dyn FnMut(u64, Mark),
-    ) -> anyhow::Result<()> {
+    fn tick(&mut self, time_ns: u64, clock: &Clock, told: &mut dyn FnMut(u64, Mark)) -> anyhow::Result<()> {
         let unix_ns = clock.unix_ns(time_ns);
         let totals = self.parts.engine.totals()?;
         let tick = Tick { time_ns, unix_ns, world: self.parts.world, totals: &totals };
