@@ -15,7 +15,7 @@ mod source;
 mod word;
 
 pub use counter::{Counter, ServiceCounter};
-pub use event::{DropEvent, EventMeter};
+pub use event::{DropEvent, EventMeter, SAMPLE_BYTES, SampleEvent};
 pub use policy::{
     Destination, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES, PORT_WORDS, Per, Port,
     RULES_PER_SERVICE, Rule, Service, Terms, Then,

@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use crate::{
     api::{InterfaceStatus, ReasonCount},
     host::{Lifelines, Netlink},
-    kernel::{Attachment, Kernel},
+    kernel::{Attachment, Kernel, ReasonTotals},
     options::{Mode, RunOptions},
     server::Dataplane,
 };
@@ -79,6 +79,11 @@ impl Protection {
         };
         protection.read_addresses().await?;
         Ok(protection)
+    }
+
+    /// Packets and bytes by reason.
+    pub(super) fn totals(&self) -> anyhow::Result<Vec<ReasonTotals>> {
+        self.kernel.counters()
     }
 
     /// Keeps the lifelines up to date, for ever.

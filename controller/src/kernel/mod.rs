@@ -16,6 +16,7 @@ mod log;
 mod pins;
 mod preflight;
 mod program;
+mod samples;
 mod syscall;
 mod test_run;
 
@@ -25,4 +26,5 @@ pub use link::{Attachment, detach_offline};
 pub use log::LogReader;
 pub use preflight::{Missing, preflight};
 pub use program::Kernel;
+pub use samples::SampleReader;
 pub use test_run::{Judged, LINEAR_PART, LONGEST_FRAME, SHORTEST_FRAME};

@@ -21,6 +21,7 @@ use super::{
     log::LogReader,
     pins::Pins,
     preflight::preflight,
+    samples::SampleReader,
     test_run::{self, Judged},
 };
 use crate::{
@@ -121,6 +122,11 @@ impl Kernel {
     /// The events; can be asked for once.
     pub fn take_events(&mut self) -> anyhow::Result<EventReader> {
         EventReader::new(take_map(&mut self.ebpf, "EVENTS")?)
+    }
+
+    /// The samples; can be asked for once.
+    pub fn take_samples(&mut self) -> anyhow::Result<SampleReader> {
+        SampleReader::new(take_map(&mut self.ebpf, "SAMPLES")?)
     }
 
     /// The program's own log; can be asked for once.

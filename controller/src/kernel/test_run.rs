@@ -31,12 +31,24 @@ pub struct Judged {
     pub number: Option<u32>,
     /// Whether it belongs to the sample that the controller looks at.
     pub sampled: bool,
+    /// Whether its source is known.
+    pub known: bool,
+    /// Whether it answers what the host has asked.
+    pub answers: bool,
 }
 
 impl Judged {
     /// A verdict that no rule stands behind.
     pub fn by(reason: Reason) -> Self {
-        Self { verdict: reason.verdict(), reason, would: None, number: None, sampled: false }
+        Self {
+            verdict: reason.verdict(),
+            reason,
+            would: None,
+            number: None,
+            sampled: false,
+            known: false,
+            answers: false,
+        }
     }
 
     /// From [`Desk::code`](floodwall_common::decide::Desk::code); `None` if that can't have made it.
@@ -46,6 +58,8 @@ impl Judged {
             would: Some(Reason::from_index(code >> 5 & 0x1f)?).filter(|would| *would != Reason::Clean),
             number: (number != NONE).then_some(number),
             sampled: code >> 10 & 1 != 0,
+            known: code >> 19 & 1 != 0,
+            answers: code >> 20 & 1 != 0,
             ..Self::by(Reason::from_index(code & 0x1f)?)
         })
     }

@@ -20,7 +20,13 @@ pub trait Controller {
     /// # Errors
     ///
     /// What ends the replay.
-    fn sampled(&mut self, time_ns: u64, frame: &Captured<'_>, judged: &Judged) -> anyhow::Result<()>;
+    fn sampled(
+        &mut self,
+        time_ns: u64,
+        frame: &Captured<'_>,
+        judged: &Judged,
+        world: &World,
+    ) -> anyhow::Result<()>;
 
     /// Hears of a flow that the host itself opened at this time, before the packets that come after it.
     ///
@@ -58,7 +64,7 @@ impl Controller for Idle {
         Ok(Vec::new())
     }
 
-    fn sampled(&mut self, _: u64, _: &Captured<'_>, _: &Judged) -> anyhow::Result<()> {
+    fn sampled(&mut self, _: u64, _: &Captured<'_>, _: &Judged, _: &World) -> anyhow::Result<()> {
         Ok(())
     }
 

@@ -20,4 +20,5 @@ pub mod run;
 pub mod summary;
 pub mod timeline;
 pub mod verdicts;
+pub mod watch;
 pub mod world;

@@ -134,7 +134,7 @@ impl Player<'_> {
         let frame = Captured::cut(frame.bytes, frame.length);
         let judged = self.parts.engine.judge(time_ns, &frame)?;
         if judged.sampled {
-            self.parts.controller.sampled(time_ns, &frame, &judged)?;
+            self.parts.controller.sampled(time_ns, &frame, &judged, self.parts.world)?;
         }
         let rule = rule(self.parts.world, &frame, &judged);
         let Packet { index, nanoseconds: unix_ns, length, link, .. } = *packet;

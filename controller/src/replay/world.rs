@@ -62,6 +62,36 @@ impl World {
     }
 }
 
+impl World {
+    /// INTERIM, until policies are compiled.
+    pub fn describe(&self, host: &super::host::Host, flows: bool) {
+        use floodwall_common::{
+            service::byte_of,
+            wire::{BucketSpec, Port, knowledge},
+        };
+        let settings = &self.tables.settings[0];
+        for service in &host.services {
+            let byte = byte_of(service.protocol, service.port);
+            let word = &self.tables.ports[byte as usize / 8];
+            let port = Port { service: 0, offered: true };
+            word.store(word.load() | u64::from(port.pack()) << (byte % 8 * 8));
+        }
+        let mut known = knowledge::CALM;
+        if !host.services.is_empty() {
+            known |= knowledge::PORTS;
+        }
+        if flows {
+            known |= knowledge::FLOWS;
+        }
+        settings.knowledge.store(known);
+        settings.suspect_bucket.store(BucketSpec::new(50, 50).unwrap_or_default().pack());
+        settings.syn_bucket.store(BucketSpec::new(100, 200).unwrap_or_default().pack());
+        settings.syn_ban.store(60_000_000_000);
+        settings.sample_interval.store(250_000);
+        self.tables.services[0].sample_every.store(1);
+    }
+}
+
 /// Nobody reads the tables while they are changed, as packets come one at a time: there is nothing to wait for.
 ///
 /// # Errors

@@ -76,7 +76,9 @@ impl<T: Shared> Region<T> {
     /// All of it as the words that it consists of.
     pub fn words(&self) -> &[Word] {
         // SAFETY: the elements consist of words and nothing else, as `Shared` promises, and lie as long as `self`.
-        unsafe { std::slice::from_raw_parts(self.map.as_ptr().cast::<Word>(), self.bytes() / size_of::<Word>()) }
+        unsafe {
+            std::slice::from_raw_parts(self.map.as_ptr().cast::<Word>(), self.bytes() / size_of::<Word>())
+        }
     }
 
     /// Size of the elements, in bytes.

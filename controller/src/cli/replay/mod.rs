@@ -94,7 +94,8 @@ enum Against {
 struct Given {
     lists: Lists,
     host: Host,
-    flows: Vec<Flow>,
+    /// `None` if it is not known which flows the host opens.
+    flows: Option<Vec<Flow>>,
 }
 
 impl Replay {
@@ -115,14 +116,13 @@ impl Replay {
             Reader::open(&self.file).map_err(|error| Failed::new(Kind::Invalid, error.to_string()))?;
         match &self.diff[..] {
             [a, b] => {
-                let stage =
-                    |path: &Path| Stage::new(self.engine, &configure(Some(path))?, given.lists.clone());
+                let stage = |path: &Path| Stage::new(self.engine, &configure(Some(path))?, &given);
                 let stages = [stage(a)?, stage(b)?];
                 compare::run(&self, stages, &given, capture, session)
             }
             _ => {
                 let config = configure(self.config.as_deref())?;
-                let stage = Stage::new(self.engine, &config, given.lists.clone())?;
+                let stage = Stage::new(self.engine, &config, &given)?;
                 self.run(stage, &given, capture, session)
             }
         }
@@ -132,7 +132,7 @@ impl Replay {
         Ok(Given {
             lists: inputs::lists(&self.allow, &self.block)?,
             host: self.host.as_deref().map(Host::read).transpose().map_err(invalid)?.unwrap_or_default(),
-            flows: self.egress.as_deref().map(egress::read).transpose().map_err(invalid)?.unwrap_or_default(),
+            flows: self.egress.as_deref().map(egress::read).transpose().map_err(invalid)?,
         })
     }
 

@@ -7,10 +7,10 @@ use crate::{
     cli::exit::Failed,
     config::Config,
     replay::{
-        controller::Idle,
         engine::{Engine, KernelEngine, ModelEngine},
         run,
-        world::{Lists, World},
+        watch::Watch,
+        world::World,
     },
 };
 
@@ -26,17 +26,18 @@ pub(super) enum EngineName {
 pub(super) struct Stage {
     engine: Box<dyn Engine>,
     pub(super) world: World,
-    controller: Idle,
+    controller: Watch,
 }
 
 impl Stage {
-    pub(super) fn new(engine: EngineName, config: &Config, lists: Lists) -> Result<Self, Failed> {
+    pub(super) fn new(engine: EngineName, config: &Config, given: &Given) -> Result<Self, Failed> {
         let engine: Box<dyn Engine> = match engine {
             EngineName::Model => Box::new(ModelEngine::new(&config.capacity).map_err(internal)?),
             EngineName::Kernel => Box::new(KernelEngine::new(&config.capacity).map_err(internal)?),
         };
-        let world = World::new(engine.tables(), config, lists).map_err(invalid)?;
-        Ok(Self { engine, world, controller: Idle })
+        let world = World::new(engine.tables(), config, given.lists.clone()).map_err(invalid)?;
+        world.describe(&given.host, given.flows.is_some());
+        Ok(Self { engine, world, controller: Watch::default() })
     }
 
     pub(super) fn replay<'a>(&'a mut self, given: &'a Given) -> run::Replay<'a> {
@@ -45,7 +46,7 @@ impl Stage {
             world: &self.world,
             controller: &mut self.controller,
             host: &given.host,
-            flows: &given.flows,
+            flows: given.flows.as_deref().unwrap_or_default(),
         }
     }
 }
