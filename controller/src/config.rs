@@ -3,7 +3,7 @@
 //! ```toml
 //! mode = "native"            # or "generic", "auto"
 //! max-prefixes = 1250000     # both lists and families together
-//! max-sources = 2097152      # sources tracked at once
+//! max-sources = 1000000      # sources tracked at once
 //! events-per-second = 200    # drops told, of however many
 //!
 //! [limit]                    # per source; until `floodwall limit set` says otherwise
@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use crate::{
     api::{Limit, Limits},
-    options::Mode,
+    options::{Mode, RunOptions},
     state::{DEFAULT_LIMITS, bucket},
     tables::Capacity,
 };
@@ -73,6 +73,19 @@ struct LimitTable {
 }
 
 impl Config {
+    /// What holds for a run: its options win over its file, and that over the defaults.
+    pub fn of(options: &RunOptions) -> anyhow::Result<Self> {
+        let mut config = match &options.config {
+            Some(path) => Self::read(path)?,
+            None => Self::default(),
+        };
+        config.mode = options.mode.unwrap_or(config.mode);
+        config.capacity.prefixes = options.max_prefixes.unwrap_or(config.capacity.prefixes);
+        config.capacity.sources = options.max_sources.unwrap_or(config.capacity.sources);
+        config.check()?;
+        Ok(config)
+    }
+
     /// Reads a file. The error names the line and column, and what is allowed there.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = fs::read_to_string(path)

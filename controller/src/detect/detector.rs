@@ -9,7 +9,7 @@ use floodwall_common::{
     features::{Features, Short},
     prefix::Family,
     source::{self, Key},
-    wire::{History, Reason, Verdict, Volume, knowledge, signature::HALF_WORDS, standing},
+    wire::{History, Reason, Verdict, knowledge, signature::HALF_WORDS, standing},
 };
 use tracing::warn;
 
@@ -45,7 +45,7 @@ const CALM_AFTER: u64 = 5_000_000_000;
 const REFUSED: u64 = 60_000_000_000;
 /// How long a source is banned that makes up a good part of an attack by itself, ns.
 const BAN: u64 = 60_000_000_000;
-/// Hits of signatures that show a stranger to be part of the attack.
+/// Segments of a stranger that signatures hit before it is taken for a part of the attack.
 const CONVICTING_HITS: u32 = 3;
 /// Most strangers whose hits are counted.
 const MOST_ACCOMPLICES: usize = 200_000;
@@ -191,7 +191,11 @@ impl Detector {
     pub fn sample(&mut self, sample: Sample) {
         let knows = self.baseline.knows(sample.source);
         self.deployment.note(&sample, knows && !sample.answers);
-        if sample.reason == Reason::Signature && !knows && self.accomplices.len() < MOST_ACCOMPLICES {
+        if sample.reason == Reason::Signature
+            && sample.is_segment()
+            && !knows
+            && self.accomplices.len() < MOST_ACCOMPLICES
+        {
             let hits = self.accomplices.entry(sample.source).or_default();
             *hits += 1;
             if *hits == CONVICTING_HITS {
@@ -347,13 +351,11 @@ impl Detector {
         }
     }
 
-    /// Bans strangers that signatures hit time and again, and that hold connections: what else they send is no better.
-    /// Forged sources hold none.
+    /// Bans strangers whose connections signatures hit time and again: what else they send is no better. One that the
+    /// source table does not hold has sent nothing else.
     fn ban_accomplices(&mut self, now_ns: u64, tables: &SharedTables) {
         for source in self.convicted.drain(..) {
-            let Some(way) = source::way_of(tables, &tables.settings[0], source) else { continue };
-            let history = History::unpack(way.history.load());
-            if history.syns > 0 && Volume(way.volume.load()).packets() > u32::from(history.syns) {
+            if let Some(way) = source::way_of(tables, &tables.settings[0], source) {
                 source::ban(way, now_ns + BAN);
             }
         }

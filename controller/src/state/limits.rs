@@ -1,9 +1,9 @@
-//! Limits per source: defaults, and what the tables can hold.
+//! Limits per source: defaults, what the tables can hold, and their way into force.
 
 use floodwall_common::wire::BucketSpec;
 
-use super::filter::Refusal;
-use crate::api::{Limit, Limits};
+use super::{change::Change, filter::Filter, refusal::Refusal};
+use crate::api::{Limit, LimitChange, Limits};
 
 /// The limits of a fresh install.
 ///
@@ -26,4 +26,34 @@ pub fn bucket(what: &str, limit: Option<Limit>) -> Result<BucketSpec, Refusal> {
             BucketSpec::MAX_DRAIN_SECONDS
         ))
     })
+}
+
+impl Filter {
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        self.books.lock().records.limits().unwrap_or(self.default_limits)
+    }
+
+    /// Changes limits; they hold from the next packet on.
+    pub fn set_limits(&self, change: LimitChange) -> Result<Limits, Refusal> {
+        let mut books = self.books.lock();
+        let old = books.records.limits().unwrap_or(self.default_limits);
+        let limits =
+            Limits { packets: change.packets.unwrap_or(old.packets), syn: change.syn.unwrap_or(old.syn) };
+        self.enforce_limits(limits)?;
+        if let Err(error) = books.keep(&[Change::Limit { limits }]) {
+            self.enforce_limits(old)?;
+            return Err(error.into());
+        }
+        Ok(limits)
+    }
+
+    pub(super) fn enforce_limits(&self, Limits { packets, syn }: Limits) -> Result<(), Refusal> {
+        let checked = |what, limit: Option<Limit>| bucket(what, limit);
+        let (packets, syn) = (checked("packets", packets)?, checked("syn", syn)?);
+        let settings = &self.tables.settings[0];
+        settings.packet_bucket.store(packets.pack());
+        settings.syn_bucket.store(syn.pack());
+        Ok(())
+    }
 }
