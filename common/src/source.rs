@@ -225,20 +225,15 @@ pub fn make_known(way: &Way) {
     way.history.replace(word, History { standing: history.standing | standing::KNOWN, ..history }.pack());
 }
 
-/// Takes a token from the packet bucket and, for a SYN, one from the SYN bucket: both or none.
+/// Takes a token from the packet bucket and one from the SYN bucket: both or none.
 #[inline(always)]
-pub fn meter(way: &Way, packet_bucket: BucketSpec, syn_bucket: BucketSpec, syn: bool, now_ns: u64) -> Standing {
+pub fn meter(way: &Way, packet_bucket: BucketSpec, syn_bucket: BucketSpec, now_ns: u64) -> Standing {
     let now = unit_time(now_ns);
     let mut standing = Standing::Within;
     for _ in 0..CHARGE_ATTEMPTS {
         let old = way.buckets.load();
         let packets = Draw::of(old as u32, packet_bucket, now);
-        let mut syns = Draw::of((old >> 32) as u32, syn_bucket, now);
-        if !syn {
-            syns.over = false;
-            syns.after = (old >> 32) as u32;
-            syns.before = syns.after;
-        }
+        let syns = Draw::of((old >> 32) as u32, syn_bucket, now);
         let (new_packets, new_syns) = if packets.over || syns.over {
             (packets.before, syns.before)
         } else {

@@ -17,6 +17,7 @@ pub mod host;
 pub mod kernel;
 pub mod lists;
 pub mod options;
+pub mod policy;
 pub mod server;
 pub mod state;
 pub mod store;

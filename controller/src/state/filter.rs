@@ -13,11 +13,12 @@ use tracing::{info, warn};
 use super::{
     change::{Change, Origin},
     lifelines::{Danger, address_of},
-    limits::bucket,
+    limits::{bucket, limits_of},
     records::Records,
+    regime::Regime,
 };
 use crate::{
-    api::{AddResponse, ImportReport, Limit, LimitChange, Limits, ListName},
+    api::{AddResponse, ImportReport, LimitChange, Limits, ListName},
     config::Config,
     host::Lifelines,
     store::Store,
@@ -86,7 +87,7 @@ pub struct Filter {
     pub(super) table: FairMutex<PrefixTable>,
     pub(super) tables: Arc<SharedTables>,
     pub(super) capacity: Capacity,
-    default_limits: Limits,
+    pub(super) regime: Mutex<Regime>,
     pub(super) started: Instant,
 }
 
@@ -106,13 +107,14 @@ impl Filter {
     ) -> anyhow::Result<Self> {
         let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes)
             .context("taking up the prefix table")?;
+        let regime = Regime::new(config.policy.clone(), records.limits());
         let filter = Self {
             bulk: Mutex::new(()),
             books: Mutex::new(Books { store, records }),
             table: FairMutex::new(table),
             tables,
             capacity: config.capacity.clone(),
-            default_limits: config.limits,
+            regime: Mutex::new(regime),
             started: Instant::now(),
         };
         filter.configure(config)?;
@@ -136,7 +138,7 @@ impl Filter {
         };
         settings.event_interval.store(interval);
         settings.clock.store(0);
-        self.enforce_limits(self.limits())?;
+        self.regime.lock().enforce(&self.tables)?;
         Ok(())
     }
 
@@ -321,30 +323,26 @@ impl Filter {
 
     /// The limits in force.
     pub fn limits(&self) -> Limits {
-        self.books.lock().records.limits().unwrap_or(self.default_limits)
+        limits_of(&self.regime.lock().policy())
     }
 
     /// Changes limits; they hold from the next packet on.
     pub fn set_limits(&self, change: LimitChange) -> Result<Limits, Refusal> {
         let mut books = self.books.lock();
-        let old = books.records.limits().unwrap_or(self.default_limits);
+        let mut regime = self.regime.lock();
+        let old = limits_of(&regime.policy());
         let limits =
             Limits { packets: change.packets.unwrap_or(old.packets), syn: change.syn.unwrap_or(old.syn) };
-        self.enforce_limits(limits)?;
+        for (what, limit) in [("packets", limits.packets), ("syn", limits.syn)] {
+            bucket(what, limit)?;
+        }
+        let before = books.records.limits();
+        regime.set_limits(&self.tables, Some(limits))?;
         if let Err(error) = books.keep(&[Change::Limit { limits }]) {
-            self.enforce_limits(old)?;
+            regime.set_limits(&self.tables, before)?;
             return Err(error.into());
         }
         Ok(limits)
-    }
-
-    fn enforce_limits(&self, Limits { packets, syn }: Limits) -> Result<(), Refusal> {
-        let checked = |what, limit: Option<Limit>| bucket(what, limit).map(|bucket| bucket.pack());
-        let (packets, syn) = (checked("packets", packets)?, checked("syn", syn)?);
-        let settings = &self.tables.settings[0];
-        settings.packet_bucket.store(packets);
-        settings.syn_bucket.store(syn);
-        Ok(())
     }
 
     /// The end of a search for this address, as the kernel would find it.

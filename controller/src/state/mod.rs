@@ -10,11 +10,12 @@ mod import;
 mod lifelines;
 mod limits;
 mod records;
+mod regime;
 mod report;
 
 pub use change::{Change, Origin, Owners};
 pub use filter::{Filter, Refusal};
 pub use import::{ImportOptions, Progress};
 pub use lifelines::Danger;
-pub use limits::{DEFAULT_LIMITS, bucket};
+pub use limits::{bucket, limits_of};
 pub use records::{ImportRecord, NoteRecord, Records};
