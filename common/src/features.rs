@@ -51,8 +51,8 @@ pub enum Short {
     DestinationPort = 2,
     /// TCP window, as it stands in the header.
     Window = 3,
-    /// The first byte of the TCP options, and the fifth: kind of the first option, and (as a maximum segment size takes
-    /// four) that of the next.
+    /// Kinds of the first TCP option and of the next: what stands behind a maximum segment size, or behind the two
+    /// paddings that timestamps are aligned with; 0 where there is none.
     Options = 4,
     /// Maximum segment size, if it is the first TCP option; else 0.
     SegmentSize = 5,
@@ -168,7 +168,16 @@ impl Transport {
         } else {
             (0, packet.destination_port)
         };
-        Self { header: 0, destination, window: 0, options: 0, segment_size: 0, flags, oddity: 0, tcp_header: 0 }
+        Self {
+            header: 0,
+            destination,
+            window: 0,
+            options: 0,
+            segment_size: 0,
+            flags,
+            oddity: 0,
+            tcp_header: 0,
+        }
     }
 }
 
@@ -194,7 +203,9 @@ fn tcp<F: Frame>(frame: &F, packet: &Packet) -> Transport {
     if words >= 7
         && let Some(both) = frame.header::<8>(packet.transport + 20)
     {
-        options = u16::from(both.u8(0)) << 8 | u16::from(both.u8(4));
+        let first = both.u8(0);
+        let next = if first == NO_OPERATION { both.u8(2) } else { both.u8(4) };
+        options = u16::from(first) << 8 | u16::from(next);
         segment_size = size_of_segments(both.be32(0));
     } else if words == 6
         && let Some(first) = frame.header::<4>(packet.transport + 20)
@@ -219,6 +230,8 @@ fn tcp<F: Frame>(frame: &F, packet: &Packet) -> Transport {
     }
 }
 
+/// Kind of the padding between TCP options.
+const NO_OPERATION: u8 = 1;
 /// Kind and length of the maximum segment size, RFC 9293 section 3.7.1.
 const SEGMENT_SIZE: u32 = 0x0204;
 

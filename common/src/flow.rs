@@ -39,7 +39,8 @@ impl Flow {
     #[inline(always)]
     fn hash(&self, settings: &Settings) -> u64 {
         let seed = seed(settings);
-        let ports = u64::from(self.protocol) << 32 | u64::from(self.local_port) << 16 | u64::from(self.remote_port);
+        let ports =
+            u64::from(self.protocol) << 32 | u64::from(self.local_port) << 16 | u64::from(self.remote_port);
         let near = memo::hash(seed, self.local.high, self.local.low ^ ports);
         memo::hash(seed, self.remote.high ^ near, self.remote.low)
     }

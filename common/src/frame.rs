@@ -47,6 +47,11 @@ impl<'a> Captured<'a> {
         let whole = Self::whole(bytes);
         Self { length: length.max(whole.length), ..whole }
     }
+
+    /// The bytes that are there.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
 }
 
 /// Enough for the longest header that is read in one piece.

@@ -31,9 +31,11 @@ pub fn matches<T: Tables>(tables: &T, half: u32, features: &Features) -> Option<
     };
     let (enforced, watched, used) = (word(ENFORCED)?, word(WATCHED)?, word(FIELDS)?);
     let mut bits = enforced | watched;
-    bits &= octet(Octet::Protocol as usize)? & octet(Octet::Service as usize)? & octet(Octet::Flags as usize)?;
+    bits &=
+        octet(Octet::Protocol as usize)? & octet(Octet::Service as usize)? & octet(Octet::Flags as usize)?;
     if bits != 0 {
-        bits &= octet(Octet::HopLimit as usize)? & octet(Octet::Form as usize)? & octet(Octet::Oddity as usize)?;
+        bits &=
+            octet(Octet::HopLimit as usize)? & octet(Octet::Form as usize)? & octet(Octet::Oddity as usize)?;
         bits &= short(Short::Length)? & short(Short::SourcePort)? & short(Short::DestinationPort)?;
         bits &= short(Short::PayloadLength)?;
     }

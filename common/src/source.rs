@@ -38,7 +38,7 @@ pub enum Standing {
 }
 
 /// Who is counted: a source, a prefix, or a source under one rule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Key(pub u64);
 
 /// Nanoseconds in a tick of [`History::seen`], as a shift: 16.8 ms.

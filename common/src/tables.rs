@@ -2,9 +2,7 @@
 
 use crate::{
     parse::Packet,
-    wire::{
-        Counter, Destination, Line, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word,
-    },
+    wire::{Counter, Destination, Line, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word},
 };
 
 /// The shared tables: BPF maps in the kernel, plain or mapped memory on the host.

@@ -6,19 +6,23 @@
 //!
 //! A packet's way is in `floodwall_common`; [`kernel`] brings it into the kernel, and is the only module that
 //! names aya. [`daemon`] wires all of this, and nothing more. [`host`] reads what floodwall must know of the
-//! machine, [`lists`] reads public blocklists, [`config`] the configuration file.
+//! machine, [`lists`] reads public blocklists, [`config`] the configuration file. [`replay`] runs all of it on
+//! captures, in virtual time.
 
 pub mod api;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod daemon;
+pub mod detect;
 pub mod host;
 pub mod kernel;
 pub mod lists;
 pub mod options;
 pub mod policy;
+pub mod replay;
 pub mod server;
+pub mod signature;
 pub mod state;
 pub mod store;
 pub mod tables;

@@ -11,8 +11,8 @@ use floodwall_common::{
     tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES, Tables},
     wire::{
         BITMAP_WORDS, Counter, Destination, EventMeter, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES,
-        MAX_SERVICES, PORT_WORDS, ROOT_SLOTS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word,
-        signature,
+        MAX_SERVICES, PORT_WORDS, ROOT_SLOTS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet,
+        Word, signature,
     },
 };
 
@@ -54,8 +54,7 @@ static MONITOR_COUNTS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Reas
 static RULE_COUNTS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(MAX_RULES, 0);
 /// By signature.
 #[map]
-static SIGNATURE_COUNTS: PerCpuArray<Counter> =
-    PerCpuArray::with_max_entries(signature::MAX_SIGNATURES, 0);
+static SIGNATURE_COUNTS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(signature::MAX_SIGNATURES, 0);
 /// By service.
 #[map]
 static SERVICE_COUNTS: PerCpuArray<ServiceCounter> = PerCpuArray::with_max_entries(MAX_SERVICES, 0);

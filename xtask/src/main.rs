@@ -7,6 +7,7 @@ mod bench;
 mod build;
 mod demo;
 mod lint;
+mod score;
 mod setup;
 mod shell;
 mod steps;
@@ -45,6 +46,8 @@ enum Task {
     /// Measure what a packet costs, beside the physical floor and other filters
     #[command(disable_help_flag = true)]
     Bench(bench::Options),
+    /// Measure how well the filter tells attacks from customers, on labelled captures
+    Score(score::Options),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Task::Run(options) => build::run_with(&options),
         Task::Demo(options) => demo::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Score(options) => score::run(&options),
     };
     report(outcome)
 }

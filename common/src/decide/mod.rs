@@ -70,7 +70,8 @@ impl Desk {
     }
 
     /// All that a test run is told, in 24 bits: reason (5 bits), what else it would have been (5), whether the packet
-    /// is sampled (1), rule or signature (8; all ones: none).
+    /// is sampled (1), rule or signature (8; all ones: none), whether the source is known (1), whether the packet
+    /// answers the host (1).
     #[inline(always)]
     pub const fn code(&self) -> u32 {
         let number = if self.judgement.reason as u32 == Reason::Clean as u32 {
@@ -82,6 +83,8 @@ impl Desk {
             | (self.judgement.would as u32) << 5
             | (self.sampled as u32) << 10
             | (number & 0xff) << 11
+            | (self.known as u32) << 19
+            | (self.judgement.answers as u32) << 20
     }
 }
 
@@ -154,6 +157,7 @@ pub fn decide_on<T: Tables, F: Frame>(tables: &T, frame: &F, desk: &mut Desk) {
 pub fn decide<T: Tables, F: Frame, S: Stages>(tables: &T, frame: &F, stages: &S, desk: &mut Desk) {
     desk.judgement = Judgement::default();
     desk.is_packet = false;
+    desk.known = false;
     desk.sampled = false;
     let Some(settings) = tables.settings() else {
         desk.judgement.reason = Reason::Fault;
@@ -204,7 +208,9 @@ fn judge<T: Tables, S: Stages>(tables: &T, settings: &Settings, stages: &S, desk
     if stages.sender(desk)? || is_ruled_out(tables, stages, desk)? {
         return Some(());
     }
-    if desk.packet.fragment as u8 == Fragment::First as u8 && desk.reason().verdict() as u8 == Verdict::Pass as u8 {
+    if desk.packet.fragment as u8 == Fragment::First as u8
+        && desk.reason().verdict() as u8 == Verdict::Pass as u8
+    {
         flow::first_passed(tables, settings, &desk.packet, desk.time_ns)?;
     }
     Some(())

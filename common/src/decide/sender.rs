@@ -5,6 +5,7 @@ use super::{
     suspect::{self, Claim},
 };
 use crate::{
+    parse::Packet,
     source::{self, Charge, ENTERED_SHIFT, Key, Standing},
     tables::Tables,
     traits::Traits,
@@ -31,19 +32,14 @@ pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Opt
     let known = history.standing & standing::KNOWN != 0;
     (desk.key, desk.known) = (key, known);
     if is_stray(settings, port, traits, known, history) {
-        let asked = settings.knowledge.load() & knowledge::SOCKETS != 0 && tables.has_socket(packet);
-        let claim = if asked {
-            Claim::Answer
-        } else {
-            suspect::weigh(settings, Suspicion::Stray, Reason::Stray, now_ns)
-        };
-        match claim {
-            Claim::Refused(reason) => {
-                if judgement.object(settings, reason, NONE) {
-                    return Some(true);
-                }
+        if !belongs(tables, settings, packet)
+            && let Claim::Refused(reason) = suspect::weigh(settings, Suspicion::Stray, Reason::Stray, now_ns)
+        {
+            if judgement.object(settings, reason, NONE) {
+                return Some(true);
             }
-            _ => source::make_known(way),
+        } else {
+            source::make_known(way);
         }
     } else if !known && is_acquainted(settings, traits, was_there, history, now_ns) {
         source::make_known(way);
@@ -68,6 +64,14 @@ pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Opt
         return Some(true);
     }
     Some(false)
+}
+
+/// Whether a segment may belong to a connection all the same: one that was open before floodwall was there, or that the
+/// host's sockets tell of.
+#[inline(always)]
+fn belongs<T: Tables>(tables: &T, settings: &Settings, packet: &Packet) -> bool {
+    let known = settings.knowledge.load();
+    known & knowledge::CONNECTIONS == 0 || known & knowledge::SOCKETS != 0 && tables.has_socket(packet)
 }
 
 /// A TCP segment from a source that never asked for a connection, to a port where something listens.

@@ -84,7 +84,9 @@ impl Reason {
     #[inline(always)]
     pub const fn verdict(self) -> Verdict {
         match self {
-            Self::Clean | Self::NotIp | Self::Trusted | Self::Control | Self::Bypass | Self::Fault => Verdict::Pass,
+            Self::Clean | Self::NotIp | Self::Trusted | Self::Control | Self::Bypass | Self::Fault => {
+                Verdict::Pass
+            }
             _ => Verdict::Drop,
         }
     }

@@ -103,6 +103,9 @@ pub mod knowledge {
     pub const SOCKETS: u64 = 1 << 2;
     /// Times are calm: whoever takes part in a conversation becomes known.
     pub const CALM: u64 = 1 << 3;
+    /// Connections that were open when floodwall was started have been seen by now: a segment of one that was never
+    /// asked for is a stray.
+    pub const CONNECTIONS: u64 = 1 << 4;
 }
 
 /// Why a packet may be bogus, though nothing in its headers is wrong.

@@ -29,7 +29,8 @@ Exit codes:
    7  no daemon answers on the socket
    8  permission denied
   10  test --exit-code: the other list decides
-  11  test --exit-code: no list holds the address";
+  11  test --exit-code: no list holds the address
+  12  replay: the capture is damaged; what comes before the damage was judged";
 
 /// How a command that was carried out ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(super) enum Done {
     OtherList,
     /// `test --exit-code`: no list holds the address.
     Unlisted,
+    /// `replay`: the capture is damaged, and was judged up to there.
+    Damaged,
 }
 
 /// Kinds of failure: those that the daemon tells of, and those of reaching it.
@@ -85,6 +88,7 @@ impl Done {
             Self::Plain => 0,
             Self::OtherList => 10,
             Self::Unlisted => 11,
+            Self::Damaged => 12,
         }
     }
 }
@@ -208,7 +212,7 @@ mod tests {
             Kind::Unreachable,
             Kind::Denied,
         ];
-        let done = [Done::Plain, Done::OtherList, Done::Unlisted];
+        let done = [Done::Plain, Done::OtherList, Done::Unlisted, Done::Damaged];
         let mut codes: Vec<u8> =
             kinds.iter().map(|kind| kind.code()).chain(done.iter().map(|done| done.code())).collect();
         codes.sort_unstable();

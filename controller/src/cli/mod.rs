@@ -1,7 +1,8 @@
 //! The command line: syntax in, meaning out.
 //!
 //! A file a verb: each holds the verb's syntax, what it asks of the daemon and how the answer is shown. All
-//! but `run` are clients of the control socket and nothing else (`detach` does without one if there is none).
+//! but `run` and `replay` are clients of the control socket and nothing else (`detach` does without one if there
+//! is none).
 //! What a verb works with is [`session`]; how it ends, [`exit`].
 
 mod arguments;
@@ -12,6 +13,7 @@ mod exit;
 mod limit;
 mod man;
 mod prefixes;
+mod replay;
 mod run;
 mod session;
 mod source;
@@ -59,6 +61,8 @@ struct Cli {
 enum Verb {
     /// Protect interfaces: load the filter, attach it, and take commands until it is told to stop.
     Run(run::Run),
+    /// Say what the filter would do with a capture, packet by packet, in virtual time.
+    Replay(replay::Replay),
     #[command(flatten)]
     Ask(Ask),
 }
@@ -129,6 +133,11 @@ impl Cli {
         let Self { socket, json, verb } = self;
         let outcome = match verb {
             Verb::Run(run) => run.apply(socket),
+            Verb::Replay(replay) => {
+                let mut session = Session::of_process(Client::new(socket), json);
+                let outcome = replay.apply(&mut session);
+                session.out.flush().map_err(Stop::from).and(outcome)
+            }
             Verb::Ask(ask) => ask.carry_out(Session::of_process(Client::new(socket), json)),
         };
         match outcome {

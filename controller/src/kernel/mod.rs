@@ -17,10 +17,12 @@ mod pins;
 mod preflight;
 mod program;
 mod syscall;
+mod test_run;
 
 pub use counters::ReasonTotals;
 pub use events::EventReader;
 pub use link::{Attachment, detach_offline};
 pub use log::LogReader;
 pub use preflight::{Missing, preflight};
-pub use program::{Judged, Kernel};
+pub use program::Kernel;
+pub use test_run::{Judged, LINEAR_PART, LONGEST_FRAME, SHORTEST_FRAME};

@@ -11,9 +11,8 @@ use anyhow::{Context as _, anyhow, bail};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Map, MapData},
-    programs::{TestRun as _, TestRunOptions, Xdp},
+    programs::Xdp,
 };
-use floodwall_common::wire::{Reason, Verdict};
 
 use super::{
     counters::{Counters, ReasonTotals},
@@ -22,6 +21,7 @@ use super::{
     log::LogReader,
     pins::Pins,
     preflight::preflight,
+    test_run::{self, Judged},
 };
 use crate::{
     host::Interface,
@@ -71,15 +71,6 @@ pub struct Kernel {
     counters: Counters,
     pins: Option<Pins>,
     capacity: Capacity,
-}
-
-/// What the kernel program made of a frame that was shown to it by [`Kernel::judge`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Judged {
-    /// What would happen to it.
-    pub verdict: Verdict,
-    /// Why.
-    pub reason: Reason,
 }
 
 impl Kernel {
@@ -167,15 +158,11 @@ impl Kernel {
 
     /// Shows one frame to the program, which judges it as it would on an interface (`BPF_PROG_TEST_RUN`).
     ///
-    /// The clock in the settings must be set: that is what makes the program tell its reason. A frame shorter
-    /// than an Ethernet header is refused by the kernel.
+    /// The clock in the settings must be set: that is what makes the program tell its reason. The kernel refuses
+    /// frames shorter than [`SHORTEST_FRAME`](super::SHORTEST_FRAME), and longer than
+    /// [`LONGEST_FRAME`](super::LONGEST_FRAME).
     pub fn judge(&self, frame: &[u8]) -> anyhow::Result<Judged> {
-        let program = self.program()?;
-        let options = TestRunOptions { data_in: Some(frame), ..TestRunOptions::default() };
-        let value = program.test_run(options).context("showing a frame to the kernel program")?.return_value;
-        let reason = Reason::from_index(value >> 8 & 0x1f)
-            .ok_or_else(|| anyhow!("the kernel program answered {value:#x}, which names no reason"))?;
-        Ok(Judged { verdict: reason.verdict(), reason })
+        test_run::judge(self.program_fd()?, frame)
     }
 
     /// The program, for whoever wants to run it by other means.
@@ -209,5 +196,6 @@ fn map_tables(ebpf: &mut Ebpf, capacity: &Capacity) -> anyhow::Result<SharedTabl
             other => bail!("map `{}` is {other:?}, not an array", map_name(table)),
         })
         .collect::<anyhow::Result<HashMap<Table, MapData>>>()?;
-    SharedTables::mapped(capacity, |table| maps[&table].fd().as_fd()).context("mapping the BPF maps into memory")
+    SharedTables::mapped(capacity, |table| maps[&table].fd().as_fd())
+        .context("mapping the BPF maps into memory")
 }

@@ -1,4 +1,4 @@
-//! The few `bpf(2)` commands on links that aya offers only with a fall-back floodwall must not take.
+//! The few `bpf(2)` commands that aya offers only with a fall-back floodwall must not take, or too slowly.
 //!
 //! aya answers `EINVAL` from `BPF_LINK_CREATE` by attaching through netlink, which would replace a program that
 //! someone else attached there.
@@ -15,6 +15,7 @@ use std::{
 
 const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
+const BPF_PROG_TEST_RUN: libc::c_int = 10;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_LINK_UPDATE: libc::c_int = 29;
@@ -39,6 +40,21 @@ struct LinkUpdate {
     program: u32,
     flags: u32,
     old_program: u32,
+}
+
+/// `union bpf_attr` for `BPF_PROG_TEST_RUN`.
+#[repr(C)]
+#[derive(Default)]
+struct TestRun {
+    program: u32,
+    answer: u32,
+    size_in: u32,
+    size_out: u32,
+    data_in: u64,
+    data_out: u64,
+    repeat: u32,
+    duration: u32,
+    rest: [u64; 5],
 }
 
 /// `union bpf_attr` for `BPF_OBJ_PIN` and `BPF_OBJ_GET`.
@@ -124,4 +140,17 @@ pub(super) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
 pub(super) fn get_pinned(path: &Path) -> io::Result<OwnedFd> {
     let path = text(path)?;
     bpf(BPF_OBJ_GET, &mut Object { path: path.as_ptr() as u64, fd: 0, flags: 0 }).map(owned)
+}
+
+/// Shows a frame to an XDP program once, and returns its answer. Costs no memory of ours: the frame is only read.
+pub(super) fn test_run(program: BorrowedFd<'_>, frame: &[u8]) -> io::Result<u32> {
+    let mut run = TestRun {
+        program: program.as_raw_fd() as u32,
+        size_in: u32::try_from(frame.len()).map_err(io::Error::other)?,
+        data_in: frame.as_ptr() as u64,
+        repeat: 1,
+        ..TestRun::default()
+    };
+    bpf(BPF_PROG_TEST_RUN, &mut run)?;
+    Ok(run.answer)
 }

@@ -47,7 +47,7 @@ impl Danger {
 }
 
 /// An address as the tables know it.
-pub(super) fn address_of(address: std::net::IpAddr) -> Address {
+pub fn address_of(address: std::net::IpAddr) -> Address {
     match address.to_canonical() {
         std::net::IpAddr::V4(v4) => Address::v4(v4.to_bits()),
         std::net::IpAddr::V6(v6) => Address::v6((v6.to_bits() >> 64) as u64, v6.to_bits() as u64),

@@ -16,6 +16,6 @@ mod report;
 pub use change::{Change, Origin, Owners};
 pub use filter::{Filter, Refusal};
 pub use import::{ImportOptions, Progress};
-pub use lifelines::Danger;
+pub use lifelines::{Danger, address_of};
 pub use limits::{bucket, limits_of};
 pub use records::{ImportRecord, NoteRecord, Records};

@@ -2,9 +2,7 @@
 
 use floodwall_common::{
     tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES},
-    wire::{
-        BITMAP_WORDS, Line, MAX_CLASSES, PORT_WORDS, ROOT_SLOTS, Slot, SourceSet, WAYS, Word, signature,
-    },
+    wire::{BITMAP_WORDS, Line, MAX_CLASSES, PORT_WORDS, ROOT_SLOTS, Slot, SourceSet, WAYS, Word, signature},
 };
 
 /// Slots of the roots of both families in both halves.

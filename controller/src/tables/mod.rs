@@ -12,6 +12,6 @@ pub mod prefixes;
 mod shared;
 
 pub use capacity::{Capacity, Footprint};
-pub use prefix::{Prefix, PrefixError};
 pub use local::LocalTables;
+pub use prefix::{Prefix, PrefixError};
 pub use shared::{SharedTables, Table};

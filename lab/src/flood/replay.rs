@@ -24,7 +24,7 @@ impl Replay {
     pub fn load(path: impl AsRef<Path>, to: &Rewrite, limit: usize, longest: usize) -> Result<Self> {
         let path = path.as_ref();
         let mut frames = Vec::new();
-        for record in Reader::open(path)? {
+        for record in Reader::open(path)?.records() {
             if frames.len() == limit {
                 break;
             }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{ETHERNET_HEADER, IPV4, IPV6, SERVICE_VLAN, VLAN, checksum};
 use crate::link::Mac;
-use crate::pcap::{LinkType, Record};
+use crate::pcap::Record;
 
 /// Where captured packets are sent instead of where they went. Sources, TTLs, ports and options
 /// stay as captured, since those are what tells an attack.
@@ -29,9 +29,11 @@ impl Rewrite {
     /// and checksums are made right for the new content.
     #[must_use]
     pub fn apply(&self, record: &Record) -> Option<Vec<u8>> {
-        let start = ip_start(record)?;
-        let mut packet = record.bytes.get(start..)?.to_vec();
-        let length = usize::try_from(record.original_length).ok()?.checked_sub(start)?;
+        let mut scratch = Vec::new();
+        let captured = record.link.ethernet(&record.bytes, record.original_length, &mut scratch);
+        let start = ip_start(captured.bytes)?;
+        let mut packet = captured.bytes.get(start..)?.to_vec();
+        let length = usize::try_from(captured.length).ok()?.checked_sub(start)?;
         packet.resize(length.max(packet.len()), 0);
         let ethertype = match packet.first()? >> 4 {
             4 => {
@@ -116,29 +118,21 @@ impl Rewrite {
     }
 }
 
-/// Where the IP header of a record starts, if it holds one.
-fn ip_start(record: &Record) -> Option<usize> {
-    let ethertype_at =
-        |at: usize| Some(u16::from_be_bytes([*record.bytes.get(at)?, *record.bytes.get(at + 1)?]));
-    match record.link {
-        LinkType::Ethernet => {
-            let mut at = 12;
-            while [VLAN, SERVICE_VLAN].contains(&ethertype_at(at)?) {
-                at += 4;
-            }
-            [IPV4, IPV6].contains(&ethertype_at(at)?).then_some(at + 2)
-        }
-        LinkType::RawIp => Some(0),
-        // Linux cooked capture: 16 bytes, the last two are the EtherType.
-        LinkType::LinuxCooked => [IPV4, IPV6].contains(&ethertype_at(14)?).then_some(16),
-        LinkType::Other(_) => None,
+/// Where the IP header of a frame starts, if it holds one.
+fn ip_start(frame: &[u8]) -> Option<usize> {
+    let ethertype_at = |at: usize| Some(u16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?]));
+    let mut at = 12;
+    while [VLAN, SERVICE_VLAN].contains(&ethertype_at(at)?) {
+        at += 4;
     }
+    [IPV4, IPV6].contains(&ethertype_at(at)?).then_some(at + 2)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::frame::Frame;
+    use crate::pcap::LinkType;
 
     const TO: Rewrite = Rewrite {
         source_mac: [2; 6],

@@ -11,6 +11,9 @@ use floodwall_common::{
 use super::{SAMPLE_EVERY, destinations, image::Image};
 use crate::tables::SharedTables;
 
+/// What the facts of the host say; whether times are calm, say, is not theirs.
+const OF_HOST: u64 = knowledge::PORTS | knowledge::FLOWS | knowledge::SOCKETS;
+
 /// Rules first, then the services that name them, then the ports that name those; what is no longer named is emptied
 /// last.
 pub(super) fn install(image: &Image, tables: &SharedTables) -> io::Result<()> {
@@ -30,8 +33,8 @@ pub(super) fn install(image: &Image, tables: &SharedTables) -> io::Result<()> {
     }
     put_settings(image, settings, cpus);
     put_destinations(&image.map, tables, settings);
-    // Only now is what the ports say worth something. Whether times are calm is not the policy's to say.
-    put(&settings.knowledge, settings.knowledge.load() & knowledge::CALM | image.settings.knowledge);
+    // Only now is what the ports say worth something.
+    put(&settings.knowledge, settings.knowledge.load() & !OF_HOST | image.settings.knowledge);
     for (service, _) in tables.services.iter().zip(&image.services).filter(|(_, wanted)| wanted.flags == 0) {
         put(&service.rules, 0);
         put(&service.traits, 0);

@@ -1,0 +1,111 @@
+//! What a packet starts with in a capture, and the Ethernet frame that it would have been.
+
+/// What a captured packet's bytes start with: a number in the registry of link types
+/// (<https://www.tcpdump.org/linktypes.html>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkType {
+    /// An Ethernet header.
+    Ethernet,
+    /// An IPv4 or IPv6 header.
+    RawIp,
+    /// An IPv4 header.
+    RawIpv4,
+    /// An IPv6 header.
+    RawIpv6,
+    /// The 16-byte header of a capture on Linux's "any" interface.
+    LinuxCooked,
+    /// The 20-byte header of such a capture by newer tools.
+    LinuxCooked2,
+    /// A word that names the family, of BSD's loopback interfaces.
+    Loopback,
+    /// Something else, which no Ethernet interface carries.
+    Other(u32),
+}
+
+impl From<u32> for LinkType {
+    fn from(number: u32) -> Self {
+        match number {
+            1 => Self::Ethernet,
+            // 101 is the registered number; 12 and 14 are what some systems wrote for it.
+            12 | 14 | 101 => Self::RawIp,
+            228 => Self::RawIpv4,
+            229 => Self::RawIpv6,
+            113 => Self::LinuxCooked,
+            276 => Self::LinuxCooked2,
+            0 | 108 => Self::Loopback,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// A frame from its Ethernet header on, possibly cut short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EthernetFrame<'a> {
+    /// The first bytes; the rest is not known.
+    pub bytes: &'a [u8],
+    /// Bytes on the wire.
+    pub length: u32,
+}
+
+const ETHERNET: usize = 14;
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+/// For local experiments (IEEE 802): stands for what no Ethernet interface carries.
+const FOREIGN: u16 = 0x88b5;
+
+impl LinkType {
+    /// The frame that an Ethernet interface would have seen: `bytes` were captured of the `length` there were.
+    ///
+    /// Where there was no Ethernet header, one is made, with the sender's address if it is known; `scratch` is
+    /// where that is done. A packet of [`Self::Other`] becomes a frame of its length that holds no IP.
+    pub fn ethernet<'a>(self, bytes: &'a [u8], length: u32, scratch: &'a mut Vec<u8>) -> EthernetFrame<'a> {
+        let (header, ether_type, sender): (usize, u16, &[u8]) = match self {
+            Self::Ethernet => return EthernetFrame { bytes, length },
+            Self::RawIp => (0, version(bytes), &[]),
+            Self::RawIpv4 => (0, IPV4, &[]),
+            Self::RawIpv6 => (0, IPV6, &[]),
+            Self::LinuxCooked => (16, be16(bytes, 14), sender(bytes, be16(bytes, 4), 6)),
+            Self::LinuxCooked2 => {
+                let size = bytes.get(11).copied().map_or(0, u16::from);
+                (20, be16(bytes, 0), sender(bytes, size, 12))
+            }
+            Self::Loopback => (4, family(bytes), &[]),
+            Self::Other(_) => (bytes.len(), FOREIGN, &[]),
+        };
+        scratch.clear();
+        scratch.resize(ETHERNET, 0);
+        scratch[6..6 + sender.len()].copy_from_slice(sender);
+        scratch[12..].copy_from_slice(&ether_type.to_be_bytes());
+        scratch.extend_from_slice(bytes.get(header..).unwrap_or_default());
+        let replaced = if matches!(self, Self::Other(_)) { 0 } else { header as u32 };
+        let length = length.saturating_sub(replaced).saturating_add(ETHERNET as u32);
+        EthernetFrame { bytes: scratch, length }
+    }
+}
+
+/// The 16 bits at `at`; those that were not captured are zeros.
+fn be16(bytes: &[u8], at: usize) -> u16 {
+    let byte = |at| bytes.get(at).copied().unwrap_or(0);
+    u16::from_be_bytes([byte(at), byte(at + 1)])
+}
+
+/// What a bare IP header is; of a version that is neither, IPv4 with a wrong one.
+fn version(bytes: &[u8]) -> u16 {
+    if bytes.first().is_some_and(|byte| byte >> 4 == 6) { IPV6 } else { IPV4 }
+}
+
+/// The hardware address at `at`, if it is an Ethernet one.
+fn sender(bytes: &[u8], size: u16, at: usize) -> &[u8] {
+    if size == 6 { bytes.get(at..at + 6).unwrap_or_default() } else { &[] }
+}
+
+/// Which family a loopback header names: 2 is IPv4 everywhere; IPv6 has another number on each system. In the
+/// byte order of whoever captured it, or of the network; the number is small in one of them.
+fn family(bytes: &[u8]) -> u16 {
+    let number = be16(bytes, 2).max(be16(bytes, 0).swap_bytes());
+    match number {
+        2 => IPV4,
+        10 | 24 | 28 | 30 => IPV6,
+        _ => FOREIGN,
+    }
+}

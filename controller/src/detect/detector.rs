@@ -1,0 +1,324 @@
+//! From samples and counts to signatures.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use floodwall_common::{
+    features::{Features, Short},
+    source::{self, Key},
+    wire::{Reason, Verdict, knowledge, signature::HALF_WORDS},
+};
+use tracing::warn;
+
+use super::{
+    baseline::Baseline,
+    deployed::{Deployment, Turn},
+    mine::{self, Terms},
+    sample::Sample,
+    usual::{Pulse, Usual},
+};
+use crate::{signature::Signature, tables::SharedTables};
+
+/// Time between two calls of [`Detector::tick`], ns.
+pub const TICK: u64 = 50_000_000;
+/// How far back samples are searched, ns.
+const RECENT: u64 = 500_000_000;
+/// How far back sources are held against each other, ns.
+const LONG: u64 = 3_000_000_000;
+/// Most samples of that time.
+const MOST_RECENT: usize = 16_000;
+/// Flows that a signature has to cover: what a few long ones have in common is chance.
+const LEAST_FLOWS: usize = 8;
+/// Share of what is unusual that all signatures together have to cover. Where they cover less, it is no tool that sends
+/// all of it, but a crowd.
+const LEAST_TOGETHER: f64 = 0.6;
+/// Share of what is unusual that a signature has to cover.
+const LEAST_SHARE: f64 = 0.08;
+/// How long floodwall watches before it takes a segment for a stray, ns.
+const LEARNING: u64 = 10_000_000_000;
+/// How long what comes must be close to what is usual before an attack is over, ns.
+const CALM_AFTER: u64 = 5_000_000_000;
+/// How long a signature that was withdrawn is not tried again, ns.
+const REFUSED: u64 = 60_000_000_000;
+/// How long a source is banned that makes up a good part of an attack by itself, ns.
+const BAN: u64 = 60_000_000_000;
+/// Share of what passes that such a source makes up.
+const LOUD_SHARE: f64 = 0.25;
+/// How many times as much it sends as anybody did in calm times.
+const LOUD_TIMES: f64 = 2.0;
+
+/// Packets so far, those of lists and of control aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All of them.
+    pub all: u64,
+    /// Those that passed.
+    pub passed: u64,
+}
+
+impl Counts {
+    /// From packets by reason.
+    pub fn of(totals: impl Iterator<Item = (Reason, u64)>) -> Self {
+        let mut counts = Self::default();
+        for (reason, packets) in totals {
+            if matches!(reason, Reason::NotIp | Reason::Trusted | Reason::Control | Reason::Blocked) {
+                continue;
+            }
+            counts.all += packets;
+            if reason.verdict() == Verdict::Pass {
+                counts.passed += packets;
+            }
+        }
+        counts
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// More comes than usual.
+    AttackBegan {
+        /// Packets/s now.
+        rate: f64,
+        /// Packets/s usually.
+        usual: f64,
+    },
+    /// What comes is close to what is usual again.
+    AttackEnded,
+    /// A signature is tried out.
+    Found {
+        /// Its number.
+        number: usize,
+        /// The signature.
+        signature: Signature,
+        /// Share of the unusual packets that it covers.
+        covered: f64,
+        /// Share of usual packets that it hits.
+        usual_share: f64,
+    },
+    /// What became of a signature.
+    Turned {
+        /// Its number.
+        number: usize,
+        /// The signature.
+        signature: Signature,
+        /// What became of it.
+        turn: Turn,
+    },
+    /// A source was banned that made up a good part of the attack.
+    Banned {
+        /// The source.
+        source: Key,
+        /// Packets/s that it sent.
+        rate: f64,
+    },
+}
+
+/// An attack that goes on.
+#[derive(Clone, Copy, Debug)]
+struct Attack {
+    /// When what comes was last unusual, ns.
+    last_unusual_ns: u64,
+}
+
+/// Notices attacks, and deploys signatures against them.
+#[derive(Debug, Default)]
+pub struct Detector {
+    /// All that comes.
+    usual: Usual,
+    /// What passes.
+    passing: Usual,
+    started_ns: Option<u64>,
+    baseline: Baseline,
+    recent: VecDeque<Sample>,
+    deployment: Deployment,
+    attack: Option<Attack>,
+    refused: Vec<(Signature, u64)>,
+    before: Counts,
+    ticks: u64,
+    /// Most packets that one source has sent in [`LONG`] in calm times.
+    busiest: f64,
+    changed: bool,
+}
+
+impl Detector {
+    /// Takes a sampled packet.
+    pub fn sample(&mut self, sample: Sample) {
+        let knows = self.baseline.knows(sample.source);
+        self.deployment.note(&sample, knows && !sample.answers);
+        let passed = sample.reason.verdict() == Verdict::Pass;
+        if passed && (self.attack.is_none() || knows || sample.answers) {
+            self.baseline.note(sample);
+        }
+        if passed || sample.reason == Reason::Signature {
+            self.recent.push_back(sample);
+            if self.recent.len() > MOST_RECENT {
+                self.recent.pop_front();
+            }
+        }
+    }
+
+    /// Acts on what came since the last call, [`TICK`] ago.
+    pub fn tick(&mut self, now_ns: u64, counts: Counts, tables: &SharedTables) -> Vec<Event> {
+        let mut events = Vec::new();
+        let per_second = 1e9 / TICK as f64;
+        let all = counts.all.saturating_sub(self.before.all) as f64 * per_second;
+        let passed = counts.passed.saturating_sub(self.before.passed) as f64 * per_second;
+        self.before = counts;
+        self.ticks += 1;
+        while self.recent.front().is_some_and(|sample| sample.time_ns + LONG < now_ns) {
+            self.recent.pop_front();
+        }
+        if now_ns >= *self.started_ns.get_or_insert(now_ns) + LEARNING {
+            learn(tables, knowledge::CONNECTIONS, true);
+        }
+        let calm = self.attack.is_none();
+        let pulse = self.usual.take(all, calm);
+        let passing = self.passing.take(passed, calm);
+        self.follow(now_ns, pulse, tables, &mut events);
+        if self.attack.is_none() {
+            self.baseline.settle(now_ns);
+            self.busiest = self.busiest.max(self.most_of_one_source().map_or(0.0, |(_, count)| count as f64));
+        } else if passing.excess {
+            self.ban_the_loudest(now_ns, tables, &mut events);
+            self.search(now_ns, passing, &mut events);
+        }
+        for (number, signature, turn) in self.deployment.turn(now_ns) {
+            if turn == Turn::Withdrawn {
+                self.refused.push((signature.clone(), now_ns + REFUSED));
+            }
+            self.changed = true;
+            events.push(Event::Turned { number, signature, turn });
+        }
+        self.refused.retain(|(_, until)| *until > now_ns);
+        if self.changed {
+            self.deploy(tables);
+        }
+        events
+    }
+
+    /// Begins and ends attacks.
+    fn follow(&mut self, now_ns: u64, pulse: Pulse, tables: &SharedTables, events: &mut Vec<Event>) {
+        match &mut self.attack {
+            None if pulse.excess => {
+                self.attack = Some(Attack { last_unusual_ns: now_ns });
+                self.baseline.settle(now_ns);
+                self.baseline.doubt();
+                events.push(Event::AttackBegan { rate: pulse.now, usual: pulse.usual });
+                learn(tables, knowledge::CALM, false);
+            }
+            Some(attack) if !pulse.back => attack.last_unusual_ns = now_ns,
+            Some(attack) if now_ns >= attack.last_unusual_ns + CALM_AFTER => {
+                self.attack = None;
+                events.push(Event::AttackEnded);
+                learn(tables, knowledge::CALM, true);
+            }
+            None => learn(tables, knowledge::CALM, true),
+            Some(_) => {}
+        }
+    }
+
+    /// Looks for what unusual packets have in common.
+    fn search(&mut self, now_ns: u64, passing: Pulse, events: &mut Vec<Event>) {
+        let strange = |sample: &&Sample| {
+            sample.time_ns + RECENT >= now_ns && !sample.answers && !self.baseline.knows(sample.source)
+        };
+        let (covered, unusual): (Vec<&Sample>, Vec<&Sample>) =
+            self.recent.iter().filter(strange).partition(|sample| self.deployment.covers(sample));
+        let features: Vec<Features> = unusual.iter().map(|sample| sample.features).collect();
+        let usual: Vec<Features> = self.baseline.samples().iter().map(|sample| sample.features).collect();
+        let terms = Terms {
+            most_usual: 0.0005,
+            most_alike: 0.01,
+            least_covered: (features.len() as f64 * LEAST_SHARE).max(20.0) as usize,
+            least_lift: 10.0,
+            most_rules: 8,
+        };
+        let expected = passing.usual * RECENT as f64 / 1e9;
+        let mut findings = mine::mine(&features, &usual, expected, &terms);
+        findings.retain(|finding| {
+            flows(&unusual, &finding.signature) >= LEAST_FLOWS
+                && !self.refused.iter().any(|(refused, _)| *refused == finding.signature)
+        });
+        let found: usize = findings.iter().map(|finding| finding.covered).sum();
+        let together = (covered.len() + found) as f64 / (covered.len() + unusual.len()).max(1) as f64;
+        if together < LEAST_TOGETHER {
+            return;
+        }
+        for finding in findings {
+            let Some(number) = self.deployment.add(finding.signature.clone(), now_ns) else { break };
+            self.changed = true;
+            events.push(Event::Found {
+                number,
+                signature: finding.signature,
+                covered: finding.covered as f64 / features.len().max(1) as f64,
+                usual_share: finding.usual_share,
+            });
+        }
+    }
+
+    /// The source of most of the packets of [`LONG`] that nothing covers, of those that were not there in calm times
+    /// if there is an attack; and how many they are.
+    fn most_of_one_source(&self) -> Option<(Key, usize)> {
+        let mut counts: HashMap<Key, usize> = HashMap::new();
+        for sample in &self.recent {
+            let stranger = self.attack.is_none() || !self.baseline.knows(sample.source);
+            if !sample.answers && stranger && !self.deployment.covers(sample) {
+                *counts.entry(sample.source).or_default() += 1;
+            }
+        }
+        counts.into_iter().max_by_key(|(source, count)| (*count, source.0))
+    }
+
+    /// Bans a stranger that makes up a good part of what comes, and sends far more than anybody usually does.
+    fn ban_the_loudest(&mut self, now_ns: u64, tables: &SharedTables, events: &mut Vec<Event>) {
+        while let Some((source, count)) = self.most_of_one_source() {
+            let share = count as f64 / self.recent.len().max(1) as f64;
+            if share < LOUD_SHARE || (count as f64) < LOUD_TIMES * self.busiest {
+                return;
+            }
+            self.recent.retain(|sample| sample.source != source);
+            if let Some(way) = source::way_of(tables, &tables.settings[0], source) {
+                source::ban(way, now_ns + BAN);
+                events.push(Event::Banned { source, rate: count as f64 * 1e9 / LONG as f64 });
+            }
+        }
+    }
+
+    /// Puts the signatures in force: written beside those that are, and then all at once.
+    fn deploy(&mut self, tables: &SharedTables) {
+        self.changed = false;
+        let settings = &tables.settings[0];
+        let other = if settings.signatures.load() == 1 { 2 } else { 1 };
+        let image = loop {
+            match self.deployment.image() {
+                Ok(image) => break image,
+                Err(error) => {
+                    warn!(%error, "the youngest signature is taken back");
+                    self.deployment.drop_youngest();
+                }
+            }
+        };
+        let start = (other as usize - 1) * HALF_WORDS as usize;
+        image.write(&tables.signatures[start..start + HALF_WORDS as usize]);
+        settings.signatures.store(if self.deployment.is_empty() { 0 } else { other });
+    }
+}
+
+/// How many flows a signature covers.
+fn flows(samples: &[&Sample], signature: &Signature) -> usize {
+    let covered = samples.iter().filter(|sample| signature.matches(&sample.features));
+    covered
+        .map(|sample| (sample.source, sample.features.shorts[Short::SourcePort as usize]))
+        .collect::<HashSet<_>>()
+        .len()
+}
+
+/// Sets or clears what the kernel program is told to know.
+fn learn(tables: &SharedTables, what: u64, known: bool) {
+    let knowledge = &tables.settings[0].knowledge;
+    let now = knowledge.load();
+    let wanted = if known { now | what } else { now & !what };
+    if wanted != now {
+        knowledge.store(wanted);
+    }
+}

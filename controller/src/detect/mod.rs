@@ -1,0 +1,16 @@
+//! Notices attacks, and finds what tells their packets from others.
+//!
+//! [`sample`]: what is learnt from a packet that the kernel program shows. [`usual`]: how many come, and whether that
+//! is more than usual. [`baseline`]: what they usually look like. [`mine`]: what those of an attack have in common.
+//! [`deployed`]: signatures in force, watched and withdrawn. [`Detector`] drives all of it by a clock that it is
+//! given; it knows nothing of the kernel, and does the same for the same samples.
+
+mod baseline;
+mod deployed;
+mod detector;
+mod mine;
+mod sample;
+mod usual;
+
+pub use detector::{Counts, Detector, Event};
+pub use sample::Sample;

@@ -1,0 +1,41 @@
+//! A packet that the kernel program has shown to the controller.
+
+use floodwall_common::{
+    features::{self, Features},
+    frame::Frame,
+    parse::{self, Parsed},
+    service,
+    source::Key,
+    tables::Tables,
+    wire::Reason,
+};
+
+/// What is learnt from one packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// When it was judged, ns.
+    pub time_ns: u64,
+    /// Its header fields.
+    pub features: Features,
+    /// Whose it is.
+    pub source: Key,
+    /// What became of it.
+    pub reason: Reason,
+    /// The kernel program knows its source.
+    pub known: bool,
+    /// It answers what the host has asked.
+    pub answers: bool,
+}
+
+impl Sample {
+    /// Reads a sampled frame again, as the kernel program did. `None` if it is no IP packet.
+    pub fn read<T: Tables, F: Frame>(tables: &T, frame: &F, time_ns: u64, reason: Reason) -> Option<Self> {
+        let Parsed::Packet(packet) = parse::parse(frame) else { return None };
+        let settings = tables.settings()?;
+        let port = service::port(tables, settings, &packet)?;
+        let mut features = Features::default();
+        features::read(frame, &packet, port.service, port.offered, &mut features);
+        let source = Key::of(settings, packet.source);
+        Some(Self { time_ns, features, source, reason, known: false, answers: false })
+    }
+}

@@ -1,0 +1,21 @@
+//! Captures through the filter, in virtual time: what would it do, without a network and without waiting?
+//!
+//! A packet's way: `floodwall_capture` reads it → [`clock`] says when it is → [`engine`] judges it, by the very
+//! program in the kernel or by the same core on the host → [`verdicts`] writes it down and [`summary`] counts it.
+//! [`run`] is the loop that does so, and in between calls [`controller`], which does what the daemon does beside
+//! the kernel program. [`world`] is what all of them work on: tables, lists, limits; [`host`] and [`egress`] are
+//! what a daemon would read off its machine.
+//!
+//! Nothing here looks at the machine's clock or draws a random number: the same input gives the same output.
+
+pub mod clock;
+pub mod controller;
+pub mod egress;
+pub mod engine;
+pub mod host;
+pub mod run;
+pub mod summary;
+pub mod timeline;
+pub mod verdicts;
+pub mod watch;
+pub mod world;

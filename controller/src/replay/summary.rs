@@ -1,0 +1,229 @@
+//! What became of the packets, in numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use floodwall_capture::LinkType;
+use floodwall_common::wire::{Reason, Verdict};
+use serde::Serialize;
+
+use super::{
+    run::Seen,
+    timeline::Timeline,
+    verdicts::{RuleName, verdict_name},
+};
+
+/// Most marks that are kept; all are counted.
+const MOST_MARKS: usize = 10_000;
+
+/// What became of the packets.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    packets: u64,
+    bytes: u64,
+    first_ns: u64,
+    last_ns: u64,
+    reasons: [(u64, u64); Reason::COUNT as usize],
+    would: [u64; Reason::COUNT as usize],
+    rules: BTreeMap<(Reason, RuleName), u64>,
+    /// Second by second.
+    pub timeline: Timeline,
+    /// What the controller did, and when, ns since 1970.
+    pub marks: Vec<(u64, String)>,
+    marks_in_all: u64,
+    foreign: u64,
+    foreign_links: BTreeSet<u32>,
+}
+
+/// [`Summary`] as scripts see it.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Packets that were judged.
+    pub packets: u64,
+    /// Bytes that they had on the wire.
+    pub bytes: u64,
+    /// Time of the earliest packet, seconds since 1970.
+    pub first: f64,
+    /// Time of the latest packet, seconds since 1970.
+    pub last: f64,
+    /// Packets that passed.
+    pub passed: u64,
+    /// Packets that were dropped.
+    pub dropped: u64,
+    /// By reason; those that no packet had are left out.
+    pub reasons: Vec<ReasonRow>,
+    /// Packets that passed, and would have been dropped were the stage not monitored, by reason.
+    pub would: BTreeMap<&'static str, u64>,
+    /// By rule, the most used first.
+    pub rules: Vec<RuleRow>,
+    /// Seconds in a row of `timeline`.
+    pub timeline_seconds: u64,
+    /// By time; spans without packets are left out.
+    pub timeline: Vec<TimeRow>,
+    /// What the controller did.
+    pub marks: Vec<MarkRow>,
+    /// How much it did in all; `marks` has the first of it.
+    pub marks_in_all: u64,
+    /// Packets of link types that no Ethernet interface carries, shown to the filter as frames without IP.
+    pub foreign: u64,
+    /// The numbers of those link types.
+    pub foreign_links: Vec<u32>,
+    /// What ended the reading, if the capture is damaged.
+    pub damage: Option<String>,
+}
+
+/// Packets that left with one reason.
+#[derive(Debug, Serialize)]
+pub struct ReasonRow {
+    /// Its name.
+    pub reason: &'static str,
+    /// `pass` or `drop`.
+    pub verdict: &'static str,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Packets that a rule decided.
+#[derive(Debug, Serialize)]
+pub struct RuleRow {
+    /// What it is called.
+    pub rule: String,
+    /// The reason that it gives.
+    pub reason: &'static str,
+    /// Packets.
+    pub packets: u64,
+}
+
+/// Packets of a span of time.
+#[derive(Debug, Serialize)]
+pub struct TimeRow {
+    /// When it begins, seconds since 1970.
+    pub second: u64,
+    /// Packets that passed.
+    pub passed: u64,
+    /// Packets that were dropped.
+    pub dropped: u64,
+    /// Packets by reason.
+    pub reasons: BTreeMap<&'static str, u64>,
+}
+
+/// Something that the controller did.
+#[derive(Debug, Serialize)]
+pub struct MarkRow {
+    /// When, seconds since 1970.
+    pub time: f64,
+    /// What.
+    pub what: String,
+}
+
+impl Summary {
+    /// Counts a packet.
+    pub fn count(&mut self, seen: &Seen) {
+        let reason = seen.judged.reason;
+        self.first_ns = if self.packets == 0 { seen.unix_ns } else { self.first_ns.min(seen.unix_ns) };
+        self.last_ns = self.last_ns.max(seen.unix_ns);
+        self.packets += 1;
+        self.bytes += u64::from(seen.length);
+        let (packets, bytes) = &mut self.reasons[reason as usize];
+        *packets += 1;
+        *bytes += u64::from(seen.length);
+        if let Some(would) = seen.judged.would {
+            self.would[would as usize] += 1;
+        }
+        if let Some(rule) = seen.rule {
+            *self.rules.entry((reason, rule)).or_default() += 1;
+        }
+        self.timeline.count(seen.unix_ns, reason);
+        if let LinkType::Other(number) = seen.link {
+            self.foreign += 1;
+            self.foreign_links.insert(number);
+        }
+    }
+
+    /// Notes what the controller did.
+    pub fn mark(&mut self, unix_ns: u64, what: String) {
+        self.marks_in_all += 1;
+        if self.marks.len() < MOST_MARKS {
+            self.marks.push((unix_ns, what));
+        }
+    }
+
+    /// As scripts see it; `damage` is what ended the reading.
+    pub fn report(&self, damage: Option<String>) -> Report {
+        let with = |verdict| {
+            let reasons = Reason::ALL.into_iter().filter(|reason| reason.verdict() == verdict);
+            reasons.map(|reason| self.reasons[reason as usize].0).sum()
+        };
+        Report {
+            packets: self.packets,
+            bytes: self.bytes,
+            first: seconds(self.first_ns),
+            last: seconds(self.last_ns),
+            passed: with(Verdict::Pass),
+            dropped: with(Verdict::Drop),
+            reasons: self.reason_rows(),
+            would: by_name(&self.would),
+            rules: self.rule_rows(),
+            timeline_seconds: self.timeline.span(),
+            timeline: time_rows(&self.timeline),
+            marks: self
+                .marks
+                .iter()
+                .map(|(unix_ns, what)| MarkRow { time: seconds(*unix_ns), what: what.clone() })
+                .collect(),
+            marks_in_all: self.marks_in_all,
+            foreign: self.foreign,
+            foreign_links: self.foreign_links.iter().copied().collect(),
+            damage,
+        }
+    }
+
+    fn reason_rows(&self) -> Vec<ReasonRow> {
+        let rows = Reason::ALL.into_iter().zip(self.reasons).filter(|(_, (packets, _))| *packets > 0);
+        rows.map(|(reason, (packets, bytes))| ReasonRow {
+            reason: reason.name(),
+            verdict: verdict_name(reason.verdict()),
+            packets,
+            bytes,
+        })
+        .collect()
+    }
+
+    fn rule_rows(&self) -> Vec<RuleRow> {
+        let mut rules: Vec<_> = self.rules.iter().collect();
+        // Stable: rules that were used as often stay in their own order.
+        rules.sort_by_key(|(_, packets)| std::cmp::Reverse(**packets));
+        rules
+            .into_iter()
+            .map(|((reason, rule), packets)| RuleRow {
+                rule: rule.to_string(),
+                reason: reason.name(),
+                packets: *packets,
+            })
+            .collect()
+    }
+}
+
+/// A timeline as scripts see it.
+pub fn time_rows(timeline: &Timeline) -> Vec<TimeRow> {
+    timeline
+        .rows()
+        .map(|(second, row)| TimeRow {
+            second,
+            passed: row.with(Verdict::Pass),
+            dropped: row.with(Verdict::Drop),
+            reasons: by_name(&row.packets),
+        })
+        .collect()
+}
+
+/// Packets by the name of their reason, those of none left out.
+fn by_name(packets: &[u64; Reason::COUNT as usize]) -> BTreeMap<&'static str, u64> {
+    let counted = Reason::ALL.into_iter().zip(*packets).filter(|(_, packets)| *packets > 0);
+    counted.map(|(reason, packets)| (reason.name(), packets)).collect()
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}

@@ -1,0 +1,98 @@
+//! What packets are judged by: tables, lists and limits, as a configuration wants them.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use anyhow::Context as _;
+use floodwall_common::{parse::protocol, wire::knowledge};
+use parking_lot::FairMutex;
+
+use crate::{
+    config::Config,
+    policy::{Enforcement, HostFacts, Listener, Situation},
+    tables::{
+        Prefix, SharedTables,
+        prefixes::{self, Changes, List, PrefixTable, TableError},
+    },
+};
+
+/// In place of secrets of the source table's hash that are drawn anew at each boot: who replays a capture wants the
+/// same again. The multipliers are odd.
+const SEEDS: [u64; 3] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03, 0x1234_5677];
+/// Who wants the prefixes that are listed from the start.
+const OWNER: u32 = 1;
+
+/// What packets are judged by.
+pub struct World {
+    /// What engine and controller share.
+    pub tables: Arc<SharedTables>,
+    /// The lists.
+    pub prefixes: FairMutex<PrefixTable>,
+}
+
+/// Prefixes that are listed from the start.
+#[derive(Clone, Debug, Default)]
+pub struct Lists {
+    /// Those that always pass.
+    pub allow: Vec<Prefix>,
+    /// Those that are dropped.
+    pub block: Vec<Prefix>,
+}
+
+impl World {
+    /// Brings configuration and lists into force in an engine's tables.
+    ///
+    /// # Errors
+    ///
+    /// If a limit is none that the tables can hold, or the prefixes are more.
+    pub fn new(tables: Arc<SharedTables>, config: &Config, lists: Lists) -> anyhow::Result<Self> {
+        let settings = &tables.settings[0];
+        for (seed, value) in settings.seed.iter().zip(SEEDS) {
+            seed.store(value);
+        }
+        Enforcement::default().enforce(&tables, &config.policy, &Situation::default())?;
+        let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes)
+            .context("taking up the prefix table")?;
+        let world = Self { tables, prefixes: FairMutex::new(table) };
+        let owned = |prefixes: Vec<Prefix>| prefixes.into_iter().map(|prefix| (prefix, OWNER));
+        let changes =
+            Changes::new().insert(List::Allow, owned(lists.allow)).insert(List::Block, owned(lists.block));
+        prefixes::apply(&world.prefixes, changes.prepare(), no_wait, |_, _| ())
+            .context("listing the prefixes")?;
+        Ok(world)
+    }
+}
+
+impl World {
+    /// Brings the configured rules into force for what is known of the host; `flows`: those that it opens are noted.
+    ///
+    /// # Errors
+    ///
+    /// If the rules are more than the tables can hold.
+    pub fn describe(&self, config: &Config, host: &super::host::Host, flows: bool) -> anyhow::Result<()> {
+        let listener = |service: &super::host::Service| Listener {
+            udp: service.protocol == protocol::UDP,
+            address: None,
+            port: service.port,
+        };
+        let listening = host.services.iter().map(listener).collect::<BTreeSet<_>>();
+        let facts = HostFacts {
+            listening: (!listening.is_empty()).then_some(listening),
+            flows,
+            ..HostFacts::default()
+        };
+        let situation = Situation { facts, ..Situation::default() };
+        Enforcement::default().enforce(&self.tables, &config.policy, &situation)?;
+        let known = &self.tables.settings[0].knowledge;
+        known.store(known.load() | knowledge::CALM);
+        Ok(())
+    }
+}
+
+/// Nobody reads the tables while they are changed, as packets come one at a time: there is nothing to wait for.
+///
+/// # Errors
+///
+/// None.
+pub fn no_wait() -> Result<(), TableError> {
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! Signatures: conjunctions of header fields that tell an attack's packets from others.
+//!
+//! A [`Signature`] allows a set of values in each of some fields; a packet matches it if all of its [`Features`] are
+//! allowed. [`words`] says it in the terms of an operator and reads it back; [`image`] lays a set of them out for the
+//! kernel program, which holds a packet against all of them at once.
+
+mod image;
+mod values;
+mod words;
+
+pub use image::{Image, ImageError};
+pub use values::{ByteSet, Ranges};
+pub use words::ParseError;
+
+use std::collections::BTreeMap;
+
+use floodwall_common::features::Features;
+
+/// Values allowed in some fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Signature {
+    /// By [`Octet`](floodwall_common::features::Octet), and the place of a byte of payload.
+    pub octets: BTreeMap<usize, ByteSet>,
+    /// By [`Short`](floodwall_common::features::Short).
+    pub shorts: BTreeMap<usize, Ranges>,
+}
+
+impl Signature {
+    /// Whether features are allowed by all fields.
+    pub fn matches(&self, features: &Features) -> bool {
+        self.octets.iter().all(|(&field, set)| set.contains(features.octets[field]))
+            && self.shorts.iter().all(|(&field, ranges)| ranges.contains(features.shorts[field]))
+    }
+
+    /// Fields that it looks at.
+    pub fn len(&self) -> usize {
+        self.octets.len() + self.shorts.len()
+    }
+
+    /// Whether it looks at no field, and so matches everything.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
