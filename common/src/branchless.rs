@@ -34,6 +34,22 @@ pub(crate) fn min(a: u32, b: u32) -> u32 {
     u64::from(b).wrapping_add(difference.wrapping_mul(sign_bit(difference))) as u32
 }
 
+/// Bits that are set. BPF has no instruction for it (Warren, "Hacker's Delight", section 5-1).
+#[inline(always)]
+pub(crate) fn ones(bits: u64) -> u32 {
+    #[cfg(target_arch = "bpf")]
+    {
+        const PAIRS: u64 = 0x5555_5555_5555_5555;
+        const FOURS: u64 = 0x3333_3333_3333_3333;
+        const BYTES: u64 = 0x0f0f_0f0f_0f0f_0f0f;
+        let pairs = bits - (bits >> 1 & PAIRS);
+        let fours = (pairs & FOURS) + (pairs >> 2 & FOURS);
+        ((fours + (fours >> 4) & BYTES).wrapping_mul(0x0101_0101_0101_0101) >> 56) as u32
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    bits.count_ones()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@
 //! captures, in virtual time.
 
 pub mod api;
+mod claim;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -13,6 +13,8 @@ mod maps;
 #[cfg(target_arch = "bpf")]
 mod record;
 #[cfg(target_arch = "bpf")]
+mod show;
+#[cfg(target_arch = "bpf")]
 mod stages;
 
 #[cfg(target_arch = "bpf")]
@@ -24,6 +26,7 @@ mod program {
         frame::XdpFrame,
         maps::{Maps, desk},
         record::record,
+        show::show,
         stages::Calls,
     };
 
@@ -34,6 +37,10 @@ mod program {
         let frame = XdpFrame::new(&ctx);
         decide(&Maps, &frame, &Calls(ctx.ctx), desk);
         record(&ctx, &frame, desk);
+        // In a test run, who runs it has the frame.
+        if desk.sampled && !desk.clock_was_told {
+            show(&ctx, &frame, desk);
+        }
         let action = match desk.reason().verdict() {
             Verdict::Pass => xdp_action::XDP_PASS,
             Verdict::Drop => xdp_action::XDP_DROP,

@@ -11,7 +11,7 @@ use floodwall_common::{
     tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES, Tables},
     wire::{
         BITMAP_WORDS, Counter, Destination, EventMeter, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES,
-        MAX_SERVICES, PORT_WORDS, ROOT_SLOTS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet,
+        MAX_SERVICES, PORT_WORDS, ROOTS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet,
         Word, signature,
     },
 };
@@ -19,7 +19,7 @@ use floodwall_common::{
 #[map]
 static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
-static PREFIX_ROOTS: Array<Word> = Array::with_max_entries(4 * ROOT_SLOTS, BPF_F_MMAPABLE);
+static PREFIX_ROOTS: Array<Word> = Array::with_max_entries(2 * ROOTS, BPF_F_MMAPABLE);
 #[map]
 static PREFIX_BITMAPS: Array<Word> = Array::with_max_entries(4 * BITMAP_WORDS, BPF_F_MMAPABLE);
 #[map]

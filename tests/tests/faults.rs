@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{Seek as _, SeekFrom, Write as _},
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -85,10 +86,169 @@ fn another_program_on_the_interface_is_left_alone() -> anyhow::Result<()> {
     // To a daemon with pins of its own, the first one's program is somebody else's.
     let bpffs = std::path::PathBuf::from(format!("{}-second", one.bpffs().display()));
     let output = one.daemon_command(&bpffs).stderr(std::process::Stdio::piped()).output()?;
-    drop(fs::remove_dir_all(&bpffs));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("has an XDP program already"), "{said}");
+    assert!(!bpffs.exists(), "a start that failed has left something pinned");
     Ok(())
+}
+
+#[test]
+fn a_daemon_with_pins_that_another_uses_leaves_its_lists_alone() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let host = Protected::start("samepins", BINARY)?;
+    host.ok(&["block", "add", "203.0.113.0/24"])?;
+    let bad = host.from("203.0.113.7").udp(1, 2).build();
+    let (state, socket) = (host.file("other-state"), host.file("other-socket"));
+    let mut other = host.lab.inside.namespace().command(BINARY);
+    other.args(["run", "--iface", "eth0", "--max-sources", "8192", "--max-prefixes", "20000", "--bpffs"]);
+    other.arg(host.bpffs()).arg("--state-dir").arg(&state).arg("--socket").arg(&socket);
+    let output = other.output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("another floodwall pins below"), "{said}");
+    assert!(!host.passes(&bad)?, "the second daemon has emptied the first one's blocklist");
+    assert!(!socket.exists(), "a start that failed has left its socket");
+
+    // Nor is the filter taken from under the daemon by whoever asks at the wrong socket.
+    let bpffs = host.bpffs().display().to_string();
+    let socket = socket.display().to_string();
+    let (_, said) = host.fails(&["--socket", &socket, "detach", "eth0", "--bpffs", &bpffs])?;
+    assert!(said.contains("another floodwall pins below"), "{said}");
+    assert!(!host.passes(&bad)?, "the filter is off");
+    Ok(())
+}
+
+#[test]
+fn an_interface_that_disappears_is_told_of() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start("gone", BINARY)?;
+    host.ok(&["block", "add", "203.0.113.0/24"])?;
+    let status = host.lab.inside.namespace().command("ip").args(["link", "del", "eth0"]).status()?;
+    assert!(status.success(), "the interface could not be removed");
+    let status = host.ok(&["status"])?;
+    assert!(status.contains("eth0 HAS DISAPPEARED"), "{status}");
+    host.ok(&["detach", "eth0"])?;
+    assert!(host.wait()?.success(), "the daemon ends with its last interface");
+    assert!(!host.bpffs().exists(), "something is still pinned");
+    Ok(())
+}
+
+#[test]
+fn an_interface_that_was_renamed_does_not_lose_its_filter_silently() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start("renamed", BINARY)?;
+    host.end(Signal::SIGTERM)?;
+    let rename = |from: &str, to: &str| -> anyhow::Result<()> {
+        for arguments in [vec!["link", "set", from, "down"], vec!["link", "set", from, "name", to]] {
+            let status = host.lab.inside.namespace().command("ip").args(&arguments).status()?;
+            anyhow::ensure!(status.success(), "ip {} failed", arguments.join(" "));
+        }
+        Ok(())
+    };
+    rename("eth0", "wan0")?;
+    let run = |interface: &str| -> anyhow::Result<String> {
+        let mut daemon = host.lab.inside.namespace().command(BINARY);
+        daemon.args([
+            "run",
+            "--iface",
+            interface,
+            "--max-sources",
+            "8192",
+            "--max-prefixes",
+            "20000",
+            "--bpffs",
+        ]);
+        daemon.arg(host.bpffs()).arg("--state-dir").arg(host.state_dir()).arg("--socket").arg(host.socket());
+        let output = daemon.output()?;
+        anyhow::ensure!(!output.status.success(), "the daemon has started");
+        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let said = run("wan0")?;
+    assert!(said.contains("floodwall detach eth0"), "{said}");
+    let mut add = host.lab.inside.namespace().command("ip");
+    assert!(add.args(["link", "add", "eth0", "type", "veth", "peer", "name", "other0"]).status()?.success());
+    let said = run("eth0")?;
+    assert!(said.contains("filters another interface"), "{said}");
+    assert!(host.bpffs().join("links/eth0").exists(), "the renamed interface is not filtered any more");
+    Ok(())
+}
+
+#[test]
+fn a_full_disk_refuses_changes_and_leaves_all_as_it_was() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start("diskfull", BINARY)?;
+    host.end(Signal::SIGTERM)?;
+    let state = host.state_dir();
+    let _small = SmallDisk::mount(&state)?;
+    host.launch()?;
+    let (one, two) = (host.file("one.txt"), host.file("two.txt"));
+    fs::write(&one, "198.51.100.1\n198.51.100.2\n")?;
+    fs::write(&two, "198.51.100.3\n")?;
+    let import = |file: &std::path::Path| {
+        host.run(&["block", "import", &file.display().to_string(), "--name", "list", "--replace"])
+    };
+    assert!(import(&one)?.status.success());
+    host.ok(&["block", "add", "203.0.113.0/24"])?;
+    let before = host.ok(&["block", "export"])?;
+
+    // The last block is to be taken by the file of an import, and its line in the journal then to lack.
+    let block = 4_096;
+    let journal = state.join("journal-0.jsonl");
+    let add = |note: u64| -> anyhow::Result<u64> {
+        host.ok(&["block", "add", "203.0.113.0/24", "--note", &"x".repeat(note as usize)])?;
+        Ok(fs::metadata(&journal)?.len())
+    };
+    let line = add(0)?.abs_diff(add(0)?);
+    let mut room = block - add(0)? % block;
+    while room < line + 20 || room > line + 900 {
+        room = block - add(0)? % block;
+    }
+    add(room - line - 20)?;
+    let filler = state.join("filler");
+    let mut full = fs::File::create(&filler)?;
+    while full.write_all(&[0; 4_096]).is_ok() {}
+    let length = full.metadata()?.len();
+    full.set_len(length - block)?;
+    let refused = |what: &str| -> anyhow::Result<()> {
+        let output = import(&two)?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("No space left"), "{what}: {said}");
+        assert_eq!(host.ok(&["block", "export"])?, before, "{what}");
+        Ok(())
+    };
+    refused("no room for the line")?;
+    full.seek(SeekFrom::End(0))?;
+    full.write_all(&[0; 4_096])?;
+    refused("no room for the file")?;
+    let long = "y".repeat(900);
+    let (_, said) = host.fails(&["block", "add", "192.0.2.128/25", "--note", &long])?;
+    assert!(said.contains("No space left"), "{said}");
+    assert_eq!(host.ok(&["block", "export"])?, before);
+    host.end(Signal::SIGKILL)?;
+    drop(full);
+    fs::remove_file(&filler)?;
+    host.launch()?;
+    assert_eq!(host.ok(&["block", "export"])?, before, "after a restart");
+    assert!(host.run(&["block", "add", "192.0.2.128/25"])?.status.success(), "there is room again");
+    host.end(Signal::SIGTERM)?;
+    Ok(())
+}
+
+/// A file system with room for little, for as long as it lives.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &std::path::Path) -> anyhow::Result<Self> {
+        let none = None::<&str>;
+        nix::mount::mount(none, at, Some("tmpfs"), nix::mount::MsFlags::empty(), Some("size=256k"))?;
+        Ok(Self(at.to_owned()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // The daemon may be using it still, if the test has failed.
+        let _ = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
+    }
 }
 
 #[test]
@@ -109,8 +269,9 @@ fn a_journal_that_a_crash_cut_off_loses_only_what_was_never_answered() -> anyhow
     host.ok(&["block", "add", "203.0.113.0/24"])?;
     host.end(Signal::SIGKILL)?;
     let journal = host.state_dir().join("journal-0.jsonl");
-    let mut text = fs::read_to_string(&journal)?;
-    text.push_str("{\"change\":\"add\",\"list\":\"blo");
+    let mut text = fs::read(&journal)?;
+    // In the middle of an é.
+    text.extend(b"{\"change\":\"add\",\"list\":\"block\",\"note\":\"caf\xc3");
     fs::write(&journal, &text)?;
     host.launch()?;
     assert_eq!(host.json_lines(&["block", "list"])?.len(), 1);

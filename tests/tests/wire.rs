@@ -2,7 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use floodwall_lab::{frame::Frame, or_skip, skip::require_root};
+use floodwall_lab::{
+    flood::Replay,
+    frame::{Frame, Rewrite},
+    or_skip,
+    pair::INSIDE_V4,
+    skip::{corpus, require_root},
+};
 use floodwall_tests::protected::{PATIENCE, Protected, SILENCE};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
@@ -116,5 +122,41 @@ fn an_entry_with_a_lifetime_is_taken_back() -> anyhow::Result<()> {
         assert!(Instant::now() < deadline, "still blocked after {PATIENCE:?}");
     }
     assert_eq!(host.json_lines(&["block", "list"])?.len(), 0);
+    Ok(())
+}
+
+#[test]
+fn a_real_syn_flood_stops_at_a_list_of_its_sources() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let capture = or_skip!(corpus()).join("pcaps/attack-real/stopddos/pkt.TCP.synflood.spoofed.pcap");
+    let host = Protected::start_with_room("replay", BINARY, 100_000)?;
+    let to = Rewrite {
+        source_mac: host.lab.outside.mac(),
+        destination_mac: host.lab.inside.mac(),
+        ipv4: Some(INSIDE_V4),
+        ipv6: None,
+        port: None,
+    };
+    let replay = Replay::load(&capture, &to, usize::MAX, 1_514)?;
+    let frames = replay.round();
+    assert_eq!(frames.len(), 37_841, "packets of the capture");
+    let sources: Vec<String> = frames
+        .iter()
+        .map(|frame| frame[26..30].iter().map(u8::to_string).collect::<Vec<_>>().join("."))
+        .collect();
+    let list = host.file("sources.txt");
+    std::fs::write(&list, sources.join("\n"))?;
+    host.ok(&["block", "import", &list.display().to_string()])?;
+
+    let before = host.count("blocked")?;
+    host.receiver.clear()?;
+    let mut sent = 0;
+    for batch in frames.chunks(64) {
+        sent += host.sender.send_batch(batch)?;
+    }
+    assert_eq!(host.count("blocked")? - before, sent as u64, "of {sent} packets");
+    assert!(sent > frames.len() * 9 / 10, "the wire took only {sent} packets");
+    let leaked = host.receiver.collect(1, SILENCE, |seen| frames.iter().any(|frame| frame == seen))?;
+    assert!(leaked.is_empty(), "a packet of the flood has arrived");
     Ok(())
 }

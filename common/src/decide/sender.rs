@@ -32,13 +32,15 @@ pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Opt
     let known = history.standing & standing::KNOWN != 0;
     (desk.key, desk.known) = (key, known);
     if is_stray(settings, port, traits, known, history) {
-        if !belongs(tables, settings, packet)
+        let belongs = belongs(tables, settings, packet);
+        if !belongs
             && let Claim::Refused(reason) = suspect::weigh(settings, Suspicion::Stray, Reason::Stray, now_ns)
+            && judgement.object(settings, reason, NONE)
         {
-            if judgement.object(settings, reason, NONE) {
-                return Some(true);
-            }
-        } else {
+            return Some(true);
+        }
+        // In an attack, being one of few makes nobody known.
+        if belongs || settings.knowledge.load() & knowledge::CALM != 0 {
             source::make_known(way);
         }
     } else if !known && is_acquainted(settings, traits, was_there, history, now_ns) {

@@ -13,6 +13,8 @@ pub(super) const IPV6: u16 = 0x86dd;
 const VLAN: u16 = 0x8100;
 /// EtherType of a service tag, IEEE 802.1ad.
 const SERVICE_VLAN: u16 = 0x88a8;
+/// EtherType of a service tag before there was a standard for it.
+const OLD_SERVICE_VLAN: u16 = 0x9100;
 
 const ETHERNET: u32 = 14;
 const TAG: u32 = 4;
@@ -22,15 +24,20 @@ const TAG: u32 = 4;
 #[inline(always)]
 pub(super) fn parse<F: Frame>(frame: &F) -> Option<(u16, u32)> {
     let ether_type = frame.header::<14>(0)?.be16(12);
-    if ether_type != VLAN && ether_type != SERVICE_VLAN {
+    if !is_tag(ether_type) {
         return Some((ether_type, ETHERNET));
     }
     let ether_type = frame.header::<4>(ETHERNET)?.be16(2);
-    if ether_type != VLAN && ether_type != SERVICE_VLAN {
+    if !is_tag(ether_type) {
         return Some((ether_type, ETHERNET + TAG));
     }
     let ether_type = frame.header::<4>(ETHERNET + TAG)?.be16(2);
     Some((ether_type, ETHERNET + 2 * TAG))
+}
+
+#[inline(always)]
+fn is_tag(ether_type: u16) -> bool {
+    matches!(ether_type, VLAN | SERVICE_VLAN | OLD_SERVICE_VLAN)
 }
 
 /// 1 if what starts at `offset` stood behind a VLAN tag, else 0.

@@ -34,6 +34,31 @@ pub struct DropEvent {
     pub untold: u32,
 }
 
+/// Bytes of a frame that a sample holds.
+pub const SAMPLE_BYTES: usize = 128;
+
+/// A packet out of a uniform sample, as shown to the controller through a ring buffer.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SampleEvent {
+    /// Kernel monotonic time, ns.
+    pub time_ns: u64,
+    /// Bytes on the wire.
+    pub length: u32,
+    /// Interface the packet came in on.
+    pub ifindex: u32,
+    /// [`Reason`](super::Reason) index.
+    pub reason: u32,
+    /// Bytes of `bytes` that are of the frame.
+    pub captured: u16,
+    /// Whether the source is known, 0 or 1.
+    pub known: u8,
+    /// Whether the packet answers what the host has asked, 0 or 1.
+    pub answers: u8,
+    /// The frame's first bytes.
+    pub bytes: [u8; SAMPLE_BYTES],
+}
+
 /// One CPU's budget of events: a token bucket by virtual scheduling.
 #[repr(C)]
 #[derive(Debug, Default)]
@@ -45,4 +70,5 @@ pub struct EventMeter {
 }
 
 const _: () = assert!(size_of::<DropEvent>() == 64 && align_of::<DropEvent>() == 8);
+const _: () = assert!(size_of::<SampleEvent>() == 24 + SAMPLE_BYTES && align_of::<SampleEvent>() == 8);
 const _: () = assert!(size_of::<EventMeter>() == 16);

@@ -15,14 +15,15 @@ mod source;
 mod word;
 
 pub use counter::{Counter, ServiceCounter};
-pub use event::{DropEvent, EventMeter};
+pub use event::{DropEvent, EventMeter, SAMPLE_BYTES, SampleEvent};
 pub use policy::{
     Destination, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES, PORT_WORDS, Per, Port,
     RULES_PER_SERVICE, Rule, Service, Terms, Then, service_flag,
 };
 pub use prefix::{
-    BITMAP_WORDS, DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, Leaf, Line, MAX_SEARCHED_RUNS, ROOT_SLOTS,
-    RUNS_MAX, SMALL_RUNS, Slot, TailWord, bitmap_base, root_base,
+    BITMAP_WORDS, DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, Leaf, Line, MAX_SEARCHED_RUNS, OCTET_RANKS,
+    OCTET_RUNS_MAX, ROOTS, RUNS_MAX, SLOTS, SMALL_OCTET_RUNS, SMALL_RUNS, STRETCHES_PER_LINE, Shape, Slot,
+    TILE_BITS, TILE_BLOCKS, TILES, TILES_PER_SLOT, TailWord, bitmap_base, root_base,
 };
 pub use reason::{Reason, Verdict};
 pub use settings::{BucketSpec, Settings, Suspicion, knowledge};

@@ -13,7 +13,9 @@ use super::{
     exit::{Done, Failed, Kind, Stop},
 };
 use crate::{
+    config::Config,
     daemon,
+    kernel::Missing,
     options::{Mode, RunOptions},
 };
 
@@ -49,7 +51,7 @@ pub(super) struct Run {
     /// Prefixes that both lists can hold together [default: 1250000].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_prefixes: Option<u32>,
-    /// Sources that are tracked at once [default: 2097152].
+    /// Sources that are tracked at once [default: 1000000].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_sources: Option<u32>,
 }
@@ -58,11 +60,10 @@ impl Run {
     pub(super) fn apply(self, socket: PathBuf) -> Result<Done, Stop> {
         let options = self.options(socket)?;
         log_to_stderr();
+        let config = Config::of(&options).map_err(|error| failed(&error, Kind::Invalid))?;
         let runtime = tokio::runtime::Runtime::new()
             .map_err(|error| Failed::new(Kind::Internal, format!("starting: {error}")))?;
-        runtime
-            .block_on(daemon::run(options))
-            .map_err(|error| Failed::new(kind(&error), format!("{error:#}")))?;
+        runtime.block_on(daemon::run(options, config)).map_err(|error| failed(&error, Kind::Internal))?;
         Ok(Done::Plain)
     }
 
@@ -77,13 +78,15 @@ impl Run {
     }
 }
 
-/// Whether it was a matter of permission, for the exit code.
-fn kind(error: &anyhow::Error) -> Kind {
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
-    match io {
-        Some(error) if error.kind() == io::ErrorKind::PermissionDenied => Kind::Denied,
-        _ => Kind::Internal,
-    }
+/// What is said of an error: that permission was lacking, or else that it is of this kind.
+fn failed(error: &anyhow::Error, otherwise: Kind) -> Failed {
+    let denied = error.chain().any(|cause| {
+        matches!(cause.downcast_ref::<Missing>(), Some(Missing::Privilege))
+            || cause
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    });
+    Failed::new(if denied { Kind::Denied } else { otherwise }, format!("{error:#}"))
 }
 
 fn log_to_stderr() {
@@ -102,7 +105,10 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::cli::{Cli, Verb};
+    use crate::{
+        cli::{Cli, Verb},
+        tables::Capacity,
+    };
 
     fn options(arguments: &str) -> Result<RunOptions, String> {
         let line = format!("floodwall run {arguments}");
@@ -121,6 +127,17 @@ mod tests {
             (options.config, options.mode, options.max_prefixes, options.max_sources),
             (None, None, None, None)
         );
+    }
+
+    #[test]
+    fn the_help_names_the_defaults_that_hold() {
+        let help = Cli::try_parse_from(["floodwall", "run", "--help"]).unwrap_err().to_string();
+        let capacity = Capacity::default();
+        for (option, default) in [("--max-prefixes", capacity.prefixes), ("--max-sources", capacity.sources)]
+        {
+            let told = help.split(option).nth(1).and_then(|rest| rest.split("default: ").nth(1)).unwrap();
+            assert_eq!(told.split(']').next().unwrap(), default.to_string(), "{option}");
+        }
     }
 
     #[test]

@@ -39,7 +39,11 @@ impl Source {
 fn render(report: &SourceReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
     let source = style.strong(&report.source);
     if !report.tracked {
-        return writeln!(out, "{source} is not tracked: it was silent, or too weak among others to be kept");
+        return writeln!(
+            out,
+            "{source} is not tracked: it was silent, a list decides what becomes of it (`floodwall block test` says so), \
+             or it was too weak among others to be kept"
+        );
     }
     match report.idle_seconds {
         Some(idle) if idle >= 60.0 => {

@@ -3,7 +3,7 @@
 //! ```toml
 //! mode = "native"            # or "generic", "auto"
 //! max-prefixes = 1250000     # both lists and families together
-//! max-sources = 2097152      # sources tracked at once
+//! max-sources = 1000000      # sources tracked at once
 //! events-per-second = 200    # drops told, of however many
 //!
 //! [limit]                    # per source; until `floodwall limit set` says otherwise
@@ -22,7 +22,13 @@ use anyhow::{Context as _, bail};
 
 pub use self::fault::Fault;
 use self::file::File;
-use crate::{api::Limits, options::Mode, policy::Policy, state::limits_of, tables::Capacity};
+use crate::{
+    api::Limits,
+    options::{Mode, RunOptions},
+    policy::Policy,
+    state::limits_of,
+    tables::Capacity,
+};
 
 /// The file's content, defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +64,19 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What holds for a run: its options win over its file, and that over the defaults.
+    pub fn of(options: &RunOptions) -> anyhow::Result<Self> {
+        let mut config = match &options.config {
+            Some(path) => Self::read(path)?,
+            None => Self::default(),
+        };
+        config.mode = options.mode.unwrap_or(config.mode);
+        config.capacity.prefixes = options.max_prefixes.unwrap_or(config.capacity.prefixes);
+        config.capacity.sources = options.max_sources.unwrap_or(config.capacity.sources);
+        config.check()?;
+        Ok(config)
+    }
+
     /// Reads a file. The error names the line and column, and what is allowed there.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = fs::read_to_string(path)

@@ -10,13 +10,13 @@ use tracing::{error, info, warn};
 use crate::{
     api::{InterfaceStatus, ReasonCount},
     host::{Lifelines, Netlink},
-    kernel::{Attachment, Kernel},
+    kernel::{Attachment, Kernel, ReasonTotals},
     options::{Mode, RunOptions},
     server::Dataplane,
 };
 
-/// How often the host's own addresses and gateways are read again.
-const ADDRESS_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the host's own addresses and gateways, and what became of the interfaces, are read again.
+const INTERVAL: Duration = Duration::from_secs(5);
 
 /// The loaded program, its attachments, and what a block must not cut off.
 pub(super) struct Protection {
@@ -81,10 +81,21 @@ impl Protection {
         Ok(protection)
     }
 
-    /// Keeps the lifelines up to date, for ever.
-    pub(super) async fn watch_addresses(self: Arc<Self>) {
+    /// Packets and bytes by reason.
+    pub(super) fn totals(&self) -> anyhow::Result<Vec<ReasonTotals>> {
+        self.kernel.counters()
+    }
+
+    /// Keeps the lifelines up to date, and tells of interfaces that disappear, for ever.
+    pub(super) async fn watch(self: Arc<Self>) {
+        let mut dead = 0;
         loop {
-            tokio::time::sleep(ADDRESS_INTERVAL).await;
+            tokio::time::sleep(INTERVAL).await;
+            let are_dead = self.attachments.lock().iter().filter(|attachment| attachment.is_dead()).count();
+            if are_dead > dead {
+                self.warnings().iter().for_each(|warning| error!("{warning}"));
+            }
+            dead = are_dead;
             if let Err(error) = self.read_addresses().await {
                 error!(
                     error = format!("{error:#}"),
@@ -116,6 +127,21 @@ fn announce(attachment: &Attachment) {
     }
 }
 
+/// What an operator should know about an attachment.
+fn warning(attachment: &Attachment) -> Option<String> {
+    let Attachment { interface, native, fallback, .. } = attachment;
+    if attachment.is_dead() {
+        return Some(format!(
+            "{interface} HAS DISAPPEARED and is not filtered; when it is back, start floodwall again"
+        ));
+    }
+    if *native {
+        return None;
+    }
+    let why = fallback.as_deref().unwrap_or("it was asked for");
+    Some(format!("{interface} is filtered in generic mode, at several times the cost per packet: {why}"))
+}
+
 impl Dataplane for Protection {
     fn interfaces(&self) -> Vec<InterfaceStatus> {
         let mode = |native| if native { "native" } else { "generic" }.to_owned();
@@ -132,15 +158,7 @@ impl Dataplane for Protection {
 
     fn warnings(&self) -> Vec<String> {
         let attachments = self.attachments.lock();
-        let generic = attachments.iter().filter(|attachment| !attachment.native);
-        generic
-            .map(|Attachment { interface, fallback, .. }| {
-                let why = fallback.as_deref().unwrap_or("it was asked for");
-                format!(
-                    "{interface} is filtered in generic mode, at several times the cost per packet: {why}"
-                )
-            })
-            .collect()
+        attachments.iter().filter_map(warning).collect()
     }
 
     fn counters(&self) -> anyhow::Result<Vec<ReasonCount>> {

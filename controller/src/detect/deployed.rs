@@ -1,5 +1,7 @@
 //! Signatures in force.
 
+use std::fmt;
+
 use floodwall_common::wire::signature::MAX_SIGNATURES;
 
 use super::sample::Sample;
@@ -39,6 +41,16 @@ pub enum Turn {
     Withdrawn,
     /// It matched nothing for a long time, and was taken back.
     Retired,
+}
+
+impl fmt::Display for Turn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Enforced => "enforced",
+            Self::Withdrawn => "withdrawn, as it hits sources that were there before",
+            Self::Retired => "retired, as it matches nothing any more",
+        })
+    }
 }
 
 /// All of them, by their bit.

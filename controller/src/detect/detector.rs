@@ -1,11 +1,15 @@
 //! From samples and counts to signatures.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use floodwall_common::{
     features::{Features, Short},
+    prefix::Family,
     source::{self, Key},
-    wire::{Reason, Verdict, knowledge, signature::HALF_WORDS},
+    wire::{History, Reason, Verdict, knowledge, signature::HALF_WORDS, standing},
 };
 use tracing::warn;
 
@@ -41,6 +45,10 @@ const CALM_AFTER: u64 = 5_000_000_000;
 const REFUSED: u64 = 60_000_000_000;
 /// How long a source is banned that makes up a good part of an attack by itself, ns.
 const BAN: u64 = 60_000_000_000;
+/// Segments of a stranger that signatures hit before it is taken for a part of the attack.
+const CONVICTING_HITS: u32 = 3;
+/// Most strangers whose hits are counted.
+const MOST_ACCOMPLICES: usize = 200_000;
 /// Share of what passes that such a source makes up.
 const LOUD_SHARE: f64 = 0.25;
 /// How many times as much it sends as anybody did in calm times.
@@ -113,6 +121,40 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// As a line for a log.
+    pub fn in_words(&self, tables: &SharedTables) -> String {
+        match self {
+            Self::AttackBegan { rate, usual } => {
+                format!("attack: {rate:.0} packets/s, usually {usual:.0}")
+            }
+            Self::AttackEnded => "attack over".to_owned(),
+            Self::Found { number, signature, covered, usual_share } => format!(
+                "signature {number} found: {signature} ({:.0} % of what is unusual, {:.3} % of what is usual)",
+                covered * 100.0,
+                usual_share * 100.0
+            ),
+            Self::Turned { number, turn, .. } => format!("signature {number} {turn}"),
+            Self::Banned { source, rate } => {
+                format!("ban {}: {rate:.0} packets/s", address_in_words(*source, tables))
+            }
+        }
+    }
+}
+
+/// The source that a key stands for.
+fn address_in_words(source: Key, tables: &SharedTables) -> String {
+    let settings = &tables.settings[0];
+    let is_v6 = source::way_of(tables, settings, source)
+        .is_some_and(|way| History::unpack(way.history.load()).standing & standing::IPV6 != 0);
+    if is_v6 {
+        let address = source.address(settings, Family::V6);
+        return format!("{}/64", Ipv6Addr::from_bits(u128::from(address.high) << 64));
+    }
+    let address = source.address(settings, Family::V4);
+    Ipv4Addr::from_bits((address.high >> 32) as u32).to_string()
+}
+
 /// An attack that goes on.
 #[derive(Clone, Copy, Debug)]
 struct Attack {
@@ -138,6 +180,10 @@ pub struct Detector {
     /// Most packets that one source has sent in [`LONG`] in calm times.
     busiest: f64,
     changed: bool,
+    /// Strangers that signatures have hit, and how often, while an attack lasts.
+    accomplices: HashMap<Key, u32>,
+    /// Those that are to be banned.
+    convicted: Vec<Key>,
 }
 
 impl Detector {
@@ -145,6 +191,17 @@ impl Detector {
     pub fn sample(&mut self, sample: Sample) {
         let knows = self.baseline.knows(sample.source);
         self.deployment.note(&sample, knows && !sample.answers);
+        if sample.reason == Reason::Signature
+            && sample.is_segment()
+            && !knows
+            && self.accomplices.len() < MOST_ACCOMPLICES
+        {
+            let hits = self.accomplices.entry(sample.source).or_default();
+            *hits += 1;
+            if *hits == CONVICTING_HITS {
+                self.convicted.push(sample.source);
+            }
+        }
         let passed = sample.reason.verdict() == Verdict::Pass;
         if passed && (self.attack.is_none() || knows || sample.answers) {
             self.baseline.note(sample);
@@ -158,7 +215,15 @@ impl Detector {
     }
 
     /// Acts on what came since the last call, [`TICK`] ago.
-    pub fn tick(&mut self, now_ns: u64, counts: Counts, tables: &SharedTables) -> Vec<Event> {
+    ///
+    /// `grace` returns once no packet is judged any more by what was not in force when it was called.
+    pub fn tick(
+        &mut self,
+        now_ns: u64,
+        counts: Counts,
+        tables: &SharedTables,
+        grace: &dyn Fn(),
+    ) -> Vec<Event> {
         let mut events = Vec::new();
         let per_second = 1e9 / TICK as f64;
         let all = counts.all.saturating_sub(self.before.all) as f64 * per_second;
@@ -182,6 +247,7 @@ impl Detector {
             self.ban_the_loudest(now_ns, tables, &mut events);
             self.search(now_ns, passing, &mut events);
         }
+        self.ban_accomplices(now_ns, tables);
         for (number, signature, turn) in self.deployment.turn(now_ns) {
             if turn == Turn::Withdrawn {
                 self.refused.push((signature.clone(), now_ns + REFUSED));
@@ -191,7 +257,7 @@ impl Detector {
         }
         self.refused.retain(|(_, until)| *until > now_ns);
         if self.changed {
-            self.deploy(tables);
+            self.deploy(tables, grace);
         }
         events
     }
@@ -209,6 +275,7 @@ impl Detector {
             Some(attack) if !pulse.back => attack.last_unusual_ns = now_ns,
             Some(attack) if now_ns >= attack.last_unusual_ns + CALM_AFTER => {
                 self.attack = None;
+                self.accomplices.clear();
                 events.push(Event::AttackEnded);
                 learn(tables, knowledge::CALM, true);
             }
@@ -284,8 +351,18 @@ impl Detector {
         }
     }
 
+    /// Bans strangers whose connections signatures hit time and again: what else they send is no better. One that the
+    /// source table does not hold has sent nothing else.
+    fn ban_accomplices(&mut self, now_ns: u64, tables: &SharedTables) {
+        for source in self.convicted.drain(..) {
+            if let Some(way) = source::way_of(tables, &tables.settings[0], source) {
+                source::ban(way, now_ns + BAN);
+            }
+        }
+    }
+
     /// Puts the signatures in force: written beside those that are, and then all at once.
-    fn deploy(&mut self, tables: &SharedTables) {
+    fn deploy(&mut self, tables: &SharedTables, grace: &dyn Fn()) {
         self.changed = false;
         let settings = &tables.settings[0];
         let other = if settings.signatures.load() == 1 { 2 } else { 1 };
@@ -298,6 +375,7 @@ impl Detector {
                 }
             }
         };
+        grace();
         let start = (other as usize - 1) * HALF_WORDS as usize;
         image.write(&tables.signatures[start..start + HALF_WORDS as usize]);
         settings.signatures.store(if self.deployment.is_empty() { 0 } else { other });

@@ -12,5 +12,5 @@ mod mine;
 mod sample;
 mod usual;
 
-pub use detector::{Counts, Detector, Event};
+pub use detector::{Counts, Detector, Event, TICK};
 pub use sample::Sample;

@@ -30,7 +30,15 @@ pub struct Attachment {
     /// Whether the mode is not the one asked for, and why.
     pub fallback: Option<String>,
     /// Holds the attachment together with its pin.
-    _link: OwnedFd,
+    link: OwnedFd,
+}
+
+impl Attachment {
+    /// Whether the interface has disappeared, and the attachment with it.
+    pub fn is_dead(&self) -> bool {
+        // That the question fails says nothing about the interface.
+        syscall::link_ifindex(self.link.as_fd()).is_ok_and(|ifindex| ifindex == 0)
+    }
 }
 
 /// Attaches `program`, or puts it behind the attachment that an earlier daemon left.
@@ -58,15 +66,14 @@ pub(super) fn attach(
         syscall::link_update(link.as_fd(), program)
             .with_context(|| format!("replacing the program on {name} through its link"))?;
         let fallback = (!native).then(|| "an earlier run attached it so".to_owned());
-        return Ok(Attachment {
-            interface: name.clone(),
-            ifindex: interface.index,
-            native,
-            fallback,
-            _link: link,
-        });
+        return Ok(Attachment { interface: name.clone(), ifindex: interface.index, native, fallback, link });
     }
     if let Some(other) = interface.xdp {
+        if let Some(old) = name_of_old(pins, interface)? {
+            bail!(
+                "{name} is protected by an earlier run, by the name it had then: `floodwall detach {old}` lets go of it"
+            );
+        }
         bail!(
             "{name} has an XDP program already, attached in {other} mode and not by this floodwall; it is left alone. \
              `ip link show dev {name}` names it; detach it first if it is no longer wanted"
@@ -75,10 +82,11 @@ pub(super) fn attach(
     let (link, native, fallback) = create(program, interface, mode)?;
     syscall::pin(link.as_fd(), &path)
         .with_context(|| format!("pinning the link of {name} as {}", path.display()))?;
-    Ok(Attachment { interface: name.clone(), ifindex: interface.index, native, fallback, _link: link })
+    Ok(Attachment { interface: name.clone(), ifindex: interface.index, native, fallback, link })
 }
 
-/// The pinned link of an earlier run, if it still holds this interface. One whose interface is gone is removed.
+/// The pinned link of an earlier run, if it still holds this interface. One whose interface is gone is removed;
+/// one that filters another interface now is not, as that would leave it unprotected without a word.
 fn take_up(path: &Path, interface: &Interface) -> anyhow::Result<Option<OwnedFd>> {
     let link = match syscall::get_pinned(path) {
         Ok(link) => link,
@@ -89,10 +97,32 @@ fn take_up(path: &Path, interface: &Interface) -> anyhow::Result<Option<OwnedFd>
     };
     let ifindex = syscall::link_ifindex(link.as_fd())
         .with_context(|| format!("asking what {} holds", path.display()))?;
-    if ifindex == interface.index {
-        return Ok(Some(link));
+    let name = &interface.name;
+    match ifindex {
+        0 => {
+            fs::remove_file(path).with_context(|| format!("removing the stale link {}", path.display()))?;
+            Ok(None)
+        }
+        // The numbers of interfaces are those of a network namespace: the same one may stand for another there.
+        _ if ifindex == interface.index && interface.xdp.is_some() => Ok(Some(link)),
+        _ => bail!(
+            "{} filters another interface, number {ifindex}, that was {name} when it was protected: it was renamed, or \
+             belongs to another network namespace; `floodwall detach {name}` lets go of it, and another --bpffs leaves \
+             it alone",
+            path.display()
+        ),
     }
-    fs::remove_file(path).with_context(|| format!("removing the stale link {}", path.display()))?;
+}
+
+/// The name by which an earlier run pinned its attachment to this interface.
+fn name_of_old(pins: &Pins, interface: &Interface) -> anyhow::Result<Option<String>> {
+    for name in pins.interfaces().context("listing the protected interfaces")? {
+        let holds =
+            syscall::get_pinned(&pins.link(&name)).and_then(|link| syscall::link_ifindex(link.as_fd()));
+        if holds.is_ok_and(|ifindex| ifindex == interface.index) {
+            return Ok(Some(name));
+        }
+    }
     Ok(None)
 }
 
@@ -177,5 +207,9 @@ pub(super) fn detach(pins: &Pins, interface: &str) -> anyhow::Result<Vec<String>
 ///
 /// Says which interfaces are left; when there are none, every trace under `bpffs` is gone.
 pub fn detach_offline(bpffs: &Path, interface: &str) -> anyhow::Result<Vec<String>> {
-    detach(&Pins::new(bpffs), interface)
+    let pins = Pins::new(bpffs);
+    // A daemon that was asked at the wrong socket must not lose what it pinned; where nothing is pinned, there
+    // is nothing to lock.
+    let _lock = if bpffs.exists() { Some(pins.lock()?) } else { None };
+    detach(&pins, interface)
 }

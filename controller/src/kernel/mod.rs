@@ -5,7 +5,7 @@
 //! What packets are judged by is written through [`SharedTables`](crate::tables::SharedTables), which are the maps' own memory.
 //!
 //! ```text
-//! BPFFS/v1-1250000-2097152/SETTINGS …   maps of one layout and capacity
+//! BPFFS/v1-1250000-1000000/SETTINGS …   maps of one layout and capacity
 //! BPFFS/links/eth0                      the attachment to an interface
 //! ```
 
@@ -16,6 +16,7 @@ mod log;
 mod pins;
 mod preflight;
 mod program;
+mod samples;
 mod syscall;
 mod test_run;
 
@@ -24,5 +25,6 @@ pub use events::EventReader;
 pub use link::{Attachment, detach_offline};
 pub use log::LogReader;
 pub use preflight::{Missing, preflight};
+pub use samples::SampleReader;
 pub use program::Kernel;
 pub use test_run::{Judged, LINEAR_PART, LONGEST_FRAME, SHORTEST_FRAME};

@@ -1,14 +1,16 @@
 //! Where things are pinned.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use floodwall_common::wire::ABI_VERSION;
+use nix::fcntl::Flock;
 
-use crate::tables::Capacity;
+use crate::{claim::claim, tables::Capacity};
 
 /// A directory on bpffs that belongs to one daemon.
 #[derive(Clone, Debug)]
@@ -43,6 +45,17 @@ impl Pins {
             })?;
         }
         Ok(())
+    }
+
+    /// Claims the directory, which must be there, for as long as the lock is held: two daemons that write to
+    /// the same maps would undo each other's lists.
+    pub(super) fn lock(&self) -> anyhow::Result<Flock<File>> {
+        let root = self.root.display();
+        let directory = File::open(&self.root).with_context(|| format!("opening {root}"))?;
+        claim(directory).map_err(|error| {
+            anyhow!(error)
+                .context(format!("another floodwall pins below {root}; stop it, or name another --bpffs"))
+        })
     }
 
     /// Names of the interfaces that have an attachment.

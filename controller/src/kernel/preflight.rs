@@ -1,6 +1,9 @@
 //! Can this machine run the filter at all? Answered before anything is touched.
 
-use std::{fmt, fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use nix::sys::{
     statfs::{FsType, statfs},
@@ -17,16 +20,26 @@ const CAP_SYS_ADMIN: u64 = 1 << 21;
 const CAP_BPF: u64 = 1 << 39;
 
 /// Something that is missing, in one line that says how to mend it.
-#[derive(Debug)]
-pub struct Missing(String);
-
-impl fmt::Display for Missing {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
+#[derive(Debug, thiserror::Error)]
+pub enum Missing {
+    /// The kernel lacks what the filter needs.
+    #[error(
+        "kernel {0} is too old: floodwall needs {major}.{minor} or newer (XDP for multi-buffer packets)",
+        major = OLDEST_KERNEL.0, minor = OLDEST_KERNEL.1
+    )]
+    Kernel(String),
+    /// The process may not load programs.
+    #[error(
+        "no privilege to load XDP programs: run as root, or give the process CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
+    )]
+    Privilege,
+    /// There is nothing to pin to.
+    #[error(
+        "{} is not on a BPF file system: `mount -t bpf bpf /sys/fs/bpf` mounts one (or name another by --bpffs)",
+        .0.display()
+    )]
+    BpfFs(PathBuf),
 }
-
-impl std::error::Error for Missing {}
 
 /// Checks kernel, privileges and, if something is to be pinned below `bpffs`, its file system.
 pub fn preflight(bpffs: Option<&Path>) -> Result<(), Missing> {
@@ -41,10 +54,7 @@ fn kernel() -> Result<(), Missing> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     if version < OLDEST_KERNEL {
-        let (major, minor) = OLDEST_KERNEL;
-        return Err(Missing(format!(
-            "kernel {release} is too old: floodwall needs {major}.{minor} or newer (XDP for multi-buffer packets)"
-        )));
+        return Err(Missing::Kernel(release));
     }
     Ok(())
 }
@@ -57,22 +67,13 @@ fn privileges() -> Result<(), Missing> {
         .and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok())
         .unwrap_or(0);
     let enough = effective & CAP_NET_ADMIN != 0 && effective & (CAP_BPF | CAP_SYS_ADMIN) != 0;
-    if enough {
-        return Ok(());
-    }
-    Err(Missing(
-        "no privilege to load XDP programs: run as root, or give the process CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
-            .to_owned(),
-    ))
+    if enough { Ok(()) } else { Err(Missing::Privilege) }
 }
 
 fn mounted(bpffs: &Path) -> Result<(), Missing> {
     let existing = bpffs.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     match statfs(existing) {
         Ok(found) if found.filesystem_type() == FsType(BPF_FS) => Ok(()),
-        _ => Err(Missing(format!(
-            "{} is not on a BPF file system: `mount -t bpf bpf /sys/fs/bpf` mounts one (or name another by --bpffs)",
-            bpffs.display()
-        ))),
+        _ => Err(Missing::BpfFs(bpffs.to_owned())),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
     os::fd::{AsFd as _, BorrowedFd},
     path::Path,
     sync::Arc,
@@ -13,6 +14,8 @@ use aya::{
     maps::{Map, MapData},
     programs::Xdp,
 };
+use nix::fcntl::Flock;
+use tracing::warn;
 
 use super::{
     counters::{Counters, ReasonTotals},
@@ -20,6 +23,7 @@ use super::{
     link::{self, Attachment},
     log::LogReader,
     pins::Pins,
+    samples::SampleReader,
     preflight::preflight,
     test_run::{self, Judged},
 };
@@ -71,6 +75,8 @@ pub struct Kernel {
     counters: Counters,
     pins: Option<Pins>,
     capacity: Capacity,
+    /// Keeps others off what is pinned.
+    _lock: Option<Flock<File>>,
 }
 
 impl Kernel {
@@ -78,12 +84,14 @@ impl Kernel {
     pub fn load(bpffs: Option<&Path>, capacity: Capacity) -> anyhow::Result<Self> {
         preflight(bpffs)?;
         let pins = bpffs.map(Pins::new);
+        let mut lock = None;
         let mut loader = EbpfLoader::new();
         loader
             .map_max_entries("PREFIX_LINES", capacity.prefix_lines())
             .map_max_entries("SOURCES", capacity.source_sets());
         if let Some(pins) = &pins {
             pins.create(&capacity)?;
+            lock = Some(pins.lock()?);
             for name in Table::ALL.map(map_name).into_iter().chain(OTHER_MAPS) {
                 loader.map_pin_path(name, pins.maps(&capacity).join(name));
             }
@@ -99,7 +107,7 @@ impl Kernel {
         )?;
         let tables = Arc::new(map_tables(&mut ebpf, &capacity)?);
         let counters = Counters::new(take_map(&mut ebpf, "REASON_COUNTS")?)?;
-        let kernel = Self { ebpf, tables, counters, pins, capacity };
+        let kernel = Self { ebpf, tables, counters, pins, capacity, _lock: lock };
         Ok(kernel)
     }
 
@@ -121,6 +129,11 @@ impl Kernel {
     /// The events; can be asked for once.
     pub fn take_events(&mut self) -> anyhow::Result<EventReader> {
         EventReader::new(take_map(&mut self.ebpf, "EVENTS")?)
+    }
+
+    /// The samples; can be asked for once.
+    pub fn take_samples(&mut self) -> anyhow::Result<SampleReader> {
+        SampleReader::new(take_map(&mut self.ebpf, "SAMPLES")?)
     }
 
     /// The program's own log; can be asked for once.
@@ -181,6 +194,18 @@ impl Kernel {
             .ok_or_else(|| anyhow!("the program is gone"))?
             .try_into()
             .context("the program is not an XDP program")
+    }
+}
+
+/// A start that failed before anything was attached leaves nothing pinned: the maps are large.
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        if let Some(pins) = &self.pins
+            && pins.interfaces().is_ok_and(|interfaces| interfaces.is_empty())
+            && let Err(error) = pins.remove_all()
+        {
+            warn!(%error, "maps that nothing uses could not be removed");
+        }
     }
 }
 

@@ -156,7 +156,7 @@ macro_rules! written_as_text {
 #[derive(Clone, Debug)]
 struct Destination(Prefix);
 written_as_text!(Destination, |text| {
-    parse_prefix(text).map(|prefix| Self(prefix.into())).map_err(|error| error.to_string())
+    parse_prefix(text).map(|prefix| Self(prefix.into())).map_err(|error| error.fault.to_string())
 });
 
 #[derive(Clone, Copy, Debug)]

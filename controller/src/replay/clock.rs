@@ -1,9 +1,10 @@
 //! Virtual time: that of the packets, moved so that it begins well after boot.
 
+/// How often the controller acts, ns.
+pub use crate::detect::TICK;
+
 /// Where virtual time begins, ns. Times of the tables are compared with what was before, so not at 0.
 pub const START: u64 = 1_000_000_000_000;
-/// How often the controller acts, ns.
-pub const TICK: u64 = 50_000_000;
 /// Ticks that are gone through in a silence (10 minutes); what is left of a longer one is passed over at once.
 const SILENCE: u64 = 12_000;
 

@@ -1,8 +1,6 @@
 //! The daemon's part in a replay: it learns of flows, looks at samples, and acts.
 
-use std::net::IpAddr;
-
-use floodwall_common::{flow, frame::Captured, prefix::Address};
+use floodwall_common::{flow, frame::Captured};
 
 use super::{
     controller::{Controller, Mark, Tick},
@@ -10,7 +8,7 @@ use super::{
     world::World,
 };
 use crate::{
-    detect::{Counts, Detector, Event, Sample},
+    detect::{Counts, Detector, Sample},
     kernel::Judged,
     state::address_of,
 };
@@ -26,8 +24,8 @@ impl Controller for Watch {
     fn tick(&mut self, tick: &Tick<'_>) -> anyhow::Result<Vec<Mark>> {
         let counts = Counts::of(tick.totals.iter().map(|total| (total.reason, total.packets)));
         self.samples.drain(..).for_each(|sample| self.detector.sample(sample));
-        let events = self.detector.tick(tick.time_ns, counts, &tick.world.tables);
-        Ok(events.into_iter().map(|event| Mark { what: words(&event, tick.world) }).collect())
+        let events = self.detector.tick(tick.time_ns, counts, &tick.world.tables, &|| ());
+        Ok(events.into_iter().map(|event| Mark { what: event.in_words(&tick.world.tables) }).collect())
     }
 
     fn sampled(
@@ -53,23 +51,5 @@ impl Controller for Watch {
         };
         flow::note(&*world.tables, &world.tables.settings[0], &opened, time_ns);
         Ok(())
-    }
-}
-
-fn words(event: &Event, world: &World) -> String {
-    match event {
-        Event::AttackBegan { rate, usual } => format!("attack: {rate:.0} packets/s, usually {usual:.0}"),
-        Event::AttackEnded => "attack over".to_owned(),
-        Event::Found { number, signature, covered, usual_share } => format!(
-            "signature {number} found: {signature} ({:.0} % of what is unusual, {:.3} % of what is usual)",
-            covered * 100.0,
-            usual_share * 100.0
-        ),
-        Event::Turned { number, turn, .. } => format!("signature {number} {turn:?}").to_lowercase(),
-        Event::Banned { source, rate } => {
-            let settings = &world.tables.settings[0];
-            let address: Address = source.address(settings, floodwall_common::prefix::Family::V4);
-            format!("ban {}: {rate:.0} packets/s", IpAddr::from(std::net::Ipv4Addr::from_bits((address.high >> 32) as u32)))
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{FromRequest, FromRequestParts, Query, Request, rejection::JsonRejection},
+    extract::{FromRequest, FromRequestParts, Query, Request},
     http::{StatusCode, Uri, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -13,6 +13,9 @@ use crate::{
     api::{Failure, FailureKind},
     state::Refusal,
 };
+
+const TOO_MUCH: &str =
+    "too much for one request: put the prefixes into a file and import it, or make several requests";
 
 /// A refused request.
 #[derive(Debug)]
@@ -72,12 +75,14 @@ impl<T: DeserializeOwned> FromRequest<Context> for Body<T> {
     type Rejection = Refused;
 
     async fn from_request(request: Request, context: &Context) -> Result<Self, Refused> {
-        let bytes = axum::body::Bytes::from_request(request, context)
-            .await
-            .map_err(|rejection| Refused::invalid(rejection.body_text()))?;
+        let bytes = axum::body::Bytes::from_request(request, context).await.map_err(|rejection| {
+            match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => Refused::invalid(TOO_MUCH),
+                _ => Refused::invalid(rejection.body_text()),
+            }
+        })?;
         match Json::from_bytes(&bytes) {
             Ok(Json(value)) => Ok(Self(value)),
-            Err(JsonRejection::JsonDataError(error)) => Err(Refused::invalid(error.body_text())),
             Err(error) => Err(Refused::invalid(error.body_text())),
         }
     }

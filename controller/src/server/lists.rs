@@ -26,6 +26,10 @@ use crate::{
     tables::Prefix,
 };
 
+/// Prefixes that one request may name. All of them come into force in one go, for which others wait.
+const MAX_NAMED: usize = 10_000;
+/// Longest note, characters.
+const MAX_NOTE: usize = 1_000;
 /// Entries of a page, unless fewer are asked for.
 const MAX_PAGE: usize = 1_000;
 
@@ -40,6 +44,12 @@ fn list_named(name: &str) -> Result<ListName, Refused> {
 fn prefixes(texts: &[String]) -> Result<Vec<Prefix>, Refused> {
     if texts.is_empty() {
         return Err(Refused::invalid("no prefix was named"));
+    }
+    if texts.len() > MAX_NAMED {
+        return Err(Refused::invalid(format!(
+            "{} prefixes are more than the {MAX_NAMED} that one request may name: put them into a file and import it",
+            texts.len()
+        )));
     }
     texts
         .iter()
@@ -65,6 +75,9 @@ pub(super) async fn add(
     let list = list_named(&list)?;
     answer(&context, move |context| {
         let prefixes = prefixes(&request.prefixes)?;
+        if request.note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE) {
+            return Err(Refused::invalid(format!("a note has at most {MAX_NOTE} characters")));
+        }
         let force = request.force;
         let lifelines = lifelines(context, peer, force);
         let lifetime = request.seconds.map(Duration::from_secs);

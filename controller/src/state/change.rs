@@ -33,6 +33,10 @@ impl Origin {
     }
 }
 
+fn nobody(owners: &Owners) -> bool {
+    *owners == 0
+}
+
 /// One change. Times are Unix seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "change")]
@@ -58,6 +62,9 @@ pub enum Change {
         list: ListName,
         /// The prefix.
         prefix: Prefix,
+        /// The imports that wanted it. It stays away until they bring it again, though it stands in their files.
+        #[serde(default, skip_serializing_if = "nobody")]
+        imports: Owners,
     },
     /// An import is there, or has changed; its prefixes stand in a file of its own.
     Import {

@@ -3,7 +3,7 @@
 use std::{
     net::IpAddr,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime},
 };
 
 use anyhow::Context as _;
@@ -12,70 +12,22 @@ use tracing::{info, warn};
 
 use super::{
     change::{Change, Origin},
-    lifelines::{Danger, address_of},
-    limits::{bucket, limits_of},
+    expiry::unix_seconds,
+    lifelines::address_of,
     records::Records,
+    refusal::Refusal,
     regime::Regime,
 };
 use crate::{
-    api::{AddResponse, ImportReport, LimitChange, Limits, ListName},
+    api::ListName,
     config::Config,
-    host::Lifelines,
     store::Store,
     tables::{
         Capacity, Prefix, SharedTables,
         memory::grace_period,
-        prefixes::{self, Changes, List, Listed, PrefixTable, TableError},
+        prefixes::{self, Changes, List, Listed, PrefixTable},
     },
 };
-
-/// Why a request is refused. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// It cannot be done as it was said.
-    #[error("{0}")]
-    Invalid(String),
-    /// What it is about is not there.
-    #[error("{0}")]
-    NotFound(String),
-    /// It would cut off the host, or the one who asks.
-    #[error("{0}; force does it anyway")]
-    Dangerous(String),
-    /// A list has lines that are not understood.
-    #[error("{} of {} lines were refused, and so nothing was imported; skip-bad imports the others", report.refused, report.lines)]
-    BadList {
-        /// What was found.
-        report: Box<ImportReport>,
-    },
-    /// A list cannot be read at all.
-    #[error("{0}")]
-    Unreadable(String),
-    /// There is no room.
-    #[error("{0}")]
-    Full(String),
-    /// floodwall's own fault.
-    #[error("{0}")]
-    Internal(String),
-}
-
-impl From<TableError> for Refusal {
-    fn from(error: TableError) -> Self {
-        match error {
-            TableError::Full { .. } | TableError::OutOfMemory { .. } | TableError::OutOfRules => {
-                Self::Full(format!("{error}; --max-prefixes makes a larger one at the next start"))
-            }
-            TableError::NotThere { .. } => Self::NotFound(error.to_string()),
-            TableError::AlreadyThere { .. } => Self::Invalid(error.to_string()),
-            _ => Self::Internal(error.to_string()),
-        }
-    }
-}
-
-impl From<anyhow::Error> for Refusal {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Internal(format!("{error:#}"))
-    }
-}
 
 /// What is wanted, and its way into force.
 ///
@@ -154,7 +106,7 @@ impl Filter {
             if record.expires.is_some_and(|at| at <= now) {
                 continue;
             }
-            let prefixes = books.store.load_import(origin)?;
+            let prefixes = books.load_import(origin)?;
             info!(name = record.name, prefixes = prefixes.len(), "import restored");
             wanted[List::Block as usize].extend(prefixes.into_iter().map(|prefix| (prefix, origin.bit())));
         }
@@ -165,184 +117,11 @@ impl Filter {
         Ok(())
     }
 
-    /// Lists prefixes by hand: all or none. In force and on disk when it returns.
-    pub fn add(
-        &self,
-        list: ListName,
-        wanted: &[Prefix],
-        lifetime: Option<Duration>,
-        note: Option<String>,
-        lifelines: Option<&Lifelines>,
-    ) -> Result<AddResponse, Refusal> {
-        if list == ListName::Block
-            && let Some(lifelines) = lifelines
-        {
-            refuse_dangers(wanted, lifelines)?;
-        }
-        let mut books = self.books.lock();
-        let since = unix_seconds(SystemTime::now());
-        let expires = lifetime.map(|lifetime| expiry(SystemTime::now(), lifetime)).transpose()?;
-        let mut response = AddResponse::default();
-        let mut done = Vec::new();
-        for prefix in wanted {
-            match self.enforce(list.into(), *prefix) {
-                Ok(was) => {
-                    done.push((*prefix, was));
-                    let told = if was.is_some() { &mut response.updated } else { &mut response.added };
-                    told.push(prefix.to_string());
-                }
-                Err(error) => {
-                    self.undo(list.into(), &done);
-                    return Err(error);
-                }
-            }
-        }
-        let changes: Vec<_> = wanted
-            .iter()
-            .map(|prefix| Change::Add { list, prefix: *prefix, since, expires, note: note.clone() })
-            .collect();
-        if let Err(error) = books.keep(&changes) {
-            self.undo(list.into(), &done);
-            return Err(error.into());
-        }
-        Ok(response)
-    }
-
-    /// Lists a prefix by hand, in force; says who wanted it before, if it was listed.
-    fn enforce(&self, list: List, prefix: Prefix) -> Result<Option<u32>, Refusal> {
-        let hand = Origin::HAND.bit();
-        prefixes::change(&self.table, grace, |table| {
-            let was = table.get(list, prefix).map(|listed| listed.owner);
-            match was {
-                Some(_) => table.join(list, prefix, hand)?,
-                None => table.insert(list, prefix, hand)?,
-            }
-            Ok(was)
-        })
-    }
-
-    /// Takes back what [`Self::enforce`] did.
-    fn undo(&self, list: List, done: &[(Prefix, Option<u32>)]) {
-        let hand = Origin::HAND.bit();
-        for (prefix, was) in done {
-            if was.is_none_or(|owners| owners & hand == 0)
-                && let Err(error) = self.table.lock().leave(list, *prefix, hand)
-            {
-                warn!(%prefix, %error, "a change that failed could not be taken back");
-            }
-        }
-    }
-
-    /// Takes prefixes off a list, whoever wanted them: all or none. Returns how many.
-    pub fn remove(&self, list: ListName, prefixes: &[Prefix]) -> Result<u64, Refusal> {
-        let mut books = self.books.lock();
-        {
-            let table = self.table.lock();
-            if let Some(missing) = prefixes.iter().find(|prefix| table.get(list.into(), **prefix).is_none()) {
-                let why = match table.covering(missing.address()).find(|found| found.list == List::from(list))
-                {
-                    Some(found) => format!("; {} is, and covers it", found.prefix),
-                    None => String::new(),
-                };
-                return Err(Refusal::NotFound(format!(
-                    "{missing} is not in the {}list{why}",
-                    List::from(list)
-                )));
-            }
-        }
-        self.take_back(
-            &mut books,
-            prefixes.iter().map(|prefix| Change::Remove { list, prefix: *prefix }).collect(),
-        )
-    }
-
-    /// Applies removals to disk, then to the tables: should the disk fail, nothing has changed.
-    fn take_back(&self, books: &mut Books, changes: Vec<Change>) -> Result<u64, Refusal> {
-        let noted: Vec<_> = changes.clone();
-        books.store.append(&noted).context("writing the journal")?;
-        let mut removed = 0;
-        for change in &changes {
-            if let Change::Remove { list, prefix } = change {
-                match prefixes::change(&self.table, grace, |table| table.remove((*list).into(), *prefix)) {
-                    Ok(()) => removed += 1,
-                    // A prefix that was named twice.
-                    Err(Refusal::NotFound(_)) => {}
-                    Err(error) => warn!(%prefix, %error, "still in force; the next start removes it"),
-                }
-            }
-            books.records.apply(change);
-        }
-        books.snapshot_if_due();
-        Ok(removed)
-    }
-
-    /// When something is to be taken back next.
-    pub fn next_expiry(&self) -> Option<SystemTime> {
-        let at = self.books.lock().records.next_expiry()?;
-        Some(UNIX_EPOCH + Duration::from_secs(at))
-    }
-
-    /// Takes back what has expired; returns how many prefixes and imports.
-    pub fn expire(&self, now: SystemTime) -> Result<u64, Refusal> {
-        let _bulk = self.bulk.lock();
-        let mut books = self.books.lock();
-        let (imports, mut changes): (Vec<_>, Vec<_>) = books
-            .records
-            .expired(unix_seconds(now))
-            .into_iter()
-            .partition(|change| matches!(change, Change::Forget { .. }));
-        // A prefix that an import wants, too, stays listed on its account.
-        let mut expired = changes.len() as u64;
-        changes.retain(|change| {
-            let Change::Remove { list, prefix } = change else { return true };
-            match self.table.lock().leave((*list).into(), *prefix, Origin::HAND.bit()) {
-                Ok(_) | Err(TableError::NotThere { .. }) => true,
-                Err(error) => {
-                    warn!(%prefix, %error, "an expired prefix is still in force; trying again");
-                    false
-                }
-            }
-        });
-        books.keep(&changes)?;
-        drop(books);
-        for import in imports {
-            if let Change::Forget { origin } = import {
-                self.forget(origin)?;
-                expired += 1;
-            }
-        }
-        Ok(expired)
-    }
-
     /// Frees memory that no packet can be reading any more. May wait for the kernel.
     pub fn reclaim(&self) {
         if let Err(error) = prefixes::reclaim(&self.table, grace) {
             warn!(%error, "memory of the prefix table could not be reclaimed");
         }
-    }
-
-    /// The limits in force.
-    pub fn limits(&self) -> Limits {
-        limits_of(&self.regime.lock().policy())
-    }
-
-    /// Changes limits; they hold from the next packet on.
-    pub fn set_limits(&self, change: LimitChange) -> Result<Limits, Refusal> {
-        let mut books = self.books.lock();
-        let mut regime = self.regime.lock();
-        let old = limits_of(&regime.policy());
-        let limits =
-            Limits { packets: change.packets.unwrap_or(old.packets), syn: change.syn.unwrap_or(old.syn) };
-        for (what, limit) in [("packets", limits.packets), ("syn", limits.syn)] {
-            bucket(what, limit)?;
-        }
-        let before = books.records.limits();
-        regime.set_limits(&self.tables, Some(limits))?;
-        if let Err(error) = books.keep(&[Change::Limit { limits }]) {
-            regime.set_limits(&self.tables, before)?;
-            return Err(error.into());
-        }
-        Ok(limits)
     }
 
     /// The end of a search for this address, as the kernel would find it.
@@ -373,7 +152,14 @@ impl Books {
         Ok(())
     }
 
-    fn snapshot_if_due(&mut self) {
+    /// The prefixes of an import that are in force on its account.
+    pub(super) fn load_import(&self, origin: Origin) -> anyhow::Result<Vec<Prefix>> {
+        let mut prefixes = self.store.load_import(origin)?;
+        prefixes.retain(|prefix| !self.records.is_withheld(origin, *prefix));
+        Ok(prefixes)
+    }
+
+    pub(super) fn snapshot_if_due(&mut self) {
         if self.store.wants_snapshot()
             && let Err(error) = self.store.snapshot(&self.records)
         {
@@ -383,30 +169,9 @@ impl Books {
 }
 
 /// Waits until no packet can be reading what has been replaced.
-fn grace() -> Result<(), Refusal> {
+pub(super) fn grace() -> Result<(), Refusal> {
     grace_period()
         .map_err(|error| Refusal::Internal(format!("waiting for the kernel to let go of memory: {error}")))
-}
-
-fn refuse_dangers(prefixes: &[Prefix], lifelines: &Lifelines) -> Result<(), Refusal> {
-    match prefixes.iter().find_map(|prefix| Danger::of(*prefix, lifelines).map(|danger| (prefix, danger))) {
-        Some((prefix, danger)) => Err(Refusal::Dangerous(format!("{prefix} {danger}"))),
-        None => Ok(()),
-    }
-}
-
-/// The end of a lifetime that starts now, rounded up to a second.
-pub(super) fn expiry(now: SystemTime, lifetime: Duration) -> Result<u64, Refusal> {
-    let far = || Refusal::Invalid("that is too far ahead".to_owned());
-    if lifetime.is_zero() {
-        return Err(Refusal::Invalid("a lifetime of nothing: name a time, or none for ever".to_owned()));
-    }
-    let at = now.checked_add(lifetime).ok_or_else(far)?.duration_since(UNIX_EPOCH).map_err(|_| far())?;
-    Ok(at.as_secs() + u64::from(at.subsec_nanos() > 0))
-}
-
-pub(super) fn unix_seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl From<ListName> for List {

@@ -7,8 +7,10 @@ use std::{
 
 use super::{
     change::{Change, Origin},
-    filter::{Filter, Refusal, expiry, unix_seconds},
+    expiry::{expiry, unix_seconds},
+    filter::Filter,
     lifelines::Danger,
+    refusal::Refusal,
 };
 use crate::{
     api::{ImportProblem, ImportReport, ListName},
@@ -87,7 +89,7 @@ impl Filter {
             })?,
         };
         let kept = match known {
-            Some(_) if !options.replace => self.books.lock().store.load_import(origin)?,
+            Some(_) if !options.replace => self.books.lock().load_import(origin)?,
             _ => Vec::new(),
         };
 
@@ -129,15 +131,17 @@ impl Filter {
         prefixes.sort_unstable();
         prefixes.dedup();
         let mut books = self.books.lock();
-        books.store.save_import(origin, prefixes.iter())?;
         let since = unix_seconds(SystemTime::now());
-        books.keep(&[Change::Import { origin, name: options.name.clone(), since, expires }])?;
+        let change = Change::Import { origin, name: options.name.clone(), since, expires };
+        books.store.save_import(origin, prefixes.iter(), &change)?;
+        books.records.apply(&change);
+        books.snapshot_if_due();
         Ok(())
     }
 
     /// Gives an import back the prefixes that are on disk for it.
     fn restore_import(&self, origin: Origin, known: bool) -> Result<(), Refusal> {
-        let old = if known { self.books.lock().store.load_import(origin)? } else { Vec::new() };
+        let old = if known { self.books.lock().load_import(origin)? } else { Vec::new() };
         let changes = Changes::new()
             .withdraw(List::Block, origin.bit())
             .insert(List::Block, old.into_iter().map(|prefix| (prefix, origin.bit())));

@@ -1,10 +1,11 @@
-//! Limits per source that hold whichever service packets are for, as the two rates that everybody changes first.
+//! Limits per source that hold whichever service packets are for, as the two rates that everybody changes first; and
+//! their way into force.
 
 use floodwall_common::wire::BucketSpec;
 
-use super::filter::Refusal;
+use super::{change::Change, filter::Filter, refusal::Refusal};
 use crate::{
-    api::{Limit, Limits},
+    api::{Limit, LimitChange, Limits},
     policy::{Policy, Rate, Rule, defaults},
 };
 
@@ -53,4 +54,30 @@ pub(super) fn with_limits(policy: &Policy, limits: Limits) -> Policy {
         }
     }
     changed
+}
+
+impl Filter {
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        limits_of(&self.regime.lock().policy())
+    }
+
+    /// Changes limits; they hold from the next packet on.
+    pub fn set_limits(&self, change: LimitChange) -> Result<Limits, Refusal> {
+        let mut books = self.books.lock();
+        let mut regime = self.regime.lock();
+        let old = limits_of(&regime.policy());
+        let limits =
+            Limits { packets: change.packets.unwrap_or(old.packets), syn: change.syn.unwrap_or(old.syn) };
+        for (what, limit) in [("packets", limits.packets), ("syn", limits.syn)] {
+            bucket(what, limit)?;
+        }
+        let before = books.records.limits();
+        regime.set_limits(&self.tables, Some(limits))?;
+        if let Err(error) = books.keep(&[Change::Limit { limits }]) {
+            regime.set_limits(&self.tables, before)?;
+            return Err(error.into());
+        }
+        Ok(limits)
+    }
 }

@@ -4,18 +4,24 @@
 //! that packets are judged by), on disk, and in the [`Records`] that answer questions: in this order, and all
 //! of it or nothing.
 
+mod by_hand;
 mod change;
+mod expiry;
 mod filter;
 mod import;
 mod lifelines;
 mod limits;
 mod records;
 mod regime;
+mod refusal;
 mod report;
+#[cfg(test)]
+mod tests;
 
 pub use change::{Change, Origin, Owners};
-pub use filter::{Filter, Refusal};
+pub use filter::Filter;
 pub use import::{ImportOptions, Progress};
 pub use lifelines::{Danger, address_of};
 pub use limits::{bucket, limits_of};
 pub use records::{ImportRecord, NoteRecord, Records};
+pub use refusal::Refusal;

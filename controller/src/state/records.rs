@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::change::{Change, Origin};
+use super::change::{Change, Origin, Owners};
 use crate::{
     api::{Limits, ListName},
     tables::Prefix,
@@ -59,6 +59,8 @@ pub struct Records {
     notes: BTreeMap<(ListKey, Prefix), NoteRecord>,
     imports: BTreeMap<Origin, ImportRecord>,
     expiring: BTreeSet<(u64, Expiring)>,
+    /// Prefixes that were taken off the blocklist although these imports hold them.
+    withheld: BTreeMap<Prefix, Owners>,
     limits: Option<Limits>,
 }
 
@@ -74,7 +76,12 @@ impl Records {
                 }
                 self.notes.insert(key, NoteRecord { since: *since, expires: *expires, note: note.clone() });
             }
-            Change::Remove { list, prefix } => self.remove(*list, *prefix),
+            Change::Remove { list, prefix, imports } => {
+                self.remove(*list, *prefix);
+                if *imports != 0 {
+                    *self.withheld.entry(*prefix).or_default() |= imports;
+                }
+            }
             Change::Import { origin, name, since, expires } => {
                 self.forget(*origin);
                 if let Some(at) = expires {
@@ -98,6 +105,13 @@ impl Records {
             since: record.since,
             expires: record.expires,
         });
+        let list = ListName::Block;
+        let withheld = self.withheld.iter();
+        let withheld = withheld.map(move |(prefix, imports)| Change::Remove {
+            list,
+            prefix: *prefix,
+            imports: *imports,
+        });
         let notes = self.notes.iter().map(|((list, prefix), record)| Change::Add {
             list: ListName::from(*list),
             prefix: *prefix,
@@ -105,7 +119,7 @@ impl Records {
             expires: record.expires,
             note: record.note.clone(),
         });
-        limits.into_iter().chain(imports).chain(notes)
+        limits.into_iter().chain(imports).chain(withheld).chain(notes)
     }
 
     /// What was said of a prefix that was added by hand.
@@ -126,6 +140,11 @@ impl Records {
     /// All imports.
     pub fn imports(&self) -> impl Iterator<Item = (Origin, &ImportRecord)> {
         self.imports.iter().map(|(origin, record)| (*origin, record))
+    }
+
+    /// Whether a prefix is to stay away although this import holds it.
+    pub fn is_withheld(&self, origin: Origin, prefix: Prefix) -> bool {
+        self.withheld.get(&prefix).is_some_and(|imports| imports & origin.bit() != 0)
     }
 
     /// The import with this name.
@@ -154,7 +173,9 @@ impl Records {
             .iter()
             .take_while(|(at, _)| *at <= now)
             .map(|(_, what)| match what {
-                Expiring::Prefix(list, prefix) => Change::Remove { list: (*list).into(), prefix: *prefix },
+                Expiring::Prefix(list, prefix) => {
+                    Change::Remove { list: (*list).into(), prefix: *prefix, imports: 0 }
+                }
                 Expiring::Import(origin) => Change::Forget { origin: *origin },
             })
             .collect()
@@ -171,6 +192,10 @@ impl Records {
         if let Some(ImportRecord { expires: Some(at), .. }) = self.imports.remove(&origin) {
             self.expiring.remove(&(at, Expiring::Import(origin)));
         }
+        self.withheld.retain(|_, imports| {
+            *imports &= !origin.bit();
+            *imports != 0
+        });
     }
 
     fn flush(&mut self, list: ListName) {
@@ -179,6 +204,7 @@ impl Records {
         self.expiring.retain(|(_, what)| !matches!(what, Expiring::Prefix(of, _) if *of == key));
         if list == ListName::Block {
             self.imports.clear();
+            self.withheld.clear();
             self.expiring.retain(|(_, what)| !matches!(what, Expiring::Import(_)));
         }
     }

@@ -1,6 +1,6 @@
 //! The rules in force: what the configuration says, what was said since, and the situation that it is enforced in.
 
-use super::{filter::Refusal, limits::with_limits};
+use super::{limits::with_limits, refusal::Refusal};
 use crate::{
     api::Limits,
     policy::{Enforcement, Policy, Situation, Unfit},

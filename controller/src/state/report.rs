@@ -114,6 +114,8 @@ impl Filter {
 
     /// How things stand, without what only the kernel knows.
     pub fn status(&self) -> Status {
+        // Before the table is locked: the books come first.
+        let limits = self.limits();
         let table = self.table.lock();
         let list = |list| {
             let [ipv4, ipv6] = [Family::V4, Family::V6].map(|family| u64::from(table.len_in(list, family)));
@@ -141,7 +143,7 @@ impl Filter {
             block: list(List::Block),
             allow: list(List::Allow),
             capacity: u64::from(self.capacity.prefixes),
-            limits: self.limits(),
+            limits,
             memory: memory
                 .map(|(structure, bytes, used)| MemoryUse { structure: structure.to_owned(), bytes, used })
                 .into(),

@@ -31,14 +31,15 @@ impl Journal {
             .truncate(false)
             .open(path)
             .with_context(|| format!("opening {}", at()))?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).with_context(|| format!("reading {}", at()))?;
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).with_context(|| format!("reading {}", at()))?;
+        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         let mut lines = 0;
-        for line in text[..whole].lines() {
+        // A line at a time, as bytes: the crash may have cut a character in half.
+        for line in text[..whole].split_inclusive(|&byte| byte == b'\n') {
             lines += 1;
             let change: Change =
-                serde_json::from_str(line).with_context(|| format!("{} line {lines}", at()))?;
+                serde_json::from_slice(line).with_context(|| format!("{} line {lines}", at()))?;
             apply(&change);
         }
         file.set_len(whole as u64).with_context(|| format!("cutting {} to its last whole line", at()))?;

@@ -21,11 +21,13 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow, bail};
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
 use self::journal::Journal;
 use crate::{
+    claim::claim,
     state::{Change, Origin, Records},
     tables::Prefix,
 };
@@ -92,15 +94,38 @@ impl Store {
         self.tidy(number, records)
     }
 
-    /// Saves the prefixes of an import, in place of those that were saved for it before.
+    /// Saves the prefixes of an import, in place of those that were saved for it before, and the change that
+    /// tells of it: both, or neither.
     pub fn save_import<'a>(
-        &self,
+        &mut self,
         origin: Origin,
         prefixes: impl Iterator<Item = &'a Prefix>,
+        change: &Change,
     ) -> anyhow::Result<()> {
         let path = import_path(&self.directory, origin);
-        replace_file(&path, |file| lists::write(file, prefixes))
-            .with_context(|| format!("writing {}", path.display()))
+        let writing = || format!("writing {}", path.display());
+        // Another name for the old file: to put it back takes no room, which may be what is lacking then.
+        let before = with_ending(&path, "before");
+        match fs::hard_link(&path, &before) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).with_context(writing),
+            _ => {}
+        }
+        let saved = replace_file(&path, |file| lists::write(file, prefixes))
+            .with_context(writing)
+            .and_then(|()| self.append(std::slice::from_ref(change)));
+        match saved {
+            Ok(()) => {
+                if let Err(error) = absent_or(fs::remove_file(&before)) {
+                    warn!(file = %before.display(), %error, "left behind; the next start removes it");
+                }
+                Ok(())
+            }
+            Err(error) => {
+                absent_or(fs::rename(&before, &path))
+                    .with_context(|| format!("restoring {}", path.display()))?;
+                Err(error)
+            }
+        }
     }
 
     /// The prefixes of an import.
@@ -134,7 +159,7 @@ impl Store {
 fn lock(directory: &Path) -> anyhow::Result<Flock<File>> {
     let path = directory.join("lock");
     let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
+    claim(file).map_err(|error| {
         anyhow!(
             "another floodwall uses the state directory {} ({error}); stop it, or name another --state-dir",
             directory.display()
@@ -180,14 +205,27 @@ fn read_snapshot(path: &Path) -> anyhow::Result<(u64, Records)> {
     Ok((header.journal, records))
 }
 
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    name.into()
+}
+
+/// What is not there is fine, too.
+fn absent_or(outcome: io::Result<()>) -> io::Result<()> {
+    match outcome {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file anew, so that after a crash there is the old one or the new one.
 fn replace_file(
     path: &Path,
     write: impl FnOnce(&mut io::BufWriter<File>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
+    let new = with_ending(path, "new");
     let mut file = io::BufWriter::with_capacity(1 << 20, File::create(&new)?);
     write(&mut file)?;
     file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;

@@ -2,11 +2,11 @@
 
 use floodwall_common::{
     tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES},
-    wire::{BITMAP_WORDS, Line, MAX_CLASSES, PORT_WORDS, ROOT_SLOTS, Slot, SourceSet, WAYS, Word, signature},
+    wire::{BITMAP_WORDS, Line, MAX_CLASSES, PORT_WORDS, ROOTS, SLOTS, Slot, SourceSet, WAYS, Word, signature},
 };
 
-/// Slots of the roots of both families in both halves.
-pub(super) const PREFIX_ROOT_SLOTS: u32 = 4 * ROOT_SLOTS;
+/// Roots of both families in both halves.
+pub(super) const PREFIX_ROOTS: u32 = 2 * ROOTS;
 /// Words of the bitmaps of both families in both halves.
 pub(super) const PREFIX_BITMAP_WORDS: u32 = 4 * BITMAP_WORDS;
 
@@ -31,7 +31,7 @@ impl Capacity {
     /// Lines of the prefix table.
     pub const fn prefix_lines(&self) -> u32 {
         let twice = self.prefixes as u64 * 8 / 5;
-        let sparse = if self.prefixes < ROOT_SLOTS { self.prefixes } else { ROOT_SLOTS } as u64 * 2;
+        let sparse = if self.prefixes < SLOTS { self.prefixes } else { SLOTS } as u64 * 2;
         let lines = twice + sparse + SPARE_LINES + Slot::OVERRUN as u64;
         if lines > u32::MAX as u64 { u32::MAX } else { lines as u32 }
     }
@@ -45,7 +45,7 @@ impl Capacity {
     /// What it costs, in bytes.
     pub const fn bytes(&self) -> Footprint {
         Footprint {
-            prefix_roots: PREFIX_ROOT_SLOTS as u64 * size_of::<Word>() as u64,
+            prefix_roots: PREFIX_ROOTS as u64 * size_of::<Word>() as u64,
             prefix_bitmaps: PREFIX_BITMAP_WORDS as u64 * size_of::<Word>() as u64,
             prefix_lines: self.prefix_lines() as u64 * size_of::<Line>() as u64,
             sources: self.source_sets() as u64 * size_of::<SourceSet>() as u64,

@@ -11,7 +11,7 @@ use floodwall_common::{
 };
 
 use super::{
-    capacity::{Capacity, PREFIX_BITMAP_WORDS, PREFIX_ROOT_SLOTS},
+    capacity::{Capacity, PREFIX_BITMAP_WORDS, PREFIX_ROOTS},
     local::LocalTables,
     memory::{Region, Shared, coarse_clock},
 };
@@ -69,7 +69,7 @@ impl Table {
     pub const fn len(self, capacity: &Capacity) -> u32 {
         match self {
             Self::Settings => 1,
-            Self::PrefixRoots => PREFIX_ROOT_SLOTS,
+            Self::PrefixRoots => PREFIX_ROOTS,
             Self::PrefixBitmaps => PREFIX_BITMAP_WORDS,
             Self::PrefixLines => capacity.prefix_lines(),
             Self::Sources => capacity.source_sets(),

@@ -30,7 +30,7 @@ pub(in crate::cli) struct Add {
     /// Why, for whoever reads the list later.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// Do it even if it would cut off this host, its gateway, or you.
+    /// Do it even if it would cut off this host, its gateway, or you, or is about every address there is.
     #[arg(long)]
     force: bool,
 }

@@ -54,7 +54,7 @@ pub(super) enum Block {
 pub(super) enum Allow {
     /// Allow prefixes: their packets always pass.
     ///
-    /// All or none of them.
+    /// All or none of them. Allowing every address there is takes --force.
     Add(add::Add),
     /// Take prefixes off the allowlist.
     ///

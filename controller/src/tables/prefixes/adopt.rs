@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 
-use floodwall_common::wire::{RUNS_MAX, Slot};
+use floodwall_common::{
+    prefix::Family,
+    wire::{OCTET_RUNS_MAX, RUNS_MAX, Slot, Word},
+};
 
 use super::{
     Other, PrefixTable,
     engine::{Engine, Half, is_cover},
     error::TableError,
     forest::{extent, is_reference},
+    sweep::STRIDE,
     wanted::{PLACES, Wanted, slot_at},
 };
 use crate::tables::{
     Prefix, SharedTables,
-    capacity::{PREFIX_BITMAP_WORDS, PREFIX_ROOT_SLOTS},
+    capacity::{PREFIX_BITMAP_WORDS, PREFIX_ROOTS},
 };
 
 impl PrefixTable {
@@ -30,7 +34,7 @@ impl PrefixTable {
     pub fn new(tables: Arc<SharedTables>, limit: u32) -> Result<Self, TableError> {
         for (what, is, expected) in [
             ("settings", tables.settings.len(), 1),
-            ("root slots", tables.prefix_roots.len(), PREFIX_ROOT_SLOTS as usize),
+            ("roots", tables.prefix_roots.len(), PREFIX_ROOTS as usize),
             ("bitmap words", tables.prefix_bitmaps.len(), PREFIX_BITMAP_WORDS as usize),
         ] {
             if is < expected {
@@ -40,7 +44,7 @@ impl PrefixTable {
         let half = Half::of(tables.settings[0].generation.load());
         let mut engine = Engine::new(tables, limit);
         for place in 0..PLACES {
-            engine.root(half.other(), place).store(0);
+            engine.roots(half.other(), place).iter().for_each(|root| root.store(0));
             engine.store_bits(half.other(), place, [0; 4]);
         }
         let adopted = adopt(&mut engine, half)?;
@@ -62,37 +66,43 @@ fn adopt(engine: &mut Engine, half: Half) -> Result<Option<Vec<(u32, u32)>>, Tab
     // A cover may be referred to by many roots.
     let mut covers = std::collections::HashSet::new();
     for place in 0..PLACES {
-        let root = engine.root(half, place).load();
-        if root == 0 || is_cover(root) && !covers.insert(root) {
-            continue;
-        }
         let slot = slot_at(place);
         let damaged = |what| TableError::Damaged(format!("{what} below {slot}"));
-        if !is_reference(root) {
-            return Err(damaged("a leaf in the root"));
-        }
-        let mut trees = vec![(root, 1)];
-        while let Some((word, depth)) = trees.pop() {
-            let deepest = u32::from(Prefix::longest(slot.family())) / super::sweep::STRIDE;
-            let (line, count) = match Slot::unpack(word) {
-                Slot::Node { runs, .. } if runs == 0 || runs > RUNS_MAX || depth >= deepest => {
+        for root in 0..engine.roots(half, place).len() {
+            let root = engine.roots(half, place)[root].load();
+            if root == 0 || is_cover(root) && !covers.insert(root) {
+                continue;
+            }
+            if !is_reference(root) {
+                return Err(damaged("a leaf in the root"));
+            }
+            let mut trees = vec![(root, 0)];
+            while let Some((word, depth)) = trees.pop() {
+                if !can_be(slot.family(), depth, word) {
                     return Err(damaged("a node that cannot be"));
                 }
-                _ => extent(word),
-            };
-            if !engine.forest.space_mut().take_at(line, count) {
-                return Err(damaged("lines that are in use elsewhere or do not exist"));
+                let (line, count) = extent(word);
+                if !engine.forest.space_mut().take_at(line, count) {
+                    return Err(damaged("lines that are in use elsewhere or do not exist"));
+                }
+                taken.push((line, count));
+                let below = engine.forest.slots(word).map(Word::load).filter(|word| is_reference(*word));
+                trees.extend(below.map(|word| (word, depth + 1)));
             }
-            taken.push((line, count));
-            let slots = engine.forest.slots(word);
-            trees.extend(
-                slots
-                    .iter()
-                    .map(|slot| slot.load())
-                    .filter(|word| is_reference(*word))
-                    .map(|word| (word, depth + 1)),
-            );
         }
     }
     Ok((!taken.is_empty()).then_some(taken))
+}
+
+/// Can there be such a reference so many steps below a root?
+fn can_be(family: Family, depth: u32, word: u64) -> bool {
+    match (family, Slot::unpack(word)) {
+        (Family::V4, Slot::Tile { .. }) => depth == 0,
+        (Family::V4, Slot::Octet { runs, .. }) => depth == 1 && (2..=OCTET_RUNS_MAX).contains(&runs),
+        (Family::V6, Slot::Node { runs, .. }) => {
+            (1..=RUNS_MAX).contains(&runs) && depth < u32::from(Prefix::longest(family)) / STRIDE - 1
+        }
+        (Family::V6, Slot::Tail { .. }) => true,
+        _ => false,
+    }
 }

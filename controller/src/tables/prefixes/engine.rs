@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use floodwall_common::wire::{Leaf, Slot, Word};
+use floodwall_common::{
+    prefix::Family,
+    wire::{Leaf, ROOTS, Slot, TILES, TILES_PER_SLOT, Word},
+};
 
 use super::{
     entry::Entry,
@@ -11,7 +14,8 @@ use super::{
     quarantine::{Quarantine, Retired},
     rules::Rules,
     space::NoLines,
-    wanted::PLACES,
+    tiles::{TILE_VALUES, runs_of_tile},
+    wanted::SLOTS_V4,
 };
 use crate::tables::SharedTables;
 
@@ -42,7 +46,8 @@ pub(super) struct Engine {
     covers: HashMap<u32, Cover>,
 }
 
-/// A node of a single run, for a whole slot that fares alike. All slots that fare as this rule says share it.
+/// A tile, or a node of a single run, all of which fares alike. All roots of a family that fare as this rule says
+/// share it.
 #[derive(Clone, Copy, Debug)]
 struct Cover {
     word: u64,
@@ -52,7 +57,11 @@ struct Cover {
 
 /// Is the root's word a reference to a [`Cover`]?
 pub(super) fn is_cover(root: u64) -> bool {
-    matches!(Slot::unpack(root), Slot::Node { runs: 1, .. })
+    match Slot::unpack(root) {
+        Slot::Node { runs, .. } => runs == 1,
+        Slot::Tile { starts, .. } => starts == Slot::SHARED,
+        _ => false,
+    }
 }
 
 impl Engine {
@@ -70,14 +79,24 @@ impl Engine {
         self.forest.tables()
     }
 
-    /// The root's slot at a place. It holds 0 or a reference, never a leaf: leaves are counted in, and could
-    /// then not be replaced without losing a count.
-    pub(super) fn root(&self, half: Half, place: usize) -> &Word {
-        &self.tables().prefix_roots[half.index() * PLACES + place]
+    /// The roots of the slot at a place: those of its tiles, or the one of IPv6. They hold 0 or a reference, never a
+    /// leaf: leaves are counted in, and could then not be replaced without losing a count.
+    pub(super) fn roots(&self, half: Half, place: usize) -> &[Word] {
+        let (first, count) = if place < SLOTS_V4 {
+            (place * TILES_PER_SLOT as usize, TILES_PER_SLOT as usize)
+        } else {
+            (TILES as usize + place - SLOTS_V4, 1)
+        };
+        &self.tables().prefix_roots[half.index() * ROOTS as usize + first..][..count]
     }
 
-    /// What stands in the root for a slot that fares as `word` says, which is a leaf or a new tree.
-    pub(super) fn rooted(&mut self, word: u64) -> Result<u64, NoLines> {
+    /// The root of a slot of IPv6.
+    pub(super) fn root_v6(&self, half: Half, place: usize) -> &Word {
+        &self.roots(half, place)[0]
+    }
+
+    /// What stands in the root for a tile or slot that fares as `word` says, which is a leaf or a new tree.
+    pub(super) fn rooted(&mut self, family: Family, word: u64) -> Result<u64, NoLines> {
         let (Leaf::Allow(rule) | Leaf::Block(rule)) = Leaf::unpack(word) else {
             return Ok(if is_reference(word) { word } else { 0 });
         };
@@ -85,9 +104,36 @@ impl Engine {
             cover.roots += 1;
             return Ok(cover.word);
         }
-        let cover = Cover { word: self.forest.node(&[Run { key: 0, word }])?, roots: 1 };
-        self.covers.insert(rule, cover);
-        Ok(cover.word)
+        let word = match family {
+            Family::V4 => self.forest.shared_tile(word)?,
+            Family::V6 => self.forest.node(&[Run { key: 0, word }])?,
+        };
+        self.covers.insert(rule, Cover { word, roots: 1 });
+        Ok(word)
+    }
+
+    /// What stands in the roots of a slot for these runs: of its last 16 bits for IPv4, of its first for IPv6.
+    pub(super) fn rooted_slot(&mut self, family: Family, runs: &[Run]) -> Result<Vec<u64>, NoLines> {
+        if family == Family::V6 {
+            return Ok(vec![self.rooted(family, runs.first().map_or(0, |run| run.word))?]);
+        }
+        let mut roots = Vec::with_capacity(TILES_PER_SLOT as usize);
+        for tile in 0..TILES_PER_SLOT {
+            match self.rooted_tile(tile, &runs_of_tile(runs, tile)) {
+                Ok(root) => roots.push(root),
+                Err(error) => {
+                    roots.into_iter().for_each(|root| self.discard_root(root));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(roots)
+    }
+
+    /// What stands in the root of a tile for these runs.
+    pub(super) fn rooted_tile(&mut self, tile: u32, runs: &[Run]) -> Result<u64, NoLines> {
+        let word = self.forest.tile(tile * TILE_VALUES, runs)?;
+        self.rooted(Family::V4, word)
     }
 
     /// One more root is to refer to what `root` says.
@@ -128,7 +174,7 @@ impl Engine {
     pub(super) fn retire_tree(&mut self, word: u64) {
         let mut trees = vec![word];
         while let Some(tree) = trees.pop() {
-            trees.extend(self.forest.slots(tree).iter().map(Word::load).filter(|word| is_reference(*word)));
+            trees.extend(self.forest.slots(tree).map(Word::load).filter(|word| is_reference(*word)));
             self.retire_node(tree);
         }
     }
@@ -168,7 +214,7 @@ impl Engine {
         if !is_cover(root) {
             return None;
         }
-        match Leaf::unpack(self.forest.slots(root).first()?.load()) {
+        match Leaf::unpack(self.forest.slots(root).next()?.load()) {
             Leaf::Allow(rule) | Leaf::Block(rule) => Some(rule),
             Leaf::Nothing => None,
         }

@@ -8,6 +8,7 @@ use super::{
     layout::Layout,
     rules::Rules,
     space::{LineSpace, NoLines},
+    tiles::{octet_lines, octet_slots, stretches, tile_lines},
 };
 use crate::tables::{Prefix, SharedTables};
 
@@ -141,24 +142,23 @@ impl Forest {
         &words[layout.slot_words()][run(first)..=run(last)]
     }
 
-    /// The slots of a node or tail; none of a leaf.
-    pub(super) fn slots(&self, word: u64) -> &[Word] {
-        match Slot::unpack(word) {
-            Slot::Leaf(_) => &[],
-            Slot::Node { line, runs } => {
-                let layout = Layout::of(runs);
-                &self.words(line, &layout)[layout.slot_words()]
-            }
-            Slot::Tail { line } => {
-                &self.tables.prefix_lines[line as usize]
-                    [TailWord::Inside as usize..=TailWord::Outside as usize]
-            }
-        }
+    /// The slots of a tile, node or tail; none of a leaf.
+    pub(super) fn slots(&self, word: u64) -> impl ExactSizeIterator<Item = &Word> + use<'_> {
+        let (first, count) = extent(word);
+        let words = self.tables.prefix_lines[first as usize..(first + count) as usize].as_flattened();
+        let (slots, every) = match Slot::unpack(word) {
+            Slot::Leaf(_) => (0..0, 1),
+            Slot::Node { runs, .. } => (Layout::of(runs).slot_words(), 1),
+            Slot::Tail { .. } => (TailWord::Inside as usize..TailWord::Outside as usize + 1, 1),
+            Slot::Tile { starts, .. } => (1..2 * stretches(starts) as usize, 2),
+            Slot::Octet { runs, .. } => (octet_slots(runs)..octet_slots(runs) + runs as usize, 1),
+        };
+        words[slots].iter().step_by(every)
     }
 
     /// Moves the hits of a node's or tail's own leaves to their rules.
     pub(super) fn harvest(&self, word: u64, rules: &mut Rules) {
-        self.slots(word).iter().for_each(|slot| harvest_slot(slot, rules));
+        self.slots(word).for_each(|slot| harvest_slot(slot, rules));
     }
 
     /// Frees the lines of a node or tail, which nobody can be reading any more; not what it refers to.
@@ -173,7 +173,7 @@ impl Forest {
     pub(super) fn discard(&mut self, word: u64) {
         let mut trees = vec![word];
         while let Some(tree) = trees.pop() {
-            trees.extend(self.slots(tree).iter().map(Word::load).filter(|word| is_reference(*word)));
+            trees.extend(self.slots(tree).map(Word::load).filter(|word| is_reference(*word)));
             self.free(tree);
         }
     }
@@ -203,12 +203,14 @@ pub(super) fn harvest_slot(slot: &Word, rules: &mut Rules) {
     }
 }
 
-/// The lines of a node or tail: the first, and how many.
+/// The lines of a tile, node or tail, without what it refers to: the first, and how many.
 pub(super) fn extent(word: u64) -> (u32, u32) {
     match Slot::unpack(word) {
         Slot::Leaf(_) => (0, 0),
         Slot::Node { line, runs } => (line, Layout::of(runs).lines()),
         Slot::Tail { line } => (line, 1),
+        Slot::Tile { line, starts } => (line, tile_lines(starts)),
+        Slot::Octet { line, runs } => (line, octet_lines(runs)),
     }
 }
 
@@ -224,7 +226,7 @@ const _: () = assert!(KEYS_PER_LINE as usize == 4 * LINE_WORDS);
 mod tests {
     use floodwall_common::{
         prefix::{Address, find},
-        wire::RUNS_MAX,
+        wire::{BITMAP_WORDS, RUNS_MAX, TILES},
     };
 
     use super::*;
@@ -239,7 +241,7 @@ mod tests {
     #[test]
     fn a_node_is_read_as_it_was_written() {
         let mut forest = forest();
-        forest.tables.prefix_bitmaps[..4].iter().for_each(|word| word.store(u64::MAX));
+        forest.tables.prefix_bitmaps[BITMAP_WORDS as usize..][..4].iter().for_each(|word| word.store(u64::MAX));
         for count in [1u32, 2, 6, 7, 32, 33, 40, 1_000, 1_024, 1_025, 1_100, 32_768, 32_769, 65_536] {
             // The last one starts at 0xffff wherever that can be.
             let first = |run: u32| if run == 0 { 0 } else { RUNS_MAX - (count - run) * (RUNS_MAX / count) };
@@ -248,14 +250,14 @@ mod tests {
             let root = forest.node(&runs).unwrap();
             let Slot::Node { line, runs: stored } = Slot::unpack(root) else { panic!("no node") };
             assert_eq!(forest.runs(line, stored), runs, "{count} runs");
-            forest.tables.prefix_roots[0].store(root);
+            forest.tables.prefix_roots[TILES as usize].store(root);
             for run in &runs {
                 let expected = Leaf::unpack(run.word);
                 for value in [run.key, run.key.wrapping_sub(1)] {
                     let at = runs.partition_point(|run| run.key <= value) - 1;
                     assert_eq!(forest.slot(line, stored, value).load(), runs[at].word);
-                    let found =
-                        find(forest.tables(), &forest.tables.settings[0], Address::v4(value.into()), false);
+                    let address = Address::v6(u64::from(value) << 32, 0);
+                    let found = find(forest.tables(), &forest.tables.settings[0], address, false);
                     if value == run.key {
                         assert_eq!(found, Some(expected), "{count} runs, {value}");
                     }
@@ -275,9 +277,9 @@ mod tests {
         let prefix: Prefix = "2001:db8::/32".parse().unwrap();
         let tail = forest.tail(&prefix, Leaf::Allow(rule), Leaf::Nothing).unwrap();
         for _ in 0..3 {
-            forest.slots(tail)[0].add(5 * Leaf::HIT);
+            forest.slots(tail).next().unwrap().add(5 * Leaf::HIT);
             forest.harvest(tail, &mut rules);
         }
-        assert_eq!((rules.hits(rule), forest.slots(tail)[0].load()), (15, Leaf::Allow(rule).pack()));
+        assert_eq!((rules.hits(rule), forest.slots(tail).next().unwrap().load()), (15, Leaf::Allow(rule).pack()));
     }
 }

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use floodwall_common::wire::{Slot, Word};
+use floodwall_common::{
+    prefix::Family,
+    wire::{Slot, Word},
+};
 
 use super::{
     PrefixTable,
@@ -55,13 +58,16 @@ impl PrefixTable {
         if self.adopted.is_some() {
             return;
         }
-        let [active, other] = [self.half, self.half.other()].map(|half| self.engine.root(half, place).load());
-        if active != 0 {
-            each(&mut self.engine, active);
-        }
         let other_is_ours = !matches!(&self.other, super::Other::Stale(stale) if stale.is_adopted());
-        if other != 0 && other != active && other_is_ours {
-            each(&mut self.engine, other);
+        for at in 0..self.engine.roots(self.half, place).len() {
+            let [active, other] =
+                [self.half, self.half.other()].map(|half| self.engine.roots(half, place)[at].load());
+            if active != 0 {
+                each(&mut self.engine, active);
+            }
+            if other != 0 && other != active && other_is_ours {
+                each(&mut self.engine, other);
+            }
         }
     }
 }
@@ -72,12 +78,16 @@ impl Engine {
         let mut trees = vec![word];
         while let Some(tree) = trees.pop() {
             self.forest.harvest(tree, &mut self.rules);
-            trees.extend(self.forest.slots(tree).iter().map(Word::load).filter(|word| is_reference(*word)));
+            trees.extend(self.forest.slots(tree).map(Word::load).filter(|word| is_reference(*word)));
         }
     }
 
     /// Moves the hits of all leaves for addresses within a prefix, which is not shorter than a slot, to their rules.
     fn harvest_in(&mut self, root: u64, prefix: &Prefix) {
+        if prefix.family() == Family::V4 {
+            // A slot is at most 65,536 leaves.
+            return self.harvest_tree(root);
+        }
         let (mut word, mut depth) = (root, 1);
         while let Slot::Node { line, runs } = Slot::unpack(word) {
             if u32::from(prefix.length()) <= STRIDE * (depth + 1) {

@@ -2,7 +2,7 @@
 
 use std::{mem, sync::Arc};
 
-use floodwall_common::wire::Leaf;
+use floodwall_common::wire::{Leaf, Word};
 
 use super::{
     bitmap::{ALL_BITS, Bits, add_bits},
@@ -65,7 +65,7 @@ pub(super) struct Remains {
     pub(super) held: Vec<u32>,
 }
 
-/// The work on one slot: old and new prefixes are merged, then a tree is made of them.
+/// The work on one slot: old and new prefixes are merged, then trees are made of them.
 ///
 /// It can be put down after any few prefixes, as a slot may hold as many as all others together.
 #[derive(Debug)]
@@ -137,7 +137,7 @@ impl Job {
                 Made::All(bucket)
             } else {
                 let cover = site.staged.cover(self.place);
-                Made::Tree(bucket, Sweep::new(&slot_at(self.place), 0, cover), (0, 0))
+                Made::Tree(bucket, Sweep::of_slot(&slot_at(self.place), cover), (0, 0))
             };
         }
         let Made::Tree(bucket, sweep, next) = &mut self.made else { return Ok(true) };
@@ -222,24 +222,24 @@ impl Job {
         let place = self.place;
         let is_same = !self.differ && self.is_current(site);
         let Site { engine, half, staged, active, .. } = site;
-        let (bucket, root, bits) = match self.made {
+        let (bucket, roots, bits) = match self.made {
             Made::Tree(bucket, sweep, _) => {
                 let runs = sweep.finish(&mut engine.forest);
-                let root = runs.and_then(|runs| engine.rooted(runs.first().map_or(0, |run| run.word)));
+                let roots = runs.and_then(|runs| engine.rooted_slot(slot_at(place).family(), &runs));
                 let bits = if staged.cover(place) == Leaf::Nothing { self.bits } else { ALL_BITS };
-                (bucket, root, bits)
+                (bucket, roots, bits)
             }
             made => {
-                let root = engine.root(half.other(), place).load();
-                engine.share_root(root);
-                (made.into_parts().0, Ok(root), engine.load_bits(half.other(), place))
+                let roots: Vec<u64> = engine.roots(half.other(), place).iter().map(Word::load).collect();
+                roots.iter().for_each(|root| engine.share_root(*root));
+                (made.into_parts().0, Ok(roots), engine.load_bits(half.other(), place))
             }
         };
-        if is_same || root.is_err() {
+        if is_same || roots.is_err() {
             engine.release_entries(bucket.entries());
         }
         self.held.into_iter().for_each(|rule| engine.release_rule(rule));
-        let root = root.map_err(|error| engine.out_of_memory(error))?;
+        let roots = roots.map_err(|error| engine.out_of_memory(error))?;
         let bucket = if is_same {
             // There may be lengths among them that came after the staging had begun.
             staged.note_lengths_of(active);
@@ -248,7 +248,7 @@ impl Job {
             (!bucket.is_empty()).then(|| Arc::new(bucket))
         };
         staged.fill(place, bucket);
-        engine.root(*half, place).store(root);
+        engine.roots(*half, place).iter().zip(roots).for_each(|(at, root)| at.store(root));
         engine.store_bits(*half, place, bits);
         Ok(self.tally)
     }

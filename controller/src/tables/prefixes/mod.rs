@@ -44,6 +44,7 @@ mod space;
 mod stage;
 mod staging;
 mod sweep;
+mod tiles;
 #[cfg(test)]
 mod tests;
 mod wanted;

@@ -1,6 +1,9 @@
 //! One prefix comes or goes: the least that must be rebuilt.
 
-use floodwall_common::wire::{RUNS_MAX, Slot};
+use floodwall_common::{
+    prefix::Family,
+    wire::{RUNS_MAX, Slot, TILE_BITS, Word},
+};
 
 use super::{
     engine::{Engine, Half, is_cover},
@@ -8,50 +11,51 @@ use super::{
     forest::{Run, is_reference, push_run},
     space::NoLines,
     sweep::{STRIDE, compile, value_at, values_of},
+    tiles::TILE_VALUES,
     wanted::{Wanted, place_of, slot_at},
 };
 use crate::tables::Prefix;
 
-/// A reference that is ready to be stored, and what it takes the place of.
+/// References that are ready to be stored, and what they take the place of.
 ///
 /// Only references are ever replaced. A leaf that must change is changed by writing its node anew, and
 /// replacing the reference to that.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Patch {
-    /// The slot of the root that it is below.
+    /// The slot that they are below.
     pub(super) place: usize,
     at: At,
-    word: u64,
     /// Nodes that are replaced, but not all that they refer to.
     nodes: Vec<u64>,
-    /// Trees that are replaced as a whole.
+    /// Trees that are replaced as a whole; not those that roots referred to.
     trees: Vec<u64>,
 }
 
-impl Patch {
-    /// The reference.
-    pub(super) fn word(&self) -> u64 {
-        self.word
-    }
+/// Where references are to stand, and which.
+#[derive(Clone, Debug)]
+enum At {
+    /// In these of the slot's roots, in the place of whole trees.
+    Roots(Vec<(usize, u64)>),
+    /// In the root of IPv6, in the place of a node that is replaced.
+    Root(u64),
+    /// In a node, for a value.
+    Node(Spot, u64),
 }
 
-/// Where a reference stands.
+/// The slot for a value, in the node with so many runs at this line.
 #[derive(Clone, Copy, Debug)]
-enum At {
-    Root,
-    /// In the node with this many runs at this line, for this value.
-    Node {
-        line: u32,
-        runs: u32,
-        value: u16,
-    },
+struct Spot {
+    line: u32,
+    runs: u32,
+    value: u16,
 }
 
 /// A reference on the way to a prefix.
 #[derive(Clone, Copy, Debug)]
 struct Step {
-    at: At,
+    /// `None` for the root.
+    spot: Option<Spot>,
     word: u64,
 }
 
@@ -69,6 +73,40 @@ impl Engine {
         if list == List::Block && wanted.longest(List::Allow, family, bits, prefix.length() + 1).is_some() {
             return Ok(None);
         }
+        match family {
+            Family::V4 => self.patch_v4(wanted, prefix).map(Some),
+            Family::V6 => self.patch_v6(half, wanted, prefix),
+        }
+    }
+
+    /// New tiles for all that the prefix has a part in.
+    fn patch_v4(&mut self, wanted: &Wanted, prefix: &Prefix) -> Result<Patch, NoLines> {
+        let (first, end) = values_of(prefix, 1);
+        let mut roots = Vec::new();
+        for tile in first / TILE_VALUES..end.div_ceil(TILE_VALUES) {
+            let bits = prefix.bits() & slot_mask() | u128::from(tile * TILE_VALUES) << 96;
+            let range = Prefix::of_bits(Family::V4, bits, TILE_BITS as u8);
+            let runs = compile(&mut self.forest, wanted, &range, 1);
+            match runs.and_then(|runs| self.rooted_tile(tile, &runs)) {
+                Ok(root) => roots.push((tile as usize, root)),
+                Err(error) => {
+                    roots.into_iter().for_each(|(_, root)| self.discard_root(root));
+                    return Err(error);
+                }
+            }
+        }
+        let place = place_of(Family::V4, prefix.bits());
+        Ok(Patch { place, at: At::Roots(roots), nodes: Vec::new(), trees: Vec::new() })
+    }
+
+    /// The least that must be rebuilt on the way to the prefix.
+    fn patch_v6(
+        &mut self,
+        half: Half,
+        wanted: &Wanted,
+        prefix: &Prefix,
+    ) -> Result<Option<Patch>, NoLines> {
+        let (family, bits) = (prefix.family(), prefix.bits());
         let place = place_of(family, bits);
         let mut way = self.way(half, place, wanted, prefix);
         loop {
@@ -76,75 +114,115 @@ impl Engine {
             let Some(step) = way.pop() else { return Ok(None) };
             // The addresses that the reference stands for.
             let range = Prefix::of_bits(family, bits, (STRIDE * (depth + 1)) as u8);
-            let (word, patch) = match Slot::unpack(step.word) {
+            let (word, nodes, trees) = match Slot::unpack(step.word) {
                 Slot::Node { line, runs }
                     if runs > 1 && prefix.length() > SHORTEST && wanted.count_to_two(&range) > 1 =>
                 {
                     let Some((word, trees)) = self.splice(wanted, line, runs, depth + 1, prefix)? else {
                         return Ok(None);
                     };
-                    (word, Patch { place, at: step.at, word, nodes: vec![step.word], trees })
+                    (word, vec![step.word], trees)
                 }
                 _ => {
                     let runs = compile(&mut self.forest, wanted, &range, depth)?;
-                    let word = runs.first().map_or(0, |run| run.word);
-                    (word, Patch { place, at: step.at, word, nodes: Vec::new(), trees: vec![step.word] })
+                    (runs.first().map_or(0, |run| run.word), Vec::new(), vec![step.word])
                 }
             };
-            if is_reference(word) {
-                return Ok(Some(patch));
-            }
-            if way.is_empty() {
-                return Ok(Some(Patch { word: self.rooted(word)?, ..patch }));
-            }
+            let at = match step.spot {
+                Some(_) if !is_reference(word) => continue,
+                Some(spot) => At::Node(spot, word),
+                None => {
+                    let root = self.rooted(family, word)?;
+                    if nodes.is_empty() {
+                        let at = At::Roots(vec![(0, root)]);
+                        return Ok(Some(Patch { place, at, nodes, trees: Vec::new() }));
+                    }
+                    At::Root(root)
+                }
+            };
+            return Ok(Some(Patch { place, at, nodes, trees }));
         }
     }
 
-    /// The tree of a whole slot, built anew.
-    pub(super) fn rebuild(&mut self, half: Half, wanted: &Wanted, place: usize) -> Result<Patch, NoLines> {
-        let runs = compile(&mut self.forest, wanted, &slot_at(place), 0)?;
-        let word = self.rooted(runs.first().map_or(0, |run| run.word))?;
-        let old = self.root(half, place).load();
-        Ok(Patch { place, at: At::Root, word, nodes: Vec::new(), trees: vec![old] })
+    /// The trees of a whole slot, built anew.
+    pub(super) fn rebuild(&mut self, wanted: &Wanted, place: usize) -> Result<Patch, NoLines> {
+        let slot = slot_at(place);
+        let runs = compile(&mut self.forest, wanted, &slot, u32::from(slot.family() == Family::V4))?;
+        let roots = self.rooted_slot(slot.family(), &runs)?;
+        let at = At::Roots(roots.into_iter().enumerate().collect());
+        Ok(Patch { place, at, nodes: Vec::new(), trees: Vec::new() })
     }
 
-    /// Makes it so. With `twin`, the other half shares the slot's tree, and goes on doing so.
+    /// Makes it so. With `twin`, the other half shares the slot's trees, and goes on doing so.
     pub(super) fn publish(&mut self, half: Half, patch: Patch, twin: bool) {
-        let Patch { place, at, word, nodes, trees } = patch;
+        let Patch { place, at, nodes, trees } = patch;
         match at {
-            At::Root => {
-                self.root(half, place).store(word);
+            At::Roots(roots) => {
+                for (at, word) in roots {
+                    self.replace_root(half, place, at, word, twin);
+                }
+            }
+            At::Root(word) => {
+                self.root_v6(half, place).store(word);
                 if twin {
                     self.share_root(word);
-                    self.root(half.other(), place).store(word);
+                    self.root_v6(half.other(), place).store(word);
                 }
-                trees.into_iter().for_each(|tree| self.retire_root(tree));
             }
-            At::Node { line, runs, value } => {
-                self.forest.slot(line, runs, value).store(word);
-                trees.into_iter().for_each(|tree| self.retire_tree(tree));
-            }
+            At::Node(Spot { line, runs, value }, word) => self.forest.slot(line, runs, value).store(word),
         }
+        trees.into_iter().for_each(|tree| self.retire_tree(tree));
         nodes.into_iter().for_each(|node| self.retire_node(node));
     }
 
-    /// Makes a tree of its own for a slot of a half that shares the other half's, which is not what it is to be any
+    /// Stores one of a slot's roots; retires what it referred to. With `twin`, in both halves.
+    fn replace_root(&mut self, half: Half, place: usize, at: usize, word: u64, twin: bool) {
+        let old = self.roots(half, place)[at].load();
+        self.roots(half, place)[at].store(word);
+        if twin {
+            self.share_root(word);
+            let others = self.roots(half.other(), place)[at].load();
+            self.roots(half.other(), place)[at].store(word);
+            // Trees are one for both halves, but covers are counted for each.
+            if is_cover(others) || others != old {
+                self.retire_root(others);
+            }
+        }
+        self.retire_root(old);
+    }
+
+    /// Stores a patch that rebuilt a slot; what was there is the other half's.
+    pub(super) fn store(&mut self, half: Half, patch: &Patch) {
+        let At::Roots(roots) = &patch.at else { return };
+        for (at, word) in roots {
+            // But covers are counted for each.
+            let old = self.roots(half, patch.place)[*at].load();
+            self.roots(half, patch.place)[*at].store(*word);
+            if is_cover(old) {
+                self.retire_root(old);
+            }
+        }
+    }
+
+    /// Makes trees of its own for a slot of a half that shares the other half's, which are not what they are to be any
     /// more.
     pub(super) fn part(&mut self, half: Half, wanted: &Wanted, place: usize) -> Result<(), NoLines> {
-        let patch = self.rebuild(half, wanted, place)?;
-        self.root(half, place).store(patch.word);
+        let patch = self.rebuild(wanted, place)?;
+        self.store(half, &patch);
         Ok(())
     }
 
     /// Drops a patch that rebuilt a slot.
-    pub(super) fn discard_rebuilt(&mut self, patch: &Patch) {
-        self.discard_root(patch.word);
+    pub(super) fn discard_rebuilt(&mut self, patch: Patch) {
+        if let At::Roots(roots) = patch.at {
+            roots.into_iter().for_each(|(_, root)| self.discard_root(root));
+        }
     }
 
-    /// Do both halves refer to one tree there? (Covers are shared otherwise, and may mean different prefixes.)
+    /// Do both halves refer to the same trees there? (Covers are shared otherwise, and may mean different prefixes.)
     pub(super) fn are_twins(&self, place: usize) -> bool {
-        let [one, other] = [0, 1].map(|half| self.root(Half::of(half), place).load());
-        one == other && one != 0 && !is_cover(one)
+        let [ones, others] = [0, 1].map(|half| self.roots(Half::of(half), place).iter().map(Word::load));
+        ones.zip(others).any(|(one, other)| one == other && one != 0 && !is_cover(one))
     }
 
     /// The references on the way to a prefix, from the root to the deepest one whose addresses hold all of it.
@@ -153,8 +231,8 @@ impl Engine {
     fn way(&self, half: Half, place: usize, wanted: &Wanted, prefix: &Prefix) -> Vec<Step> {
         // The depth of the node in whose stride the prefix ends.
         let deepest = (u32::from(prefix.length()) - 1) / STRIDE;
-        let mut word = self.root(half, place).load();
-        let mut way = vec![Step { at: At::Root, word }];
+        let mut word = self.root_v6(half, place).load();
+        let mut way = vec![Step { spot: None, word }];
         while (way.len() as u32) < deepest
             && let Slot::Node { line, runs } = Slot::unpack(word)
         {
@@ -163,7 +241,7 @@ impl Engine {
             if !is_reference(word) {
                 break;
             }
-            way.push(Step { at: At::Node { line, runs, value }, word });
+            way.push(Step { spot: Some(Spot { line, runs, value }), word });
         }
         let below = |depth: usize| {
             let range = Prefix::of_bits(prefix.family(), prefix.bits(), STRIDE as u8 * depth as u8);
@@ -208,6 +286,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// The bits of an address that name its slot.
+const fn slot_mask() -> u128 {
+    u128::MAX << (u128::BITS - STRIDE)
 }
 
 /// The old runs with those from `first` up to `end` replaced by fresh ones, and the references that are lost.

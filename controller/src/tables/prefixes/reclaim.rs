@@ -110,7 +110,7 @@ impl Stale {
             if let Some(tree) = self.trees.pop() {
                 let slots = engine.forest.slots(tree);
                 *budget = budget.saturating_sub(slots.len() / 8);
-                self.trees.extend(slots.iter().map(Word::load).filter(|word| is_reference(*word)));
+                self.trees.extend(slots.map(Word::load).filter(|word| is_reference(*word)));
                 engine.forest.harvest(tree, &mut engine.rules);
                 engine.forest.free(tree);
             } else if let Some(chunk) = self.chunks.pop() {
@@ -135,10 +135,13 @@ impl Stale {
 
     /// Takes everything out of the slot at a place; what it shares with the active half stays with that.
     fn clear_slot(&mut self, engine: &mut Engine, half: Half, active: &Wanted, place: usize) {
-        let root = engine.root(half, place).load();
-        if root != 0 {
-            let in_force = engine.root(half.other(), place).load();
-            engine.root(half, place).store(0);
+        for at in 0..engine.roots(half, place).len() {
+            let root = engine.roots(half, place)[at].load();
+            if root == 0 {
+                continue;
+            }
+            let in_force = engine.roots(half.other(), place)[at].load();
+            engine.roots(half, place)[at].store(0);
             if self.adopted.is_some() {
                 // Its lines are freed as they were found.
             } else if is_cover(root) {

@@ -31,7 +31,7 @@ impl PrefixTable {
         let rule = self.engine.rule_after(old, owner, staged_old)?;
         let before = covers(&self.active, &prefix);
         put(&mut self.active, list, prefix, rule);
-        let patches = match rebuild_changed(&mut self.engine, self.half, &self.active, &prefix, &before) {
+        let patches = match rebuild_changed(&mut self.engine, &self.active, &prefix, &before) {
             Ok(patches) => patches,
             Err(error) => {
                 put(&mut self.active, list, prefix, old);
@@ -80,7 +80,7 @@ impl PrefixTable {
                     && stage.failed.is_none()
                     && stage.wanted.cover(place) != self.active.cover(place) =>
             {
-                self.engine.root(self.half, place).store(patch.word());
+                self.engine.store(self.half, &patch);
             }
             _ => self.engine.publish(self.half, patch, twin),
         }
@@ -95,7 +95,6 @@ fn covers(wanted: &Wanted, prefix: &Prefix) -> Vec<Leaf> {
 /// New trees for those slots of a short prefix whose cover is not what it was before.
 fn rebuild_changed(
     engine: &mut Engine,
-    half: Half,
     wanted: &Wanted,
     prefix: &Prefix,
     before: &[Leaf],
@@ -105,10 +104,10 @@ fn rebuild_changed(
         if wanted.cover(place) == *before {
             continue;
         }
-        match engine.rebuild(half, wanted, place) {
+        match engine.rebuild(wanted, place) {
             Ok(patch) => patches.push(patch),
             Err(error) => {
-                patches.iter().for_each(|patch| engine.discard_rebuilt(patch));
+                patches.into_iter().for_each(|patch| engine.discard_rebuilt(patch));
                 return Err(engine.out_of_memory(error));
             }
         }
@@ -132,7 +131,7 @@ fn recover(
             continue;
         }
         let made = if !engine.are_twins(place) {
-            engine.rebuild(half, &stage.wanted, place).map(|patch| engine.publish(half, patch, false))
+            engine.rebuild(&stage.wanted, place).map(|patch| engine.publish(half, patch, false))
         } else if active.cover(place) == cover {
             Ok(())
         } else {

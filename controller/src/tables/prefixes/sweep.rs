@@ -21,7 +21,6 @@ pub(super) const STRIDE: u32 = 16;
 ///
 /// A node's depth is the number of strides before it; the root is at depth 0. A prefix is a matter of the node
 /// in whose stride it ends. What goes deeper becomes a node of its own, or, for a single IPv6 prefix, a tail.
-/// (For IPv4 a node of one line does as well.)
 ///
 /// The pass can be interrupted between any two prefixes, for a slot may hold as many as all others together.
 #[derive(Debug)]
@@ -77,6 +76,12 @@ impl Sweep {
         Self { family: range.family(), levels: vec![level], end }
     }
 
+    /// A pass over all prefixes of a slot that fare as `cover` says unless one of them decides. For IPv4 it ends in the
+    /// runs of the last 16 bits of the address: there are no nodes.
+    pub(super) fn of_slot(slot: &Prefix, cover: Leaf) -> Self {
+        Self::new(slot, u32::from(slot.family() == Family::V4), cover)
+    }
+
     /// Takes the next prefix; `following` is the one after it.
     ///
     /// After an error the pass can only be [discarded](Self::discard).
@@ -107,7 +112,7 @@ impl Sweep {
             }
             let base = before(entry.bits(), depth + 1);
             let alone = following.is_none_or(|other| before(other.bits(), depth + 1) != base);
-            if alone && self.family == Family::V6 {
+            if alone {
                 let tail = forest.tail(&entry.prefix(self.family), entry.leaf(), cover)?;
                 level.put(value, tail);
                 return Ok(());

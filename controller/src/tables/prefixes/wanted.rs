@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use floodwall_common::{
     prefix::{Address, Family},
-    wire::{Leaf, ROOT_SLOTS},
+    wire::{Leaf, SLOTS},
 };
 
 use super::{
@@ -15,8 +15,10 @@ use super::{
 };
 use crate::tables::{Prefix, prefix::bits_of};
 
-/// Places of both families in a root: that of IPv4's 0.0/16 first, that of IPv6's ffff::/16 last.
-pub(super) const PLACES: usize = 2 * ROOT_SLOTS as usize;
+/// Slots of IPv4, which are those of each family.
+pub(super) const SLOTS_V4: usize = SLOTS as usize;
+/// Places of both families' slots: that of IPv4's 0.0/16 first, that of IPv6's ffff::/16 last.
+pub(super) const PLACES: usize = 2 * SLOTS_V4;
 
 /// The prefixes of both lists, by what they are found by.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub(super) struct Wanted {
 
 /// The place in a root of the first 16 bits.
 pub(super) fn place_of(family: Family, bits: u128) -> usize {
-    family as usize * ROOT_SLOTS as usize + (bits >> 112) as usize
+    family as usize * SLOTS_V4 + (bits >> 112) as usize
 }
 
 /// The places in a root that a prefix has a part in.
@@ -44,7 +46,7 @@ pub(super) fn places_of(prefix: &Prefix) -> Range<usize> {
 
 /// The /16 at a place in a root.
 pub(super) fn slot_at(place: usize) -> Prefix {
-    let family = if place < ROOT_SLOTS as usize { Family::V4 } else { Family::V6 };
+    let family = if place < SLOTS_V4 { Family::V4 } else { Family::V6 };
     Prefix::of_bits(family, (place as u128) << 112, SHORTEST)
 }
 

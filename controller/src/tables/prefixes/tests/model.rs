@@ -246,13 +246,14 @@ impl World {
         let engine = &self.table.engine;
         let mut lines = BTreeMap::new();
         for place in 0..PLACES {
-            let mut trees = vec![engine.root(self.table.half, place).load()];
+            let mut trees: Vec<u64> =
+                engine.roots(self.table.half, place).iter().map(|root| root.load()).collect();
             while let Some(tree) = trees.pop() {
                 let (line, count) = extent(tree);
                 if count > 0 {
                     lines.insert(line, count);
                 }
-                trees.extend(engine.forest.slots(tree).iter().map(|slot| slot.load()));
+                trees.extend(engine.forest.slots(tree).map(|slot| slot.load()));
             }
             let bits = engine.bits(self.table.half, place).iter().map(|word| word.load());
             assert!(bits.eq(bits_wanted(&self.table.active, place)), "bits of place {place}");
@@ -262,7 +263,7 @@ impl World {
             assert_eq!(used, lines.values().sum::<u32>(), "lines that are not in use were not freed");
             assert_eq!(engine.rules.taken(), self.model.len(), "rules");
             let other = self.table.half.other();
-            let words = |place| engine.bits(other, place).iter().chain([engine.root(other, place)]);
+            let words = |place| engine.bits(other, place).iter().chain(engine.roots(other, place));
             assert!((0..PLACES).flat_map(words).all(|word| word.load() == 0), "the other half is not clear");
         }
         for key in self.model.keys() {

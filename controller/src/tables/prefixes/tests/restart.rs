@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use floodwall_common::{
     prefix::{Address, find},
-    wire::{Leaf, Slot},
+    wire::{Leaf, Slot, TILES, TILES_PER_SLOT},
 };
 
 use super::{
@@ -90,25 +90,35 @@ fn an_empty_table_needs_no_restoring() {
 #[test]
 fn garbage_is_refused_and_named() {
     let node = |line, runs| Slot::Node { line, runs }.pack();
-    for (garbage, what) in [
-        (node(u32::MAX, 3), "lines"),
-        (node(0, 0), "a node that cannot be"),
-        (node(0, 70_000), "a node that cannot be"),
-        (Slot::Tail { line: 1 << 30 }.pack(), "lines"),
-        (Leaf::Block(3).pack(), "a leaf in the root"),
+    let tile = |line, starts| Slot::Tile { line, starts }.pack();
+    let (v4, v6) = (0x0a02 * TILES_PER_SLOT, TILES + 0x2a00);
+    for (root, garbage, what) in [
+        (v4, tile(1 << 28, 2), "lines"),
+        (v4, node(5, 3), "a node that cannot be"),
+        (v4, Slot::Octet { line: 5, runs: 3 }.pack(), "a node that cannot be"),
+        (v4, Leaf::Block(3).pack(), "a leaf in the root"),
+        (v6, node(u32::MAX, 3), "lines"),
+        (v6, node(0, 0), "a node that cannot be"),
+        (v6, node(0, 70_000), "a node that cannot be"),
+        (v6, tile(5, 2), "a node that cannot be"),
+        (v6, Slot::Tail { line: 1 << 30 }.pack(), "lines"),
+        (v6, Leaf::Block(3).pack(), "a leaf in the root"),
     ] {
         let mut world = World::new(1_000);
         world.edit(List::Block, "10.1.2.0/24".parse().unwrap(), Edit::Insert(1)).unwrap();
-        world.tables.prefix_roots[0x0a02].store(garbage);
-        let error = PrefixTable::new(Arc::clone(&world.tables), 1_000).unwrap_err();
-        assert!(
-            error.to_string().contains(what) && error.to_string().ends_with("below 10.2.0.0/16"),
-            "{error}"
-        );
+        world.tables.prefix_roots[root as usize].store(garbage);
+        let error = PrefixTable::new(Arc::clone(&world.tables), 1_000).unwrap_err().to_string();
+        let place = if root == v4 { "below 10.2.0.0/16" } else { "below 2a00::/16" };
+        assert!(error.contains(what) && error.ends_with(place), "{error}");
     }
     // A node that refers to itself.
     let world = World::new(1_000);
-    world.tables.prefix_roots[0].store(node(0, 2));
+    world.tables.prefix_roots[TILES as usize].store(node(0, 2));
     world.tables.prefix_lines[0][2].store(node(0, 2));
+    assert!(PrefixTable::new(Arc::clone(&world.tables), 1_000).is_err());
+    // A node of the last octet that has more runs than there are octets.
+    let world = World::new(1_000);
+    world.tables.prefix_roots[0].store(tile(0, 0));
+    world.tables.prefix_lines[0][1].store(Slot::Octet { line: 1, runs: 257 }.pack());
     assert!(PrefixTable::new(Arc::clone(&world.tables), 1_000).is_err());
 }

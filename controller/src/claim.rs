@@ -1,0 +1,48 @@
+//! Files that one daemon at a time holds.
+
+use std::{
+    fs::File,
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
+
+/// A daemon that was killed lets go of its files only when its memory is given back, a gigabyte of it perhaps.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Claims a file (or directory) for as long as the result lives; fails if another process keeps holding it.
+pub(crate) fn claim(mut file: File) -> Result<Flock<File>, Errno> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((file, Errno::EWOULDBLOCK)) if Instant::now() < deadline => file,
+            Err((_, error)) => return Err(error),
+        };
+        thread::sleep(PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_that_is_let_go_of_is_waited_for_and_another_is_not() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let open = || File::open(directory.path()).expect("it is there");
+        let first = claim(open()).expect("nobody holds it");
+        let letting_go = thread::spawn(move || {
+            thread::sleep(PAUSE * 3);
+            drop(first);
+        });
+        let _second = claim(open()).expect("it is let go of");
+        letting_go.join().expect("no panic");
+        assert_eq!(claim(open()).err(), Some(Errno::EWOULDBLOCK));
+    }
+}

@@ -1,0 +1,70 @@
+//! Attacks, as they are noticed and acted upon.
+
+use std::{sync::Arc, time::Duration};
+
+use floodwall_common::{
+    frame::Captured,
+    wire::{Reason, SampleEvent},
+};
+use parking_lot::Mutex;
+use tracing::{error, info};
+
+use super::protect::Protection;
+use crate::{
+    detect::{Counts, Detector, Sample, TICK},
+    kernel::SampleReader,
+    tables::{SharedTables, memory::grace_period},
+};
+
+/// Watches what comes, for ever.
+pub(super) async fn run(
+    mut samples: SampleReader,
+    protection: Arc<Protection>,
+    tables: Arc<SharedTables>,
+    detector: Arc<Mutex<Detector>>,
+) {
+    let mut tick = tokio::time::interval(Duration::from_nanos(TICK));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let (protection, tables, detector) =
+            (Arc::clone(&protection), Arc::clone(&tables), Arc::clone(&detector));
+        let work = move || {
+            look(&mut samples, &protection, &tables, &mut detector.lock());
+            samples
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(reader) => samples = reader,
+            Err(error) => {
+                error!(%error, "watching failed; attacks are not noticed any more");
+                return;
+            }
+        }
+    }
+}
+
+fn look(samples: &mut SampleReader, protection: &Protection, tables: &SharedTables, detector: &mut Detector) {
+    samples.read(|event| {
+        if let Some(sample) = sample(event, tables) {
+            detector.sample(sample);
+        }
+    });
+    let totals = match protection.totals() {
+        Ok(totals) => totals,
+        Err(error) => return error!(error = format!("{error:#}"), "the counters could not be read"),
+    };
+    let counts = Counts::of(totals.into_iter().map(|total| (total.reason, total.packets)));
+    let now_ns = floodwall_common::tables::Tables::clock(tables);
+    // Packets may still be judged by the half that is written next.
+    let grace = || drop(grace_period());
+    for event in detector.tick(now_ns, counts, tables, &grace) {
+        info!("{}", event.in_words(tables));
+    }
+}
+
+fn sample(event: &SampleEvent, tables: &SharedTables) -> Option<Sample> {
+    let reason = Reason::from_index(event.reason)?;
+    let bytes = event.bytes.get(..usize::from(event.captured))?;
+    let sample = Sample::read(tables, &Captured::cut(bytes, event.length), event.time_ns, reason)?;
+    Some(Sample { known: event.known != 0, answers: event.answers != 0, ..sample })
+}

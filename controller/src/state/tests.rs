@@ -1,0 +1,101 @@
+//! The state as a whole, over tables in memory and a store in a directory of its own.
+
+use std::{
+    path::Path,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use super::{Filter, ImportOptions};
+use crate::{
+    api::ListName,
+    config::Config,
+    store::Store,
+    tables::{Capacity, Prefix, SharedTables},
+};
+
+/// How long something may take before it counts as stuck.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn filter() -> (Arc<Filter>, TempDir) {
+    let directory = tempfile::tempdir().expect("a directory");
+    (open(directory.path()), directory)
+}
+
+/// What a start with this state directory brings into force.
+fn open(directory: &Path) -> Arc<Filter> {
+    let config = Config { capacity: Capacity { prefixes: 10_000, sources: 1_024 }, ..Config::default() };
+    let tables = Arc::new(SharedTables::in_memory(&config.capacity).expect("memory"));
+    let (store, records) = Store::open(directory).expect("a sound store");
+    Arc::new(Filter::open(tables, store, records, &config).expect("a sound state"))
+}
+
+fn import(filter: &Filter, text: &str) {
+    let options = ImportOptions {
+        name: "list".to_owned(),
+        skip_bad: false,
+        replace: false,
+        lifetime: None,
+        lifelines: None,
+    };
+    filter.import(text.as_bytes(), &options, &mut |_| ()).expect("a sound list");
+}
+
+fn blocked(filter: &Filter) -> Vec<String> {
+    filter.page(ListName::Block, None, 100).entries.into_iter().map(|entry| entry.prefix).collect()
+}
+
+fn prefix(text: &str) -> Prefix {
+    text.parse().expect("a prefix")
+}
+
+#[test]
+fn questions_and_changes_at_the_same_time_do_not_stop_each_other() {
+    let (filter, _directory) = filter();
+    let (done, finished) = mpsc::channel();
+    let work: [fn(&Filter); 4] = [
+        |filter| {
+            let prefix = [prefix("203.0.113.0/24")];
+            filter.add(ListName::Block, &prefix, None, None, None).expect("added");
+            filter.remove(ListName::Block, &prefix).expect("removed");
+        },
+        |filter| assert!(filter.status().block.ipv4 <= 1),
+        |filter| assert!(filter.page(ListName::Block, None, 10).total <= 1),
+        |filter| assert!(filter.test([203, 0, 113, 7].into()).covering.len() <= 1),
+    ];
+    for step in work {
+        let (filter, done) = (Arc::clone(&filter), done.clone());
+        thread::spawn(move || {
+            (0..300).for_each(|_| step(&filter));
+            done.send(()).expect("the test waits");
+        });
+    }
+    for _ in work {
+        finished.recv_timeout(PATIENCE).expect("one waits for another for ever");
+    }
+}
+
+#[test]
+fn what_was_taken_off_an_import_stays_off_until_it_is_imported_again() {
+    let (filter, directory) = filter();
+    import(&filter, "198.51.100.1\n198.51.100.2\n");
+    filter.remove(ListName::Block, &[prefix("198.51.100.1/32")]).expect("removed");
+    let mut books = filter.books.lock();
+    let records = books.records.clone();
+    books.store.snapshot(&records).expect("a snapshot");
+    drop(books);
+    drop(filter);
+    let filter = open(directory.path());
+    assert_eq!(blocked(&filter), ["198.51.100.2/32"], "after a restart");
+    import(&filter, "198.51.100.3\n");
+    drop(filter);
+    let filter = open(directory.path());
+    assert_eq!(blocked(&filter), ["198.51.100.2/32", "198.51.100.3/32"], "the import has got another prefix");
+    import(&filter, "198.51.100.1\n");
+    drop(filter);
+    let filter = open(directory.path());
+    assert_eq!(blocked(&filter), ["198.51.100.1/32", "198.51.100.2/32", "198.51.100.3/32"]);
+}
