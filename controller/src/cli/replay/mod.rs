@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    state::with_limits,
     replay::{
         chart,
         egress::{self, Flow},
@@ -108,7 +109,7 @@ impl Replay {
         let configure = |path: Option<&Path>| {
             let mut config = path.map(Config::read).transpose().map_err(invalid)?.unwrap_or_default();
             if let (Some(limits), None) = (limits, path) {
-                config.limits = limits;
+                config.policy = with_limits(&config.policy, limits);
             }
             Ok::<_, Failed>(config)
         };
