@@ -112,14 +112,20 @@ pub fn find(set: &SourceSet, key: Key) -> Option<u32> {
 /// The way of `key`, entered if it was not there; and whether it was.
 #[inline(always)]
 pub fn visit(set: &SourceSet, key: Key, standing: u8, now_ns: u64) -> (&Way, bool) {
+    let (number, was_there) = visit_number(set, key, standing, now_ns);
+    (&set.ways[number as usize % WAYS], was_there)
+}
+
+/// As [`visit`], with the number of the way.
+#[inline(always)]
+pub fn visit_number(set: &SourceSet, key: Key, standing: u8, now_ns: u64) -> (u32, bool) {
     let tick = tick(now_ns);
     match find(set, key) {
         Some(number) => {
-            let way = &set.ways[number as usize % WAYS];
-            touch(way, tick, now_ns);
-            (way, true)
+            touch(&set.ways[number as usize % WAYS], tick, now_ns);
+            (number, true)
         }
-        None => (&set.ways[enter(set, key, standing, tick, now_ns) as usize % WAYS], false),
+        None => (enter(set, key, standing, tick, now_ns), false),
     }
 }
 

@@ -38,6 +38,13 @@ fn heard(code: u32) -> Option<bool> {
 
 #[inline(never)]
 #[unsafe(no_mangle)]
+pub extern "C" fn parse_transport(ctx: *mut xdp_md) -> u32 {
+    let frame = XdpFrame::new(&XdpContext::new(ctx));
+    told((|| desk()?.parse_transport(&frame).map(|()| true))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
 pub extern "C" fn judge_listed() -> u32 {
     told((|| decide::listed(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?))())
 }
@@ -74,6 +81,12 @@ pub extern "C" fn judge_sender(ctx: *mut xdp_md) -> u32 {
 
 #[inline(never)]
 #[unsafe(no_mangle)]
+pub extern "C" fn place_ruled(number: u32) -> u32 {
+    told((|| decide::place(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?, number))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
 pub extern "C" fn judge_ruled(number: u32) -> u32 {
     told((|| decide::ruled(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?, number))())
 }
@@ -100,6 +113,11 @@ pub extern "C" fn tell(ctx: *mut xdp_md) -> u32 {
 
 impl Stages for Calls {
     #[inline(always)]
+    fn transport(&self, _desk: &mut Desk) -> Option<()> {
+        heard(parse_transport(self.0)).map(drop)
+    }
+
+    #[inline(always)]
     fn listed(&self, _desk: &mut Desk) -> Option<bool> {
         heard(judge_listed())
     }
@@ -122,6 +140,11 @@ impl Stages for Calls {
     #[inline(always)]
     fn sender(&self, _desk: &mut Desk) -> Option<bool> {
         heard(judge_sender(self.0))
+    }
+
+    #[inline(always)]
+    fn place(&self, _desk: &mut Desk, number: u32) -> Option<bool> {
+        heard(place_ruled(number))
     }
 
     #[inline(always)]

@@ -8,16 +8,24 @@ use crate::{
     wire::{Per, Reason, Settings, Terms, Then},
 };
 
-/// Says whether rule `number` has decided.
+/// Finds where rule `number` counts the packet, if it is about such packets; says whether it is.
+#[inline(always)]
+pub fn place<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk, number: u32) -> Option<bool> {
+    let terms = Terms::unpack(tables.rule(number)?.terms.load());
+    if !desk.traits.meets(Traits::from_bits(terms.traits)) || terms.strangers && desk.known {
+        return Some(false);
+    }
+    desk.place = rules::place(tables, settings, number, &desk.packet, desk.key, desk.time_ns)?;
+    Some(true)
+}
+
+/// Says whether rule `number`, which is about such packets, has decided.
 #[inline(always)]
 pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk, number: u32) -> Option<bool> {
-    let Desk { packet, judgement, traits, key, known, time_ns: now_ns, .. } = desk;
+    let Desk { packet, judgement, key, place, time_ns: now_ns, .. } = desk;
     let rule = tables.rule(number)?;
     let terms = Terms::unpack(rule.terms.load());
-    if !traits.meets(Traits::from_bits(terms.traits))
-        || terms.strangers && *known
-        || rules::take(tables, settings, number, rule, packet, *key, *now_ns)?
-    {
+    if rules::take(tables, rule, *place, packet, *now_ns)? {
         return Some(false);
     }
     let counter = tables.rule_counter(number)?;
