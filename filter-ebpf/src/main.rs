@@ -15,6 +15,8 @@ mod record;
 #[cfg(target_arch = "bpf")]
 mod show;
 #[cfg(target_arch = "bpf")]
+mod sockets;
+#[cfg(target_arch = "bpf")]
 mod stages;
 
 #[cfg(target_arch = "bpf")]
@@ -35,7 +37,7 @@ mod program {
     pub fn floodwall(ctx: XdpContext) -> u32 {
         let Some(desk) = desk() else { return xdp_action::XDP_PASS };
         let frame = XdpFrame::new(&ctx);
-        decide(&Maps, &frame, &Calls(ctx.ctx), desk);
+        decide(&Maps(ctx.ctx), &frame, &Calls(ctx.ctx), desk);
         record(&ctx, &frame, desk);
         // In a test run, who runs it has the frame.
         if desk.sampled && !desk.clock_was_told {

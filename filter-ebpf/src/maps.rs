@@ -1,13 +1,14 @@
 //! The BPF maps as [`Tables`]. Sizes here are the least that loads; the controller sets the real ones.
 
 use aya_ebpf::{
-    bindings::BPF_F_MMAPABLE,
+    bindings::{BPF_F_MMAPABLE, xdp_md},
     helpers::generated::bpf_ktime_get_coarse_ns,
     macros::map,
     maps::{Array, PerCpuArray, RingBuf},
 };
 use floodwall_common::{
     decide::Desk,
+    parse::Packet,
     prefix,
     tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES, Tables},
     wire::{
@@ -16,6 +17,8 @@ use floodwall_common::{
         signature,
     },
 };
+
+use crate::sockets;
 
 #[map]
 static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_MMAPABLE);
@@ -78,6 +81,12 @@ pub static SAMPLES: RingBuf = RingBuf::with_byte_size(1024 * 1024, 0);
 #[map]
 static DESK: PerCpuArray<Desk> = PerCpuArray::with_max_entries(1, 0);
 
+/// The controller's settings.
+#[inline(always)]
+pub fn settings() -> Option<&'static Settings> {
+    SETTINGS.get(0)
+}
+
 /// This CPU's desk.
 #[inline(always)]
 pub fn desk() -> Option<&'static mut Desk> {
@@ -87,27 +96,35 @@ pub fn desk() -> Option<&'static mut Desk> {
     Some(unsafe { &mut *desk })
 }
 
+/// For what asks about no packet.
+const NO_PACKET: Maps = Maps(core::ptr::null_mut());
+
 /// Global, so that the verifier looks at it once, without what its callers know.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn find_v6(base: u32, high: u64, low: u64, count: u64) -> u64 {
-    prefix::find_v6(&Maps, base, high, low, count)
+    prefix::find_v6(&NO_PACKET, base, high, low, count)
 }
 
 /// Global for the same reason.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn step_v6(reference: u64, key: u64, high: u64, low: u64) -> u64 {
-    prefix::step_v6(&Maps, reference, key, high, low)
+    prefix::step_v6(&NO_PACKET, reference, key, high, low)
 }
 
-/// All of the above.
-pub struct Maps;
+/// All of the above, and the packet's context to ask about sockets with.
+pub struct Maps(pub *mut xdp_md);
 
 impl Tables for Maps {
     #[inline(always)]
     fn settings(&self) -> Option<&Settings> {
-        SETTINGS.get(0)
+        settings()
+    }
+
+    #[inline(always)]
+    fn has_socket(&self, packet: &Packet) -> bool {
+        sockets::holds(self.0, packet)
     }
 
     #[inline(always)]

@@ -5,13 +5,12 @@ use aya_log_ebpf::error;
 use floodwall_common::{
     decide::Desk,
     frame::Frame,
-    tables::Tables,
     wire::{DropEvent, EventMeter, Reason, Verdict},
 };
 
 use crate::{
     frame::XdpFrame,
-    maps::{EVENT_METER, EVENTS, Maps},
+    maps::{EVENT_METER, EVENTS, settings},
 };
 
 /// Events that may be told at once after a quiet time.
@@ -41,7 +40,7 @@ pub fn record(ctx: &XdpContext, frame: &XdpFrame, desk: &Desk) {
 /// Takes a token from this CPU's bucket of things told, however many packets there are.
 #[inline(always)]
 fn within_budget(meter: &EventMeter, desk: &Desk) -> bool {
-    let Some(settings) = Maps.settings() else { return false };
+    let Some(settings) = settings() else { return false };
     let interval = settings.event_interval.load();
     let now = if desk.clock_was_told {
         // SAFETY: a helper without arguments.

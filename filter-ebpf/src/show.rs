@@ -12,12 +12,13 @@ use crate::{frame::XdpFrame, maps::SAMPLES};
 /// Copies the start of the frame into the ring buffer, if there is room.
 #[inline(always)]
 pub fn show(ctx: &XdpContext, frame: &XdpFrame, desk: &Desk) {
+    let length = frame.length();
+    // At least one and at most all that there is room for: said so that neither the verifier misses it nor the compiler
+    // takes it for said twice.
+    const LAST: u32 = SAMPLE_BYTES as u32 - 1;
+    let captured = if length > LAST { LAST } else { length.wrapping_sub(1) & LAST } + 1;
     let Some(mut entry) = SAMPLES.reserve::<SampleEvent>(0) else { return };
     let sample = entry.as_mut_ptr();
-    let length = frame.length();
-    // In one piece, or as many bytes as seven bits can say, which is what the verifier wants to see.
-    let captured =
-        if length >= SAMPLE_BYTES as u32 { SAMPLE_BYTES as u32 } else { length & (SAMPLE_BYTES as u32 - 1) };
     // SAFETY: the entry is ours, and as large as a sample; every field is written before it is submitted, and of the
     // bytes those that are told to be there.
     let copied = unsafe {

@@ -18,6 +18,8 @@ use crate::{
 /// The stages, called for the packet of a context.
 pub struct Calls(pub *mut xdp_md);
 
+/// For stages that do not ask about sockets.
+const NO_CONTEXT: Maps = Maps(core::ptr::null_mut());
 const DECIDED: u32 = 1;
 const FAULT: u32 = 2;
 
@@ -37,13 +39,14 @@ fn heard(code: u32) -> Option<bool> {
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn judge_listed() -> u32 {
-    told((|| decide::listed(&Maps, Maps.settings()?, desk()?))())
+    told((|| decide::listed(&NO_CONTEXT, NO_CONTEXT.settings()?, desk()?))())
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn judge_suspect() -> u32 {
-    told((|| decide::suspect(&Maps, Maps.settings()?, desk()?))())
+pub extern "C" fn judge_suspect(ctx: *mut xdp_md) -> u32 {
+    let maps = Maps(ctx);
+    told((|| decide::suspect(&maps, maps.settings()?, desk()?))())
 }
 
 #[inline(never)]
@@ -59,25 +62,26 @@ pub extern "C" fn read_features(ctx: *mut xdp_md) -> u32 {
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn judge_signed() -> u32 {
-    told((|| decide::signed(&Maps, Maps.settings()?, desk()?))())
+    told((|| decide::signed(&NO_CONTEXT, NO_CONTEXT.settings()?, desk()?))())
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn judge_sender() -> u32 {
-    told((|| decide::sender(&Maps, Maps.settings()?, desk()?))())
+pub extern "C" fn judge_sender(ctx: *mut xdp_md) -> u32 {
+    let maps = Maps(ctx);
+    told((|| decide::sender(&maps, maps.settings()?, desk()?))())
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn judge_ruled(number: u32) -> u32 {
-    told((|| decide::ruled(&Maps, Maps.settings()?, desk()?, number))())
+    told((|| decide::ruled(&NO_CONTEXT, NO_CONTEXT.settings()?, desk()?, number))())
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn tally(length: u32) -> u32 {
-    told((|| decide::tally(&Maps, Maps.settings()?, desk()?, length))())
+    told((|| decide::tally(&NO_CONTEXT, NO_CONTEXT.settings()?, desk()?, length))())
 }
 
 impl Stages for Calls {
@@ -88,7 +92,7 @@ impl Stages for Calls {
 
     #[inline(always)]
     fn suspect(&self, _desk: &mut Desk) -> Option<bool> {
-        heard(judge_suspect())
+        heard(judge_suspect(self.0))
     }
 
     #[inline(always)]
@@ -103,7 +107,7 @@ impl Stages for Calls {
 
     #[inline(always)]
     fn sender(&self, _desk: &mut Desk) -> Option<bool> {
-        heard(judge_sender())
+        heard(judge_sender(self.0))
     }
 
     #[inline(always)]

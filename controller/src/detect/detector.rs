@@ -9,13 +9,13 @@ use floodwall_common::{
     features::{Features, Short},
     prefix::Family,
     source::{self, Key},
-    wire::{History, Reason, Verdict, Volume, knowledge, signature::HALF_WORDS, standing},
+    wire::{History, Reason, Verdict, knowledge, signature::HALF_WORDS, standing},
 };
 use tracing::warn;
 
 use super::{
     baseline::Baseline,
-    deployed::{Deployment, Turn},
+    deployed::{Deployed, Deployment, Turn},
     mine::{self, Terms},
     sample::Sample,
     usual::{Pulse, Usual},
@@ -45,7 +45,7 @@ const CALM_AFTER: u64 = 5_000_000_000;
 const REFUSED: u64 = 60_000_000_000;
 /// How long a source is banned that makes up a good part of an attack by itself, ns.
 const BAN: u64 = 60_000_000_000;
-/// Hits of signatures that show a stranger to be part of the attack.
+/// Segments of a stranger that signatures hit before it is taken for a part of the attack.
 const CONVICTING_HITS: u32 = 3;
 /// Most strangers whose hits are counted.
 const MOST_ACCOMPLICES: usize = 200_000;
@@ -191,7 +191,11 @@ impl Detector {
     pub fn sample(&mut self, sample: Sample) {
         let knows = self.baseline.knows(sample.source);
         self.deployment.note(&sample, knows && !sample.answers);
-        if sample.reason == Reason::Signature && !knows && self.accomplices.len() < MOST_ACCOMPLICES {
+        if sample.reason == Reason::Signature
+            && sample.is_segment()
+            && !knows
+            && self.accomplices.len() < MOST_ACCOMPLICES
+        {
             let hits = self.accomplices.entry(sample.source).or_default();
             *hits += 1;
             if *hits == CONVICTING_HITS {
@@ -258,6 +262,50 @@ impl Detector {
         events
     }
 
+    /// Signatures by number.
+    pub fn signatures(&self) -> impl Iterator<Item = (usize, &Deployed)> {
+        self.deployment.iter()
+    }
+
+    /// Whether there is an attack.
+    pub fn is_attacked(&self) -> bool {
+        self.attack.is_some()
+    }
+
+    /// How many samples of usual packets there are to hold others against.
+    pub fn baseline_len(&self) -> usize {
+        self.baseline.samples().len()
+    }
+
+    /// Deploys a signature that an operator wants, in force when this returns. Gives its number; `None` if there is no
+    /// room for another.
+    pub fn pin(
+        &mut self,
+        signature: Signature,
+        enforced: bool,
+        now_ns: u64,
+        tables: &SharedTables,
+        grace: &dyn Fn(),
+    ) -> Option<usize> {
+        let number = self.deployment.pin(signature, enforced, now_ns)?;
+        self.deploy(tables, grace);
+        Some(number)
+    }
+
+    /// Takes a signature back, out of force when this returns. It is not found again for a while.
+    pub fn remove(
+        &mut self,
+        number: usize,
+        now_ns: u64,
+        tables: &SharedTables,
+        grace: &dyn Fn(),
+    ) -> Option<Deployed> {
+        let removed = self.deployment.remove(number)?;
+        self.refused.push((removed.signature.clone(), now_ns + REFUSED));
+        self.deploy(tables, grace);
+        Some(removed)
+    }
+
     /// Begins and ends attacks.
     fn follow(&mut self, now_ns: u64, pulse: Pulse, tables: &SharedTables, events: &mut Vec<Event>) {
         match &mut self.attack {
@@ -308,7 +356,7 @@ impl Detector {
             return;
         }
         for finding in findings {
-            let Some(number) = self.deployment.add(finding.signature.clone(), now_ns) else { break };
+            let Some(number) = self.deployment.try_out(finding.signature.clone(), now_ns) else { break };
             self.changed = true;
             events.push(Event::Found {
                 number,
@@ -347,13 +395,11 @@ impl Detector {
         }
     }
 
-    /// Bans strangers that signatures hit time and again, and that hold connections: what else they send is no better.
-    /// Forged sources hold none.
+    /// Bans strangers whose connections signatures hit time and again: what else they send is no better. One that the
+    /// source table does not hold has sent nothing else.
     fn ban_accomplices(&mut self, now_ns: u64, tables: &SharedTables) {
         for source in self.convicted.drain(..) {
-            let Some(way) = source::way_of(tables, &tables.settings[0], source) else { continue };
-            let history = History::unpack(way.history.load());
-            if history.syns > 0 && Volume(way.volume.load()).packets() > u32::from(history.syns) {
+            if let Some(way) = source::way_of(tables, &tables.settings[0], source) {
                 source::ban(way, now_ns + BAN);
             }
         }

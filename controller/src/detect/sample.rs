@@ -1,9 +1,9 @@
 //! A packet that the kernel program has shown to the controller.
 
 use floodwall_common::{
-    features::{self, Features},
+    features::{self, Features, Octet},
     frame::Frame,
-    parse::{self, Parsed},
+    parse::{self, Parsed, protocol, tcp_flag},
     service,
     source::Key,
     tables::Tables,
@@ -28,6 +28,14 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// Whether it is TCP, and not a request for a connection: hardly anybody forges more than one of these from one
+    /// source, as there is nothing behind them.
+    pub fn is_segment(&self) -> bool {
+        let flags = self.features.octets[Octet::Flags as usize];
+        self.features.octets[Octet::Protocol as usize] == protocol::TCP
+            && flags & (tcp_flag::SYN | tcp_flag::ACK) != tcp_flag::SYN
+    }
+
     /// Reads a sampled frame again, as the kernel program did. `None` if it is no IP packet.
     pub fn read<T: Tables, F: Frame>(tables: &T, frame: &F, time_ns: u64, reason: Reason) -> Option<Self> {
         let Parsed::Packet(packet) = parse::parse(frame) else { return None };
