@@ -1,7 +1,7 @@
 //! Token buckets by virtual scheduling (GCRA, ITU-T I.371 annex A): a bucket is the time at which it is full again.
 
 use crate::{
-    branchless::min,
+    branchless::{at_most, min},
     wire::{BucketSpec, Word},
 };
 
@@ -16,8 +16,8 @@ pub fn unit_time(now_ns: u64) -> u32 {
 
 /// What taking a token would do to a bucket.
 pub struct Draw {
-    /// There is none.
-    pub over: bool,
+    /// 1 if there is none, else 0.
+    pub over: u32,
     /// The bucket's time without the token. Not always what was stored: see [`Draw::of`].
     pub before: u32,
     /// The bucket's time with the token taken.
@@ -41,7 +41,7 @@ impl Draw {
         let ahead = min(ahead, spec.tolerance.wrapping_add(cost));
         let before = now.wrapping_add(ahead);
         // Without a limit both of the bucket's numbers are 0, and so is `ahead`.
-        Self { over: ahead > spec.tolerance, before, after: before.wrapping_add(cost) }
+        Self { over: 1 ^ at_most(ahead, spec.tolerance), before, after: before.wrapping_add(cost) }
     }
 }
 
@@ -52,7 +52,7 @@ pub fn take(bucket: &Word, spec: BucketSpec, cost: u32, now_ns: u64) -> bool {
     for _ in 0..ATTEMPTS {
         let old = bucket.load();
         let draw = Draw::costing(old as u32, spec, now, cost);
-        if draw.over {
+        if draw.over != 0 {
             // A time that the limit of now cannot have caused is mended, or it would hold for minutes.
             if draw.before != old as u32 {
                 bucket.replace(old, u64::from(draw.before));
@@ -64,6 +64,39 @@ pub fn take(bucket: &Word, spec: BucketSpec, cost: u32, now_ns: u64) -> bool {
         }
     }
     // Others were quicker, time and again: there was a token for each of them.
+    true
+}
+
+/// Time in units of the buckets, all of it.
+#[inline(always)]
+pub fn long_time(now_ns: u64) -> u64 {
+    now_ns >> BucketSpec::UNIT_SHIFT
+}
+
+/// As [`take`], from a bucket that keeps all bits of its time and may lie untouched for any length of it.
+#[inline(always)]
+pub fn take_long(bucket: &Word, spec: BucketSpec, cost: u32, now_ns: u64) -> bool {
+    let now = long_time(now_ns);
+    let most = spec.tolerance.wrapping_add(cost);
+    for _ in 0..ATTEMPTS {
+        let old = bucket.load();
+        let past = old.wrapping_sub(now) >> 63;
+        let ahead = old.wrapping_sub(now).wrapping_mul(1 ^ past);
+        // As in `Draw`: what the limit of now cannot have caused is cut short.
+        let too_far = 0_u32.wrapping_sub(at_most(1, (ahead >> 32) as u32));
+        let ahead = min(ahead as u32 | too_far, most);
+        if ahead > spec.tolerance {
+            let mended = now + u64::from(ahead);
+            if mended < old {
+                bucket.replace(old, mended);
+            }
+            return false;
+        }
+        if bucket.replace(old, now + u64::from(ahead) + u64::from(cost)) {
+            return true;
+        }
+    }
+    // As in `take`.
     true
 }
 
@@ -118,6 +151,37 @@ mod tests {
         assert!((50..=55).contains(&passed.count()), "the burst, and no more of ten seconds of flood");
         assert!(!take_or_shut(&bucket, spec, now + SECOND / 2));
         assert!(take_or_shut(&bucket, spec, now + 2 * SECOND));
+    }
+
+    #[test]
+    fn a_bucket_that_lay_untouched_is_full() {
+        let spec = BucketSpec::new(100, 200).expect("valid");
+        // Buckets of 32 bits take some of these for the future.
+        for minutes in 1..20 {
+            let bucket = Word::default();
+            let mut now = 1_000 * SECOND;
+            assert!((0..200).all(|_| take_long(&bucket, spec, spec.increment, now)));
+            assert!(!take_long(&bucket, spec, spec.increment, now));
+            now += minutes * 60 * SECOND;
+            assert!(
+                (0..200).all(|_| take_long(&bucket, spec, spec.increment, now)),
+                "after {minutes} minutes"
+            );
+        }
+    }
+
+    #[test]
+    fn a_stricter_limit_leaves_no_stale_bucket() {
+        let now = 1_000 * SECOND;
+        let (slow, fast) =
+            (BucketSpec::new(1, 60).expect("valid"), BucketSpec::new(1_000, 100).expect("valid"));
+        let bucket = Word::default();
+        while take_long(&bucket, slow, slow.increment, now) {}
+        assert!(!take_long(&bucket, fast, fast.increment, now), "what was used up stays so");
+        assert!(
+            take_long(&bucket, fast, fast.increment, now + SECOND / 500),
+            "for as long as the new limit says"
+        );
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub fn take<T: Tables>(
         spec.increment
     };
     let set = match terms.per {
-        Per::Service => return Some(bucket::take(&rule.full_at, spec, cost, now_ns)),
+        Per::Service => return Some(bucket::take_long(&rule.full_at, spec, cost, now_ns)),
         Per::Source => source::set_of(tables, settings, key.under(number))?,
         Per::Prefix => {
             let key = prefix(settings, packet.source, &terms).under(number);

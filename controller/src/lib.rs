@@ -20,6 +20,7 @@ pub mod host;
 pub mod kernel;
 pub mod lists;
 pub mod options;
+pub mod policy;
 pub mod replay;
 pub mod server;
 pub mod signature;

@@ -96,25 +96,27 @@ pub fn desk() -> Option<&'static mut Desk> {
     Some(unsafe { &mut *desk })
 }
 
-/// For what asks about no packet.
-const NO_PACKET: Maps = Maps(core::ptr::null_mut());
-
 /// Global, so that the verifier looks at it once, without what its callers know.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn find_v6(base: u32, high: u64, low: u64, count: u64) -> u64 {
-    prefix::find_v6(&NO_PACKET, base, high, low, count)
+    prefix::find_v6(&Maps::WITHOUT_CONTEXT, base, high, low, count)
 }
 
 /// Global for the same reason.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn step_v6(reference: u64, key: u64, high: u64, low: u64) -> u64 {
-    prefix::step_v6(&NO_PACKET, reference, key, high, low)
+    prefix::step_v6(&Maps::WITHOUT_CONTEXT, reference, key, high, low)
 }
 
 /// All of the above, and the packet's context to ask about sockets with.
 pub struct Maps(pub *mut xdp_md);
+
+impl Maps {
+    /// For whoever does not ask about sockets.
+    pub const WITHOUT_CONTEXT: Self = Self(core::ptr::null_mut());
+}
 
 impl Tables for Maps {
     #[inline(always)]

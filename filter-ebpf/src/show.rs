@@ -1,6 +1,9 @@
 //! Shows sampled packets to the controller.
 
-use aya_ebpf::{helpers::generated::bpf_xdp_load_bytes, programs::XdpContext};
+use aya_ebpf::{
+    helpers::generated::bpf_xdp_load_bytes,
+    programs::XdpContext,
+};
 use floodwall_common::{
     decide::Desk,
     frame::Frame,
@@ -12,13 +15,12 @@ use crate::{frame::XdpFrame, maps::SAMPLES};
 /// Copies the start of the frame into the ring buffer, if there is room.
 #[inline(always)]
 pub fn show(ctx: &XdpContext, frame: &XdpFrame, desk: &Desk) {
-    let length = frame.length();
-    // At least one and at most all that there is room for: said so that neither the verifier misses it nor the compiler
-    // takes it for said twice.
-    const LAST: u32 = SAMPLE_BYTES as u32 - 1;
-    let captured = if length > LAST { LAST } else { length.wrapping_sub(1) & LAST } + 1;
     let Some(mut entry) = SAMPLES.reserve::<SampleEvent>(0) else { return };
     let sample = entry.as_mut_ptr();
+    let length = frame.length();
+    // The verifier wants to see that it is at least one byte, and at most what there is room for.
+    let least = length.min(SAMPLE_BYTES as u32).wrapping_sub(1);
+    let captured = (least & (SAMPLE_BYTES as u32 - 1)) + 1;
     // SAFETY: the entry is ours, and as large as a sample; every field is written before it is submitted, and of the
     // bytes those that are told to be there.
     let copied = unsafe {

@@ -13,13 +13,13 @@ use floodwall_common::{
 use crate::{
     frame::XdpFrame,
     maps::{Maps, desk},
+    record::record,
+    show::show,
 };
 
 /// The stages, called for the packet of a context.
 pub struct Calls(pub *mut xdp_md);
 
-/// For stages that do not ask about sockets.
-const NO_CONTEXT: Maps = Maps(core::ptr::null_mut());
 const DECIDED: u32 = 1;
 const FAULT: u32 = 2;
 
@@ -39,7 +39,7 @@ fn heard(code: u32) -> Option<bool> {
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn judge_listed() -> u32 {
-    told((|| decide::listed(&NO_CONTEXT, NO_CONTEXT.settings()?, desk()?))())
+    told((|| decide::listed(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?))())
 }
 
 #[inline(never)]
@@ -62,7 +62,7 @@ pub extern "C" fn read_features(ctx: *mut xdp_md) -> u32 {
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn judge_signed() -> u32 {
-    told((|| decide::signed(&NO_CONTEXT, NO_CONTEXT.settings()?, desk()?))())
+    told((|| decide::signed(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?))())
 }
 
 #[inline(never)]
@@ -75,13 +75,27 @@ pub extern "C" fn judge_sender(ctx: *mut xdp_md) -> u32 {
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn judge_ruled(number: u32) -> u32 {
-    told((|| decide::ruled(&NO_CONTEXT, NO_CONTEXT.settings()?, desk()?, number))())
+    told((|| decide::ruled(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?, number))())
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn tally(length: u32) -> u32 {
-    told((|| decide::tally(&NO_CONTEXT, NO_CONTEXT.settings()?, desk()?, length))())
+    told((|| decide::tally(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?, length))())
+}
+
+/// What is told to the controller: drops and faults within their budget, and samples.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn tell(ctx: *mut xdp_md) -> u32 {
+    let Some(desk) = desk() else { return FAULT };
+    let ctx = XdpContext::new(ctx);
+    let frame = XdpFrame::new(&ctx);
+    record(&ctx, &frame, desk);
+    if desk.sampled && !desk.clock_was_told {
+        show(&ctx, &frame, desk);
+    }
+    0
 }
 
 impl Stages for Calls {

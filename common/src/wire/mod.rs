@@ -18,7 +18,7 @@ pub use counter::{Counter, ServiceCounter};
 pub use event::{DropEvent, EventMeter, SAMPLE_BYTES, SampleEvent};
 pub use policy::{
     Destination, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES, PORT_WORDS, Per, Port,
-    RULES_PER_SERVICE, Rule, Service, Terms, Then,
+    RULES_PER_SERVICE, Rule, Service, Terms, Then, service_flag,
 };
 pub use prefix::{
     BITMAP_WORDS, DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, Leaf, Line, MAX_SEARCHED_RUNS, OCTET_RANKS,

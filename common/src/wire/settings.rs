@@ -15,6 +15,8 @@ pub struct BucketSpec {
 }
 
 impl BucketSpec {
+    /// Takes nothing, and leaves a bucket as far ahead as it is.
+    pub const UNTOUCHED: Self = Self { increment: 0, tolerance: u32::MAX >> 1 };
     /// Nanoseconds in a unit of bucket time, as a shift.
     pub const UNIT_SHIFT: u32 = 6;
     /// Units in a second.

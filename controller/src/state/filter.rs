@@ -16,9 +16,10 @@ use super::{
     lifelines::address_of,
     records::Records,
     refusal::Refusal,
+    regime::Regime,
 };
 use crate::{
-    api::{Limits, ListName},
+    api::ListName,
     config::Config,
     store::Store,
     tables::{
@@ -38,7 +39,7 @@ pub struct Filter {
     pub(super) table: FairMutex<PrefixTable>,
     pub(super) tables: Arc<SharedTables>,
     pub(super) capacity: Capacity,
-    pub(super) default_limits: Limits,
+    pub(super) regime: Mutex<Regime>,
     pub(super) started: Instant,
 }
 
@@ -58,13 +59,14 @@ impl Filter {
     ) -> anyhow::Result<Self> {
         let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes)
             .context("taking up the prefix table")?;
+        let regime = Regime::new(config.policy.clone(), records.limits());
         let filter = Self {
             bulk: Mutex::new(()),
             books: Mutex::new(Books { store, records }),
             table: FairMutex::new(table),
             tables,
             capacity: config.capacity.clone(),
-            default_limits: config.limits,
+            regime: Mutex::new(regime),
             started: Instant::now(),
         };
         filter.configure(config)?;
@@ -88,7 +90,7 @@ impl Filter {
         };
         settings.event_interval.store(interval);
         settings.clock.store(0);
-        self.enforce_limits(self.limits())?;
+        self.regime.lock().enforce(&self.tables)?;
         Ok(())
     }
 
