@@ -3,8 +3,8 @@
 mod expiry;
 mod feed;
 mod protect;
-mod socket;
 mod watch;
+mod socket;
 
 use std::sync::Arc;
 

@@ -23,8 +23,8 @@ use super::{
     link::{self, Attachment},
     log::LogReader,
     pins::Pins,
-    preflight::preflight,
     samples::SampleReader,
+    preflight::preflight,
     test_run::{self, Judged},
 };
 use crate::{
