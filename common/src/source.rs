@@ -227,40 +227,30 @@ pub fn make_known(way: &Way) {
 
 /// Takes a token from the packet bucket and, for a SYN, one from the SYN bucket: both or none.
 #[inline(always)]
-pub fn meter(
-    way: &Way,
-    packet_bucket: BucketSpec,
-    syn_bucket: BucketSpec,
-    syn: bool,
-    now_ns: u64,
-) -> Standing {
+pub fn meter(way: &Way, packet_bucket: BucketSpec, syn_bucket: BucketSpec, syn: bool, now_ns: u64) -> Standing {
     let now = unit_time(now_ns);
-    let mut standing = Standing::Within;
+    let syn = u32::from(syn);
+    let mut over = [0; 2];
     for _ in 0..CHARGE_ATTEMPTS {
         let old = way.buckets.load();
-        let packets = Draw::of(old as u32, packet_bucket, now);
-        let mut syns = Draw::of((old >> 32) as u32, syn_bucket, now);
-        if !syn {
-            syns.over = false;
-            syns.after = (old >> 32) as u32;
-            syns.before = syns.after;
-        }
-        let (new_packets, new_syns) = if packets.over || syns.over {
-            (packets.before, syns.before)
-        } else {
-            (packets.after, syns.after)
-        };
-        let new = u64::from(new_packets) | u64::from(new_syns) << 32;
-        standing = match (packets.over, syns.over) {
-            (true, _) => Standing::OverPackets,
-            (false, true) => Standing::OverSyn,
-            (false, false) => Standing::Within,
-        };
+        let (old_packets, old_syns) = (old as u32, (old >> 32) as u32);
+        let packets = Draw::of(old_packets, packet_bucket, now);
+        let syns = Draw::of(old_syns, syn_bucket, now);
+        over = [packets.over, syns.over * syn];
+        let charged = 1 ^ (over[0] | over[1]);
+        let packets = packets.before.wrapping_add(packet_bucket.increment.wrapping_mul(charged));
+        let syns = syns.before.wrapping_add(syn_bucket.increment.wrapping_mul(charged));
+        let syns = old_syns.wrapping_add(syns.wrapping_sub(old_syns).wrapping_mul(syn));
+        let new = u64::from(packets) | u64::from(syns) << 32;
         if new == old || way.buckets.replace(old, new) {
             break;
         }
     }
-    standing
+    match over {
+        [0, 0] => Standing::Within,
+        [0, _] => Standing::OverSyn,
+        _ => Standing::OverPackets,
+    }
 }
 
 /// The set of the source of a packet from `address`.

@@ -3,8 +3,8 @@
 mod expiry;
 mod feed;
 mod protect;
-mod watch;
 mod socket;
+mod watch;
 
 use std::sync::Arc;
 
@@ -48,7 +48,9 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let log = kernel.take_log()?;
     let samples = kernel.take_samples()?;
     let tables = kernel.tables();
-    let detector = Arc::new(Mutex::new(Detector::default()));
+    let mut detector = Detector::default();
+    watch::restore(&mut detector, &filter);
+    let detector = Arc::new(Mutex::new(detector));
     let all_detached = Arc::new(Notify::new());
     let protection =
         Arc::new(Protection::start(kernel, netlink, &options, config.mode, Arc::clone(&all_detached)).await?);
@@ -60,11 +62,12 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         tokio::spawn(expiry::run(Arc::clone(&filter))),
         tokio::spawn(expiry::reclaim(Arc::clone(&filter))),
         tokio::spawn(Arc::clone(&protection).watch()),
-        tokio::spawn(watch::run(samples, Arc::clone(&protection), tables, detector)),
+        tokio::spawn(watch::run(samples, Arc::clone(&protection), tables, Arc::clone(&detector))),
     ];
     let ended = Arc::new(Notify::new());
     let serving = {
-        let context = Context::new(Arc::clone(&filter), protection.clone(), sender);
+        let context =
+            Context::new(Arc::clone(&filter), protection.clone(), Arc::clone(&detector), sender);
         let ended = Arc::clone(&ended);
         tokio::spawn(
             async move { server::serve(listener, context, async move { ended.notified().await }).await },

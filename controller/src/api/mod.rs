@@ -17,12 +17,17 @@
 //! | `GET /v1/limit` | | [`Limits`] |
 //! | `PUT /v1/limit` | [`LimitChange`] | [`Limits`] |
 //! | `GET /v1/source?address=ADDR` | | [`SourceReport`] |
+//! | `GET /v1/signature` | | [`SignatureList`] |
+//! | `POST /v1/signature/add` | [`SignatureRequest`] | [`SignatureReport`] |
+//! | `POST /v1/signature/pin` | [`SignatureNumber`] | [`SignatureReport`] |
+//! | `POST /v1/signature/drop` | [`SignatureNumber`] | [`SignatureReport`] |
 //! | `GET /v1/events` | | lines of [`Event`], until either side hangs up |
 //! | `POST /v1/detach` | [`DetachRequest`] | [`DetachResponse`] |
 
 mod events;
 mod limits;
 mod prefixes;
+mod signatures;
 mod status;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +38,7 @@ pub use prefixes::{
     AddRequest, AddResponse, Covering, Entry, FlushRequest, ImportLine, ImportProblem, ImportReport,
     ListName, ListPage, RemoveRequest, RemoveResponse, TestResponse,
 };
+pub use signatures::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest};
 pub use status::{
     DetachRequest, DetachResponse, InterfaceStatus, ListStatus, MemoryUse, ReasonCount, Status,
 };

@@ -16,6 +16,7 @@ mod prefixes;
 mod replay;
 mod run;
 mod session;
+mod signature;
 mod source;
 mod status;
 mod style;
@@ -78,6 +79,9 @@ enum Ask {
     /// The allowlist: sources that always pass, whatever else is said of them.
     #[command(subcommand)]
     Allow(prefixes::Allow),
+    /// Signatures: what tells an attack's packets from others.
+    #[command(subcommand)]
+    Signature(signature::Signature),
     /// Limits that hold for every source.
     #[command(subcommand)]
     Limit(limit::Limit),
@@ -169,6 +173,7 @@ impl Ask {
             Self::Status(verb) => verb.apply(session).await,
             Self::Block(verb) => verb.apply(session).await,
             Self::Allow(verb) => verb.apply(session).await,
+            Self::Signature(verb) => verb.apply(session).await,
             Self::Limit(verb) => verb.apply(session).await,
             Self::Source(verb) => verb.apply(session).await,
             Self::Events(verb) => verb.apply(session).await,

@@ -178,6 +178,10 @@ impl Dataplane for Protection {
             .collect())
     }
 
+    fn signature_counters(&self) -> anyhow::Result<Vec<(u64, u64)>> {
+        self.kernel.signature_counters()
+    }
+
     fn detach(&self, interface: &str) -> anyhow::Result<Vec<String>> {
         let mut attachments = self.attachments.lock();
         let left = self.kernel.detach(interface)?;

@@ -1,11 +1,11 @@
-//! Counters by reason, summed over CPUs.
+//! Counters, summed over CPUs.
 
 use anyhow::Context as _;
 use aya::{
     Pod,
     maps::{MapData, PerCpuArray},
 };
-use floodwall_common::wire::Reason;
+use floodwall_common::wire::{Reason, signature::MAX_SIGNATURES};
 
 /// What left with one reason since the maps were made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,24 +29,41 @@ struct Sample {
 // SAFETY: two integers without padding; every bit pattern is valid.
 unsafe impl Pod for Sample {}
 
-/// The counter map.
-pub(super) struct Counters(PerCpuArray<MapData, Sample>);
+/// Counter maps.
+pub(super) struct Counters {
+    reasons: PerCpuArray<MapData, Sample>,
+    signatures: PerCpuArray<MapData, Sample>,
+}
 
 impl Counters {
-    pub(super) fn new(map: aya::maps::Map) -> anyhow::Result<Self> {
-        Ok(Self(PerCpuArray::try_from(map).context("opening the counters")?))
+    pub(super) fn new(reasons: aya::maps::Map, signatures: aya::maps::Map) -> anyhow::Result<Self> {
+        Ok(Self {
+            reasons: PerCpuArray::try_from(reasons).context("opening the counters")?,
+            signatures: PerCpuArray::try_from(signatures).context("opening the counters of signatures")?,
+        })
     }
 
+    /// By reason.
     pub(super) fn read(&self) -> anyhow::Result<Vec<ReasonTotals>> {
         Reason::ALL
             .into_iter()
             .map(|reason| {
-                let values = self.0.get(&(reason as u32), 0).context("reading the counters")?;
-                let (packets, bytes) = values.iter().fold((0, 0), |(packets, bytes), sample| {
-                    (sample.packets.wrapping_add(packets), sample.bytes.wrapping_add(bytes))
-                });
+                let (packets, bytes) = sum(&self.reasons, reason as u32)?;
                 Ok(ReasonTotals { reason, packets, bytes })
             })
             .collect()
     }
+
+    /// Packets and bytes by signature.
+    pub(super) fn read_signatures(&self) -> anyhow::Result<Vec<(u64, u64)>> {
+        (0..MAX_SIGNATURES).map(|number| sum(&self.signatures, number)).collect()
+    }
+}
+
+/// Packets and bytes over all CPUs.
+fn sum(map: &PerCpuArray<MapData, Sample>, index: u32) -> anyhow::Result<(u64, u64)> {
+    let values = map.get(&index, 0).context("reading the counters")?;
+    Ok(values.iter().fold((0, 0), |(packets, bytes), sample| {
+        (sample.packets.wrapping_add(packets), sample.bytes.wrapping_add(bytes))
+    }))
 }

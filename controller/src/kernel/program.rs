@@ -106,7 +106,10 @@ impl Kernel {
             "the kernel's verifier refuses the program; please report this with your kernel version",
         )?;
         let tables = Arc::new(map_tables(&mut ebpf, &capacity)?);
-        let counters = Counters::new(take_map(&mut ebpf, "REASON_COUNTS")?)?;
+        let counters = Counters::new(
+            take_map(&mut ebpf, "REASON_COUNTS")?,
+            take_map(&mut ebpf, "SIGNATURE_COUNTS")?,
+        )?;
         let kernel = Self { ebpf, tables, counters, pins, capacity, _lock: lock };
         Ok(kernel)
     }
@@ -124,6 +127,11 @@ impl Kernel {
     /// Counters by reason.
     pub fn counters(&self) -> anyhow::Result<Vec<ReasonTotals>> {
         self.counters.read()
+    }
+
+    /// Packets and bytes that matched signatures, by number.
+    pub fn signature_counters(&self) -> anyhow::Result<Vec<(u64, u64)>> {
+        self.counters.read_signatures()
     }
 
     /// The events; can be asked for once.

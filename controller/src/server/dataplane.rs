@@ -16,6 +16,9 @@ pub trait Dataplane: Send + Sync {
     /// Packets and bytes by reason.
     fn counters(&self) -> anyhow::Result<Vec<ReasonCount>>;
 
+    /// Packets and bytes that matched signatures, by number.
+    fn signature_counters(&self) -> anyhow::Result<Vec<(u64, u64)>>;
+
     /// Takes the filter off an interface; says which are left. After the last one the daemon ends.
     fn detach(&self, interface: &str) -> anyhow::Result<Vec<String>>;
 

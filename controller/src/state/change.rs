@@ -88,6 +88,18 @@ pub enum Change {
         /// The list.
         list: ListName,
     },
+    /// A signature is wanted as it is; replaces what was wanted of the same.
+    Signature {
+        /// The signature, as text.
+        text: String,
+        /// It drops; else it only counts.
+        enforced: bool,
+    },
+    /// A signature is not wanted any more.
+    ForgetSignature {
+        /// The signature, as text.
+        text: String,
+    },
     /// The limits per source.
     Limit {
         /// All of them.

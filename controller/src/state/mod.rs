@@ -14,6 +14,7 @@ mod limits;
 mod records;
 mod refusal;
 mod report;
+mod signatures;
 #[cfg(test)]
 mod tests;
 

@@ -62,6 +62,7 @@ pub struct Records {
     /// Prefixes that were taken off the blocklist although these imports hold them.
     withheld: BTreeMap<Prefix, Owners>,
     limits: Option<Limits>,
+    signatures: BTreeMap<String, bool>,
 }
 
 impl Records {
@@ -92,6 +93,12 @@ impl Records {
             }
             Change::Forget { origin } => self.forget(*origin),
             Change::Flush { list } => self.flush(*list),
+            Change::Signature { text, enforced } => {
+                self.signatures.insert(text.clone(), *enforced);
+            }
+            Change::ForgetSignature { text } => {
+                self.signatures.remove(text);
+            }
             Change::Limit { limits } => self.limits = Some(*limits),
         }
     }
@@ -119,7 +126,9 @@ impl Records {
             expires: record.expires,
             note: record.note.clone(),
         });
-        limits.into_iter().chain(imports).chain(withheld).chain(notes)
+        let signatures = self.signatures();
+        let signatures = signatures.map(|(text, enforced)| Change::Signature { text: text.to_owned(), enforced });
+        limits.into_iter().chain(imports).chain(withheld).chain(notes).chain(signatures)
     }
 
     /// What was said of a prefix that was added by hand.
@@ -155,6 +164,11 @@ impl Records {
     /// A bit for a new import, if there is one left.
     pub fn free_origin(&self) -> Option<Origin> {
         (0..Origin::MAX_IMPORTS).filter_map(Origin::import).find(|origin| !self.imports.contains_key(origin))
+    }
+
+    /// Signatures that are wanted as they are, and whether they drop.
+    pub fn signatures(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.signatures.iter().map(|(text, enforced)| (text.as_str(), *enforced))
     }
 
     /// The limits that were set, if any were.
