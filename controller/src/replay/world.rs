@@ -7,7 +7,7 @@ use parking_lot::FairMutex;
 
 use crate::{
     config::Config,
-    state::bucket,
+    state::{DEFAULT_LIMITS, bucket},
     tables::{
         Prefix, SharedTables,
         prefixes::{self, Changes, List, PrefixTable, TableError},
@@ -85,7 +85,11 @@ impl World {
         }
         settings.knowledge.store(known);
         settings.suspect_bucket.store(BucketSpec::new(50, 50).unwrap_or_default().pack());
-        settings.syn_bucket.store(BucketSpec::new(100, 200).unwrap_or_default().pack());
+        // Who has set a limit of his own gets that.
+        if bucket("syn", DEFAULT_LIMITS.syn).is_ok_and(|default| default.pack() == settings.syn_bucket.load())
+        {
+            settings.syn_bucket.store(BucketSpec::new(100, 200).unwrap_or_default().pack());
+        }
         settings.syn_ban.store(60_000_000_000);
         settings.sample_interval.store(250_000);
         self.tables.services[0].sample_every.store(1);
