@@ -66,8 +66,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     ];
     let ended = Arc::new(Notify::new());
     let serving = {
-        let context =
-            Context::new(Arc::clone(&filter), protection.clone(), Arc::clone(&detector), sender);
+        let context = Context::new(Arc::clone(&filter), protection.clone(), Arc::clone(&detector), sender);
         let ended = Arc::clone(&ended);
         tokio::spawn(
             async move { server::serve(listener, context, async move { ended.notified().await }).await },

@@ -106,10 +106,8 @@ impl Kernel {
             "the kernel's verifier refuses the program; please report this with your kernel version",
         )?;
         let tables = Arc::new(map_tables(&mut ebpf, &capacity)?);
-        let counters = Counters::new(
-            take_map(&mut ebpf, "REASON_COUNTS")?,
-            take_map(&mut ebpf, "SIGNATURE_COUNTS")?,
-        )?;
+        let counters =
+            Counters::new(take_map(&mut ebpf, "REASON_COUNTS")?, take_map(&mut ebpf, "SIGNATURE_COUNTS")?)?;
         let kernel = Self { ebpf, tables, counters, pins, capacity, _lock: lock };
         Ok(kernel)
     }

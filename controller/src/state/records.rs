@@ -127,7 +127,8 @@ impl Records {
             note: record.note.clone(),
         });
         let signatures = self.signatures();
-        let signatures = signatures.map(|(text, enforced)| Change::Signature { text: text.to_owned(), enforced });
+        let signatures =
+            signatures.map(|(text, enforced)| Change::Signature { text: text.to_owned(), enforced });
         limits.into_iter().chain(imports).chain(withheld).chain(notes).chain(signatures)
     }
 
