@@ -11,7 +11,6 @@ mod candidate;
 mod chart;
 mod control;
 mod floodwall;
-mod experiment;
 mod frames;
 mod groups;
 mod measure;
@@ -59,7 +58,6 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> anyhow::Result<()> {
-    if std::env::var_os("FW_EXP").is_some() { return experiment::run(); }
     ensure!(nix::unistd::geteuid().is_root(), "loading programs into the kernel takes root");
     let report = session::run(options.quick, options.rounds.map(usize::from))?;
     if let Some(path) = &options.svg {

@@ -50,6 +50,37 @@ pub(crate) fn ones(bits: u64) -> u32 {
     bits.count_ones()
 }
 
+/// Several unsigned numbers in one word, side by side, each in a lane of `BITS` bits.
+#[derive(Clone, Copy)]
+pub(crate) struct Lanes<const BITS: u32>;
+
+impl<const BITS: u32> Lanes<BITS> {
+    /// The lowest bit of each lane.
+    const LOWEST: u64 = u64::MAX / ((1 << BITS) - 1);
+    /// The highest bit of each lane.
+    const HIGHEST: u64 = Self::LOWEST << (BITS - 1);
+
+    /// The same number in every lane.
+    #[inline(always)]
+    pub(crate) fn all(number: u32) -> u64 {
+        u64::from(number).wrapping_mul(Self::LOWEST)
+    }
+
+    /// 1 in each lane whose number in `a` is at most that in `b`, else 0 (Warren, "Hacker's Delight", section 2-18).
+    #[inline(always)]
+    pub(crate) fn at_most(a: u64, b: u64) -> u64 {
+        // Of the numbers without their highest bits: the bit that is put before each of `b` outlasts the subtraction.
+        let low = (b | Self::HIGHEST).wrapping_sub(a & !Self::HIGHEST);
+        ((low | b & !a) & (b | !a) & Self::HIGHEST) >> (BITS - 1)
+    }
+
+    /// The sum of all lanes, which must fit one.
+    #[inline(always)]
+    pub(crate) fn sum(lanes: u64) -> u32 {
+        (lanes.wrapping_mul(Self::LOWEST) >> (u64::BITS - BITS)) as u32
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +92,26 @@ mod tests {
             for b in edges {
                 assert_eq!(at_most(a, b), u32::from(a <= b), "{a} {b}");
                 assert_eq!(min(a, b), a.min(b), "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn lanes_are_compared_each_for_itself() {
+        let numbers = [0u32, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff];
+        for a in numbers {
+            for b in numbers {
+                let expected = u64::from(a <= b);
+                // A neighbour's carry or borrow would show.
+                let beside = Lanes::<16>::at_most(u64::from(a) << 16 | 0xffff, u64::from(b) << 16);
+                assert_eq!(beside >> 16 & 1, expected, "{a} {b}");
+                assert_eq!(
+                    Lanes::<16>::sum(Lanes::<16>::at_most(Lanes::<16>::all(a), Lanes::<16>::all(b))),
+                    4 * u32::from(a <= b)
+                );
+                let [a, b] = [a & 0xff, b & 0xff];
+                let octets = Lanes::<8>::at_most(Lanes::<8>::all(a), Lanes::<8>::all(b));
+                assert_eq!(Lanes::<8>::sum(octets), 8 * u32::from(a <= b), "{a} {b}");
             }
         }
     }

@@ -9,12 +9,12 @@
 //! Varghese, "Fast address lookups using controlled prefix expansion", TOCS 1999).
 
 use crate::{
-    branchless::{at_most, min, ones},
+    branchless::{Lanes, at_most, min, ones},
     tables::Tables,
     wire::{
-        DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, Leaf, Line, MAX_SEARCHED_RUNS, OCTET_RANKS,
-        SMALL_OCTET_RUNS, SMALL_RUNS, STRETCHES_PER_LINE, Settings, Shape, Slot, TILE_BITS, TILE_BLOCKS,
-        TailWord, Word, bitmap_base, root_base,
+        DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, Leaf, Line, MAX_SEARCHED_RUNS, OCTET_RANKS, SMALL_OCTET_RUNS,
+        SMALL_RUNS, STRETCHES_PER_LINE, Settings, Shape, Slot, TILE_BITS, TILE_BLOCKS, TailWord, Word,
+        bitmap_base, root_base,
     },
 };
 
@@ -81,7 +81,7 @@ pub fn find<T: Tables>(tables: &T, settings: &Settings, address: Address, count:
     let base = root_base(generation, family);
     match address.family {
         Family::V4 => find_v4(tables, base, (address.high >> 32) as u32, count),
-        Family::V6 => find_v6(tables, base, address, count),
+        Family::V6 => Outcome::unpack(tables.find_v6(base, address.high, address.low, u64::from(count))),
     }
 }
 
@@ -109,14 +109,9 @@ fn find_v4<T: Tables>(tables: &T, base: u32, address: u32, count: bool) -> Optio
     let Slot::Octet { line, runs } = Slot::unpack(word) else { return Some(decided(slot, word, count)) };
     let words = tables.prefix_line(line)?;
     let slot = if runs <= SMALL_OCTET_RUNS {
-        let key_at_most = |key: u32| at_most((words[0].load() >> (8 * key)) as u32 & 0xff, octet);
-        let run = key_at_most(1)
-            + key_at_most(2)
-            + key_at_most(3)
-            + key_at_most(4)
-            + key_at_most(5)
-            + key_at_most(6);
-        &words[(1 + min(run, runs - 1)) as usize % LINE_WORDS]
+        let upto = Lanes::<8>::sum(Lanes::<8>::at_most(words[0].load(), Lanes::<8>::all(octet)));
+        // Slots follow on the word of keys. No unused key but 0xff is found to be at most anything.
+        &words[min(upto, runs) as usize % LINE_WORDS]
     } else {
         let part = octet / u64::BITS;
         let before = (words[OCTET_RANKS].load() >> (16 * part)) as u32 & 0xffff;
@@ -136,25 +131,46 @@ fn decided(slot: &Word, word: u64, count: bool) -> Leaf {
     Leaf::unpack(word)
 }
 
-/// What decides for an IPv6 address in whose /24 there is something.
+/// How a search came out, as a number: what functions can return that the verifier looks at by themselves.
+struct Outcome;
+
+impl Outcome {
+    const NONE: u64 = u64::MAX;
+
+    #[inline(always)]
+    fn pack(leaf: Option<Leaf>) -> u64 {
+        leaf.map_or(Self::NONE, Leaf::pack)
+    }
+
+    #[inline(always)]
+    fn unpack(outcome: u64) -> Option<Leaf> {
+        (outcome != Self::NONE).then_some(Leaf::unpack(outcome))
+    }
+}
+
+/// What decides for an IPv6 address in whose /24 there is something; see [`Tables::find_v6`].
 #[inline(always)]
-fn find_v6<T: Tables>(tables: &T, base: u32, address: Address, count: bool) -> Option<Leaf> {
+pub fn find_v6<T: Tables>(tables: &T, base: u32, high: u64, low: u64, count: u64) -> u64 {
+    Outcome::pack(walk_v6(tables, base, Address::v6(high, low), count != 0))
+}
+
+#[inline(always)]
+fn walk_v6<T: Tables>(tables: &T, base: u32, address: Address, count: bool) -> Option<Leaf> {
     let root = tables.prefix_root(base + (address.high >> 48) as u32)?.load();
+    if root == 0 {
+        return Some(Leaf::Nothing);
+    }
     // The next 16 bits of the address are always the topmost of `high`.
     let (mut high, mut low) = (address.high, address.low);
     let mut reference = root;
     for _ in 0..=MAX_DEPTH {
-        let spot = match Slot::unpack(reference) {
-            Slot::Node { line, runs } => {
-                high = high << 16 | low >> 48;
-                low <<= 16;
-                run(tables, line, runs, (high >> 48) as u32)?
-            }
-            Slot::Tail { line } => Spot { line, word: tail(tables.prefix_line(line)?, address) },
-            // A root holds no leaf, a leaf that was found has ended the loop, and the rest is IPv4's.
-            _ => return Some(Leaf::Nothing),
-        };
-        let slot = &tables.prefix_line(spot.line)?[spot.word as usize % LINE_WORDS];
+        high = high << 16 | low >> 48;
+        low <<= 16;
+        let spot = tables.step_v6(reference, high >> 48, address.high, address.low);
+        if spot == NO_SPOT {
+            return None;
+        }
+        let slot = &tables.prefix_line((spot / LINE_WORDS as u64) as u32)?[spot as usize % LINE_WORDS];
         reference = slot.load();
         if let Slot::Leaf(_) = Slot::unpack(reference) {
             return Some(decided(slot, reference, count));
@@ -163,17 +179,33 @@ fn find_v6<T: Tables>(tables: &T, base: u32, address: Address, count: bool) -> O
     None
 }
 
+/// Stands for no word of the table.
+const NO_SPOT: u64 = u64::MAX;
+
+/// The number of the word where a search goes on that has come upon `reference`, out of all words of all lines; see
+/// [`Tables::step_v6`]. `key` is the next 16 bits of the address of which `high` and `low` are the halves.
+#[inline(always)]
+pub fn step_v6<T: Tables>(tables: &T, reference: u64, key: u64, high: u64, low: u64) -> u64 {
+    let spot = match Slot::unpack(reference) {
+        Slot::Node { line, runs } => run(tables, line, runs, key as u32),
+        Slot::Tail { line } => {
+            tables.prefix_line(line).map(|words| Spot { line, word: tail(words, Address::v6(high, low)) })
+        }
+        // A root holds no leaf, a leaf that was found has ended the search, and the rest is IPv4's.
+        _ => None,
+    };
+    spot.map_or(NO_SPOT, |spot| u64::from(spot.line) * LINE_WORDS as u64 + u64::from(spot.word))
+}
+
 /// The spot of the run of the node at `line` that `key` falls in.
 #[inline(always)]
 fn run<T: Tables>(tables: &T, line: u32, runs: u32, key: u32) -> Option<Spot> {
     if runs <= SMALL_RUNS {
         let keys = tables.prefix_line(line)?;
-        let run = key_at_most(keys, 1, key)
-            + key_at_most(keys, 2, key)
-            + key_at_most(keys, 3, key)
-            + key_at_most(keys, 4, key)
-            + key_at_most(keys, 5, key);
-        return Some(Spot { line, word: 2 + min(run, runs.wrapping_sub(1)) });
+        let key = Lanes::<16>::all(key);
+        let upto = Lanes::<16>::at_most(keys[0].load(), key) + Lanes::<16>::at_most(keys[1].load(), key);
+        // Slots follow on two words of keys.
+        return Some(Spot { line, word: 1 + min(Lanes::<16>::sum(upto), runs) });
     }
     if runs > MAX_SEARCHED_RUNS {
         return (runs == DIRECT_RUNS).then_some(spot(line, key));
@@ -202,20 +234,11 @@ fn spot(line: u32, index: u32) -> Spot {
 /// Index of the last key of a line that is at most `key`.
 #[inline(always)]
 fn last_at_most(line: &Line, key: u32) -> u32 {
-    let mut at = 0;
-    at += key_at_most(line, at + 16, key) << 4;
-    at += key_at_most(line, at + 8, key) << 3;
-    at += key_at_most(line, at + 4, key) << 2;
-    at += key_at_most(line, at + 2, key) << 1;
-    at += key_at_most(line, at + 1, key);
-    at
-}
-
-/// 1 if the line's key number `at` is at most `key`, else 0.
-#[inline(always)]
-fn key_at_most(line: &Line, at: u32, key: u32) -> u32 {
-    let found = (line[at as usize / 4 % LINE_WORDS].load() >> (at % 4 * 16)) as u32 & 0xffff;
-    at_most(found, key)
+    let key = Lanes::<16>::all(key);
+    let upto = |word: usize| Lanes::<16>::at_most(line[word].load(), key);
+    let upto = (upto(0) + upto(1)) + (upto(2) + upto(3)) + (upto(4) + upto(5)) + (upto(6) + upto(7));
+    // The first key is 0.
+    Lanes::<16>::sum(upto).wrapping_sub(1) % KEYS_PER_LINE
 }
 
 /// The word of a tail that `address` belongs to.

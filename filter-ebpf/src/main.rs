@@ -7,6 +7,8 @@
 )]
 
 #[cfg(target_arch = "bpf")]
+mod bans;
+#[cfg(target_arch = "bpf")]
 mod frame;
 #[cfg(target_arch = "bpf")]
 mod maps;
@@ -14,6 +16,8 @@ mod maps;
 mod record;
 #[cfg(target_arch = "bpf")]
 mod show;
+#[cfg(target_arch = "bpf")]
+mod sockets;
 #[cfg(target_arch = "bpf")]
 mod stages;
 
@@ -23,6 +27,7 @@ mod program {
     use floodwall_common::{decide::decide, wire::Verdict};
 
     use crate::{
+        bans,
         frame::XdpFrame,
         maps::{Maps, desk},
         record::record,
@@ -35,8 +40,9 @@ mod program {
     pub fn floodwall(ctx: XdpContext) -> u32 {
         let Some(desk) = desk() else { return xdp_action::XDP_PASS };
         let frame = XdpFrame::new(&ctx);
-        decide(&Maps, &frame, &Calls(ctx.ctx), desk);
+        decide(&Maps(ctx.ctx), &frame, &Calls(ctx.ctx), desk);
         record(&ctx, &frame, desk);
+        bans::tell(desk, &Maps(ctx.ctx));
         // In a test run, who runs it has the frame.
         if desk.sampled && !desk.clock_was_told {
             show(&ctx, &frame, desk);

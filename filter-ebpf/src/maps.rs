@@ -1,20 +1,24 @@
 //! The BPF maps as [`Tables`]. Sizes here are the least that loads; the controller sets the real ones.
 
 use aya_ebpf::{
-    bindings::BPF_F_MMAPABLE,
+    bindings::{BPF_F_MMAPABLE, xdp_md},
     helpers::generated::bpf_ktime_get_coarse_ns,
     macros::map,
     maps::{Array, PerCpuArray, RingBuf},
 };
 use floodwall_common::{
     decide::Desk,
+    parse::Packet,
+    prefix,
     tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES, Tables},
     wire::{
         BITMAP_WORDS, Counter, Destination, EventMeter, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES,
-        MAX_SERVICES, PORT_WORDS, ROOTS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet,
-        Word, signature,
+        MAX_SERVICES, PORT_WORDS, ROOTS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word,
+        signature,
     },
 };
+
+use crate::sockets;
 
 #[map]
 static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_MMAPABLE);
@@ -77,6 +81,12 @@ pub static SAMPLES: RingBuf = RingBuf::with_byte_size(1024 * 1024, 0);
 #[map]
 static DESK: PerCpuArray<Desk> = PerCpuArray::with_max_entries(1, 0);
 
+/// The controller's settings.
+#[inline(always)]
+pub fn settings() -> Option<&'static Settings> {
+    SETTINGS.get(0)
+}
+
 /// This CPU's desk.
 #[inline(always)]
 pub fn desk() -> Option<&'static mut Desk> {
@@ -86,13 +96,37 @@ pub fn desk() -> Option<&'static mut Desk> {
     Some(unsafe { &mut *desk })
 }
 
-/// All of the above.
-pub struct Maps;
+/// Global, so that the verifier looks at it once, without what its callers know.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn find_v6(base: u32, high: u64, low: u64, count: u64) -> u64 {
+    prefix::find_v6(&Maps::WITHOUT_CONTEXT, base, high, low, count)
+}
+
+/// Global for the same reason.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn step_v6(reference: u64, key: u64, high: u64, low: u64) -> u64 {
+    prefix::step_v6(&Maps::WITHOUT_CONTEXT, reference, key, high, low)
+}
+
+/// All of the above, and the packet's context to ask about sockets with.
+pub struct Maps(pub *mut xdp_md);
+
+impl Maps {
+    /// For whoever does not ask about sockets.
+    pub const WITHOUT_CONTEXT: Self = Self(core::ptr::null_mut());
+}
 
 impl Tables for Maps {
     #[inline(always)]
     fn settings(&self) -> Option<&Settings> {
-        SETTINGS.get(0)
+        settings()
+    }
+
+    #[inline(always)]
+    fn has_socket(&self, packet: &Packet) -> bool {
+        sockets::holds(self.0, packet)
     }
 
     #[inline(always)]
@@ -114,6 +148,16 @@ impl Tables for Maps {
     #[inline(always)]
     fn prefix_line(&self, index: u32) -> Option<&Line> {
         PREFIX_LINES.get(index)
+    }
+
+    #[inline(always)]
+    fn find_v6(&self, base: u32, high: u64, low: u64, count: u64) -> u64 {
+        find_v6(base, high, low, count)
+    }
+
+    #[inline(always)]
+    fn step_v6(&self, reference: u64, key: u64, high: u64, low: u64) -> u64 {
+        step_v6(reference, key, high, low)
     }
 
     #[inline(always)]

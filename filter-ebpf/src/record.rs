@@ -5,13 +5,12 @@ use aya_log_ebpf::error;
 use floodwall_common::{
     decide::Desk,
     frame::Frame,
-    tables::Tables,
     wire::{DropEvent, EventMeter, Reason, Verdict},
 };
 
 use crate::{
     frame::XdpFrame,
-    maps::{EVENT_METER, EVENTS, Maps},
+    maps::{EVENT_METER, EVENTS, settings},
 };
 
 /// Events that may be told at once after a quiet time.
@@ -24,7 +23,7 @@ pub fn record(ctx: &XdpContext, frame: &XdpFrame, desk: &Desk) {
         return;
     }
     let Some(meter) = EVENT_METER.get(0) else { return };
-    if !within_budget(meter) {
+    if !within_budget(meter, desk) {
         meter.untold.add_local(1);
         return;
     }
@@ -40,11 +39,15 @@ pub fn record(ctx: &XdpContext, frame: &XdpFrame, desk: &Desk) {
 
 /// Takes a token from this CPU's bucket of things told, however many packets there are.
 #[inline(always)]
-fn within_budget(meter: &EventMeter) -> bool {
-    let Some(settings) = Maps.settings() else { return false };
+fn within_budget(meter: &EventMeter, desk: &Desk) -> bool {
+    let Some(settings) = settings() else { return false };
     let interval = settings.event_interval.load();
-    // SAFETY: a helper without arguments.
-    let now = unsafe { bpf_ktime_get_coarse_ns() };
+    let now = if desk.clock_was_told {
+        // SAFETY: a helper without arguments.
+        unsafe { bpf_ktime_get_coarse_ns() }
+    } else {
+        desk.time_ns
+    };
     let full_at = meter.full_at.load();
     if interval == 0 || full_at > now + BURST * interval {
         return false;

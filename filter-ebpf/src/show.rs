@@ -18,8 +18,9 @@ pub fn show(ctx: &XdpContext, frame: &XdpFrame, desk: &Desk) {
     let Some(mut entry) = SAMPLES.reserve::<SampleEvent>(0) else { return };
     let sample = entry.as_mut_ptr();
     let length = frame.length();
-    // In one piece, or as many bytes as seven bits can say, which is what the verifier wants to see.
-    let captured = if length >= SAMPLE_BYTES as u32 { SAMPLE_BYTES as u32 } else { length & (SAMPLE_BYTES as u32 - 1) };
+    // The verifier wants to see that it is at least one byte, and at most what there is room for.
+    let least = length.min(SAMPLE_BYTES as u32).wrapping_sub(1);
+    let captured = (least & (SAMPLE_BYTES as u32 - 1)) + 1;
     // SAFETY: the entry is ours, and as large as a sample; every field is written before it is submitted, and of the
     // bytes those that are told to be there.
     let copied = unsafe {

@@ -37,13 +37,14 @@ fn heard(code: u32) -> Option<bool> {
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn judge_listed() -> u32 {
-    told((|| decide::listed(&Maps, Maps.settings()?, desk()?))())
+    told((|| decide::listed(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?))())
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn judge_suspect() -> u32 {
-    told((|| decide::suspect(&Maps, Maps.settings()?, desk()?))())
+pub extern "C" fn judge_suspect(ctx: *mut xdp_md) -> u32 {
+    let maps = Maps(ctx);
+    told((|| decide::suspect(&maps, maps.settings()?, desk()?))())
 }
 
 #[inline(never)]
@@ -59,25 +60,26 @@ pub extern "C" fn read_features(ctx: *mut xdp_md) -> u32 {
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn judge_signed() -> u32 {
-    told((|| decide::signed(&Maps, Maps.settings()?, desk()?))())
+    told((|| decide::signed(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?))())
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn judge_sender() -> u32 {
-    told((|| decide::sender(&Maps, Maps.settings()?, desk()?))())
+pub extern "C" fn judge_sender(ctx: *mut xdp_md) -> u32 {
+    let maps = Maps(ctx);
+    told((|| decide::sender(&maps, maps.settings()?, desk()?))())
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn judge_ruled(number: u32) -> u32 {
-    told((|| decide::ruled(&Maps, Maps.settings()?, desk()?, number))())
+    told((|| decide::ruled(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?, number))())
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn tally(length: u32) -> u32 {
-    told((|| decide::tally(&Maps, Maps.settings()?, desk()?, length))())
+    told((|| decide::tally(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?, length))())
 }
 
 impl Stages for Calls {
@@ -88,7 +90,7 @@ impl Stages for Calls {
 
     #[inline(always)]
     fn suspect(&self, _desk: &mut Desk) -> Option<bool> {
-        heard(judge_suspect())
+        heard(judge_suspect(self.0))
     }
 
     #[inline(always)]
@@ -103,7 +105,7 @@ impl Stages for Calls {
 
     #[inline(always)]
     fn sender(&self, _desk: &mut Desk) -> Option<bool> {
-        heard(judge_sender())
+        heard(judge_sender(self.0))
     }
 
     #[inline(always)]

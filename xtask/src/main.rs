@@ -6,6 +6,7 @@
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
 mod lint;
 mod score;
 mod setup;
@@ -46,6 +47,8 @@ enum Task {
     /// Measure what a packet costs, beside the physical floor and other filters
     #[command(disable_help_flag = true)]
     Bench(bench::Options),
+    /// Feed random input to both engines and to the reader of captures
+    Fuzz(fuzz::Options),
     /// Measure how well the filter tells attacks from customers, on labelled captures
     Score(score::Options),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Task::Run(options) => build::run_with(&options),
         Task::Demo(options) => demo::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Score(options) => score::run(&options),
     };
     report(outcome)

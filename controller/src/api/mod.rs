@@ -14,25 +14,45 @@
 //! | `GET /v1/{block,allow}/test?address=ADDR` | | [`TestResponse`] |
 //! | `POST /v1/block/import?name=N&skip_bad=B&replace=B&force=B&seconds=N` | the list, plain or gzip | lines of [`ImportLine`] |
 //! | `POST /v1/block/flush` | [`FlushRequest`] | [`RemoveResponse`] |
+//! | `GET /v1/rule` | | [`RuleList`] |
+//! | `PUT /v1/rule` | [`RuleChange`] | [`RuleList`] of the one |
+//! | `GET /v1/ban?after=PREFIX&limit=N` | | [`BanPage`] |
+//! | `POST /v1/ban/lift` | [`LiftRequest`] | [`BanCount`] |
+//! | `POST /v1/ban/keep` | [`KeepRequest`] | [`BanCount`] |
+//! | `GET /v1/bypass` | | [`BypassState`] |
+//! | `PUT /v1/bypass` | [`BypassRequest`] | [`BypassState`] |
+//! | `POST /v1/reload` | [`ReloadRequest`] | [`ReloadReport`] |
+//! | `GET /v1/health` | | [`HealthReport`] |
 //! | `GET /v1/limit` | | [`Limits`] |
 //! | `PUT /v1/limit` | [`LimitChange`] | [`Limits`] |
 //! | `GET /v1/source?address=ADDR` | | [`SourceReport`] |
+//! | `GET /v1/signature` | | [`SignatureList`] |
+//! | `POST /v1/signature/add` | [`SignatureRequest`] | [`SignatureReport`] |
+//! | `POST /v1/signature/pin` | [`SignatureNumber`] | [`SignatureReport`] |
+//! | `POST /v1/signature/drop` | [`SignatureNumber`] | [`SignatureReport`] |
 //! | `GET /v1/events` | | lines of [`Event`], until either side hangs up |
 //! | `POST /v1/detach` | [`DetachRequest`] | [`DetachResponse`] |
 
 mod events;
 mod limits;
 mod prefixes;
+mod rules;
+mod signatures;
 mod status;
 
 use serde::{Deserialize, Serialize};
 
 pub use events::Event;
 pub use limits::{Limit, LimitChange, Limits, SourceReport};
+pub use rules::{
+    BanCount, BanEntry, BanPage, BypassRequest, BypassState, HealthReport, KeepRequest, LiftRequest, ReloadReport,
+    ReloadRequest, RuleChange, RuleList, RuleReport, RuleState, SignalReport,
+};
 pub use prefixes::{
     AddRequest, AddResponse, Covering, Entry, FlushRequest, ImportLine, ImportProblem, ImportReport,
     ListName, ListPage, RemoveRequest, RemoveResponse, TestResponse,
 };
+pub use signatures::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest};
 pub use status::{
     DetachRequest, DetachResponse, InterfaceStatus, ListStatus, MemoryUse, ReasonCount, Status,
 };

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use floodwall_common::{
     frame::Captured,
+    tables::Tables as _,
     wire::{Reason, SampleEvent},
 };
 use parking_lot::Mutex;
@@ -13,8 +14,20 @@ use super::protect::Protection;
 use crate::{
     detect::{Counts, Detector, Sample, TICK},
     kernel::SampleReader,
+    state::Filter,
     tables::{SharedTables, memory::grace_period},
 };
+
+/// Brings the signatures into force that operators want.
+pub(super) fn restore(detector: &mut Detector, filter: &Filter) {
+    let tables = filter.tables();
+    for (signature, enforced) in filter.pinned_signatures() {
+        let now_ns = tables.clock();
+        if detector.pin(signature, enforced, now_ns, tables, &|| drop(grace_period())).is_none() {
+            error!("more signatures are pinned than there is room for");
+        }
+    }
+}
 
 /// Watches what comes, for ever.
 pub(super) async fn run(
@@ -54,7 +67,7 @@ fn look(samples: &mut SampleReader, protection: &Protection, tables: &SharedTabl
         Err(error) => return error!(error = format!("{error:#}"), "the counters could not be read"),
     };
     let counts = Counts::of(totals.into_iter().map(|total| (total.reason, total.packets)));
-    let now_ns = floodwall_common::tables::Tables::clock(tables);
+    let now_ns = tables.clock();
     // Packets may still be judged by the half that is written next.
     let grace = || drop(grace_period());
     for event in detector.tick(now_ns, counts, tables, &grace) {

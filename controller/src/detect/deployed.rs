@@ -12,6 +12,8 @@ use crate::signature::{Image, ImageError, Signature};
 pub struct Deployed {
     /// The signature.
     pub signature: Signature,
+    /// An operator wants it as it is: it is neither enforced, withdrawn nor retired by itself.
+    pub pinned: bool,
     /// It drops; else it only counts.
     pub enforced: bool,
     /// When it was deployed, ns.
@@ -55,7 +57,7 @@ impl fmt::Display for Turn {
 
 /// All of them, by their bit.
 #[derive(Debug)]
-pub struct Deployment {
+pub(super) struct Deployment {
     slots: Vec<Option<Deployed>>,
 }
 
@@ -67,16 +69,39 @@ impl Default for Deployment {
 
 impl Deployment {
     /// Signatures by number.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &Deployed)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Deployed)> {
         self.slots.iter().enumerate().filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
     }
 
-    /// Deploys a signature, for now to count only. Returns its number; `None` if there is no room for another.
-    pub fn add(&mut self, signature: Signature, now_ns: u64) -> Option<usize> {
+    /// Deploys a signature that was found, for now to count only. Returns its number; `None` if there is no room for
+    /// another.
+    pub(super) fn try_out(&mut self, signature: Signature, now_ns: u64) -> Option<usize> {
+        self.add(signature, false, false, now_ns)
+    }
+
+    /// Deploys a signature that an operator wants. Returns its number; `None` if there is no room for another.
+    pub(super) fn pin(&mut self, signature: Signature, enforced: bool, now_ns: u64) -> Option<usize> {
+        let there = self.slots.iter_mut().enumerate().find_map(|(number, slot)| {
+            slot.as_mut().filter(|deployed| deployed.signature == signature).map(|deployed| (number, deployed))
+        });
+        if let Some((number, deployed)) = there {
+            (deployed.pinned, deployed.enforced) = (true, enforced);
+            return Some(number);
+        }
+        self.add(signature, true, enforced, now_ns)
+    }
+
+    /// Takes a signature back; returns it.
+    pub(super) fn remove(&mut self, number: usize) -> Option<Deployed> {
+        self.slots.get_mut(number)?.take()
+    }
+
+    fn add(&mut self, signature: Signature, pinned: bool, enforced: bool, now_ns: u64) -> Option<usize> {
         let free = self.slots.iter().position(Option::is_none)?;
         self.slots[free] = Some(Deployed {
             signature,
-            enforced: false,
+            pinned,
+            enforced,
             since_ns: now_ns,
             hits: 0,
             known_hits: 0,
@@ -86,7 +111,7 @@ impl Deployment {
     }
 
     /// Notes which signatures a sample matches.
-    pub fn note(&mut self, sample: &Sample, source_is_known: bool) {
+    pub(super) fn note(&mut self, sample: &Sample, source_is_known: bool) {
         for deployed in self.slots.iter_mut().flatten() {
             if deployed.signature.matches(&sample.features) {
                 deployed.hits += 1;
@@ -96,21 +121,16 @@ impl Deployment {
         }
     }
 
-    /// Whether one that drops matches a sample.
-    pub fn drops(&self, sample: &Sample) -> bool {
-        self.iter().any(|(_, deployed)| deployed.enforced && deployed.signature.matches(&sample.features))
-    }
-
     /// Whether any matches a sample.
-    pub fn covers(&self, sample: &Sample) -> bool {
+    pub(super) fn covers(&self, sample: &Sample) -> bool {
         self.iter().any(|(_, deployed)| deployed.signature.matches(&sample.features))
     }
 
     /// Enforces what has stood its trial, and takes back what has not, or is not needed any more.
-    pub fn turn(&mut self, now_ns: u64) -> Vec<(usize, Signature, Turn)> {
+    pub(super) fn turn(&mut self, now_ns: u64) -> Vec<(usize, Signature, Turn)> {
         let mut turns = Vec::new();
         for (number, slot) in self.slots.iter_mut().enumerate() {
-            let Some(deployed) = slot else { continue };
+            let Some(deployed) = slot.as_mut().filter(|deployed| !deployed.pinned) else { continue };
             let harmful = deployed.known_hits > FEW_KNOWN
                 && deployed.known_hits as f64 > KNOWN_SHARE * deployed.hits as f64;
             let turn = if harmful {
@@ -136,7 +156,7 @@ impl Deployment {
     /// # Errors
     ///
     /// If their ranges are too many.
-    pub fn image(&self) -> Result<Image, ImageError> {
+    pub(super) fn image(&self) -> Result<Image, ImageError> {
         let listed: Vec<_> = self
             .slots
             .iter()
@@ -145,16 +165,19 @@ impl Deployment {
         Image::new(&listed)
     }
 
-    /// Takes the youngest back.
-    pub fn drop_youngest(&mut self) {
-        let youngest = self.iter().max_by_key(|(_, deployed)| deployed.since_ns).map(|(number, _)| number);
+    /// Takes the youngest back that nobody wants as it is, or else the youngest.
+    pub(super) fn drop_youngest(&mut self) {
+        let youngest = self
+            .iter()
+            .max_by_key(|(_, deployed)| (!deployed.pinned, deployed.since_ns))
+            .map(|(number, _)| number);
         if let Some(number) = youngest {
             self.slots[number] = None;
         }
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.slots.iter().all(Option::is_none)
     }
 }

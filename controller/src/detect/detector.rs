@@ -15,7 +15,7 @@ use tracing::warn;
 
 use super::{
     baseline::Baseline,
-    deployed::{Deployment, Turn},
+    deployed::{Deployed, Deployment, Turn},
     mine::{self, Terms},
     sample::Sample,
     usual::{Pulse, Usual},
@@ -262,6 +262,50 @@ impl Detector {
         events
     }
 
+    /// Signatures by number.
+    pub fn signatures(&self) -> impl Iterator<Item = (usize, &Deployed)> {
+        self.deployment.iter()
+    }
+
+    /// Whether there is an attack.
+    pub fn is_attacked(&self) -> bool {
+        self.attack.is_some()
+    }
+
+    /// How many samples of usual packets there are to hold others against.
+    pub fn baseline_len(&self) -> usize {
+        self.baseline.samples().len()
+    }
+
+    /// Deploys a signature that an operator wants, in force when this returns. Gives its number; `None` if there is no
+    /// room for another.
+    pub fn pin(
+        &mut self,
+        signature: Signature,
+        enforced: bool,
+        now_ns: u64,
+        tables: &SharedTables,
+        grace: &dyn Fn(),
+    ) -> Option<usize> {
+        let number = self.deployment.pin(signature, enforced, now_ns)?;
+        self.deploy(tables, grace);
+        Some(number)
+    }
+
+    /// Takes a signature back, out of force when this returns. It is not found again for a while.
+    pub fn remove(
+        &mut self,
+        number: usize,
+        now_ns: u64,
+        tables: &SharedTables,
+        grace: &dyn Fn(),
+    ) -> Option<Deployed> {
+        let removed = self.deployment.remove(number)?;
+        self.refused.push((removed.signature.clone(), now_ns + REFUSED));
+        self.deploy(tables, grace);
+        Some(removed)
+    }
+
     /// Begins and ends attacks.
     fn follow(&mut self, now_ns: u64, pulse: Pulse, tables: &SharedTables, events: &mut Vec<Event>) {
         match &mut self.attack {
@@ -312,7 +356,7 @@ impl Detector {
             return;
         }
         for finding in findings {
-            let Some(number) = self.deployment.add(finding.signature.clone(), now_ns) else { break };
+            let Some(number) = self.deployment.try_out(finding.signature.clone(), now_ns) else { break };
             self.changed = true;
             events.push(Event::Found {
                 number,

@@ -187,7 +187,10 @@ fn best_condition(
 ) -> Option<Condition> {
     let negatives = |condition: Option<&Condition>| {
         let count = |packets: &[&Features]| {
-            packets.iter().filter(|features| condition.is_none_or(|condition| condition.holds(features))).count()
+            packets
+                .iter()
+                .filter(|features| condition.is_none_or(|condition| condition.holds(features)))
+                .count()
         };
         let elsewhere = match condition {
             Some(condition) if condition.is_place() => spared.hit_elsewhere.len(),
@@ -224,7 +227,8 @@ fn candidates(positive: &[&Features], so_far: &Signature) -> Vec<Condition> {
         }
         let ranked = ranked(positive.iter().map(|features| u16::from(features.octets[field])));
         let common = ranked.iter().take_while(|(_, count)| *count >= least);
-        conditions.extend(common.map(|(value, _)| Condition::Octet(field, [*value as u8].into_iter().collect())));
+        conditions
+            .extend(common.map(|(value, _)| Condition::Octet(field, [*value as u8].into_iter().collect())));
         if let Some(values) = few_values(&ranked, positive.len()) {
             conditions.push(Condition::Octet(field, values.iter().map(|value| *value as u8).collect()));
         }
@@ -280,13 +284,8 @@ fn hull(values: impl Iterator<Item = u16>) -> (u16, u16) {
 /// Fields that a rule is closed over: those that a tool sets and keeps.
 const CLOSED_OCTETS: [Octet; 6] =
     [Octet::Protocol, Octet::Service, Octet::Flags, Octet::Form, Octet::Oddity, Octet::TcpHeader];
-const CLOSED_SHORTS: [Short; 5] = [
-    Short::DestinationPort,
-    Short::Length,
-    Short::Window,
-    Short::Options,
-    Short::SegmentSize,
-];
+const CLOSED_SHORTS: [Short; 5] =
+    [Short::DestinationPort, Short::Length, Short::Window, Short::Options, Short::SegmentSize];
 /// Packets that have to be alike before that is believed to be no chance.
 const ENOUGH_TO_CLOSE: usize = 60;
 

@@ -12,5 +12,6 @@ mod mine;
 mod sample;
 mod usual;
 
+pub use deployed::{Deployed, Turn};
 pub use detector::{Counts, Detector, Event, TICK};
 pub use sample::Sample;

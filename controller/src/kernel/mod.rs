@@ -25,6 +25,6 @@ pub use events::EventReader;
 pub use link::{Attachment, detach_offline};
 pub use log::LogReader;
 pub use preflight::{Missing, preflight};
-pub use samples::SampleReader;
 pub use program::Kernel;
+pub use samples::SampleReader;
 pub use test_run::{Judged, LINEAR_PART, LONGEST_FRAME, SHORTEST_FRAME};

@@ -40,7 +40,15 @@ pub struct Judged {
 impl Judged {
     /// A verdict that no rule stands behind.
     pub fn by(reason: Reason) -> Self {
-        Self { verdict: reason.verdict(), reason, would: None, number: None, sampled: false, known: false, answers: false }
+        Self {
+            verdict: reason.verdict(),
+            reason,
+            would: None,
+            number: None,
+            sampled: false,
+            known: false,
+            answers: false,
+        }
     }
 
     /// From [`Desk::code`](floodwall_common::decide::Desk::code); `None` if that can't have made it.

@@ -1,6 +1,6 @@
 //! The loop: packet after packet, and in between what the daemon does.
 
-use floodwall_capture::{CaptureError, LinkType, Reader};
+use floodwall_capture::{CaptureError, LinkType, Packet, Reader};
 use floodwall_common::{
     frame::Captured,
     parse::{self, Parsed},
@@ -68,84 +68,126 @@ pub trait Observer {
 /// Packets between two tellings of how much was read.
 const TOLD_EVERY: u64 = 4_096;
 
-impl Replay<'_> {
+impl<'a> Replay<'a> {
     /// Runs a capture to its end. If it is damaged, what could be read counts, and the damage is returned.
     ///
     /// # Errors
     ///
     /// If an engine, the controller or the observer fails.
     pub fn run(
-        mut self,
+        self,
         capture: &mut Reader,
         observer: &mut dyn Observer,
     ) -> anyhow::Result<Option<CaptureError>> {
-        let mut scratch = Vec::new();
-        let mut clock = None;
-        let mut flows = self.flows;
-        loop {
-            let packet = match capture.read() {
-                Ok(Some(packet)) => packet,
-                Ok(None) => return Ok(None),
-                Err(damage) => return Ok(Some(damage)),
-            };
-            let clock = clock.get_or_insert_with(|| Clock::starting_at(packet.nanoseconds));
-            let time_ns = clock.advance(packet.nanoseconds);
-            clock.cut_silence();
-            while let Some(tick) = clock.due() {
-                self.open(&mut flows, tick, clock)?;
-                self.tick(tick, clock, observer)?;
+        let mut player = self.start();
+        each_packet(capture, &mut |packet, stored_bytes| {
+            let seen = player.play(packet, &mut |unix_ns, mark| observer.mark(unix_ns, mark))?;
+            observer.packet(&seen)?;
+            if packet.index.is_multiple_of(TOLD_EVERY) {
+                observer.read(stored_bytes);
             }
-            self.open(&mut flows, time_ns, clock)?;
-
-            let frame = packet.ethernet(&mut scratch);
-            let frame = Captured::cut(frame.bytes, frame.length);
-            let judged = self.engine.judge(time_ns, &frame)?;
-            if judged.sampled {
-                self.controller.sampled(time_ns, &frame, &judged, self.world)?;
-            }
-            let rule = self.rule(&frame, &judged);
-            let (index, unix_ns, length, link) =
-                (packet.index, packet.nanoseconds, packet.length, packet.link);
-            observer.packet(&Seen { index, unix_ns, length, judged, rule, link })?;
-            if index.is_multiple_of(TOLD_EVERY) {
-                observer.read(capture.stored_bytes());
-            }
-        }
+            Ok(())
+        })
     }
 
-    fn tick(&mut self, time_ns: u64, clock: &Clock, observer: &mut dyn Observer) -> anyhow::Result<()> {
+    /// Ready for the first packet.
+    pub fn start(self) -> Player<'a> {
+        Player { flows: self.flows, parts: self, clock: None, scratch: Vec::new() }
+    }
+}
+
+/// Hands out the packets of a capture, each with the bytes of the file that were read by then. Returns what ended the
+/// reading, if the capture is damaged.
+pub(super) fn each_packet(
+    capture: &mut Reader,
+    work: &mut dyn FnMut(&Packet<'_>, u64) -> anyhow::Result<()>,
+) -> anyhow::Result<Option<CaptureError>> {
+    loop {
+        let stored_bytes = capture.stored_bytes();
+        match capture.read() {
+            Ok(Some(packet)) => work(&packet, stored_bytes)?,
+            Ok(None) => return Ok(None),
+            Err(damage) => return Ok(Some(damage)),
+        }
+    }
+}
+
+/// A replay that is under way.
+pub struct Player<'a> {
+    parts: Replay<'a>,
+    clock: Option<Clock>,
+    /// Those that are still to be opened.
+    flows: &'a [Flow],
+    scratch: Vec<u8>,
+}
+
+impl Player<'_> {
+    /// Lets time go on to the packet, and judges it. `told` hears what the controller did meanwhile, and when, ns
+    /// since 1970.
+    ///
+    /// # Errors
+    ///
+    /// If the engine or the controller fails.
+    pub fn play(&mut self, packet: &Packet<'_>, told: &mut dyn FnMut(u64, Mark)) -> anyhow::Result<Seen> {
+        let time_ns = self.advance(packet.nanoseconds, told)?;
+        let frame = packet.ethernet(&mut self.scratch);
+        let frame = Captured::cut(frame.bytes, frame.length);
+        let judged = self.parts.engine.judge(time_ns, &frame)?;
+        if judged.sampled {
+            self.parts.controller.sampled(time_ns, &frame, &judged, self.parts.world)?;
+        }
+        let rule = rule(self.parts.world, &frame, &judged);
+        let Packet { index, nanoseconds: unix_ns, length, link, .. } = *packet;
+        Ok(Seen { index, unix_ns, length, judged, rule, link })
+    }
+
+    /// Lets time go on, and the controller act; returns the virtual time.
+    fn advance(&mut self, unix_ns: u64, told: &mut dyn FnMut(u64, Mark)) -> anyhow::Result<u64> {
+        let mut clock = self.clock.take().unwrap_or_else(|| Clock::starting_at(unix_ns));
+        let time_ns = clock.advance(unix_ns);
+        clock.cut_silence();
+        while let Some(tick) = clock.due() {
+            self.open(tick, &clock)?;
+            self.tick(tick, &clock, told)?;
+        }
+        self.open(time_ns, &clock)?;
+        self.clock = Some(clock);
+        Ok(time_ns)
+    }
+
+    fn tick(&mut self, time_ns: u64, clock: &Clock, told: &mut dyn FnMut(u64, Mark)) -> anyhow::Result<()> {
         let unix_ns = clock.unix_ns(time_ns);
-        let totals = self.engine.totals()?;
-        let tick = Tick { time_ns, unix_ns, world: self.world, totals: &totals };
-        for mark in self.controller.tick(&tick)? {
-            observer.mark(unix_ns, mark);
+        let totals = self.parts.engine.totals()?;
+        let tick = Tick { time_ns, unix_ns, world: self.parts.world, totals: &totals };
+        for mark in self.parts.controller.tick(&tick)? {
+            told(unix_ns, mark);
         }
         Ok(())
     }
 
     /// Tells the controller of the flows that were opened by then.
-    fn open(&mut self, flows: &mut &[Flow], until_ns: u64, clock: &Clock) -> anyhow::Result<()> {
-        while let Some((flow, later)) = flows.split_first() {
-            let epoch = self.host.epoch.unwrap_or_else(|| clock.first());
+    fn open(&mut self, until_ns: u64, clock: &Clock) -> anyhow::Result<()> {
+        while let Some((flow, later)) = self.flows.split_first() {
+            let epoch = self.parts.host.epoch.unwrap_or_else(|| clock.first());
             let at = clock.at(epoch.saturating_add_signed(flow.after_epoch_ns));
             if at > until_ns {
                 break;
             }
-            self.controller.opened(at, flow, self.world)?;
-            *flows = later;
+            self.parts.controller.opened(at, flow, self.parts.world)?;
+            self.flows = later;
         }
         Ok(())
     }
+}
 
-    /// Which rule decided: by its number, or by the prefix that covers the source.
-    fn rule(&self, frame: &Captured<'_>, judged: &Judged) -> Option<RuleName> {
-        match judged.reason {
-            Reason::Blocked | Reason::Trusted => {
-                let Parsed::Packet(packet) = parse::parse(frame) else { return None };
-                let listed = self.world.prefixes.lock().matching(packet.source)?;
-                Some(RuleName::Prefix(listed.prefix))
-            }
-            _ => judged.number.map(RuleName::Number),
+/// Which rule decided: by its number, or by the prefix that covers the source.
+fn rule(world: &World, frame: &Captured<'_>, judged: &Judged) -> Option<RuleName> {
+    match judged.reason {
+        Reason::Blocked | Reason::Trusted => {
+            let Parsed::Packet(packet) = parse::parse(frame) else { return None };
+            let listed = world.prefixes.lock().matching(packet.source)?;
+            Some(RuleName::Prefix(listed.prefix))
         }
+        _ => judged.number.map(RuleName::Number),
     }
 }

@@ -106,8 +106,8 @@ mod tests {
             .collect();
         assert_eq!(rows, [(3, 1, 0), (5, 1, 1), (7, 0, 1)]);
         let coarse = timeline.at_most(2);
-        assert_eq!(coarse.span(), 4);
-        assert_eq!(coarse.rows().map(|(second, _)| second).collect::<Vec<_>>(), [0, 4]);
+        assert_eq!(coarse.span(), 3);
+        assert_eq!(coarse.rows().map(|(second, _)| second).collect::<Vec<_>>(), [3, 6]);
     }
 
     #[test]

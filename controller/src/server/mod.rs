@@ -7,6 +7,8 @@ mod answer;
 mod dataplane;
 mod lists;
 mod peer;
+mod rules;
+mod signatures;
 mod sources;
 mod status;
 mod stream;
@@ -18,6 +20,7 @@ use axum::{
     extract::DefaultBodyLimit,
     routing::{get, post},
 };
+use parking_lot::Mutex;
 use tokio::{
     net::UnixListener,
     sync::{Semaphore, broadcast},
@@ -25,7 +28,7 @@ use tokio::{
 
 pub use dataplane::Dataplane;
 
-use crate::{api::Event, state::Filter};
+use crate::{api::Event, detect::Detector, state::Filter};
 
 /// Requests that are worked on at once; more wait their turn.
 const MAX_REQUESTS: usize = 64;
@@ -41,6 +44,8 @@ pub struct Context {
     pub filter: Arc<Filter>,
     /// What is attached.
     pub dataplane: Arc<dyn Dataplane>,
+    /// What watches for attacks.
+    pub detector: Arc<Mutex<Detector>>,
     /// Drops as they are told.
     pub events: broadcast::Sender<Event>,
     /// Bounds the work that is under way.
@@ -49,8 +54,13 @@ pub struct Context {
 
 impl Context {
     /// A context with no request under way.
-    pub fn new(filter: Arc<Filter>, dataplane: Arc<dyn Dataplane>, events: broadcast::Sender<Event>) -> Self {
-        Self { filter, dataplane, events, requests: Arc::new(Semaphore::new(MAX_REQUESTS)) }
+    pub fn new(
+        filter: Arc<Filter>,
+        dataplane: Arc<dyn Dataplane>,
+        detector: Arc<Mutex<Detector>>,
+        events: broadcast::Sender<Event>,
+    ) -> Self {
+        Self { filter, dataplane, detector, events, requests: Arc::new(Semaphore::new(MAX_REQUESTS)) }
     }
 }
 
@@ -69,12 +79,23 @@ fn router(context: Context) -> Router {
         .route("/v1/status", get(status::status))
         .route("/v1/block/import", post(lists::import).layer(DefaultBodyLimit::max(MAX_LIST)))
         .route("/v1/block/flush", post(lists::flush))
+        .route("/v1/rule", get(rules::list).put(rules::set))
+        .route("/v1/ban", get(rules::bans))
+        .route("/v1/ban/lift", post(rules::lift))
+        .route("/v1/ban/keep", post(rules::keep))
+        .route("/v1/bypass", get(rules::bypassed).put(rules::bypass))
+        .route("/v1/reload", post(rules::reload))
+        .route("/v1/health", get(rules::health))
         .route("/v1/{list}", get(lists::page))
         .route("/v1/{list}/add", post(lists::add))
         .route("/v1/{list}/remove", post(lists::remove))
         .route("/v1/{list}/test", get(lists::test))
         .route("/v1/limit", get(sources::limits).put(sources::set_limits))
         .route("/v1/source", get(sources::source))
+        .route("/v1/signature", get(signatures::list))
+        .route("/v1/signature/add", post(signatures::add))
+        .route("/v1/signature/pin", post(signatures::pin))
+        .route("/v1/signature/drop", post(signatures::drop))
         .route("/v1/events", get(status::events))
         .route("/v1/detach", post(status::detach))
         .fallback(answer::no_such_path)

@@ -47,7 +47,9 @@ impl Image {
         let live: Vec<(u64, &Signature, bool)> = signatures
             .iter()
             .enumerate()
-            .filter_map(|(bit, signature)| signature.map(|(signature, enforced)| (1 << bit, signature, enforced)))
+            .filter_map(|(bit, signature)| {
+                signature.map(|(signature, enforced)| (1 << bit, signature, enforced))
+            })
             .collect();
         let mut image = Self { words: vec![0; HALF_WORDS as usize], pages: 0 };
         image.write_header(&live);
@@ -161,16 +163,23 @@ mod tests {
     fn signature() -> impl Strategy<Value = Signature> {
         let octet = (0..Octet::COUNT, prop::collection::vec(0..4u8, 1..4));
         let short = (0..Short::COUNT, prop::collection::vec((0..600u16, 0..600u16), 1..3));
-        (prop::collection::vec(octet, 0..3), prop::collection::vec(short, 0..3)).prop_map(|(octets, shorts)| Signature {
-            octets: octets.into_iter().map(|(field, bytes)| (field, bytes.into_iter().collect::<ByteSet>())).collect(),
-            shorts: shorts.into_iter().map(|(field, ranges)| (field, ranges.into_iter().collect())).collect(),
-        })
+        (prop::collection::vec(octet, 0..3), prop::collection::vec(short, 0..3)).prop_map(
+            |(octets, shorts)| Signature {
+                octets: octets
+                    .into_iter()
+                    .map(|(field, bytes)| (field, bytes.into_iter().collect::<ByteSet>()))
+                    .collect(),
+                shorts: shorts
+                    .into_iter()
+                    .map(|(field, ranges)| (field, ranges.into_iter().collect()))
+                    .collect(),
+            },
+        )
     }
 
     fn features() -> impl Strategy<Value = Features> {
-        (prop::array::uniform32(0..4u8), prop::array::uniform7(0..600u16)).prop_map(|(octets, shorts)| Features {
-            octets: std::array::from_fn(|field| octets[field]),
-            shorts,
+        (prop::array::uniform32(0..4u8), prop::array::uniform7(0..600u16)).prop_map(|(octets, shorts)| {
+            Features { octets: std::array::from_fn(|field| octets[field]), shorts }
         })
     }
 

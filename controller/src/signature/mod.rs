@@ -2,8 +2,9 @@
 //!
 //! A [`Signature`] allows a set of values in each of some fields; a packet matches it if all of its [`Features`] are
 //! allowed. [`words`] says it in the terms of an operator and reads it back; [`image`] lays a set of them out for the
-//! kernel program, which holds a packet against all of them at once.
+//! kernel program, which holds a packet against all of them at once; [`export`] says it in the terms of other tools.
 
+pub mod export;
 mod image;
 mod values;
 mod words;

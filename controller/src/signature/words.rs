@@ -31,12 +31,8 @@ use super::{ByteSet, Ranges, Signature};
 
 const OCTETS: [&str; Octet::Payload as usize] = ["proto", "service", "flags", "ttl", "form", "odd", "header"];
 const SHORTS: [&str; Short::COUNT] = ["len", "sport", "dport", "window", "options", "mss", "data"];
-const PROTOCOLS: [(&str, u8); 4] = [
-    ("tcp", protocol::TCP),
-    ("udp", protocol::UDP),
-    ("icmp", protocol::ICMP),
-    ("icmpv6", protocol::ICMPV6),
-];
+const PROTOCOLS: [(&str, u8); 4] =
+    [("tcp", protocol::TCP), ("udp", protocol::UDP), ("icmp", protocol::ICMP), ("icmpv6", protocol::ICMPV6)];
 /// By bit.
 const FLAGS: [&str; 8] = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"];
 
@@ -57,13 +53,16 @@ impl fmt::Display for Signature {
             let name = PROTOCOLS.iter().find(|(_, number)| Some(*number) == only);
             terms.push(match (field, name) {
                 (0, Some((name, _))) => (*name).to_owned(),
-                _ => format!("{}={}", octet_name(field), list(byte_runs(set), octet_writer(field, protocols))),
+                _ => {
+                    format!("{}={}", octet_name(field), list(byte_runs(set), octet_writer(field, protocols)))
+                }
             });
         }
         for (&field, ranges) in &self.shorts {
             let name = SHORTS[field];
             let hexadecimal = field == Short::Options as usize;
-            let write = move |value: u16| if hexadecimal { format!("{value:#06x}") } else { value.to_string() };
+            let write =
+                move |value: u16| if hexadecimal { format!("{value:#06x}") } else { value.to_string() };
             terms.push(format!("{name}={}", list(ranges.iter(), write)));
         }
         formatter.write_str(&terms.join(" "))
@@ -90,15 +89,18 @@ fn octet_writer(field: usize, protocols: Option<&ByteSet>) -> fn(u16) -> String 
 }
 
 fn flag_names(flags: u8) -> String {
-    let names: Vec<_> = FLAGS.iter().enumerate().filter(|(bit, _)| flags >> bit & 1 != 0).map(|(_, name)| *name).collect();
+    let names: Vec<_> =
+        FLAGS.iter().enumerate().filter(|(bit, _)| flags >> bit & 1 != 0).map(|(_, name)| *name).collect();
     if names.is_empty() { "none".to_owned() } else { names.join("+") }
 }
 
 fn list(ranges: impl Iterator<Item = (u16, u16)>, write: impl Fn(u16) -> String) -> String {
     let parts: Vec<_> = ranges
-        .map(|(first, last)| {
-            if first == last { write(first) } else { format!("{}-{}", write(first), write(last)) }
-        })
+        .map(
+            |(first, last)| {
+                if first == last { write(first) } else { format!("{}-{}", write(first), write(last)) }
+            },
+        )
         .collect();
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(",") }
 }
@@ -137,7 +139,8 @@ impl Signature {
         };
         if let Some(field) = octet_field(name) {
             let ranges = ranges(values, |value| octet_value(field, value), u16::from(u8::MAX))?;
-            let bytes = ranges.iter().flat_map(|(first, last)| (first..=last).map(|value| value as u8)).collect();
+            let bytes =
+                ranges.iter().flat_map(|(first, last)| (first..=last).map(|value| value as u8)).collect();
             if self.octets.insert(field, bytes).is_some() {
                 return Err(format!("{name} stands there twice"));
             }
@@ -174,9 +177,11 @@ fn octet_value(field: usize, text: &str) -> Result<u16, String> {
         if text == "none" {
             return Ok(0);
         }
-        return text.split('+').try_fold(0, |flags, name| match FLAGS.iter().position(|flag| *flag == name) {
-            Some(bit) => Ok(flags | 1 << bit),
-            None => Err(format!("there is no flag `{name}`; flags are none, {}", FLAGS.join(", "))),
+        return text.split('+').try_fold(0, |flags, name| {
+            match FLAGS.iter().position(|flag| *flag == name) {
+                Some(bit) => Ok(flags | 1 << bit),
+                None => Err(format!("there is no flag `{name}`; flags are none, {}", FLAGS.join(", "))),
+            }
         });
     }
     number(text)

@@ -33,7 +33,7 @@ pub fn bucket(what: &str, limit: Option<Limit>) -> Result<BucketSpec, Refusal> {
 }
 
 /// The policy with these limits in place of its own, wherever a service has not been given others.
-pub(super) fn with_limits(policy: &Policy, limits: Limits) -> Policy {
+pub fn with_limits(policy: &Policy, limits: Limits) -> Policy {
     let mut changed = policy.clone();
     let Some(first) = policy.services.first() else { return changed };
     for (name, limit) in [(defaults::SOURCE_PACKETS, limits.packets), (defaults::SOURCE_SYN, limits.syn)] {
@@ -72,12 +72,8 @@ impl Filter {
         for (what, limit) in [("packets", limits.packets), ("syn", limits.syn)] {
             bucket(what, limit)?;
         }
-        let before = books.records.limits();
-        regime.set_limits(&self.tables, Some(limits))?;
-        if let Err(error) = books.keep(&[Change::Limit { limits }]) {
-            regime.set_limits(&self.tables, before)?;
-            return Err(error.into());
-        }
+        books.keep(&[Change::Limit { limits }])?;
+        regime.hear(&self.tables, &books.records)?;
         Ok(limits)
     }
 }

@@ -2,7 +2,9 @@
 
 use floodwall_common::{
     tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES},
-    wire::{BITMAP_WORDS, Line, MAX_CLASSES, PORT_WORDS, ROOTS, SLOTS, Slot, SourceSet, WAYS, Word, signature},
+    wire::{
+        BITMAP_WORDS, Line, MAX_CLASSES, PORT_WORDS, ROOTS, SLOTS, Slot, SourceSet, WAYS, Word, signature,
+    },
 };
 
 /// Roots of both families in both halves.

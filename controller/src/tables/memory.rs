@@ -73,6 +73,14 @@ impl<T: Shared> Region<T> {
         Ok(Self { map, len, of: PhantomData })
     }
 
+    /// All of it as the words that it consists of.
+    pub fn words(&self) -> &[Word] {
+        // SAFETY: the elements consist of words and nothing else, as `Shared` promises, and lie as long as `self`.
+        unsafe {
+            std::slice::from_raw_parts(self.map.as_ptr().cast::<Word>(), self.bytes() / size_of::<Word>())
+        }
+    }
+
     /// Size of the elements, in bytes.
     pub fn bytes(&self) -> usize {
         self.len * size_of::<T>()

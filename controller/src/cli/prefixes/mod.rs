@@ -12,6 +12,8 @@ mod test;
 
 use clap::Subcommand;
 
+pub(super) use self::pages::Pages;
+
 use super::{
     exit::{Done, Stop},
     session::Session,

@@ -13,7 +13,7 @@ use crate::{
 const PAGE: u64 = 5_000;
 
 /// A list as it is read, page by page. What changes meanwhile is seen or not.
-pub(super) struct Pages {
+pub(in crate::cli) struct Pages {
     list: ListName,
     after: Option<String>,
     /// Entries still wanted; `None` wants all.
@@ -23,12 +23,12 @@ pub(super) struct Pages {
 
 impl Pages {
     /// The first `limit` entries, or all.
-    pub(super) fn new(list: ListName, limit: Option<u64>) -> Self {
+    pub(in crate::cli) fn new(list: ListName, limit: Option<u64>) -> Self {
         Self { list, after: None, left: limit, over: false }
     }
 
     /// The next page; `None` at the end. The first is there even if it is empty.
-    pub(super) async fn next(&mut self, session: &Session<'_>) -> Result<Option<ListPage>, Stop> {
+    pub(in crate::cli) async fn next(&mut self, session: &Session<'_>) -> Result<Option<ListPage>, Stop> {
         if self.over {
             return Ok(None);
         }

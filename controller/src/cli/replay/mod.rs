@@ -1,16 +1,25 @@
 //! `floodwall replay`: what the filter would do with a capture.
 
+mod compare;
 mod inputs;
+mod live;
 mod observe;
 mod render;
+mod stage;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueEnum};
 use floodwall_capture::Reader;
 use indicatif::ProgressBar;
 
-use self::observe::Observed;
+use self::{
+    observe::Observed,
+    stage::{EngineName, Stage},
+};
 use super::{
     exit::{Done, Failed, Kind, Stop},
     session::Session,
@@ -18,14 +27,13 @@ use super::{
 use crate::{
     config::Config,
     replay::{
-        egress,
-        engine::{Engine, KernelEngine, ModelEngine},
+        chart,
+        egress::{self, Flow},
         host::Host,
-        run,
         verdicts::{Column, Verdicts},
-        watch::Watch,
-        world::World,
+        world::{Lists, World},
     },
+    state::with_limits,
 };
 
 /// What runs where nothing else is said.
@@ -57,68 +65,101 @@ pub(super) struct Replay {
     /// What judges: the program in the kernel, as it would be attached (needs root), or the same code on the host.
     #[arg(long, value_enum, default_value = "model")]
     engine: EngineName,
-    /// Write a line for each packet, gzipped if the name ends in .gz.
+    /// Take the lists and limits that the daemon has in force; lists and limits given here come on top of them.
+    #[arg(long, value_enum)]
+    against: Option<Against>,
+    /// Show which packets two configurations judge differently, and why.
+    #[arg(long, num_args = 2, value_names = ["A.toml", "B.toml"], conflicts_with_all = ["config", "columns", "chart"])]
+    diff: Vec<PathBuf>,
+    /// Write a line for each packet, gzipped if the name ends in .gz; with --diff, for each that is judged
+    /// differently.
     #[arg(long, value_name = "OUT.csv")]
     verdicts: Option<PathBuf>,
-    /// Columns of that file, in order.
-    #[arg(
-        long,
-        value_name = "NAMES",
-        value_delimiter = ',',
-        default_value = "index,time,verdict,reason,rule"
-    )]
+    /// Columns of that file, in order [default: index,time,verdict,reason,rule, and would where something is only
+    /// monitored].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<Column>,
+    /// Draw what passed and what was dropped over time, and when bans and rules set in.
+    #[arg(long, value_name = "OUT.svg")]
+    chart: Option<PathBuf>,
 }
 
+/// Whose rules a capture is held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum EngineName {
-    Kernel,
-    Model,
+enum Against {
+    /// The running daemon's.
+    Live,
+}
+
+/// What a replay is given beside the capture and the configuration.
+struct Given {
+    lists: Lists,
+    host: Host,
+    /// `None` if it is not known which flows the host opens.
+    flows: Option<Vec<Flow>>,
 }
 
 impl Replay {
     pub(super) fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
-        let config = match &self.config {
-            Some(path) => Config::read(path).map_err(invalid)?,
-            None => Config::default(),
+        let mut given = self.given()?;
+        let limits = match self.against {
+            Some(Against::Live) => Some(live::take(session, &mut given.lists)?),
+            None => None,
         };
-        let lists = inputs::lists(&self.allow, &self.block)?;
-        let host = self.host.as_deref().map(Host::read).transpose().map_err(invalid)?.unwrap_or_default();
-        let flows =
-            self.egress.as_deref().map(egress::read).transpose().map_err(invalid)?.unwrap_or_default();
-        let mut capture =
+        let configure = |path: Option<&Path>| {
+            let mut config = path.map(Config::read).transpose().map_err(invalid)?.unwrap_or_default();
+            if let (Some(limits), None) = (limits, path) {
+                config.policy = with_limits(&config.policy, limits);
+            }
+            Ok::<_, Failed>(config)
+        };
+        let capture =
             Reader::open(&self.file).map_err(|error| Failed::new(Kind::Invalid, error.to_string()))?;
-        let mut engine = self.engine(&config)?;
-        let world = World::new(engine.tables(), &config, lists).map_err(invalid)?;
-        world.describe(&config, &host, self.egress.is_some()).map_err(invalid)?;
-        let verdicts = self
-            .verdicts
-            .as_deref()
-            .map(|path| Verdicts::create(path, &self.columns(&world)))
-            .transpose()
-            .map_err(internal)?;
+        match &self.diff[..] {
+            [a, b] => {
+                let stage = |path: &Path| Stage::new(self.engine, &configure(Some(path))?, &given);
+                let stages = [stage(a)?, stage(b)?];
+                compare::run(&self, stages, &given, capture, session)
+            }
+            _ => {
+                let config = configure(self.config.as_deref())?;
+                let stage = Stage::new(self.engine, &config, &given)?;
+                self.run(stage, &given, capture, session)
+            }
+        }
+    }
 
-        let mut observed = Observed::new(verdicts, self.progress(session.watched));
-        let replay = run::Replay {
-            engine: &mut *engine,
-            world: &world,
-            controller: &mut Watch::default(),
-            host: &host,
-            flows: &flows,
-        };
-        let damage = replay.run(&mut capture, &mut observed).map_err(internal)?;
+    fn given(&self) -> Result<Given, Failed> {
+        Ok(Given {
+            lists: inputs::lists(&self.allow, &self.block)?,
+            host: self.host.as_deref().map(Host::read).transpose().map_err(invalid)?.unwrap_or_default(),
+            flows: self.egress.as_deref().map(egress::read).transpose().map_err(invalid)?,
+        })
+    }
+
+    fn run(
+        &self,
+        mut stage: Stage,
+        given: &Given,
+        mut capture: Reader,
+        session: &mut Session<'_>,
+    ) -> Result<Done, Stop> {
+        let columns = self.columns(&stage.world);
+        let verdicts = self.verdicts.as_deref().map(|path| Verdicts::create(path, &columns));
+        let mut observed =
+            Observed::new(verdicts.transpose().map_err(internal)?, self.progress(session.watched));
+        let damage = stage.replay(given).run(&mut capture, &mut observed).map_err(internal)?;
         let summary = observed.finish().map_err(internal)?;
+        if let Some(path) = &self.chart {
+            let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+            fs::write(path, chart::render(&name, &summary)).map_err(|error| {
+                Failed::new(Kind::of_io(&error), format!("writing the chart {}: {error}", path.display()))
+            })?;
+        }
         let report = summary.report(damage.as_ref().map(ToString::to_string));
         session
             .answer(&report, |report, out, style| render::report(report, &summary.timeline, out, style))?;
         Ok(if damage.is_some() { Done::Damaged } else { Done::Plain })
-    }
-
-    fn engine(&self, config: &Config) -> Result<Box<dyn Engine>, Failed> {
-        Ok(match self.engine {
-            EngineName::Model => Box::new(ModelEngine::new(&config.capacity).map_err(internal)?),
-            EngineName::Kernel => Box::new(KernelEngine::new(&config.capacity).map_err(internal)?),
-        })
     }
 
     fn columns(&self, world: &World) -> Vec<Column> {

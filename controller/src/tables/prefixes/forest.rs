@@ -241,7 +241,9 @@ mod tests {
     #[test]
     fn a_node_is_read_as_it_was_written() {
         let mut forest = forest();
-        forest.tables.prefix_bitmaps[BITMAP_WORDS as usize..][..4].iter().for_each(|word| word.store(u64::MAX));
+        forest.tables.prefix_bitmaps[BITMAP_WORDS as usize..][..4]
+            .iter()
+            .for_each(|word| word.store(u64::MAX));
         for count in [1u32, 2, 6, 7, 32, 33, 40, 1_000, 1_024, 1_025, 1_100, 32_768, 32_769, 65_536] {
             // The last one starts at 0xffff wherever that can be.
             let first = |run: u32| if run == 0 { 0 } else { RUNS_MAX - (count - run) * (RUNS_MAX / count) };
@@ -280,6 +282,9 @@ mod tests {
             forest.slots(tail).next().unwrap().add(5 * Leaf::HIT);
             forest.harvest(tail, &mut rules);
         }
-        assert_eq!((rules.hits(rule), forest.slots(tail).next().unwrap().load()), (15, Leaf::Allow(rule).pack()));
+        assert_eq!(
+            (rules.hits(rule), forest.slots(tail).next().unwrap().load()),
+            (15, Leaf::Allow(rule).pack())
+        );
     }
 }

@@ -44,9 +44,9 @@ mod space;
 mod stage;
 mod staging;
 mod sweep;
-mod tiles;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod wanted;
 
 pub use self::{

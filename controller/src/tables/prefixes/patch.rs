@@ -100,12 +100,7 @@ impl Engine {
     }
 
     /// The least that must be rebuilt on the way to the prefix.
-    fn patch_v6(
-        &mut self,
-        half: Half,
-        wanted: &Wanted,
-        prefix: &Prefix,
-    ) -> Result<Option<Patch>, NoLines> {
+    fn patch_v6(&mut self, half: Half, wanted: &Wanted, prefix: &Prefix) -> Result<Option<Patch>, NoLines> {
         let (family, bits) = (prefix.family(), prefix.bits());
         let place = place_of(family, bits);
         let mut way = self.way(half, place, wanted, prefix);

@@ -86,12 +86,7 @@ impl Forest {
     }
 
     /// The stretches of a tile. After an error, those that there are refer to what was written for them.
-    fn stretches(
-        &mut self,
-        first: u32,
-        runs: &[Run],
-        stretches: &mut Vec<Stretch>,
-    ) -> Result<(), NoLines> {
+    fn stretches(&mut self, first: u32, runs: &[Run], stretches: &mut Vec<Stretch>) -> Result<(), NoLines> {
         let mut at = 0;
         for block in 0..TILE_BLOCKS as u8 {
             let start = first + u32::from(block) * OCTETS;
@@ -102,9 +97,8 @@ impl Forest {
             }
             let more = runs[at + 1..].partition_point(|run| u32::from(run.key) < end);
             let within = &runs[at..=at + more];
-            let alone = |value, open, slot| {
-                Stretch { shape: Shape { first: block, last: block, value, open }, slot }
-            };
+            let alone =
+                |value, open, slot| Stretch { shape: Shape { first: block, last: block, value, open }, slot };
             let stretch = match within {
                 [all] if all.word == Leaf::Nothing.pack() => continue,
                 [all] => match stretches.last_mut() {
@@ -164,7 +158,9 @@ impl Forest {
 fn single(runs: &[Run], start: u32) -> Option<(u8, u8, u64)> {
     let something = |run: &&Run| run.word != Leaf::Nothing.pack();
     let mut listed = runs.iter().enumerate().filter(|(_, run)| something(run));
-    let (Some((at, run)), None) = (listed.next(), listed.next()) else { return None };
+    let (Some((at, run)), None) = (listed.next(), listed.next()) else {
+        return None;
+    };
     let first = u32::from(run.key).max(start) - start;
     let end = runs.get(at + 1).map_or(OCTETS, |run| u32::from(run.key) - start);
     let length = end - first;

@@ -45,12 +45,15 @@ fn alternating_prefixes_make_the_largest_nodes_and_leave_again() {
         };
         assert_eq!(is_direct(&world), family == Family::V6);
 
-        let blocked = |world: &World, low: u32| {
-            match find(&*world.tables, &world.tables.settings[0], one(low).address(), true) {
-                Some(Leaf::Block(rule)) => Some(rule),
-                Some(Leaf::Nothing) => None,
-                other => panic!("{other:?}"),
-            }
+        let blocked = |world: &World, low: u32| match find(
+            &*world.tables,
+            &world.tables.settings[0],
+            one(low).address(),
+            true,
+        ) {
+            Some(Leaf::Block(rule)) => Some(rule),
+            Some(Leaf::Nothing) => None,
+            other => panic!("{other:?}"),
         };
         for low in 0..65_536 {
             let expected = world.table.get(List::Block, one(low)).map(|listed| listed.rule);

@@ -1,0 +1,58 @@
+//! Signatures: what tells an attack's packets from others.
+
+use serde::{Deserialize, Serialize};
+
+/// Signatures, and what they rest on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SignatureList {
+    /// Whether more comes than usual.
+    pub attack: bool,
+    /// Samples of usual packets that a signature is held against before it is deployed.
+    pub baseline: u64,
+    /// By number.
+    pub signatures: Vec<SignatureReport>,
+}
+
+/// A signature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignatureReport {
+    /// Its number, as long as it is there.
+    pub number: u32,
+    /// The signature: `tcp flags=syn window=0 len=40`.
+    pub text: String,
+    /// It drops; else it only counts.
+    pub enforced: bool,
+    /// An operator wants it as it is.
+    pub pinned: bool,
+    /// Seconds since it was deployed.
+    pub age_seconds: f64,
+    /// Seconds since a sampled packet matched it.
+    pub idle_seconds: f64,
+    /// Packets that matched it.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Sampled packets that matched it.
+    pub sampled: u64,
+    /// Of these, from sources that were there in calm times.
+    pub sampled_known: u64,
+}
+
+/// Deploys a signature by hand.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignatureRequest {
+    /// The signature.
+    pub text: String,
+    /// Only counts, and does not drop.
+    #[serde(default)]
+    pub monitor: bool,
+}
+
+/// Names a signature.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignatureNumber {
+    /// Its number.
+    pub number: u32,
+}

@@ -1,0 +1,89 @@
+//! `replay --diff`: what two configurations make of the same packets.
+
+use std::io::{self, Write};
+
+use floodwall_capture::Reader;
+
+use super::{Given, Replay, internal, stage::Stage};
+use crate::{
+    cli::{
+        exit::{Done, Stop},
+        session::Session,
+        style::Style,
+        table::{Lean, Table},
+        units,
+    },
+    replay::difference::{self, DifferenceFile, Differences, KindRow, Report, SideRow},
+};
+
+/// Kinds of differences that are shown; all are in the JSON.
+const MOST: usize = 20;
+/// Packets between two looks at how much was read.
+const TOLD_EVERY: u64 = 4_096;
+
+pub(super) fn run(
+    verb: &Replay,
+    stages: [Stage; 2],
+    given: &Given,
+    mut capture: Reader,
+    session: &mut Session<'_>,
+) -> Result<Done, Stop> {
+    let [mut a, mut b] = stages;
+    let mut differences = Differences::default();
+    let mut file = verb.verdicts.as_deref().map(DifferenceFile::create).transpose().map_err(internal)?;
+    let bar = verb.progress(session.watched);
+    let damage =
+        difference::run(&mut capture, a.replay(given), b.replay(given), &mut |a, b, stored_bytes| {
+            if differences.count(a, b)
+                && let Some(file) = &mut file
+            {
+                file.write(a, b)?;
+            }
+            if a.index.is_multiple_of(TOLD_EVERY) {
+                bar.set_position(stored_bytes);
+            }
+            Ok(())
+        })
+        .map_err(internal)?;
+    bar.finish_and_clear();
+    if let Some(file) = file {
+        file.finish().map_err(internal)?;
+    }
+    let report = differences.report(damage.as_ref().map(ToString::to_string));
+    session.answer(&report, render)?;
+    Ok(if damage.is_some() { Done::Damaged } else { Done::Plain })
+}
+
+fn render(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    writeln!(
+        out,
+        "{} packets: {} get another verdict, {} the same for another reason",
+        units::count(report.packets),
+        style.strong(units::count(report.verdict_differs)),
+        units::count(report.only_reason_differs),
+    )?;
+    let rows: Vec<_> = report.kinds.iter().take(MOST).map(row).collect();
+    if !rows.is_empty() {
+        writeln!(out)?;
+        let columns =
+            [("PACKETS", Lean::Right), ("A", Lean::Left), ("B", Lean::Left), ("FIRST PACKET", Lean::Right)];
+        Table::new(columns).write(&rows, out, style)?;
+    }
+    let more = report.kinds.len().saturating_sub(MOST);
+    if more > 0 {
+        writeln!(out, "and {more} more kinds; --json shows them")?;
+    }
+    if let Some(damage) = &report.damage {
+        let packets = units::count(report.packets);
+        writeln!(out, "\n{}: {damage}; the {packets} packets before are above", style.bad("DAMAGED"))?;
+    }
+    Ok(())
+}
+
+fn row(kind: &KindRow) -> [String; 4] {
+    let side = |SideRow { verdict, reason, rule }: &SideRow| match rule {
+        Some(rule) => format!("{verdict} {reason} ({rule})"),
+        None => format!("{verdict} {reason}"),
+    };
+    [units::count(kind.packets), side(&kind.a), side(&kind.b), kind.first_index.to_string()]
+}

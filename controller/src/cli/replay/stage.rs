@@ -1,0 +1,52 @@
+//! Engine, tables and controller of a replay.
+
+use clap::ValueEnum;
+
+use super::{Given, internal, invalid};
+use crate::{
+    cli::exit::Failed,
+    config::Config,
+    replay::{
+        engine::{Engine, KernelEngine, ModelEngine},
+        run,
+        watch::Watch,
+        world::World,
+    },
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum EngineName {
+    /// The program in the kernel.
+    Kernel,
+    /// The same code on the host.
+    Model,
+}
+
+/// What a replay runs on.
+pub(super) struct Stage {
+    engine: Box<dyn Engine>,
+    pub(super) world: World,
+    controller: Watch,
+}
+
+impl Stage {
+    pub(super) fn new(engine: EngineName, config: &Config, given: &Given) -> Result<Self, Failed> {
+        let engine: Box<dyn Engine> = match engine {
+            EngineName::Model => Box::new(ModelEngine::new(&config.capacity).map_err(internal)?),
+            EngineName::Kernel => Box::new(KernelEngine::new(&config.capacity).map_err(internal)?),
+        };
+        let world = World::new(engine.tables(), config, given.lists.clone()).map_err(invalid)?;
+        world.describe(config, &given.host, given.flows.is_some()).map_err(invalid)?;
+        Ok(Self { engine, world, controller: Watch::default() })
+    }
+
+    pub(super) fn replay<'a>(&'a mut self, given: &'a Given) -> run::Replay<'a> {
+        run::Replay {
+            engine: &mut *self.engine,
+            world: &self.world,
+            controller: &mut self.controller,
+            host: &given.host,
+            flows: given.flows.as_deref().unwrap_or_default(),
+        }
+    }
+}

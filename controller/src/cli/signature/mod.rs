@@ -1,0 +1,141 @@
+//! `floodwall signature`: what tells an attack's packets from others.
+
+mod render;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{
+    exit::{Done, Failed, Kind, Stop},
+    session::Session,
+};
+use crate::{
+    api::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest},
+    signature::{Signature as Terms, export},
+};
+
+/// What a signature is made of.
+const TERMS: &str = "\
+A signature is a list of terms that must all hold: a protocol (tcp, udp, icmp, icmpv6) or FIELD=VALUES, where values
+are numbers, ranges (1024-65535) or several of these with commas, hexadecimal with 0x.
+
+  proto service flags ttl form odd header byte0 … byte15    numbers of 8 bits
+  len sport dport window options mss data                   numbers of 16 bits
+
+  floodwall signature add tcp flags=syn window=0 len=40 ttl=240-250
+  floodwall signature add udp sport=123 byte0=0xd7,0x97 --monitor
+
+flags are those of TCP (syn, psh+ack, none), or the type of ICMP, whose code is dport. len is the length of the IP
+packet, data that of what stands behind the transport header, byte0 its first byte; header is the length of the TCP
+header in units of 4 bytes, options the kinds of the first two TCP options (0x0204: a maximum segment size, and then
+permission of selective acknowledgements). Try one against a capture before: floodwall replay --help.";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Signature {
+    /// Signatures in force and on trial, and how much they match.
+    List,
+    /// One signature, in full.
+    Show(Number),
+    /// Deploy a signature written by hand; it stays until it is dropped.
+    #[command(after_help = TERMS)]
+    Add(Add),
+    /// Keep a signature that was found as it is: it is no longer withdrawn or retired by itself.
+    Pin(Number),
+    /// Take a signature back.
+    Drop(Number),
+    /// Write a signature in the terms of another tool.
+    Export(Export),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Number {
+    /// Its number, as `signature list` shows it.
+    number: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// Terms, such as `tcp flags=syn window=0`.
+    #[arg(required = true, value_name = "TERM")]
+    terms: Vec<String>,
+    /// Only count what it matches.
+    #[arg(long)]
+    monitor: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// Its number, as `signature list` shows it.
+    number: u32,
+    /// The terms of which tool.
+    #[arg(long = "as", value_enum)]
+    tool: Tool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Tool {
+    /// An nftables rule.
+    Nftables,
+    /// A filter expression of tcpdump.
+    Tcpdump,
+    /// A BGP FlowSpec rule, as GoBGP and ExaBGP read it.
+    Flowspec,
+}
+
+impl Signature {
+    pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
+        match self {
+            Self::List => {
+                let list = list(session).await?;
+                session.answer(&list, render::list)?;
+            }
+            Self::Show(Number { number }) => {
+                let report = find(session, number).await?;
+                session.answer(&report, render::one)?;
+            }
+            Self::Add(Add { terms, monitor }) => {
+                let request = SignatureRequest { text: terms.join(" "), monitor };
+                let report: SignatureReport = session.client.post("/v1/signature/add", &request).await?;
+                session.answer(&report, render::one)?;
+            }
+            Self::Pin(Number { number }) => {
+                let request = SignatureNumber { number };
+                let report: SignatureReport = session.client.post("/v1/signature/pin", &request).await?;
+                session.answer(&report, render::one)?;
+            }
+            Self::Drop(Number { number }) => {
+                let request = SignatureNumber { number };
+                let report: SignatureReport = session.client.post("/v1/signature/drop", &request).await?;
+                session.answer(&report, |report, out, _| writeln!(out, "dropped {}: {}", report.number, report.text))?;
+            }
+            Self::Export(Export { number, tool }) => {
+                let report = find(session, number).await?;
+                let terms: Terms = report.text.parse().map_err(|error| {
+                    Failed::new(Kind::Internal, format!("the daemon's signature is not understood: {error}"))
+                })?;
+                let exported = match tool {
+                    Tool::Nftables => export::nftables(&terms),
+                    Tool::Tcpdump => export::tcpdump(&terms),
+                    Tool::Flowspec => export::flowspec(&terms),
+                };
+                session.answer(&exported, |exported, out, _| {
+                    writeln!(out, "{}", exported.text)?;
+                    let left_out = exported.left_out.join(", ");
+                    if left_out.is_empty() { Ok(()) } else { writeln!(out, "# wider than the signature: {left_out} cannot be said") }
+                })?;
+            }
+        }
+        Ok(Done::Plain)
+    }
+}
+
+async fn list(session: &mut Session<'_>) -> Result<SignatureList, Stop> {
+    Ok(session.client.get("/v1/signature").await?)
+}
+
+async fn find(session: &mut Session<'_>, number: u32) -> Result<SignatureReport, Stop> {
+    let found = list(session).await?.signatures.into_iter().find(|report| report.number == number);
+    found.ok_or_else(|| {
+        let message = format!("there is no signature {number}; `floodwall signature list` names those there are");
+        Failed::new(Kind::NotFound, message).into()
+    })
+}

@@ -1,0 +1,110 @@
+//! Signatures, for people.
+
+use std::io::{self, Write};
+
+use crate::{
+    api::{SignatureList, SignatureReport},
+    cli::{
+        style::Style,
+        table::{Lean, Table},
+        units,
+    },
+};
+
+pub(super) fn list(list: &SignatureList, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    let state = if list.attack { style.bad("under attack") } else { style.good("calm") };
+    let baseline = units::count(list.baseline);
+    writeln!(out, "{state}; signatures are held against {baseline} samples of usual packets")?;
+    if list.baseline < FEW_SAMPLES {
+        writeln!(out, "few are known yet: hardly anything is safe to drop by its headers")?;
+    }
+    if list.signatures.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new([
+        ("NO", Lean::Right),
+        ("STATE", Lean::Left),
+        ("PACKETS", Lean::Right),
+        ("AGE", Lean::Right),
+        ("LAST", Lean::Right),
+        ("SIGNATURE", Lean::Left),
+    ]);
+    let rows: Vec<_> = list
+        .signatures
+        .iter()
+        .map(|report| {
+            [
+                report.number.to_string(),
+                state_of(report).to_owned(),
+                units::count(report.packets),
+                units::span(report.age_seconds as u64),
+                units::span(report.idle_seconds as u64),
+                report.text.clone(),
+            ]
+        })
+        .collect();
+    table.write(&rows, out, style)
+}
+
+/// Below this many samples of usual packets little can be said of what they look like.
+const FEW_SAMPLES: u64 = 1_000;
+
+fn state_of(report: &SignatureReport) -> &'static str {
+    match (report.pinned, report.enforced) {
+        (true, true) => "pinned, drops",
+        (true, false) => "pinned, counts",
+        (false, true) => "drops",
+        (false, false) => "on trial",
+    }
+}
+
+pub(super) fn one(report: &SignatureReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    writeln!(out, "{}", style.strong(format!("{}  {}", report.number, report.text)))?;
+    writeln!(out, "  state     {}", state_of(report))?;
+    let packets = units::count(report.packets);
+    writeln!(out, "  matched   {packets} packets, {}", units::bytes(report.bytes))?;
+    let share = 100.0 * report.sampled_known as f64 / report.sampled.max(1) as f64;
+    writeln!(
+        out,
+        "  sampled   {}, of these {} ({share:.2} %) from sources that were there in calm times",
+        units::count(report.sampled),
+        units::count(report.sampled_known)
+    )?;
+    writeln!(
+        out,
+        "  deployed  {} ago, last matched {} ago",
+        units::span(report.age_seconds as u64),
+        units::span(report.idle_seconds as u64)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_in_words() {
+        let report = SignatureReport {
+            number: 3,
+            text: "tcp flags=syn window=0".into(),
+            enforced: true,
+            pinned: false,
+            age_seconds: 61.0,
+            idle_seconds: 0.2,
+            packets: 12_345,
+            bytes: 740_700,
+            sampled: 200,
+            sampled_known: 1,
+        };
+        let mut out = Vec::new();
+        one(&report, &mut out, Style::plain()).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("3  tcp flags=syn window=0\n  state     drops\n"), "{text}");
+        assert!(text.contains("12,345 packets") && text.contains("1 (0.50 %)"), "{text}");
+        let all = SignatureList { attack: true, baseline: 10, signatures: vec![report] };
+        let mut out = Vec::new();
+        list(&all, &mut out, Style::plain()).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("under attack; ") && text.contains("few are known yet"), "{text}");
+    }
+}

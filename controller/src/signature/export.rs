@@ -1,0 +1,231 @@
+//! Signatures in the terms of other tools.
+//!
+//! What a tool cannot say is left out, and named: what it says then is wider than the signature.
+
+use floodwall_common::{
+    features::{Octet, Short},
+    parse::protocol,
+};
+use serde::Serialize;
+
+use super::{ByteSet, Ranges, Signature};
+
+/// A signature as another tool reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Exported {
+    /// What the tool reads.
+    pub text: String,
+    /// Fields that it cannot be told of.
+    pub left_out: Vec<String>,
+}
+
+/// How a tool names a field, and a range of its values.
+type Say = fn(&Signature, Field, u16, u16) -> Option<String>;
+
+/// A field that tools may have a name for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Octet(usize),
+    Short(usize),
+}
+
+impl Field {
+    const fn octet(octet: Octet) -> Self {
+        Self::Octet(octet as usize)
+    }
+
+    const fn short(short: Short) -> Self {
+        Self::Short(short as usize)
+    }
+}
+
+/// A rule of nftables (for a chain that sees the packet at ingress or later), as `nft add rule` reads it.
+pub fn nftables(signature: &Signature) -> Exported {
+    let say: Say = |signature, field, first, last| {
+        let name = match field {
+            field if field == Field::octet(Octet::Protocol) => "meta l4proto",
+            field if field == Field::octet(Octet::HopLimit) => "ip ttl",
+            field if field == Field::octet(Octet::Flags) => match protocol_of(signature)? {
+                protocol::TCP => "tcp flags & 0xff ==",
+                protocol::ICMP => "icmp type",
+                protocol::ICMPV6 => "icmpv6 type",
+                _ => return None,
+            },
+            field if field == Field::octet(Octet::TcpHeader) => "tcp doff",
+            field if field == Field::short(Short::Length) => "ip length",
+            field if field == Field::short(Short::SourcePort) => "th sport",
+            field if field == Field::short(Short::DestinationPort) => match protocol_of(signature)? {
+                protocol::ICMP => "icmp code",
+                protocol::ICMPV6 => "icmpv6 code",
+                _ => "th dport",
+            },
+            field if field == Field::short(Short::Window) => "tcp window",
+            field if field == Field::short(Short::SegmentSize) && first != 0 => "tcp option maxseg size",
+            _ => return None,
+        };
+        Some(if first == last { format!("{name} {first}") } else { format!("{name} {first}-{last}") })
+    };
+    // A set of values stands in braces after the name; it is built here from single sayings.
+    export(signature, say, |sayings| match sayings {
+        [one] => one.clone(),
+        several => {
+            let (name, _) = several[0].rsplit_once(' ').unwrap_or_default();
+            let values: Vec<_> = several.iter().filter_map(|saying| saying.rsplit(' ').next()).collect();
+            format!("{} {{ {} }}", name.trim_end_matches(" =="), values.join(", "))
+        }
+    }, " ", |terms| format!("{terms} drop"))
+}
+
+/// A filter expression of tcpdump (pcap-filter(7)), for IPv4.
+pub fn tcpdump(signature: &Signature) -> Exported {
+    let say: Say = |signature, field, first, last| {
+        let name = match field {
+            field if field == Field::octet(Octet::Protocol) => "ip[9]".to_owned(),
+            field if field == Field::octet(Octet::HopLimit) => "ip[8]".to_owned(),
+            field if field == Field::short(Short::Length) => "ip[2:2]".to_owned(),
+            field if field == Field::octet(Octet::Flags) => match protocol_of(signature)? {
+                protocol::TCP => "tcp[13]".to_owned(),
+                protocol::ICMP => "icmp[0]".to_owned(),
+                _ => return None,
+            },
+            field if field == Field::octet(Octet::TcpHeader) => "tcp[12] >> 4".to_owned(),
+            field if field == Field::short(Short::Window) => "tcp[14:2]".to_owned(),
+            field if field == Field::short(Short::SourcePort) => format!("{}[0:2]", transport(signature)?),
+            field if field == Field::short(Short::DestinationPort) => match protocol_of(signature)? {
+                protocol::ICMP => "icmp[1]".to_owned(),
+                _ => format!("{}[2:2]", transport(signature)?),
+            },
+            Field::Octet(place) if place >= Octet::Payload as usize && protocol_of(signature)? == protocol::UDP => {
+                format!("udp[{}]", 8 + place - Octet::Payload as usize)
+            }
+            field if field == Field::short(Short::PayloadLength) && protocol_of(signature)? == protocol::UDP => {
+                "udp[4:2] - 8".to_owned()
+            }
+            _ => return None,
+        };
+        Some(if first == last {
+            format!("{name} = {first}")
+        } else {
+            format!("({name} >= {first} and {name} <= {last})")
+        })
+    };
+    export(signature, say, |sayings| match sayings {
+        [one] => one.clone(),
+        several => format!("({})", several.join(" or ")),
+    }, " and ", |terms| terms)
+}
+
+/// A rule of BGP FlowSpec (RFC 8955), in the words that GoBGP and ExaBGP share.
+pub fn flowspec(signature: &Signature) -> Exported {
+    let say: Say = |signature, field, first, last| {
+        let name = match field {
+            field if field == Field::octet(Octet::Protocol) => "protocol",
+            field if field == Field::octet(Octet::Flags) => match protocol_of(signature)? {
+                protocol::TCP => "tcp-flags",
+                protocol::ICMP | protocol::ICMPV6 => "icmp-type",
+                _ => return None,
+            },
+            field if field == Field::short(Short::Length) => "packet-length",
+            field if field == Field::short(Short::SourcePort) => "source-port",
+            field if field == Field::short(Short::DestinationPort) => match protocol_of(signature)? {
+                protocol::ICMP | protocol::ICMPV6 => "icmp-code",
+                _ => "destination-port",
+            },
+            _ => return None,
+        };
+        Some(if first == last { format!("{name} =={first}") } else { format!("{name} >={first}&<={last}") })
+    };
+    export(signature, say, |sayings| {
+        let (name, _) = sayings[0].split_once(' ').unwrap_or_default();
+        let values: Vec<_> = sayings.iter().filter_map(|saying| Some(saying.split_once(' ')?.1)).collect();
+        format!("{name} {}", values.join(" "))
+    }, " ", |terms| format!("match {terms} then discard"))
+}
+
+fn export(
+    signature: &Signature,
+    say: Say,
+    either: fn(&[String]) -> String,
+    also: &str,
+    whole: fn(String) -> String,
+) -> Exported {
+    let octets = signature.octets.iter().map(|(field, set)| (Field::Octet(*field), byte_ranges(set)));
+    let shorts = signature.shorts.iter().map(|(field, ranges)| (Field::Short(*field), ranges.clone()));
+    let (mut terms, mut left_out) = (Vec::new(), Vec::new());
+    for (field, ranges) in octets.chain(shorts) {
+        let sayings: Option<Vec<_>> =
+            ranges.iter().map(|(first, last)| say(signature, field, first, last)).collect();
+        match sayings {
+            Some(sayings) if !sayings.is_empty() => terms.push(either(&sayings)),
+            _ => left_out.push(only(signature, field).to_string()),
+        }
+    }
+    Exported { text: whole(terms.join(also)), left_out }
+}
+
+fn byte_ranges(set: &ByteSet) -> Ranges {
+    set.iter().map(|byte| (u16::from(byte), u16::from(byte))).collect()
+}
+
+/// The signature's term on one field.
+fn only(signature: &Signature, field: Field) -> Signature {
+    let mut one = Signature::default();
+    match field {
+        Field::Octet(field) => one.octets.extend(signature.octets.get(&field).map(|set| (field, *set))),
+        Field::Short(field) => one.shorts.extend(signature.shorts.get(&field).map(|set| (field, set.clone()))),
+    }
+    one
+}
+
+/// The one protocol that a signature is about.
+fn protocol_of(signature: &Signature) -> Option<u8> {
+    let set = signature.octets.get(&(Octet::Protocol as usize))?;
+    if set.len() == 1 { set.iter().next() } else { None }
+}
+
+fn transport(signature: &Signature) -> Option<&'static str> {
+    match protocol_of(signature)? {
+        protocol::TCP => Some("tcp"),
+        protocol::UDP => Some("udp"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signature() -> Signature {
+        "tcp flags=syn ttl=242,244 header=5 len=40 dport=25565 window=0 options=0".parse().unwrap()
+    }
+
+    #[test]
+    fn nftables_reads_it() {
+        let exported = nftables(&signature());
+        assert_eq!(
+            exported.text,
+            "meta l4proto 6 tcp flags & 0xff == 2 ip ttl { 242, 244 } tcp doff 5 ip length 40 th dport 25565 tcp window 0 drop"
+        );
+        assert_eq!(exported.left_out, ["options=0x0000"]);
+    }
+
+    #[test]
+    fn tcpdump_reads_it() {
+        let exported = tcpdump(&signature());
+        assert_eq!(
+            exported.text,
+            "ip[9] = 6 and tcp[13] = 2 and (ip[8] = 242 or ip[8] = 244) and tcp[12] >> 4 = 5 and ip[2:2] = 40 and \
+             tcp[2:2] = 25565 and tcp[14:2] = 0"
+        );
+    }
+
+    #[test]
+    fn flowspec_reads_it() {
+        let exported = flowspec(&"udp sport=123 len=400-500,600".parse().unwrap());
+        assert_eq!(
+            exported.text,
+            "match protocol ==17 packet-length >=400&<=500 ==600 source-port ==123 then discard"
+        );
+        assert_eq!(exported.left_out, [""; 0]);
+    }
+}

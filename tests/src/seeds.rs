@@ -1,0 +1,107 @@
+//! Experiments that a fuzzer begins with: frames that reach every corner of the core that is known.
+
+use floodwall::tables::Table;
+use floodwall_common::wire::{BucketSpec, Port, Settings, knowledge, signature};
+use floodwall_lab::frame::Frame;
+
+use crate::experiment::{Experiment, Poke, Shown};
+
+const HOST: &str = "192.0.2.10";
+const HOST6: &str = "2001:db8:5::10";
+const MILLISECOND: u64 = 1_000_000;
+
+/// Frames of every kind, each with a name.
+pub fn frames() -> Vec<(&'static str, Vec<u8>)> {
+    let v4 = |source: &str| Frame::ipv4(source, HOST);
+    let good = || v4("198.51.100.7");
+    let bad = || v4("203.0.113.7");
+    let good6 = || Frame::ipv6("2001:db8:900d::7", HOST6);
+    let bad6 = || Frame::ipv6("2001:db8:bad::7", HOST6);
+    vec![
+        ("tcp-syn", good().tcp(40_000, 80).syn().build()),
+        ("tcp-ack", good().tcp(40_000, 80).build()),
+        ("tcp-syn-blocked", bad().tcp(40_000, 80).syn().build()),
+        ("tcp-syn-allowed", v4("203.0.113.200").tcp(40_000, 80).syn().build()),
+        ("udp-dns-query", good().udp(40_000, 53).payload(&[0x12, 0x34, 1, 0, 0, 1]).build()),
+        ("udp-dns-answer", good().udp(53, 40_000).payload(&[0x12, 0x34, 0x81, 0x80]).build()),
+        ("icmp-echo", good().icmp(8, 0).payload(b"ping").build()),
+        ("icmp-unreachable", good().icmp(3, 4).payload(&[0x45; 28]).build()),
+        ("gre", good().gre(0x0800).build()),
+        ("esp", good().esp(1, 1).build()),
+        ("options", good().options(&[1, 1, 1, 1, 1, 1, 1, 0]).tcp(40_000, 80).syn().build()),
+        ("first-fragment", good().fragment(0, true).udp(1, 2).payload(&[0; 64]).build()),
+        ("later-fragment", good().fragment(64, false).raw(17, &[0; 64]).build()),
+        ("vlan", bad().vlan(7).tcp(40_000, 80).syn().build()),
+        ("two-vlans", bad().service_vlan(7).vlan(8).udp(1, 2).build()),
+        ("three-vlans", good().vlan(1).vlan(2).vlan(3).udp(1, 2).build()),
+        ("version-9", good().version(9).udp(1, 2).build()),
+        ("ihl-1", good().ihl(1).udp(1, 2).build()),
+        ("tcp6-syn", good6().tcp(40_000, 80).syn().build()),
+        ("udp6-blocked", bad6().udp(40_000, 53).build()),
+        ("neighbour-solicitation", good6().ttl(255).icmpv6(135, 0).payload(&[0; 20]).build()),
+        ("hop-by-hop", bad6().hop_by_hop(&[]).tcp(1, 2).syn().build()),
+        ("routing", good6().routing(4, 0, &[0; 16]).tcp(1, 2).syn().build()),
+        ("first-fragment6", good6().fragment(1, 0, true).udp(1, 2).payload(&[0; 64]).build()),
+        ("later-fragment6", good6().fragment(1, 64, false).raw(17, &[0; 64]).build()),
+        ("authentication", bad6().authentication(1, 1, &[0; 12]).tcp(1, 2).syn().build()),
+        (
+            "long-chain6",
+            good6().hop_by_hop(&[]).destination_options(&[]).fragment(1, 0, false).tcp(1, 2).syn().build(),
+        ),
+        ("arp", Frame::arp_request([2, 0, 0, 0, 0, 1], "192.0.2.1", HOST).build()),
+        ("lldp", Frame::ethernet(0x88cc, &[1; 60]).build()),
+    ]
+}
+
+/// Experiments, each with a name: every frame alone, and a burst of all of them under busy rules.
+pub fn experiments() -> Vec<(String, Experiment)> {
+    let shown =
+        |after_ns, bytes: &[u8]| Shown { after_ns, length: bytes.len() as u32, bytes: bytes.to_vec() };
+    let alone = frames().into_iter().map(|(name, bytes)| {
+        let frames = (0..3).map(|_| shown(MILLISECOND, &bytes)).collect();
+        (name.to_owned(), Experiment { about: name.to_owned(), pokes: rules(), frames })
+    });
+    let crowd: Vec<_> = frames().iter().map(|(_, bytes)| shown(MILLISECOND, bytes)).collect();
+    let signed = Experiment { about: "signatures".to_owned(), pokes: signatures(), frames: crowd.clone() };
+    let busy = Experiment { about: "every rule".to_owned(), pokes: rules(), frames: crowd };
+    alone.chain([("signatures".to_owned(), signed), ("busy".to_owned(), busy)]).collect()
+}
+
+const fn setting(offset: usize, value: u64) -> Poke {
+    Poke { table: Table::Settings, index: (offset / 8) as u32, value }
+}
+
+/// Tight limits, a rule, and ports that are known.
+fn rules() -> Vec<Poke> {
+    let tight = BucketSpec::new(1, 2).unwrap_or_default().pack();
+    let known = knowledge::PORTS | knowledge::FLOWS | knowledge::CALM;
+    let offered = Port { service: 1, offered: true }.pack();
+    let word = |table, index, value| Poke { table, index, value };
+    vec![
+        setting(std::mem::offset_of!(Settings, knowledge), known),
+        setting(std::mem::offset_of!(Settings, suspect_bucket), tight),
+        setting(std::mem::offset_of!(Settings, syn_bucket), tight),
+        setting(std::mem::offset_of!(Settings, syn_ban), 1_000 * MILLISECOND),
+        setting(std::mem::offset_of!(Settings, sample_interval), MILLISECOND),
+        word(Table::Ports, 80 / 8, u64::from(offered) << (80 % 8 * 8)),
+        // Service 1: its first rule, about everything, one packet in two sampled.
+        word(Table::Services, 4, 1),
+        word(Table::Services, 5, u64::from(u32::MAX)),
+        word(Table::Services, 6, 2),
+        // Rule 0: per prefix of 24 and 48 bits, limit.
+        word(Table::Rules, 0, tight),
+        word(Table::Rules, 1, u64::from(u32::MAX) | 1 << 32 | 1 << 34 | 24 << 40 | 48 << 48),
+    ]
+}
+
+/// The first half of the signatures is in force: the lowest drops, the next is watched, and all fields are looked at.
+fn signatures() -> Vec<Poke> {
+    let word = |index, value| Poke { table: Table::Signatures, index, value };
+    vec![
+        setting(std::mem::offset_of!(Settings, signatures), 1),
+        word(signature::ENFORCED, 1),
+        word(signature::WATCHED, 2),
+        word(signature::FIELDS, 7),
+        word(signature::OCTETS + 6, u64::MAX - 1),
+    ]
+}

@@ -1,0 +1,192 @@
+//! The program in the kernel and its twin on the host: the same verdict, reason and counters for everything.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, ensure};
+use floodwall_capture::{Reader, Writer};
+use floodwall_lab::{
+    frame::Frame,
+    or_skip,
+    skip::{corpus, require_root},
+};
+use floodwall_tests::{experiment::Experiment, parity::Both};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
+/// Differences that were found, and must not come back.
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/parity");
+/// What a fuzzer begins with.
+const SEEDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/engines");
+
+/// The files below a directory whose names end so, in order.
+fn files(directory: &Path, endings: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut left = vec![directory.to_owned()];
+    while let Some(directory) = left.pop() {
+        for entry in fs::read_dir(&directory).with_context(|| format!("reading {}", directory.display()))? {
+            let path = entry?.path();
+            let name = path.to_string_lossy().into_owned();
+            if path.is_dir() {
+                left.push(path);
+            } else if endings.iter().any(|ending| name.ends_with(ending)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[test]
+fn differences_that_were_found_stay_mended() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut both = Both::new()?;
+    let fixtures = files(Path::new(FIXTURES), &[".txt"])?;
+    ensure!(!fixtures.is_empty(), "there are no fixtures in {FIXTURES}");
+    for path in fixtures {
+        let experiment: Experiment =
+            fs::read_to_string(&path)?.parse().with_context(|| path.display().to_string())?;
+        both.run(&experiment).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_fuzzers_seeds_are_judged_alike() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut both = Both::new()?;
+    let seeds = files(Path::new(SEEDS), &[""])?;
+    ensure!(seeds.len() > 10, "only {} seeds in {SEEDS}", seeds.len());
+    for path in seeds {
+        both.run(&Experiment::from_bytes(&fs::read(&path)?)).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn malformed_captures_are_judged_alike() -> anyhow::Result<()> {
+    all_of("malformed", 5_000)
+}
+
+#[test]
+fn real_captures_are_judged_alike() -> anyhow::Result<()> {
+    all_of("pcaps", 100_000)
+}
+
+fn all_of(folder: &str, least: u64) -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let corpus = or_skip!(corpus());
+    let mut both = Both::new()?;
+    let mut packets = 0;
+    for path in files(&corpus.join(folder), &[".pcap", ".pcapng", ".cap"])? {
+        packets += both.run_capture(&path)?;
+    }
+    ensure!(packets > least, "only {packets} packets");
+    Ok(())
+}
+
+/// Runs `floodwall replay`, and returns what it printed and the verdicts.
+fn replay(arguments: &[&str], engine: &str, directory: &Path) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
+    let verdicts = directory.join(format!("{engine}.csv"));
+    let mut command = Command::new(BINARY);
+    command
+        .arg("replay")
+        .args(arguments)
+        .args(["--json", "--engine", engine])
+        .arg("--verdicts")
+        .arg(&verdicts);
+    let output = command.output().context("running floodwall replay")?;
+    let code = output.status.code();
+    ensure!(code == Some(0) || code == Some(12), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok((output.stdout, fs::read(verdicts)?))
+}
+
+#[test]
+fn scenarios_replay_alike_with_all_that_the_controller_does() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let scenarios = or_skip!(corpus()).join("scenarios");
+    let directory = tempfile::tempdir()?;
+    for capture in files(&scenarios, &[".pcap.gz"])? {
+        let file = |ending: &str| capture.to_string_lossy().replace(".pcap.gz", ending);
+        let (host, egress) = (file(".json"), file(".egress.csv.gz"));
+        let capture = file(".pcap.gz");
+        let arguments = [capture.as_str(), "--host", &host, "--egress", &egress];
+        let (model, kernel) =
+            (replay(&arguments, "model", directory.path())?, replay(&arguments, "kernel", directory.path())?);
+        if let Some(at) =
+            model.1.split(|&b| b == b'\n').zip(kernel.1.split(|&b| b == b'\n')).find(|(a, b)| a != b)
+        {
+            let (ours, theirs) = (String::from_utf8_lossy(at.0), String::from_utf8_lossy(at.1));
+            anyhow::bail!("{capture}: the model says `{ours}`, and the kernel `{theirs}`");
+        }
+        ensure!(model == kernel, "{capture}: the summaries differ");
+    }
+    Ok(())
+}
+
+/// A flood from one source among customers, as a capture.
+fn flood() -> anyhow::Result<Vec<u8>> {
+    let mut writer = Writer::new(Vec::new())?;
+    for number in 0..3_000_u16 {
+        let [high, low] = number.to_be_bytes();
+        let frame = if number % 3 == 0 {
+            Frame::ipv4([198, 51, 100, low], "192.0.2.10").tcp(40_000 + number, 80).syn().build()
+        } else {
+            Frame::ipv4([203, 0, 113, 7], "192.0.2.10").tcp(u16::from_be_bytes([high, low]), 80).syn().build()
+        };
+        writer.frame(1_767_225_600_000_000_000 + u64::from(number) * 1_000_000, &frame)?;
+    }
+    Ok(writer.finish()?)
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let capture = directory.path().join("flood.pcap");
+    fs::write(&capture, flood()?)?;
+    let list = directory.path().join("list");
+    fs::write(&list, "198.51.100.0/25\n")?;
+    let (capture, list) = (capture.to_string_lossy(), list.to_string_lossy());
+    let arguments = [&*capture, "--block", &list];
+    let first = replay(&arguments, "model", directory.path())?;
+    for _ in 1..10 {
+        ensure!(replay(&arguments, "model", directory.path())? == first, "another run gave other bytes");
+    }
+    let text = String::from_utf8_lossy(&first.1);
+    ensure!(text.lines().count() == 3_001 && text.contains(",drop,blocked,198.51.100.0/25\n"), "{text:.300}");
+    or_skip!(require_root());
+    ensure!(replay(&arguments, "kernel", directory.path())? == first, "the kernel gave other bytes");
+    Ok(())
+}
+
+#[test]
+fn every_packet_of_a_damaged_capture_has_one_verdict() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let mut bytes = flood()?;
+    bytes.truncate(bytes.len() - 7);
+    let path = directory.path().join("cut.pcap");
+    fs::write(&path, bytes)?;
+    let path = path.to_string_lossy();
+    let (summary, verdicts) = replay(&[&path], "model", directory.path())?;
+    ensure!(verdicts.split(|&byte| byte == b'\n').count() == 1 + 2_999 + 1, "a line each and a heading");
+    ensure!(
+        String::from_utf8_lossy(&summary).contains("it ends in the middle of a packet"),
+        "damage is told"
+    );
+
+    let Ok(corpus) = corpus() else { floodwall_lab::skip!("the rest needs the corpus") };
+    for path in files(&corpus.join("malformed"), &[".pcap", ".pcapng", ".cap"])?.iter().step_by(20) {
+        let Ok(mut capture) = Reader::open(path) else { continue };
+        let mut packets = 0;
+        while let Ok(Some(_)) = capture.read() {
+            packets += 1;
+        }
+        let (_, verdicts) = replay(&[&path.to_string_lossy()], "model", directory.path())?;
+        let lines = verdicts.split(|&byte| byte == b'\n').count();
+        ensure!(lines == packets + 2, "{}: {packets} packets, {lines} lines", path.display());
+    }
+    Ok(())
+}
