@@ -11,6 +11,7 @@ use floodwall_common::{
 };
 
 use crate::{
+    bans,
     frame::XdpFrame,
     maps::{Maps, desk},
     record::record,
@@ -105,6 +106,7 @@ pub extern "C" fn tell(ctx: *mut xdp_md) -> u32 {
     let ctx = XdpContext::new(ctx);
     let frame = XdpFrame::new(&ctx);
     record(&ctx, &frame, desk);
+    bans::tell(desk, &Maps(ctx.ctx));
     if desk.sampled && !desk.clock_was_told {
         show(&ctx, &frame, desk);
     }

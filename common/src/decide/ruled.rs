@@ -45,12 +45,12 @@ pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk, number
     }
     let ban_ns = rule.ban.load();
     if terms.then as u8 == Then::Ban as u8 && ban_ns != 0 {
-        judgement.banned_until = *now_ns + ban_ns;
-        // A prefix or a service is not banned here: the controller is told, and lists the prefix.
-        if reason as u32 == Reason::SourceRate as u32
-            && let Some(way) = source::way_of(tables, settings, *key)
-        {
-            source::ban(way, *now_ns + ban_ns);
+        let until_ns = *now_ns + ban_ns;
+        // A prefix is not banned here: the controller is told, and lists it.
+        let banned = reason as u32 != Reason::SourceRate as u32
+            || source::way_of(tables, settings, *key).is_some_and(|way| source::ban(way, until_ns));
+        if banned {
+            judgement.banned_until = until_ns;
         }
     }
     Some(true)
