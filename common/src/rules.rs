@@ -57,7 +57,7 @@ pub fn take<T: Tables>(tables: &T, rule: &Rule, place: Place, packet: &Packet, n
     let spec = BucketSpec::unpack(rule.bucket.load());
     let terms = Terms::unpack(rule.terms.load());
     let cost = if terms.bytes {
-        (u64::from(packet.length) * u64::from(spec.increment) >> Terms::BYTE_SHIFT) as u32
+        ((u64::from(packet.length) * u64::from(spec.increment)) >> Terms::BYTE_SHIFT) as u32
     } else {
         spec.increment
     };

@@ -5,8 +5,8 @@ mod expiry;
 mod feed;
 mod health;
 mod protect;
-mod watch;
 mod socket;
+mod watch;
 
 use std::sync::Arc;
 

@@ -24,7 +24,10 @@ mod stages;
 #[cfg(target_arch = "bpf")]
 mod program {
     use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
-    use floodwall_common::{decide::decide, wire::{Reason, Verdict}};
+    use floodwall_common::{
+        decide::decide,
+        wire::{Reason, Verdict},
+    };
 
     use crate::{
         frame::XdpFrame,

@@ -175,7 +175,7 @@ pub fn parse_network<F: Frame>(frame: &F) -> Parsed {
         tcp_flags: 0,
         hop_limit: network.hop_limit,
         fragment: network.fragment,
-        ip_form: network.ip_form | link::tagged(offset) * ip_form::TAGGED,
+        ip_form: network.ip_form | (link::tagged(offset) * ip_form::TAGGED),
     })
 }
 

@@ -44,13 +44,13 @@ use serde::{Deserialize, Serialize};
 
 pub use events::Event;
 pub use limits::{Limit, LimitChange, Limits, SourceReport};
-pub use rules::{
-    BanCount, BanEntry, BanPage, BypassRequest, BypassState, HealthReport, KeepRequest, LiftRequest, ReloadReport,
-    ReloadRequest, RuleChange, RuleList, RuleReport, RuleState, SignalReport,
-};
 pub use prefixes::{
     AddRequest, AddResponse, Covering, Entry, FlushRequest, ImportLine, ImportProblem, ImportReport,
     ListName, ListPage, RemoveRequest, RemoveResponse, TestResponse,
+};
+pub use rules::{
+    BanCount, BanEntry, BanPage, BypassRequest, BypassState, HealthReport, KeepRequest, LiftRequest,
+    ReloadReport, ReloadRequest, RuleChange, RuleList, RuleReport, RuleState, SignalReport,
 };
 pub use signatures::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest};
 pub use status::{

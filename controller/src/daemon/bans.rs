@@ -21,7 +21,11 @@ const SWEEP: Duration = Duration::from_secs(30);
 const LOGINS: Duration = Duration::from_secs(2);
 
 /// Makes bans durable that the kernel tells of, for ever.
-pub(super) async fn note(mut events: EventReader<BanEvent>, filter: Arc<Filter>, protection: Arc<Protection>) {
+pub(super) async fn note(
+    mut events: EventReader<BanEvent>,
+    filter: Arc<Filter>,
+    protection: Arc<Protection>,
+) {
     loop {
         let mut bans = Vec::new();
         if let Err(error) = events.read(|event| bans.push(event)).await {

@@ -52,7 +52,9 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
                 Signal::Probe => probes.get(&id.service).copied(),
                 signal => signals.get(&signal).copied(),
             };
-            if value.is_some_and(|value| value > when.over) && last_over.insert(id.clone(), Instant::now()).is_none() {
+            if value.is_some_and(|value| value > when.over)
+                && last_over.insert(id.clone(), Instant::now()).is_none()
+            {
                 warn!(rule = %id, condition = %when, "holds now");
             }
         }
@@ -119,7 +121,8 @@ async fn probe_all(probes: BTreeMap<String, Probe>) -> BTreeMap<String, u64> {
         tasks.spawn(async move {
             let start = Instant::now();
             let outcome = tokio::time::timeout(PATIENCE, probe(&target)).await;
-            let took = if matches!(outcome, Ok(Ok(()))) { start.elapsed().as_millis() as u64 } else { FAILED };
+            let took =
+                if matches!(outcome, Ok(Ok(()))) { start.elapsed().as_millis() as u64 } else { FAILED };
             (service, took)
         });
     }
@@ -149,11 +152,12 @@ fn report(
     probes: &BTreeMap<String, u64>,
     roused: &BTreeSet<RuleId>,
 ) -> HealthReport {
-    let of_host = Signal::ALL.into_iter().filter(|(signal, _)| *signal != Signal::Probe).map(|(signal, name)| {
-        let value = signals.get(&signal).copied();
-        let text = value.map_or_else(|| "not known".to_owned(), |value| signal.words(value));
-        SignalReport { signal: name.to_owned(), service: None, value, text }
-    });
+    let of_host =
+        Signal::ALL.into_iter().filter(|(signal, _)| *signal != Signal::Probe).map(|(signal, name)| {
+            let value = signals.get(&signal).copied();
+            let text = value.map_or_else(|| "not known".to_owned(), |value| signal.words(value));
+            SignalReport { signal: name.to_owned(), service: None, value, text }
+        });
     let of_services = probes.iter().map(|(service, took)| {
         let value = (*took != FAILED).then_some(*took);
         let text = value.map_or_else(|| "FAILED".to_owned(), |value| Signal::Probe.words(value));

@@ -35,10 +35,12 @@ impl Vitals {
 
     /// Share of its time that the busiest CPU has spent in softirq since `before`, percent.
     pub fn softirq_since(&self, before: &Self) -> Option<u64> {
-        let shares = self.softirq.iter().zip(&before.softirq).filter_map(|((busy, all), (busy_before, all_before))| {
-            let all = all.checked_sub(*all_before).filter(|all| *all > 0)?;
-            Some(busy.saturating_sub(*busy_before) * 100 / all)
-        });
+        let shares = self.softirq.iter().zip(&before.softirq).filter_map(
+            |((busy, all), (busy_before, all_before))| {
+                let all = all.checked_sub(*all_before).filter(|all| *all > 0)?;
+                Some(busy.saturating_sub(*busy_before) * 100 / all)
+            },
+        );
         shares.max()
     }
 }
@@ -55,7 +57,8 @@ fn extended(netstat: &str, name: &str) -> Option<u64> {
 fn softirq(stat: &str) -> Vec<(u64, u64)> {
     let cpus = stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "));
     cpus.filter_map(|line| {
-        let ticks: Vec<u64> = line.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+        let ticks: Vec<u64> =
+            line.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
         // What guests take stands in `user` already.
         Some((*ticks.get(6)?, ticks.iter().take(8).sum()))
     })
@@ -68,8 +71,10 @@ mod tests {
 
     #[test]
     fn counters_are_found_by_name() {
-        let netstat = "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 7 8 9\nIpExt: A\nIpExt: 1\n";
-        let values = ["SyncookiesSent", "ListenOverflows", "ListenDrops", "Other"].map(|name| extended(netstat, name));
+        let netstat =
+            "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 7 8 9\nIpExt: A\nIpExt: 1\n";
+        let values =
+            ["SyncookiesSent", "ListenOverflows", "ListenDrops", "Other"].map(|name| extended(netstat, name));
         assert_eq!(values, [Some(7), Some(8), Some(9), None]);
         assert_eq!(extended("", "ListenDrops"), None);
     }
@@ -77,7 +82,9 @@ mod tests {
     #[test]
     fn the_busiest_cpu_counts() {
         let at = |a: u64, b: u64| Vitals {
-            softirq: softirq(&format!("cpu  9 9 9 9 9 9 9 9\ncpu0 0 0 0 100 0 0 {a} 0 5 5\ncpu1 0 0 0 100 0 0 {b} 0\nintr 5")),
+            softirq: softirq(&format!(
+                "cpu  9 9 9 9 9 9 9 9\ncpu0 0 0 0 100 0 0 {a} 0 5 5\ncpu1 0 0 0 100 0 0 {b} 0\nintr 5"
+            )),
             ..Vitals::default()
         };
         assert_eq!(at(100, 50).softirq, [(100, 200), (50, 150)]);

@@ -28,10 +28,10 @@ pub fn login_addresses(pid: i32) -> Vec<IpAddr> {
 /// Addresses that any process of this machine is logged in from by SSH.
 pub fn all_login_addresses() -> Vec<IpAddr> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let numbered = processes.filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
-    let mut addresses: Vec<_> = numbered
-        .filter_map(|process| ssh_client(&fs::read(process.path().join("environ")).ok()?))
-        .collect();
+    let numbered =
+        processes.filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
+    let mut addresses: Vec<_> =
+        numbered.filter_map(|process| ssh_client(&fs::read(process.path().join("environ")).ok()?)).collect();
     addresses.sort();
     addresses.dedup();
     addresses

@@ -48,7 +48,8 @@ impl Counters {
         Ok(Self {
             reasons: PerCpuArray::try_from(reasons).context("opening the counters")?,
             signatures: PerCpuArray::try_from(signatures).context("opening the counters of signatures")?,
-            monitored: PerCpuArray::try_from(monitored).context("opening the counters of what is monitored")?,
+            monitored: PerCpuArray::try_from(monitored)
+                .context("opening the counters of what is monitored")?,
             rules: Mutex::new(PerCpuArray::try_from(rules).context("opening the counters of rules")?),
         })
     }

@@ -24,8 +24,8 @@ use super::{
     link::{self, Attachment},
     log::LogReader,
     pins::Pins,
-    samples::SampleReader,
     preflight::preflight,
+    samples::SampleReader,
     test_run::{self, Judged},
 };
 use crate::{

@@ -41,8 +41,12 @@ pub fn why(name: &str) -> Option<&'static str> {
         "source-icmp" => {
             "path MTU discovery and pings take a few packets a second; a BlackNurse flood occupies a CPU with some 20,000"
         }
-        "source-fragment" => "DNSSEC and VPNs fragment now and then; reassembly is what a flood of them is after",
-        "source-dns-query" => "a resolver of an office asks some dozens of questions a second, one of a provider a few hundred",
+        "source-fragment" => {
+            "DNSSEC and VPNs fragment now and then; reassembly is what a flood of them is after"
+        }
+        "source-dns-query" => {
+            "a resolver of an office asks some dozens of questions a second, one of a provider a few hundred"
+        }
         "prefix-syn" => {
             "ten busy NATs in one network. Catches a thousand hosts that each stay under their own limit; no ban, as \
              neighbours would be hit"

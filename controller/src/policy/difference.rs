@@ -40,7 +40,10 @@ pub fn difference(old: &Policy, new: &Policy) -> Vec<String> {
             .filter(|reason| monitored & reason.bit() != 0)
             .map(|reason| reason.name())
             .collect();
-        lines.push(format!("~ monitored: {}", if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }));
+        lines.push(format!(
+            "~ monitored: {}",
+            if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+        ));
     }
     if old.escalation != *escalation {
         lines.push(format!(
@@ -66,7 +69,11 @@ pub fn what(service: &Service) -> String {
     let join = |texts: Vec<String>| if texts.is_empty() { "all".to_owned() } else { texts.join(", ") };
     let destinations = join(destinations.iter().map(ToString::to_string).collect());
     let ports = ports.iter().map(|ports| {
-        if ports.start() == ports.end() { ports.start().to_string() } else { format!("{}-{}", ports.start(), ports.end()) }
+        if ports.start() == ports.end() {
+            ports.start().to_string()
+        } else {
+            format!("{}-{}", ports.start(), ports.end())
+        }
     });
     let probe = probe.as_ref().map_or_else(String::new, |probe| format!("; probe {probe}"));
     format!("destinations {destinations}; protocol {protocol}; ports {}{probe}", join(ports.collect()))
@@ -80,7 +87,9 @@ fn rules(old: &Service, new: &Service, lines: &mut Vec<String>) {
     for rule in &new.rules {
         match old.rules.iter().find(|before| before.name == rule.name) {
             None => lines.push(format!("+ {name}/{}: {rule}", rule.name)),
-            Some(before) if before != rule => lines.push(format!("~ {name}/{}: {rule} (was: {before})", rule.name)),
+            Some(before) if before != rule => {
+                lines.push(format!("~ {name}/{}: {rule} (was: {before})", rule.name))
+            }
             Some(_) => {}
         }
     }
@@ -99,7 +108,8 @@ mod tests {
     #[test]
     fn a_difference_names_what_changed_and_nothing_else() {
         let policy = |text: &str| Config::parse(text).unwrap().policy;
-        let old = policy("[[service]]\nname = \"web\"\nports = [80]\n[[service]]\nname = \"old\"\nports = [81]");
+        let old =
+            policy("[[service]]\nname = \"web\"\nports = [80]\n[[service]]\nname = \"old\"\nports = [81]");
         assert_eq!(difference(&old, &old), Vec::<String>::new());
         let new = policy(
             "monitor = [\"stray\"]\n[[service]]\nname = \"web\"\nports = [80, 443]\n[[service.rule]]\n\

@@ -32,7 +32,9 @@ impl Override {
     /// Changes the policy. What is about a service or rule that is not there any more changes nothing.
     pub fn apply(&self, id: &RuleId, policy: &mut Policy) {
         let Self { per, of, rate, then, mode } = self;
-        let Some(service) = policy.services.iter_mut().find(|service| service.name == id.service) else { return };
+        let Some(service) = policy.services.iter_mut().find(|service| service.name == id.service) else {
+            return;
+        };
         let place = service.rules.iter().position(|rule| rule.name == id.rule);
         if *mode == Some(RuleMode::Off) {
             service.rules.retain(|rule| rule.name != id.rule);

@@ -20,7 +20,9 @@ impl FromStr for Probe {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let refused = || {
-            format!("`{text}` is no probe; tcp://192.0.2.10:443 and http://[2001:db8::1]:80/health are (addresses, not names)")
+            format!(
+                "`{text}` is no probe; tcp://192.0.2.10:443 and http://[2001:db8::1]:80/health are (addresses, not names)"
+            )
         };
         let (scheme, rest) = text.split_once("://").ok_or_else(refused)?;
         let (authority, path) = match rest.find('/') {
@@ -67,7 +69,13 @@ mod tests {
         for text in ["tcp://192.0.2.10:443", "http://[2001:db8::1]:80/health?x"] {
             assert_eq!(text.parse::<Probe>().map(|probe| probe.to_string()), Ok(text.to_owned()));
         }
-        for text in ["192.0.2.10:443", "tcp://example.org:443", "tcp://192.0.2.1:1/x", "http://192.0.2.1/", "http://192.0.2.1:80/a b"] {
+        for text in [
+            "192.0.2.10:443",
+            "tcp://example.org:443",
+            "tcp://192.0.2.1:1/x",
+            "http://192.0.2.1/",
+            "http://192.0.2.1:80/a b",
+        ] {
             assert!(text.parse::<Probe>().is_err(), "{text}");
         }
     }

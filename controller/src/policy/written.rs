@@ -299,7 +299,8 @@ fn service(table: &Spanned<ServiceTable>, common: &[Rule]) -> Result<Service, Mi
     if probe.is_none()
         && let Some(waiting) = rules.iter().find(|rule| wants_probe(rule))
     {
-        let message = format!("rule {} waits for a probe, and the service has none: probe = \"tcp://…\"", waiting.name);
+        let message =
+            format!("rule {} waits for a probe, and the service has none: probe = \"tcp://…\"", waiting.name);
         return Err(mistake(name.span(), message));
     }
     let listed = ports.as_ref().map_or(&[][..], |ports| ports.get_ref());

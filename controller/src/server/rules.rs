@@ -33,10 +33,7 @@ pub(super) async fn list(State(context): State<Context>) -> Answer<RuleList> {
     answer(&context, |context| Ok(RuleList { rules: rules(context)? })).await
 }
 
-pub(super) async fn set(
-    State(context): State<Context>,
-    Body(change): Body<RuleChange>,
-) -> Answer<RuleList> {
+pub(super) async fn set(State(context): State<Context>, Body(change): Body<RuleChange>) -> Answer<RuleList> {
     answer(&context, move |context| {
         let RuleId { service, rule } = context.filter.set_rule(&change)?;
         let mut rules = rules(context)?;
@@ -136,8 +133,12 @@ pub(super) async fn reload(
 }
 
 pub(super) async fn health(State(context): State<Context>) -> Answer<HealthReport> {
-    answer(&context, |context| context.dataplane.health().ok_or_else(|| {
-        Refused::from(Refusal::NotFound("nothing has been measured yet; ask again in a second".to_owned()))
-    }))
+    answer(&context, |context| {
+        context.dataplane.health().ok_or_else(|| {
+            Refused::from(Refusal::NotFound(
+                "nothing has been measured yet; ask again in a second".to_owned(),
+            ))
+        })
+    })
     .await
 }

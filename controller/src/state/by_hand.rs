@@ -113,7 +113,11 @@ impl Filter {
     fn removal(&self, list: ListName, prefix: Prefix) -> Result<Change, Refusal> {
         let table = self.table.lock();
         if let Some(listed) = table.get(list.into(), prefix) {
-            return Ok(Change::Remove { list, prefix, imports: listed.owner & !Origin::HAND.bit() & !Origin::BAN.bit() });
+            return Ok(Change::Remove {
+                list,
+                prefix,
+                imports: listed.owner & !Origin::HAND.bit() & !Origin::BAN.bit(),
+            });
         }
         let why = match table.covering(prefix.address()).find(|found| found.list == List::from(list)) {
             Some(found) => format!("; {} is, and covers it", found.prefix),

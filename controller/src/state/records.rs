@@ -148,7 +148,8 @@ impl Records {
             note: record.note.clone(),
         });
         let signatures = self.signatures();
-        let signatures = signatures.map(|(text, enforced)| Change::Signature { text: text.to_owned(), enforced });
+        let signatures =
+            signatures.map(|(text, enforced)| Change::Signature { text: text.to_owned(), enforced });
         let bans = self.bans.all().map(|(prefix, ban)| Change::Ban { prefix, ban: ban.clone() });
         let rules = self.overrides.iter().map(|(id, (said, expires))| Change::SetRule {
             service: id.service.clone(),

@@ -8,9 +8,7 @@ use std::{
 use super::{limits::with_limits, records::Records, refusal::Refusal};
 use crate::{
     api::Limits,
-    policy::{
-        Enforcement, HostFacts, Override, Placement, Policy, RuleId, Situation, Unfit, overridden,
-    },
+    policy::{Enforcement, HostFacts, Override, Placement, Policy, RuleId, Situation, Unfit, overridden},
     tables::SharedTables,
 };
 
@@ -60,7 +58,8 @@ impl Regime {
 
     fn take(&mut self, records: &Records) {
         self.limits = records.limits();
-        self.overrides = records.overrides().iter().map(|(id, (said, _))| (id.clone(), said.clone())).collect();
+        self.overrides =
+            records.overrides().iter().map(|(id, (said, _))| (id.clone(), said.clone())).collect();
     }
 
     /// What is wanted now.
@@ -179,7 +178,10 @@ impl Regime {
             let known = times.iter().filter(|(_, known)| *known).count() as u64;
             let why = if ceiling.bans_per_minute.is_some_and(|most| bans > most) {
                 format!("{bans} bans within a minute")
-            } else if ceiling.known_percent.is_some_and(|most| known * 100 > u64::from(most) * self.known.max(1)) {
+            } else if ceiling
+                .known_percent
+                .is_some_and(|most| known * 100 > u64::from(most) * self.known.max(1))
+            {
                 format!("{known} of {} known sources banned within a minute", self.known.max(known))
             } else {
                 continue;

@@ -13,12 +13,7 @@ use floodwall_common::{
 };
 use tracing::warn;
 
-use super::{
-    change::Change,
-    expiry::expiry,
-    filter::Filter,
-    refusal::Refusal,
-};
+use super::{change::Change, expiry::expiry, filter::Filter, refusal::Refusal};
 use crate::{
     api::{ReloadReport, RuleChange, RuleReport, RuleState},
     config::Config,
@@ -141,13 +136,17 @@ impl Filter {
     /// Reads the configuration again, and says what that changes; changes it, unless it is only to be said.
     pub fn reload(&self, only_say: bool) -> Result<ReloadReport, Refusal> {
         let Some(path) = self.regime.lock().source.clone() else {
-            return Err(Refusal::Invalid("no configuration file was named when the daemon was started".to_owned()));
+            return Err(Refusal::Invalid(
+                "no configuration file was named when the daemon was started".to_owned(),
+            ));
         };
         let config = Config::read(&path).map_err(|error| Refusal::Invalid(format!("{error:#}")))?;
         let mut regime = self.regime.lock();
         let mut lines = difference(&regime.policy(), &regime.policy_of(&config.policy));
         if config.capacity != self.capacity {
-            lines.push("~ max-prefixes, max-sources: at the next start, unless its options say otherwise".to_owned());
+            lines.push(
+                "~ max-prefixes, max-sources: at the next start, unless its options say otherwise".to_owned(),
+            );
         }
         let interval = event_interval(config.events_per_second);
         let settings = &self.tables.settings[0];
@@ -167,7 +166,9 @@ impl Filter {
         let until = match lifetime {
             None => 0,
             Some(lifetime) if lifetime.is_zero() || lifetime > LONGEST_BYPASS => {
-                return Err(Refusal::Invalid("a bypass is for a day at most; `detach` takes the filter off".to_owned()));
+                return Err(Refusal::Invalid(
+                    "a bypass is for a day at most; `detach` takes the filter off".to_owned(),
+                ));
             }
             Some(lifetime) => self.tables.clock() + u64::try_from(lifetime.as_nanos()).unwrap_or(0),
         };
@@ -206,7 +207,10 @@ impl Filter {
     /// Services that are probed.
     pub fn probes(&self) -> BTreeMap<String, Probe> {
         let policy = self.regime.lock().policy();
-        let with = policy.services.into_iter().filter_map(|service| service.probe.map(|probe| (service.name, probe)));
+        let with = policy
+            .services
+            .into_iter()
+            .filter_map(|service| service.probe.map(|probe| (service.name, probe)));
         with.collect()
     }
 
@@ -221,7 +225,9 @@ impl Filter {
     /// Counts the known sources that were seen in the last minute, if a ceiling asks for that.
     pub fn count_known(&self) {
         let asks = |policy: &Policy| {
-            policy.rules().any(|(_, rule)| rule.ceiling.is_some_and(|ceiling| ceiling.known_percent.is_some()))
+            policy
+                .rules()
+                .any(|(_, rule)| rule.ceiling.is_some_and(|ceiling| ceiling.known_percent.is_some()))
         };
         if !asks(&self.regime.lock().policy()) {
             return;
@@ -254,7 +260,10 @@ pub(super) fn event_interval(events_per_second: u64) -> u64 {
 fn id_of(policy: &Policy, service: &str, per: Per, of: Subject) -> Result<RuleId, Refusal> {
     let Some(found) = policy.service(service) else {
         let names: Vec<_> = policy.services.iter().map(|service| service.name.as_str()).collect();
-        return Err(Refusal::NotFound(format!("there is no service {service}; there are {}", names.join(", "))));
+        return Err(Refusal::NotFound(format!(
+            "there is no service {service}; there are {}",
+            names.join(", ")
+        )));
     };
     let name = Rule::name_of(per, of);
     if found.rules.iter().any(|rule| rule.name == name) {
@@ -287,18 +296,25 @@ fn explain(service: &str, rule: &Rule, configured: Option<&Rule>, said: Option<&
     let mut lines = vec![format!("for {service}")];
     let default = defaults::rules().into_iter().find(|default| default.name == rule.name);
     lines.push(match (said, configured, &default) {
-        (Some(_), ..) => "the numbers were set since the configuration was read (`floodwall limit set`)".to_owned(),
+        (Some(_), ..) => {
+            "the numbers were set since the configuration was read (`floodwall limit set`)".to_owned()
+        }
         (None, Some(configured), Some(default)) if configured.rate == default.rate && configured == rule => {
             let why = defaults::why(&rule.name).unwrap_or_default();
             format!("the numbers are the default: {why}")
         }
-        (None, Some(configured), _) if configured == rule => "the numbers are those of the configuration".to_owned(),
-        _ => "the numbers were set for all services since the configuration was read (`floodwall limit set`)".to_owned(),
+        (None, Some(configured), _) if configured == rule => {
+            "the numbers are those of the configuration".to_owned()
+        }
+        _ => "the numbers were set for all services since the configuration was read (`floodwall limit set`)"
+            .to_owned(),
     });
     let unit = if rule.of.bytes { "bytes" } else { "packets" };
     let whose = match rule.per {
         Per::Source => "a source (an IPv4 address or an IPv6 /64)".to_owned(),
-        Per::SourcePrefix => format!("all sources of a /{} or an IPv6 /{} together", rule.prefix.v4, rule.prefix.v6),
+        Per::SourcePrefix => {
+            format!("all sources of a /{} or an IPv6 /{} together", rule.prefix.v4, rule.prefix.v6)
+        }
         Per::Service => "all sources together".to_owned(),
     };
     let gap = if rate > 0 { 1e3 / rate as f64 } else { 0.0 };

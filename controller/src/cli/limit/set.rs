@@ -58,7 +58,8 @@ impl Set {
                     let message = "--mode and --for are for the rules of a service, such as `default syn per source 50/s`";
                     return Err(Failed::new(Kind::Invalid, message).into());
                 }
-                let limits: Limits = session.client.put("/v1/limit", &change(*what, *setting, self.burst)?).await?;
+                let limits: Limits =
+                    session.client.put("/v1/limit", &change(*what, *setting, self.burst)?).await?;
                 session.answer(&limits, show::render)?;
                 Ok(Done::Plain)
             }
@@ -141,7 +142,10 @@ fn change(what: What, setting: Setting, burst: Option<u64>) -> Result<LimitChang
             return Err(Failed::new(Kind::Invalid, "`off` has no burst; leave out --burst"));
         }
         (_, Some(0)) => {
-            return Err(Failed::new(Kind::Invalid, "a burst of 0 would drop everything; `off` lifts the limit"));
+            return Err(Failed::new(
+                Kind::Invalid,
+                "a burst of 0 would drop everything; `off` lifts the limit",
+            ));
         }
         (Setting::PerSecond(rate), burst) => Some(Limit { rate, burst: burst.unwrap_or(rate) }),
     };

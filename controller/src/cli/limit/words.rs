@@ -38,7 +38,11 @@ pub(super) fn parse(words: &[&str]) -> Result<Words, String> {
         let what = match *what {
             "packets" => What::Packets,
             "syn" => What::Syn,
-            other => return Err(format!("`{other}`: limits of every source are packets and syn; of services, {USAGE}")),
+            other => {
+                return Err(format!(
+                    "`{other}`: limits of every source are packets and syn; of services, {USAGE}"
+                ));
+            }
         };
         return Ok(Words::Shared(what, rate::setting(setting)?));
     }
@@ -89,7 +93,8 @@ pub(super) fn rule(words: &[&str]) -> Result<RuleWords, String> {
 
 impl FromArgMatches for Words {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let words: Vec<&str> = matches.get_many::<String>("words").into_iter().flatten().map(String::as_str).collect();
+        let words: Vec<&str> =
+            matches.get_many::<String>("words").into_iter().flatten().map(String::as_str).collect();
         parse(&words).map_err(|error| clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n")))
     }
 
@@ -135,7 +140,10 @@ mod tests {
             burst: Some(400),
             then: Some("ban for 5m".into()),
         };
-        assert_eq!(words("web syn per source 200/s burst 400 then ban for 5m"), Ok(Words::Rule(said.clone())));
+        assert_eq!(
+            words("web syn per source 200/s burst 400 then ban for 5m"),
+            Ok(Words::Rule(said.clone()))
+        );
         let bare = RuleWords { setting: None, burst: None, then: None, ..said };
         assert_eq!(words("web syn per source"), Ok(Words::Rule(bare)));
         for line in [

@@ -67,7 +67,8 @@ impl Ban {
             Self::List(list) => list.apply(session).await,
             Self::Lift(Lift { prefixes, all }) => {
                 let prefixes = prefixes.iter().map(ToString::to_string).collect();
-                let lifted: BanCount = session.client.post("/v1/ban/lift", &LiftRequest { prefixes, all }).await?;
+                let lifted: BanCount =
+                    session.client.post("/v1/ban/lift", &LiftRequest { prefixes, all }).await?;
                 session.answer(&lifted, |lifted, out, _| writeln!(out, "lifted {}", bans(lifted.bans)))?;
                 Ok(Done::Plain)
             }
@@ -75,7 +76,9 @@ impl Ban {
                 let prefixes = prefixes.iter().map(ToString::to_string).collect();
                 let request = KeepRequest { prefixes, seconds: lifetime.map(|lifetime| lifetime.as_secs()) };
                 let kept: BanCount = session.client.post("/v1/ban/keep", &request).await?;
-                session.answer(&kept, |kept, out, _| writeln!(out, "{} moved to the blocklist", bans(kept.bans)))?;
+                session.answer(&kept, |kept, out, _| {
+                    writeln!(out, "{} moved to the blocklist", bans(kept.bans))
+                })?;
                 Ok(Done::Plain)
             }
         }

@@ -22,22 +22,27 @@ pub(in crate::cli) struct Reload {
 
 impl Reload {
     pub(in crate::cli) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
-        let report: ReloadReport = if self.dry_run || session.json {
-            session.client.post("/v1/reload", &ReloadRequest { dry_run: self.dry_run }).await?
-        } else {
-            // Said before it is done.
-            let said: ReloadReport = session.client.post("/v1/reload", &ReloadRequest { dry_run: true }).await?;
-            said.differences.iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
-            session.out.flush()?;
-            let done: ReloadReport = session.client.post("/v1/reload", &ReloadRequest { dry_run: false }).await?;
-            let differences = if done.differences == said.differences { Vec::new() } else { done.differences };
-            let nothing = said.differences.is_empty() && differences.is_empty();
-            let report = ReloadReport { differences, ..done };
-            return match nothing {
-                true => Ok(writeln!(session.out, "nothing has changed in {}", report.path).map(|()| Done::Plain)?),
-                false => Ok(render(&report, &mut *session.out, session.style).map(|()| Done::Plain)?),
+        let report: ReloadReport =
+            if self.dry_run || session.json {
+                session.client.post("/v1/reload", &ReloadRequest { dry_run: self.dry_run }).await?
+            } else {
+                // Said before it is done.
+                let said: ReloadReport =
+                    session.client.post("/v1/reload", &ReloadRequest { dry_run: true }).await?;
+                said.differences.iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
+                session.out.flush()?;
+                let done: ReloadReport =
+                    session.client.post("/v1/reload", &ReloadRequest { dry_run: false }).await?;
+                let differences =
+                    if done.differences == said.differences { Vec::new() } else { done.differences };
+                let nothing = said.differences.is_empty() && differences.is_empty();
+                let report = ReloadReport { differences, ..done };
+                return match nothing {
+                    true => Ok(writeln!(session.out, "nothing has changed in {}", report.path)
+                        .map(|()| Done::Plain)?),
+                    false => Ok(render(&report, &mut *session.out, session.style).map(|()| Done::Plain)?),
+                };
             };
-        };
         session.answer(&report, render)?;
         Ok(Done::Plain)
     }

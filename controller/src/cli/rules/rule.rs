@@ -47,7 +47,9 @@ impl Rules {
         }
         match self {
             Self::List => list(&rules, &mut *session.out, session.style)?,
-            Self::Show { .. } => rules.iter().try_for_each(|rule| show(rule, &mut *session.out, session.style))?,
+            Self::Show { .. } => {
+                rules.iter().try_for_each(|rule| show(rule, &mut *session.out, session.style))?
+            }
         }
         Ok(Done::Plain)
     }
@@ -66,8 +68,18 @@ fn list(rules: &[RuleReport], out: &mut dyn Write, style: Style) -> io::Result<(
         .filter(|rule| rule.in_use)
         .map(|rule| {
             // What all services share is counted once.
-            let name = if rule.shared { format!("*/{}", rule.rule) } else { format!("{}/{}", rule.service, rule.rule) };
-            [name, units::count(rule.packets), units::count(rule.bans), state(rule).to_owned(), rule.text.clone()]
+            let name = if rule.shared {
+                format!("*/{}", rule.rule)
+            } else {
+                format!("{}/{}", rule.service, rule.rule)
+            };
+            [
+                name,
+                units::count(rule.packets),
+                units::count(rule.bans),
+                state(rule).to_owned(),
+                rule.text.clone(),
+            ]
         })
         .collect();
     let mut seen = std::collections::BTreeSet::new();
@@ -77,7 +89,9 @@ fn list(rules: &[RuleReport], out: &mut dyn Write, style: Style) -> io::Result<(
 
 /// A rule in full.
 pub(in crate::cli) fn show(report: &RuleReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
-    let RuleReport { service, rule, shared, in_use, text, expires, packets, bytes, bans, explanation, .. } = report;
+    let RuleReport {
+        service, rule, shared, in_use, text, expires, packets, bytes, bans, explanation, ..
+    } = report;
     writeln!(out, "{}  {text}", style.strong(format_args!("{service}/{rule}")))?;
     let whose = if *shared { ", of all services together" } else { "" };
     writeln!(

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use floodwall_common::{
     prefix::{Address, Family},
-    tables::Tables as _,
     source::{self, Key},
+    tables::Tables as _,
     wire::{BanEvent, History, Reason, standing},
 };
 use tracing::{info, warn};
