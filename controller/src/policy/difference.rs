@@ -88,7 +88,7 @@ fn rules(old: &Service, new: &Service, lines: &mut Vec<String>) {
         match old.rules.iter().find(|before| before.name == rule.name) {
             None => lines.push(format!("+ {name}/{}: {rule}", rule.name)),
             Some(before) if before != rule => {
-                lines.push(format!("~ {name}/{}: {rule} (was: {before})", rule.name))
+                lines.push(format!("~ {name}/{}: {rule} (was: {before})", rule.name));
             }
             Some(_) => {}
         }

@@ -48,7 +48,7 @@ impl Rules {
         match self {
             Self::List => list(&rules, &mut *session.out, session.style)?,
             Self::Show { .. } => {
-                rules.iter().try_for_each(|rule| show(rule, &mut *session.out, session.style))?
+                rules.iter().try_for_each(|rule| show(rule, &mut *session.out, session.style))?;
             }
         }
         Ok(Done::Plain)
