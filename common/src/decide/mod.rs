@@ -21,7 +21,6 @@ use crate::{
     flow,
     frame::Frame,
     parse::{self, Fragment, Packet, Parsed},
-    service,
     source::Key,
     tables::Tables,
     traits::Traits,
@@ -193,9 +192,6 @@ fn judge<T: Tables, S: Stages>(tables: &T, settings: &Settings, stages: &S, desk
         desk.judgement.reason = Reason::Control;
         return Some(());
     }
-    desk.port = service::port(tables, settings, &desk.packet)?;
-    desk.traits = Traits::of(&desk.packet);
-    desk.judgement.service = u32::from(desk.port.service);
     if stages.suspect(desk)? {
         return Some(());
     }
