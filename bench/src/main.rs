@@ -4,7 +4,7 @@
 //! which [`candidate`]s; [`stand`] shows them in the kernel, [`measure`] takes the times, round by round, and
 //! subtracts those of a program that only drops. [`control`] times changes of the blocklist and [`memory`] asks
 //! the kernel what it keeps. All of it is a [`report`], held against [`targets`], and printed as a [`table`], as
-//! JSON, or as a [`chart`].
+//! JSON, or as a [`chart`]. [`live`] is another test: how a service fares under a flood.
 
 mod bpf;
 mod candidate;
@@ -13,6 +13,7 @@ mod control;
 mod floodwall;
 mod frames;
 mod groups;
+mod live;
 mod measure;
 mod memory;
 mod report;
@@ -24,10 +25,11 @@ mod table;
 mod targets;
 mod xdp_filter;
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
+use serde::Serialize;
 
 /// Cost per packet of floodwall, beside the physical floor and its peers.
 #[derive(Debug, Parser)]
@@ -42,6 +44,9 @@ struct Options {
     /// Fewer packets, rounds and sets of prefixes: half a minute, and twice the noise
     #[arg(long)]
     quick: bool,
+    /// Measure how a service fares under a flood instead, behind this and other filters
+    #[arg(long, conflicts_with_all = ["rounds", "svg"])]
+    live: bool,
     /// Draw a chart, too
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -59,14 +64,23 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> anyhow::Result<()> {
     ensure!(nix::unistd::geteuid().is_root(), "loading programs into the kernel takes root");
+    if options.live {
+        let live = live::run(Duration::from_secs(if options.quick { 1 } else { 4 }))?;
+        return tell(options, &live, live::render);
+    }
     let report = session::run(options.quick, options.rounds.map(usize::from))?;
     if let Some(path) = &options.svg {
         fs::write(path, chart::render(&report)).with_context(|| format!("writing {}", path.display()))?;
     }
+    tell(options, &report, table::render)
+}
+
+/// Prints what came out, for people or for machines.
+fn tell<T: Serialize>(options: &Options, outcome: &T, render: fn(&T) -> String) -> anyhow::Result<()> {
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&report).context("writing JSON")?);
+        println!("{}", serde_json::to_string_pretty(outcome).context("writing JSON")?);
     } else {
-        print!("{}", table::render(&report));
+        print!("{}", render(outcome));
     }
     Ok(())
 }

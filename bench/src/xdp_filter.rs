@@ -2,16 +2,25 @@
 
 use std::{
     fs,
+    net::Ipv4Addr,
     os::fd::{AsFd as _, BorrowedFd},
     path::{Path, PathBuf},
     process,
 };
 
 use anyhow::{Context as _, anyhow};
-use aya::{Ebpf, EbpfLoader, programs::Xdp};
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{PerCpuHashMap, PerCpuValues},
+    programs::Xdp,
+    util::nr_cpus,
+};
 
 /// All features; drops what is listed and passes the rest, which is its default.
 const OBJECT: &str = "xdpfilt_dny_all.o";
+/// Its map of IPv4 addresses, and the value of one that is dropped as a source (`MAP_FLAG_SRC`; the counter is above).
+const ADDRESSES: &str = "filter_ipv4";
+const AS_SOURCE: u64 = 1;
 
 /// Its program, loaded.
 pub(crate) struct XdpFilter {
@@ -40,6 +49,24 @@ impl XdpFilter {
         let program: &mut Xdp = program.try_into().with_context(|| format!("{OBJECT} is not for XDP"))?;
         program.load().with_context(|| format!("the verifier refuses {OBJECT}"))?;
         Ok(Self { ebpf, program: name })
+    }
+
+    /// Lists addresses as sources to be dropped.
+    pub(crate) fn block(&self, addresses: impl Iterator<Item = Ipv4Addr>) -> anyhow::Result<()> {
+        let map = self.ebpf.map(ADDRESSES).ok_or_else(|| anyhow!("xdp-filter has no map {ADDRESSES}"))?;
+        let aya::maps::Map::PerCpuHashMap(data) = map else {
+            anyhow::bail!("xdp-filter's {ADDRESSES} is another kind of map")
+        };
+        let fd = data.fd().as_fd().try_clone_to_owned().context("opening xdp-filter's map")?;
+        let data = aya::maps::MapData::from_fd(fd).context("opening xdp-filter's map")?;
+        let mut map: PerCpuHashMap<_, u32, u64> =
+            aya::maps::Map::PerCpuHashMap(data).try_into().context("opening xdp-filter's map")?;
+        let processors = nr_cpus().map_err(|(_, error)| error).context("counting processors")?;
+        for address in addresses {
+            let value = PerCpuValues::try_from(vec![AS_SOURCE; processors]).context("too few processors")?;
+            map.insert(u32::from(address).to_be(), value, 0).context("listing an address")?;
+        }
+        Ok(())
     }
 
     /// The program.

@@ -27,6 +27,15 @@ pub(crate) fn at_most(a: u32, b: u32) -> u32 {
     sign_bit(u64::from(a).wrapping_sub(u64::from(b)).wrapping_sub(1)) as u32
 }
 
+/// 1 if `a <= b`, else 0; both are numbers of 128 bits, their high halves first.
+#[inline(always)]
+pub(crate) fn at_most_wide(a: (u64, u64), b: (u64, u64)) -> u32 {
+    // Of `b - a - borrow` (Warren, "Hacker's Delight", section 2-13).
+    let borrows =
+        |a: u64, b: u64, borrow: u64| sign_bit(!b & a | !(b ^ a) & b.wrapping_sub(a).wrapping_sub(borrow));
+    1 ^ borrows(a.0, b.0, borrows(a.1, b.1, 0)) as u32
+}
+
 /// The smaller of the two.
 #[inline(always)]
 pub(crate) fn min(a: u32, b: u32) -> u32 {
@@ -92,6 +101,12 @@ mod tests {
             for b in edges {
                 assert_eq!(at_most(a, b), u32::from(a <= b), "{a} {b}");
                 assert_eq!(min(a, b), a.min(b), "{a} {b}");
+                let wide = |number: u32| {
+                    [(number.into(), 7), (7, number.into()), (u64::from(number) << 32, u64::MAX)]
+                };
+                for (a, b) in wide(a).into_iter().flat_map(|a| wide(b).map(|b| (a, b))) {
+                    assert_eq!(at_most_wide(a, b), u32::from(a <= b), "{a:?} {b:?}");
+                }
             }
         }
     }

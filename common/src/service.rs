@@ -1,6 +1,7 @@
 //! Which service a packet is for.
 
 use crate::{
+    branchless::at_most_wide,
     parse::{Fragment, Packet, protocol},
     prefix::{Address, Family},
     tables::Tables,
@@ -55,8 +56,7 @@ fn class<T: Tables>(tables: &T, settings: &Settings, address: Address) -> Option
 /// 1 if a range starts at an address or before it, else 0.
 #[inline(always)]
 fn reaches(range: &Destination, high: u64, low: u64) -> u32 {
-    let (first_high, first_low) = (range.high.load(), range.low.load());
-    u32::from(first_high < high || first_high == high && first_low <= low)
+    at_most_wide((range.high.load(), range.low.load()), (high, low))
 }
 
 /// An address as IPv6 has it; IPv4 is mapped (RFC 4291 section 2.5.5.2).

@@ -52,6 +52,9 @@ const KNOWN_HALVING_SHIFT: u32 = 11;
 /// Ticks of silence after which bucket times are not believed: a little over a minute, as no bucket takes
 /// longer to drain ([`BucketSpec::MAX_DRAIN_SECONDS`]) and times are compared modulo 275 s.
 const STALE_TICKS: u32 = 3_700;
+/// Ticks that a CPU may be held up between its look at the clock and the table, 1 s: what it finds there may have been
+/// seen later than now by another, and is not stale for that.
+const LATE_TICKS: u32 = 64;
 /// Attempts to charge a bucket that other CPUs are charging at the same moment.
 const CHARGE_ATTEMPTS: u32 = 4;
 
@@ -157,6 +160,7 @@ fn enter(set: &SourceSet, key: Key, standing: u8, tick: u32, now_ns: u64) -> u32
 fn weight(way: &Way, tick: u32) -> u32 {
     let history = History::unpack(way.history.load());
     let silent = tick.wrapping_sub(history.seen) & History::SEEN_MASK;
+    let silent = silent * at_most(silent, History::SEEN_MASK - LATE_TICKS);
     let packets = min(Volume(way.volume.load()).packets(), u32::MAX >> 3);
     let known = u32::from(history.standing & standing::KNOWN);
     let banned = u32::from(history.standing >> 1 & 1);
@@ -169,12 +173,11 @@ fn weight(way: &Way, tick: u32) -> u32 {
 fn touch(way: &Way, tick: u32, now_ns: u64) {
     let word = way.history.load();
     let history = History::unpack(word);
-    if history.seen == tick {
+    let silent = tick.wrapping_sub(history.seen) & History::SEEN_MASK;
+    if silent == 0 || silent > History::SEEN_MASK - LATE_TICKS {
         return;
     }
-    if tick.wrapping_sub(history.seen) & History::SEEN_MASK > STALE_TICKS
-        && history.standing & standing::BANNED == 0
-    {
+    if silent > STALE_TICKS && history.standing & standing::BANNED == 0 {
         let full = u64::from(unit_time(now_ns));
         way.buckets.store(full | full << 32);
     }

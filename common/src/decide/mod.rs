@@ -22,7 +22,6 @@ use crate::{
     frame::Frame,
     parse::{self, Fragment, Packet, Parsed},
     rules::Place,
-    service,
     source::Key,
     tables::Tables,
     traits::Traits,
@@ -217,9 +216,6 @@ fn judge<T: Tables, S: Stages>(tables: &T, settings: &Settings, stages: &S, desk
         desk.judgement.reason = Reason::Control;
         return Some(());
     }
-    desk.port = service::port(tables, settings, &desk.packet)?;
-    desk.traits = Traits::of(&desk.packet);
-    desk.judgement.service = u32::from(desk.port.service);
     if stages.suspect(desk)? {
         return Some(());
     }

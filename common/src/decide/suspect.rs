@@ -7,6 +7,7 @@ use super::{Desk, NONE};
 use crate::{
     bucket, flow,
     parse::Fragment,
+    service,
     tables::Tables,
     traits::Traits,
     wire::{BucketSpec, Reason, Settings, Suspicion, knowledge},
@@ -25,9 +26,12 @@ pub(super) enum Claim {
     Refused(Reason),
 }
 
-/// Says whether the claim has decided.
+/// Sees what the packet is and what it is for, and says whether its claim has decided.
 #[inline(always)]
 pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Option<bool> {
+    desk.port = service::port(tables, settings, &desk.packet)?;
+    desk.traits = Traits::of(&desk.packet);
+    desk.judgement.service = u32::from(desk.port.service);
     match claim(tables, settings, desk)? {
         Claim::Open => Some(false),
         Claim::Answer => {
