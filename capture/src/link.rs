@@ -109,3 +109,56 @@ fn family(bytes: &[u8]) -> u16 {
         _ => FOREIGN,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IP: [u8; 4] = [0x45, 0, 0, 20];
+    const MAC: [u8; 6] = [2, 0, 0, 0, 0, 7];
+
+    /// EtherType, sender and what follows the Ethernet header of a packet that was 100 bytes long.
+    fn frame(number: u32, bytes: &[u8]) -> (u16, [u8; 6], Vec<u8>, u32) {
+        let mut scratch = vec![9; 40];
+        let EthernetFrame { bytes, length } = LinkType::from(number).ethernet(bytes, 100, &mut scratch);
+        (be16(bytes, 12), bytes[6..12].try_into().unwrap(), bytes[14..].to_vec(), length)
+    }
+
+    #[test]
+    fn bare_ip_gets_a_header() {
+        for number in [12, 14, 101, 228] {
+            assert_eq!(frame(number, &IP), (IPV4, [0; 6], IP.to_vec(), 114), "{number}");
+        }
+        assert_eq!(frame(101, &[0x60, 0]), (IPV6, [0; 6], vec![0x60, 0], 114));
+        assert_eq!(frame(229, &IP).0, IPV6);
+        assert_eq!(frame(101, &[]), (IPV4, [0; 6], vec![], 114));
+    }
+
+    #[test]
+    fn cooked_headers_are_replaced() {
+        let cooked = [&[0, 0, 0, 1, 0, 6][..], &MAC, &[0, 0, 0x86, 0xdd], &IP].concat();
+        assert_eq!(frame(113, &cooked), (IPV6, MAC, IP.to_vec(), 98));
+        let cooked = [&[8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6][..], &MAC, &[0, 0], &IP].concat();
+        assert_eq!(frame(276, &cooked), (IPV4, MAC, IP.to_vec(), 94));
+        let tagged = [&[0x81, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 0][..], &[0; 8], &[0, 7, 8, 0], &IP].concat();
+        assert_eq!(frame(276, &tagged).0, 0x8100, "a tag stays where it was");
+        for length in 0..16 {
+            assert!(frame(113, &cooked[..length]).2.is_empty(), "cut off in the header");
+        }
+    }
+
+    #[test]
+    fn loopback_families_of_either_byte_order() {
+        for (family, ether_type) in [(2, IPV4), (10, IPV6), (24, IPV6), (28, IPV6), (30, IPV6), (7, FOREIGN)]
+        {
+            for header in [u32::to_le_bytes(family), u32::to_be_bytes(family)] {
+                assert_eq!(frame(0, &[&header[..], &IP].concat()), (ether_type, [0; 6], IP.to_vec(), 110));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_carried_elsewhere_keeps_its_length_and_holds_no_ip() {
+        assert_eq!(frame(105, &IP), (FOREIGN, [0; 6], vec![], 114));
+    }
+}

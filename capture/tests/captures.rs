@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does: by panicking")]
 
 use std::fs;
-use std::io::{Cursor, Write as _};
+use std::io::{self, Cursor, Read, Write as _};
 use std::path::Path;
 
 use flate2::Compression;
@@ -131,6 +131,80 @@ fn a_gzipped_capture_is_the_same() {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(&plain).unwrap();
     assert_eq!(read(encoder.finish().unwrap()), read(plain));
+}
+
+#[test]
+fn a_capture_compressed_by_zstd_in_parts_is_the_same() {
+    let plain = classic(0xa1b2_c3d4, 0, false, 1);
+    let (one, other) = plain.split_at(30);
+    let compressed = [zstd::encode_all(one, 1).unwrap(), zstd::encode_all(other, 1).unwrap()].concat();
+    assert_eq!(read(compressed), read(plain));
+}
+
+/// Gives its bytes one by one.
+struct Trickle(Cursor<Vec<u8>>);
+
+impl Read for Trickle {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let one = buffer.len().min(1);
+        self.0.read(&mut buffer[..one])
+    }
+}
+
+#[test]
+fn a_slow_pipe_gives_the_same() {
+    let plain = classic(0xa1b2_c3d4, 0, false, 1);
+    let reader = Reader::new(Trickle(Cursor::new(plain.clone())), "pipe").unwrap();
+    assert_eq!(reader.records().map(Result::unwrap).collect::<Vec<_>>(), read(plain));
+}
+
+#[test]
+fn errors_say_where_and_what_was_before_counts() {
+    let one = classic(0xa1b2_c3d4, 0, false, 1);
+    let mut absurd = [&one[..], &one[24..]].concat();
+    let second = one.len();
+    absurd[second + 8..second + 12].copy_from_slice(&300_000_u32.to_le_bytes());
+    let mut reader = Reader::new(Cursor::new(absurd), "x.pcap").unwrap();
+    assert_eq!(reader.read().unwrap().unwrap().bytes, frame());
+    let error = reader.read().unwrap_err();
+    assert_eq!((error.packet, error.offset), (1, second as u64 + 16));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "capture x.pcap, packet 1, before byte {}: a packet claims 300000 captured bytes, and 262144 is the most \
+             that is read",
+            second + 16
+        )
+    );
+    assert!(reader.read().unwrap().is_none(), "after an error there is nothing more");
+}
+
+#[test]
+fn blocks_that_do_not_fit_are_refused() {
+    let last = |mut blocks: Vec<u8>, change: fn(&mut Vec<u8>)| {
+        change(&mut blocks);
+        let mut reader = match Reader::new(Cursor::new(blocks), "blocks") {
+            Ok(reader) => reader,
+            Err(error) => return error.to_string(),
+        };
+        loop {
+            match reader.read() {
+                Ok(Some(_)) => {}
+                Ok(None) => return "nothing wrong".to_owned(),
+                Err(error) => return error.to_string(),
+            }
+        }
+    };
+    let blocks = || [section(), interface(1, 0, None), enhanced(0, 1, &frame())].concat();
+    assert_eq!(last(blocks(), |_| ()), "nothing wrong");
+    let end = |bytes: &mut Vec<u8>| *bytes.last_mut().unwrap() = 1;
+    assert!(last(blocks(), end).ends_with("ends with another length than it began with"));
+    assert!(last(section(), |bytes| bytes[8] = 0).ends_with("tells no order of bytes"));
+    assert!(last(section(), |bytes| bytes[12] = 2).ends_with("version 2.0 of the format is not known"));
+    assert!(last(section(), |bytes| bytes[4] = 30).ends_with("a length that none can have"));
+    // The captured length of the packet, behind 28 bytes of section, 20 of interface and 20 of its own.
+    assert!(last(blocks(), |bytes| bytes[28 + 20 + 20] = 200).ends_with("more bytes than its block holds"));
+    assert!(last(blocks(), |bytes| bytes[28 + 20 + 8] = 9).ends_with("an interface that was not described"));
 }
 
 #[test]

@@ -115,14 +115,20 @@ pub fn find(set: &SourceSet, key: Key) -> Option<u32> {
 /// The way of `key`, entered if it was not there; and whether it was.
 #[inline(always)]
 pub fn visit(set: &SourceSet, key: Key, standing: u8, now_ns: u64) -> (&Way, bool) {
+    let (number, was_there) = visit_number(set, key, standing, now_ns);
+    (&set.ways[number as usize % WAYS], was_there)
+}
+
+/// As [`visit`], with the number of the way.
+#[inline(always)]
+pub fn visit_number(set: &SourceSet, key: Key, standing: u8, now_ns: u64) -> (u32, bool) {
     let tick = tick(now_ns);
     match find(set, key) {
         Some(number) => {
-            let way = &set.ways[number as usize % WAYS];
-            touch(way, tick, now_ns);
-            (way, true)
+            touch(&set.ways[number as usize % WAYS], tick, now_ns);
+            (number, true)
         }
-        None => (&set.ways[enter(set, key, standing, tick, now_ns) as usize % WAYS], false),
+        None => (enter(set, key, standing, tick, now_ns), false),
     }
 }
 
@@ -211,13 +217,47 @@ pub fn is_banned(way: &Way, now_ns: u64) -> bool {
     false
 }
 
-/// Bans the way until a time.
+/// Bans the way until a time, unless it is spared; says whether it is banned.
 #[inline(always)]
-pub fn ban(way: &Way, until_ns: u64) {
-    way.buckets.store(until_ns);
+pub fn ban(way: &Way, until_ns: u64) -> bool {
     let word = way.history.load();
     let history = History::unpack(word);
+    if history.standing & standing::SPARED != 0 {
+        return false;
+    }
+    way.buckets.store(until_ns);
     way.history.replace(word, History { standing: history.standing | standing::BANNED, ..history }.pack());
+    true
+}
+
+/// Lifts a ban before its time.
+pub fn lift(way: &Way, now_ns: u64) {
+    loop {
+        let word = way.history.load();
+        let history = History::unpack(word);
+        if history.standing & standing::BANNED == 0 {
+            return;
+        }
+        let full = u64::from(unit_time(now_ns));
+        way.buckets.store(full | full << 32);
+        let lifted = History { standing: history.standing & !standing::BANNED, ..history };
+        if way.history.replace(word, lifted.pack()) {
+            return;
+        }
+    }
+}
+
+/// Says that a way is never to be banned, or that it may be.
+pub fn spare(way: &Way, spared: bool) {
+    loop {
+        let word = way.history.load();
+        let history = History::unpack(word);
+        let bit = if spared { standing::SPARED } else { 0 };
+        let changed = History { standing: history.standing & !standing::SPARED | bit, ..history }.pack();
+        if changed == word || way.history.replace(word, changed) {
+            return;
+        }
+    }
 }
 
 /// Notes that the source is known.

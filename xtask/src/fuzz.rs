@@ -94,6 +94,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     setup::run(Talk::Changes)?;
     let mut build = shell::cargo();
     build.args(["build", "--release", "--package", "floodwall-fuzz", "--features", "libfuzzer"]);
+    build.args(["--bin", "fuzz-engines", "--bin", "fuzz-capture"]);
     // With a target named, the flags are not for build scripts.
     build.args(["--target", &format!("{ARCH}-unknown-linux-gnu"), "--target-dir"]).arg(directory());
     build.env("CARGO_ENCODED_RUSTFLAGS", COVERAGE.join("\x1f"));

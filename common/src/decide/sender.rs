@@ -111,8 +111,7 @@ fn unless(condition: u64, word: u64) -> BucketSpec {
 
 #[inline(always)]
 fn ban(way: &Way, ban_ns: u64, now_ns: u64, judgement: &mut Judgement) {
-    if ban_ns != 0 {
+    if ban_ns != 0 && source::ban(way, now_ns + ban_ns) {
         judgement.banned_until = now_ns + ban_ns;
-        source::ban(way, now_ns + ban_ns);
     }
 }

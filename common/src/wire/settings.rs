@@ -91,6 +91,8 @@ pub struct Settings {
     pub event_interval: Word,
     /// Time between samples on one CPU, ns; 0 takes none.
     pub sample_interval: Word,
+    /// Bans that the ring buffer had no room for; the source table holds them.
+    pub lost_bans: Word,
 }
 
 /// Bits of [`Settings::knowledge`].
@@ -127,7 +129,7 @@ impl Suspicion {
     pub const COUNT: usize = 4;
 }
 
-const _: () = assert!(size_of::<Settings>() == 184);
+const _: () = assert!(size_of::<Settings>() == 192);
 
 #[cfg(test)]
 mod tests {

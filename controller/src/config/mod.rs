@@ -145,6 +145,7 @@ mod tests {
             destinations = ["192.0.2.10", "2001:db8::/64"]
             protocol = "tcp"
             ports = [80, "8000-8099"]
+            probe = "tcp://192.0.2.10:80"
             [[service.rule]]
             per = "source"
             of = "syn"

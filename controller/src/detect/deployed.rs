@@ -82,7 +82,9 @@ impl Deployment {
     /// Deploys a signature that an operator wants. Returns its number; `None` if there is no room for another.
     pub(super) fn pin(&mut self, signature: Signature, enforced: bool, now_ns: u64) -> Option<usize> {
         let there = self.slots.iter_mut().enumerate().find_map(|(number, slot)| {
-            slot.as_mut().filter(|deployed| deployed.signature == signature).map(|deployed| (number, deployed))
+            slot.as_mut()
+                .filter(|deployed| deployed.signature == signature)
+                .map(|deployed| (number, deployed))
         });
         if let Some((number, deployed)) = there {
             (deployed.pinned, deployed.enforced) = (true, enforced);

@@ -1,16 +1,7 @@
 //! The rules of a fresh install, and why their numbers are what they are.
 //!
 //! Every service has them; each can be overridden by its name, for all services or for one.
-//!
-//! | name | rule | why |
-//! |---|---|---|
-//! | `source-packets` | 20,000/s, burst 40,000: limit | A browser that downloads at 1 Gbit/s acknowledges some 20,000 times a second with offloads off. Who sends more for longer than two seconds is no client of an ordinary service; it is only limited, as a fast download is no offence. |
-//! | `source-syn` | 100/s, burst 200: ban for 60 s | A page opens some dozens of connections, a busy NAT a hundred a second. Beyond, for longer than a burst of two seconds, it is a flood from an address that is real, or worth nothing to spoof: a minute without it costs little, and repeated offenders wait longer. |
-//! | `source-icmp` | 50/s, burst 100: limit | Path MTU discovery and pings take a few packets a second; BlackNurse takes a CPU with some 20,000. |
-//! | `source-fragment` | 100/s, burst 200: limit | DNSSEC and VPNs fragment now and then; reassembly is what the flood is after. |
-//! | `source-dns-query` | 200/s, burst 400: limit | A resolver of an office asks some dozens of questions a second, one of a provider a few hundred. |
-//! | `prefix-syn` | /24 and /48, 1,000/s, burst 2,000: limit | Ten busy NATs in one network. Catches a thousand hosts that each stay under their own limit; no ban, as neighbours would be hit. |
-//! | `service-syn` | strangers only, 20,000/s, burst 40,000: limit | What a listener with SYN cookies answers on one CPU without suffering. Catches sources that never come twice; who was there before is left alone. |
+//! The numbers are explained by [`why`], which `floodwall rule show` prints.
 //!
 //! Suspects (answers to nothing, segments of no connection, fragments without a first) may come 50 times a second of
 //! each kind, since what is known of the host may be incomplete, or be learned a moment late.
@@ -34,6 +25,39 @@ pub const SUSPECTS: Rate = Rate { rate: 50, burst: 50 };
 /// Packets that are sampled per second, of all CPUs and services: enough to tell a flood's pattern within a second, and
 /// a fraction of a percent of a CPU.
 pub const SAMPLES_PER_SECOND: u64 = 4_000;
+
+/// Why a default's numbers are what they are.
+pub fn why(name: &str) -> Option<&'static str> {
+    Some(match name {
+        SOURCE_PACKETS => {
+            "a browser that downloads at 1 Gbit/s acknowledges some 20,000 times a second with offloads off; who sends \
+             more for longer than two seconds is no client of an ordinary service. It is only limited, as a fast \
+             download is no offence"
+        }
+        SOURCE_SYN => {
+            "a page opens some dozens of connections, a busy NAT a hundred a second; beyond, for longer than a burst of \
+             two seconds, it is a flood. A minute without it costs little, and repeated offenders wait longer"
+        }
+        "source-icmp" => {
+            "path MTU discovery and pings take a few packets a second; a BlackNurse flood occupies a CPU with some 20,000"
+        }
+        "source-fragment" => {
+            "DNSSEC and VPNs fragment now and then; reassembly is what a flood of them is after"
+        }
+        "source-dns-query" => {
+            "a resolver of an office asks some dozens of questions a second, one of a provider a few hundred"
+        }
+        "prefix-syn" => {
+            "ten busy NATs in one network. Catches a thousand hosts that each stay under their own limit; no ban, as \
+             neighbours would be hit"
+        }
+        "service-syn" => {
+            "what a listener with SYN cookies answers on one CPU without suffering. Catches sources that never come \
+             twice; who was there before is left alone"
+        }
+        _ => return None,
+    })
+}
 
 /// The rules that every service has unless it says otherwise.
 pub fn rules() -> Vec<Rule> {
@@ -73,6 +97,7 @@ mod tests {
         for rule in rules() {
             assert_eq!(rule.fault(), None, "{rule}");
             assert_eq!(rule.name, Rule::name_of(rule.per, rule.of));
+            assert!(why(&rule.name).is_some(), "{rule}");
         }
     }
 }

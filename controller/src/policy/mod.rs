@@ -16,8 +16,11 @@
 mod compile;
 mod condition;
 pub mod defaults;
+mod difference;
 mod facts;
 mod model;
+mod overrides;
+mod probe;
 mod quantity;
 mod rule;
 mod subject;
@@ -25,8 +28,11 @@ pub mod written;
 
 pub use compile::{Enforcement, Placement, SAMPLE_EVERY, Situation, Unfit};
 pub use condition::{Signal, When};
+pub use difference::{difference, what};
 pub use facts::{HostFacts, Listener};
 pub use model::{DEFAULT_SERVICE, Escalation, Policy, Protocol, RuleId, Service};
+pub use overrides::{Override, overridden};
+pub use probe::Probe;
 pub use quantity::Quantity;
 pub use rule::{Ceiling, Per, PrefixLengths, Rate, Rule, RuleMode, Then};
 pub use subject::Subject;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     defaults,
+    probe::Probe,
     rule::{Rate, Rule},
 };
 use crate::tables::Prefix;
@@ -95,6 +96,8 @@ pub struct Service {
     pub protocol: Protocol,
     /// TCP or UDP ports; none: all.
     pub ports: Vec<RangeInclusive<u16>>,
+    /// How it is tried whether it answers, if it is.
+    pub probe: Option<Probe>,
     /// Its rules, the defaults that it has taken over included.
     pub rules: Vec<Rule>,
 }
@@ -107,6 +110,7 @@ impl Service {
             destinations: Vec::new(),
             protocol: Protocol::Any,
             ports: Vec::new(),
+            probe: None,
             rules,
         }
     }

@@ -18,6 +18,7 @@
 //! destinations = ["192.0.2.10", "2001:db8::/64"]  # without: all
 //! protocol = "tcp"                 # any, tcp, udp, icmp, gre, esp … or a number
 //! ports = [80, 443, "8000-8099"]   # without: all
+//! probe = "http://192.0.2.10:80/"   # or "tcp://…": asked each second, for conditions
 //!
 //! [[service.rule]]                 # as the default of that name, but for what is said here
 //! per = "source"                   # or "source-prefix", "service"
@@ -45,9 +46,10 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
 use super::{
-    condition::When,
+    condition::{Signal, When},
     defaults,
     model::{DEFAULT_SERVICE, Escalation, Policy, Protocol, Service},
+    probe::Probe,
     quantity::Quantity,
     rule::{Ceiling, Per, PrefixLengths, Rate, Rule, RuleMode, Then},
     subject::Subject,
@@ -115,6 +117,7 @@ pub struct ServiceTable {
     ports: Option<Spanned<Vec<Ports>>>,
     #[serde(default = "yes")]
     defaults: bool,
+    probe: Option<Probe>,
     #[serde(default)]
     rule: Vec<Spanned<RuleTable>>,
 }
@@ -278,7 +281,7 @@ fn mistake(at: Range<usize>, message: impl Into<String>) -> Mistake {
 }
 
 fn service(table: &Spanned<ServiceTable>, common: &[Rule]) -> Result<Service, Mistake> {
-    let ServiceTable { name, destinations, protocol, ports, defaults, rule } = table.get_ref();
+    let ServiceTable { name, destinations, protocol, ports, defaults, probe, rule } = table.get_ref();
     check_name(name)?;
     let mut rules = if *defaults { common.to_vec() } else { Vec::new() };
     let mut named = Vec::new();
@@ -291,6 +294,14 @@ fn service(table: &Spanned<ServiceTable>, common: &[Rule]) -> Result<Service, Mi
             ));
         }
         named.push(name);
+    }
+    let wants_probe = |rule: &Rule| rule.when.is_some_and(|when| when.signal == Signal::Probe);
+    if probe.is_none()
+        && let Some(waiting) = rules.iter().find(|rule| wants_probe(rule))
+    {
+        let message =
+            format!("rule {} waits for a probe, and the service has none: probe = \"tcp://…\"", waiting.name);
+        return Err(mistake(name.span(), message));
     }
     let listed = ports.as_ref().map_or(&[][..], |ports| ports.get_ref());
     let catches_all = name.get_ref() == DEFAULT_SERVICE;
@@ -309,6 +320,7 @@ fn service(table: &Spanned<ServiceTable>, common: &[Rule]) -> Result<Service, Mi
         name: name.get_ref().clone(),
         destinations: destinations.iter().map(|destination| destination.0).collect(),
         protocol,
+        probe: probe.clone(),
         ports: listed.iter().map(|ports| ports.0.clone()).collect(),
         rules,
     })

@@ -8,9 +8,7 @@ use super::{
     answer::{Answer, Body, Refused, answer},
 };
 use crate::{
-    api::{
-        Failure, FailureKind, SignatureList, SignatureNumber, SignatureReport, SignatureRequest,
-    },
+    api::{Failure, FailureKind, SignatureList, SignatureNumber, SignatureReport, SignatureRequest},
     detect::Deployed,
     signature::Signature,
     state::Refusal,
@@ -52,9 +50,12 @@ pub(super) async fn pin(
     Body(SignatureNumber { number }): Body<SignatureNumber>,
 ) -> Answer<SignatureReport> {
     answer(&context, move |context| {
-        let found = context.detector.lock().signatures().find(|(there, _)| *there == number as usize).map(
-            |(_, deployed)| (deployed.signature.clone(), deployed.enforced),
-        );
+        let found = context
+            .detector
+            .lock()
+            .signatures()
+            .find(|(there, _)| *there == number as usize)
+            .map(|(_, deployed)| (deployed.signature.clone(), deployed.enforced));
         let (signature, enforced) = found.ok_or_else(|| no_such_number(number))?;
         deploy(context, signature, enforced)
     })
@@ -90,7 +91,8 @@ fn deploy(context: &Context, signature: Signature, enforced: bool) -> Result<Sig
         detector.remove(number, tables.clock(), tables, &grace);
         return Err(refusal.into());
     }
-    let deployed = detector.signatures().find(|(there, _)| *there == number).map(|(_, deployed)| deployed.clone());
+    let deployed =
+        detector.signatures().find(|(there, _)| *there == number).map(|(_, deployed)| deployed.clone());
     let deployed = deployed.ok_or_else(|| no_such_number(number as u32))?;
     report(context, number, &deployed)
 }

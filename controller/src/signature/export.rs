@@ -66,14 +66,20 @@ pub fn nftables(signature: &Signature) -> Exported {
         Some(if first == last { format!("{name} {first}") } else { format!("{name} {first}-{last}") })
     };
     // A set of values stands in braces after the name; it is built here from single sayings.
-    export(signature, say, |sayings| match sayings {
-        [one] => one.clone(),
-        several => {
-            let (name, _) = several[0].rsplit_once(' ').unwrap_or_default();
-            let values: Vec<_> = several.iter().filter_map(|saying| saying.rsplit(' ').next()).collect();
-            format!("{} {{ {} }}", name.trim_end_matches(" =="), values.join(", "))
-        }
-    }, " ", |terms| format!("{terms} drop"))
+    export(
+        signature,
+        say,
+        |sayings| match sayings {
+            [one] => one.clone(),
+            several => {
+                let (name, _) = several[0].rsplit_once(' ').unwrap_or_default();
+                let values: Vec<_> = several.iter().filter_map(|saying| saying.rsplit(' ').next()).collect();
+                format!("{} {{ {} }}", name.trim_end_matches(" =="), values.join(", "))
+            }
+        },
+        " ",
+        |terms| format!("{terms} drop"),
+    )
 }
 
 /// A filter expression of tcpdump (pcap-filter(7)), for IPv4.
@@ -95,10 +101,15 @@ pub fn tcpdump(signature: &Signature) -> Exported {
                 protocol::ICMP => "icmp[1]".to_owned(),
                 _ => format!("{}[2:2]", transport(signature)?),
             },
-            Field::Octet(place) if place >= Octet::Payload as usize && protocol_of(signature)? == protocol::UDP => {
+            Field::Octet(place)
+                if place >= Octet::Payload as usize && protocol_of(signature)? == protocol::UDP =>
+            {
                 format!("udp[{}]", 8 + place - Octet::Payload as usize)
             }
-            field if field == Field::short(Short::PayloadLength) && protocol_of(signature)? == protocol::UDP => {
+            field
+                if field == Field::short(Short::PayloadLength)
+                    && protocol_of(signature)? == protocol::UDP =>
+            {
                 "udp[4:2] - 8".to_owned()
             }
             _ => return None,
@@ -109,10 +120,16 @@ pub fn tcpdump(signature: &Signature) -> Exported {
             format!("({name} >= {first} and {name} <= {last})")
         })
     };
-    export(signature, say, |sayings| match sayings {
-        [one] => one.clone(),
-        several => format!("({})", several.join(" or ")),
-    }, " and ", |terms| terms)
+    export(
+        signature,
+        say,
+        |sayings| match sayings {
+            [one] => one.clone(),
+            several => format!("({})", several.join(" or ")),
+        },
+        " and ",
+        |terms| terms,
+    )
 }
 
 /// A rule of BGP FlowSpec (RFC 8955), in the words that GoBGP and ExaBGP share.
@@ -135,11 +152,18 @@ pub fn flowspec(signature: &Signature) -> Exported {
         };
         Some(if first == last { format!("{name} =={first}") } else { format!("{name} >={first}&<={last}") })
     };
-    export(signature, say, |sayings| {
-        let (name, _) = sayings[0].split_once(' ').unwrap_or_default();
-        let values: Vec<_> = sayings.iter().filter_map(|saying| Some(saying.split_once(' ')?.1)).collect();
-        format!("{name} {}", values.join(" "))
-    }, " ", |terms| format!("match {terms} then discard"))
+    export(
+        signature,
+        say,
+        |sayings| {
+            let (name, _) = sayings[0].split_once(' ').unwrap_or_default();
+            let values: Vec<_> =
+                sayings.iter().filter_map(|saying| Some(saying.split_once(' ')?.1)).collect();
+            format!("{name} {}", values.join(" "))
+        },
+        " ",
+        |terms| format!("match {terms} then discard"),
+    )
 }
 
 fn export(
@@ -172,7 +196,9 @@ fn only(signature: &Signature, field: Field) -> Signature {
     let mut one = Signature::default();
     match field {
         Field::Octet(field) => one.octets.extend(signature.octets.get(&field).map(|set| (field, *set))),
-        Field::Short(field) => one.shorts.extend(signature.shorts.get(&field).map(|set| (field, set.clone()))),
+        Field::Short(field) => {
+            one.shorts.extend(signature.shorts.get(&field).map(|set| (field, set.clone())));
+        }
     }
     one
 }

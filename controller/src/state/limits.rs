@@ -72,12 +72,8 @@ impl Filter {
         for (what, limit) in [("packets", limits.packets), ("syn", limits.syn)] {
             bucket(what, limit)?;
         }
-        let before = books.records.limits();
-        regime.set_limits(&self.tables, Some(limits))?;
-        if let Err(error) = books.keep(&[Change::Limit { limits }]) {
-            regime.set_limits(&self.tables, before)?;
-            return Err(error.into());
-        }
+        books.keep(&[Change::Limit { limits }])?;
+        regime.hear(&self.tables, &books.records)?;
         Ok(limits)
     }
 }

@@ -26,7 +26,6 @@ use super::{
 };
 use crate::{
     config::Config,
-    state::with_limits,
     replay::{
         chart,
         egress::{self, Flow},
@@ -34,6 +33,7 @@ use crate::{
         verdicts::{Column, Verdicts},
         world::{Lists, World},
     },
+    state::with_limits,
 };
 
 /// What runs where nothing else is said.

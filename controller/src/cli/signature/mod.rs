@@ -105,7 +105,9 @@ impl Signature {
             Self::Drop(Number { number }) => {
                 let request = SignatureNumber { number };
                 let report: SignatureReport = session.client.post("/v1/signature/drop", &request).await?;
-                session.answer(&report, |report, out, _| writeln!(out, "dropped {}: {}", report.number, report.text))?;
+                session.answer(&report, |report, out, _| {
+                    writeln!(out, "dropped {}: {}", report.number, report.text)
+                })?;
             }
             Self::Export(Export { number, tool }) => {
                 let report = find(session, number).await?;
@@ -120,7 +122,11 @@ impl Signature {
                 session.answer(&exported, |exported, out, _| {
                     writeln!(out, "{}", exported.text)?;
                     let left_out = exported.left_out.join(", ");
-                    if left_out.is_empty() { Ok(()) } else { writeln!(out, "# wider than the signature: {left_out} cannot be said") }
+                    if left_out.is_empty() {
+                        Ok(())
+                    } else {
+                        writeln!(out, "# wider than the signature: {left_out} cannot be said")
+                    }
                 })?;
             }
         }
@@ -135,7 +141,8 @@ async fn list(session: &mut Session<'_>) -> Result<SignatureList, Stop> {
 async fn find(session: &mut Session<'_>, number: u32) -> Result<SignatureReport, Stop> {
     let found = list(session).await?.signatures.into_iter().find(|report| report.number == number);
     found.ok_or_else(|| {
-        let message = format!("there is no signature {number}; `floodwall signature list` names those there are");
+        let message =
+            format!("there is no signature {number}; `floodwall signature list` names those there are");
         Failed::new(Kind::NotFound, message).into()
     })
 }

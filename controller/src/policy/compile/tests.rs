@@ -194,7 +194,8 @@ fn what_listens_is_offered_and_only_that() {
 
 #[test]
 fn conditions_and_ceilings_turn_rules_into_observers() {
-    let text = "[[service]]\nname = \"web\"\nports = [80]\n[[service.rule]]\nname = \"strict\"\nper = \"source\"\n\
+    let text = "[[service]]\nname = \"web\"\nports = [80]\nprobe = \"tcp://192.0.2.1:80\"\n\
+                [[service.rule]]\nname = \"strict\"\nper = \"source\"\n\
                 of = \"syn\"\nrate = 1\nwhen = \"probe over 500ms\"";
     let tables = tables();
     let mut enforcement = Enforcement::default();
