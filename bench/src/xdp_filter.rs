@@ -17,7 +17,7 @@ use aya::{
 };
 
 /// All features; drops what is listed and passes the rest, which is its default.
-const OBJECT: &str = "xdpfilt_dny_all.o";
+const OBJECT: &str = "xdpfilt_alw_all.o";
 /// Its map of IPv4 addresses, and the value of one that is dropped as a source (`MAP_FLAG_SRC`; the counter is above).
 const ADDRESSES: &str = "filter_ipv4";
 const AS_SOURCE: u64 = 1;
