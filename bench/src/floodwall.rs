@@ -65,7 +65,7 @@ impl Floodwall {
     pub(crate) fn limit(&self, limits: Limits) -> anyhow::Result<()> {
         let [packets, syn] = match limits {
             Limits::Default => {
-                let limits = Config::default().limits;
+                let limits = Config::default().limits();
                 [bucket("packets", limits.packets)?, bucket("syn", limits.syn)?]
             }
             Limits::OutOfReach => [BucketSpec { increment: 1, tolerance: 1 << 28 }; 2],

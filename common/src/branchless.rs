@@ -44,7 +44,7 @@ pub(crate) fn ones(bits: u64) -> u32 {
         const BYTES: u64 = 0x0f0f_0f0f_0f0f_0f0f;
         let pairs = bits - (bits >> 1 & PAIRS);
         let fours = (pairs & FOURS) + (pairs >> 2 & FOURS);
-        ((fours + (fours >> 4) & BYTES).wrapping_mul(0x0101_0101_0101_0101) >> 56) as u32
+        (((fours + (fours >> 4)) & BYTES).wrapping_mul(0x0101_0101_0101_0101) >> 56) as u32
     }
     #[cfg(not(target_arch = "bpf"))]
     bits.count_ones()

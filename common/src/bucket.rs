@@ -67,6 +67,39 @@ pub fn take(bucket: &Word, spec: BucketSpec, cost: u32, now_ns: u64) -> bool {
     true
 }
 
+/// Time in units of the buckets, all of it.
+#[inline(always)]
+pub fn long_time(now_ns: u64) -> u64 {
+    now_ns >> BucketSpec::UNIT_SHIFT
+}
+
+/// As [`take`], from a bucket that keeps all bits of its time and may lie untouched for any length of it.
+#[inline(always)]
+pub fn take_long(bucket: &Word, spec: BucketSpec, cost: u32, now_ns: u64) -> bool {
+    let now = long_time(now_ns);
+    let most = spec.tolerance.wrapping_add(cost);
+    for _ in 0..ATTEMPTS {
+        let old = bucket.load();
+        let past = old.wrapping_sub(now) >> 63;
+        let ahead = old.wrapping_sub(now).wrapping_mul(1 ^ past);
+        // As in `Draw`: what the limit of now cannot have caused is cut short.
+        let too_far = 0_u32.wrapping_sub(at_most(1, (ahead >> 32) as u32));
+        let ahead = min(ahead as u32 | too_far, most);
+        if ahead > spec.tolerance {
+            let mended = now + u64::from(ahead);
+            if mended < old {
+                bucket.replace(old, mended);
+            }
+            return false;
+        }
+        if bucket.replace(old, now + u64::from(ahead) + u64::from(cost)) {
+            return true;
+        }
+    }
+    // As in `take`.
+    true
+}
+
 /// How far in debt a bucket can get: 1.07 s.
 const DEBT: u32 = 1 << 24;
 /// A bucket that is so deep in debt is left alone, lest all CPUs write to it for each packet of a flood: 67 ms less.
@@ -118,6 +151,37 @@ mod tests {
         assert!((50..=55).contains(&passed.count()), "the burst, and no more of ten seconds of flood");
         assert!(!take_or_shut(&bucket, spec, now + SECOND / 2));
         assert!(take_or_shut(&bucket, spec, now + 2 * SECOND));
+    }
+
+    #[test]
+    fn a_bucket_that_lay_untouched_is_full() {
+        let spec = BucketSpec::new(100, 200).expect("valid");
+        // Buckets of 32 bits take some of these for the future.
+        for minutes in 1..20 {
+            let bucket = Word::default();
+            let mut now = 1_000 * SECOND;
+            assert!((0..200).all(|_| take_long(&bucket, spec, spec.increment, now)));
+            assert!(!take_long(&bucket, spec, spec.increment, now));
+            now += minutes * 60 * SECOND;
+            assert!(
+                (0..200).all(|_| take_long(&bucket, spec, spec.increment, now)),
+                "after {minutes} minutes"
+            );
+        }
+    }
+
+    #[test]
+    fn a_stricter_limit_leaves_no_stale_bucket() {
+        let now = 1_000 * SECOND;
+        let (slow, fast) =
+            (BucketSpec::new(1, 60).expect("valid"), BucketSpec::new(1_000, 100).expect("valid"));
+        let bucket = Word::default();
+        while take_long(&bucket, slow, slow.increment, now) {}
+        assert!(!take_long(&bucket, fast, fast.increment, now), "what was used up stays so");
+        assert!(
+            take_long(&bucket, fast, fast.increment, now + SECOND / 500),
+            "for as long as the new limit says"
+        );
     }
 
     #[test]

@@ -6,42 +6,67 @@ use crate::{
     prefix::{Address, Family},
     source::{self, Charge, Key},
     tables::{AGGREGATE_SETS, Tables},
-    wire::{BucketSpec, Per, Rule, Settings, Terms, standing},
+    wire::{BucketSpec, Per, Rule, Settings, Terms, WAYS, Way, standing},
 };
 
-/// Takes what a packet of the source `key` costs from the bucket that rule `number` counts it in; says whether there
-/// was enough. `None` if the tables could not be reached.
+/// Where a rule counts a packet: a way of the source table, or of the table of source prefixes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Number of the set.
+    pub set: u32,
+    /// Number of the way.
+    pub way: u32,
+}
+
+/// Finds where rule `number` counts a packet of the source `key`, and counts it there. `None` if the tables could not
+/// be reached.
 #[inline(always)]
-pub fn take<T: Tables>(
+pub fn place<T: Tables>(
     tables: &T,
     settings: &Settings,
     number: u32,
-    rule: &Rule,
     packet: &Packet,
     key: Key,
     now_ns: u64,
-) -> Option<bool> {
+) -> Option<Place> {
+    let terms = Terms::unpack(tables.rule(number)?.terms.load());
+    let (set_number, key) = match terms.per {
+        Per::Service => return Some(Place::default()),
+        Per::Source => {
+            let key = key.under(number);
+            (key.set(settings, settings.source_mask.load()), key)
+        }
+        Per::Prefix => {
+            let key = prefix(settings, packet.source, &terms).under(number);
+            (key.set(settings, u64::from(AGGREGATE_SETS - 1)), key)
+        }
+    };
+    let set = match terms.per {
+        Per::Prefix => tables.aggregate_set(set_number)?,
+        _ => tables.source_set(set_number)?,
+    };
+    let (way_number, _) = source::visit_number(set, key, standing::PART, now_ns);
+    source::count(&set.ways[way_number as usize % WAYS], Charge { bytes: packet.length, syn: false });
+    Some(Place { set: set_number, way: way_number })
+}
+
+/// Takes what a packet costs from the bucket at a place; says whether there was enough. `None` if the tables could not
+/// be reached.
+#[inline(always)]
+pub fn take<T: Tables>(tables: &T, rule: &Rule, place: Place, packet: &Packet, now_ns: u64) -> Option<bool> {
     let spec = BucketSpec::unpack(rule.bucket.load());
     let terms = Terms::unpack(rule.terms.load());
     let cost = if terms.bytes {
-        (u64::from(packet.length) * u64::from(spec.increment) >> Terms::BYTE_SHIFT) as u32
+        ((u64::from(packet.length) * u64::from(spec.increment)) >> Terms::BYTE_SHIFT) as u32
     } else {
         spec.increment
     };
     let set = match terms.per {
-        Per::Service => return Some(bucket::take(&rule.full_at, spec, cost, now_ns)),
-        Per::Source => source::set_of(tables, settings, key.under(number))?,
-        Per::Prefix => {
-            let key = prefix(settings, packet.source, &terms).under(number);
-            tables.aggregate_set(key.set(settings, u64::from(AGGREGATE_SETS - 1)))?
-        }
+        Per::Service => return Some(bucket::take_long(&rule.full_at, spec, cost, now_ns)),
+        Per::Source => tables.source_set(place.set)?,
+        Per::Prefix => tables.aggregate_set(place.set)?,
     };
-    let key = match terms.per {
-        Per::Prefix => prefix(settings, packet.source, &terms),
-        _ => key,
-    };
-    let (way, _) = source::visit(set, key.under(number), standing::PART, now_ns);
-    source::count(way, Charge { bytes: packet.length, syn: false });
+    let way: &Way = &set.ways[place.way as usize % WAYS];
     Some(bucket::take(&way.buckets, spec, cost, now_ns))
 }
 

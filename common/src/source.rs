@@ -112,14 +112,20 @@ pub fn find(set: &SourceSet, key: Key) -> Option<u32> {
 /// The way of `key`, entered if it was not there; and whether it was.
 #[inline(always)]
 pub fn visit(set: &SourceSet, key: Key, standing: u8, now_ns: u64) -> (&Way, bool) {
+    let (number, was_there) = visit_number(set, key, standing, now_ns);
+    (&set.ways[number as usize % WAYS], was_there)
+}
+
+/// As [`visit`], with the number of the way.
+#[inline(always)]
+pub fn visit_number(set: &SourceSet, key: Key, standing: u8, now_ns: u64) -> (u32, bool) {
     let tick = tick(now_ns);
     match find(set, key) {
         Some(number) => {
-            let way = &set.ways[number as usize % WAYS];
-            touch(way, tick, now_ns);
-            (way, true)
+            touch(&set.ways[number as usize % WAYS], tick, now_ns);
+            (number, true)
         }
-        None => (&set.ways[enter(set, key, standing, tick, now_ns) as usize % WAYS], false),
+        None => (enter(set, key, standing, tick, now_ns), false),
     }
 }
 
@@ -208,13 +214,47 @@ pub fn is_banned(way: &Way, now_ns: u64) -> bool {
     false
 }
 
-/// Bans the way until a time.
+/// Bans the way until a time, unless it is spared; says whether it is banned.
 #[inline(always)]
-pub fn ban(way: &Way, until_ns: u64) {
-    way.buckets.store(until_ns);
+pub fn ban(way: &Way, until_ns: u64) -> bool {
     let word = way.history.load();
     let history = History::unpack(word);
+    if history.standing & standing::SPARED != 0 {
+        return false;
+    }
+    way.buckets.store(until_ns);
     way.history.replace(word, History { standing: history.standing | standing::BANNED, ..history }.pack());
+    true
+}
+
+/// Lifts a ban before its time.
+pub fn lift(way: &Way, now_ns: u64) {
+    loop {
+        let word = way.history.load();
+        let history = History::unpack(word);
+        if history.standing & standing::BANNED == 0 {
+            return;
+        }
+        let full = u64::from(unit_time(now_ns));
+        way.buckets.store(full | full << 32);
+        let lifted = History { standing: history.standing & !standing::BANNED, ..history };
+        if way.history.replace(word, lifted.pack()) {
+            return;
+        }
+    }
+}
+
+/// Says that a way is never to be banned, or that it may be.
+pub fn spare(way: &Way, spared: bool) {
+    loop {
+        let word = way.history.load();
+        let history = History::unpack(word);
+        let bit = if spared { standing::SPARED } else { 0 };
+        let changed = History { standing: history.standing & !standing::SPARED | bit, ..history }.pack();
+        if changed == word || way.history.replace(word, changed) {
+            return;
+        }
+    }
 }
 
 /// Notes that the source is known.
@@ -225,22 +265,19 @@ pub fn make_known(way: &Way) {
     way.history.replace(word, History { standing: history.standing | standing::KNOWN, ..history }.pack());
 }
 
-/// Takes a token from the packet bucket and, for a SYN, one from the SYN bucket: both or none.
+/// Takes a token from the packet bucket and one from the SYN bucket: both or none.
 #[inline(always)]
-pub fn meter(way: &Way, packet_bucket: BucketSpec, syn_bucket: BucketSpec, syn: bool, now_ns: u64) -> Standing {
+pub fn meter(way: &Way, packet_bucket: BucketSpec, syn_bucket: BucketSpec, now_ns: u64) -> Standing {
     let now = unit_time(now_ns);
-    let syn = u32::from(syn);
     let mut over = [0; 2];
     for _ in 0..CHARGE_ATTEMPTS {
         let old = way.buckets.load();
-        let (old_packets, old_syns) = (old as u32, (old >> 32) as u32);
-        let packets = Draw::of(old_packets, packet_bucket, now);
-        let syns = Draw::of(old_syns, syn_bucket, now);
-        over = [packets.over, syns.over * syn];
-        let charged = 1 ^ (over[0] | over[1]);
+        let packets = Draw::of(old as u32, packet_bucket, now);
+        let syns = Draw::of((old >> 32) as u32, syn_bucket, now);
+        over = [packets.over, syns.over];
+        let charged = 1 ^ (packets.over | syns.over);
         let packets = packets.before.wrapping_add(packet_bucket.increment.wrapping_mul(charged));
         let syns = syns.before.wrapping_add(syn_bucket.increment.wrapping_mul(charged));
-        let syns = old_syns.wrapping_add(syns.wrapping_sub(old_syns).wrapping_mul(syn));
         let new = u64::from(packets) | u64::from(syns) << 32;
         if new == old || way.buckets.replace(old, new) {
             break;

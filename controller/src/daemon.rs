@@ -1,7 +1,9 @@
 //! `floodwall run`: wires state, kernel and server together, and nothing more.
 
+mod bans;
 mod expiry;
 mod feed;
+mod health;
 mod protect;
 mod socket;
 mod watch;
@@ -47,6 +49,8 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let events = kernel.take_events()?;
     let log = kernel.take_log()?;
     let samples = kernel.take_samples()?;
+    let bans = kernel.take_bans()?;
+    filter.configured_from(options.config.as_deref());
     let tables = kernel.tables();
     let mut detector = Detector::default();
     watch::restore(&mut detector, &filter);
@@ -54,6 +58,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let all_detached = Arc::new(Notify::new());
     let protection =
         Arc::new(Protection::start(kernel, netlink, &options, config.mode, Arc::clone(&all_detached)).await?);
+    health::look(&filter, &protection, Default::default());
     let (sender, _) = broadcast::channel(EVENTS_HELD);
 
     let tasks = [
@@ -62,6 +67,10 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         tokio::spawn(expiry::run(Arc::clone(&filter))),
         tokio::spawn(expiry::reclaim(Arc::clone(&filter))),
         tokio::spawn(Arc::clone(&protection).watch()),
+        tokio::spawn(bans::note(bans, Arc::clone(&filter), Arc::clone(&protection))),
+        tokio::spawn(bans::tend(Arc::clone(&filter), Arc::clone(&protection))),
+        tokio::spawn(bans::spare_logins(Arc::clone(&filter))),
+        tokio::spawn(health::run(Arc::clone(&filter), Arc::clone(&protection))),
         tokio::spawn(watch::run(samples, Arc::clone(&protection), tables, Arc::clone(&detector))),
     ];
     let ended = Arc::new(Notify::new());

@@ -5,7 +5,8 @@
 //! by) and [`store`] (what outlives a reboot).
 //!
 //! A packet's way is in `floodwall_common`; [`kernel`] brings it into the kernel, and is the only module that
-//! names aya. [`daemon`] wires all of this, and nothing more. [`host`] reads what floodwall must know of the
+//! names aya. What it samples goes to [`detect`], which notices attacks and finds a [`signature`] for them; [`policy`] says
+//! which rates hold for whom. [`daemon`] wires all of this, and nothing more. [`host`] reads what floodwall must know of the
 //! machine, [`lists`] reads public blocklists, [`config`] the configuration file. [`replay`] runs all of it on
 //! captures, in virtual time.
 
@@ -20,6 +21,7 @@ pub mod host;
 pub mod kernel;
 pub mod lists;
 pub mod options;
+pub mod policy;
 pub mod replay;
 pub mod server;
 pub mod signature;

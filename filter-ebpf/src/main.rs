@@ -7,6 +7,8 @@
 )]
 
 #[cfg(target_arch = "bpf")]
+mod bans;
+#[cfg(target_arch = "bpf")]
 mod frame;
 #[cfg(target_arch = "bpf")]
 mod maps;
@@ -22,7 +24,10 @@ mod stages;
 #[cfg(target_arch = "bpf")]
 mod program {
     use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
-    use floodwall_common::{decide::decide, wire::{Reason, Verdict}};
+    use floodwall_common::{
+        decide::decide,
+        wire::{Reason, Verdict},
+    };
 
     use crate::{
         frame::XdpFrame,

@@ -1,9 +1,6 @@
 //! Shows sampled packets to the controller.
 
-use aya_ebpf::{
-    helpers::generated::bpf_xdp_load_bytes,
-    programs::XdpContext,
-};
+use aya_ebpf::{helpers::generated::bpf_xdp_load_bytes, programs::XdpContext};
 use floodwall_common::{
     decide::Desk,
     frame::Frame,

@@ -4,7 +4,10 @@ use aya_ebpf::{
     bindings::{bpf_sock, bpf_sock_tuple, xdp_md},
     helpers::generated::{bpf_sk_lookup_udp, bpf_sk_release, bpf_skc_lookup_tcp},
 };
-use floodwall_common::{parse::{Packet, protocol}, prefix::Family};
+use floodwall_common::{
+    parse::{Packet, protocol},
+    prefix::Family,
+};
 
 /// Look in the namespace that the packet has come to (`BPF_F_CURRENT_NETNS`).
 const THIS_NAMESPACE: u64 = u64::MAX;

@@ -11,6 +11,7 @@ use floodwall_common::{
 };
 
 use crate::{
+    bans,
     frame::XdpFrame,
     maps::{Maps, desk},
     record::record,
@@ -34,6 +35,13 @@ fn told(outcome: Option<bool>) -> u32 {
 #[inline(always)]
 fn heard(code: u32) -> Option<bool> {
     if code == FAULT { None } else { Some(code == DECIDED) }
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn parse_transport(ctx: *mut xdp_md) -> u32 {
+    let frame = XdpFrame::new(&XdpContext::new(ctx));
+    told((|| desk()?.parse_transport(&frame).map(|()| true))())
 }
 
 #[inline(never)]
@@ -74,6 +82,12 @@ pub extern "C" fn judge_sender(ctx: *mut xdp_md) -> u32 {
 
 #[inline(never)]
 #[unsafe(no_mangle)]
+pub extern "C" fn place_ruled(number: u32) -> u32 {
+    told((|| decide::place(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?, number))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
 pub extern "C" fn judge_ruled(number: u32) -> u32 {
     told((|| decide::ruled(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?, number))())
 }
@@ -92,6 +106,7 @@ pub extern "C" fn tell(ctx: *mut xdp_md) -> u32 {
     let ctx = XdpContext::new(ctx);
     let frame = XdpFrame::new(&ctx);
     record(&ctx, &frame, desk);
+    bans::tell(desk, &Maps(ctx.ctx));
     if desk.sampled && !desk.clock_was_told {
         show(&ctx, &frame, desk);
     }
@@ -99,6 +114,11 @@ pub extern "C" fn tell(ctx: *mut xdp_md) -> u32 {
 }
 
 impl Stages for Calls {
+    #[inline(always)]
+    fn transport(&self, _desk: &mut Desk) -> Option<()> {
+        heard(parse_transport(self.0)).map(drop)
+    }
+
     #[inline(always)]
     fn listed(&self, _desk: &mut Desk) -> Option<bool> {
         heard(judge_listed())
@@ -122,6 +142,11 @@ impl Stages for Calls {
     #[inline(always)]
     fn sender(&self, _desk: &mut Desk) -> Option<bool> {
         heard(judge_sender(self.0))
+    }
+
+    #[inline(always)]
+    fn place(&self, _desk: &mut Desk, number: u32) -> Option<bool> {
+        heard(place_ruled(number))
     }
 
     #[inline(always)]

@@ -13,7 +13,7 @@ use floodwall::{
 use floodwall_common::{
     decide::{Desk, decide_on},
     frame::Captured,
-    wire::{BucketSpec, Reason},
+    wire::{BucketSpec, Reason, Settings},
 };
 
 /// Small enough to be made for each test.
@@ -36,6 +36,13 @@ impl Engine {
     /// The host build of the core over plain memory.
     pub fn model() -> anyhow::Result<Self> {
         let tables = Arc::new(SharedTables::in_memory(&CAPACITY).context("making tables in memory")?);
+        Self::over("model", tables, None)
+    }
+
+    /// The same with room for so many sources.
+    pub fn model_with_room(sources: u32) -> anyhow::Result<Self> {
+        let capacity = Capacity { sources, ..CAPACITY };
+        let tables = Arc::new(SharedTables::in_memory(&capacity).context("making tables in memory")?);
         Self::over("model", tables, None)
     }
 
@@ -89,6 +96,16 @@ impl Engine {
     pub fn pass_time(&mut self, seconds: f64) {
         self.now += (seconds * SECOND as f64) as u64;
         self.tables.settings[0].clock.store(self.now);
+    }
+
+    /// Says what time it is, ns; [`START`] is when all began.
+    pub fn tell_time(&self, now: u64) {
+        self.tables.settings[0].clock.store(now);
+    }
+
+    /// What the controller tells the core.
+    pub fn settings(&self) -> &Settings {
+        &self.tables.settings[0]
     }
 
     /// What becomes of a frame.

@@ -10,7 +10,7 @@ mod tally;
 
 pub use judgement::{Judgement, NONE};
 pub use listed::judge as listed;
-pub use ruled::judge as ruled;
+pub use ruled::{judge as ruled, place};
 pub use sender::judge as sender;
 pub use signed::judge as signed;
 pub use suspect::judge as suspect;
@@ -21,6 +21,7 @@ use crate::{
     flow,
     frame::Frame,
     parse::{self, Fragment, Packet, Parsed},
+    rules::Place,
     service,
     source::Key,
     tables::Tables,
@@ -43,6 +44,8 @@ pub struct Desk {
     pub port: Port,
     /// Whose it is.
     pub key: Key,
+    /// Where the rule at hand counts it.
+    pub place: Place,
     /// Its source is known.
     pub known: bool,
     /// Whether there is a packet: it is not, if the frame is not IP or malformed.
@@ -56,6 +59,14 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// Adds what the transport header says; then there is a packet. `None` if it is malformed.
+    #[inline(always)]
+    pub fn parse_transport<F: Frame>(&mut self, frame: &F) -> Option<()> {
+        parse::parse_transport(frame, &mut self.packet)?;
+        self.is_packet = true;
+        Some(())
+    }
+
     /// Reads the features of the packet.
     #[inline(always)]
     pub fn read_features<F: Frame>(&mut self, frame: &F) {
@@ -93,6 +104,8 @@ const _: () = assert!(Reason::COUNT <= 32);
 /// How the stages are called. On the host they are ordinary functions. In the kernel each is a function of its own for
 /// the verifier, too: it then looks at each once, and not once for each way that leads there.
 pub trait Stages {
+    /// [`parse::parse_transport`]: then there is a packet. `None` if it is malformed.
+    fn transport(&self, desk: &mut Desk) -> Option<()>;
     /// [`listed`].
     fn listed(&self, desk: &mut Desk) -> Option<bool>;
     /// [`suspect`].
@@ -103,6 +116,8 @@ pub trait Stages {
     fn signed(&self, desk: &mut Desk) -> Option<bool>;
     /// [`sender`].
     fn sender(&self, desk: &mut Desk) -> Option<bool>;
+    /// [`place`].
+    fn place(&self, desk: &mut Desk, number: u32) -> Option<bool>;
     /// [`ruled`].
     fn ruled(&self, desk: &mut Desk, number: u32) -> Option<bool>;
     /// [`tally`].
@@ -114,6 +129,10 @@ pub trait Stages {
 pub struct Direct<'a, T, F>(pub &'a T, pub &'a F);
 
 impl<T: Tables, F: Frame> Stages for Direct<'_, T, F> {
+    fn transport(&self, desk: &mut Desk) -> Option<()> {
+        desk.parse_transport(self.1)
+    }
+
     fn listed(&self, desk: &mut Desk) -> Option<bool> {
         listed(self.0, self.0.settings()?, desk)
     }
@@ -132,6 +151,10 @@ impl<T: Tables, F: Frame> Stages for Direct<'_, T, F> {
 
     fn sender(&self, desk: &mut Desk) -> Option<bool> {
         sender(self.0, self.0.settings()?, desk)
+    }
+
+    fn place(&self, desk: &mut Desk, number: u32) -> Option<bool> {
+        place(self.0, self.0.settings()?, desk, number)
     }
 
     fn ruled(&self, desk: &mut Desk, number: u32) -> Option<bool> {
@@ -166,7 +189,7 @@ pub fn decide<T: Tables, F: Frame, S: Stages>(tables: &T, frame: &F, stages: &S,
     let told = settings.clock.load();
     desk.clock_was_told = told != 0;
     desk.time_ns = if desk.clock_was_told { told } else { tables.clock() };
-    match parse::parse(frame) {
+    match parse::parse_network(frame) {
         _ if settings.bypass_until.load() > desk.time_ns => desk.judgement.reason = Reason::Bypass,
         Parsed::NotIp => desk.judgement.reason = Reason::NotIp,
         Parsed::Malformed => {
@@ -174,8 +197,9 @@ pub fn decide<T: Tables, F: Frame, S: Stages>(tables: &T, frame: &F, stages: &S,
         }
         Parsed::Packet(packet) => {
             desk.packet = packet;
-            desk.is_packet = true;
-            if judge(tables, settings, stages, desk).is_none() {
+            if stages.transport(desk).is_none() {
+                desk.judgement.object(settings, Reason::Malformed, NONE);
+            } else if judge(tables, settings, stages, desk).is_none() {
                 desk.judgement.reason = Reason::Fault;
             }
         }
@@ -229,7 +253,7 @@ fn is_ruled_out<T: Tables, S: Stages>(tables: &T, stages: &S, desk: &mut Desk) -
         if number == 0 {
             break;
         }
-        if stages.ruled(desk, number - 1)? {
+        if stages.place(desk, number - 1)? && stages.ruled(desk, number - 1)? {
             return Some(true);
         }
     }

@@ -8,16 +8,24 @@ use crate::{
     wire::{Per, Reason, Settings, Terms, Then},
 };
 
-/// Says whether rule `number` has decided.
+/// Finds where rule `number` counts the packet, if it is about such packets; says whether it is.
+#[inline(always)]
+pub fn place<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk, number: u32) -> Option<bool> {
+    let terms = Terms::unpack(tables.rule(number)?.terms.load());
+    if !desk.traits.meets(Traits::from_bits(terms.traits)) || terms.strangers && desk.known {
+        return Some(false);
+    }
+    desk.place = rules::place(tables, settings, number, &desk.packet, desk.key, desk.time_ns)?;
+    Some(true)
+}
+
+/// Says whether rule `number`, which is about such packets, has decided.
 #[inline(always)]
 pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk, number: u32) -> Option<bool> {
-    let Desk { packet, judgement, traits, key, known, time_ns: now_ns, .. } = desk;
+    let Desk { packet, judgement, key, place, time_ns: now_ns, .. } = desk;
     let rule = tables.rule(number)?;
     let terms = Terms::unpack(rule.terms.load());
-    if !traits.meets(Traits::from_bits(terms.traits))
-        || terms.strangers && *known
-        || rules::take(tables, settings, number, rule, packet, *key, *now_ns)?
-    {
+    if rules::take(tables, rule, *place, packet, *now_ns)? {
         return Some(false);
     }
     let counter = tables.rule_counter(number)?;
@@ -37,12 +45,12 @@ pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk, number
     }
     let ban_ns = rule.ban.load();
     if terms.then as u8 == Then::Ban as u8 && ban_ns != 0 {
-        judgement.banned_until = *now_ns + ban_ns;
-        // A prefix or a service is not banned here: the controller is told, and lists the prefix.
-        if reason as u32 == Reason::SourceRate as u32
-            && let Some(way) = source::way_of(tables, settings, *key)
-        {
-            source::ban(way, *now_ns + ban_ns);
+        let until_ns = *now_ns + ban_ns;
+        // A prefix is not banned here: the controller is told, and lists it.
+        let banned = reason as u32 != Reason::SourceRate as u32
+            || source::way_of(tables, settings, *key).is_some_and(|way| source::ban(way, until_ns));
+        if banned {
+            judgement.banned_until = until_ns;
         }
     }
     Some(true)

@@ -9,7 +9,7 @@ use crate::{
     source::{self, Charge, ENTERED_SHIFT, Key, Standing},
     tables::Tables,
     traits::Traits,
-    wire::{BucketSpec, History, Port, Reason, Settings, Suspicion, Way, knowledge, standing},
+    wire::{BucketSpec, History, Port, Reason, Settings, Suspicion, Way, knowledge, service_flag, standing},
 };
 
 /// Time after which a source is known even in times that are not calm, in units of [`History::entered`]: half a minute.
@@ -48,9 +48,12 @@ pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Opt
     }
     let syn = traits.meets(Traits::SYN);
     source::count(way, Charge { bytes: packet.length, syn });
-    let (packet_bucket, syn_bucket) = (settings.packet_bucket.load(), settings.syn_bucket.load());
-    let met =
-        source::meter(way, BucketSpec::unpack(packet_bucket), BucketSpec::unpack(syn_bucket), syn, now_ns);
+    // A service may have limits of its own in place of those that hold for every source; and only a SYN costs one.
+    let flags = tables.service(judgement.service)?.flags.load();
+    let packet_bucket = unless(flags & service_flag::NO_SOURCE_PACKETS, settings.packet_bucket.load());
+    let syn_bucket =
+        unless(flags & service_flag::NO_SOURCE_SYN | u64::from(!syn), settings.syn_bucket.load());
+    let met = source::meter(way, packet_bucket, syn_bucket, now_ns);
     let over = match met {
         Standing::Within => None,
         Standing::OverPackets => Some((Reason::PacketRate, settings.packet_ban.load())),
@@ -100,10 +103,15 @@ fn is_acquainted(
     was_there && talks && (calm || age > ACQUAINTANCE)
 }
 
+/// The bucket that a word describes, or, if a condition is not 0, one from which nothing is taken.
+#[inline(always)]
+fn unless(condition: u64, word: u64) -> BucketSpec {
+    BucketSpec::unpack(if condition == 0 { word } else { BucketSpec::UNTOUCHED.pack() })
+}
+
 #[inline(always)]
 fn ban(way: &Way, ban_ns: u64, now_ns: u64, judgement: &mut Judgement) {
-    if ban_ns != 0 {
+    if ban_ns != 0 && source::ban(way, now_ns + ban_ns) {
         judgement.banned_until = now_ns + ban_ns;
-        source::ban(way, now_ns + ban_ns);
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn parse<F: Frame>(frame: &F, offset: u32) -> Option<Network> {
         protocol: header.u8(9),
         hop_limit: header.u8(8),
         fragment,
-        ip_form: (flags >> DONT_FRAGMENT_SHIFT) as u8 & ip_form::DONT_FRAGMENT
-            | (1 ^ at_most(header_length, 20)) as u8 * ip_form::EXTENDED,
+        ip_form: ((flags >> DONT_FRAGMENT_SHIFT) as u8 & ip_form::DONT_FRAGMENT)
+            | ((1 ^ at_most(header_length, 20)) as u8 * ip_form::EXTENDED),
     })
 }

@@ -142,6 +142,18 @@ struct Network {
 /// Parses a frame from its Ethernet header on.
 #[inline(always)]
 pub fn parse<F: Frame>(frame: &F) -> Parsed {
+    match parse_network(frame) {
+        Parsed::Packet(mut packet) => match parse_transport(frame, &mut packet) {
+            Some(()) => Parsed::Packet(packet),
+            None => Parsed::Malformed,
+        },
+        other => other,
+    }
+}
+
+/// Parses a frame up to the transport header: the packet has no ports and no flags yet.
+#[inline(always)]
+pub fn parse_network<F: Frame>(frame: &F) -> Parsed {
     let Some((ether_type, offset)) = link::parse(frame) else { return Parsed::NotIp };
     let network = match ether_type {
         link::IPV4 => ipv4::parse(frame, offset),
@@ -149,7 +161,6 @@ pub fn parse<F: Frame>(frame: &F) -> Parsed {
         _ => return Parsed::NotIp,
     };
     let Some(network) = network else { return Parsed::Malformed };
-    let Some(transport) = transport::parse(frame, &network) else { return Parsed::Malformed };
     Parsed::Packet(Packet {
         source: network.source,
         destination: network.destination,
@@ -158,12 +169,22 @@ pub fn parse<F: Frame>(frame: &F) -> Parsed {
         transport: network.payload,
         end: network.end,
         identification: network.identification,
-        source_port: transport.source_port,
-        destination_port: transport.destination_port,
+        source_port: 0,
+        destination_port: 0,
         protocol: network.protocol,
-        tcp_flags: transport.tcp_flags,
+        tcp_flags: 0,
         hop_limit: network.hop_limit,
         fragment: network.fragment,
-        ip_form: network.ip_form | link::tagged(offset) * ip_form::TAGGED,
+        ip_form: network.ip_form | (link::tagged(offset) * ip_form::TAGGED),
     })
+}
+
+/// Adds what the transport header says. `None` if it is cut short by the end of the IP packet, or contradicts itself.
+#[inline(always)]
+pub fn parse_transport<F: Frame>(frame: &F, packet: &mut Packet) -> Option<()> {
+    let transport = transport::parse(frame, packet)?;
+    packet.source_port = transport.source_port;
+    packet.destination_port = transport.destination_port;
+    packet.tcp_flags = transport.tcp_flags;
+    Some(())
 }

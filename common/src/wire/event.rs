@@ -59,6 +59,30 @@ pub struct SampleEvent {
     pub bytes: [u8; SAMPLE_BYTES],
 }
 
+/// A ban, as told to the controller through a ring buffer.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BanEvent {
+    /// Kernel monotonic time, ns.
+    pub time_ns: u64,
+    /// Until when it is banned, kernel monotonic time, ns.
+    pub until_ns: u64,
+    /// Address of the packet that crossed the limit, laid out as in [`DropEvent`].
+    pub source: [u64; 2],
+    /// [`Reason`](super::Reason) index: which limit it was. A prefix is not banned yet, a source is.
+    pub reason: u32,
+    /// Number of the rule, or all of the low byte's ones.
+    pub number: u32,
+    /// Number of the service that the packet was for.
+    pub service: u32,
+    /// 4 or 6.
+    pub family: u8,
+    /// Whether the source is known, 0 or 1.
+    pub known: u8,
+    /// Not used.
+    pub spare: [u8; 2],
+}
+
 /// One CPU's budget of events: a token bucket by virtual scheduling.
 #[repr(C)]
 #[derive(Debug, Default)]
@@ -71,4 +95,5 @@ pub struct EventMeter {
 
 const _: () = assert!(size_of::<DropEvent>() == 64 && align_of::<DropEvent>() == 8);
 const _: () = assert!(size_of::<SampleEvent>() == 24 + SAMPLE_BYTES && align_of::<SampleEvent>() == 8);
+const _: () = assert!(size_of::<BanEvent>() == 48 && align_of::<BanEvent>() == 8);
 const _: () = assert!(size_of::<EventMeter>() == 16);

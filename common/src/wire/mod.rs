@@ -15,10 +15,10 @@ mod source;
 mod word;
 
 pub use counter::{Counter, ServiceCounter};
-pub use event::{DropEvent, EventMeter, SAMPLE_BYTES, SampleEvent};
+pub use event::{BanEvent, DropEvent, EventMeter, SAMPLE_BYTES, SampleEvent};
 pub use policy::{
     Destination, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES, PORT_WORDS, Per, Port,
-    RULES_PER_SERVICE, Rule, Service, Terms, Then,
+    RULES_PER_SERVICE, Rule, Service, Terms, Then, service_flag,
 };
 pub use prefix::{
     BITMAP_WORDS, DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, Leaf, Line, MAX_SEARCHED_RUNS, OCTET_RANKS,
@@ -31,4 +31,4 @@ pub use source::{History, SourceSet, Volume, WAYS, Way, standing};
 pub use word::Word;
 
 /// Version of every layout in this module.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;

@@ -70,8 +70,18 @@ pub struct Service {
     pub traits: Word,
     /// One packet in so many is sampled; 0: none.
     pub sample_every: Word,
-    /// Not used.
-    pub spare: Word,
+    /// [`service_flag`] bits.
+    pub flags: Word,
+}
+
+/// Bits of [`Service::flags`].
+pub mod service_flag {
+    /// There is such a service.
+    pub const USED: u64 = 1;
+    /// Its packets are not held against the limit of packets/s that holds for every source.
+    pub const NO_SOURCE_PACKETS: u64 = 1 << 1;
+    /// Its SYNs are not held against the limit of SYN/s that holds for every source.
+    pub const NO_SOURCE_SYN: u64 = 1 << 2;
 }
 
 /// A rule.
@@ -84,7 +94,8 @@ pub struct Rule {
     pub terms: Word,
     /// How long a ban lasts, ns.
     pub ban: Word,
-    /// The bucket of a rule per service: the time at which it is full again, in units of 64 ns modulo 2³².
+    /// The bucket of a rule per service: the time at which it is full again, in units of 64 ns. As it may lie untouched
+    /// for longer than 32 bits of these can tell, all 64 count.
     pub full_at: Word,
 }
 

@@ -15,6 +15,8 @@ pub struct BucketSpec {
 }
 
 impl BucketSpec {
+    /// Takes nothing, and leaves a bucket as far ahead as it is.
+    pub const UNTOUCHED: Self = Self { increment: 0, tolerance: u32::MAX >> 1 };
     /// Nanoseconds in a unit of bucket time, as a shift.
     pub const UNIT_SHIFT: u32 = 6;
     /// Units in a second.
@@ -89,6 +91,8 @@ pub struct Settings {
     pub event_interval: Word,
     /// Time between samples on one CPU, ns; 0 takes none.
     pub sample_interval: Word,
+    /// Bans that the ring buffer had no room for; the source table holds them.
+    pub lost_bans: Word,
 }
 
 /// Bits of [`Settings::knowledge`].
@@ -125,7 +129,7 @@ impl Suspicion {
     pub const COUNT: usize = 4;
 }
 
-const _: () = assert!(size_of::<Settings>() == 184);
+const _: () = assert!(size_of::<Settings>() == 192);
 
 #[cfg(test)]
 mod tests {

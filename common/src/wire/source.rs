@@ -89,6 +89,8 @@ pub mod standing {
     pub const PART: u8 = 1 << 2;
     /// The key is that of an IPv6 /64.
     pub const IPV6: u8 = 1 << 3;
+    /// It is never banned: somebody is logged in from there.
+    pub const SPARED: u8 = 1 << 4;
 }
 
 impl History {

@@ -14,6 +14,15 @@
 //! | `GET /v1/{block,allow}/test?address=ADDR` | | [`TestResponse`] |
 //! | `POST /v1/block/import?name=N&skip_bad=B&replace=B&force=B&seconds=N` | the list, plain or gzip | lines of [`ImportLine`] |
 //! | `POST /v1/block/flush` | [`FlushRequest`] | [`RemoveResponse`] |
+//! | `GET /v1/rule` | | [`RuleList`] |
+//! | `PUT /v1/rule` | [`RuleChange`] | [`RuleList`] of the one |
+//! | `GET /v1/ban?after=PREFIX&limit=N` | | [`BanPage`] |
+//! | `POST /v1/ban/lift` | [`LiftRequest`] | [`BanCount`] |
+//! | `POST /v1/ban/keep` | [`KeepRequest`] | [`BanCount`] |
+//! | `GET /v1/bypass` | | [`BypassState`] |
+//! | `PUT /v1/bypass` | [`BypassRequest`] | [`BypassState`] |
+//! | `POST /v1/reload` | [`ReloadRequest`] | [`ReloadReport`] |
+//! | `GET /v1/health` | | [`HealthReport`] |
 //! | `GET /v1/limit` | | [`Limits`] |
 //! | `PUT /v1/limit` | [`LimitChange`] | [`Limits`] |
 //! | `GET /v1/source?address=ADDR` | | [`SourceReport`] |
@@ -27,6 +36,7 @@
 mod events;
 mod limits;
 mod prefixes;
+mod rules;
 mod signatures;
 mod status;
 
@@ -37,6 +47,10 @@ pub use limits::{Limit, LimitChange, Limits, SourceReport};
 pub use prefixes::{
     AddRequest, AddResponse, Covering, Entry, FlushRequest, ImportLine, ImportProblem, ImportReport,
     ListName, ListPage, RemoveRequest, RemoveResponse, TestResponse,
+};
+pub use rules::{
+    BanCount, BanEntry, BanPage, BypassRequest, BypassState, HealthReport, KeepRequest, LiftRequest,
+    ReloadReport, ReloadRequest, RuleChange, RuleList, RuleReport, RuleState, SignalReport,
 };
 pub use signatures::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest};
 pub use status::{

@@ -14,6 +14,7 @@ mod limit;
 mod man;
 mod prefixes;
 mod replay;
+mod rules;
 mod run;
 mod session;
 mod signature;
@@ -82,9 +83,24 @@ enum Ask {
     /// Signatures: what tells an attack's packets from others.
     #[command(subcommand)]
     Signature(signature::Signature),
-    /// Limits that hold for every source.
+    /// Limits that hold for every source, and the rules of services.
     #[command(subcommand)]
     Limit(limit::Limit),
+    /// The rules: what holds, and what it has done.
+    #[command(subcommand)]
+    Rule(rules::rule::Rules),
+    /// Who is banned, as a rule was crossed.
+    #[command(subcommand)]
+    Ban(rules::ban::Ban),
+    /// Let everything pass for a time.
+    #[command(subcommand)]
+    Bypass(rules::bypass::Bypass),
+    /// Say whether a configuration is sound; where not, line and column, and what is allowed there.
+    Check(rules::check::Check),
+    /// Read the configuration again, say what that changes, and change it.
+    Reload(rules::reload::Reload),
+    /// What tells that the host or a service suffers before it is down.
+    Health,
     /// Single sources.
     #[command(subcommand)]
     Source(source::Source),
@@ -175,6 +191,12 @@ impl Ask {
             Self::Allow(verb) => verb.apply(session).await,
             Self::Signature(verb) => verb.apply(session).await,
             Self::Limit(verb) => verb.apply(session).await,
+            Self::Rule(verb) => verb.apply(session).await,
+            Self::Ban(verb) => verb.apply(session).await,
+            Self::Bypass(verb) => verb.apply(session).await,
+            Self::Check(verb) => verb.apply(session),
+            Self::Reload(verb) => verb.apply(session).await,
+            Self::Health => rules::health::apply(session).await,
             Self::Source(verb) => verb.apply(session).await,
             Self::Events(verb) => verb.apply(session).await,
             Self::Detach(verb) => verb.apply(session).await,

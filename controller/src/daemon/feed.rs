@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Forwards events for ever; where nobody listens they are gone.
-pub(super) async fn forward(mut events: EventReader, sender: broadcast::Sender<Event>) {
+pub(super) async fn forward(mut events: EventReader<DropEvent>, sender: broadcast::Sender<Event>) {
     let mut names = HashMap::new();
     loop {
         let offset = boot_offset();

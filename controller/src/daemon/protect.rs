@@ -3,16 +3,18 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use floodwall_common::wire::Reason;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 use crate::{
-    api::{InterfaceStatus, ReasonCount},
+    api::{HealthReport, InterfaceStatus, ReasonCount},
     host::{Lifelines, Netlink},
     kernel::{Attachment, Kernel, ReasonTotals},
     options::{Mode, RunOptions},
     server::Dataplane,
+    state::RuleCounts,
 };
 
 /// How often the host's own addresses and gateways, and what became of the interfaces, are read again.
@@ -24,6 +26,7 @@ pub(super) struct Protection {
     netlink: Netlink,
     attachments: Mutex<Vec<Attachment>>,
     lifelines: RwLock<Lifelines>,
+    health: Mutex<Option<HealthReport>>,
     all_detached: Arc<Notify>,
 }
 
@@ -75,6 +78,7 @@ impl Protection {
             netlink,
             attachments: Mutex::new(attachments),
             lifelines: RwLock::default(),
+            health: Mutex::default(),
             all_detached,
         };
         protection.read_addresses().await?;
@@ -84,6 +88,11 @@ impl Protection {
     /// Packets and bytes by reason.
     pub(super) fn totals(&self) -> anyhow::Result<Vec<ReasonTotals>> {
         self.kernel.counters()
+    }
+
+    /// Takes note of how the host fares.
+    pub(super) fn set_health(&self, report: HealthReport) {
+        *self.health.lock() = Some(report);
     }
 
     /// Keeps the lifelines up to date, and tells of interfaces that disappear, for ever.
@@ -180,6 +189,26 @@ impl Dataplane for Protection {
 
     fn signature_counters(&self) -> anyhow::Result<Vec<(u64, u64)>> {
         self.kernel.signature_counters()
+    }
+
+    fn rule_counters(&self, fresh: &[u8]) -> anyhow::Result<RuleCounts> {
+        fresh.iter().try_for_each(|number| self.kernel.clear_rule_counter(*number))?;
+        let enforced = self.kernel.counters()?;
+        let over = |reason: Reason| {
+            let dropped = enforced.iter().find(|totals| totals.reason == reason);
+            let (packets, bytes) = dropped.map_or((0, 0), |totals| (totals.packets, totals.bytes));
+            let monitored = self.kernel.monitored(reason)?;
+            anyhow::Ok((packets + monitored.0, bytes + monitored.1))
+        };
+        Ok(RuleCounts {
+            rules: self.kernel.rule_counters()?,
+            source_packets: over(Reason::PacketRate)?,
+            source_syn: over(Reason::SynRate)?,
+        })
+    }
+
+    fn health(&self) -> Option<HealthReport> {
+        self.health.lock().clone()
     }
 
     fn detach(&self, interface: &str) -> anyhow::Result<Vec<String>> {

@@ -25,6 +25,18 @@ pub fn login_addresses(pid: i32) -> Vec<IpAddr> {
     addresses
 }
 
+/// Addresses that any process of this machine is logged in from by SSH.
+pub fn all_login_addresses() -> Vec<IpAddr> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbered =
+        processes.filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
+    let mut addresses: Vec<_> =
+        numbered.filter_map(|process| ssh_client(&fs::read(process.path().join("environ")).ok()?)).collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses
+}
+
 /// The client's address out of a block of `NAME=value` entries that end in NUL.
 fn ssh_client(environment: &[u8]) -> Option<IpAddr> {
     environment

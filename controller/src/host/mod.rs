@@ -1,12 +1,16 @@
 //! What floodwall reads off the machine it runs on: interfaces, its own addresses, its gateways, who is
 //! logged in. Nothing is ever changed here.
 
+mod health;
+mod listeners;
 mod logins;
 mod netlink;
 
 use std::{fmt, net::IpAddr};
 
-pub use logins::login_addresses;
+pub use health::Vitals;
+pub use listeners::listeners;
+pub use logins::{all_login_addresses, login_addresses};
 pub use netlink::Netlink;
 
 /// A network interface.

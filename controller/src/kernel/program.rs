@@ -14,6 +14,7 @@ use aya::{
     maps::{Map, MapData},
     programs::Xdp,
 };
+use floodwall_common::wire::{BanEvent, DropEvent, Reason};
 use nix::fcntl::Flock;
 use tracing::warn;
 
@@ -106,8 +107,12 @@ impl Kernel {
             "the kernel's verifier refuses the program; please report this with your kernel version",
         )?;
         let tables = Arc::new(map_tables(&mut ebpf, &capacity)?);
-        let counters =
-            Counters::new(take_map(&mut ebpf, "REASON_COUNTS")?, take_map(&mut ebpf, "SIGNATURE_COUNTS")?)?;
+        let counters = Counters::new(
+            take_map(&mut ebpf, "REASON_COUNTS")?,
+            take_map(&mut ebpf, "SIGNATURE_COUNTS")?,
+            take_map(&mut ebpf, "MONITOR_COUNTS")?,
+            take_map(&mut ebpf, "RULE_COUNTS")?,
+        )?;
         let kernel = Self { ebpf, tables, counters, pins, capacity, _lock: lock };
         Ok(kernel)
     }
@@ -127,14 +132,34 @@ impl Kernel {
         self.counters.read()
     }
 
+    /// Packets and bytes that a reason would have dropped, were it not monitored.
+    pub fn monitored(&self, reason: Reason) -> anyhow::Result<(u64, u64)> {
+        self.counters.read_monitored(reason)
+    }
+
+    /// Packets and bytes over the rates of rules, by number.
+    pub fn rule_counters(&self) -> anyhow::Result<Vec<(u64, u64)>> {
+        self.counters.read_rules()
+    }
+
+    /// Forgets what was counted of a rule.
+    pub fn clear_rule_counter(&self, number: u8) -> anyhow::Result<()> {
+        self.counters.clear_rule(number)
+    }
+
     /// Packets and bytes that matched signatures, by number.
     pub fn signature_counters(&self) -> anyhow::Result<Vec<(u64, u64)>> {
         self.counters.read_signatures()
     }
 
     /// The events; can be asked for once.
-    pub fn take_events(&mut self) -> anyhow::Result<EventReader> {
+    pub fn take_events(&mut self) -> anyhow::Result<EventReader<DropEvent>> {
         EventReader::new(take_map(&mut self.ebpf, "EVENTS")?)
+    }
+
+    /// The bans; can be asked for once.
+    pub fn take_bans(&mut self) -> anyhow::Result<EventReader<BanEvent>> {
+        EventReader::new(take_map(&mut self.ebpf, "BANS")?)
     }
 
     /// The samples; can be asked for once.

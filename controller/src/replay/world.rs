@@ -1,13 +1,14 @@
 //! What packets are judged by: tables, lists and limits, as a configuration wants them.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use anyhow::Context as _;
+use floodwall_common::{parse::protocol, wire::knowledge};
 use parking_lot::FairMutex;
 
 use crate::{
     config::Config,
-    state::{DEFAULT_LIMITS, bucket},
+    policy::{Enforcement, HostFacts, Listener, Situation},
     tables::{
         Prefix, SharedTables,
         prefixes::{self, Changes, List, PrefixTable, TableError},
@@ -48,8 +49,7 @@ impl World {
         for (seed, value) in settings.seed.iter().zip(SEEDS) {
             seed.store(value);
         }
-        settings.packet_bucket.store(bucket("packets", config.limits.packets)?.pack());
-        settings.syn_bucket.store(bucket("syn", config.limits.syn)?.pack());
+        Enforcement::default().enforce(&tables, &config.policy, &Situation::default())?;
         let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes)
             .context("taking up the prefix table")?;
         let world = Self { tables, prefixes: FairMutex::new(table) };
@@ -63,36 +63,28 @@ impl World {
 }
 
 impl World {
-    /// INTERIM, until policies are compiled.
-    pub fn describe(&self, host: &super::host::Host, flows: bool) {
-        use floodwall_common::{
-            service::byte_of,
-            wire::{BucketSpec, Port, knowledge},
+    /// Brings the configured rules into force for what is known of the host; `flows`: those that it opens are noted.
+    ///
+    /// # Errors
+    ///
+    /// If the rules are more than the tables can hold.
+    pub fn describe(&self, config: &Config, host: &super::host::Host, flows: bool) -> anyhow::Result<()> {
+        let listener = |service: &super::host::Service| Listener {
+            udp: service.protocol == protocol::UDP,
+            address: None,
+            port: service.port,
         };
-        let settings = &self.tables.settings[0];
-        for service in &host.services {
-            let byte = byte_of(service.protocol, service.port);
-            let word = &self.tables.ports[byte as usize / 8];
-            let port = Port { service: 0, offered: true };
-            word.store(word.load() | u64::from(port.pack()) << (byte % 8 * 8));
-        }
-        let mut known = knowledge::CALM;
-        if !host.services.is_empty() {
-            known |= knowledge::PORTS;
-        }
-        if flows {
-            known |= knowledge::FLOWS;
-        }
-        settings.knowledge.store(known);
-        settings.suspect_bucket.store(BucketSpec::new(50, 50).unwrap_or_default().pack());
-        // Who has set a limit of his own gets that.
-        if bucket("syn", DEFAULT_LIMITS.syn).is_ok_and(|default| default.pack() == settings.syn_bucket.load())
-        {
-            settings.syn_bucket.store(BucketSpec::new(100, 200).unwrap_or_default().pack());
-        }
-        settings.syn_ban.store(60_000_000_000);
-        settings.sample_interval.store(250_000);
-        self.tables.services[0].sample_every.store(1);
+        let listening = host.services.iter().map(listener).collect::<BTreeSet<_>>();
+        let facts = HostFacts {
+            listening: (!listening.is_empty()).then_some(listening),
+            flows,
+            ..HostFacts::default()
+        };
+        let situation = Situation { facts, ..Situation::default() };
+        Enforcement::default().enforce(&self.tables, &config.policy, &situation)?;
+        let known = &self.tables.settings[0].knowledge;
+        known.store(known.load() | knowledge::CALM);
+        Ok(())
     }
 }
 

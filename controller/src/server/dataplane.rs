@@ -1,8 +1,9 @@
 //! What the server asks of whoever holds the program.
 
 use crate::{
-    api::{InterfaceStatus, ReasonCount},
+    api::{HealthReport, InterfaceStatus, ReasonCount},
     host::Lifelines,
+    state::RuleCounts,
 };
 
 /// The filter as it runs.
@@ -18,6 +19,12 @@ pub trait Dataplane: Send + Sync {
 
     /// Packets and bytes that matched signatures, by number.
     fn signature_counters(&self) -> anyhow::Result<Vec<(u64, u64)>>;
+
+    /// What rules have counted, after the counters of those in `fresh` were cleared: their numbers were others' before.
+    fn rule_counters(&self, fresh: &[u8]) -> anyhow::Result<RuleCounts>;
+
+    /// What tells how the host and its services fare; `None` if that has not been measured yet.
+    fn health(&self) -> Option<HealthReport>;
 
     /// Takes the filter off an interface; says which are left. After the last one the daemon ends.
     fn detach(&self, interface: &str) -> anyhow::Result<Vec<String>>;

@@ -41,7 +41,7 @@ fn list_named(name: &str) -> Result<ListName, Refused> {
     }
 }
 
-fn prefixes(texts: &[String]) -> Result<Vec<Prefix>, Refused> {
+pub(super) fn prefixes(texts: &[String]) -> Result<Vec<Prefix>, Refused> {
     if texts.is_empty() {
         return Err(Refused::invalid("no prefix was named"));
     }

@@ -7,6 +7,7 @@ mod answer;
 mod dataplane;
 mod lists;
 mod peer;
+mod rules;
 mod signatures;
 mod sources;
 mod status;
@@ -78,6 +79,13 @@ fn router(context: Context) -> Router {
         .route("/v1/status", get(status::status))
         .route("/v1/block/import", post(lists::import).layer(DefaultBodyLimit::max(MAX_LIST)))
         .route("/v1/block/flush", post(lists::flush))
+        .route("/v1/rule", get(rules::list).put(rules::set))
+        .route("/v1/ban", get(rules::bans))
+        .route("/v1/ban/lift", post(rules::lift))
+        .route("/v1/ban/keep", post(rules::keep))
+        .route("/v1/bypass", get(rules::bypassed).put(rules::bypass))
+        .route("/v1/reload", post(rules::reload))
+        .route("/v1/health", get(rules::health))
         .route("/v1/{list}", get(lists::page))
         .route("/v1/{list}/add", post(lists::add))
         .route("/v1/{list}/remove", post(lists::remove))

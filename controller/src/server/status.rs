@@ -19,6 +19,7 @@ pub(super) async fn status(State(context): State<Context>) -> Answer<Status> {
         let mut status = context.filter.status();
         status.interfaces = context.dataplane.interfaces();
         status.warnings.extend(context.dataplane.warnings());
+        status.warnings.extend(context.filter.rule_warnings());
         status.counters = counters;
         Ok(status)
     })

@@ -197,7 +197,7 @@ fn only(signature: &Signature, field: Field) -> Signature {
     match field {
         Field::Octet(field) => one.octets.extend(signature.octets.get(&field).map(|set| (field, *set))),
         Field::Short(field) => {
-            one.shorts.extend(signature.shorts.get(&field).map(|set| (field, set.clone())))
+            one.shorts.extend(signature.shorts.get(&field).map(|set| (field, set.clone())));
         }
     }
     one

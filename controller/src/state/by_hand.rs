@@ -95,15 +95,29 @@ impl Filter {
     /// Takes prefixes off a list, whoever wanted them: all or none. Returns how many.
     pub fn remove(&self, list: ListName, prefixes: &[Prefix]) -> Result<u64, Refusal> {
         let mut books = self.books.lock();
-        let changes = prefixes.iter().map(|prefix| self.removal(list, *prefix)).collect::<Result<_, _>>()?;
-        self.take_back(&mut books, changes)
+        let mut changes =
+            prefixes.iter().map(|prefix| self.removal(list, *prefix)).collect::<Result<Vec<_>, _>>()?;
+        let lifted = list == ListName::Block;
+        if lifted {
+            let banned = prefixes.iter().filter(|prefix| books.records.bans.in_force(**prefix).is_some());
+            changes.extend(banned.map(|prefix| Change::Lift { prefix: *prefix }));
+        }
+        let removed = self.take_back(&mut books, changes)?;
+        if lifted {
+            prefixes.iter().for_each(|prefix| self.unmark(*prefix));
+        }
+        Ok(removed)
     }
 
     /// The change that takes a prefix off a list, if it is there.
     fn removal(&self, list: ListName, prefix: Prefix) -> Result<Change, Refusal> {
         let table = self.table.lock();
         if let Some(listed) = table.get(list.into(), prefix) {
-            return Ok(Change::Remove { list, prefix, imports: listed.owner & !Origin::HAND.bit() });
+            return Ok(Change::Remove {
+                list,
+                prefix,
+                imports: listed.owner & !Origin::HAND.bit() & !Origin::BAN.bit(),
+            });
         }
         let why = match table.covering(prefix.address()).find(|found| found.list == List::from(list)) {
             Some(found) => format!("; {} is, and covers it", found.prefix),

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bans::Ban;
 use crate::{
     api::{Limits, ListName},
+    policy::Override,
     tables::Prefix,
 };
 
@@ -20,7 +22,9 @@ impl Origin {
     /// Added by hand.
     pub const HAND: Self = Self(0);
     /// How many imports can be kept apart.
-    pub const MAX_IMPORTS: u8 = 31;
+    pub const MAX_IMPORTS: u8 = 30;
+    /// Banned.
+    pub const BAN: Self = Self(31);
 
     /// The import with this number, from 0.
     pub fn import(number: u8) -> Option<Self> {
@@ -99,6 +103,41 @@ pub enum Change {
     ForgetSignature {
         /// The signature, as text.
         text: String,
+    },
+    /// A prefix is banned, or was and is remembered.
+    Ban {
+        /// The prefix.
+        prefix: Prefix,
+        /// The ban.
+        #[serde(flatten)]
+        ban: Ban,
+    },
+    /// A ban is lifted, and the offence forgotten.
+    Lift {
+        /// The prefix.
+        prefix: Prefix,
+    },
+    /// All bans are lifted, and all offences forgotten.
+    LiftAll,
+    /// Something is said of a rule, in place of what was said before.
+    SetRule {
+        /// The service.
+        service: String,
+        /// The rule.
+        rule: String,
+        /// What is said.
+        #[serde(flatten)]
+        said: Override,
+        /// When it is to be taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<u64>,
+    },
+    /// A rule is as it is configured.
+    ResetRule {
+        /// The service.
+        service: String,
+        /// The rule.
+        rule: String,
     },
     /// The limits per source.
     Limit {

@@ -40,6 +40,9 @@ impl Filter {
             }
         });
         books.keep(&changes)?;
+        if changes.iter().any(|change| matches!(change, Change::ResetRule { .. })) {
+            self.regime.lock().hear(&self.tables, &books.records)?;
+        }
         drop(books);
         for import in imports {
             if let Change::Forget { origin } = import {

@@ -16,9 +16,11 @@ use super::{
     lifelines::address_of,
     records::Records,
     refusal::Refusal,
+    regime::Regime,
+    rules::event_interval,
 };
 use crate::{
-    api::{Limits, ListName},
+    api::ListName,
     config::Config,
     store::Store,
     tables::{
@@ -38,7 +40,7 @@ pub struct Filter {
     pub(super) table: FairMutex<PrefixTable>,
     pub(super) tables: Arc<SharedTables>,
     pub(super) capacity: Capacity,
-    pub(super) default_limits: Limits,
+    pub(super) regime: Mutex<Regime>,
     pub(super) started: Instant,
 }
 
@@ -58,13 +60,14 @@ impl Filter {
     ) -> anyhow::Result<Self> {
         let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes)
             .context("taking up the prefix table")?;
+        let regime = Regime::new(config.policy.clone(), &records);
         let filter = Self {
             bulk: Mutex::new(()),
             books: Mutex::new(Books { store, records }),
             table: FairMutex::new(table),
             tables,
             capacity: config.capacity.clone(),
-            default_limits: config.limits,
+            regime: Mutex::new(regime),
             started: Instant::now(),
         };
         filter.configure(config)?;
@@ -81,14 +84,9 @@ impl Filter {
                 seed.store(getrandom::u64().context("drawing the seed of the source table")? | 1);
             }
         }
-        let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u64);
-        let interval = match config.events_per_second {
-            0 => 0,
-            events => cpus * 1_000_000_000 / events,
-        };
-        settings.event_interval.store(interval);
+        settings.event_interval.store(event_interval(config.events_per_second));
         settings.clock.store(0);
-        self.enforce_limits(self.limits())?;
+        self.regime.lock().enforce(&self.tables)?;
         Ok(())
     }
 
@@ -108,6 +106,8 @@ impl Filter {
             info!(name = record.name, prefixes = prefixes.len(), "import restored");
             wanted[List::Block as usize].extend(prefixes.into_iter().map(|prefix| (prefix, origin.bit())));
         }
+        let banned = books.records.bans.after(None).map(|(prefix, _)| (prefix, Origin::BAN.bit()));
+        wanted[List::Block as usize].extend(banned);
         drop(books);
         let [allow, block] = wanted;
         let changes = Changes::new().replace(List::Allow, allow).replace(List::Block, block);

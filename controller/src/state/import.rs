@@ -154,7 +154,11 @@ impl Filter {
         let _bulk = self.bulk.lock();
         let Some(name) = name else {
             self.books.lock().keep(&[Change::Flush { list }])?;
-            return Ok(self.apply(Changes::new().clear(list.into()), &mut |_, _| ())?.removed);
+            let removed = self.apply(Changes::new().clear(list.into()), &mut |_, _| ())?.removed;
+            if list == ListName::Block {
+                self.unmark_all();
+            }
+            return Ok(removed);
         };
         let records = &self.books.lock().records.clone();
         let origin = records.origin_of(name).ok_or_else(|| {

@@ -1,19 +1,23 @@
-//! Limits per source: defaults, what the tables can hold, and their way into force.
+//! Limits per source that hold whichever service packets are for, as the two rates that everybody changes first; and
+//! their way into force.
 
 use floodwall_common::wire::BucketSpec;
 
 use super::{change::Change, filter::Filter, refusal::Refusal};
-use crate::api::{Limit, LimitChange, Limits};
-
-/// The limits of a fresh install.
-///
-/// Packets: a browser that downloads at 1 Gbit/s acknowledges some 20,000 times a second with offloads off; an
-/// address behind which more is sent, for longer than a burst, is no client of an ordinary service. SYN: a
-/// page opens some dozens of connections, a busy NAT a hundred a second.
-pub const DEFAULT_LIMITS: Limits = Limits {
-    packets: Some(Limit { rate: 20_000, burst: 40_000 }),
-    syn: Some(Limit { rate: 100, burst: 400 }),
+use crate::{
+    api::{Limit, LimitChange, Limits},
+    policy::{Policy, Rate, Rule, defaults},
 };
+
+/// The limits in a policy.
+pub fn limits_of(policy: &Policy) -> Limits {
+    let rules = policy.services.first().map_or(&[][..], |service| &service.rules);
+    let limit = |name: &str| {
+        let Rate { rate, burst } = rules.iter().find(|rule| rule.name == name)?.rate;
+        Some(Limit { rate, burst })
+    };
+    Limits { packets: limit(defaults::SOURCE_PACKETS), syn: limit(defaults::SOURCE_SYN) }
+}
 
 /// The token bucket for a limit; no limit is a bucket that is never empty.
 pub fn bucket(what: &str, limit: Option<Limit>) -> Result<BucketSpec, Refusal> {
@@ -28,32 +32,48 @@ pub fn bucket(what: &str, limit: Option<Limit>) -> Result<BucketSpec, Refusal> {
     })
 }
 
+/// The policy with these limits in place of its own, wherever a service has not been given others.
+pub fn with_limits(policy: &Policy, limits: Limits) -> Policy {
+    let mut changed = policy.clone();
+    let Some(first) = policy.services.first() else { return changed };
+    for (name, limit) in [(defaults::SOURCE_PACKETS, limits.packets), (defaults::SOURCE_SYN, limits.syn)] {
+        let old = first.rules.iter().find(|rule| rule.name == name);
+        let like = old.cloned().or_else(|| defaults::rules().into_iter().find(|rule| rule.name == name));
+        let new =
+            limit.zip(like).map(|(Limit { rate, burst }, rule)| Rule { rate: Rate { rate, burst }, ..rule });
+        for service in &mut changed.services {
+            let place = service.rules.iter().position(|rule| rule.name == name);
+            match (place, &new) {
+                // A rule of the service's own.
+                (Some(place), _) if service.rules.get(place) != old => {}
+                (Some(place), Some(new)) => service.rules[place] = new.clone(),
+                (Some(place), None) => drop(service.rules.remove(place)),
+                (None, Some(new)) if old.is_none() => service.rules.insert(0, new.clone()),
+                (None, _) => {}
+            }
+        }
+    }
+    changed
+}
+
 impl Filter {
     /// The limits in force.
     pub fn limits(&self) -> Limits {
-        self.books.lock().records.limits().unwrap_or(self.default_limits)
+        limits_of(&self.regime.lock().policy())
     }
 
     /// Changes limits; they hold from the next packet on.
     pub fn set_limits(&self, change: LimitChange) -> Result<Limits, Refusal> {
         let mut books = self.books.lock();
-        let old = books.records.limits().unwrap_or(self.default_limits);
+        let mut regime = self.regime.lock();
+        let old = limits_of(&regime.policy());
         let limits =
             Limits { packets: change.packets.unwrap_or(old.packets), syn: change.syn.unwrap_or(old.syn) };
-        self.enforce_limits(limits)?;
-        if let Err(error) = books.keep(&[Change::Limit { limits }]) {
-            self.enforce_limits(old)?;
-            return Err(error.into());
+        for (what, limit) in [("packets", limits.packets), ("syn", limits.syn)] {
+            bucket(what, limit)?;
         }
+        books.keep(&[Change::Limit { limits }])?;
+        regime.hear(&self.tables, &books.records)?;
         Ok(limits)
-    }
-
-    pub(super) fn enforce_limits(&self, Limits { packets, syn }: Limits) -> Result<(), Refusal> {
-        let checked = |what, limit: Option<Limit>| bucket(what, limit);
-        let (packets, syn) = (checked("packets", packets)?, checked("syn", syn)?);
-        let settings = &self.tables.settings[0];
-        settings.packet_bucket.store(packets.pack());
-        settings.syn_bucket.store(syn.pack());
-        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! that packets are judged by), on disk, and in the [`Records`] that answer questions: in this order, and all
 //! of it or nothing.
 
+mod bans;
 mod by_hand;
 mod change;
 mod expiry;
@@ -13,15 +14,19 @@ mod lifelines;
 mod limits;
 mod records;
 mod refusal;
+mod regime;
 mod report;
+mod rules;
 mod signatures;
 #[cfg(test)]
 mod tests;
 
+pub use bans::{Ban, BanBook};
 pub use change::{Change, Origin, Owners};
 pub use filter::Filter;
 pub use import::{ImportOptions, Progress};
 pub use lifelines::{Danger, address_of};
-pub use limits::{DEFAULT_LIMITS, bucket};
+pub use limits::{bucket, limits_of, with_limits};
 pub use records::{ImportRecord, NoteRecord, Records};
 pub use refusal::Refusal;
+pub use rules::{Count, RuleCounts};

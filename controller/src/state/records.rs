@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::change::{Change, Origin, Owners};
+use super::{
+    bans::BanBook,
+    change::{Change, Origin, Owners},
+};
 use crate::{
     api::{Limits, ListName},
+    policy::{Override, RuleId},
     tables::Prefix,
 };
 
@@ -35,6 +39,7 @@ pub struct ImportRecord {
 pub(super) enum Expiring {
     Prefix(ListKey, Prefix),
     Import(Origin),
+    Rule(RuleId),
 }
 
 /// [`ListName`] in an order.
@@ -63,6 +68,10 @@ pub struct Records {
     withheld: BTreeMap<Prefix, Owners>,
     limits: Option<Limits>,
     signatures: BTreeMap<String, bool>,
+    /// Who is banned, and who was.
+    pub(super) bans: BanBook,
+    /// What was said of rules, and when it is to be taken back.
+    overrides: BTreeMap<RuleId, (Override, Option<u64>)>,
 }
 
 impl Records {
@@ -99,6 +108,18 @@ impl Records {
             Change::ForgetSignature { text } => {
                 self.signatures.remove(text);
             }
+            Change::Ban { prefix, ban } => self.bans.enter(*prefix, ban.clone()),
+            Change::Lift { prefix } => drop(self.bans.remove(*prefix)),
+            Change::LiftAll => self.bans.clear(),
+            Change::SetRule { service, rule, said, expires } => {
+                let id = RuleId::new(service, rule);
+                self.reset_rule(&id);
+                if let Some(at) = expires {
+                    self.expiring.insert((*at, Expiring::Rule(id.clone())));
+                }
+                self.overrides.insert(id, (said.clone(), *expires));
+            }
+            Change::ResetRule { service, rule } => self.reset_rule(&RuleId::new(service, rule)),
             Change::Limit { limits } => self.limits = Some(*limits),
         }
     }
@@ -129,7 +150,15 @@ impl Records {
         let signatures = self.signatures();
         let signatures =
             signatures.map(|(text, enforced)| Change::Signature { text: text.to_owned(), enforced });
-        limits.into_iter().chain(imports).chain(withheld).chain(notes).chain(signatures)
+        let bans = self.bans.all().map(|(prefix, ban)| Change::Ban { prefix, ban: ban.clone() });
+        let rules = self.overrides.iter().map(|(id, (said, expires))| Change::SetRule {
+            service: id.service.clone(),
+            rule: id.rule.clone(),
+            said: said.clone(),
+            expires: *expires,
+        });
+        let lists = imports.chain(withheld).chain(notes);
+        limits.into_iter().chain(lists).chain(signatures).chain(bans).chain(rules)
     }
 
     /// What was said of a prefix that was added by hand.
@@ -192,8 +221,22 @@ impl Records {
                     Change::Remove { list: (*list).into(), prefix: *prefix, imports: 0 }
                 }
                 Expiring::Import(origin) => Change::Forget { origin: *origin },
+                Expiring::Rule(RuleId { service, rule }) => {
+                    Change::ResetRule { service: service.clone(), rule: rule.clone() }
+                }
             })
             .collect()
+    }
+
+    /// What was said of rules, and when it is to be taken back, Unix seconds.
+    pub fn overrides(&self) -> &BTreeMap<RuleId, (Override, Option<u64>)> {
+        &self.overrides
+    }
+
+    fn reset_rule(&mut self, id: &RuleId) {
+        if let Some((_, Some(at))) = self.overrides.remove(id) {
+            self.expiring.remove(&(at, Expiring::Rule(id.clone())));
+        }
     }
 
     fn remove(&mut self, list: ListName, prefix: Prefix) {
@@ -220,6 +263,7 @@ impl Records {
         if list == ListName::Block {
             self.imports.clear();
             self.withheld.clear();
+            self.bans.clear();
             self.expiring.retain(|(_, what)| !matches!(what, Expiring::Import(_)));
         }
     }

@@ -160,19 +160,24 @@ fn hits(table: &mut PrefixTable, listed: &Listed) -> u64 {
 fn entry(records: &Records, listed: &Listed, hits: u64) -> Entry {
     let note = records.note(listed.list.into(), listed.prefix);
     let import = origins(listed.owner).find_map(|origin| records.import(origin));
+    let ban = records.bans.in_force(listed.prefix).filter(|_| listed.owner & Origin::BAN.bit() != 0);
+    // Wanted by several: listed until the latest of their ends.
+    let ends = [
+        note.map(|note| note.expires),
+        import.map(|record| record.expires),
+        ban.map(|ban| Some(ban.until.div_ceil(1_000))),
+    ];
+    let since = note.map(|note| note.since).or(import.map(|record| record.since));
     Entry {
         prefix: listed.prefix.to_string(),
         hits,
         import: import.map(|record| record.name.clone()),
-        since: note.map(|note| note.since).or(import.map(|record| record.since)).unwrap_or(0),
-        expires: match (note, import) {
-            (Some(note), None) => note.expires,
-            (None, Some(record)) => record.expires,
-            // Wanted by both: listed until the later of the two ends.
-            (Some(note), Some(record)) => note.expires.zip(record.expires).map(|(one, other)| one.max(other)),
-            (None, None) => None,
-        },
-        note: note.and_then(|note| note.note.clone()),
+        since: since.or(ban.map(|ban| ban.since / 1_000)).unwrap_or(0),
+        expires: ends.into_iter().flatten().reduce(|one, other| Some(one?.max(other?))).flatten(),
+        note: note.and_then(|note| note.note.clone()).or_else(|| {
+            let rule = ban?.rule.as_deref().unwrap_or("the filter");
+            Some(format!("banned by {rule}"))
+        }),
     }
 }
 

@@ -3,6 +3,7 @@
 mod rate;
 mod set;
 mod show;
+mod words;
 
 pub(super) use self::show::words;
 
@@ -18,7 +19,11 @@ pub(super) enum Limit {
     /// The limits in force.
     Show,
     /// Change a limit, and leave the other: `limit set packets 5000/s --burst 10000`, `limit set syn off`.
+    ///
+    /// A service's own rule: `limit set web syn per source 200/s burst 400`, with --mode and --for.
     Set(set::Set),
+    /// Have a service's rule be as it is configured: `limit reset web syn per source`.
+    Reset(set::Reset),
 }
 
 impl Limit {
@@ -26,6 +31,7 @@ impl Limit {
         match self {
             Self::Show => show::apply(session).await,
             Self::Set(set) => set.apply(session).await,
+            Self::Reset(reset) => reset.apply(session).await,
         }
     }
 }

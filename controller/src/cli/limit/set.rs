@@ -1,65 +1,158 @@
-//! `floodwall limit set`.
+//! `floodwall limit set` and `floodwall limit reset`.
+
+use std::{io::Write, time::Duration};
 
 use clap::{Args, ValueEnum};
 
 use super::{
     rate::{self, Setting},
     show,
+    words::{self, RuleWords, What, Words},
 };
 use crate::{
-    api::{Limit, LimitChange, Limits},
+    api::{Limit, LimitChange, Limits, RuleChange, RuleList},
     cli::{
+        arguments,
         exit::{Done, Failed, Kind, Stop},
+        rules::rule,
         session::Session,
     },
+    policy::RuleMode,
 };
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Set {
-    /// What is limited.
-    what: What,
-    /// How much a source may send in the long run, such as 5000/s or 5k, or `off`.
-    #[arg(value_name = "RATE|off", value_parser = rate::setting)]
-    setting: Setting,
+    #[command(flatten)]
+    words: Words,
     /// How much may come at once [default: what the rate gives in a second].
     #[arg(long, value_name = "N", value_parser = rate::number)]
     burst: Option<u64>,
+    /// Whether the service's rule drops, or only counts what it would drop.
+    #[arg(long, value_name = "MODE")]
+    mode: Option<Mode>,
+    /// Take it back after so long, such as 90s, 10m, 1h30m or 2d.
+    #[arg(long = "for", value_name = "DURATION", value_parser = arguments::lifetime)]
+    lifetime: Option<Duration>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum What {
-    /// Packets of any kind.
-    Packets,
-    /// TCP connection requests.
-    Syn,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// It drops.
+    Enforce,
+    /// It only counts.
+    Monitor,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Reset {
+    /// SERVICE OF per source|source-prefix|service.
+    #[arg(required = true, num_args = 4, value_name = "WORD")]
+    words: Vec<String>,
 }
 
 impl Set {
     pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
-        let limits: Limits = session.client.put("/v1/limit", &self.change()?).await?;
-        session.answer(&limits, show::render)?;
-        Ok(Done::Plain)
+        match &self.words {
+            Words::Shared(what, setting) => {
+                if self.mode.is_some() || self.lifetime.is_some() {
+                    let message = "--mode and --for are for the rules of a service, such as `default syn per source 50/s`";
+                    return Err(Failed::new(Kind::Invalid, message).into());
+                }
+                let limits: Limits =
+                    session.client.put("/v1/limit", &change(*what, *setting, self.burst)?).await?;
+                session.answer(&limits, show::render)?;
+                Ok(Done::Plain)
+            }
+            Words::Rule(said) => {
+                let change = self.rule_change(said)?;
+                send(&change, session).await
+            }
+        }
     }
 
-    fn change(&self) -> Result<LimitChange, Failed> {
-        let limit = match (self.setting, self.burst) {
-            (Setting::Off, None) => None,
-            (Setting::Off, Some(_)) => {
-                return Err(Failed::new(Kind::Invalid, "`off` has no burst; leave out --burst"));
-            }
-            (_, Some(0)) => {
-                return Err(Failed::new(
-                    Kind::Invalid,
-                    "a burst of 0 would drop everything; `off` lifts the limit",
-                ));
-            }
-            (Setting::PerSecond(rate), burst) => Some(Limit { rate, burst: burst.unwrap_or(rate) }),
+    fn rule_change(&self, said: &RuleWords) -> Result<RuleChange, Failed> {
+        let off = said.setting == Some(Setting::Off);
+        let burst = self.burst.or(said.burst);
+        let rate = match said.setting {
+            Some(Setting::PerSecond(rate)) => Some(rate),
+            Some(Setting::Off) | None => None,
         };
-        Ok(match self.what {
-            What::Packets => LimitChange { packets: Some(limit), syn: None },
-            What::Syn => LimitChange { packets: None, syn: Some(limit) },
+        if rate.is_none() && burst.is_some() {
+            return Err(Failed::new(Kind::Invalid, "a burst goes with a rate, such as 200/s burst 400"));
+        }
+        if off && self.mode.is_some() {
+            return Err(Failed::new(Kind::Invalid, "`off` takes the rule away; leave out --mode"));
+        }
+        Ok(RuleChange {
+            service: said.service.clone(),
+            of: said.of.clone(),
+            per: said.per.clone(),
+            rate,
+            burst,
+            then: said.then.clone(),
+            mode: match self.mode {
+                _ if off => Some(RuleMode::Off),
+                Some(Mode::Enforce) => Some(RuleMode::Enforce),
+                Some(Mode::Monitor) => Some(RuleMode::Monitor),
+                None => None,
+            },
+            seconds: self.lifetime.map(|lifetime| lifetime.as_secs()),
+            reset: false,
         })
     }
+}
+
+impl Reset {
+    pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
+        let given: Vec<_> = self.words.iter().map(String::as_str).collect();
+        let RuleWords { service, of, per, .. } =
+            words::rule(&given).map_err(|error| Failed::new(Kind::Invalid, error))?;
+        let change = RuleChange {
+            service,
+            of,
+            per,
+            rate: None,
+            burst: None,
+            then: None,
+            mode: None,
+            seconds: None,
+            reset: true,
+        };
+        send(&change, session).await
+    }
+}
+
+async fn send(change: &RuleChange, session: &mut Session<'_>) -> Result<Done, Stop> {
+    let RuleList { rules } = session.client.put("/v1/rule", change).await?;
+    if session.json {
+        session.write_json(&RuleList { rules })?;
+        return Ok(Done::Plain);
+    }
+    match rules.first() {
+        Some(report) => rule::show(report, &mut *session.out, session.style)?,
+        None => writeln!(session.out, "the rule is gone")?,
+    }
+    Ok(Done::Plain)
+}
+
+fn change(what: What, setting: Setting, burst: Option<u64>) -> Result<LimitChange, Failed> {
+    let limit = match (setting, burst) {
+        (Setting::Off, None) => None,
+        (Setting::Off, Some(_)) => {
+            return Err(Failed::new(Kind::Invalid, "`off` has no burst; leave out --burst"));
+        }
+        (_, Some(0)) => {
+            return Err(Failed::new(
+                Kind::Invalid,
+                "a burst of 0 would drop everything; `off` lifts the limit",
+            ));
+        }
+        (Setting::PerSecond(rate), burst) => Some(Limit { rate, burst: burst.unwrap_or(rate) }),
+    };
+    Ok(match what {
+        What::Packets => LimitChange { packets: Some(limit), syn: None },
+        What::Syn => LimitChange { packets: None, syn: Some(limit) },
+    })
 }
 
 #[cfg(test)]
@@ -67,8 +160,7 @@ mod tests {
     use super::*;
 
     fn sent(what: What, setting: &str, burst: Option<u64>) -> String {
-        let set = Set { what, setting: rate::setting(setting).unwrap(), burst };
-        match set.change() {
+        match change(what, rate::setting(setting).unwrap(), burst) {
             Ok(change) => serde_json::to_string(&change).unwrap(),
             Err(failed) => failed.message().to_owned(),
         }

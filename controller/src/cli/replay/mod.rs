@@ -33,6 +33,7 @@ use crate::{
         verdicts::{Column, Verdicts},
         world::{Lists, World},
     },
+    state::with_limits,
 };
 
 /// What runs where nothing else is said.
@@ -108,7 +109,7 @@ impl Replay {
         let configure = |path: Option<&Path>| {
             let mut config = path.map(Config::read).transpose().map_err(invalid)?.unwrap_or_default();
             if let (Some(limits), None) = (limits, path) {
-                config.limits = limits;
+                config.policy = with_limits(&config.policy, limits);
             }
             Ok::<_, Failed>(config)
         };

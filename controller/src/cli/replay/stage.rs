@@ -36,7 +36,7 @@ impl Stage {
             EngineName::Kernel => Box::new(KernelEngine::new(&config.capacity).map_err(internal)?),
         };
         let world = World::new(engine.tables(), config, given.lists.clone()).map_err(invalid)?;
-        world.describe(&given.host, given.flows.is_some());
+        world.describe(config, &given.host, given.flows.is_some()).map_err(invalid)?;
         Ok(Self { engine, world, controller: Watch::default() })
     }
 

@@ -1,0 +1,8 @@
+//! `floodwall rule`, `ban`, `bypass`, `reload`, `check` and `health`: what holds, and for whom.
+
+pub(super) mod ban;
+pub(super) mod bypass;
+pub(super) mod check;
+pub(super) mod health;
+pub(super) mod reload;
+pub(super) mod rule;

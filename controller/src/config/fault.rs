@@ -1,0 +1,59 @@
+//! What is wrong with a configuration, and where.
+
+use std::{fmt, ops::Range};
+
+/// What is wrong with a text, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong, and what is allowed there.
+    pub message: String,
+    /// The line itself.
+    pub text: String,
+}
+
+impl Fault {
+    /// A fault at a place in a text; at its beginning, if no place is known.
+    pub(super) fn new(text: &str, at: Option<Range<usize>>, message: impl Into<String>) -> Self {
+        let at = at.map_or(0, |at| at.start).min(text.len());
+        let before = text.get(..at).unwrap_or(text);
+        let begin = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = text.get(begin..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before.get(begin..).unwrap_or_default().chars().count() + 1,
+            message: message.into(),
+            text: line.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, column, message, text } = self;
+        writeln!(formatter, "line {line}, column {column}: {message}")?;
+        let number = line.to_string();
+        writeln!(formatter, "{number} | {text}")?;
+        write!(formatter, "{:width$} | {:indent$}^", "", "", width = number.len(), indent = column - 1)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_in_characters() {
+        let text = "a = 1\nü = \"x\"\n";
+        let at = text.find('"').unwrap();
+        let fault = Fault::new(text, Some(at..at + 3), "no");
+        assert_eq!((fault.line, fault.column), (2, 5));
+        assert_eq!(fault.to_string(), "line 2, column 5: no\n2 | ü = \"x\"\n  |     ^");
+        assert_eq!(Fault::new("", Some(7..9), "no").line, 1);
+    }
+}

@@ -1,0 +1,113 @@
+//! The file as it is written.
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{
+    Config, DEFAULT_EVENTS_PER_SECOND, MAX_EVENTS_PER_SECOND, MAX_SAMPLES_PER_SECOND, PREFIXES, SOURCES,
+};
+use crate::{
+    api::Limit,
+    options::Mode,
+    policy::{
+        defaults,
+        written::{self, BansTable, Mistake, RuleTable, ServiceTable, Stage, SuspectsTable},
+    },
+    tables::Capacity,
+};
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct File {
+    mode: Option<Mode>,
+    max_prefixes: Option<Spanned<u32>>,
+    max_sources: Option<Spanned<u32>>,
+    events_per_second: Option<Spanned<u64>>,
+    samples_per_second: Option<Spanned<u64>>,
+    #[serde(default)]
+    monitor: Vec<Stage>,
+    limit: Option<LimitTable>,
+    suspects: Option<Spanned<SuspectsTable>>,
+    bans: Option<Spanned<BansTable>>,
+    #[serde(default)]
+    defaults: BTreeMap<Spanned<String>, Spanned<RuleTable>>,
+    #[serde(default)]
+    service: Vec<Spanned<ServiceTable>>,
+}
+
+/// The rates of the two defaults that everybody changes first.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitTable {
+    packets: Option<Spanned<Limit>>,
+    syn: Option<Spanned<Limit>>,
+}
+
+impl File {
+    pub(super) fn config(self) -> Result<Config, Mistake> {
+        let Self {
+            mode,
+            max_prefixes,
+            max_sources,
+            events_per_second,
+            samples_per_second,
+            monitor,
+            limit,
+            suspects,
+            bans,
+            mut defaults,
+            service,
+        } = self;
+        if let Some(LimitTable { packets, syn }) = limit {
+            for (name, limit) in [(defaults::SOURCE_PACKETS, packets), (defaults::SOURCE_SYN, syn)] {
+                let Some(limit) = limit else { continue };
+                let at = limit.span();
+                let Limit { rate, burst } = limit.into_inner();
+                let table = Spanned::new(at.clone(), RuleTable::of_rate(rate, burst));
+                if defaults.insert(Spanned::new(at.clone(), name.to_owned()), table).is_some() {
+                    let message = format!("defaults.{name} says the same in another way; say it once");
+                    return Err(Mistake { at, message });
+                }
+            }
+        }
+        let default = Capacity::default();
+        let tables = written::Tables {
+            defaults,
+            services: service,
+            suspects,
+            bans,
+            monitor,
+            samples_per_second: within(
+                "samples-per-second",
+                samples_per_second,
+                &(0..=MAX_SAMPLES_PER_SECOND),
+            )?,
+        };
+        Ok(Config {
+            mode: mode.unwrap_or_default(),
+            capacity: Capacity {
+                prefixes: within("max-prefixes", max_prefixes, &PREFIXES)?.unwrap_or(default.prefixes),
+                sources: within("max-sources", max_sources, &SOURCES)?.unwrap_or(default.sources),
+            },
+            events_per_second: within("events-per-second", events_per_second, &(0..=MAX_EVENTS_PER_SECOND))?
+                .unwrap_or(DEFAULT_EVENTS_PER_SECOND),
+            policy: tables.policy()?,
+        })
+    }
+}
+
+fn within<T: Copy + PartialOrd + std::fmt::Display>(
+    key: &str,
+    value: Option<Spanned<T>>,
+    range: &RangeInclusive<T>,
+) -> Result<Option<T>, Mistake> {
+    let Some(spanned) = value else { return Ok(None) };
+    let value = *spanned.get_ref();
+    if range.contains(&value) {
+        return Ok(Some(value));
+    }
+    let message = format!("{key} is {value}, and must be from {} to {}", range.start(), range.end());
+    Err(Mistake { at: spanned.span(), message })
+}

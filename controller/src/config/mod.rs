@@ -1,0 +1,223 @@
+//! The configuration file: TOML, every key optional.
+//!
+//! ```toml
+//! mode = "native"            # or "generic", "auto"
+//! max-prefixes = 1250000     # both lists and families together
+//! max-sources = 1000000      # sources tracked at once
+//! events-per-second = 200    # drops told, of however many
+//!
+//! [limit]                    # per source; until `floodwall limit set` says otherwise
+//! packets = { rate = 20000, burst = 40000 }
+//! syn = { rate = 100, burst = 200 }
+//! ```
+//!
+//! Services and rules are told of in [`policy::written`](crate::policy::written).
+
+mod fault;
+mod file;
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, bail};
+
+pub use self::fault::Fault;
+use self::file::File;
+use crate::{
+    api::Limits,
+    options::{Mode, RunOptions},
+    policy::Policy,
+    state::limits_of,
+    tables::Capacity,
+};
+
+/// The file's content, defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How the program is to run.
+    pub mode: Mode,
+    /// What the tables are made for.
+    pub capacity: Capacity,
+    /// Drops told, per second, over all CPUs.
+    pub events_per_second: u64,
+    /// Services and rules.
+    pub policy: Policy,
+}
+
+/// Fewest and most prefixes that tables are made for; rule numbers have 24 bits.
+const PREFIXES: std::ops::RangeInclusive<u32> = 1_000..=8_000_000;
+/// Fewest and most sources.
+const SOURCES: std::ops::RangeInclusive<u32> = 1_024..=134_217_728;
+const DEFAULT_EVENTS_PER_SECOND: u64 = 200;
+const MAX_EVENTS_PER_SECOND: u64 = 100_000;
+/// More would be felt.
+const MAX_SAMPLES_PER_SECOND: u64 = 100_000;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            capacity: Capacity::default(),
+            events_per_second: DEFAULT_EVENTS_PER_SECOND,
+            policy: Policy::default(),
+        }
+    }
+}
+
+impl Config {
+    /// What holds for a run: its options win over its file, and that over the defaults.
+    pub fn of(options: &RunOptions) -> anyhow::Result<Self> {
+        let mut config = match &options.config {
+            Some(path) => Self::read(path)?,
+            None => Self::default(),
+        };
+        config.mode = options.mode.unwrap_or(config.mode);
+        config.capacity.prefixes = options.max_prefixes.unwrap_or(config.capacity.prefixes);
+        config.capacity.sources = options.max_sources.unwrap_or(config.capacity.sources);
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Reads a file. The error names the line and column, and what is allowed there.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("reading the configuration {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("configuration {}", path.display()))
+    }
+
+    /// Understands a text.
+    pub fn parse(text: &str) -> Result<Self, Fault> {
+        let file: File =
+            toml::from_str(text).map_err(|error| Fault::new(text, error.span(), error.message()))?;
+        file.config().map_err(|mistake| Fault::new(text, Some(mistake.at), mistake.message))
+    }
+
+    /// Limits of every source.
+    pub fn limits(&self) -> Limits {
+        limits_of(&self.policy)
+    }
+
+    /// Values that the tables cannot hold.
+    pub fn check(&self) -> anyhow::Result<()> {
+        within("max-prefixes", self.capacity.prefixes, &PREFIXES)?;
+        within("max-sources", self.capacity.sources, &SOURCES)
+    }
+}
+
+fn within(key: &str, value: u32, range: &std::ops::RangeInclusive<u32>) -> anyhow::Result<()> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    bail!("{key} is {value}, and must be from {} to {}", range.start(), range.end())
+}
+
+#[cfg(test)]
+mod tests {
+    use floodwall_common::wire::Reason;
+
+    use super::*;
+    use crate::{
+        api::Limit,
+        policy::{Per, Rate, Then, defaults},
+    };
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(Config::parse("").expect("valid"), Config::default());
+    }
+
+    #[test]
+    fn one_limit_leaves_the_other() {
+        let config = Config::parse("[limit]\nsyn = { rate = 5, burst = 10 }").expect("valid");
+        assert_eq!(config.limits().syn, Some(Limit { rate: 5, burst: 10 }));
+        assert_eq!(config.limits().packets, limits_of(&Policy::default()).packets);
+    }
+
+    #[test]
+    fn services_and_rules() {
+        let config = Config::parse(
+            r#"
+            monitor = ["unsolicited"]
+            [defaults]
+            source-syn = { rate = 50 }
+            source-icmp = { mode = "off" }
+            [[service]]
+            name = "web"
+            destinations = ["192.0.2.10", "2001:db8::/64"]
+            protocol = "tcp"
+            ports = [80, "8000-8099"]
+            probe = "tcp://192.0.2.10:80"
+            [[service.rule]]
+            per = "source"
+            of = "syn"
+            rate = "200/s"
+            burst = 400
+            [[service.rule]]
+            per = "source-prefix"
+            of = "bytes"
+            rate = "20 MB/s"
+            prefix = { v6 = 56 }
+            mode = "monitor"
+            when = "probe over 500ms"
+            "#,
+        )
+        .expect("valid");
+        let policy = config.policy;
+        assert_eq!(policy.monitored, Reason::Unsolicited.bit());
+        let default = &policy.services[0];
+        assert_eq!(default.rules.len(), defaults::rules().len() - 1);
+        assert_eq!(default.rules[1].rate, Rate { rate: 50, burst: 50 });
+        let web = policy.service("web").expect("there");
+        let syn = web.rules.iter().find(|rule| rule.name == "source-syn").expect("a default, changed");
+        assert_eq!(syn.rate, Rate { rate: 200, burst: 400 });
+        assert!(matches!(syn.then, Then::Ban(_)), "what is not said stays");
+        let bytes = web.rules.last().expect("its own");
+        assert_eq!((bytes.name.as_str(), bytes.per), ("prefix-bytes", Per::SourcePrefix));
+        assert_eq!(
+            (bytes.rate.rate, bytes.prefix.v4, bytes.prefix.v6, bytes.monitor),
+            (20_000_000, 24, 56, true)
+        );
+        assert_eq!(web.ports, [80..=80, 8000..=8099]);
+    }
+
+    #[test]
+    fn mistakes_are_placed_and_explained() {
+        for (text, line, expected) in [
+            ("mode = \"fast\"", 1, "native"),
+            ("max-prefix = 3", 1, "max-prefixes"),
+            ("\n\nmax-sources = \"x\"", 3, "u32"),
+            ("max-sources = 3", 1, "1024"),
+            ("[limit]\nsyn = { rate = 0, burst = 1 }", 2, "nothing would ever pass"),
+            ("events-per-second = 100001", 1, "100000"),
+            ("monitor = [\"clean\"]", 1, "unsolicited"),
+            ("[defaults]\nsource-sin = { burst = 7 }", 2, "source-syn"),
+            ("[defaults]\nsource-syn = { rate = 500000 }", 2, "400000"),
+            ("[[service]]\nports = [80]", 1, "name"),
+            ("[[service]]\nname = \"a b\"", 2, "letters"),
+            ("[[service]]\nname = \"a\"\nprotocol = \"http\"", 3, "icmp"),
+            ("[[service]]\nname = \"a\"\nports = [\"9-1\"]", 3, "8000-8099"),
+            ("[[service]]\nname = \"a\"\nprotocol = \"icmp\"\nports = [1]", 4, "no ports"),
+            ("[[service]]\nname = \"a\"\ndestinations = [\"10.0.0.1/8\"]", 3, "10.0.0.0/8"),
+            ("[[service]]\nname = \"a\"\n[[service]]\nname = \"a\"\nports = [1]", 4, "second service"),
+            ("[[service]]\nname = \"a\"\n[[service]]\nname = \"b\"\nports = [1]", 4, "no packet is for it"),
+            ("[[service]]\nname = \"a\"\n[[service.rule]]\nrate = 1", 3, "per and of"),
+            ("[[service]]\nname = \"a\"\n[[service.rule]]\nper = \"source\"\nof = \"sin\"", 5, "syn-ack"),
+            ("[[service]]\nname = \"a\"\n[[service.rule]]\nper = \"source\"\nof = \"udp\"", 3, "rate"),
+            (
+                "[[service]]\nname = \"a\"\nrule = [{ name = \"source-syn\", then = \"ban\" }]",
+                3,
+                "ban for 60s",
+            ),
+            (
+                "[[service]]\nname = \"a\"\nrule = [{ name = \"source-syn\", when = \"load over 3\" }]",
+                3,
+                "softirq",
+            ),
+            ("[bans]\nfactor = 0", 1, "1 (bans"),
+            ("[bans]\nceiling = 5", 2, "string"),
+        ] {
+            let fault = Config::parse(text).expect_err(text);
+            assert_eq!(fault.line, line, "`{text}`: {fault}");
+            assert!(fault.message.contains(expected), "`{text}`: {fault}");
+        }
+    }
+}

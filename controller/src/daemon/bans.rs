@@ -1,0 +1,102 @@
+//! Bans, as the kernel makes them, and as they end.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use floodwall_common::wire::BanEvent;
+use tracing::{error, info, warn};
+
+use super::protect::Protection;
+use crate::{host::all_login_addresses, kernel::EventReader, server::Dataplane as _, state::Filter};
+
+/// How late a ban may end.
+const TICK: Duration = Duration::from_millis(20);
+/// How often it is asked whether bans were lost on their way.
+const LOSS_TICKS: u32 = 5;
+/// How often the source table is looked through for bans that nobody told of, though none was lost.
+const SWEEP: Duration = Duration::from_secs(30);
+/// How often it is asked who is logged in.
+const LOGINS: Duration = Duration::from_secs(2);
+
+/// Makes bans durable that the kernel tells of, for ever.
+pub(super) async fn note(
+    mut events: EventReader<BanEvent>,
+    filter: Arc<Filter>,
+    protection: Arc<Protection>,
+) {
+    loop {
+        let mut bans = Vec::new();
+        if let Err(error) = events.read(|event| bans.push(event)).await {
+            error!(error = format!("{error:#}"), "reading bans failed; they are found where they stand");
+            return;
+        }
+        let (filter, protection) = (Arc::clone(&filter), Arc::clone(&protection));
+        let work = move || filter.note_bans(&bans, &protection.lifelines());
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(bans)) => info!(bans, "banned"),
+            Ok(Err(refusal)) => error!(%refusal, "bans could not be kept"),
+            Err(error) => error!(%error, "the task that keeps bans failed"),
+        }
+    }
+}
+
+/// Ends bans, and finds those that nobody told of, for ever.
+pub(super) async fn tend(filter: Arc<Filter>, protection: Arc<Protection>) {
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut sweeps = tokio::time::Instant::now();
+    let (mut ticks, mut lost) = (0_u32, 0);
+    loop {
+        tick.tick().await;
+        ticks = ticks.wrapping_add(1);
+        let loss = ticks.is_multiple_of(LOSS_TICKS) && filter.has_lost_bans(&mut lost);
+        let find = loss || sweeps.elapsed() > SWEEP;
+        if find {
+            sweeps = tokio::time::Instant::now();
+        }
+        let ends = filter.next_ban_end().is_some_and(|at| at <= SystemTime::now());
+        if !find && !ends {
+            continue;
+        }
+        let (filter, protection) = (Arc::clone(&filter), Arc::clone(&protection));
+        let work = move || {
+            let ended = if ends { filter.end_bans(SystemTime::now()) } else { Ok(0) };
+            let found = if find { filter.find_bans(&protection.lifelines()) } else { Ok(0) };
+            (ended, found)
+        };
+        let (ended, found) = match tokio::task::spawn_blocking(work).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                error!(%error, "the task that ends bans failed");
+                continue;
+            }
+        };
+        match ended {
+            Ok(0) => {}
+            Ok(bans) => info!(bans, "bans are over"),
+            Err(refusal) => warn!(%refusal, "bans could not be ended; trying again"),
+        }
+        match found {
+            Ok(0) => {}
+            Ok(bans) => info!(bans, "found bans that were not told of"),
+            Err(refusal) => warn!(%refusal, "bans could not be looked for"),
+        }
+    }
+}
+
+/// Keeps sources from being banned that somebody is logged in from, for ever.
+pub(super) async fn spare_logins(filter: Arc<Filter>) {
+    let mut tick = tokio::time::interval(LOGINS);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let filter = Arc::clone(&filter);
+        let work = move || filter.spare_logins(&all_login_addresses());
+        if let Err(error) = tokio::task::spawn_blocking(work).await {
+            error!(%error, "the task that looks who is logged in failed");
+        }
+    }
+}

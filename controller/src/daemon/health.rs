@@ -1,0 +1,170 @@
+//! Looks how the host fares, and which rules are to hold in consequence.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task::JoinSet,
+};
+use tracing::{error, info, warn};
+
+use super::protect::Protection;
+use crate::{
+    api::{HealthReport, SignalReport},
+    host::{Vitals, listeners},
+    policy::{HostFacts, Probe, RuleId, Signal},
+    server::Dataplane as _,
+    state::Filter,
+};
+
+/// How often it is looked.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// A probe that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A condition holds on for so long after its signal was last over the limit, so that rules do not flutter.
+const LINGER: Duration = Duration::from_secs(10);
+/// How many rounds pass until known sources are counted again.
+const COUNT_ROUNDS: u32 = 10;
+/// What a probe takes that failed, ms.
+const FAILED: u64 = u64::MAX;
+
+/// Looks each second, for ever.
+pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
+    let mut tick = tokio::time::interval(INTERVAL);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut before = (Instant::now(), Vitals::read());
+    let mut last_over: BTreeMap<RuleId, Instant> = BTreeMap::new();
+    let mut round = 0_u32;
+    loop {
+        tick.tick().await;
+        let probes = probe_all(filter.probes()).await;
+        let now = (Instant::now(), Vitals::read());
+        let signals = signals(&before, &now);
+        before = now;
+        for (id, when) in filter.conditions() {
+            let value = match when.signal {
+                Signal::Probe => probes.get(&id.service).copied(),
+                signal => signals.get(&signal).copied(),
+            };
+            if value.is_some_and(|value| value > when.over)
+                && last_over.insert(id.clone(), Instant::now()).is_none()
+            {
+                warn!(rule = %id, condition = %when, "holds now");
+            }
+        }
+        last_over.retain(|id, at| {
+            let stays = at.elapsed() < LINGER;
+            if !stays {
+                info!(rule = %id, "only counts again: its condition holds no longer");
+            }
+            stays
+        });
+        let roused: BTreeSet<_> = last_over.keys().cloned().collect();
+        protection.set_health(report(&signals, &probes, &roused));
+        round = round.wrapping_add(1);
+        let (filter, protection) = (Arc::clone(&filter), Arc::clone(&protection));
+        let work = move || {
+            if round.is_multiple_of(COUNT_ROUNDS) {
+                filter.count_known();
+            }
+            look(&filter, &protection, roused);
+        };
+        if let Err(error) = tokio::task::spawn_blocking(work).await {
+            error!(%error, "the task that looks at the host failed");
+        }
+    }
+}
+
+/// Tells the rules what is known of the host.
+pub(super) fn look(filter: &Filter, protection: &Protection, roused: BTreeSet<RuleId>) {
+    let listening = match listeners() {
+        Ok(listening) => Some(listening),
+        Err(error) => {
+            warn!(%error, "it cannot be read where something listens; nobody is suspected of coming for what is not there");
+            None
+        }
+    };
+    let own = protection.lifelines().own.into_iter().collect();
+    let facts = HostFacts { own, listening, flows: false, sockets: true };
+    if let Err(refusal) = filter.look(facts, roused) {
+        error!(%refusal, "the rules could not be brought into force for what is known of the host");
+    }
+}
+
+/// Values of the host's signals.
+fn signals(before: &(Instant, Vitals), now: &(Instant, Vitals)) -> BTreeMap<Signal, u64> {
+    let seconds = now.0.duration_since(before.0).as_secs_f64().max(0.001);
+    let rate = |of: fn(&Vitals) -> Option<u64>| {
+        let gained = of(&now.1)?.saturating_sub(of(&before.1)?);
+        Some((gained as f64 / seconds).round() as u64)
+    };
+    let values = [
+        (Signal::ListenOverflows, rate(|vitals| vitals.listen_overflows)),
+        (Signal::ListenDrops, rate(|vitals| vitals.listen_drops)),
+        (Signal::SynCookies, rate(|vitals| vitals.syn_cookies)),
+        (Signal::Conntrack, now.1.conntrack),
+        (Signal::Softirq, now.1.softirq_since(&before.1)),
+    ];
+    values.into_iter().filter_map(|(signal, value)| Some((signal, value?))).collect()
+}
+
+/// How long each service's probe takes, ms; all at the same time.
+async fn probe_all(probes: BTreeMap<String, Probe>) -> BTreeMap<String, u64> {
+    let mut tasks = JoinSet::new();
+    for (service, target) in probes {
+        tasks.spawn(async move {
+            let start = Instant::now();
+            let outcome = tokio::time::timeout(PATIENCE, probe(&target)).await;
+            let took =
+                if matches!(outcome, Ok(Ok(()))) { start.elapsed().as_millis() as u64 } else { FAILED };
+            (service, took)
+        });
+    }
+    tasks.join_all().await.into_iter().collect()
+}
+
+/// Connects and, over HTTP, asks.
+async fn probe(target: &Probe) -> io::Result<()> {
+    let mut stream = TcpStream::connect(target.address).await?;
+    let Some(path) = &target.path else { return Ok(()) };
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: floodwall\r\nConnection: close\r\n\r\n",
+        target.address
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).await?;
+    let status = std::str::from_utf8(&start).ok().and_then(|start| start.strip_prefix("HTTP/1."));
+    match status.and_then(|rest| rest.get(2..3)) {
+        Some("1" | "2" | "3" | "4") => Ok(()),
+        _ => Err(io::Error::other("no healthy answer")),
+    }
+}
+
+fn report(
+    signals: &BTreeMap<Signal, u64>,
+    probes: &BTreeMap<String, u64>,
+    roused: &BTreeSet<RuleId>,
+) -> HealthReport {
+    let of_host =
+        Signal::ALL.into_iter().filter(|(signal, _)| *signal != Signal::Probe).map(|(signal, name)| {
+            let value = signals.get(&signal).copied();
+            let text = value.map_or_else(|| "not known".to_owned(), |value| signal.words(value));
+            SignalReport { signal: name.to_owned(), service: None, value, text }
+        });
+    let of_services = probes.iter().map(|(service, took)| {
+        let value = (*took != FAILED).then_some(*took);
+        let text = value.map_or_else(|| "FAILED".to_owned(), |value| Signal::Probe.words(value));
+        SignalReport { signal: Signal::Probe.name().to_owned(), service: Some(service.clone()), value, text }
+    });
+    HealthReport {
+        signals: of_host.chain(of_services).collect(),
+        roused: roused.iter().map(ToString::to_string).collect(),
+    }
+}

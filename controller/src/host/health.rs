@@ -1,0 +1,94 @@
+//! What tells that the host suffers before it is down.
+
+use std::fs;
+
+/// What the kernel has counted so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vitals {
+    /// Connections that listen queues had no room for.
+    pub listen_overflows: Option<u64>,
+    /// Connection requests that were dropped.
+    pub listen_drops: Option<u64>,
+    /// SYN cookies sent.
+    pub syn_cookies: Option<u64>,
+    /// How full the table of tracked connections is, percent; `None` without one.
+    pub conntrack: Option<u64>,
+    /// By CPU: ticks in softirq, and in all.
+    pub softirq: Vec<(u64, u64)>,
+}
+
+impl Vitals {
+    /// As they are now.
+    pub fn read() -> Self {
+        let netstat = fs::read_to_string("/proc/thread-self/net/netstat").unwrap_or_default();
+        let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+        let count = number("/proc/sys/net/netfilter/nf_conntrack_count");
+        let most = number("/proc/sys/net/netfilter/nf_conntrack_max").filter(|most| *most > 0);
+        Self {
+            listen_overflows: extended(&netstat, "ListenOverflows"),
+            listen_drops: extended(&netstat, "ListenDrops"),
+            syn_cookies: extended(&netstat, "SyncookiesSent"),
+            conntrack: count.zip(most).map(|(count, most)| count * 100 / most),
+            softirq: softirq(&fs::read_to_string("/proc/stat").unwrap_or_default()),
+        }
+    }
+
+    /// Share of its time that the busiest CPU has spent in softirq since `before`, percent.
+    pub fn softirq_since(&self, before: &Self) -> Option<u64> {
+        let shares = self.softirq.iter().zip(&before.softirq).filter_map(
+            |((busy, all), (busy_before, all_before))| {
+                let all = all.checked_sub(*all_before).filter(|all| *all > 0)?;
+                Some(busy.saturating_sub(*busy_before) * 100 / all)
+            },
+        );
+        shares.max()
+    }
+}
+
+/// A counter of `TcpExt`: a line of names, and a line of numbers below it.
+fn extended(netstat: &str, name: &str) -> Option<u64> {
+    let mut lines = netstat.lines().filter(|line| line.starts_with("TcpExt:"));
+    let (names, numbers) = (lines.next()?, lines.next()?);
+    let place = names.split_whitespace().position(|named| named == name)?;
+    numbers.split_whitespace().nth(place)?.parse().ok()
+}
+
+/// By CPU, out of `/proc/stat`: `cpu0 user nice system idle iowait irq softirq steal …`.
+fn softirq(stat: &str) -> Vec<(u64, u64)> {
+    let cpus = stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "));
+    cpus.filter_map(|line| {
+        let ticks: Vec<u64> =
+            line.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+        // What guests take stands in `user` already.
+        Some((*ticks.get(6)?, ticks.iter().take(8).sum()))
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_found_by_name() {
+        let netstat =
+            "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 7 8 9\nIpExt: A\nIpExt: 1\n";
+        let values =
+            ["SyncookiesSent", "ListenOverflows", "ListenDrops", "Other"].map(|name| extended(netstat, name));
+        assert_eq!(values, [Some(7), Some(8), Some(9), None]);
+        assert_eq!(extended("", "ListenDrops"), None);
+    }
+
+    #[test]
+    fn the_busiest_cpu_counts() {
+        let at = |a: u64, b: u64| Vitals {
+            softirq: softirq(&format!(
+                "cpu  9 9 9 9 9 9 9 9\ncpu0 0 0 0 100 0 0 {a} 0 5 5\ncpu1 0 0 0 100 0 0 {b} 0\nintr 5"
+            )),
+            ..Vitals::default()
+        };
+        assert_eq!(at(100, 50).softirq, [(100, 200), (50, 150)]);
+        assert_eq!(at(100, 200).softirq_since(&at(0, 0)), Some(100));
+        assert_eq!(at(0, 0).softirq_since(&at(0, 0)), None);
+    }
+}

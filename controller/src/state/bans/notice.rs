@@ -1,0 +1,191 @@
+//! How the controller learns of bans, and what it makes of them.
+
+use std::time::Duration;
+
+use floodwall_common::{
+    prefix::{Address, Family},
+    source::{self, Key},
+    tables::Tables as _,
+    wire::{BanEvent, History, Reason, standing},
+};
+use tracing::{info, warn};
+
+use super::{Ban, Moment};
+use crate::{
+    host::Lifelines,
+    policy::{DEFAULT_SERVICE, RuleId, Then, defaults},
+    state::{change::Change, filter::Filter, lifelines::Danger, refusal::Refusal},
+    tables::{Prefix, prefixes::List},
+};
+
+/// A ban that ends sooner than this is left to the source's own entry.
+const BRIEF_MS: u64 = 250;
+
+/// Somebody who was banned just now.
+struct Offence {
+    prefix: Prefix,
+    /// Until when the kernel bans it, Unix milliseconds.
+    until: u64,
+    rule: Option<RuleId>,
+    /// How long the first ban lasts, if the rule is known.
+    first: Option<Duration>,
+    known: bool,
+}
+
+impl Filter {
+    /// Takes note of bans that the kernel tells of. `lifelines` and those who are logged in are not banned.
+    pub fn note_bans(&self, events: &[BanEvent], lifelines: &Lifelines) -> Result<u64, Refusal> {
+        let now = Moment::now(self);
+        let offences: Vec<_> = {
+            let regime = self.regime.lock();
+            let policy = regime.policy();
+            let rule_of = |event: &BanEvent| match Reason::from_index(event.reason)? {
+                Reason::PacketRate => Some(RuleId::new(DEFAULT_SERVICE, defaults::SOURCE_PACKETS)),
+                Reason::SynRate => Some(RuleId::new(DEFAULT_SERVICE, defaults::SOURCE_SYN)),
+                _ => regime.placement().rule(event.number as u8).cloned(),
+            };
+            let offence = |event: &BanEvent| {
+                let id = rule_of(event);
+                let rule = id.as_ref().and_then(|id| policy.rule(id));
+                let family = if event.family == 4 { Family::V4 } else { Family::V6 };
+                let address = Address { family, high: event.source[0], low: event.source[1] };
+                let lengths = rule.map(|rule| rule.prefix).unwrap_or_default();
+                let length = match (event.reason == Reason::PrefixRate as u32, family) {
+                    (true, Family::V4) => lengths.v4,
+                    (true, Family::V6) => lengths.v6,
+                    (false, Family::V4) => 32,
+                    (false, Family::V6) => 64,
+                };
+                let first = rule.and_then(|rule| match rule.then {
+                    Then::Ban(time) => Some(time),
+                    Then::Limit | Then::Alert => None,
+                });
+                Some(Offence {
+                    prefix: Prefix::around(address, length).ok()?,
+                    until: now.unix(event.until_ns),
+                    rule: id,
+                    first,
+                    known: event.known != 0,
+                })
+            };
+            events.iter().filter_map(offence).collect()
+        };
+        self.ban(offences, now, lifelines)
+    }
+
+    /// Finds bans in the source table that nobody told of; returns how many.
+    pub fn find_bans(&self, lifelines: &Lifelines) -> Result<u64, Refusal> {
+        let now = Moment::now(self);
+        let settings = &self.tables.settings[0];
+        let mut offences = Vec::new();
+        for way in self.tables.sources.iter().flat_map(|set| &set.ways) {
+            let history = History::unpack(way.history.load());
+            if history.standing & standing::BANNED == 0 || history.standing & standing::PART != 0 {
+                continue;
+            }
+            let until_ns = way.buckets.load();
+            let (family, length) =
+                if history.standing & standing::IPV6 == 0 { (Family::V4, 32) } else { (Family::V6, 64) };
+            let address = Key(way.key.load()).address(settings, family);
+            if until_ns > now.kernel_ns
+                && let Ok(prefix) = Prefix::around(address, length)
+            {
+                let known = history.standing & standing::KNOWN != 0;
+                offences.push(Offence { prefix, until: now.unix(until_ns), rule: None, first: None, known });
+            }
+        }
+        let books = self.books.lock();
+        offences.retain(|offence| books.records.bans.in_force(offence.prefix).is_none());
+        drop(books);
+        self.ban(offences, now, lifelines)
+    }
+
+    /// Writes bans down, and lists them.
+    fn ban(&self, offences: Vec<Offence>, now: Moment, lifelines: &Lifelines) -> Result<u64, Refusal> {
+        let escalation = self.regime.lock().policy().escalation;
+        let forget_after = u64::try_from(escalation.forget_after.as_millis()).unwrap_or(u64::MAX >> 1);
+        let mut books = self.books.lock();
+        let (mut listed, mut changes, mut counted) = (Vec::new(), Vec::new(), Vec::new());
+        for Offence { prefix, until, rule, first, known } in offences {
+            if books.records.bans.in_force(prefix).is_some_and(|ban| ban.until >= until) {
+                continue;
+            }
+            if let Some(why) = self.is_to_be_spared(prefix, lifelines) {
+                self.unmark(prefix);
+                info!(%prefix, why, "not banned");
+                continue;
+            }
+            let before = books.records.bans.offences(prefix, now.unix_ms);
+            let length = first.map_or(0, |first| {
+                u64::try_from(escalation.length(first, before).as_millis()).unwrap_or(u64::MAX >> 1)
+            });
+            // Never shorter than what the kernel has begun.
+            let until = until.max(if first.is_some() { now.unix_ms + length } else { 0 });
+            let ban = Ban {
+                since: now.unix_ms,
+                until,
+                forget: until.saturating_add(forget_after),
+                count: before + 1,
+                rule: rule.as_ref().map(ToString::to_string),
+            };
+            if before > 0 {
+                self.mark(prefix, now.kernel(until));
+            }
+            if until.saturating_sub(now.unix_ms) > BRIEF_MS {
+                listed.push(prefix);
+            }
+            // What is told twice in one go is one ban.
+            books.records.bans.enter(prefix, ban.clone());
+            changes.push(Change::Ban { prefix, ban });
+            counted.extend(rule.map(|rule| (rule, known)));
+        }
+        let written = if changes.is_empty() { Ok(()) } else { books.keep(&changes) };
+        drop(books);
+        // In force all the same: a disk that is full is no reason to let a flood in.
+        if let Err(error) = written {
+            warn!(error = format!("{error:#}"), "bans could not be written down; a restart will forget them");
+        }
+        if !counted.is_empty() {
+            self.count_bans(&counted, now.unix_ms);
+        }
+        if let Err(refusal) = self.list(&listed) {
+            warn!(%refusal, "bans could not be listed; the source table holds them, as long as it has room");
+        }
+        Ok(changes.len() as u64)
+    }
+
+    /// Why a prefix is not to be banned, if there is a reason.
+    fn is_to_be_spared(&self, prefix: Prefix, lifelines: &Lifelines) -> Option<String> {
+        if let Some(danger) = Danger::of(prefix, lifelines) {
+            return Some(format!("it {danger}"));
+        }
+        let found = self.table.lock().matching(prefix.address())?;
+        (found.list == List::Allow).then(|| format!("{} is allowed", found.prefix))
+    }
+
+    /// Has the ban in a source's own entry last until then.
+    fn mark(&self, prefix: Prefix, until_ns: u64) {
+        let Some(key) = self.key_of(prefix) else { return };
+        let settings = &self.tables.settings[0];
+        if let Some(way) = source::way_of(&*self.tables, settings, key) {
+            source::ban(way, until_ns);
+        }
+    }
+
+    /// Sees to it that sources that somebody is logged in from are never banned, not even for a moment.
+    pub fn spare_logins(&self, logins: &[std::net::IpAddr]) {
+        let settings = &self.tables.settings[0];
+        let now = self.tables.clock();
+        for login in logins {
+            let mut address = super::super::address_of(*login);
+            if address.family == Family::V6 {
+                address.low = 0;
+            }
+            let key = Key::of(settings, address);
+            if let Some(way) = source::way_of(&*self.tables, settings, key) {
+                source::spare(way, true);
+                source::lift(way, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The rules in force: what the configuration says, what was said since, and the situation that it is enforced in.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    path::PathBuf,
+};
+
+use super::{limits::with_limits, records::Records, refusal::Refusal};
+use crate::{
+    api::Limits,
+    policy::{Enforcement, HostFacts, Override, Placement, Policy, RuleId, Situation, Unfit, overridden},
+    tables::SharedTables,
+};
+
+/// Time over which bans are counted for ceilings, ms.
+const MINUTE_MS: u64 = 60_000;
+
+/// The rules in force.
+#[derive(Debug, Default)]
+pub(super) struct Regime {
+    /// As configured.
+    pub(super) configured: Policy,
+    /// Where that was read.
+    pub(super) source: Option<PathBuf>,
+    /// Limits per source that were set since.
+    limits: Option<Limits>,
+    /// What was said of rules since.
+    overrides: BTreeMap<RuleId, Override>,
+    situation: Situation,
+    enforcement: Enforcement,
+    /// Numbers that were given to rules since somebody asked.
+    fresh: Vec<u8>,
+    /// When rules banned, and whether somebody known: the last minute of it.
+    recent: BTreeMap<RuleId, VecDeque<(u64, bool)>>,
+    /// Bans by rule since the start.
+    pub(super) banned: BTreeMap<RuleId, u64>,
+    /// Known sources that were seen in the last minute.
+    known: u64,
+    /// Why rules only count, that were to act.
+    pub(super) alerts: BTreeMap<RuleId, String>,
+}
+
+impl From<Unfit> for Refusal {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Service { .. } | Unfit::Whole(_) => Self::Invalid(unfit.to_string()),
+            Unfit::Machine(_) => Self::Internal(unfit.to_string()),
+        }
+    }
+}
+
+impl Regime {
+    pub(super) fn new(configured: Policy, records: &Records) -> Self {
+        let mut regime = Self { configured, ..Self::default() };
+        regime.take(records);
+        regime
+    }
+
+    fn take(&mut self, records: &Records) {
+        self.limits = records.limits();
+        self.overrides =
+            records.overrides().iter().map(|(id, (said, _))| (id.clone(), said.clone())).collect();
+    }
+
+    /// What is wanted now.
+    pub(super) fn policy(&self) -> Policy {
+        self.policy_of(&self.configured)
+    }
+
+    /// What would be wanted if this were configured.
+    pub(super) fn policy_of(&self, configured: &Policy) -> Policy {
+        let limited = self.limits.map(|limits| with_limits(configured, limits));
+        overridden(limited.as_ref().unwrap_or(configured), &self.overrides)
+    }
+
+    /// Brings what is wanted into force.
+    pub(super) fn enforce(&mut self, tables: &SharedTables) -> Result<(), Refusal> {
+        let policy = self.policy();
+        let before: BTreeSet<_> = self.placement().rules.values().copied().collect();
+        let after = self.enforcement.enforce(tables, &policy, &self.situation)?;
+        self.fresh.extend(after.rules.values().filter(|number| !before.contains(number)));
+        Ok(())
+    }
+
+    /// Brings into force what is on record. If that cannot be, what was before stays.
+    pub(super) fn hear(&mut self, tables: &SharedTables, records: &Records) -> Result<(), Refusal> {
+        let (limits, overrides) = (self.limits, self.overrides.clone());
+        self.take(records);
+        let outcome = self.enforce(tables);
+        if outcome.is_err() {
+            (self.limits, self.overrides) = (limits, overrides);
+        }
+        outcome
+    }
+
+    /// Whether a rule could be enforced with this said of it.
+    pub(super) fn try_override(&self, id: &RuleId, said: &Override) -> Result<(), Refusal> {
+        let mut policy = self.policy();
+        said.apply(id, &mut policy);
+        Ok(Enforcement::check(&policy)?)
+    }
+
+    /// Takes another configuration in place of the one before, and gives rules that went too far another chance.
+    pub(super) fn configure(&mut self, tables: &SharedTables, policy: Policy) -> Result<(), Refusal> {
+        let before = std::mem::replace(&mut self.configured, policy);
+        let stayed = std::mem::take(&mut self.situation.stayed);
+        let outcome = self.enforce(tables);
+        if outcome.is_err() {
+            self.configured = before;
+            self.situation.stayed = stayed;
+        } else {
+            self.alerts.clear();
+        }
+        outcome
+    }
+
+    pub(super) fn placement(&self) -> &Placement {
+        self.enforcement.placement()
+    }
+
+    pub(super) fn situation(&self) -> &Situation {
+        &self.situation
+    }
+
+    /// Numbers that were given to rules since this was last asked: their counters are those of others.
+    pub(super) fn take_fresh(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Takes note of the host, and of the rules whose condition holds.
+    pub(super) fn look(
+        &mut self,
+        tables: &SharedTables,
+        facts: HostFacts,
+        roused: BTreeSet<RuleId>,
+    ) -> Result<(), Refusal> {
+        if self.situation.facts == facts && self.situation.roused == roused {
+            return Ok(());
+        }
+        self.situation.facts = facts;
+        self.situation.roused = roused;
+        self.enforce(tables)
+    }
+
+    pub(super) fn set_known(&mut self, known: u64) {
+        self.known = known;
+    }
+
+    /// Gives a rule that went too far another chance.
+    pub(super) fn forgive(&mut self, id: &RuleId) {
+        self.situation.stayed.remove(id);
+        self.alerts.remove(id);
+        self.recent.remove(id);
+    }
+
+    /// Counts bans of rules; those that have gone beyond their ceiling only count from now on. Returns what is to be
+    /// said about it.
+    pub(super) fn count(
+        &mut self,
+        tables: &SharedTables,
+        bans: &[(RuleId, bool)],
+        now_ms: u64,
+    ) -> Result<Vec<String>, Refusal> {
+        for (id, known) in bans {
+            *self.banned.entry(id.clone()).or_default() += 1;
+            self.recent.entry(id.clone()).or_default().push_back((now_ms, *known));
+        }
+        let policy = self.policy();
+        let mut said = Vec::new();
+        for (id, times) in &mut self.recent {
+            while times.front().is_some_and(|(at, _)| at + MINUTE_MS < now_ms) {
+                times.pop_front();
+            }
+            let Some(ceiling) = policy.rule(id).and_then(|rule| rule.ceiling) else {
+                continue;
+            };
+            let bans = times.len() as u64;
+            let known = times.iter().filter(|(_, known)| *known).count() as u64;
+            let why = if ceiling.bans_per_minute.is_some_and(|most| bans > most) {
+                format!("{bans} bans within a minute")
+            } else if ceiling
+                .known_percent
+                .is_some_and(|most| known * 100 > u64::from(most) * self.known.max(1))
+            {
+                format!("{known} of {} known sources banned within a minute", self.known.max(known))
+            } else {
+                continue;
+            };
+            if self.situation.stayed.insert(id.clone()) {
+                let alert = format!(
+                    "rule {id} has gone beyond its ceiling ({why}) and only counts until it is set to enforce, or the \
+                     configuration is read again"
+                );
+                self.alerts.insert(id.clone(), alert.clone());
+                said.push(alert);
+            }
+        }
+        if !said.is_empty() {
+            self.enforce(tables)?;
+        }
+        Ok(said)
+    }
+}

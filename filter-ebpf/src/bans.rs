@@ -1,0 +1,33 @@
+//! Bans, as told to the controller.
+
+use floodwall_common::{decide::Desk, tables::Tables, wire::BanEvent};
+
+use crate::maps::{BANS, Maps};
+
+/// Tells of the ban that this packet has brought upon its source. One that finds the ring full is counted, and found by
+/// the controller where it stands: in the source table.
+#[inline(always)]
+pub fn tell(desk: &Desk, maps: &Maps) {
+    if desk.judgement.banned_until == 0 {
+        return;
+    }
+    let Some(mut entry) = BANS.reserve::<BanEvent>(0) else {
+        if let Some(settings) = maps.settings() {
+            settings.lost_bans.add(1);
+        }
+        return;
+    };
+    let source = desk.packet.source;
+    entry.write(BanEvent {
+        time_ns: desk.time_ns,
+        until_ns: desk.judgement.banned_until,
+        source: [source.high, source.low],
+        reason: desk.reason() as u32,
+        number: desk.judgement.number,
+        service: desk.judgement.service,
+        family: if source.family as u32 == 0 { 4 } else { 6 },
+        known: u8::from(desk.known),
+        spare: [0; 2],
+    });
+    entry.submit(0);
+}

@@ -1,0 +1,120 @@
+//! Attacks are noticed, told from customers by their headers, and dropped; customers stay.
+
+use std::{
+    net::SocketAddr,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use floodwall_lab::{
+    flood::{Bounds, Flood, SpoofedSyn, Target, UdpFrom},
+    http::{Capacity, Client, Service, Visits},
+    or_skip,
+    pair::INSIDE_V4,
+    skip::require_root,
+};
+use floodwall_tests::protected::{PATIENCE, Protected};
+use nix::sys::signal::Signal;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
+const PORT: u16 = 8080;
+/// How long customers are watched before an attack begins.
+const PEACE: Duration = Duration::from_secs(8);
+
+/// Customers of a service on the protected host.
+fn open_for_business(host: &Protected) -> anyhow::Result<(Service, Client)> {
+    let address = SocketAddr::from((INSIDE_V4, PORT));
+    let capacity = Capacity { workers: 16, backlog: 128 };
+    let service = Service::start(host.lab.inside.namespace(), address, capacity)?;
+    let visits = Visits {
+        target: address,
+        sources: Vec::new(),
+        at_once: 2,
+        pause: Duration::from_millis(50),
+        patience: Duration::from_secs(1),
+    };
+    Ok((service, Client::start(host.lab.outside.namespace(), &visits)?))
+}
+
+/// Waits until there is a signature that drops, and returns it.
+fn wait_for_signature(host: &Protected) -> anyhow::Result<serde_json::Value> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let list = host.json(&["signature", "list"])?;
+        let signatures = list["signatures"].as_array().cloned().unwrap_or_default();
+        if let Some(found) = signatures.into_iter().find(|signature| signature["enforced"] == true) {
+            return Ok(found);
+        }
+        anyhow::ensure!(Instant::now() < deadline, "no signature: {list}\n{}", host.log());
+        sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_spoofed_flood_is_dropped_by_its_fingerprint_and_customers_stay() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start("signed", BINARY)?;
+    let (_service, mut customers) = open_for_business(&host)?;
+    sleep(PEACE);
+    let before = customers.interval().rate();
+    anyhow::ensure!(before > 20.0, "only {before} requests/s in peace");
+
+    let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, PORT);
+    let pattern = SpoofedSyn::new(target, [198, 18, 0, 0].into(), 15, 7);
+    let bounds = Bounds { rate: 8_000, duration: Duration::from_secs(20) };
+    let began = Instant::now();
+    let flood = Flood::start(&host.lab.outside, pattern, bounds)?;
+    let signature = wait_for_signature(&host)?;
+    let noticed = began.elapsed();
+    assert!(noticed < Duration::from_secs(3), "noticed after {noticed:?}");
+    let text = signature["text"].as_str().unwrap_or_default();
+    assert!(text.contains("flags=syn") && text.contains("window=0"), "{text}");
+
+    customers.interval();
+    let (passed, dropped) = (host.count("clean")?, host.count("signature")?);
+    sleep(Duration::from_secs(3));
+    let during = customers.interval();
+    let (passed, dropped) = (host.count("clean")? - passed, host.count("signature")? - dropped);
+    assert!(during.rate() > before * 0.5, "{} requests/s instead of {before}", during.rate());
+    assert_eq!(during.failed, 0, "requests failed during the attack");
+    assert!(dropped > 10_000, "only {dropped} packets dropped by the signature, and {passed} passed");
+
+    // What was found can be kept: it is there after a restart, and drops at once.
+    let number = signature["number"].to_string();
+    host.ok(&["signature", "pin", &number])?;
+    host.end(Signal::SIGKILL)?;
+    host.launch()?;
+    let kept = wait_for_signature(&host)?;
+    assert_eq!((kept["text"].as_str(), &kept["pinned"]), (Some(text), &true.into()), "{kept}");
+    flood.stop()?;
+    host.ok(&["signature", "drop", &kept["number"].to_string()])?;
+    assert_eq!(host.json(&["signature", "list"])?["signatures"], serde_json::json!([]));
+    Ok(())
+}
+
+#[test]
+fn answers_to_nothing_are_refused_and_answers_to_the_host_pass() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let host = Protected::start("reflected", BINARY)?;
+    // A socket of the host's own that waits for answers.
+    let inside = host.lab.inside.namespace().enter(|| std::net::UdpSocket::bind((INSIDE_V4, 40_000)))??;
+    inside.set_read_timeout(Some(PATIENCE))?;
+    let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, 9);
+    let sources = (1..200).map(|last| [198, 51, 100, last].into()).collect();
+    let bounds = Bounds { rate: 5_000, duration: Duration::from_secs(10) };
+    let flood = Flood::start(&host.lab.outside, UdpFrom::new(target, sources, 400, 3), bounds)?;
+    let deadline = Instant::now() + PATIENCE;
+    while host.count("unsolicited")? < 2_000 {
+        anyhow::ensure!(Instant::now() < deadline, "nothing is refused: {}", host.ok(&["status"])?);
+        sleep(Duration::from_millis(50));
+    }
+    let answer = host.from("203.0.113.53").udp(53, 40_000).payload(b"answer").build();
+    host.sender.send(&answer)?;
+    let mut bytes = [0; 64];
+    let (length, _) = inside.recv_from(&mut bytes)?;
+    assert_eq!(&bytes[..length], b"answer", "while others are refused");
+    let refused = host.from("203.0.113.53").udp(53, 40_001).payload(b"answer").build();
+    assert!(!host.passes(&refused)?, "an answer to a port that nobody waits at");
+    flood.stop()?;
+    Ok(())
+}
