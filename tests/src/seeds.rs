@@ -8,6 +8,8 @@ use crate::experiment::{Experiment, Poke, Shown};
 
 const HOST: &str = "192.0.2.10";
 const HOST6: &str = "2001:db8:5::10";
+/// The port that something listens on.
+const HTTP: u32 = 80;
 const MILLISECOND: u64 = 1_000_000;
 
 /// Frames of every kind, each with a name.
@@ -83,7 +85,7 @@ fn rules() -> Vec<Poke> {
         setting(std::mem::offset_of!(Settings, syn_bucket), tight),
         setting(std::mem::offset_of!(Settings, syn_ban), 1_000 * MILLISECOND),
         setting(std::mem::offset_of!(Settings, sample_interval), MILLISECOND),
-        word(Table::Ports, 80 / 8, u64::from(offered) << (80 % 8 * 8)),
+        word(Table::Ports, HTTP / 8, u64::from(offered) << (HTTP % 8 * 8)),
         // Service 1: its first rule, about everything, one packet in two sampled.
         word(Table::Services, 4, 1),
         word(Table::Services, 5, u64::from(u32::MAX)),
