@@ -16,8 +16,8 @@ pub fn unit_time(now_ns: u64) -> u32 {
 
 /// What taking a token would do to a bucket.
 pub struct Draw {
-    /// There is none.
-    pub over: bool,
+    /// 1 if there is none, else 0.
+    pub over: u32,
     /// The bucket's time without the token. Not always what was stored: see [`Draw::of`].
     pub before: u32,
     /// The bucket's time with the token taken.
@@ -41,7 +41,7 @@ impl Draw {
         let ahead = min(ahead, spec.tolerance.wrapping_add(cost));
         let before = now.wrapping_add(ahead);
         // Without a limit both of the bucket's numbers are 0, and so is `ahead`.
-        Self { over: ahead > spec.tolerance, before, after: before.wrapping_add(cost) }
+        Self { over: 1 ^ at_most(ahead, spec.tolerance), before, after: before.wrapping_add(cost) }
     }
 }
 
@@ -52,7 +52,7 @@ pub fn take(bucket: &Word, spec: BucketSpec, cost: u32, now_ns: u64) -> bool {
     for _ in 0..ATTEMPTS {
         let old = bucket.load();
         let draw = Draw::costing(old as u32, spec, now, cost);
-        if draw.over {
+        if draw.over != 0 {
             // A time that the limit of now cannot have caused is mended, or it would hold for minutes.
             if draw.before != old as u32 {
                 bucket.replace(old, u64::from(draw.before));

@@ -263,27 +263,25 @@ pub fn make_known(way: &Way) {
 #[inline(always)]
 pub fn meter(way: &Way, packet_bucket: BucketSpec, syn_bucket: BucketSpec, now_ns: u64) -> Standing {
     let now = unit_time(now_ns);
-    let mut standing = Standing::Within;
+    let mut over = [0; 2];
     for _ in 0..CHARGE_ATTEMPTS {
         let old = way.buckets.load();
         let packets = Draw::of(old as u32, packet_bucket, now);
         let syns = Draw::of((old >> 32) as u32, syn_bucket, now);
-        let (new_packets, new_syns) = if packets.over || syns.over {
-            (packets.before, syns.before)
-        } else {
-            (packets.after, syns.after)
-        };
-        let new = u64::from(new_packets) | u64::from(new_syns) << 32;
-        standing = match (packets.over, syns.over) {
-            (true, _) => Standing::OverPackets,
-            (false, true) => Standing::OverSyn,
-            (false, false) => Standing::Within,
-        };
+        over = [packets.over, syns.over];
+        let charged = 1 ^ (packets.over | syns.over);
+        let packets = packets.before.wrapping_add(packet_bucket.increment.wrapping_mul(charged));
+        let syns = syns.before.wrapping_add(syn_bucket.increment.wrapping_mul(charged));
+        let new = u64::from(packets) | u64::from(syns) << 32;
         if new == old || way.buckets.replace(old, new) {
             break;
         }
     }
-    standing
+    match over {
+        [0, 0] => Standing::Within,
+        [0, _] => Standing::OverSyn,
+        _ => Standing::OverPackets,
+    }
 }
 
 /// The set of the source of a packet from `address`.

@@ -24,15 +24,12 @@ mod stages;
 #[cfg(target_arch = "bpf")]
 mod program {
     use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
-    use floodwall_common::{decide::decide, wire::Verdict};
+    use floodwall_common::{decide::decide, wire::{Reason, Verdict}};
 
     use crate::{
-        bans,
         frame::XdpFrame,
         maps::{Maps, desk},
-        record::record,
-        show::show,
-        stages::Calls,
+        stages::{Calls, tell},
     };
 
     /// `frags`: so that interfaces with jumbo frames can be protected, too.
@@ -41,11 +38,12 @@ mod program {
         let Some(desk) = desk() else { return xdp_action::XDP_PASS };
         let frame = XdpFrame::new(&ctx);
         decide(&Maps(ctx.ctx), &frame, &Calls(ctx.ctx), desk);
-        record(&ctx, &frame, desk);
-        bans::tell(desk, &Maps(ctx.ctx));
         // In a test run, who runs it has the frame.
-        if desk.sampled && !desk.clock_was_told {
-            show(&ctx, &frame, desk);
+        if desk.reason().verdict() as u8 == Verdict::Drop as u8
+            || desk.reason() as u32 == Reason::Fault as u32
+            || desk.sampled && !desk.clock_was_told
+        {
+            tell(ctx.ctx);
         }
         let action = match desk.reason().verdict() {
             Verdict::Pass => xdp_action::XDP_PASS,

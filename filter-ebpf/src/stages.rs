@@ -11,8 +11,11 @@ use floodwall_common::{
 };
 
 use crate::{
+    bans,
     frame::XdpFrame,
     maps::{Maps, desk},
+    record::record,
+    show::show,
 };
 
 /// The stages, called for the packet of a context.
@@ -80,6 +83,21 @@ pub extern "C" fn judge_ruled(number: u32) -> u32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn tally(length: u32) -> u32 {
     told((|| decide::tally(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?, length))())
+}
+
+/// What is told to the controller: drops and faults within their budget, bans, and samples.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn tell(ctx: *mut xdp_md) -> u32 {
+    let Some(desk) = desk() else { return FAULT };
+    let ctx = XdpContext::new(ctx);
+    let frame = XdpFrame::new(&ctx);
+    record(&ctx, &frame, desk);
+    bans::tell(desk);
+    if desk.sampled && !desk.clock_was_told {
+        show(&ctx, &frame, desk);
+    }
+    0
 }
 
 impl Stages for Calls {

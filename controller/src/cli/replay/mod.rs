@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    state::with_limits,
     replay::{
         chart,
         egress::{self, Flow},
@@ -33,7 +34,6 @@ use crate::{
         verdicts::{Column, Verdicts},
         world::{Lists, World},
     },
-    state::with_limits,
 };
 
 /// What runs where nothing else is said.
