@@ -7,12 +7,12 @@ use crate::maps::{BANS, Maps};
 /// Tells of the ban that this packet has brought upon its source. One that finds the ring full is counted, and found by
 /// the controller where it stands: in the source table.
 #[inline(always)]
-pub fn tell(desk: &Desk, maps: &Maps) {
+pub fn tell(desk: &Desk) {
     if desk.judgement.banned_until == 0 {
         return;
     }
     let Some(mut entry) = BANS.reserve::<BanEvent>(0) else {
-        if let Some(settings) = maps.settings() {
+        if let Some(settings) = Maps::WITHOUT_CONTEXT.settings() {
             settings.lost_bans.add(1);
         }
         return;

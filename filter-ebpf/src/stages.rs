@@ -98,7 +98,7 @@ pub extern "C" fn tally(length: u32) -> u32 {
     told((|| decide::tally(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?, length))())
 }
 
-/// What is told to the controller: drops and faults within their budget, and samples.
+/// What is told to the controller: drops and faults within their budget, bans, and samples.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn tell(ctx: *mut xdp_md) -> u32 {
@@ -106,7 +106,7 @@ pub extern "C" fn tell(ctx: *mut xdp_md) -> u32 {
     let ctx = XdpContext::new(ctx);
     let frame = XdpFrame::new(&ctx);
     record(&ctx, &frame, desk);
-    bans::tell(desk, &Maps(ctx.ctx));
+    bans::tell(desk);
     if desk.sampled && !desk.clock_was_told {
         show(&ctx, &frame, desk);
     }

@@ -37,6 +37,8 @@ pub struct Protected {
     bpffs: PathBuf,
     daemon: Option<Child>,
     max_prefixes: u32,
+    max_sources: u32,
+    configured: bool,
 }
 
 impl Protected {
@@ -47,6 +49,21 @@ impl Protected {
 
     /// As [`Self::start`], with room for so many prefixes.
     pub fn start_with_room(label: &str, binary: &str, max_prefixes: u32) -> anyhow::Result<Self> {
+        Self::start_sized(label, binary, max_prefixes, 8_192, None)
+    }
+
+    /// As [`Self::start`], with this configuration, and room for many prefixes and sources.
+    pub fn start_configured(label: &str, binary: &str, configuration: &str) -> anyhow::Result<Self> {
+        Self::start_sized(label, binary, 200_000, 500_000, Some(configuration))
+    }
+
+    fn start_sized(
+        label: &str,
+        binary: &str,
+        max_prefixes: u32,
+        max_sources: u32,
+        configuration: Option<&str>,
+    ) -> anyhow::Result<Self> {
         let lab = Pair::new(label)?;
         let sender = Sender::open(lab.outside.namespace(), lab.outside.name())?;
         let receiver = Receiver::open(lab.inside.namespace(), lab.inside.name())?;
@@ -61,7 +78,12 @@ impl Protected {
             bpffs,
             daemon: None,
             max_prefixes,
+            max_sources,
+            configured: configuration.is_some(),
         };
+        if let Some(text) = configuration {
+            protected.configure(text)?;
+        }
         protected.launch()?;
         Ok(protected)
     }
@@ -84,12 +106,20 @@ impl Protected {
         Ok(())
     }
 
+    /// Writes the configuration file; the daemon reads it when it is told to.
+    pub fn configure(&self, text: &str) -> anyhow::Result<()> {
+        std::fs::write(self.file("floodwall.toml"), text).context("writing the configuration")
+    }
+
     /// The command that starts the daemon, with its pins below `bpffs`.
     pub fn daemon_command(&self, bpffs: &Path) -> Command {
         let mut command = self.lab.inside.namespace().command(&self.binary);
         command.args(["run", "--iface", self.lab.inside.name()]);
         command.arg("--state-dir").arg(self.state_dir()).arg("--socket").arg(self.socket());
-        command.arg("--bpffs").arg(bpffs).args(["--max-sources", "8192"]);
+        command.arg("--bpffs").arg(bpffs).args(["--max-sources", &self.max_sources.to_string()]);
+        if self.configured {
+            command.arg("--config").arg(self.file("floodwall.toml"));
+        }
         command.args(["--max-prefixes", &self.max_prefixes.to_string()]);
         let log = std::fs::File::options().create(true).append(true).open(self.directory.path().join("log"));
         match log {

@@ -33,7 +33,6 @@ use crate::{
         verdicts::{Column, Verdicts},
         world::{Lists, World},
     },
-    state::with_limits,
 };
 
 /// What runs where nothing else is said.
