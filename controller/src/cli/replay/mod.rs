@@ -33,6 +33,7 @@ use crate::{
         verdicts::{Column, Verdicts},
         world::{Lists, World},
     },
+    state::with_limits,
 };
 
 /// What runs where nothing else is said.
