@@ -21,7 +21,11 @@ const INSIDE_V6: &str = "2001:db8:5::10";
 /// A SYN to port 80 from an address of either family.
 fn syn(host: &Protected, source: &str, port: u16) -> Vec<u8> {
     if source.contains(':') {
-        return Frame::ipv6(source, INSIDE_V6).between(&host.lab.outside, &host.lab.inside).tcp(port, 80).syn().build();
+        return Frame::ipv6(source, INSIDE_V6)
+            .between(&host.lab.outside, &host.lab.inside)
+            .tcp(port, 80)
+            .syn()
+            .build();
     }
     host.from(source).tcp(port, 80).syn().build()
 }
@@ -64,7 +68,9 @@ fn a_source_is_banned_at_the_packet_that_crosses_its_limit_and_let_in_at_its_exp
     or_skip!(require_root());
     let text = "[defaults]\nsource-syn = { rate = 10, burst = 20, then = \"ban for 2s\" }";
     let host = Protected::start_configured("ban", BINARY, text)?;
-    for (source, listed) in [("198.51.100.7", "198.51.100.7/32"), ("2001:db8:bad:1::7", "2001:db8:bad:1::/64")] {
+    for (source, listed) in
+        [("198.51.100.7", "198.51.100.7/32"), ("2001:db8:bad:1::7", "2001:db8:bad:1::/64")]
+    {
         let frames: Vec<_> = (0..100).map(|port| syn(&host, source, 1_000 + port)).collect();
         let (syn_rate, banned) = (host.count("syn-rate")?, host.count("banned")? + host.count("blocked")?);
         let start = Instant::now();
@@ -79,7 +85,10 @@ fn a_source_is_banned_at_the_packet_that_crosses_its_limit_and_let_in_at_its_exp
         // It ends within 100 ms of its time; the first packet crossed the limit within a few ms of `start`.
         let frame = syn(&host, source, 1);
         while start.elapsed() < Duration::from_millis(1_850) {
-            assert!(passing(&host, &[frame.clone()])? == 0 || start.elapsed() > Duration::from_millis(1_900), "{source}");
+            assert!(
+                passing(&host, &[frame.clone()])? == 0 || start.elapsed() > Duration::from_millis(1_900),
+                "{source}"
+            );
         }
         thread::sleep(Duration::from_millis(2_120).saturating_sub(start.elapsed()));
         assert_eq!(passing(&host, &[frame])?, 1, "{source}: let in again");
@@ -91,7 +100,8 @@ fn a_source_is_banned_at_the_packet_that_crosses_its_limit_and_let_in_at_its_exp
 #[test]
 fn repeated_offenders_wait_longer_and_bans_outlive_the_daemon() -> anyhow::Result<()> {
     or_skip!(require_root());
-    let text = "[defaults]\nsource-syn = { rate = 10, burst = 10, then = \"ban for 1s\" }\n[bans]\nfactor = 10";
+    let text =
+        "[defaults]\nsource-syn = { rate = 10, burst = 10, then = \"ban for 1s\" }\n[bans]\nfactor = 10";
     let mut host = Protected::start_configured("again", BINARY, text)?;
     let frames: Vec<_> = (0..30).map(|port| syn(&host, "198.51.100.7", 1_000 + port)).collect();
     passing(&host, &frames)?;
@@ -172,7 +182,10 @@ fn random_sources_are_caught_by_the_service_and_clients_that_were_there_go_on() 
     let text = "[defaults]\nservice-syn = { rate = 500, burst = 1000 }\nprefix-syn = { mode = \"off\" }";
     let host = Protected::start_configured("random", BINARY, text)?;
     // Clients that take part in conversations: they ask for a connection, and go on.
-    let clients: Vec<_> = (0..50).map(|n| format!("198.51.100.{n}")).chain((0..50).map(|n| format!("2001:db8:c:{n}::1"))).collect();
+    let clients: Vec<_> = (0..50)
+        .map(|n| format!("198.51.100.{n}"))
+        .chain((0..50).map(|n| format!("2001:db8:c:{n}::1")))
+        .collect();
     for client in &clients {
         for frame in conversation(&host, client) {
             host.sender.send(&frame)?;
@@ -185,12 +198,16 @@ fn random_sources_are_caught_by_the_service_and_clients_that_were_there_go_on() 
         1,
     );
     let flood = pattern.frames(20_000);
-    let flood6: Vec<_> = (0..20_000_u32).map(|n| syn(&host, &format!("2001:db9:{:x}:{:x}::1", n >> 8, n & 0xff), 9)).collect();
+    let flood6: Vec<_> =
+        (0..20_000_u32).map(|n| syn(&host, &format!("2001:db9:{:x}:{:x}::1", n >> 8, n & 0xff), 9)).collect();
     for (family, flood) in [("IPv4", flood), ("IPv6", flood6)] {
         let start = Instant::now();
         let passed = passed_by_count(&host, &flood)?;
         let most = 1_000 + (start.elapsed().as_secs_f64() * 500.0) as u64 + 10;
-        assert!((1_000..=most).contains(&passed), "{passed} of 20,000 strangers pass over {family}, {most} at most");
+        assert!(
+            (1_000..=most).contains(&passed),
+            "{passed} of 20,000 strangers pass over {family}, {most} at most"
+        );
         let frames: Vec<_> = clients.iter().map(|client| syn(&host, client, 2_000)).collect();
         assert_eq!(passing(&host, &frames)?, clients.len(), "all clients get new connections, {family}");
     }
@@ -233,7 +250,10 @@ fn a_limit_measured_over_ten_seconds_lets_its_rate_through_on_two_cpus() -> anyh
         let seconds = start.elapsed().as_secs_f64();
         let passed = (host.count("clean")? - before) as f64;
         let (least, most) = (rate * seconds * 0.95, rate * seconds * 1.05 + 1_000.0);
-        assert!((least..=most).contains(&passed), "{passed} in {seconds:.2} s from {sources} sources, {least:.0} to {most:.0}");
+        assert!(
+            (least..=most).contains(&passed),
+            "{passed} in {seconds:.2} s from {sources} sources, {least:.0} to {most:.0}"
+        );
     }
     Ok(())
 }
@@ -258,12 +278,18 @@ fn limits_change_at_once_for_a_time_and_in_monitor_mode() -> anyhow::Result<()> 
     let host = Protected::start_configured("tune", BINARY, text)?;
     let frames: Vec<_> = (0..50).map(|port| syn(&host, "198.51.100.7", 1_000 + port)).collect();
     assert_eq!(passing(&host, &frames)?, 50, "the default is 100/s burst 200");
-    host.ok(&["limit", "set", "web", "syn", "per", "source", "5/s", "burst", "5", "then", "limit", "--mode", "monitor"])?;
+    host.ok(&[
+        "limit", "set", "web", "syn", "per", "source", "5/s", "burst", "5", "then", "limit", "--mode",
+        "monitor",
+    ])?;
     assert_eq!(passing(&host, &frames)?, 50, "monitor mode drops nothing");
     let report = rule(&host, "web/source-syn")?;
     assert!(report["packets"].as_u64().unwrap_or(0) >= 44, "and shows what it would have dropped: {report}");
     assert_eq!(report["state"], "monitor");
-    host.ok(&["limit", "set", "web", "syn", "per", "source", "5/s", "burst", "5", "--mode", "enforce", "--for", "2s"])?;
+    host.ok(&[
+        "limit", "set", "web", "syn", "per", "source", "5/s", "burst", "5", "--mode", "enforce", "--for",
+        "2s",
+    ])?;
     thread::sleep(Duration::from_secs(1));
     let passed = passing(&host, &frames)?;
     assert!((5..=6).contains(&passed), "{passed} of 50 over a burst of 5");
@@ -318,7 +344,8 @@ fn a_rule_beyond_its_ceiling_only_counts_and_says_so() -> anyhow::Result<()> {
     let text = "[defaults.source-syn]\nrate = 5\nburst = 5\nthen = \"ban for 1h\"\nceiling = { bans-per-minute = 3 }";
     let host = Protected::start_configured("ceiling", BINARY, text)?;
     for n in 0..6 {
-        let frames: Vec<_> = (0..20).map(|port| syn(&host, &format!("198.51.100.{n}"), 1_000 + port)).collect();
+        let frames: Vec<_> =
+            (0..20).map(|port| syn(&host, &format!("198.51.100.{n}"), 1_000 + port)).collect();
         passing(&host, &frames)?;
     }
     wait_for("the rule is held back", || Ok(rule(&host, "default/source-syn")?["state"] == "ceiling"))?;
@@ -340,6 +367,10 @@ fn a_strict_rule_holds_only_while_the_service_suffers() -> anyhow::Result<()> {
     assert!(passing(&host, &frames)? <= 6);
     let health = host.json(&["health"])?;
     assert_eq!(health["roused"][0], "web/strict", "{health}");
-    assert!(health["signals"].as_array().is_some_and(|signals| signals.iter().any(|signal| signal["text"] == "FAILED")));
+    assert!(
+        health["signals"]
+            .as_array()
+            .is_some_and(|signals| signals.iter().any(|signal| signal["text"] == "FAILED"))
+    );
     Ok(())
 }
