@@ -59,7 +59,7 @@ fn a_hundred_thousand_bans_are_enforced_listed_and_over() -> anyhow::Result<()> 
 fn syn(host: &Protected, n: u32) -> Vec<u8> {
     if n.is_multiple_of(4) {
         let source = format!("2001:db9:{:x}:{:x}::1", n >> 16, n & 0xffff);
-        return Frame::ipv6(&source, "2001:db8:5::10")
+        return Frame::ipv6(source.as_str(), "2001:db8:5::10")
             .between(&host.lab.outside, &host.lab.inside)
             .tcp(7, 80)
             .syn()

@@ -14,7 +14,7 @@ use super::{Ban, Moment};
 use crate::{
     host::Lifelines,
     policy::{DEFAULT_SERVICE, RuleId, Then, defaults},
-    state::{change::Change, filter::Filter, lifelines::Danger, refusal::Refusal},
+    state::{address_of, change::Change, filter::Filter, lifelines::Danger, refusal::Refusal},
     tables::{Prefix, prefixes::List},
 };
 
@@ -151,6 +151,11 @@ impl Filter {
         if let Err(refusal) = self.list(&listed) {
             warn!(%refusal, "bans could not be listed; the source table holds them, as long as it has room");
         }
+        // Some may have ended, or been lifted, while they were being listed.
+        let books = self.books.lock();
+        listed.retain(|prefix| books.records.bans.in_force(*prefix).is_none());
+        drop(books);
+        self.unlist(&listed)?;
         Ok(changes.len() as u64)
     }
 
@@ -177,7 +182,7 @@ impl Filter {
         let settings = &self.tables.settings[0];
         let now = self.tables.clock();
         for login in logins {
-            let mut address = super::super::address_of(*login);
+            let mut address = address_of(*login);
             if address.family == Family::V6 {
                 address.low = 0;
             }
