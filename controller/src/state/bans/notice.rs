@@ -107,7 +107,7 @@ impl Filter {
         let mut books = self.books.lock();
         let (mut listed, mut changes, mut counted) = (Vec::new(), Vec::new(), Vec::new());
         for Offence { prefix, until, rule, first, known } in offences {
-            if books.records.bans.in_force(prefix).is_some_and(|ban| ban.until >= until) {
+            if books.records.bans.in_force(prefix).is_some_and(|ban| ban.until + BRIEF_MS >= until) {
                 continue;
             }
             if let Some(why) = self.is_to_be_spared(prefix, lifelines) {
