@@ -10,6 +10,8 @@ use floodwall_tests::protected::{Protected, SILENCE};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 const BANS: u32 = 100_000;
+/// What the two hosts say to each other by themselves meanwhile: multicast listener reports.
+const NOISE: u64 = 16;
 /// How long a ban lasts: as long as it takes to make them all and look at them, on a slow machine.
 const LENGTH: Duration = Duration::from_secs(40);
 
@@ -29,12 +31,8 @@ fn a_hundred_thousand_bans_are_enforced_listed_and_over() -> anyhow::Result<()> 
     send(&host, &twice)?;
     let made = start.elapsed();
     thread::sleep(SILENCE);
-    let passed = host.count("clean")?;
-    assert!(passed <= u64::from(BANS), "{passed}");
-    send(&host, &frames)?;
-    thread::sleep(SILENCE);
-    assert_eq!(host.count("clean")?, passed, "every one of them is banned");
-    // The ring holds a few thousand; the others are found where they stand.
+    assert_eq!(host.count("syn-rate")?, u64::from(BANS), "each has crossed its limit");
+    // Those that the ring has no room for are found where they stand.
     let listed = loop {
         let listed = host.json_lines(&["ban", "list"])?;
         if listed.len() == BANS as usize || start.elapsed() > LENGTH {
@@ -44,6 +42,11 @@ fn a_hundred_thousand_bans_are_enforced_listed_and_over() -> anyhow::Result<()> 
     };
     assert_eq!(listed.len(), BANS as usize);
     println!("made in {made:.1?}, listed after {:.1?}", start.elapsed());
+    let passed = host.count("clean")?;
+    send(&host, &frames)?;
+    thread::sleep(SILENCE);
+    let passed = host.count("clean")? - passed;
+    assert!(passed <= NOISE, "every one of them is banned, and yet {passed} packets passed");
     assert!(host.ok(&["ban", "list", "--limit", "1"])?.contains("of 100,000 bans"));
     // The last of them is over so long after it was made, and with it all.
     thread::sleep((made + LENGTH + Duration::from_secs(1)).saturating_sub(start.elapsed()));
@@ -51,7 +54,8 @@ fn a_hundred_thousand_bans_are_enforced_listed_and_over() -> anyhow::Result<()> 
     let before = host.count("clean")?;
     send(&host, &frames)?;
     thread::sleep(SILENCE);
-    assert_eq!(host.count("clean")? - before, u64::from(BANS), "and let in");
+    let passed = host.count("clean")? - before;
+    assert!((u64::from(BANS)..=u64::from(BANS) + NOISE).contains(&passed), "{passed} are let in again");
     Ok(())
 }
 
