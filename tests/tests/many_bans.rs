@@ -10,6 +10,8 @@ use floodwall_tests::protected::{Protected, SILENCE};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 const BANS: u32 = 100_000;
+/// What the two hosts say to each other by themselves meanwhile: multicast listener reports.
+const NOISE: u64 = 16;
 /// How long a ban lasts: as long as it takes to make them all and look at them, on a slow machine.
 const LENGTH: Duration = Duration::from_secs(40);
 
@@ -25,25 +27,26 @@ fn a_hundred_thousand_bans_are_enforced_listed_and_over() -> anyhow::Result<()> 
     let frames: Vec<_> = (0..BANS).map(|n| syn(&host, n)).collect();
     // The first packet of each is within its limit, and the second is not.
     let start = Instant::now();
-    send(&host, &frames)?;
-    send(&host, &frames)?;
+    let twice: Vec<_> = frames.iter().flat_map(|frame| [frame, frame]).cloned().collect();
+    send(&host, &twice)?;
     let made = start.elapsed();
     thread::sleep(SILENCE);
-    let passed = host.count("clean")?;
-    assert!(passed <= u64::from(BANS), "{passed}");
-    send(&host, &frames)?;
-    thread::sleep(SILENCE);
-    assert_eq!(host.count("clean")?, passed, "every one of them is banned");
-    // The ring holds a few thousand; the others are found where they stand.
+    assert_eq!(host.count("syn-rate")?, u64::from(BANS), "each has crossed its limit");
+    // Those that the ring has no room for are found where they stand.
     let listed = loop {
         let listed = host.json_lines(&["ban", "list"])?;
         if listed.len() == BANS as usize || start.elapsed() > LENGTH {
             break listed;
         }
-        thread::sleep(Duration::from_millis(100));
+        thread::sleep(Duration::from_millis(500));
     };
-    assert_eq!(listed.len(), BANS as usize);
+    assert_eq!(listed.len(), BANS as usize, "{}", host.log());
     println!("made in {made:.1?}, listed after {:.1?}", start.elapsed());
+    let passed = host.count("clean")?;
+    send(&host, &frames)?;
+    thread::sleep(SILENCE);
+    let passed = host.count("clean")? - passed;
+    assert!(passed <= NOISE, "every one of them is banned, and yet {passed} packets passed");
     assert!(host.ok(&["ban", "list", "--limit", "1"])?.contains("of 100,000 bans"));
     // The last of them is over so long after it was made, and with it all.
     thread::sleep((made + LENGTH + Duration::from_secs(1)).saturating_sub(start.elapsed()));
@@ -51,7 +54,8 @@ fn a_hundred_thousand_bans_are_enforced_listed_and_over() -> anyhow::Result<()> 
     let before = host.count("clean")?;
     send(&host, &frames)?;
     thread::sleep(SILENCE);
-    assert_eq!(host.count("clean")? - before, u64::from(BANS), "and let in");
+    let passed = host.count("clean")? - before;
+    assert!((u64::from(BANS)..=u64::from(BANS) + NOISE).contains(&passed), "{passed} are let in again");
     Ok(())
 }
 
@@ -59,7 +63,7 @@ fn a_hundred_thousand_bans_are_enforced_listed_and_over() -> anyhow::Result<()> 
 fn syn(host: &Protected, n: u32) -> Vec<u8> {
     if n.is_multiple_of(4) {
         let source = format!("2001:db9:{:x}:{:x}::1", n >> 16, n & 0xffff);
-        return Frame::ipv6(&source, "2001:db8:5::10")
+        return Frame::ipv6(source.as_str(), "2001:db8:5::10")
             .between(&host.lab.outside, &host.lab.inside)
             .tcp(7, 80)
             .syn()

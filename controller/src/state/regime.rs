@@ -9,7 +9,7 @@ use super::{limits::with_limits, records::Records, refusal::Refusal};
 use crate::{
     api::Limits,
     policy::{Enforcement, HostFacts, Override, Placement, Policy, RuleId, Situation, Unfit, overridden},
-    tables::SharedTables,
+    tables::{Capacity, SharedTables},
 };
 
 /// Time over which bans are counted for ceilings, ms.
@@ -22,6 +22,8 @@ pub(super) struct Regime {
     pub(super) configured: Policy,
     /// Where that was read.
     pub(super) source: Option<PathBuf>,
+    /// What tables were to be made for, there.
+    pub(super) wanted_capacity: Option<Capacity>,
     /// Limits per source that were set since.
     limits: Option<Limits>,
     /// What was said of rules since.

@@ -45,7 +45,10 @@ const RECENT_TICKS: u32 = 3_600;
 impl Filter {
     /// Remembers where the configuration was read, to read it again.
     pub fn configured_from(&self, path: Option<&Path>) {
-        self.regime.lock().source = path.map(Path::to_owned);
+        let mut regime = self.regime.lock();
+        regime.source = path.map(Path::to_owned);
+        // What options said instead is no change of the file.
+        regime.wanted_capacity = path.and_then(|path| Config::read(path).ok()).map(|config| config.capacity);
     }
 
     /// Numbers of rules whose counters are to be cleared before they are read.
@@ -143,7 +146,7 @@ impl Filter {
         let config = Config::read(&path).map_err(|error| Refusal::Invalid(format!("{error:#}")))?;
         let mut regime = self.regime.lock();
         let mut lines = difference(&regime.policy(), &regime.policy_of(&config.policy));
-        if config.capacity != self.capacity {
+        if regime.wanted_capacity.as_ref().is_some_and(|wanted| *wanted != config.capacity) {
             lines.push(
                 "~ max-prefixes, max-sources: at the next start, unless its options say otherwise".to_owned(),
             );

@@ -28,7 +28,7 @@ use crate::{
     api::{BanEntry, BanPage},
     tables::{
         Prefix,
-        prefixes::{self, Changes, List, TableError},
+        prefixes::{self, Changes, List, PrefixTable, TableError},
     },
 };
 
@@ -81,6 +81,10 @@ impl Filter {
     pub fn bans(&self, after: Option<Prefix>, limit: usize) -> BanPage {
         let books = self.books.lock();
         let mut table = self.table.lock();
+        if after.is_none() {
+            // Once for all pages: to do it for each prefix reads all that lies near it.
+            table.harvest(0..PrefixTable::SLOTS);
+        }
         let entries: Vec<_> = books
             .records
             .bans
@@ -92,7 +96,7 @@ impl Filter {
                 until: ban.until as f64 / 1e3,
                 count: ban.count,
                 rule: ban.rule.clone(),
-                hits: table.hits(List::Block, prefix).unwrap_or(0),
+                hits: table.get(List::Block, prefix).map_or(0, |listed| listed.hits),
             })
             .collect();
         let next = (entries.len() == limit).then(|| entries.last().map(|last| last.prefix.clone())).flatten();

@@ -14,7 +14,7 @@ use super::{Ban, Moment};
 use crate::{
     host::Lifelines,
     policy::{DEFAULT_SERVICE, RuleId, Then, defaults},
-    state::{change::Change, filter::Filter, lifelines::Danger, refusal::Refusal},
+    state::{address_of, change::Change, filter::Filter, lifelines::Danger, refusal::Refusal},
     tables::{Prefix, prefixes::List},
 };
 
@@ -107,7 +107,7 @@ impl Filter {
         let mut books = self.books.lock();
         let (mut listed, mut changes, mut counted) = (Vec::new(), Vec::new(), Vec::new());
         for Offence { prefix, until, rule, first, known } in offences {
-            if books.records.bans.in_force(prefix).is_some_and(|ban| ban.until >= until) {
+            if books.records.bans.in_force(prefix).is_some_and(|ban| ban.until + BRIEF_MS >= until) {
                 continue;
             }
             if let Some(why) = self.is_to_be_spared(prefix, lifelines) {
@@ -151,6 +151,11 @@ impl Filter {
         if let Err(refusal) = self.list(&listed) {
             warn!(%refusal, "bans could not be listed; the source table holds them, as long as it has room");
         }
+        // Some may have ended, or been lifted, while they were being listed.
+        let books = self.books.lock();
+        listed.retain(|prefix| books.records.bans.in_force(*prefix).is_none());
+        drop(books);
+        self.unlist(&listed)?;
         Ok(changes.len() as u64)
     }
 
@@ -159,7 +164,9 @@ impl Filter {
         if let Some(danger) = Danger::of(prefix, lifelines) {
             return Some(format!("it {danger}"));
         }
-        let found = self.table.lock().matching(prefix.address())?;
+        let table = self.table.lock();
+        // Mostly nobody is, and the search takes a while.
+        let found = if table.len(List::Allow) > 0 { table.matching(prefix.address())? } else { return None };
         (found.list == List::Allow).then(|| format!("{} is allowed", found.prefix))
     }
 
@@ -177,7 +184,7 @@ impl Filter {
         let settings = &self.tables.settings[0];
         let now = self.tables.clock();
         for login in logins {
-            let mut address = super::super::address_of(*login);
+            let mut address = address_of(*login);
             if address.family == Family::V6 {
                 address.low = 0;
             }
