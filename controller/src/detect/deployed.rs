@@ -88,7 +88,7 @@ impl Deployment {
     /// Notes which signatures a sample matches.
     pub fn note(&mut self, sample: &Sample, source_is_known: bool) {
         for deployed in self.slots.iter_mut().flatten() {
-            if deployed.signature.matches(&sample.features) {
+            if sample.matches(&deployed.signature) {
                 deployed.hits += 1;
                 deployed.known_hits += u64::from(source_is_known);
                 deployed.last_hit_ns = sample.time_ns;
@@ -98,12 +98,12 @@ impl Deployment {
 
     /// Whether one that drops matches a sample.
     pub fn drops(&self, sample: &Sample) -> bool {
-        self.iter().any(|(_, deployed)| deployed.enforced && deployed.signature.matches(&sample.features))
+        self.iter().any(|(_, deployed)| deployed.enforced && sample.matches(&deployed.signature))
     }
 
     /// Whether any matches a sample.
     pub fn covers(&self, sample: &Sample) -> bool {
-        self.iter().any(|(_, deployed)| deployed.signature.matches(&sample.features))
+        self.iter().any(|(_, deployed)| sample.matches(&deployed.signature))
     }
 
     /// Enforces what has stood its trial, and takes back what has not, or is not needed any more.

@@ -6,7 +6,8 @@ use std::{
 };
 
 use floodwall_common::{
-    features::{Features, Short},
+    features::{Features, Octet, Short},
+    parse::protocol,
     prefix::Family,
     source::{self, Key},
     wire::{History, Reason, Verdict, knowledge, signature::HALF_WORDS, standing},
@@ -14,10 +15,10 @@ use floodwall_common::{
 use tracing::warn;
 
 use super::{
-    baseline::Baseline,
+    baseline::{self, Baseline},
     deployed::{Deployment, Turn},
-    mine::{self, Terms},
-    sample::Sample,
+    mine::{self, Finding, Terms},
+    sample::{self, Sample},
     usual::{Pulse, Usual},
 };
 use crate::{signature::Signature, tables::SharedTables};
@@ -35,6 +36,30 @@ const LEAST_FLOWS: usize = 8;
 /// Share of what is unusual that all signatures together have to cover. Where they cover less, it is no tool that sends
 /// all of it, but a crowd.
 const LEAST_TOGETHER: f64 = 0.6;
+/// How fast the share of sampled packets is followed: by this part of the difference each tick.
+const SAMPLED_FOLLOWS: f64 = 0.3;
+/// Sampled packets of [`RECENT`] beyond what is expected of strangers, below which nothing is looked for.
+const LEAST_EXCESS: f64 = 20.0;
+/// Packets that a signature has to cover.
+const LEAST_COVERED: f64 = 20.0;
+/// How many times more often it has to hit than usually.
+const LEAST_LIFT: f64 = 10.0;
+/// Signatures that are looked for at once.
+const MOST_RULES: usize = 8;
+/// Usual packets without which nothing is looked for, and of these from strangers.
+const ENOUGH_USUAL: usize = 2_000;
+const ENOUGH_STRANGERS: usize = 50;
+/// How many times more often than usually a signature has to hit that spares known sources: more than a crowd grows.
+const LEAST_STRANGER_LIFT: f64 = 40.0;
+/// Segments that come with a request for a connection, beside those that usually do, beyond which it is a crowd.
+const MOST_FOLLOWED: f64 = 0.25;
+/// Share of all usual packets that a signature may hit, and of those of its kind.
+const MOST_USUAL: f64 = 0.0005;
+const MOST_ALIKE: f64 = 0.01;
+/// Share of all usual packets that signatures may hit together which spare known sources, and how many of these are
+/// looked for at once.
+const MOST_STRANGERS: f64 = 0.004;
+const STRANGER_RULES: usize = 4;
 /// Share of what is unusual that a signature has to cover.
 const LEAST_SHARE: f64 = 0.08;
 /// How long floodwall watches before it takes a segment for a stray, ns.
@@ -51,6 +76,10 @@ const CONVICTING_HITS: u32 = 3;
 const MOST_ACCOMPLICES: usize = 200_000;
 /// Share of what passes that such a source makes up.
 const LOUD_SHARE: f64 = 0.25;
+/// How much it sends, beside all that usually comes.
+const LOUD_RATE: f64 = 0.3;
+/// TCP flows that a single source may have: who downloads or uploads much has few.
+const BULK_FLOWS: usize = 8;
 /// How many times as much it sends as anybody did in calm times.
 const LOUD_TIMES: f64 = 2.0;
 
@@ -155,6 +184,49 @@ fn address_in_words(source: Key, tables: &SharedTables) -> String {
     Ipv4Addr::from_bits((address.high >> 32) as u32).to_string()
 }
 
+/// What strangers' packets are good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Asks for a TCP connection.
+    Opening,
+    /// Belongs to one, or says so.
+    Segment,
+    /// UDP.
+    Datagram,
+    /// All else.
+    Other,
+}
+
+impl Kind {
+    fn of(features: &Features) -> Self {
+        match features.octets[Octet::Protocol as usize] {
+            protocol::TCP if sample::opens(features) => Self::Opening,
+            protocol::TCP => Self::Segment,
+            protocol::UDP => Self::Datagram,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Whom signatures may hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tier {
+    /// Whoever sends what they match.
+    Anybody,
+    /// Those who were not there in calm times, with packets of one kind.
+    Strangers(Kind),
+}
+
+impl Tier {
+    /// Whether a usual packet is one that such a signature could hit.
+    fn counts(self, usual: &baseline::Usual) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Strangers(kind) => usual.stranger && Kind::of(&usual.features) == kind,
+        }
+    }
+}
+
 /// An attack that goes on.
 #[derive(Clone, Copy, Debug)]
 struct Attack {
@@ -176,10 +248,12 @@ pub struct Detector {
     attack: Option<Attack>,
     refused: Vec<(Signature, u64)>,
     before: Counts,
-    ticks: u64,
     /// Most packets that one source has sent in [`LONG`] in calm times.
     busiest: f64,
     changed: bool,
+    /// Share of the packets that is sampled, lately.
+    sampled: f64,
+    samples: u64,
     /// Strangers that signatures have hit, and how often, while an attack lasts.
     accomplices: HashMap<Key, u32>,
     /// Those that are to be banned.
@@ -189,6 +263,7 @@ pub struct Detector {
 impl Detector {
     /// Takes a sampled packet.
     pub fn sample(&mut self, sample: Sample) {
+        self.samples += 1;
         let knows = self.baseline.knows(sample.source);
         self.deployment.note(&sample, knows && !sample.answers);
         if sample.reason == Reason::Signature
@@ -228,8 +303,12 @@ impl Detector {
         let per_second = 1e9 / TICK as f64;
         let all = counts.all.saturating_sub(self.before.all) as f64 * per_second;
         let passed = counts.passed.saturating_sub(self.before.passed) as f64 * per_second;
+        let packets = counts.all.saturating_sub(self.before.all);
+        if packets > 0 {
+            let share = (std::mem::take(&mut self.samples) as f64 / packets as f64).min(1.0);
+            self.sampled += (share - self.sampled) * if self.started_ns.is_none() { 1.0 } else { SAMPLED_FOLLOWS };
+        }
         self.before = counts;
-        self.ticks += 1;
         while self.recent.front().is_some_and(|sample| sample.time_ns + LONG < now_ns) {
             self.recent.pop_front();
         }
@@ -241,10 +320,10 @@ impl Detector {
         let passing = self.passing.take(passed, calm);
         self.follow(now_ns, pulse, tables, &mut events);
         if self.attack.is_none() {
-            self.baseline.settle(now_ns);
-            self.busiest = self.busiest.max(self.most_of_one_source().map_or(0.0, |(_, count)| count as f64));
-        } else if passing.excess {
-            self.ban_the_loudest(now_ns, tables, &mut events);
+            self.baseline.settle(now_ns, tables);
+            self.busiest = self.busiest.max(self.most_of_one_source(tables).map_or(0.0, |(_, count)| count as f64));
+        } else if passing.excess || !passing.back {
+            self.ban_the_loudest(now_ns, passing, tables, &mut events);
             self.search(now_ns, passing, &mut events);
         }
         self.ban_accomplices(now_ns, tables);
@@ -267,7 +346,7 @@ impl Detector {
         match &mut self.attack {
             None if pulse.excess => {
                 self.attack = Some(Attack { last_unusual_ns: now_ns });
-                self.baseline.settle(now_ns);
+                self.baseline.settle(now_ns, tables);
                 self.baseline.doubt();
                 events.push(Event::AttackBegan { rate: pulse.now, usual: pulse.usual });
                 learn(tables, knowledge::CALM, false);
@@ -289,43 +368,101 @@ impl Detector {
         let strange = |sample: &&Sample| {
             sample.time_ns + RECENT >= now_ns && !sample.answers && !self.baseline.knows(sample.source)
         };
-        let (covered, unusual): (Vec<&Sample>, Vec<&Sample>) =
-            self.recent.iter().filter(strange).partition(|sample| self.deployment.covers(sample));
-        let features: Vec<Features> = unusual.iter().map(|sample| sample.features).collect();
-        let usual: Vec<Features> = self.baseline.samples().iter().map(|sample| sample.features).collect();
-        let terms = Terms {
-            most_usual: 0.0005,
-            most_alike: 0.01,
-            least_covered: (features.len() as f64 * LEAST_SHARE).max(20.0) as usize,
-            least_lift: 10.0,
-            most_rules: 8,
-        };
-        let expected = passing.usual * RECENT as f64 / 1e9;
-        let mut findings = mine::mine(&features, &usual, expected, &terms);
-        findings.retain(|finding| {
-            flows(&unusual, &finding.signature) >= LEAST_FLOWS
-                && !self.refused.iter().any(|(refused, _)| *refused == finding.signature)
-        });
-        let found: usize = findings.iter().map(|finding| finding.covered).sum();
-        let together = (covered.len() + found) as f64 / (covered.len() + unusual.len()).max(1) as f64;
-        if together < LEAST_TOGETHER {
+        let unusual: Vec<&Sample> = self.recent.iter().filter(strange).filter(|sample| !self.deployment.covers(sample)).collect();
+        let expected = passing.usual * self.sampled * RECENT as f64 / 1e9;
+        let too_many = unusual.len() as f64 - expected * self.baseline.share_of_strangers();
+        if too_many < LEAST_EXCESS {
             return;
         }
+        let mut findings = self.look_for(&unusual, expected, Tier::Anybody);
+        if !are_enough(&findings, too_many) {
+            findings = self.look_among_strangers(&unusual, expected);
+        }
+        let all = unusual.len();
         for finding in findings {
             let Some(number) = self.deployment.add(finding.signature.clone(), now_ns) else { break };
             self.changed = true;
             events.push(Event::Found {
                 number,
                 signature: finding.signature,
-                covered: finding.covered as f64 / features.len().max(1) as f64,
+                covered: finding.covered as f64 / all as f64,
                 usual_share: finding.usual_share,
             });
         }
     }
 
+    /// Looks for signatures of strangers, kind by kind, of those kinds that no crowd explains.
+    fn look_among_strangers(&self, unusual: &[&Sample], expected: f64) -> Vec<Finding> {
+        let mut all = Vec::new();
+        for kind in [Kind::Opening, Kind::Datagram, Kind::Other] {
+            let of_kind: Vec<&Sample> =
+                unusual.iter().copied().filter(|sample| Kind::of(&sample.features) == kind).collect();
+            let usual = |kind| self.baseline.strangers(|features| Kind::of(features) == kind) as f64;
+            let scale = expected / self.baseline.samples().len().max(1) as f64;
+            let too_many = of_kind.len() as f64 - usual(kind) * scale;
+            if too_many < LEAST_EXCESS {
+                continue;
+            }
+            // Who opens a connection goes on: of a crowd, as many segments come with each request as usual.
+            if kind == Kind::Opening {
+                let segments = unusual.iter().filter(|sample| Kind::of(&sample.features) == Kind::Segment).count() as f64;
+                let usually = usual(Kind::Segment) / usual(Kind::Opening).max(1.0);
+                if segments / of_kind.len() as f64 > usually * MOST_FOLLOWED {
+                    continue;
+                }
+            }
+            let findings = self.look_for(&of_kind, expected, Tier::Strangers(kind));
+            if are_enough(&findings, too_many) {
+                all.extend(findings);
+            }
+        }
+        all
+    }
+
+    /// Looks for signatures of unusual packets. Those that spare known sources may hit more of what is usual, as long
+    /// as all of these together hit little of it.
+    fn look_for(&self, unusual: &[&Sample], expected: f64, tier: Tier) -> Vec<Finding> {
+        let features: Vec<Features> = unusual.iter().map(|sample| sample.features).collect();
+        let all = self.baseline.samples();
+        let strangers = tier != Tier::Anybody;
+        let usual: Vec<Features> = all.iter().filter(|usual| tier.counts(usual)).map(|usual| usual.features).collect();
+        if all.len() < ENOUGH_USUAL || strangers && self.baseline.strangers(|_| true) < ENOUGH_STRANGERS {
+            return Vec::new();
+        }
+        let part = usual.len() as f64 / all.len().max(1) as f64;
+        let mut terms = Terms {
+            most_usual: MOST_USUAL,
+            most_alike: MOST_ALIKE,
+            least_covered: (features.len() as f64 * LEAST_SHARE).max(LEAST_COVERED) as usize,
+            least_lift: LEAST_LIFT,
+            most_rules: MOST_RULES,
+        };
+        if strangers {
+            let others = self.deployment.iter().map(|(_, deployed)| &deployed.signature).filter(|other| other.strangers);
+            let spent: usize =
+                others.map(|other| usual.iter().filter(|features| other.matches(features)).count()).sum();
+            let left = (MOST_STRANGERS - spent as f64 / all.len().max(1) as f64).max(0.0);
+            terms = Terms {
+                most_usual: left / STRANGER_RULES as f64 / part.max(f64::MIN_POSITIVE),
+                most_alike: 1.0,
+                least_lift: LEAST_STRANGER_LIFT,
+                most_rules: STRANGER_RULES,
+                ..terms
+            };
+        }
+        let mut findings = mine::mine(&features, &usual, expected * part, &terms);
+        findings.retain_mut(|finding| {
+            finding.signature.strangers = strangers;
+            finding.usual_share *= part;
+            flows(unusual, &finding.signature) >= LEAST_FLOWS
+                && !self.refused.iter().any(|(refused, _)| *refused == finding.signature)
+        });
+        findings
+    }
+
     /// The source of most of the packets of [`LONG`] that nothing covers, of those that were not there in calm times
     /// if there is an attack; and how many they are.
-    fn most_of_one_source(&self) -> Option<(Key, usize)> {
+    fn most_of_one_source(&self, tables: &SharedTables) -> Option<(Key, usize)> {
         let mut counts: HashMap<Key, usize> = HashMap::new();
         for sample in &self.recent {
             let stranger = self.attack.is_none() || !self.baseline.knows(sample.source);
@@ -333,20 +470,32 @@ impl Detector {
                 *counts.entry(sample.source).or_default() += 1;
             }
         }
-        counts.into_iter().max_by_key(|(source, count)| (*count, source.0))
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_unstable_by_key(|(source, count)| (std::cmp::Reverse(*count), source.0));
+        counts.into_iter().find(|(source, _)| self.attack.is_none() || !self.is_bulk(*source, tables))
+    }
+
+    /// Whether a source sends or fetches much over few connections that it has asked for.
+    fn is_bulk(&self, source: Key, tables: &SharedTables) -> bool {
+        let sent: Vec<&Sample> = self.recent.iter().filter(|sample| sample.source == source).collect();
+        let segments = sent.iter().filter(|sample| sample.is_segment()).count();
+        let asked = source::way_of(tables, &tables.settings[0], source)
+            .is_some_and(|way| History::unpack(way.history.load()).syns > 0);
+        asked && segments * 10 >= sent.len() * 9 && flows(&sent, &Signature::default()) <= BULK_FLOWS
     }
 
     /// Bans a stranger that makes up a good part of what comes, and sends far more than anybody usually does.
-    fn ban_the_loudest(&mut self, now_ns: u64, tables: &SharedTables, events: &mut Vec<Event>) {
-        while let Some((source, count)) = self.most_of_one_source() {
+    fn ban_the_loudest(&mut self, now_ns: u64, passing: Pulse, tables: &SharedTables, events: &mut Vec<Event>) {
+        while let Some((source, count)) = self.most_of_one_source(tables) {
             let share = count as f64 / self.recent.len().max(1) as f64;
-            if share < LOUD_SHARE || (count as f64) < LOUD_TIMES * self.busiest {
+            let rate = count as f64 / self.sampled * 1e9 / LONG as f64;
+            if share < LOUD_SHARE || (count as f64) < LOUD_TIMES * self.busiest || rate < LOUD_RATE * passing.usual {
                 return;
             }
             self.recent.retain(|sample| sample.source != source);
             if let Some(way) = source::way_of(tables, &tables.settings[0], source) {
                 source::ban(way, now_ns + BAN);
-                events.push(Event::Banned { source, rate: count as f64 * 1e9 / LONG as f64 });
+                events.push(Event::Banned { source, rate });
             }
         }
     }
@@ -380,6 +529,12 @@ impl Detector {
         image.write(&tables.signatures[start..start + HALF_WORDS as usize]);
         settings.signatures.store(if self.deployment.is_empty() { 0 } else { other });
     }
+}
+
+/// Whether findings cover so much of what is too much that it is no crowd.
+fn are_enough(findings: &[Finding], too_many: f64) -> bool {
+    let found: usize = findings.iter().map(|finding| finding.covered).sum();
+    found as f64 >= LEAST_TOGETHER * too_many && found > 0
 }
 
 /// How many flows a signature covers.

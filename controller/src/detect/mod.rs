@@ -6,6 +6,7 @@
 //! given; it knows nothing of the kernel, and does the same for the same samples.
 
 mod baseline;
+mod condition;
 mod deployed;
 mod detector;
 mod mine;

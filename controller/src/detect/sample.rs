@@ -10,6 +10,8 @@ use floodwall_common::{
     wire::Reason,
 };
 
+use crate::signature::Signature;
+
 /// What is learnt from one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
@@ -28,12 +30,22 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// Whether a signature hits it.
+    pub fn matches(&self, signature: &Signature) -> bool {
+        !(signature.strangers && self.known) && signature.matches(&self.features)
+    }
+
     /// Whether it is TCP, and not a request for a connection: hardly anybody forges more than one of these from one
     /// source, as there is nothing behind them.
     pub fn is_segment(&self) -> bool {
         let flags = self.features.octets[Octet::Flags as usize];
         self.features.octets[Octet::Protocol as usize] == protocol::TCP
             && flags & (tcp_flag::SYN | tcp_flag::ACK) != tcp_flag::SYN
+    }
+
+    /// Whether it asks for a TCP connection.
+    pub fn opens(&self) -> bool {
+        opens(&self.features)
     }
 
     /// Reads a sampled frame again, as the kernel program did. `None` if it is no IP packet.
@@ -46,4 +58,11 @@ impl Sample {
         let source = Key::of(settings, packet.source);
         Some(Self { time_ns, features, source, reason, known: false, answers: false })
     }
+}
+
+/// Whether it asks for a TCP connection.
+pub(super) fn opens(features: &Features) -> bool {
+    let flags = features.octets[Octet::Flags as usize];
+    features.octets[Octet::Protocol as usize] == protocol::TCP
+        && flags & (tcp_flag::SYN | tcp_flag::ACK) == tcp_flag::SYN
 }
