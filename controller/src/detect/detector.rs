@@ -1,13 +1,13 @@
 //! From samples and counts to signatures.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     net::{Ipv4Addr, Ipv6Addr},
 };
 
 use floodwall_common::{
     features::{Features, Octet, Short},
-    parse::protocol,
+    parse::{protocol, tcp_flag},
     prefix::Family,
     source::{self, Key},
     wire::{History, Reason, Verdict, knowledge, signature::HALF_WORDS, standing},
@@ -21,7 +21,7 @@ use super::{
     sample::{self, Sample},
     usual::{Pulse, Usual},
 };
-use crate::{signature::Signature, tables::SharedTables};
+use crate::{signature::{ByteSet, Signature}, tables::SharedTables};
 
 /// Time between two calls of [`Detector::tick`], ns.
 pub const TICK: u64 = 50_000_000;
@@ -33,6 +33,8 @@ const LONG: u64 = 3_000_000_000;
 const MOST_RECENT: usize = 16_000;
 /// Flows that a signature has to cover: what a few long ones have in common is chance.
 const LEAST_FLOWS: usize = 8;
+/// Share of the packets that so many flows may make up.
+const MOST_OF_FEW: f64 = 0.6;
 /// Share of what is unusual that all signatures together have to cover. Where they cover less, it is no tool that sends
 /// all of it, but a crowd.
 const LEAST_TOGETHER: f64 = 0.6;
@@ -50,7 +52,7 @@ const MOST_RULES: usize = 8;
 const ENOUGH_USUAL: usize = 2_000;
 const ENOUGH_STRANGERS: usize = 50;
 /// How many times more often than usually a signature has to hit that spares known sources: more than a crowd grows.
-const LEAST_STRANGER_LIFT: f64 = 40.0;
+const LEAST_STRANGER_LIFT: f64 = 100.0;
 /// Segments that come with a request for a connection, beside those that usually do, beyond which it is a crowd.
 const MOST_FOLLOWED: f64 = 0.25;
 /// Share of all usual packets that a signature may hit, and of those of its kind.
@@ -58,7 +60,9 @@ const MOST_USUAL: f64 = 0.0005;
 const MOST_ALIKE: f64 = 0.01;
 /// Share of all usual packets that signatures may hit together which spare known sources, and how many of these are
 /// looked for at once.
-const MOST_STRANGERS: f64 = 0.004;
+const MOST_STRANGERS: f64 = 0.002;
+/// Requests for connections weigh more: whose request is dropped, all of whose connection is lost.
+const MOST_OPENINGS: f64 = 0.001;
 const STRANGER_RULES: usize = 4;
 /// Share of what is unusual that a signature has to cover.
 const LEAST_SHARE: f64 = 0.08;
@@ -208,6 +212,23 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Hits this kind, and no other.
+    fn signature(self) -> Signature {
+        let protocols: ByteSet = match self {
+            Self::Opening | Self::Segment => [protocol::TCP].into_iter().collect(),
+            Self::Datagram => [protocol::UDP].into_iter().collect(),
+            Self::Other => (0..=u8::MAX).filter(|number| ![protocol::TCP, protocol::UDP].contains(number)).collect(),
+        };
+        let mut octets = BTreeMap::from([(Octet::Protocol as usize, protocols)]);
+        if self == Self::Opening {
+            let opens = |flags: &u8| flags & (tcp_flag::SYN | tcp_flag::ACK) == tcp_flag::SYN;
+            octets.insert(Octet::Flags as usize, (0..=u8::MAX).filter(opens).collect());
+        }
+        Signature { octets, ..Signature::default() }
+    }
+}
+
 /// Whom signatures may hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tier {
@@ -218,6 +239,14 @@ enum Tier {
 }
 
 impl Tier {
+    /// What all packets match that it is about.
+    fn start(self) -> Signature {
+        match self {
+            Self::Anybody => Signature::default(),
+            Self::Strangers(kind) => kind.signature(),
+        }
+    }
+
     /// Whether a usual packet is one that such a signature could hit.
     fn counts(self, usual: &baseline::Usual) -> bool {
         match self {
@@ -441,7 +470,8 @@ impl Detector {
             let others = self.deployment.iter().map(|(_, deployed)| &deployed.signature).filter(|other| other.strangers);
             let spent: usize =
                 others.map(|other| usual.iter().filter(|features| other.matches(features)).count()).sum();
-            let left = (MOST_STRANGERS - spent as f64 / all.len().max(1) as f64).max(0.0);
+            let most = if tier == Tier::Strangers(Kind::Opening) { MOST_OPENINGS } else { MOST_STRANGERS };
+            let left = (most - spent as f64 / all.len().max(1) as f64).max(0.0);
             terms = Terms {
                 most_usual: left / STRANGER_RULES as f64 / part.max(f64::MIN_POSITIVE),
                 most_alike: 1.0,
@@ -450,11 +480,11 @@ impl Detector {
                 ..terms
             };
         }
-        let mut findings = mine::mine(&features, &usual, expected * part, &terms);
+        let mut findings = mine::mine(&features, &usual, expected * part, &tier.start(), &terms);
         findings.retain_mut(|finding| {
             finding.signature.strangers = strangers;
             finding.usual_share *= part;
-            flows(unusual, &finding.signature) >= LEAST_FLOWS
+            is_spread(unusual, &finding.signature)
                 && !self.refused.iter().any(|(refused, _)| *refused == finding.signature)
         });
         findings
@@ -535,6 +565,18 @@ impl Detector {
 fn are_enough(findings: &[Finding], too_many: f64) -> bool {
     let found: usize = findings.iter().map(|finding| finding.covered).sum();
     found as f64 >= LEAST_TOGETHER * too_many && found > 0
+}
+
+/// Whether a signature covers many flows, and not mainly a few that much is sent over.
+fn is_spread(samples: &[&Sample], signature: &Signature) -> bool {
+    let mut flows: HashMap<_, usize> = HashMap::new();
+    for sample in samples.iter().filter(|sample| signature.matches(&sample.features)) {
+        *flows.entry((sample.source, sample.features.shorts[Short::SourcePort as usize])).or_default() += 1;
+    }
+    let mut sizes: Vec<usize> = flows.into_values().collect();
+    sizes.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
+    let (all, few): (usize, usize) = (sizes.iter().sum(), sizes.iter().take(LEAST_FLOWS).sum());
+    sizes.len() >= LEAST_FLOWS && (few as f64) < MOST_OF_FEW * all as f64
 }
 
 /// How many flows a signature covers.

@@ -40,12 +40,13 @@ pub struct Finding {
 
 /// Most conditions that are added before a rule is closed.
 const MOST_CONDITIONS: usize = 8;
-/// Looks for rules that cover `now` and spare `usual`. `expected` is how many of `now` are usual ones.
-pub fn mine(now: &[Features], usual: &[Features], expected: f64, terms: &Terms) -> Vec<Finding> {
+/// Looks for rules that cover `now` and spare `usual`. `expected` is how many of `now` are usual ones. All of
+/// both match `start`, to which conditions are added.
+pub fn mine(now: &[Features], usual: &[Features], expected: f64, start: &Signature, terms: &Terms) -> Vec<Finding> {
     let mut left: Vec<&Features> = now.iter().collect();
     let mut findings = Vec::new();
     while findings.len() < terms.most_rules && left.len() >= terms.least_covered {
-        let Some(signature) = one_rule(&left, usual, expected, terms) else { break };
+        let Some(signature) = one_rule(&left, usual, expected, start, terms) else { break };
         let before = left.len();
         left.retain(|features| !signature.matches(features));
         let covered = before - left.len();
@@ -58,8 +59,14 @@ pub fn mine(now: &[Features], usual: &[Features], expected: f64, terms: &Terms) 
     findings
 }
 
-fn one_rule(now: &[&Features], usual: &[Features], expected: f64, terms: &Terms) -> Option<Signature> {
-    let mut signature = Signature::default();
+fn one_rule(
+    now: &[&Features],
+    usual: &[Features],
+    expected: f64,
+    start: &Signature,
+    terms: &Terms,
+) -> Option<Signature> {
+    let mut signature = start.clone();
     let mut positive: Vec<&Features> = now.to_vec();
     let mut spared = Spared::new(usual);
     // One usual packet stands for so many of those that came now.
