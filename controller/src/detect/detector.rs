@@ -62,7 +62,7 @@ const MOST_ALIKE: f64 = 0.01;
 /// looked for at once.
 const MOST_STRANGERS: f64 = 0.002;
 /// Requests for connections weigh more: whose request is dropped, all of whose connection is lost.
-const MOST_OPENINGS: f64 = 0.001;
+const MOST_OPENINGS: f64 = 0.0015;
 const STRANGER_RULES: usize = 4;
 /// Share of what is unusual that a signature has to cover.
 const LEAST_SHARE: f64 = 0.08;
@@ -473,18 +473,21 @@ impl Detector {
             let most = if tier == Tier::Strangers(Kind::Opening) { MOST_OPENINGS } else { MOST_STRANGERS };
             let left = (most - spent as f64 / all.len().max(1) as f64).max(0.0);
             terms = Terms {
-                most_usual: left / STRANGER_RULES as f64 / part.max(f64::MIN_POSITIVE),
+                most_usual: (left / part.max(f64::MIN_POSITIVE)).min(1.0),
                 most_alike: 1.0,
                 least_lift: LEAST_STRANGER_LIFT,
                 most_rules: STRANGER_RULES,
                 ..terms
             };
         }
+        let mut left = if strangers { terms.most_usual * part } else { f64::INFINITY };
         let mut findings = mine::mine(&features, &usual, expected * part, &tier.start(), &terms);
         findings.retain_mut(|finding| {
             finding.signature.strangers = strangers;
             finding.usual_share *= part;
-            is_spread(unusual, &finding.signature)
+            left -= finding.usual_share;
+            left >= 0.0
+                && is_spread(unusual, &finding.signature)
                 && !self.refused.iter().any(|(refused, _)| *refused == finding.signature)
         });
         findings
