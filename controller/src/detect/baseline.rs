@@ -30,6 +30,8 @@ const THERE_BEFORE: u64 = 10_000_000_000;
 pub struct Usual {
     /// Its header fields.
     pub features: Features,
+    /// Which flow it belongs to, as far as source and port tell.
+    pub flow: u64,
     /// Its source would have been a stranger, had there been an attack.
     pub stranger: bool,
 }
@@ -83,7 +85,7 @@ impl Baseline {
         };
         let is_young = sample.time_ns < first + STRANGE && first > started + THERE_BEFORE;
         let stranger = if sample.opens() { !sample.known } else { is_young };
-        let usual = Usual { features: sample.features, stranger };
+        let usual = Usual { features: sample.features, flow: sample.flow(), stranger };
         self.strangers += usize::from(stranger);
         if self.samples.len() < CAPACITY {
             self.samples.push(usual);

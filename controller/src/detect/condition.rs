@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use floodwall_common::features::{Features, Octet, Short};
 
+use super::baseline::Usual;
 use crate::signature::{ByteSet, Ranges, Signature};
 
 /// Values of a field that are common enough to be a condition of their own: a share of the packets in question.
@@ -95,16 +96,15 @@ pub(super) fn candidates(positive: &[&Features], so_far: &Signature) -> Vec<Cond
 ///
 /// That a value was not seen does not say that it never comes. Of the flows to come, as large a share has a new value
 /// as of those seen had one that no other flow had (Good, "The population frequencies of species and the estimation
-/// of population parameters", Biometrika 1953). Flows are told apart by their source ports.
-pub(super) fn exceptions(usual: &[&Features], so_far: &Signature) -> Vec<(Condition, f64)> {
+/// of population parameters", Biometrika 1953).
+pub(super) fn exceptions(usual: &[&Usual], so_far: &Signature) -> Vec<(Condition, f64)> {
     if !(ENOUGH_TO_EXCEPT..MOST_TO_EXCEPT).contains(&usual.len()) {
         return Vec::new();
     }
-    let port = |features: &Features| features.shorts[Short::SourcePort as usize];
-    let flows = usual.iter().map(|features| port(features)).collect::<HashSet<_>>().len();
+    let flows = usual.iter().map(|usual| usual.flow).collect::<HashSet<_>>().len();
     let octets = (Octet::Flags as usize..Octet::COUNT).filter(|field| !so_far.octets.contains_key(field));
     let octets = octets.filter_map(|field| {
-        let values = usual.iter().map(|features| (u16::from(features.octets[field]), port(features)));
+        let values = usual.iter().map(|usual| (u16::from(usual.features.octets[field]), usual.flow));
         let (known, once) = known_values(values, usize::from(u8::MAX) / 2)?;
         let set = (0..=u8::MAX).filter(|value| !known.contains(&u16::from(*value))).collect();
         Some((Condition::Octet(field, set), once))
@@ -114,7 +114,7 @@ pub(super) fn exceptions(usual: &[&Features], so_far: &Signature) -> Vec<(Condit
         !is_port && !so_far.shorts.contains_key(field)
     });
     let shorts = shorts.filter_map(|field| {
-        let values = usual.iter().map(|features| (features.shorts[field], port(features)));
+        let values = usual.iter().map(|usual| (usual.features.shorts[field], usual.flow));
         let (known, once) = known_values(values, MOST_EXCEPTED)?;
         Some((Condition::Short(field, gaps(&known)), once))
     });
@@ -128,11 +128,11 @@ const MOST_TO_EXCEPT: usize = 4_000;
 const MOST_EXCEPTED: usize = 48;
 
 /// The values that were seen, in order, and how many of them in one flow only; `None` if they are more than `most`.
-fn known_values(values: impl Iterator<Item = (u16, u16)>, most: usize) -> Option<(BTreeSet<u16>, usize)> {
-    let mut seen: HashMap<u16, (u16, bool)> = HashMap::new();
-    for (value, port) in values {
-        let (first, again) = seen.entry(value).or_insert((port, false));
-        *again |= *first != port;
+fn known_values(values: impl Iterator<Item = (u16, u64)>, most: usize) -> Option<(BTreeSet<u16>, usize)> {
+    let mut seen: HashMap<u16, (u64, bool)> = HashMap::new();
+    for (value, flow) in values {
+        let (first, again) = seen.entry(value).or_insert((flow, false));
+        *again |= *first != flow;
         if seen.len() > most {
             return None;
         }

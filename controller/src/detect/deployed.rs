@@ -22,6 +22,10 @@ pub struct Deployed {
     pub known_hits: u64,
     /// When it last matched, ns.
     pub last_hit_ns: u64,
+    /// It hits nothing that is usual, as far as is known, and so can stay in force when an attack is over.
+    pub harmless: bool,
+    /// It only counts until the next attack.
+    pub rests: bool,
 }
 
 /// How long a signature only counts before it drops, ns.
@@ -72,7 +76,7 @@ impl Deployment {
     }
 
     /// Deploys a signature, for now to count only. Returns its number; `None` if there is no room for another.
-    pub fn add(&mut self, signature: Signature, now_ns: u64) -> Option<usize> {
+    pub fn add(&mut self, signature: Signature, harmless: bool, now_ns: u64) -> Option<usize> {
         let free = self.slots.iter().position(Option::is_none)?;
         self.slots[free] = Some(Deployed {
             signature,
@@ -81,6 +85,8 @@ impl Deployment {
             hits: 0,
             known_hits: 0,
             last_hit_ns: now_ns,
+            harmless,
+            rests: false,
         });
         Some(free)
     }
@@ -94,6 +100,25 @@ impl Deployment {
                 deployed.last_hit_ns = sample.time_ns;
             }
         }
+    }
+
+    /// An attack is over: those that hit a little of what is usual only count, until the next. Says whether there are.
+    pub fn rest(&mut self) -> bool {
+        let mut any = false;
+        for deployed in self.slots.iter_mut().flatten().filter(|deployed| !deployed.harmless) {
+            any |= deployed.enforced;
+            (deployed.rests, deployed.enforced) = (true, false);
+        }
+        any
+    }
+
+    /// An attack has begun: those that rest are tried again. Says whether there are.
+    pub fn wake(&mut self, now_ns: u64) -> bool {
+        let mut any = false;
+        for deployed in self.slots.iter_mut().flatten().filter(|deployed| deployed.rests) {
+            (deployed.rests, deployed.since_ns, any) = (false, now_ns, true);
+        }
+        any
     }
 
     /// Whether one that drops matches a sample.
@@ -115,7 +140,7 @@ impl Deployment {
                 && deployed.known_hits as f64 > KNOWN_SHARE * deployed.hits as f64;
             let turn = if harmful {
                 Turn::Withdrawn
-            } else if !deployed.enforced && now_ns >= deployed.since_ns + TRIAL {
+            } else if !deployed.enforced && !deployed.rests && now_ns >= deployed.since_ns + TRIAL {
                 deployed.enforced = true;
                 Turn::Enforced
             } else if now_ns >= deployed.last_hit_ns + QUIET {

@@ -38,6 +38,10 @@ const MOST_OF_FEW: f64 = 0.6;
 /// Share of what is unusual that all signatures together have to cover. Where they cover less, it is no tool that sends
 /// all of it, but a crowd.
 const LEAST_TOGETHER: f64 = 0.6;
+/// Requests for connections, per second, that are always usual.
+const OPENINGS_FLOOR: f64 = 20.0;
+/// Share of the packets that is taken to be sampled at least.
+const LEAST_SAMPLED: f64 = 1e-6;
 /// How fast the share of sampled packets is followed: by this part of the difference each tick.
 const SAMPLED_FOLLOWS: f64 = 0.3;
 /// Sampled packets of [`RECENT`] beyond what is expected of strangers, below which nothing is looked for.
@@ -270,6 +274,11 @@ pub struct Detector {
     usual: Usual,
     /// What passes.
     passing: Usual,
+    /// Requests for connections, and those of them that pass; and how many were sampled since the last tick.
+    opening: Usual,
+    opening_passing: Usual,
+    openings: f64,
+    passed_openings: f64,
     started_ns: Option<u64>,
     baseline: Baseline,
     recent: VecDeque<Sample>,
@@ -296,7 +305,7 @@ impl Detector {
         let knows = self.baseline.knows(sample.source);
         self.deployment.note(&sample, knows && !sample.answers);
         if sample.reason == Reason::Signature
-            && sample.is_segment()
+            && !sample.opens()
             && !knows
             && self.accomplices.len() < MOST_ACCOMPLICES
         {
@@ -307,6 +316,10 @@ impl Detector {
             }
         }
         let passed = sample.reason.verdict() == Verdict::Pass;
+        if sample.opens() {
+            self.openings += 1.0;
+            self.passed_openings += f64::from(u8::from(passed));
+        }
         if passed && (self.attack.is_none() || knows || sample.answers) {
             self.baseline.note(sample);
         }
@@ -346,12 +359,17 @@ impl Detector {
         }
         let calm = self.attack.is_none();
         let pulse = self.usual.take(all, calm);
+        let scale = per_second / self.sampled.max(LEAST_SAMPLED);
+        let opening = self.opening.take_above(std::mem::take(&mut self.openings) * scale, calm, OPENINGS_FLOOR);
+        let passing_openings =
+            self.opening_passing.take_above(std::mem::take(&mut self.passed_openings) * scale, calm, OPENINGS_FLOOR);
+        let pulse = Pulse { excess: pulse.excess || opening.excess, back: pulse.back && opening.back, ..pulse };
         let passing = self.passing.take(passed, calm);
         self.follow(now_ns, pulse, tables, &mut events);
         if self.attack.is_none() {
             self.baseline.settle(now_ns, tables);
             self.busiest = self.busiest.max(self.most_of_one_source(tables).map_or(0.0, |(_, count)| count as f64));
-        } else if passing.excess || !passing.back {
+        } else if passing.excess || !passing.back || passing_openings.excess || !passing_openings.back {
             self.ban_the_loudest(now_ns, passing, tables, &mut events);
             self.search(now_ns, passing, &mut events);
         }
@@ -377,6 +395,7 @@ impl Detector {
                 self.attack = Some(Attack { last_unusual_ns: now_ns });
                 self.baseline.settle(now_ns, tables);
                 self.baseline.doubt();
+                self.changed |= self.deployment.wake(now_ns);
                 events.push(Event::AttackBegan { rate: pulse.now, usual: pulse.usual });
                 learn(tables, knowledge::CALM, false);
             }
@@ -384,6 +403,7 @@ impl Detector {
             Some(attack) if now_ns >= attack.last_unusual_ns + CALM_AFTER => {
                 self.attack = None;
                 self.accomplices.clear();
+                self.changed |= self.deployment.rest();
                 events.push(Event::AttackEnded);
                 learn(tables, knowledge::CALM, true);
             }
@@ -409,7 +429,7 @@ impl Detector {
         }
         let all = unusual.len();
         for finding in findings {
-            let Some(number) = self.deployment.add(finding.signature.clone(), now_ns) else { break };
+            let Some(number) = self.deployment.add(finding.signature.clone(), finding.usual_share == 0.0, now_ns) else { break };
             self.changed = true;
             events.push(Event::Found {
                 number,
@@ -454,7 +474,7 @@ impl Detector {
         let features: Vec<Features> = unusual.iter().map(|sample| sample.features).collect();
         let all = self.baseline.samples();
         let strangers = tier != Tier::Anybody;
-        let usual: Vec<Features> = all.iter().filter(|usual| tier.counts(usual)).map(|usual| usual.features).collect();
+        let usual: Vec<baseline::Usual> = all.iter().filter(|usual| tier.counts(usual)).copied().collect();
         if all.len() < ENOUGH_USUAL || strangers && self.baseline.strangers(|_| true) < ENOUGH_STRANGERS {
             return Vec::new();
         }
@@ -469,7 +489,7 @@ impl Detector {
         if strangers {
             let others = self.deployment.iter().map(|(_, deployed)| &deployed.signature).filter(|other| other.strangers);
             let spent: usize =
-                others.map(|other| usual.iter().filter(|features| other.matches(features)).count()).sum();
+                others.map(|other| usual.iter().filter(|usual| other.matches(&usual.features)).count()).sum();
             let most = if tier == Tier::Strangers(Kind::Opening) { MOST_OPENINGS } else { MOST_STRANGERS };
             let left = (most - spent as f64 / all.len().max(1) as f64).max(0.0);
             terms = Terms {

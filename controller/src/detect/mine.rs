@@ -9,7 +9,10 @@
 
 use floodwall_common::features::{Features, Octet, Short};
 
-use super::condition::{Condition, candidates, exceptions, ranked};
+use super::{
+    baseline::Usual,
+    condition::{Condition, candidates, exceptions, ranked},
+};
 use crate::signature::{Ranges, Signature};
 
 /// What a rule has to reach.
@@ -42,7 +45,7 @@ pub struct Finding {
 const MOST_CONDITIONS: usize = 8;
 /// Looks for rules that cover `now` and spare `usual`. `expected` is how many of `now` are usual ones. All of
 /// both match `start`, to which conditions are added.
-pub fn mine(now: &[Features], usual: &[Features], expected: f64, start: &Signature, terms: &Terms) -> Vec<Finding> {
+pub fn mine(now: &[Features], usual: &[Usual], expected: f64, start: &Signature, terms: &Terms) -> Vec<Finding> {
     let mut left: Vec<&Features> = now.iter().collect();
     let mut findings = Vec::new();
     while findings.len() < terms.most_rules && left.len() >= terms.least_covered {
@@ -53,7 +56,7 @@ pub fn mine(now: &[Features], usual: &[Features], expected: f64, start: &Signatu
         if covered < terms.least_covered {
             break;
         }
-        let hits = usual.iter().filter(|features| signature.matches(features)).count();
+        let hits = usual.iter().filter(|usual| signature.matches(&usual.features)).count();
         findings.push(Finding { signature, covered, usual_share: hits as f64 / usual.len().max(1) as f64 });
     }
     findings
@@ -61,7 +64,7 @@ pub fn mine(now: &[Features], usual: &[Features], expected: f64, start: &Signatu
 
 fn one_rule(
     now: &[&Features],
-    usual: &[Features],
+    usual: &[Usual],
     expected: f64,
     start: &Signature,
     terms: &Terms,
@@ -88,11 +91,11 @@ fn one_rule(
 
 /// Usual packets, and those that a rule hits so far.
 struct Spared<'a> {
-    all: &'a [Features],
+    all: &'a [Usual],
     /// Those that it hits.
-    hit: Vec<&'a Features>,
+    hit: Vec<&'a Usual>,
     /// Those that it would hit if it did not ask for a port or a service.
-    hit_elsewhere: Vec<&'a Features>,
+    hit_elsewhere: Vec<&'a Usual>,
     /// How many it is likely to hit that happen not to be among them: where it asks for what was never seen.
     unseen: Option<f64>,
 }
@@ -101,7 +104,7 @@ struct Spared<'a> {
 const ENOUGH_OF_A_PORT: usize = 150;
 
 impl<'a> Spared<'a> {
-    fn new(all: &'a [Features]) -> Self {
+    fn new(all: &'a [Usual]) -> Self {
         Self { all, hit: all.iter().collect(), hit_elsewhere: all.iter().collect(), unseen: None }
     }
 
@@ -110,9 +113,9 @@ impl<'a> Spared<'a> {
     }
 
     fn narrow(&mut self, condition: &Condition) {
-        self.hit.retain(|features| condition.holds(features));
+        self.hit.retain(|usual| condition.holds(&usual.features));
         if !condition.is_place() {
-            self.hit_elsewhere.retain(|features| condition.holds(features));
+            self.hit_elsewhere.retain(|usual| condition.holds(&usual.features));
         }
     }
 
@@ -130,7 +133,7 @@ impl<'a> Spared<'a> {
         };
         let port = Short::DestinationPort as usize;
         let (mut alike, mut alike_here) = (0, 0);
-        for features in self.all.iter().filter(of_kind) {
+        for features in self.all.iter().map(|usual| &usual.features).filter(of_kind) {
             alike += 1;
             let here = signature.shorts.get(&port).is_none_or(|ports| ports.contains(features.shorts[port]));
             alike_here += usize::from(here);
@@ -156,7 +159,7 @@ fn best_condition(
     least: usize,
 ) -> Option<(Condition, Option<f64>)> {
     let negatives = |condition: &Condition| {
-        let count = |packets: &[&Features]| packets.iter().filter(|features| condition.holds(features)).count();
+        let count = |packets: &[&Usual]| packets.iter().filter(|usual| condition.holds(&usual.features)).count();
         let place = condition.is_place();
         let elsewhere = if place { spared.hit_elsewhere.len() } else { count(&spared.hit_elsewhere) };
         count(&spared.hit) as f64 + ELSEWHERE * elsewhere as f64

@@ -1,7 +1,7 @@
 //! A packet that the kernel program has shown to the controller.
 
 use floodwall_common::{
-    features::{self, Features, Octet},
+    features::{self, Features, Octet, Short},
     frame::Frame,
     parse::{self, Parsed, protocol, tcp_flag},
     service,
@@ -30,6 +30,11 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// A number for its flow: source, and port.
+    pub fn flow(&self) -> u64 {
+        self.source.0.rotate_left(16) ^ u64::from(self.features.shorts[Short::SourcePort as usize])
+    }
+
     /// Whether a signature hits it.
     pub fn matches(&self, signature: &Signature) -> bool {
         !(signature.strangers && self.known) && signature.matches(&self.features)

@@ -46,6 +46,11 @@ pub struct Pulse {
 impl Usual {
     /// Takes the rate of the last 50 ms. In times that are not `calm` it is compared, and not learnt.
     pub fn take(&mut self, rate: f64, calm: bool) -> Pulse {
+        self.take_above(rate, calm, FLOOR)
+    }
+
+    /// As [`Self::take`], where a rate of up to `floor` is always usual.
+    pub fn take_above(&mut self, rate: f64, calm: bool, floor: f64) -> Pulse {
         self.recent[(self.windows % WINDOWS as u64) as usize] = rate;
         self.windows += 1;
         let second = self.recent.iter().sum::<f64>() / self.filled();
@@ -57,7 +62,7 @@ impl Usual {
         }
         let last = (self.windows as usize - 1) % WINDOWS;
         let now = f64::midpoint(rate, self.recent[(last + WINDOWS - 1) % WINDOWS]);
-        let usual = self.mean.max(FLOOR);
+        let usual = self.mean.max(floor);
         let spread = self.variance.sqrt();
         self.risen = (self.risen + (rate - usual * (1.0 + SLACK) - spread) / WINDOWS as f64).max(0.0);
         let sudden = now > usual * SUDDEN + SPREADS * spread;
