@@ -38,14 +38,16 @@ const MOST_OF_FEW: f64 = 0.6;
 /// Share of what is unusual that all signatures together have to cover. Where they cover less, it is no tool that sends
 /// all of it, but a crowd.
 const LEAST_TOGETHER: f64 = 0.6;
-/// Requests for connections, per second, that are always usual.
-const OPENINGS_FLOOR: f64 = 20.0;
+/// Packets/s of a kind that are always usual.
+const KIND_FLOOR: f64 = 20.0;
 /// Share of the packets that is taken to be sampled at least.
 const LEAST_SAMPLED: f64 = 1e-6;
 /// How fast the share of sampled packets is followed: by this part of the difference each tick.
 const SAMPLED_FOLLOWS: f64 = 0.3;
 /// Sampled packets of [`RECENT`] beyond what is expected of strangers, below which nothing is looked for.
 const LEAST_EXCESS: f64 = 20.0;
+/// And as a share of all that is usually expected.
+const EXCESS_SHARE: f64 = 0.3;
 /// Packets that a signature has to cover.
 const LEAST_COVERED: f64 = 20.0;
 /// How many times more often it has to hit than usually.
@@ -59,6 +61,8 @@ const ENOUGH_STRANGERS: usize = 50;
 const LEAST_STRANGER_LIFT: f64 = 100.0;
 /// Segments that come with a request for a connection, beside those that usually do, beyond which it is a crowd.
 const MOST_FOLLOWED: f64 = 0.25;
+/// And at most so many: that many come in the shortest of conversations.
+const MOST_FOLLOWING: f64 = 2.0;
 /// Share of all usual packets that a signature may hit, and of those of its kind.
 const MOST_USUAL: f64 = 0.0005;
 const MOST_ALIKE: f64 = 0.01;
@@ -80,6 +84,8 @@ const REFUSED: u64 = 60_000_000_000;
 const BAN: u64 = 60_000_000_000;
 /// Segments of a stranger that signatures hit before it is taken for a part of the attack.
 const CONVICTING_HITS: u32 = 3;
+/// So many if what is hit are requests for connections: others may have forged these.
+const CONVICTING_OPENINGS: u32 = 6;
 /// Most strangers whose hits are counted.
 const MOST_ACCOMPLICES: usize = 200_000;
 /// Share of what passes that such a source makes up.
@@ -197,12 +203,12 @@ fn address_in_words(source: Key, tables: &SharedTables) -> String {
 enum Kind {
     /// Asks for a TCP connection.
     Opening,
-    /// Belongs to one, or says so.
-    Segment,
     /// UDP.
     Datagram,
     /// All else.
     Other,
+    /// Belongs to a TCP connection, or says so.
+    Segment,
 }
 
 impl Kind {
@@ -274,11 +280,9 @@ pub struct Detector {
     usual: Usual,
     /// What passes.
     passing: Usual,
-    /// Requests for connections, and those of them that pass; and how many were sampled since the last tick.
-    opening: Usual,
-    opening_passing: Usual,
-    openings: f64,
-    passed_openings: f64,
+    /// What of each kind comes, but no segments, and how much of it was sampled since the last tick.
+    kinds: [Usual; 3],
+    came: [f64; 3],
     started_ns: Option<u64>,
     baseline: Baseline,
     recent: VecDeque<Sample>,
@@ -305,20 +309,22 @@ impl Detector {
         let knows = self.baseline.knows(sample.source);
         self.deployment.note(&sample, knows && !sample.answers);
         if sample.reason == Reason::Signature
-            && !sample.opens()
             && !knows
             && self.accomplices.len() < MOST_ACCOMPLICES
         {
             let hits = self.accomplices.entry(sample.source).or_default();
             *hits += 1;
-            if *hits == CONVICTING_HITS {
+            let convicting = if sample.opens() { CONVICTING_OPENINGS } else { CONVICTING_HITS };
+            if *hits >= convicting {
+                *hits = 0;
                 self.convicted.push(sample.source);
             }
         }
         let passed = sample.reason.verdict() == Verdict::Pass;
-        if sample.opens() {
-            self.openings += 1.0;
-            self.passed_openings += f64::from(u8::from(passed));
+        if !sample.answers
+            && let Some(came) = self.came.get_mut(Kind::of(&sample.features) as usize)
+        {
+            *came += 1.0;
         }
         if passed && (self.attack.is_none() || knows || sample.answers) {
             self.baseline.note(sample);
@@ -360,16 +366,16 @@ impl Detector {
         let calm = self.attack.is_none();
         let pulse = self.usual.take(all, calm);
         let scale = per_second / self.sampled.max(LEAST_SAMPLED);
-        let opening = self.opening.take_above(std::mem::take(&mut self.openings) * scale, calm, OPENINGS_FLOOR);
-        let passing_openings =
-            self.opening_passing.take_above(std::mem::take(&mut self.passed_openings) * scale, calm, OPENINGS_FLOOR);
-        let pulse = Pulse { excess: pulse.excess || opening.excess, back: pulse.back && opening.back, ..pulse };
+        let pulse = self.kinds.iter_mut().zip(&mut self.came).fold(pulse, |pulse, (usual, came)| {
+            let of_kind = usual.take_above(std::mem::take(came) * scale, calm, KIND_FLOOR);
+            Pulse { excess: pulse.excess || of_kind.excess, back: pulse.back && of_kind.back, ..pulse }
+        });
         let passing = self.passing.take(passed, calm);
         self.follow(now_ns, pulse, tables, &mut events);
         if self.attack.is_none() {
             self.baseline.settle(now_ns, tables);
             self.busiest = self.busiest.max(self.most_of_one_source(tables).map_or(0.0, |(_, count)| count as f64));
-        } else if passing.excess || !passing.back || passing_openings.excess || !passing_openings.back {
+        } else {
             self.ban_the_loudest(now_ns, passing, tables, &mut events);
             self.search(now_ns, passing, &mut events);
         }
@@ -420,7 +426,7 @@ impl Detector {
         let unusual: Vec<&Sample> = self.recent.iter().filter(strange).filter(|sample| !self.deployment.covers(sample)).collect();
         let expected = passing.usual * self.sampled * RECENT as f64 / 1e9;
         let too_many = unusual.len() as f64 - expected * self.baseline.share_of_strangers();
-        if too_many < LEAST_EXCESS {
+        if too_many < LEAST_EXCESS.max(EXCESS_SHARE * expected) {
             return;
         }
         let mut findings = self.look_for(&unusual, expected, Tier::Anybody);
@@ -456,7 +462,7 @@ impl Detector {
             if kind == Kind::Opening {
                 let segments = unusual.iter().filter(|sample| Kind::of(&sample.features) == Kind::Segment).count() as f64;
                 let usually = usual(Kind::Segment) / usual(Kind::Opening).max(1.0);
-                if segments / of_kind.len() as f64 > usually * MOST_FOLLOWED {
+                if segments / of_kind.len() as f64 > (usually * MOST_FOLLOWED).min(MOST_FOLLOWING) {
                     continue;
                 }
             }
@@ -531,10 +537,10 @@ impl Detector {
     /// Whether a source sends or fetches much over few connections that it has asked for.
     fn is_bulk(&self, source: Key, tables: &SharedTables) -> bool {
         let sent: Vec<&Sample> = self.recent.iter().filter(|sample| sample.source == source).collect();
-        let segments = sent.iter().filter(|sample| sample.is_segment()).count();
+        let segments = sent.iter().filter(|sample| sample.is_segment() && !sample.is_small()).count();
         let asked = source::way_of(tables, &tables.settings[0], source)
             .is_some_and(|way| History::unpack(way.history.load()).syns > 0);
-        asked && segments * 10 >= sent.len() * 9 && flows(&sent, &Signature::default()) <= BULK_FLOWS
+        asked && segments * 10 >= sent.len() * 8 && flows(&sent, &Signature::default()) <= BULK_FLOWS
     }
 
     /// Bans a stranger that makes up a good part of what comes, and sends far more than anybody usually does.

@@ -206,7 +206,9 @@ fn close(signature: &mut Signature, covered: &[&Features], spared: &mut Spared<'
     }
     for field in CLOSED_OCTETS.map(|octet| octet as usize) {
         let ranked = ranked(covered.iter().map(|features| u16::from(features.octets[field])));
-        if let (false, [(value, _)]) = (signature.octets.contains_key(&field), &ranked[..]) {
+        if let (true, [(value, _)]) =
+            (signature.octets.get(&field).is_none_or(|set| set.len() > 1), &ranked[..])
+        {
             let condition = Condition::Octet(field, [*value as u8].into_iter().collect());
             spared.narrow(&condition);
             condition.narrow(signature);

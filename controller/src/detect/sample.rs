@@ -12,6 +12,10 @@ use floodwall_common::{
 
 use crate::signature::Signature;
 
+/// Bytes of data that a segment has at least if there is more to send: of those that IPv6 always lets through (1,280,
+/// RFC 8200) less headers.
+const FULL: u16 = 1_000;
+
 /// What is learnt from one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
@@ -46,6 +50,11 @@ impl Sample {
         let flags = self.features.octets[Octet::Flags as usize];
         self.features.octets[Octet::Protocol as usize] == protocol::TCP
             && flags & (tcp_flag::SYN | tcp_flag::ACK) != tcp_flag::SYN
+    }
+
+    /// Whether it carries some, but little.
+    pub fn is_small(&self) -> bool {
+        (1..FULL).contains(&self.features.shorts[Short::PayloadLength as usize])
     }
 
     /// Whether it asks for a TCP connection.
