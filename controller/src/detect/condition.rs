@@ -102,7 +102,9 @@ pub(super) fn exceptions(usual: &[&Usual], so_far: &Signature) -> Vec<(Condition
         return Vec::new();
     }
     let flows = usual.iter().map(|usual| usual.flow).collect::<HashSet<_>>().len();
-    let octets = (Octet::Flags as usize..Octet::COUNT).filter(|field| !so_far.octets.contains_key(field));
+    // Hop limits tell of networks, and there are always others.
+    let octets = (Octet::Flags as usize..Octet::COUNT)
+        .filter(|field| *field != Octet::HopLimit as usize && !so_far.octets.contains_key(field));
     let octets = octets.filter_map(|field| {
         let values = usual.iter().map(|usual| (u16::from(usual.features.octets[field]), usual.flow));
         let (known, once) = known_values(values, usize::from(u8::MAX) / 2)?;

@@ -39,7 +39,7 @@ const MOST_OF_FEW: f64 = 0.6;
 /// all of it, but a crowd.
 const LEAST_TOGETHER: f64 = 0.6;
 /// Packets/s of a kind that are always usual.
-const KIND_FLOOR: f64 = 20.0;
+const KIND_FLOOR: f64 = 30.0;
 /// Share of the packets that is taken to be sampled at least.
 const LEAST_SAMPLED: f64 = 1e-6;
 /// How fast the share of sampled packets is followed: by this part of the difference each tick.
@@ -83,7 +83,7 @@ const REFUSED: u64 = 60_000_000_000;
 /// How long a source is banned that makes up a good part of an attack by itself, ns.
 const BAN: u64 = 60_000_000_000;
 /// Segments of a stranger that signatures hit before it is taken for a part of the attack.
-const CONVICTING_HITS: u32 = 3;
+const CONVICTING_HITS: u32 = 2;
 /// So many if what is hit are requests for connections: others may have forged these.
 const CONVICTING_OPENINGS: u32 = 6;
 /// Most strangers whose hits are counted.
@@ -92,6 +92,10 @@ const MOST_ACCOMPLICES: usize = 200_000;
 const LOUD_SHARE: f64 = 0.25;
 /// How much it sends, beside all that usually comes.
 const LOUD_RATE: f64 = 0.3;
+/// Requests for connections in [`LONG`] that nobody is banned for, and how many times as many as anybody usually asks
+/// for somebody is.
+const LEAST_PUSHY: usize = 12;
+const PUSHY_TIMES: usize = 2;
 /// TCP flows that a single source may have: who downloads or uploads much has few.
 const BULK_FLOWS: usize = 8;
 /// How many times as much it sends as anybody did in calm times.
@@ -292,6 +296,8 @@ pub struct Detector {
     before: Counts,
     /// Most packets that one source has sent in [`LONG`] in calm times.
     busiest: f64,
+    /// Most connections that one source has asked for in [`LONG`] in calm times.
+    most_openings: usize,
     changed: bool,
     /// Share of the packets that is sampled, lately.
     sampled: f64,
@@ -368,15 +374,20 @@ impl Detector {
         let scale = per_second / self.sampled.max(LEAST_SAMPLED);
         let pulse = self.kinds.iter_mut().zip(&mut self.came).fold(pulse, |pulse, (usual, came)| {
             let of_kind = usual.take_above(std::mem::take(came) * scale, calm, KIND_FLOOR);
-            Pulse { excess: pulse.excess || of_kind.excess, back: pulse.back && of_kind.back, ..pulse }
+            Pulse { excess: pulse.excess || of_kind.lasting, back: pulse.back && of_kind.back, ..pulse }
         });
         let passing = self.passing.take(passed, calm);
         self.follow(now_ns, pulse, tables, &mut events);
         if self.attack.is_none() {
             self.baseline.settle(now_ns, tables);
             self.busiest = self.busiest.max(self.most_of_one_source(tables).map_or(0.0, |(_, count)| count as f64));
+            let most = self.openings_by_source().into_iter().map(|(_, count)| count).max().unwrap_or(0);
+            self.most_openings = self.most_openings.max(most);
         } else {
-            self.ban_the_loudest(now_ns, passing, tables, &mut events);
+            if now_ns >= self.started_ns.unwrap_or(now_ns) + LEARNING {
+                self.ban_the_loudest(now_ns, passing, tables, &mut events);
+                self.ban_the_pushiest(now_ns, tables, &mut events);
+            }
             self.search(now_ns, passing, &mut events);
         }
         self.ban_accomplices(now_ns, tables);
@@ -426,10 +437,13 @@ impl Detector {
         let unusual: Vec<&Sample> = self.recent.iter().filter(strange).filter(|sample| !self.deployment.covers(sample)).collect();
         let expected = passing.usual * self.sampled * RECENT as f64 / 1e9;
         let too_many = unusual.len() as f64 - expected * self.baseline.share_of_strangers();
-        if too_many < LEAST_EXCESS.max(EXCESS_SHARE * expected) {
+        if too_many < LEAST_EXCESS {
             return;
         }
-        let mut findings = self.look_for(&unusual, expected, Tier::Anybody);
+        let mut findings = Vec::new();
+        if too_many >= EXCESS_SHARE * expected {
+            findings = self.look_for(&unusual, expected, Tier::Anybody);
+        }
         if !are_enough(&findings, too_many) {
             findings = self.look_among_strangers(&unusual, expected);
         }
@@ -555,6 +569,31 @@ impl Detector {
             if let Some(way) = source::way_of(tables, &tables.settings[0], source) {
                 source::ban(way, now_ns + BAN);
                 events.push(Event::Banned { source, rate });
+            }
+        }
+    }
+
+    /// How many connections each source has asked for in [`LONG`].
+    fn openings_by_source(&self) -> HashMap<Key, usize> {
+        let mut counts = HashMap::new();
+        for sample in self.recent.iter().filter(|sample| sample.opens()) {
+            *counts.entry(sample.source).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Bans strangers that ask for far more connections than anybody usually does.
+    fn ban_the_pushiest(&mut self, now_ns: u64, tables: &SharedTables, events: &mut Vec<Event>) {
+        let most = LEAST_PUSHY.max(PUSHY_TIMES * self.most_openings);
+        let pushy = self.openings_by_source().into_iter();
+        let mut pushy: Vec<_> =
+            pushy.filter(|(source, count)| *count >= most && !self.baseline.knows(*source)).collect();
+        pushy.sort_unstable_by_key(|(source, _)| source.0);
+        for (source, count) in pushy {
+            self.recent.retain(|sample| sample.source != source);
+            if let Some(way) = source::way_of(tables, &tables.settings[0], source) {
+                source::ban(way, now_ns + BAN);
+                events.push(Event::Banned { source, rate: count as f64 / self.sampled * 1e9 / LONG as f64 });
             }
         }
     }

@@ -39,6 +39,8 @@ pub struct Pulse {
     pub usual: f64,
     /// Above what is usual.
     pub excess: bool,
+    /// Above it for a second or more, or rising slowly for longer.
+    pub lasting: bool,
     /// Close to what is usual.
     pub back: bool,
 }
@@ -58,7 +60,7 @@ impl Usual {
             // The first second has nothing to be held against.
             self.mean = second;
             self.variance = second.max(1.0) * WINDOWS as f64;
-            return Pulse { now: rate, usual: self.mean, excess: false, back: true };
+            return Pulse { now: rate, usual: self.mean, excess: false, lasting: false, back: true };
         }
         let last = (self.windows as usize - 1) % WINDOWS;
         let now = f64::midpoint(rate, self.recent[(last + WINDOWS - 1) % WINDOWS]);
@@ -80,7 +82,7 @@ impl Usual {
         if back {
             self.risen = 0.0;
         }
-        Pulse { now, usual, excess, back }
+        Pulse { now, usual, excess, lasting: sustained || slow, back }
     }
 
     fn filled(&self) -> f64 {
