@@ -7,11 +7,16 @@
 
 mod baseline;
 mod condition;
+mod conduct;
 mod deployed;
 mod detector;
+mod event;
+mod kind;
 mod mine;
 mod sample;
+mod search;
 mod usual;
 
-pub use detector::{Counts, Detector, Event, TICK};
+pub use detector::{Detector, TICK};
+pub use event::{Counts, Event};
 pub use sample::Sample;
