@@ -4,7 +4,8 @@ use crate::{
     features::{Features, Octet, Short},
     tables::Tables,
     wire::signature::{
-        DIRECTORIES, ENFORCED, FIELDS, HALF_WORDS, MAX_PAGES, OCTETS, PAGE_WORDS, PAGES, WATCHED, fields,
+        DIRECTORIES, ENFORCED, FIELDS, HALF_WORDS, MAX_PAGES, OCTETS, PAGE_WORDS, PAGES, STRANGERS, WATCHED,
+        fields,
     },
 };
 
@@ -15,6 +16,20 @@ pub struct Matches {
     pub enforced: u64,
     /// Those that only count.
     pub watched: u64,
+    /// Those of both that spare known sources.
+    pub strangers: u64,
+}
+
+impl Matches {
+    /// What is left for a source that is known.
+    #[inline(always)]
+    pub const fn of_known(self) -> Self {
+        Self {
+            enforced: self.enforced & !self.strangers,
+            watched: self.watched & !self.strangers,
+            strangers: 0,
+        }
+    }
 }
 
 /// Holds features against the signatures of a half (1 or 2): what tells most first. `None` if the tables could not be
@@ -53,7 +68,7 @@ pub fn matches<T: Tables>(tables: &T, half: u32, features: &Features) -> Option<
             bits &= octet(Octet::Payload as usize + at)?;
         }
     }
-    Some(Matches { enforced: bits & enforced, watched: bits & watched })
+    Some(Matches { enforced: bits & enforced, watched: bits & watched, strangers: bits & word(STRANGERS)? })
 }
 
 /// The number of the first signature in a set that is not empty.

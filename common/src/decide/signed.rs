@@ -3,8 +3,9 @@
 use super::Desk;
 use crate::{
     signature,
+    source::{self, Key},
     tables::Tables,
-    wire::{Reason, Settings},
+    wire::{History, Reason, Settings, WAYS, standing},
 };
 
 /// Says whether a signature has decided.
@@ -14,7 +15,10 @@ pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Opt
     if half == 0 {
         return Some(false);
     }
-    let matches = signature::matches(tables, half, &desk.features)?;
+    let mut matches = signature::matches(tables, half, &desk.features)?;
+    if matches.strangers != 0 && is_known(tables, settings, desk)? {
+        matches = matches.of_known();
+    }
     if matches.watched != 0 {
         let counter = tables.signature_counter(signature::first(matches.watched))?;
         counter.packets.add_local(1);
@@ -29,4 +33,14 @@ pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Opt
     counter.packets.add_local(1);
     counter.bytes.add_local(u64::from(desk.packet.length));
     Some(desk.judgement.object(settings, Reason::Signature, number))
+}
+
+/// Whether the source has shown before that it takes part in conversations. It is not entered for being asked after.
+#[inline(always)]
+fn is_known<T: Tables>(tables: &T, settings: &Settings, desk: &Desk) -> Option<bool> {
+    let key = Key::of(settings, desk.packet.source);
+    let set = source::set_of(tables, settings, key)?;
+    let Some(number) = source::find(set, key) else { return Some(false) };
+    let history = History::unpack(set.ways[number as usize % WAYS].history.load());
+    Some(history.standing & standing::KNOWN != 0)
 }

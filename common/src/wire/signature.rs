@@ -7,7 +7,7 @@
 //!
 //! | words | what |
 //! |---|---|
-//! | 0 to 7 | a header: [`ENFORCED`], [`WATCHED`], [`FIELDS`] |
+//! | 0 to 7 | a header: [`ENFORCED`], [`WATCHED`], [`FIELDS`], [`STRANGERS`] |
 //! | [`OCTETS`] | a page of 256 words for each [`Octet`] |
 //! | [`DIRECTORIES`] | for each [`Short`] a page of 256 page numbers, by the value's high byte |
 //! | [`PAGES`] | pages of 256 words, by the value's low byte |
@@ -27,6 +27,8 @@ pub const ENFORCED: u32 = 0;
 pub const WATCHED: u32 = 1;
 /// Header word: [`fields`] that any of the signatures looks at.
 pub const FIELDS: u32 = 2;
+/// Header word: signatures that spare known sources.
+pub const STRANGERS: u32 = 3;
 const HEADER_WORDS: u32 = 8;
 
 /// First word of the pages of octets.

@@ -24,6 +24,27 @@ pub struct Deployed {
     pub known_hits: u64,
     /// When it last matched, ns.
     pub last_hit_ns: u64,
+    /// It hits nothing that is usual, as far as is known, and so can stay in force when an attack is over.
+    pub harmless: bool,
+    /// It only counts until the next attack.
+    pub rests: bool,
+}
+
+impl Deployed {
+    /// Counts only, for now.
+    fn new(signature: Signature, now_ns: u64) -> Self {
+        Self {
+            signature,
+            pinned: false,
+            enforced: false,
+            since_ns: now_ns,
+            hits: 0,
+            known_hits: 0,
+            last_hit_ns: now_ns,
+            harmless: false,
+            rests: false,
+        }
+    }
 }
 
 /// How long a signature only counts before it drops, ns.
@@ -75,22 +96,21 @@ impl Deployment {
 
     /// Deploys a signature that was found, for now to count only. Returns its number; `None` if there is no room for
     /// another.
-    pub(super) fn try_out(&mut self, signature: Signature, now_ns: u64) -> Option<usize> {
-        self.add(signature, false, false, now_ns)
+    pub(super) fn try_out(&mut self, signature: Signature, harmless: bool, now_ns: u64) -> Option<usize> {
+        self.add(Deployed { harmless, ..Deployed::new(signature, now_ns) })
     }
 
     /// Deploys a signature that an operator wants. Returns its number; `None` if there is no room for another.
     pub(super) fn pin(&mut self, signature: Signature, enforced: bool, now_ns: u64) -> Option<usize> {
         let there = self.slots.iter_mut().enumerate().find_map(|(number, slot)| {
-            slot.as_mut()
-                .filter(|deployed| deployed.signature == signature)
-                .map(|deployed| (number, deployed))
+            let deployed = slot.as_mut().filter(|deployed| deployed.signature == signature)?;
+            Some((number, deployed))
         });
         if let Some((number, deployed)) = there {
-            (deployed.pinned, deployed.enforced) = (true, enforced);
+            (deployed.pinned, deployed.enforced, deployed.rests) = (true, enforced, false);
             return Some(number);
         }
-        self.add(signature, true, enforced, now_ns)
+        self.add(Deployed { pinned: true, enforced, ..Deployed::new(signature, now_ns) })
     }
 
     /// Takes a signature back; returns it.
@@ -98,24 +118,16 @@ impl Deployment {
         self.slots.get_mut(number)?.take()
     }
 
-    fn add(&mut self, signature: Signature, pinned: bool, enforced: bool, now_ns: u64) -> Option<usize> {
+    fn add(&mut self, deployed: Deployed) -> Option<usize> {
         let free = self.slots.iter().position(Option::is_none)?;
-        self.slots[free] = Some(Deployed {
-            signature,
-            pinned,
-            enforced,
-            since_ns: now_ns,
-            hits: 0,
-            known_hits: 0,
-            last_hit_ns: now_ns,
-        });
+        self.slots[free] = Some(deployed);
         Some(free)
     }
 
     /// Notes which signatures a sample matches.
     pub(super) fn note(&mut self, sample: &Sample, source_is_known: bool) {
         for deployed in self.slots.iter_mut().flatten() {
-            if deployed.signature.matches(&sample.features) {
+            if sample.matches(&deployed.signature) {
                 deployed.hits += 1;
                 deployed.known_hits += u64::from(source_is_known);
                 deployed.last_hit_ns = sample.time_ns;
@@ -123,9 +135,29 @@ impl Deployment {
         }
     }
 
+    /// An attack is over: those that hit a little of what is usual only count, until the next. Says whether there are.
+    pub(super) fn rest(&mut self) -> bool {
+        let mut any = false;
+        let passing = |deployed: &&mut Deployed| !deployed.harmless && !deployed.pinned;
+        for deployed in self.slots.iter_mut().flatten().filter(passing) {
+            any |= deployed.enforced;
+            (deployed.rests, deployed.enforced) = (true, false);
+        }
+        any
+    }
+
+    /// An attack has begun: those that rest are tried again. Says whether there are.
+    pub(super) fn wake(&mut self, now_ns: u64) -> bool {
+        let mut any = false;
+        for deployed in self.slots.iter_mut().flatten().filter(|deployed| deployed.rests) {
+            (deployed.rests, deployed.since_ns, any) = (false, now_ns, true);
+        }
+        any
+    }
+
     /// Whether any matches a sample.
     pub(super) fn covers(&self, sample: &Sample) -> bool {
-        self.iter().any(|(_, deployed)| deployed.signature.matches(&sample.features))
+        self.iter().any(|(_, deployed)| sample.matches(&deployed.signature))
     }
 
     /// Enforces what has stood its trial, and takes back what has not, or is not needed any more.
@@ -137,7 +169,7 @@ impl Deployment {
                 && deployed.known_hits as f64 > KNOWN_SHARE * deployed.hits as f64;
             let turn = if harmful {
                 Turn::Withdrawn
-            } else if !deployed.enforced && now_ns >= deployed.since_ns + TRIAL {
+            } else if !deployed.enforced && !deployed.rests && now_ns >= deployed.since_ns + TRIAL {
                 deployed.enforced = true;
                 Turn::Enforced
             } else if now_ns >= deployed.last_hit_ns + QUIET {

@@ -7,104 +7,75 @@
 //! ICML 1995). A rule that is found is closed: whatever else all covered packets share becomes a condition, too, as
 //! that costs nothing of what it covers and spares whoever is only similar.
 
-use std::collections::HashMap;
-
 use floodwall_common::features::{Features, Octet, Short};
 
-use crate::signature::{ByteSet, Ranges, Signature};
+use super::{
+    baseline::Usual,
+    condition::{Condition, candidates, exceptions, ranked},
+};
+use crate::signature::{Ranges, Signature};
 
 /// What a rule has to reach.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub(super) struct Terms {
     /// Share of the usual packets that it may hit.
-    pub most_usual: f64,
+    pub(super) most_usual: f64,
     /// Share of the usual packets of the same kind (protocol and flags, whatever the port) that it may hit.
-    pub most_alike: f64,
+    pub(super) most_alike: f64,
     /// Packets that it has to cover.
-    pub least_covered: usize,
+    pub(super) least_covered: usize,
     /// How many times more often it has to hit now than usually.
-    pub least_lift: f64,
+    pub(super) least_lift: f64,
     /// Rules that are looked for.
-    pub most_rules: usize,
+    pub(super) most_rules: usize,
 }
 
 /// A rule that was found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Finding {
+pub(super) struct Finding {
     /// The rule.
-    pub signature: Signature,
+    pub(super) signature: Signature,
     /// Packets of the attack that it covers, of those that were not covered by an earlier one.
-    pub covered: usize,
+    pub(super) covered: usize,
     /// Share of the usual packets that it hits.
-    pub usual_share: f64,
-}
-
-/// One condition.
-#[derive(Clone, Debug)]
-enum Condition {
-    Octet(usize, ByteSet),
-    Short(usize, Ranges),
-}
-
-impl Condition {
-    /// Whether it is about where a packet goes, and not about the packet itself.
-    fn is_place(&self) -> bool {
-        match self {
-            Self::Octet(field, _) => *field == Octet::Service as usize,
-            Self::Short(field, _) => *field == Short::DestinationPort as usize,
-        }
-    }
-
-    fn holds(&self, features: &Features) -> bool {
-        match self {
-            Self::Octet(field, set) => set.contains(features.octets[*field]),
-            Self::Short(field, ranges) => ranges.contains(features.shorts[*field]),
-        }
-    }
-
-    fn narrow(self, signature: &mut Signature) {
-        match self {
-            Self::Octet(field, set) => {
-                signature.octets.insert(field, set);
-            }
-            Self::Short(field, ranges) => {
-                signature.shorts.insert(field, ranges);
-            }
-        }
-    }
+    pub(super) usual_share: f64,
 }
 
 /// Most conditions that are added before a rule is closed.
 const MOST_CONDITIONS: usize = 8;
-/// Values of a field that are common enough to be a condition of their own: a share of the packets in question.
-const COMMON: f64 = 0.05;
-/// Share of the packets in question that a set or a range of values has to hold.
-const NEARLY_ALL: f64 = 0.985;
-/// Most values of such a set.
-const MOST_VALUES: usize = 12;
-/// Ports that clients draw from begin here at the latest: as source ports they tell connections apart, not attacks.
-const EPHEMERAL: u16 = 32_768;
-
-/// Looks for rules that cover `now` and spare `usual`. `expected` is how many of `now` are usual ones.
-pub fn mine(now: &[Features], usual: &[Features], expected: f64, terms: &Terms) -> Vec<Finding> {
+/// Looks for rules that cover `now` and spare `usual`. `expected` is how many of `now` are usual ones. All of
+/// both match `start`, to which conditions are added.
+pub(super) fn mine(
+    now: &[Features],
+    usual: &[Usual],
+    expected: f64,
+    start: &Signature,
+    terms: &Terms,
+) -> Vec<Finding> {
     let mut left: Vec<&Features> = now.iter().collect();
     let mut findings = Vec::new();
     while findings.len() < terms.most_rules && left.len() >= terms.least_covered {
-        let Some(signature) = one_rule(&left, usual, expected, terms) else { break };
+        let Some(signature) = one_rule(&left, usual, expected, start, terms) else { break };
         let before = left.len();
         left.retain(|features| !signature.matches(features));
         let covered = before - left.len();
         if covered < terms.least_covered {
             break;
         }
-        let hits = usual.iter().filter(|features| signature.matches(features)).count();
+        let hits = usual.iter().filter(|usual| signature.matches(&usual.features)).count();
         findings.push(Finding { signature, covered, usual_share: hits as f64 / usual.len().max(1) as f64 });
     }
     findings
 }
 
-fn one_rule(now: &[&Features], usual: &[Features], expected: f64, terms: &Terms) -> Option<Signature> {
-    let mut signature = Signature::default();
+fn one_rule(
+    now: &[&Features],
+    usual: &[Usual],
+    expected: f64,
+    start: &Signature,
+    terms: &Terms,
+) -> Option<Signature> {
+    let mut signature = start.clone();
     let mut positive: Vec<&Features> = now.to_vec();
     let mut spared = Spared::new(usual);
     // One usual packet stands for so many of those that came now.
@@ -113,44 +84,52 @@ fn one_rule(now: &[&Features], usual: &[Features], expected: f64, terms: &Terms)
         if !signature.is_empty() && spared.are_few_enough(&signature, terms) {
             break;
         }
-        let condition = best_condition(&positive, &spared, scale, &signature, terms.least_covered)?;
+        let (condition, unseen) = best_condition(&positive, &spared, scale, &signature, terms.least_covered)?;
         positive.retain(|features| condition.holds(features));
         spared.narrow(&condition);
+        spared.unseen = unseen
+            .map_or(spared.unseen, |unseen| Some(spared.unseen.map_or(unseen, |least| unseen.min(least))));
         condition.narrow(&mut signature);
     }
     close(&mut signature, &positive, &mut spared);
-    let often = positive.len() as f64 / (spared.hit.len() as f64 * scale + 0.5);
+    let often = positive.len() as f64 / (spared.hits() * scale + 0.5);
     (spared.are_few_enough(&signature, terms) && often >= terms.least_lift).then_some(signature)
 }
 
 /// Usual packets, and those that a rule hits so far.
 struct Spared<'a> {
-    all: &'a [Features],
+    all: &'a [Usual],
     /// Those that it hits.
-    hit: Vec<&'a Features>,
+    hit: Vec<&'a Usual>,
     /// Those that it would hit if it did not ask for a port or a service.
-    hit_elsewhere: Vec<&'a Features>,
+    hit_elsewhere: Vec<&'a Usual>,
+    /// How many it is likely to hit that happen not to be among them: where it asks for what was never seen.
+    unseen: Option<f64>,
 }
 
 /// Usual packets of one kind and for one port that say enough of this port's clients by themselves.
 const ENOUGH_OF_A_PORT: usize = 150;
 
 impl<'a> Spared<'a> {
-    fn new(all: &'a [Features]) -> Self {
-        Self { all, hit: all.iter().collect(), hit_elsewhere: all.iter().collect() }
+    fn new(all: &'a [Usual]) -> Self {
+        Self { all, hit: all.iter().collect(), hit_elsewhere: all.iter().collect(), unseen: None }
+    }
+
+    fn hits(&self) -> f64 {
+        self.hit.len() as f64 + self.unseen.unwrap_or(0.0)
     }
 
     fn narrow(&mut self, condition: &Condition) {
-        self.hit.retain(|features| condition.holds(features));
+        self.hit.retain(|usual| condition.holds(&usual.features));
         if !condition.is_place() {
-            self.hit_elsewhere.retain(|features| condition.holds(features));
+            self.hit_elsewhere.retain(|usual| condition.holds(&usual.features));
         }
     }
 
     /// Whether a rule spares what is usual: in all, and among packets of its kind. Of a port that hardly anybody uses
     /// little is known: the clients of others then stand in for its own.
     fn are_few_enough(&self, signature: &Signature, terms: &Terms) -> bool {
-        if self.hit.len() as f64 > terms.most_usual * self.all.len() as f64 {
+        if self.hits() > terms.most_usual * self.all.len() as f64 {
             return false;
         }
         let of_kind = |features: &&Features| {
@@ -161,13 +140,13 @@ impl<'a> Spared<'a> {
         };
         let port = Short::DestinationPort as usize;
         let (mut alike, mut alike_here) = (0, 0);
-        for features in self.all.iter().filter(of_kind) {
+        for features in self.all.iter().map(|usual| &usual.features).filter(of_kind) {
             alike += 1;
             let here = signature.shorts.get(&port).is_none_or(|ports| ports.contains(features.shorts[port]));
             alike_here += usize::from(here);
         }
         if alike_here >= ENOUGH_OF_A_PORT {
-            self.hit.len() as f64 <= terms.most_alike * alike_here as f64
+            self.hits() <= terms.most_alike * alike_here as f64
         } else {
             self.hit_elsewhere.len() as f64 <= (terms.most_alike * alike as f64).max(1.0)
         }
@@ -177,108 +156,43 @@ impl<'a> Spared<'a> {
 /// How much a usual packet that is hit elsewhere counts, beside one that is hit.
 const ELSEWHERE: f64 = 0.2;
 
-/// The condition that tells most, if there is one that tells anything.
+/// The condition that tells most, if there is one that tells anything; and how many usual packets it is likely to hit
+/// that happen not to be among those that are known.
 fn best_condition(
     positive: &[&Features],
     spared: &Spared<'_>,
     scale: f64,
     so_far: &Signature,
     least: usize,
-) -> Option<Condition> {
-    let negatives = |condition: Option<&Condition>| {
-        let count = |packets: &[&Features]| {
-            packets
-                .iter()
-                .filter(|features| condition.is_none_or(|condition| condition.holds(features)))
-                .count()
-        };
-        let elsewhere = match condition {
-            Some(condition) if condition.is_place() => spared.hit_elsewhere.len(),
-            _ => count(&spared.hit_elsewhere),
-        };
+) -> Option<(Condition, Option<f64>)> {
+    let negatives = |condition: &Condition| {
+        let count =
+            |packets: &[&Usual]| packets.iter().filter(|usual| condition.holds(&usual.features)).count();
+        let place = condition.is_place();
+        let elsewhere = if place { spared.hit_elsewhere.len() } else { count(&spared.hit_elsewhere) };
         count(&spared.hit) as f64 + ELSEWHERE * elsewhere as f64
     };
     // Usual packets weigh as if there were at least a tenth as many as others, however small the share of them.
-    let all = negatives(None);
+    let all = spared.hit.len() as f64 + ELSEWHERE * spared.hit_elsewhere.len() as f64;
     let weight = scale.max(0.1 * positive.len() as f64 / all.max(1.0));
     let purity = |p: f64, n: f64| (p / (p + n * weight + 0.5)).log2();
     let before = purity(positive.len() as f64, all);
-    let mut best: Option<(f64, Condition)> = None;
-    for condition in candidates(positive, so_far) {
+    let plain = candidates(positive, so_far).into_iter().map(|condition| (condition, None));
+    let excepting =
+        exceptions(&spared.hit, so_far).into_iter().map(|(condition, unseen)| (condition, Some(unseen)));
+    let mut best: Option<(f64, Condition, Option<f64>)> = None;
+    for (condition, unseen) in plain.chain(excepting) {
         let p = positive.iter().filter(|features| condition.holds(features)).count();
         if p < least {
             continue;
         }
-        let gain = p as f64 * (purity(p as f64, negatives(Some(&condition))) - before);
-        if gain > best.as_ref().map_or(1e-6, |(most, _)| *most) {
-            best = Some((gain, condition));
+        let n = negatives(&condition) + unseen.unwrap_or(0.0);
+        let gain = p as f64 * (purity(p as f64, n) - before);
+        if gain > best.as_ref().map_or(1e-6, |(most, ..)| *most) {
+            best = Some((gain, condition, unseen));
         }
     }
-    best.map(|(_, condition)| condition)
-}
-
-/// Conditions that a good share of the packets meet.
-fn candidates(positive: &[&Features], so_far: &Signature) -> Vec<Condition> {
-    let least = ((positive.len() as f64 * COMMON) as usize).max(2);
-    let mut conditions = Vec::new();
-    for field in 0..Octet::COUNT {
-        if so_far.octets.contains_key(&field) {
-            continue;
-        }
-        let ranked = ranked(positive.iter().map(|features| u16::from(features.octets[field])));
-        let common = ranked.iter().take_while(|(_, count)| *count >= least);
-        conditions
-            .extend(common.map(|(value, _)| Condition::Octet(field, [*value as u8].into_iter().collect())));
-        if let Some(values) = few_values(&ranked, positive.len()) {
-            conditions.push(Condition::Octet(field, values.iter().map(|value| *value as u8).collect()));
-        }
-    }
-    for field in 0..Short::COUNT {
-        if so_far.shorts.contains_key(&field) {
-            continue;
-        }
-        let mut ranked = ranked(positive.iter().map(|features| features.shorts[field]));
-        if field == Short::SourcePort as usize {
-            ranked.retain(|(port, _)| *port < EPHEMERAL);
-        }
-        let common = ranked.iter().take_while(|(_, count)| *count >= least);
-        conditions.extend(common.map(|(value, _)| Condition::Short(field, Ranges::one(*value, *value))));
-        if let Some(values) = few_values(&ranked, positive.len()) {
-            conditions.push(Condition::Short(field, values.iter().map(|value| (*value, *value)).collect()));
-        }
-        if field != Short::SourcePort as usize {
-            let (first, last) = hull(positive.iter().map(|features| features.shorts[field]));
-            conditions.push(Condition::Short(field, Ranges::one(first, last)));
-        }
-    }
-    conditions
-}
-
-/// Values and how often each is there, the most common first.
-fn ranked(values: impl Iterator<Item = u16>) -> Vec<(u16, usize)> {
-    let mut counts: HashMap<u16, usize> = HashMap::new();
-    values.for_each(|value| *counts.entry(value).or_default() += 1);
-    let mut ranked: Vec<_> = counts.into_iter().collect();
-    ranked.sort_unstable_by_key(|(value, count)| (std::cmp::Reverse(*count), *value));
-    ranked
-}
-
-/// The few values that nearly all have, if there are such: more than one, each seen several times.
-fn few_values(ranked: &[(u16, usize)], of: usize) -> Option<Vec<u16>> {
-    let several: Vec<_> = ranked.iter().take(MOST_VALUES).take_while(|(_, count)| *count >= 3).collect();
-    let held: usize = several.iter().map(|(_, count)| count).sum();
-    let enough = held as f64 >= NEARLY_ALL * of as f64;
-    (enough && several.len() > 1).then(|| several.into_iter().map(|(value, _)| *value).collect())
-}
-
-/// The range that nearly all values lie in, with a little room on both sides.
-fn hull(values: impl Iterator<Item = u16>) -> (u16, u16) {
-    let mut values: Vec<u16> = values.collect();
-    values.sort_unstable();
-    let outside = (values.len() as f64 * (1.0 - NEARLY_ALL) / 2.0) as usize;
-    let (first, last) = (values[outside], values[values.len() - 1 - outside]);
-    let room = (last - first) / 16;
-    (first.saturating_sub(room), last.saturating_add(room))
+    best.map(|(_, condition, unseen)| (condition, unseen))
 }
 
 /// Fields that a rule is closed over: those that a tool sets and keeps.
@@ -296,7 +210,9 @@ fn close(signature: &mut Signature, covered: &[&Features], spared: &mut Spared<'
     }
     for field in CLOSED_OCTETS.map(|octet| octet as usize) {
         let ranked = ranked(covered.iter().map(|features| u16::from(features.octets[field])));
-        if let (false, [(value, _)]) = (signature.octets.contains_key(&field), &ranked[..]) {
+        if let (true, [(value, _)]) =
+            (signature.octets.get(&field).is_none_or(|set| set.len() > 1), &ranked[..])
+        {
             let condition = Condition::Octet(field, [*value as u8].into_iter().collect());
             spared.narrow(&condition);
             condition.narrow(signature);

@@ -6,12 +6,18 @@
 //! given; it knows nothing of the kernel, and does the same for the same samples.
 
 mod baseline;
+mod condition;
+mod conduct;
 mod deployed;
 mod detector;
+mod event;
+mod kind;
 mod mine;
 mod sample;
+mod search;
 mod usual;
 
 pub use deployed::{Deployed, Turn};
-pub use detector::{Counts, Detector, Event, TICK};
+pub use detector::{Detector, TICK};
+pub use event::{Counts, Event};
 pub use sample::Sample;

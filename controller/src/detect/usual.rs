@@ -22,7 +22,7 @@ const SUM: f64 = 6.0;
 
 /// What comes, held against what usually does. Rates are in packets/s.
 #[derive(Clone, Debug, Default)]
-pub struct Usual {
+pub(super) struct Usual {
     mean: f64,
     variance: f64,
     windows: u64,
@@ -32,20 +32,27 @@ pub struct Usual {
 
 /// How the rate of now stands against the usual one.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pulse {
+pub(super) struct Pulse {
     /// Over the last 100 ms.
-    pub now: f64,
+    pub(super) now: f64,
     /// Usually.
-    pub usual: f64,
+    pub(super) usual: f64,
     /// Above what is usual.
-    pub excess: bool,
+    pub(super) excess: bool,
+    /// Above it for a second or more, or rising slowly for longer.
+    pub(super) lasting: bool,
     /// Close to what is usual.
-    pub back: bool,
+    pub(super) back: bool,
 }
 
 impl Usual {
     /// Takes the rate of the last 50 ms. In times that are not `calm` it is compared, and not learnt.
-    pub fn take(&mut self, rate: f64, calm: bool) -> Pulse {
+    pub(super) fn take(&mut self, rate: f64, calm: bool) -> Pulse {
+        self.take_above(rate, calm, FLOOR)
+    }
+
+    /// As [`Self::take`], where a rate of up to `floor` is always usual.
+    pub(super) fn take_above(&mut self, rate: f64, calm: bool, floor: f64) -> Pulse {
         self.recent[(self.windows % WINDOWS as u64) as usize] = rate;
         self.windows += 1;
         let second = self.recent.iter().sum::<f64>() / self.filled();
@@ -53,11 +60,11 @@ impl Usual {
             // The first second has nothing to be held against.
             self.mean = second;
             self.variance = second.max(1.0) * WINDOWS as f64;
-            return Pulse { now: rate, usual: self.mean, excess: false, back: true };
+            return Pulse { now: rate, usual: self.mean, excess: false, lasting: false, back: true };
         }
         let last = (self.windows as usize - 1) % WINDOWS;
         let now = f64::midpoint(rate, self.recent[(last + WINDOWS - 1) % WINDOWS]);
-        let usual = self.mean.max(FLOOR);
+        let usual = self.mean.max(floor);
         let spread = self.variance.sqrt();
         self.risen = (self.risen + (rate - usual * (1.0 + SLACK) - spread) / WINDOWS as f64).max(0.0);
         let sudden = now > usual * SUDDEN + SPREADS * spread;
@@ -75,7 +82,7 @@ impl Usual {
         if back {
             self.risen = 0.0;
         }
-        Pulse { now, usual, excess, back }
+        Pulse { now, usual, excess, lasting: sustained || slow, back }
     }
 
     fn filled(&self) -> f64 {

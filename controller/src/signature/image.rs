@@ -8,7 +8,7 @@ use floodwall_common::{
         Word,
         signature::{
             DIRECTORIES, ENFORCED, FIELDS, HALF_WORDS, MAX_PAGES, MAX_SIGNATURES, OCTETS, PAGE_WORDS, PAGES,
-            WATCHED, fields,
+            STRANGERS, WATCHED, fields,
         },
     },
 };
@@ -67,6 +67,9 @@ impl Image {
     fn write_header(&mut self, live: &[(u64, &Signature, bool)]) {
         for (bit, signature, enforced) in live {
             self.words[if *enforced { ENFORCED } else { WATCHED } as usize] |= bit;
+            if signature.strangers {
+                self.words[STRANGERS as usize] |= bit;
+            }
             let tcp = [Short::Window, Short::Options, Short::SegmentSize];
             if signature.octets.contains_key(&(Octet::TcpHeader as usize))
                 || tcp.iter().any(|field| signature.shorts.contains_key(&(*field as usize)))
@@ -173,6 +176,7 @@ mod tests {
                     .into_iter()
                     .map(|(field, ranges)| (field, ranges.into_iter().collect()))
                     .collect(),
+                strangers: false,
             },
         )
     }

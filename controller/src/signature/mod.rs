@@ -24,6 +24,8 @@ pub struct Signature {
     pub octets: BTreeMap<usize, ByteSet>,
     /// By [`Short`](floodwall_common::features::Short).
     pub shorts: BTreeMap<usize, Ranges>,
+    /// It spares sources that the kernel program knows.
+    pub strangers: bool,
 }
 
 impl Signature {

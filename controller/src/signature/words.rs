@@ -19,6 +19,8 @@
 //! | `options` | kinds of the first two TCP options, a byte each | |
 //! | `mss` | maximum segment size | |
 //! | `data` | bytes behind the transport header | |
+//!
+//! The term `strangers` spares sources that have shown before that they take part in conversations.
 
 use std::{fmt, str::FromStr};
 
@@ -33,6 +35,8 @@ const OCTETS: [&str; Octet::Payload as usize] = ["proto", "service", "flags", "t
 const SHORTS: [&str; Short::COUNT] = ["len", "sport", "dport", "window", "options", "mss", "data"];
 const PROTOCOLS: [(&str, u8); 4] =
     [("tcp", protocol::TCP), ("udp", protocol::UDP), ("icmp", protocol::ICMP), ("icmpv6", protocol::ICMPV6)];
+/// Term of a signature that spares sources which are known.
+const STRANGERS: &str = "strangers";
 /// By bit.
 const FLAGS: [&str; 8] = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"];
 
@@ -64,6 +68,9 @@ impl fmt::Display for Signature {
             let write =
                 move |value: u16| if hexadecimal { format!("{value:#06x}") } else { value.to_string() };
             terms.push(format!("{name}={}", list(ranges.iter(), write)));
+        }
+        if self.strangers {
+            terms.push(STRANGERS.to_owned());
         }
         formatter.write_str(&terms.join(" "))
     }
@@ -132,6 +139,10 @@ impl FromStr for Signature {
 
 impl Signature {
     fn add(&mut self, term: &str) -> Result<(), String> {
+        if term == STRANGERS {
+            self.strangers = true;
+            return Ok(());
+        }
         let (name, values) = match term.split_once('=') {
             Some(both) => both,
             None if PROTOCOLS.iter().any(|(name, _)| *name == term) => ("proto", term),

@@ -1,0 +1,178 @@
+//! Bans strangers for their conduct in an attack: those that send or ask for far more than anybody usually does, and
+//! those that signatures hit time and again.
+
+use std::collections::{HashMap, VecDeque};
+
+use floodwall_common::{
+    source::{self, Key},
+    wire::{History, Reason},
+};
+
+use super::{baseline::Baseline, deployed::Deployment, event::Event, sample::Sample, search::flows};
+use crate::{signature::Signature, tables::SharedTables};
+
+/// How far back sources are held against each other, ns.
+pub(super) const LONG: u64 = 3_000_000_000;
+/// How long a source is banned that makes up a good part of an attack by itself, ns.
+const BAN: u64 = 60_000_000_000;
+/// Segments of a stranger that signatures hit before it is taken for a part of the attack.
+const CONVICTING_HITS: u32 = 2;
+/// So many if what is hit are requests for connections: others may have forged these.
+const CONVICTING_OPENINGS: u32 = 6;
+/// Most strangers whose hits are counted.
+const MOST_ACCOMPLICES: usize = 200_000;
+/// Share of what passes that such a source makes up.
+const LOUD_SHARE: f64 = 0.25;
+/// How much it sends, beside all that usually comes.
+const LOUD_RATE: f64 = 0.3;
+/// Requests for connections in [`LONG`] that nobody is banned for, and how many times as many as anybody usually asks
+/// for somebody is.
+const LEAST_PUSHY: usize = 12;
+const PUSHY_TIMES: usize = 2;
+/// TCP flows that a single source may have: who downloads or uploads much has few.
+const BULK_FLOWS: usize = 8;
+/// How many times as much it sends as anybody did in calm times.
+const LOUD_TIMES: f64 = 2.0;
+/// Share of its packets that are full, or carry nothing, as those of a transfer are.
+const BULK_SHARE: f64 = 0.8;
+
+/// What is known of a moment.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    /// When it is, ns.
+    pub(super) now_ns: u64,
+    /// Samples of [`LONG`] before it.
+    pub(super) recent: &'a VecDeque<Sample>,
+    /// Who and what is usual.
+    pub(super) baseline: &'a Baseline,
+    /// What is in force.
+    pub(super) deployment: &'a Deployment,
+    /// Share of the packets that is sampled.
+    pub(super) sampled: f64,
+    /// What the kernel program knows.
+    pub(super) tables: &'a SharedTables,
+}
+
+impl Scene<'_> {
+    /// Packets/s that so many samples of [`LONG`] stand for.
+    fn rate(&self, samples: usize) -> f64 {
+        samples as f64 / self.sampled.max(f64::MIN_POSITIVE) * 1e9 / LONG as f64
+    }
+
+    /// Sources by how many packets they sent that nothing covers, the busiest first.
+    fn by_packets(&self, such: impl Fn(Key) -> bool) -> Vec<(Key, usize)> {
+        ranked(
+            self.recent
+                .iter()
+                .filter(|sample| !sample.answers && such(sample.source) && !self.deployment.covers(sample)),
+        )
+    }
+
+    /// Sources by how many connections they asked for.
+    fn by_openings(&self) -> Vec<(Key, usize)> {
+        ranked(self.recent.iter().filter(|sample| sample.opens()))
+    }
+
+    /// Whether a source sends or fetches much over few connections that it has asked for.
+    fn is_bulk(&self, source: Key) -> bool {
+        let sent: Vec<&Sample> = self.recent.iter().filter(|sample| sample.source == source).collect();
+        let segments = sent.iter().filter(|sample| sample.is_segment() && !sample.is_small()).count();
+        let asked = source::way_of(self.tables, &self.tables.settings[0], source)
+            .is_some_and(|way| History::unpack(way.history.load()).syns > 0);
+        asked
+            && segments as f64 >= BULK_SHARE * sent.len() as f64
+            && flows(&sent, &Signature::default()) <= BULK_FLOWS
+    }
+
+    /// Bans a source. One that the source table does not hold has sent nothing else.
+    fn ban(&self, source: Key) -> bool {
+        let way = source::way_of(self.tables, &self.tables.settings[0], source);
+        way.is_some_and(|way| source::ban(way, self.now_ns + BAN))
+    }
+}
+
+fn ranked<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<(Key, usize)> {
+    let mut counts: HashMap<Key, usize> = HashMap::new();
+    samples.for_each(|sample| *counts.entry(sample.source).or_default() += 1);
+    let mut ranked: Vec<_> = counts.into_iter().collect();
+    ranked.sort_unstable_by_key(|(source, count)| (std::cmp::Reverse(*count), source.0));
+    ranked
+}
+
+/// What sources do at most in calm times, and what strangers have done in this attack.
+#[derive(Debug, Default)]
+pub(super) struct Conduct {
+    /// Most sampled packets of one source in [`LONG`].
+    busiest: usize,
+    /// Most connections that one source has asked for in [`LONG`].
+    most_openings: usize,
+    /// Strangers that signatures have hit, and how often.
+    accomplices: HashMap<Key, u32>,
+    /// Those that are to be banned.
+    convicted: Vec<Key>,
+}
+
+impl Conduct {
+    /// Notes what became of a stranger's packet.
+    pub(super) fn note(&mut self, sample: &Sample) {
+        if sample.reason != Reason::Signature || self.accomplices.len() >= MOST_ACCOMPLICES {
+            return;
+        }
+        let hits = self.accomplices.entry(sample.source).or_default();
+        *hits += 1;
+        if *hits >= if sample.opens() { CONVICTING_OPENINGS } else { CONVICTING_HITS } {
+            *hits = 0;
+            self.convicted.push(sample.source);
+        }
+    }
+
+    /// Learns from calm times what sources do at most.
+    pub(super) fn learn(&mut self, scene: &Scene<'_>) {
+        self.busiest = self.busiest.max(scene.by_packets(|_| true).first().map_or(0, |(_, count)| *count));
+        self.most_openings =
+            self.most_openings.max(scene.by_openings().first().map_or(0, |(_, count)| *count));
+    }
+
+    /// An attack is over.
+    pub(super) fn forget(&mut self) {
+        self.accomplices.clear();
+    }
+
+    /// Bans strangers that make up a good part of what comes and send far more than anybody usually does, beside
+    /// `usual` packets/s of all; and those that ask for far more connections.
+    pub(super) fn ban_the_loudest(&self, scene: &Scene<'_>, usual: f64) -> Vec<Event> {
+        let is_stranger = |source| !scene.baseline.knows(source);
+        let mut left = scene.recent.len();
+        let mut events = Vec::new();
+        for (source, count) in scene.by_packets(is_stranger) {
+            let rate = scene.rate(count);
+            let is_loud = count as f64 >= LOUD_SHARE * left as f64
+                && count as f64 >= LOUD_TIMES * self.busiest as f64
+                && rate >= LOUD_RATE * usual;
+            if !is_loud {
+                break;
+            }
+            if !scene.is_bulk(source) && scene.ban(source) {
+                left -= count;
+                events.push(Event::Banned { source, rate });
+            }
+        }
+        let most = LEAST_PUSHY.max(PUSHY_TIMES * self.most_openings);
+        for (source, count) in scene.by_openings().into_iter().take_while(|(_, count)| *count >= most) {
+            let fresh = !events
+                .iter()
+                .any(|event| matches!(event, Event::Banned { source: banned, .. } if *banned == source));
+            if fresh && is_stranger(source) && scene.ban(source) {
+                events.push(Event::Banned { source, rate: scene.rate(count) });
+            }
+        }
+        events
+    }
+
+    /// Bans strangers whose packets signatures hit time and again: what else they send is no better.
+    pub(super) fn ban_accomplices(&mut self, scene: &Scene<'_>) {
+        for source in self.convicted.drain(..) {
+            scene.ban(source);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Looks for signatures of what is unusual, in two ways.
+//!
+//! First for what nobody usually sends: such signatures hit anybody. Where there are none that cover enough, for what
+//! strangers hardly ever send: these spare whom the kernel program knows, and may hit a little of what is usual.
+//!
+//! A crowd is unusual, too, and has no fingerprint: signatures are only taken that explain most of what is too much,
+//! and strangers' requests for connections only if these lead to none.
+
+use std::collections::{HashMap, HashSet};
+
+use floodwall_common::features::{Features, Short};
+
+use super::{
+    baseline::{Baseline, Usual},
+    deployed::Deployment,
+    kind::Kind,
+    mine::{self, Finding, Terms},
+    sample::Sample,
+};
+use crate::signature::Signature;
+
+/// Flows that a signature has to cover: what a few long ones have in common is chance.
+const LEAST_FLOWS: usize = 8;
+/// Share of the packets that so many flows may make up.
+const MOST_OF_FEW: f64 = 0.6;
+/// Share of what is unusual that all signatures together have to cover. Where they cover less, it is no tool that sends
+/// all of it, but a crowd.
+const LEAST_TOGETHER: f64 = 0.6;
+/// Sampled packets of the time that is searched beyond what is expected of strangers, below which nothing is looked for.
+const LEAST_EXCESS: f64 = 20.0;
+/// And as a share of all that is usually expected.
+const EXCESS_SHARE: f64 = 0.3;
+/// Packets that a signature has to cover.
+const LEAST_COVERED: f64 = 20.0;
+/// How many times more often it has to hit than usually.
+const LEAST_LIFT: f64 = 10.0;
+/// Signatures that are looked for at once.
+const MOST_RULES: usize = 8;
+/// Usual packets without which nothing is looked for, and of these from strangers.
+const ENOUGH_USUAL: usize = 2_000;
+const ENOUGH_STRANGERS: usize = 50;
+/// How many times more often than usually a signature has to hit that spares known sources: more than a crowd grows.
+const LEAST_STRANGER_LIFT: f64 = 100.0;
+/// Segments that come with a request for a connection, beside those that usually do, beyond which it is a crowd.
+const MOST_FOLLOWED: f64 = 0.25;
+/// And at most so many: that many come in the shortest of conversations.
+const MOST_FOLLOWING: f64 = 2.0;
+/// Share of all usual packets that a signature may hit, and of those of its kind.
+const MOST_USUAL: f64 = 0.0005;
+const MOST_ALIKE: f64 = 0.01;
+/// Share of all usual packets that signatures may hit together which spare known sources, and how many of these are
+/// looked for at once.
+const MOST_STRANGERS: f64 = 0.002;
+/// Requests for connections weigh more: whose request is dropped, all of whose connection is lost.
+const MOST_OPENINGS: f64 = 0.0015;
+const STRANGER_RULES: usize = 4;
+/// Share of what is unusual that a signature has to cover.
+const LEAST_SHARE: f64 = 0.08;
+
+/// Whom signatures may hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tier {
+    /// Whoever sends what they match.
+    Anybody,
+    /// Those who were not there in calm times, with packets of one kind.
+    Strangers(Kind),
+}
+
+impl Tier {
+    /// What all packets match that it is about.
+    fn start(self) -> Signature {
+        match self {
+            Self::Anybody => Signature::default(),
+            Self::Strangers(kind) => kind.signature(),
+        }
+    }
+
+    /// Whether a usual packet is one that such a signature could hit.
+    fn counts(self, usual: &Usual) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Strangers(kind) => usual.stranger && Kind::of(&usual.features) == kind,
+        }
+    }
+}
+
+/// What a search goes by.
+pub(super) struct Search<'a> {
+    /// What is usual.
+    pub(super) baseline: &'a Baseline,
+    /// What is in force.
+    pub(super) deployment: &'a Deployment,
+    /// What was withdrawn.
+    pub(super) refused: &'a [(Signature, u64)],
+    /// Usual packets that are expected in the time that is searched.
+    pub(super) expected: f64,
+}
+
+impl Search<'_> {
+    /// Looks for signatures of packets of strangers that nothing covers yet.
+    pub(super) fn find(&self, unusual: &[&Sample]) -> Vec<Finding> {
+        let too_many = unusual.len() as f64 - self.expected * self.baseline.share_of_strangers();
+        if too_many < LEAST_EXCESS {
+            return Vec::new();
+        }
+        if too_many >= EXCESS_SHARE * self.expected {
+            let findings = self.among(unusual, Tier::Anybody);
+            if are_enough(&findings, too_many) {
+                return findings;
+            }
+        }
+        self.among_strangers(unusual)
+    }
+
+    /// Looks for signatures of strangers, kind by kind, of those kinds that no crowd explains.
+    fn among_strangers(&self, unusual: &[&Sample]) -> Vec<Finding> {
+        let mut all = Vec::new();
+        for kind in [Kind::Opening, Kind::Datagram, Kind::Other] {
+            let of_kind: Vec<&Sample> =
+                unusual.iter().copied().filter(|sample| Kind::of(&sample.features) == kind).collect();
+            let usual = |kind| self.baseline.strangers(|features| Kind::of(features) == kind) as f64;
+            let scale = self.expected / self.baseline.samples().len().max(1) as f64;
+            let too_many = of_kind.len() as f64 - usual(kind) * scale;
+            if too_many < LEAST_EXCESS {
+                continue;
+            }
+            // Who opens a connection goes on: of a crowd, as many segments come with each request as usual.
+            if kind == Kind::Opening {
+                let segments =
+                    unusual.iter().filter(|sample| Kind::of(&sample.features) == Kind::Segment).count()
+                        as f64;
+                let usually = usual(Kind::Segment) / usual(Kind::Opening).max(1.0);
+                if segments / of_kind.len() as f64 > (usually * MOST_FOLLOWED).min(MOST_FOLLOWING) {
+                    continue;
+                }
+            }
+            let findings = self.among(&of_kind, Tier::Strangers(kind));
+            if are_enough(&findings, too_many) {
+                all.extend(findings);
+            }
+        }
+        all
+    }
+
+    /// Looks for signatures of unusual packets. Those that spare known sources may hit more of what is usual, as long
+    /// as all of these together hit little of it.
+    fn among(&self, unusual: &[&Sample], tier: Tier) -> Vec<Finding> {
+        let features: Vec<Features> = unusual.iter().map(|sample| sample.features).collect();
+        let all = self.baseline.samples();
+        let strangers = tier != Tier::Anybody;
+        let usual: Vec<Usual> = all.iter().filter(|usual| tier.counts(usual)).copied().collect();
+        if all.len() < ENOUGH_USUAL || strangers && self.baseline.strangers(|_| true) < ENOUGH_STRANGERS {
+            return Vec::new();
+        }
+        let part = usual.len() as f64 / all.len().max(1) as f64;
+        let mut terms = Terms {
+            most_usual: MOST_USUAL,
+            most_alike: MOST_ALIKE,
+            least_covered: (features.len() as f64 * LEAST_SHARE).max(LEAST_COVERED) as usize,
+            least_lift: LEAST_LIFT,
+            most_rules: MOST_RULES,
+        };
+        if strangers {
+            let others = self
+                .deployment
+                .iter()
+                .map(|(_, deployed)| &deployed.signature)
+                .filter(|other| other.strangers);
+            let spent: usize =
+                others.map(|other| usual.iter().filter(|usual| other.matches(&usual.features)).count()).sum();
+            let most = if tier == Tier::Strangers(Kind::Opening) { MOST_OPENINGS } else { MOST_STRANGERS };
+            let left = (most - spent as f64 / all.len().max(1) as f64).max(0.0);
+            terms = Terms {
+                most_usual: (left / part.max(f64::MIN_POSITIVE)).min(1.0),
+                most_alike: 1.0,
+                least_lift: LEAST_STRANGER_LIFT,
+                most_rules: STRANGER_RULES,
+                ..terms
+            };
+        }
+        let mut left = if strangers { terms.most_usual * part } else { f64::INFINITY };
+        let mut findings = mine::mine(&features, &usual, self.expected * part, &tier.start(), &terms);
+        findings.retain_mut(|finding| {
+            finding.signature.strangers = strangers;
+            finding.usual_share *= part;
+            left -= finding.usual_share;
+            left >= 0.0
+                && is_spread(unusual, &finding.signature)
+                && !self.refused.iter().any(|(refused, _)| *refused == finding.signature)
+        });
+        findings
+    }
+}
+
+/// Whether findings cover so much of what is too much that it is no crowd.
+fn are_enough(findings: &[Finding], too_many: f64) -> bool {
+    let found: usize = findings.iter().map(|finding| finding.covered).sum();
+    found as f64 >= LEAST_TOGETHER * too_many && found > 0
+}
+
+/// Whether a signature covers many flows, and not mainly a few that much is sent over.
+fn is_spread(samples: &[&Sample], signature: &Signature) -> bool {
+    let mut flows: HashMap<_, usize> = HashMap::new();
+    for sample in samples.iter().filter(|sample| signature.matches(&sample.features)) {
+        *flows.entry((sample.source, sample.features.shorts[Short::SourcePort as usize])).or_default() += 1;
+    }
+    let mut sizes: Vec<usize> = flows.into_values().collect();
+    sizes.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
+    let (all, few): (usize, usize) = (sizes.iter().sum(), sizes.iter().take(LEAST_FLOWS).sum());
+    sizes.len() >= LEAST_FLOWS && (few as f64) < MOST_OF_FEW * all as f64
+}
+
+/// How many flows a signature covers.
+pub(super) fn flows(samples: &[&Sample], signature: &Signature) -> usize {
+    let covered = samples.iter().filter(|sample| signature.matches(&sample.features));
+    covered
+        .map(|sample| (sample.source, sample.features.shorts[Short::SourcePort as usize]))
+        .collect::<HashSet<_>>()
+        .len()
+}
