@@ -145,7 +145,7 @@ impl Client {
     /// Asks for a connection.
     fn request(&mut self) -> Features {
         let system = &SYSTEMS[self.below(SYSTEMS.len())];
-        let mut features = self.from_somewhere(system.hop_limit);
+        let mut features = self.somewhere(system.hop_limit);
         let flags = if self.one_in(8) { tcp_flag::ECE | tcp_flag::CWR } else { 0 };
         let size = SEGMENT_SIZES[self.below(SEGMENT_SIZES.len())];
         features.octets[Octet::Flags as usize] = tcp_flag::SYN | flags;
@@ -163,7 +163,7 @@ impl Client {
         let kinds = [ACK, ACK, ACK | tcp_flag::PSH, ACK | tcp_flag::FIN, tcp_flag::RST, ACK | tcp_flag::RST];
         let flags = kinds[self.below(kinds.len())];
         let hop_limit = [64, 64, 128][self.below(3)];
-        let mut features = self.from_somewhere(hop_limit);
+        let mut features = self.somewhere(hop_limit);
         let (header, options) = [(5, 0), (8, 0x0108), (8, 0x0108), (11, 0x0105)][self.below(4)];
         let ends = flags & tcp_flag::RST != 0;
         let header = if ends { 5 } else { header };
@@ -182,7 +182,7 @@ impl Client {
 
     fn quic(&mut self) -> Features {
         let hop_limit = [64, 64, 128][self.below(3)];
-        let mut features = self.from_somewhere(hop_limit);
+        let mut features = self.somewhere(hop_limit);
         let begins = self.one_in(2);
         let data = if begins { 1_200 + self.below(253) } else { 21 + self.below(1_400) } as u16;
         datagram(&mut features, data);
@@ -198,7 +198,7 @@ impl Client {
 
     fn dns(&mut self) -> Features {
         let hop_limit = [64, 64, 128, 255][self.below(4)];
-        let mut features = self.from_somewhere(hop_limit);
+        let mut features = self.somewhere(hop_limit);
         datagram(&mut features, 24 + self.below(70) as u16);
         let number = [self.below(256) as u8, self.below(256) as u8];
         let (asks, wants) = ([0, 1, 1][self.below(3)], [0, 0x10, 0x20][self.below(3)]);
@@ -213,7 +213,7 @@ impl Client {
 
     fn ntp(&mut self) -> Features {
         let hop_limit = [64, 128, 255][self.below(3)];
-        let mut features = self.from_somewhere(hop_limit);
+        let mut features = self.somewhere(hop_limit);
         if self.one_in(2) {
             features.shorts[Short::SourcePort as usize] = 123;
         }
@@ -225,7 +225,7 @@ impl Client {
 
     fn icmp(&mut self) -> Features {
         let hop_limit = [64, 128, 255][self.below(3)];
-        let mut features = self.from_somewhere(hop_limit);
+        let mut features = self.somewhere(hop_limit);
         features.shorts[Short::SourcePort as usize] = 0;
         let kinds: &[(u8, u16)] = if self.place.is_v6() {
             &[(128, 0), (128, 0), (129, 0), (1, 0), (1, 4), (2, 0), (3, 0)]
@@ -242,7 +242,7 @@ impl Client {
     }
 
     /// From a port that clients draw, over some hops.
-    fn from_somewhere(&mut self, hop_limit: u8) -> Features {
+    fn somewhere(&mut self, hop_limit: u8) -> Features {
         let mut features = Features::default();
         features.octets[Octet::HopLimit as usize] = hop_limit - 1 - self.below(30) as u8;
         features.shorts[Short::SourcePort as usize] = 1_024 + self.below(64_512) as u16;

@@ -201,6 +201,16 @@ impl Detector {
         self.attack.is_some()
     }
 
+    /// Number of the last incident; 0 if there was none.
+    pub fn incident(&self) -> u32 {
+        self.incident.number
+    }
+
+    /// Waves that it has had so far.
+    pub fn wave(&self) -> u32 {
+        self.incident.wave
+    }
+
     /// How many samples of usual packets there are to hold others against.
     pub fn baseline_len(&self) -> usize {
         self.baseline.len()

@@ -33,6 +33,9 @@ mod search;
 mod sources;
 mod usual;
 
+#[cfg(test)]
+mod tests;
+
 pub use deployed::{Deployed, Turn};
 pub use detector::{Counts, Detector, Moment, TICK};
 pub use event::Event;
