@@ -44,10 +44,7 @@ pub(super) struct Regime {
 
 impl From<Unfit> for Refusal {
     fn from(unfit: Unfit) -> Self {
-        match unfit {
-            Unfit::Service { .. } | Unfit::Whole(_) => Self::Invalid(unfit.to_string()),
-            Unfit::Machine(_) => Self::Internal(unfit.to_string()),
-        }
+        Self::Invalid(unfit.to_string())
     }
 }
 

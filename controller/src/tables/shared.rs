@@ -14,7 +14,7 @@ use floodwall_common::{
 use super::{
     capacity::{Capacity, PREFIX_BITMAP_WORDS, PREFIX_ROOTS},
     local::LocalTables,
-    memory::{Region, Shared, coarse_clock},
+    memory::{Region, Shared, coarse_clock, online_cpus},
 };
 
 /// A table that is shared with the kernel program.
@@ -195,6 +195,18 @@ impl SharedTables {
             fragments: take(ground, capacity, Table::Fragments)?,
             local: LocalTables::new()?,
         })
+    }
+
+    /// The time that packets are judged at, ns, where somebody tells it: a replay does, in place of the kernel's clock.
+    pub fn told_clock(&self) -> Option<u64> {
+        Some(self.settings[0].clock.load()).filter(|told| *told != 0)
+    }
+
+    /// CPUs that judge packets, each with a budget of its own for what it tells: one where the clock is told, so that a
+    /// replay does not depend on the machine, and else all that are online. A process's own affinity says nothing of
+    /// them.
+    pub fn judging_cpus(&self) -> u64 {
+        if self.told_clock().is_some() { 1 } else { online_cpus() }
     }
 
     /// Writes what the kernel program must know of the tables themselves.

@@ -1,7 +1,5 @@
 //! An image into the tables: only what differs, and in an order that no packet can stumble over.
 
-use std::{io, thread};
-
 use floodwall_common::{
     bucket,
     tables::Tables as _,
@@ -16,10 +14,9 @@ const OF_HOST: u64 = knowledge::PORTS | knowledge::FLOWS | knowledge::SOCKETS;
 
 /// Rules first, then the services that name them, then the ports that name those; what is no longer named is emptied
 /// last.
-pub(super) fn install(image: &Image, tables: &SharedTables) -> io::Result<()> {
-    let cpus = thread::available_parallelism()?.get() as u64;
-    let Some(settings) = tables.settings() else { return Ok(()) };
-    put_rules(image, tables, settings);
+pub(super) fn install(image: &Image, tables: &SharedTables) {
+    let Some(settings) = tables.settings() else { return };
+    put_rules(image, tables);
     for (service, wanted) in
         tables.services.iter().zip(&image.services).filter(|(_, wanted)| wanted.flags != 0)
     {
@@ -31,7 +28,7 @@ pub(super) fn install(image: &Image, tables: &SharedTables) -> io::Result<()> {
         }
         put(&service.flags, wanted.flags);
     }
-    put_settings(image, settings, cpus);
+    put_settings(image, settings, tables.judging_cpus());
     put_destinations(&image.map, tables, settings);
     // Only now is what the ports say worth something.
     put(&settings.knowledge, settings.knowledge.load() & !OF_HOST | image.settings.knowledge);
@@ -46,12 +43,10 @@ pub(super) fn install(image: &Image, tables: &SharedTables) -> io::Result<()> {
         put(&rule.terms, 0);
         put(&rule.ban, 0);
     }
-    Ok(())
 }
 
-fn put_rules(image: &Image, tables: &SharedTables, settings: &Settings) {
-    let told = settings.clock.load();
-    let full = bucket::long_time(if told == 0 { tables.clock() } else { told });
+fn put_rules(image: &Image, tables: &SharedTables) {
+    let full = bucket::long_time(tables.told_clock().unwrap_or_else(|| tables.clock()));
     for (rule, wanted) in tables.rules.iter().zip(&image.rules) {
         let Some(wanted) = wanted else { continue };
         // Its number was unused: nobody asks it yet.
