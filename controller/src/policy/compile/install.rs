@@ -3,7 +3,6 @@
 use std::{io, thread};
 
 use floodwall_common::{
-    bucket,
     tables::Tables as _,
     wire::{MAX_DESTINATIONS, PORT_WORDS, Settings, Word, knowledge, service_flag},
 };
@@ -19,7 +18,7 @@ const OF_HOST: u64 = knowledge::PORTS | knowledge::FLOWS | knowledge::SOCKETS;
 pub(super) fn install(image: &Image, tables: &SharedTables) -> io::Result<()> {
     let cpus = thread::available_parallelism()?.get() as u64;
     let Some(settings) = tables.settings() else { return Ok(()) };
-    put_rules(image, tables, settings);
+    put_rules(image, tables);
     for (service, wanted) in
         tables.services.iter().zip(&image.services).filter(|(_, wanted)| wanted.flags != 0)
     {
@@ -49,14 +48,13 @@ pub(super) fn install(image: &Image, tables: &SharedTables) -> io::Result<()> {
     Ok(())
 }
 
-fn put_rules(image: &Image, tables: &SharedTables, settings: &Settings) {
-    let told = settings.clock.load();
-    let full = bucket::long_time(if told == 0 { tables.clock() } else { told });
+fn put_rules(image: &Image, tables: &SharedTables) {
     for (rule, wanted) in tables.rules.iter().zip(&image.rules) {
         let Some(wanted) = wanted else { continue };
-        // Its number was unused: nobody asks it yet.
+        // Its number was unused: nobody asks it yet, and its bucket is to be full. That is so of one that was full at the
+        // beginning of time, on whichever clock packets are judged: a replay has its own.
         if rule.terms.load() == 0 {
-            rule.full_at.store(full);
+            put(&rule.full_at, 0);
         }
         put(&rule.ban, wanted.ban);
         put(&rule.bucket, wanted.bucket);

@@ -111,6 +111,21 @@ fn a_services_own_limit_replaces_the_one_for_all() {
     assert_eq!(reasons[5], (Reason::SourceRate, own));
 }
 
+#[test]
+fn a_new_rule_has_a_full_bucket_on_any_clock() {
+    // A replay's clock is told only with its first packet; the machine's own may be ahead of it by any time.
+    let tables = tables();
+    tables.settings[0].clock.store(0);
+    let text = "[[service]]\nname = \"web\"\nports = [80]\n[[service.rule]]\nper = \"service\"\nof = \"syn\"\nrate = 1\n\
+                strangers = false";
+    let mut enforcement = Enforcement::default();
+    enforcement.enforce(&tables, &policy(text), &Situation::default()).unwrap();
+    tables.settings[0].clock.store(1);
+    let syn = packet(v4("192.0.2.1"), protocol::TCP, 80);
+    assert_eq!(judge(&tables, &syn).0, Reason::Clean, "the first packet there is");
+    assert_eq!(judge(&tables, &syn).0, Reason::ServiceRate);
+}
+
 /// What the rules make of a packet.
 fn judge(tables: &SharedTables, packet: &Packet) -> (Reason, u32) {
     let settings = tables.settings().unwrap();
