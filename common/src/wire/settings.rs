@@ -91,7 +91,8 @@ pub struct Settings {
     pub event_interval: Word,
     /// Time between samples on one CPU, ns; 0 takes none.
     pub sample_interval: Word,
-    /// Bans that the ring buffer had no room for; the source table holds them.
+    /// Bans that nobody was told of, as the ring buffer had no room or the controller itself made them; the source table
+    /// holds them.
     pub lost_bans: Word,
 }
 

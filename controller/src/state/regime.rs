@@ -182,7 +182,7 @@ impl Regime {
                 format!("{bans} bans within a minute")
             } else if ceiling
                 .known_percent
-                .is_some_and(|most| known * 100 > u64::from(most) * self.known.max(1))
+                .is_some_and(|most| known * 100 > most * self.known.max(1))
             {
                 format!("{known} of {} known sources banned within a minute", self.known.max(known))
             } else {
