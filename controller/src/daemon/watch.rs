@@ -1,6 +1,9 @@
 //! Attacks, as they are noticed and acted upon.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use floodwall_common::{
     frame::Captured,
@@ -12,7 +15,7 @@ use tracing::{error, info};
 
 use super::protect::Protection;
 use crate::{
-    detect::{Counts, Detector, Sample, TICK},
+    detect::{Counts, Detector, Moment, Sample, TICK},
     kernel::SampleReader,
     state::Filter,
     tables::{SharedTables, memory::grace_period},
@@ -62,15 +65,19 @@ fn look(samples: &mut SampleReader, protection: &Protection, tables: &SharedTabl
             detector.sample(sample);
         }
     });
-    let totals = match protection.totals() {
-        Ok(totals) => totals,
+    let services = match protection.services() {
+        Ok(services) => services,
         Err(error) => return error!(error = format!("{error:#}"), "the counters could not be read"),
     };
-    let counts = Counts::of(totals.into_iter().map(|total| (total.reason, total.packets)));
-    let now_ns = tables.clock();
+    let counts: Vec<_> = services
+        .into_iter()
+        .map(|(number, totals)| Counts::new(number, totals.packets, totals.dropped))
+        .collect();
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let moment = Moment::new(tables.clock(), unix.as_secs());
     // Packets may still be judged by the half that is written next.
     let grace = || drop(grace_period());
-    for event in detector.tick(now_ns, counts, tables, &grace) {
+    for event in detector.tick(moment, &counts, tables, &grace) {
         info!("{}", event.in_words(tables));
     }
 }

@@ -6,7 +6,8 @@ use floodwall_common::{
     tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES, Tables},
     wire::{
         ABI_VERSION, Counter, Destination, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
-        PORT_WORDS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word, signature,
+        PORT_WORDS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word, service_flag,
+        signature,
     },
 };
 
@@ -151,6 +152,12 @@ impl SharedTables {
         let tables = Self::over(capacity, &Own)?;
         tables.describe(capacity);
         Ok(tables)
+    }
+
+    /// Numbers of the services that there are.
+    pub fn used_services(&self) -> impl Iterator<Item = u8> {
+        let used = |service: &Service| service.flags.load() & service_flag::USED != 0;
+        self.services.iter().zip(0..).filter(move |(service, _)| used(service)).map(|(_, number)| number)
     }
 
     /// The tables in these BPF array maps, which were made for `capacity` and are mappable.
