@@ -88,8 +88,14 @@ impl Scene<'_> {
 
     /// Bans a source. One that the source table does not hold has sent nothing else.
     fn ban(&self, source: Key) -> bool {
-        let way = source::way_of(self.tables, &self.tables.settings[0], source);
-        way.is_some_and(|way| source::ban(way, self.now_ns + BAN))
+        let settings = &self.tables.settings[0];
+        let way = source::way_of(self.tables, settings, source);
+        let banned = way.is_some_and(|way| source::ban(way, self.now_ns + BAN));
+        if banned {
+            // Whoever lists bans hears of it, and finds it where it stands.
+            settings.lost_bans.add(1);
+        }
+        banned
     }
 }
 

@@ -1,7 +1,6 @@
 //! An image into the tables: only what differs, and in an order that no packet can stumble over.
 
 use floodwall_common::{
-    bucket,
     tables::Tables as _,
     wire::{MAX_DESTINATIONS, PORT_WORDS, Settings, Word, knowledge, service_flag},
 };
@@ -46,12 +45,12 @@ pub(super) fn install(image: &Image, tables: &SharedTables) {
 }
 
 fn put_rules(image: &Image, tables: &SharedTables) {
-    let full = bucket::long_time(tables.told_clock().unwrap_or_else(|| tables.clock()));
     for (rule, wanted) in tables.rules.iter().zip(&image.rules) {
         let Some(wanted) = wanted else { continue };
-        // Its number was unused: nobody asks it yet.
+        // Its number was unused: nobody asks it yet, and its bucket is to be full. That is so of one that was full at the
+        // beginning of time, on whichever clock packets are judged: a replay has its own.
         if rule.terms.load() == 0 {
-            rule.full_at.store(full);
+            put(&rule.full_at, 0);
         }
         put(&rule.ban, wanted.ban);
         put(&rule.bucket, wanted.bucket);
