@@ -86,7 +86,8 @@ fn a_source_is_banned_at_the_packet_that_crosses_its_limit_and_let_in_at_its_exp
         let frame = syn(&host, source, 1);
         while start.elapsed() < Duration::from_millis(1_850) {
             assert!(
-                passing(&host, std::slice::from_ref(&frame))? == 0 || start.elapsed() > Duration::from_millis(1_900),
+                passing(&host, std::slice::from_ref(&frame))? == 0
+                    || start.elapsed() > Duration::from_millis(1_900),
                 "{source}"
             );
         }

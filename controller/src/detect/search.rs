@@ -8,7 +8,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use floodwall_common::features::{Features, Octet, Short};
+use floodwall_common::{
+    features::{Features, Octet, Short},
+    source::Key,
+};
 
 use super::{
     assumed,
@@ -250,11 +253,18 @@ pub(super) fn flows(samples: &[&Sample], signature: &Signature) -> usize {
         .len()
 }
 
-/// Share of the sources of packets that a signature hits that send others, too.
+/// Share of the sources of packets that a signature hits that send others, too: what it does not hit, or what differs in
+/// its flags.
 fn sending_others(recent: &[&Sample], signature: &Signature) -> f64 {
-    let (hit, others): (Vec<&Sample>, Vec<&Sample>) =
-        recent.iter().partition(|sample| signature.matches(&sample.features));
-    let others: HashSet<_> = others.iter().map(|sample| sample.source).collect();
-    let hit: HashSet<_> = hit.iter().map(|sample| sample.source).collect();
-    hit.intersection(&others).count() as f64 / hit.len().max(1) as f64
+    // What each source sends of what is hit: its flags, or nothing if they differ.
+    let mut alike: HashMap<Key, Option<u8>> = HashMap::new();
+    let flags = |sample: &Sample| sample.features.octets[Octet::Flags as usize];
+    for sample in recent.iter().filter(|sample| signature.matches(&sample.features)) {
+        let first = alike.entry(sample.source).or_insert(Some(flags(sample)));
+        *first = first.filter(|first| *first == flags(sample));
+    }
+    for sample in recent.iter().filter(|sample| !signature.matches(&sample.features)) {
+        alike.entry(sample.source).and_modify(|first| *first = None);
+    }
+    alike.values().filter(|flags| flags.is_none()).count() as f64 / alike.len().max(1) as f64
 }
