@@ -31,7 +31,9 @@ fn signature(number: u32) -> anyhow::Result<Signature> {
             512 * (1 + number),
             [80, 443, 22, 25_565][number as usize / 4 % 4],
         ),
-        1 => format!("tcp flags=ack ttl=40-{} header=5 window={} dport=443 strangers", 64 + number, 1 + number),
+        1 => {
+            format!("tcp flags=ack ttl=40-{} header=5 window={} dport=443 strangers", 64 + number, 1 + number)
+        }
         2 => format!(
             "udp ttl=30-{} len={}-1500 sport={} byte0={:#04x} byte3=0x2a",
             100 + number,
