@@ -73,18 +73,24 @@ pub fn long_time(now_ns: u64) -> u64 {
     now_ns >> BucketSpec::UNIT_SHIFT
 }
 
+/// How far ahead of now a bucket of all bits is, and no further than `most`. A bucket of 0, which is what new tables
+/// hold, is full.
+#[inline(always)]
+fn ahead(full_at: u64, now: u64, most: u32) -> u32 {
+    let ahead = full_at.wrapping_sub(now);
+    let ahead = ahead.wrapping_mul(1 ^ ahead >> 63);
+    let too_far = 0_u32.wrapping_sub(at_most(1, (ahead >> 32) as u32));
+    min(ahead as u32 | too_far, most)
+}
+
 /// As [`take`], from a bucket that keeps all bits of its time and may lie untouched for any length of it.
 #[inline(always)]
 pub fn take_long(bucket: &Word, spec: BucketSpec, cost: u32, now_ns: u64) -> bool {
     let now = long_time(now_ns);
-    let most = spec.tolerance.wrapping_add(cost);
     for _ in 0..ATTEMPTS {
         let old = bucket.load();
-        let past = old.wrapping_sub(now) >> 63;
-        let ahead = old.wrapping_sub(now).wrapping_mul(1 ^ past);
         // As in `Draw`: what the limit of now cannot have caused is cut short.
-        let too_far = 0_u32.wrapping_sub(at_most(1, (ahead >> 32) as u32));
-        let ahead = min(ahead as u32 | too_far, most);
+        let ahead = ahead(old, now, spec.tolerance.wrapping_add(cost));
         if ahead > spec.tolerance {
             let mended = now + u64::from(ahead);
             if mended < old {
@@ -106,27 +112,24 @@ const DEBT: u32 = 1 << 24;
 const GRAIN: u32 = 1 << 20;
 
 /// As [`take`], but those that find the bucket empty are charged, too, up to a debt of about a second. It opens again
-/// only once they are fewer than its rate: of a flood nothing passes, and of little everything.
+/// only once they are fewer than its rate: of a flood nothing passes, and of little everything. All bits of its time
+/// count, as in [`take_long`].
 #[inline(always)]
 pub fn take_or_shut(bucket: &Word, spec: BucketSpec, now_ns: u64) -> bool {
     if spec.increment == 0 {
         return true;
     }
-    let now = unit_time(now_ns);
+    let now = long_time(now_ns);
     let deepest = spec.tolerance.wrapping_add(spec.increment).wrapping_add(DEBT);
     for _ in 0..ATTEMPTS {
         let old = bucket.load();
-        let full_at = old as u32;
-        let past = full_at.wrapping_sub(now) >> 31;
-        let ahead = full_at.wrapping_sub(now).wrapping_mul(1 ^ past);
-        // Further ahead than it could ever be set: the clock has wrapped since.
-        let ahead = if ahead > deepest { 0 } else { ahead };
+        let ahead = ahead(old, now, deepest);
         let conforms = ahead <= spec.tolerance;
         if !conforms && deepest.wrapping_sub(ahead) < GRAIN {
             return false;
         }
-        let charged = now.wrapping_add(min(ahead.wrapping_add(spec.increment), deepest));
-        if bucket.replace(old, u64::from(charged)) {
+        let charged = now + u64::from(min(ahead.wrapping_add(spec.increment), deepest));
+        if bucket.replace(old, charged) {
             return conforms;
         }
     }
@@ -167,6 +170,20 @@ mod tests {
                 (0..200).all(|_| take_long(&bucket, spec, spec.increment, now)),
                 "after {minutes} minutes"
             );
+        }
+    }
+
+    #[test]
+    fn a_new_bucket_is_full_whatever_the_time() {
+        let spec = BucketSpec::new(50, 50).expect("valid");
+        // From boot on, and through two turns of a clock of 32 bits (275 s), in steps that miss no part of it.
+        for now in (0..1_200).map(|half| half * SECOND / 2) {
+            let (rule, suspects) = (Word::default(), Word::default());
+            for n in 0..50 {
+                assert!(take_long(&rule, spec, spec.increment, now), "packet {n} of a rule at {now} ns");
+                assert!(take_or_shut(&suspects, spec, now), "suspect {n} at {now} ns");
+            }
+            assert!(!take_long(&rule, spec, spec.increment, now) && !take_or_shut(&suspects, spec, now));
         }
     }
 

@@ -53,7 +53,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     filter.configured_from(options.config.as_deref());
     let tables = kernel.tables();
     let mut detector = Detector::default();
-    watch::restore(&mut detector, &filter);
+    watch::restore(&mut detector, &filter, &options.state_dir);
     let detector = Arc::new(Mutex::new(detector));
     let all_detached = Arc::new(Notify::new());
     let protection =
@@ -71,6 +71,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         tokio::spawn(bans::tend(Arc::clone(&filter), Arc::clone(&protection))),
         tokio::spawn(bans::spare_logins(Arc::clone(&filter))),
         tokio::spawn(health::run(Arc::clone(&filter), Arc::clone(&protection))),
+        tokio::spawn(watch::keep(Arc::clone(&detector), Arc::clone(&filter), options.state_dir.clone())),
         tokio::spawn(watch::run(samples, Arc::clone(&protection), tables, Arc::clone(&detector))),
     ];
     let ended = Arc::new(Notify::new());
@@ -89,6 +90,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         info!("some clients were still connected");
     }
     tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    watch::keep_now(&detector, &filter, &options.state_dir);
     drop(socket);
     if detached {
         info!("every interface of this run was detached");

@@ -55,10 +55,16 @@ pub mod tcp_flag {
     pub const SYN: u8 = 0x02;
     /// There is no such connection.
     pub const RST: u8 = 0x04;
+    /// To be handed to the application at once.
+    pub const PSH: u8 = 0x08;
     /// Acknowledgement.
     pub const ACK: u8 = 0x10;
     /// Urgent data.
     pub const URG: u8 = 0x20;
+    /// Congestion was met (RFC 3168).
+    pub const ECE: u8 = 0x40;
+    /// The window was reduced for that.
+    pub const CWR: u8 = 0x80;
 }
 
 /// A packet's headers, as far as decisions need them.

@@ -85,13 +85,14 @@ pub struct Settings {
     /// How many packets/s may come that claim to be answers and are not, of each [`Suspicion`]: a packed
     /// [`BucketSpec`].
     pub suspect_bucket: Word,
-    /// Their buckets, by [`Suspicion`]: times in units of 64 ns modulo 2³².
+    /// Their buckets, by [`Suspicion`]: times in units of 64 ns, of which all 64 bits count.
     pub suspects: [Word; Suspicion::COUNT],
     /// Time between drop events on one CPU, ns; 0 tells of none.
     pub event_interval: Word,
     /// Time between samples on one CPU, ns; 0 takes none.
     pub sample_interval: Word,
-    /// Bans that the ring buffer had no room for; the source table holds them.
+    /// Bans that nobody was told of, as the ring buffer had no room or the controller itself made them; the source table
+    /// holds them.
     pub lost_bans: Word,
 }
 

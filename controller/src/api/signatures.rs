@@ -7,8 +7,15 @@ use serde::{Deserialize, Serialize};
 pub struct SignatureList {
     /// Whether more comes than usual.
     pub attack: bool,
+    /// Number of the last incident since the start; 0 if there was none.
+    pub incident: u32,
+    /// Waves that it has had.
+    pub wave: u32,
     /// Samples of usual packets that a signature is held against before it is deployed.
     pub baseline: u64,
+    /// These are so few that assumptions of what clients send stand in for them.
+    #[serde(default)]
+    pub assumed: bool,
     /// By number.
     pub signatures: Vec<SignatureReport>,
 }

@@ -2,6 +2,9 @@
 
 use std::{fmt, ops::Range};
 
+/// Longer lines, in bytes, are not shown.
+const LONGEST_LINE: usize = 400;
+
 /// What is wrong with a text, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -11,7 +14,7 @@ pub struct Fault {
     pub column: usize,
     /// What is wrong, and what is allowed there.
     pub message: String,
-    /// The line itself.
+    /// The line itself, in which tabs and the like are spaces; empty if it is too long to be shown.
     pub text: String,
 }
 
@@ -26,7 +29,7 @@ impl Fault {
             line: before.matches('\n').count() + 1,
             column: before.get(begin..).unwrap_or_default().chars().count() + 1,
             message: message.into(),
-            text: line.to_owned(),
+            text: if line.len() > LONGEST_LINE { String::new() } else { line.replace(char::is_control, " ") },
         }
     }
 }
@@ -34,7 +37,11 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, column, message, text } = self;
-        writeln!(formatter, "line {line}, column {column}: {message}")?;
+        write!(formatter, "line {line}, column {column}: {message}")?;
+        if text.is_empty() {
+            return Ok(());
+        }
+        writeln!(formatter)?;
         let number = line.to_string();
         writeln!(formatter, "{number} | {text}")?;
         write!(formatter, "{:width$} | {:indent$}^", "", "", width = number.len(), indent = column - 1)
@@ -55,5 +62,12 @@ mod tests {
         assert_eq!((fault.line, fault.column), (2, 5));
         assert_eq!(fault.to_string(), "line 2, column 5: no\n2 | ü = \"x\"\n  |     ^");
         assert_eq!(Fault::new("", Some(7..9), "no").line, 1);
+    }
+
+    #[test]
+    fn no_line_spoils_the_screen() {
+        assert_eq!(Fault::new("\t\u{1b}x", Some(2..3), "no").text, "  x");
+        let fault = Fault::new(&"[".repeat(100_000), Some(82..83), "no");
+        assert_eq!(fault.to_string(), "line 1, column 83: no");
     }
 }

@@ -13,7 +13,8 @@ use crate::{
     options::Mode,
     policy::{
         defaults,
-        written::{self, BansTable, Mistake, RuleTable, ServiceTable, Stage, SuspectsTable},
+        values::Stage,
+        written::{self, BansTable, Mistake, RuleTable, ServiceTable, SuspectsTable},
     },
     tables::Capacity,
 };

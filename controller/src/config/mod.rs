@@ -16,7 +16,7 @@
 mod fault;
 mod file;
 
-use std::{fs, path::Path};
+use std::{fs, io::Read as _, path::Path};
 
 use anyhow::{Context as _, bail};
 
@@ -47,6 +47,8 @@ pub struct Config {
 const PREFIXES: std::ops::RangeInclusive<u32> = 1_000..=8_000_000;
 /// Fewest and most sources.
 const SOURCES: std::ops::RangeInclusive<u32> = 1_024..=134_217_728;
+/// Longest file that is read: many times what all services and rules take.
+const MAX_BYTES: u64 = 1 << 20;
 const DEFAULT_EVENTS_PER_SECOND: u64 = 200;
 const MAX_EVENTS_PER_SECOND: u64 = 100_000;
 /// More would be felt.
@@ -79,9 +81,25 @@ impl Config {
 
     /// Reads a file. The error names the line and column, and what is allowed there.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("reading the configuration {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("configuration {}", path.display()))
+        let read = || {
+            let mut bytes = Vec::new();
+            fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes).map(|_| bytes)
+        };
+        let bytes = read().with_context(|| format!("reading the configuration {}", path.display()))?;
+        Self::parse_bytes(&bytes).with_context(|| format!("configuration {}", path.display()))
+    }
+
+    /// Understands what is in a file.
+    fn parse_bytes(bytes: &[u8]) -> Result<Self, Fault> {
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(Fault::new("", None, format!("more than {MAX_BYTES} bytes are no configuration")));
+        }
+        let text = str::from_utf8(bytes).map_err(|error| {
+            let sound = String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default());
+            let end = sound.len();
+            Fault::new(&sound, Some(end..end), "this is no text (UTF-8)")
+        })?;
+        Self::parse(text)
     }
 
     /// Understands a text.
@@ -180,6 +198,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_text_is_placed_and_what_is_too_long_refused() {
+        let fault = Config::parse_bytes(b"mode = \"native\"\n# \xff").expect_err("no UTF-8");
+        assert_eq!((fault.line, fault.column), (2, 3), "{fault}");
+        let fault = Config::parse_bytes(&vec![b'#'; MAX_BYTES as usize + 1]).expect_err("too long");
+        assert!(fault.to_string().contains("no configuration"), "{fault}");
+    }
+
+    #[test]
     fn mistakes_are_placed_and_explained() {
         for (text, line, expected) in [
             ("mode = \"fast\"", 1, "native"),
@@ -212,6 +238,14 @@ mod tests {
                 3,
                 "softirq",
             ),
+            ("[[service]]\nname = \"a\"\nports = []", 3, "all of them"),
+            ("[defaults]\nsource-syn = { ceiling = { known-percent = 300 } }", 2, "0 to 100"),
+            ("[defaults]\nsource-syn = { ceiling = {} }", 2, "bans-per-minute"),
+            ("[defaults]\nsource-syn = { rate = nan }", 2, "whole number"),
+            ("[defaults]\nsource-syn = { rate = 99999999999999999999 }", 2, "beyond"),
+            ("[defaults]\nsource-syn = { then = \"ban for 0s\" }", 2, "365 days"),
+            ("[bans]\nceiling = \"0s\"", 2, "a second"),
+            ("[bans]\nforget-after = \"500000000y\"", 2, "365 days"),
             ("[bans]\nfactor = 0", 1, "1 (bans"),
             ("[bans]\nceiling = 5", 2, "string"),
         ] {

@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 use crate::{
     api::{HealthReport, InterfaceStatus, ReasonCount},
     host::{Lifelines, Netlink},
-    kernel::{Attachment, Kernel, ReasonTotals},
+    kernel::{Attachment, Kernel, ServiceTotals},
     options::{Mode, RunOptions},
     server::Dataplane,
     state::RuleCounts,
@@ -85,9 +85,9 @@ impl Protection {
         Ok(protection)
     }
 
-    /// Packets and bytes by reason.
-    pub(super) fn totals(&self) -> anyhow::Result<Vec<ReasonTotals>> {
-        self.kernel.counters()
+    /// What came for each service, by its number.
+    pub(super) fn services(&self) -> anyhow::Result<Vec<(u8, ServiceTotals)>> {
+        self.kernel.service_counters()
     }
 
     /// Takes note of how the host fares.

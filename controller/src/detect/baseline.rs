@@ -1,32 +1,30 @@
-//! What packets usually look like: a uniform sample of calm times, and the sources they came from.
+//! What packets usually look like, service by service, and the sources they came from.
 //!
 //! Samples wait for a while before they count, so that the first moments of an attack, which nobody has noticed yet,
 //! do not become part of what is usual.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use floodwall_common::{
-    features::Features,
+    features::{Features, Octet},
     source::{self, Key},
     wire::{History, standing},
 };
 
-use super::sample::Sample;
+use super::{picture::Picture, reservoir::Reservoir, sample::Sample, sources::Sources};
 use crate::tables::SharedTables;
 
-/// Samples that are kept.
-const CAPACITY: usize = 20_000;
 /// How long a sample waits, ns.
 const WAIT: u64 = 2_000_000_000;
-/// Sources that are remembered.
-const SOURCES: usize = 200_000;
 /// How long a source would be a stranger in an attack, ns.
 const STRANGE: u64 = 30_000_000_000;
 /// Whoever is there that soon after the start was there before, ns.
 const THERE_BEFORE: u64 = 10_000_000_000;
+/// Samples without which a service's packets are no picture of what it usually gets.
+const ENOUGH: usize = 2_000;
 
 /// What a packet of calm times looked like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usual {
     /// Its header fields.
     pub(super) features: Features,
@@ -36,17 +34,13 @@ pub(super) struct Usual {
     pub(super) stranger: bool,
 }
 
-/// A sample of calm times.
+/// Samples of calm times.
 #[derive(Debug, Default)]
 pub(super) struct Baseline {
-    samples: Vec<Usual>,
-    strangers: usize,
-    seen: u64,
+    services: BTreeMap<u8, Reservoir>,
     waiting: VecDeque<Sample>,
-    /// When they were first seen, ns.
-    sources: HashMap<Key, u64>,
+    sources: Sources,
     first_ns: Option<u64>,
-    state: u64,
 }
 
 impl Baseline {
@@ -73,57 +67,59 @@ impl Baseline {
     }
 
     fn keep(&mut self, sample: Sample) {
-        self.seen += 1;
         let started = *self.first_ns.get_or_insert(sample.time_ns);
-        let first = match self.sources.get(&sample.source) {
-            Some(first) => *first,
-            None if self.sources.len() < SOURCES => {
-                self.sources.insert(sample.source, sample.time_ns);
-                sample.time_ns
-            }
-            None => sample.time_ns,
-        };
+        let first = self.sources.see(sample.source, sample.time_ns);
         let is_young = sample.time_ns < first + STRANGE && first > started + THERE_BEFORE;
         let stranger = if sample.opens() { !sample.known } else { is_young };
         let usual = Usual { features: sample.features, flow: sample.flow(), stranger };
-        self.strangers += usize::from(stranger);
-        if self.samples.len() < CAPACITY {
-            self.samples.push(usual);
+        self.services.entry(sample.service()).or_default().keep(usual, sample.time_ns);
+    }
+
+    /// Forgets what is known of services that are no more.
+    pub(super) fn retain(&mut self, is_there: impl Fn(u8) -> bool) {
+        self.services.retain(|service, _| is_there(*service));
+    }
+
+    /// Takes up samples of a service that were kept over a restart.
+    pub(super) fn recall(&mut self, service: u8, samples: Vec<Usual>) {
+        let own = samples.into_iter().map(|mut usual| {
+            usual.features.octets[Octet::Service as usize] = service;
+            usual
+        });
+        self.services.insert(service, Reservoir::of(own.collect()));
+    }
+
+    /// Samples by service.
+    pub(super) fn services(&self) -> impl Iterator<Item = (u8, &[Usual])> {
+        self.services.iter().map(|(service, reservoir)| (*service, reservoir.samples()))
+    }
+
+    /// How many samples there are.
+    pub(super) fn len(&self) -> usize {
+        self.services().map(|(_, samples)| samples.len()).sum()
+    }
+
+    /// Whether so little is known that assumptions have to stand in for it.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.len() < ENOUGH
+    }
+
+    /// What a service usually gets. If that is not known well, the clients of other services stand in for its own;
+    /// and where these are too few, assumptions of what clients send of the kind of `unusual` packets.
+    pub(super) fn picture(&self, service: u8, unusual: &[&Sample]) -> Picture<'_> {
+        let own = self.services.get(&service).map_or(&[][..], Reservoir::samples);
+        if own.len() >= ENOUGH {
+            Picture::of(own)
+        } else if !self.is_fresh() {
+            Picture::standing_in(service, self.services().map(|(_, samples)| samples))
         } else {
-            // Whichever goes, the older ones become fewer.
-            let place = self.random() as usize % CAPACITY;
-            self.strangers -= usize::from(self.samples[place].stranger);
-            self.samples[place] = usual;
+            Picture::assumed(service, self.services().map(|(_, samples)| samples), unusual)
         }
-    }
-
-    /// A number that is random enough to choose by, and the same in each replay (xorshift, Marsaglia 2003).
-    fn random(&mut self) -> u64 {
-        self.state ^= self.seen.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        self.state
-    }
-
-    /// The samples, in no order.
-    pub(super) fn samples(&self) -> &[Usual] {
-        &self.samples
-    }
-
-    /// How many of them came from sources that would be strangers in an attack, and are `such`.
-    pub(super) fn strangers(&self, such: impl Fn(&Features) -> bool) -> usize {
-        self.samples.iter().filter(|usual| usual.stranger && such(&usual.features)).count()
-    }
-
-    /// Share of them that came from sources which would be strangers in an attack.
-    pub(super) fn share_of_strangers(&self) -> f64 {
-        self.strangers as f64 / self.samples.len().max(1) as f64
     }
 
     /// Whether a source was there in calm times.
     pub(super) fn knows(&self, source: Key) -> bool {
-        self.sources.contains_key(&source)
+        self.sources.contains(source)
     }
 }
 

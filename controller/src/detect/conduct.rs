@@ -8,7 +8,7 @@ use floodwall_common::{
     wire::{History, Reason},
 };
 
-use super::{baseline::Baseline, deployed::Deployment, event::Event, sample::Sample, search::flows};
+use super::{TICK, baseline::Baseline, deployed::Deployment, event::Event, sample::Sample, search::flows};
 use crate::{signature::Signature, tables::SharedTables};
 
 /// How far back sources are held against each other, ns.
@@ -27,12 +27,14 @@ const LOUD_SHARE: f64 = 0.25;
 const LOUD_RATE: f64 = 0.3;
 /// Requests for connections in [`LONG`] that nobody is banned for, and how many times as many as anybody usually asks
 /// for somebody is.
-const LEAST_PUSHY: usize = 12;
-const PUSHY_TIMES: usize = 2;
+const LEAST_PUSHY: f64 = 12.0;
+const PUSHY_TIMES: f64 = 2.0;
 /// TCP flows that a single source may have: who downloads or uploads much has few.
 const BULK_FLOWS: usize = 8;
 /// How many times as much it sends as anybody did in calm times.
 const LOUD_TIMES: f64 = 2.0;
+/// How much of what was is left after a tick: a half after two hours.
+const FADES: f64 = 1.0 - std::f64::consts::LN_2 * TICK as f64 / 7_200e9;
 /// Share of its packets that are full, or carry nothing, as those of a transfer are.
 const BULK_SHARE: f64 = 0.8;
 
@@ -86,8 +88,14 @@ impl Scene<'_> {
 
     /// Bans a source. One that the source table does not hold has sent nothing else.
     fn ban(&self, source: Key) -> bool {
-        let way = source::way_of(self.tables, &self.tables.settings[0], source);
-        way.is_some_and(|way| source::ban(way, self.now_ns + BAN))
+        let settings = &self.tables.settings[0];
+        let way = source::way_of(self.tables, settings, source);
+        let banned = way.is_some_and(|way| source::ban(way, self.now_ns + BAN));
+        if banned {
+            // Whoever lists bans hears of it, and finds it where it stands.
+            settings.lost_bans.add(1);
+        }
+        banned
     }
 }
 
@@ -102,10 +110,10 @@ fn ranked<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<(Key, usize)> {
 /// What sources do at most in calm times, and what strangers have done in this attack.
 #[derive(Debug, Default)]
 pub(super) struct Conduct {
-    /// Most sampled packets of one source in [`LONG`].
-    busiest: usize,
+    /// Most sampled packets of one source in [`LONG`], as they slowly fade from memory.
+    busiest: f64,
     /// Most connections that one source has asked for in [`LONG`].
-    most_openings: usize,
+    most_openings: f64,
     /// Strangers that signatures have hit, and how often.
     accomplices: HashMap<Key, u32>,
     /// Those that are to be banned.
@@ -128,9 +136,9 @@ impl Conduct {
 
     /// Learns from calm times what sources do at most.
     pub(super) fn learn(&mut self, scene: &Scene<'_>) {
-        self.busiest = self.busiest.max(scene.by_packets(|_| true).first().map_or(0, |(_, count)| *count));
-        self.most_openings =
-            self.most_openings.max(scene.by_openings().first().map_or(0, |(_, count)| *count));
+        let most = |ranked: Vec<(Key, usize)>| ranked.first().map_or(0.0, |(_, count)| *count as f64);
+        self.busiest = (self.busiest * FADES).max(most(scene.by_packets(|_| true)));
+        self.most_openings = (self.most_openings * FADES).max(most(scene.by_openings()));
     }
 
     /// An attack is over.
@@ -147,7 +155,7 @@ impl Conduct {
         for (source, count) in scene.by_packets(is_stranger) {
             let rate = scene.rate(count);
             let is_loud = count as f64 >= LOUD_SHARE * left as f64
-                && count as f64 >= LOUD_TIMES * self.busiest as f64
+                && count as f64 >= LOUD_TIMES * self.busiest
                 && rate >= LOUD_RATE * usual;
             if !is_loud {
                 break;
@@ -158,7 +166,8 @@ impl Conduct {
             }
         }
         let most = LEAST_PUSHY.max(PUSHY_TIMES * self.most_openings);
-        for (source, count) in scene.by_openings().into_iter().take_while(|(_, count)| *count >= most) {
+        let are_many = |(_, count): &(Key, usize)| *count as f64 >= most;
+        for (source, count) in scene.by_openings().into_iter().take_while(are_many) {
             let fresh = !events
                 .iter()
                 .any(|event| matches!(event, Event::Banned { source: banned, .. } if *banned == source));

@@ -160,6 +160,12 @@ impl Deployment {
         self.iter().any(|(_, deployed)| sample.matches(&deployed.signature))
     }
 
+    /// Whether one that drops has matched something since.
+    pub(super) fn holds_since(&self, since_ns: u64) -> bool {
+        self.iter()
+            .any(|(_, deployed)| deployed.enforced && deployed.hits > 0 && deployed.last_hit_ns >= since_ns)
+    }
+
     /// Enforces what has stood its trial, and takes back what has not, or is not needed any more.
     pub(super) fn turn(&mut self, now_ns: u64) -> Vec<(usize, Signature, Turn)> {
         let mut turns = Vec::new();

@@ -1,6 +1,6 @@
 //! From samples and counts to signatures.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use floodwall_common::{
     source::Key,
@@ -12,11 +12,11 @@ use super::{
     baseline::Baseline,
     conduct::{Conduct, LONG, Scene},
     deployed::{Deployed, Deployment, Turn},
-    event::{Counts, Event},
-    kind::Kind,
+    event::Event,
+    load::{Load, Standing},
+    memory::{Memory, OtherVersion, Remembered},
     sample::Sample,
     search::Search,
-    usual::{Pulse, Usual},
 };
 use crate::{signature::Signature, tables::SharedTables};
 
@@ -26,66 +26,106 @@ pub const TICK: u64 = 50_000_000;
 const RECENT: u64 = 500_000_000;
 /// Most samples of that time.
 const MOST_RECENT: usize = 16_000;
-/// Packets/s of a kind that are always usual.
-const KIND_FLOOR: f64 = 30.0;
-/// Share of the packets that is taken to be sampled at least.
-const LEAST_SAMPLED: f64 = 1e-6;
-/// How fast the share of sampled packets is followed: by this part of the difference each tick.
-const SAMPLED_FOLLOWS: f64 = 0.3;
 /// How long floodwall watches before it takes a segment for a stray, ns.
 const LEARNING: u64 = 10_000_000_000;
 /// How long what comes must be close to what is usual before an attack is over, ns.
 const CALM_AFTER: u64 = 5_000_000_000;
+/// An attack that begins so soon after another has ended is a wave of the same incident, ns.
+const SAME_INCIDENT: u64 = 600_000_000_000;
+/// How long an attack lasts before it is said that nothing is found against it, ns.
+const NOTHING_AFTER: u64 = 2_000_000_000;
+/// How long something unusual lasts that nothing is dropped of before it becomes usual, ns: an hour, but only half a
+/// minute if it is not known yet what is.
+const ACCEPTED_AFTER: u64 = 3_600_000_000_000;
+const ACCEPTED_AFTER_IF_FRESH: u64 = 30_000_000_000;
+/// A signature that matched something so lately still holds an attack off, ns.
+const HOLDS: u64 = 5_000_000_000;
 /// How long a signature that was withdrawn is not tried again, ns.
 const REFUSED: u64 = 60_000_000_000;
+
+/// A point in time.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The clock that packets are judged by, ns.
+    pub now_ns: u64,
+    /// Second of the day, UTC.
+    pub second_of_day: u32,
+}
+
+impl Moment {
+    /// A moment by both clocks, the other one in seconds since 1970.
+    pub fn new(now_ns: u64, unix_seconds: u64) -> Self {
+        Self { now_ns, second_of_day: (unix_seconds % 86_400) as u32 }
+    }
+}
+
+/// Packets of one service so far, those of lists and of control aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Number of the service.
+    pub service: u8,
+    /// All of them.
+    pub all: u64,
+    /// Those that passed.
+    pub passed: u64,
+}
+
+impl Counts {
+    /// Of a service that got so many, and lost so many of them.
+    pub fn new(service: u8, packets: u64, dropped: u64) -> Self {
+        Self { service, all: packets, passed: packets.saturating_sub(dropped) }
+    }
+}
 
 /// An attack that goes on.
 #[derive(Clone, Copy, Debug)]
 struct Attack {
+    since_ns: u64,
     /// When what comes was last unusual, ns.
     last_unusual_ns: u64,
+    /// It was said that nothing is found.
+    told: bool,
+}
+
+/// The last incident.
+#[derive(Clone, Copy, Debug, Default)]
+struct Incident {
+    number: u32,
+    wave: u32,
+    ended_ns: u64,
 }
 
 /// Notices attacks, and deploys signatures against them.
 #[derive(Debug, Default)]
 pub struct Detector {
-    /// All that comes.
-    usual: Usual,
-    /// What passes.
-    passing: Usual,
-    /// What of each kind comes, but no segments, and how much of it was sampled since the last tick.
-    kinds: [Usual; 3],
-    came: [f64; 3],
+    loads: BTreeMap<u8, Load>,
     started_ns: Option<u64>,
     baseline: Baseline,
     recent: VecDeque<Sample>,
     deployment: Deployment,
     attack: Option<Attack>,
+    incident: Incident,
     refused: Vec<(Signature, u64)>,
-    before: Counts,
     conduct: Conduct,
     changed: bool,
-    /// Share of the packets that is sampled, lately.
-    sampled: f64,
-    samples: u64,
+    /// It was said that enough is known.
+    settled: bool,
+    /// What passes is as usual, whatever comes.
+    holds: bool,
 }
 
 impl Detector {
     /// Takes a sampled packet.
     pub fn sample(&mut self, sample: Sample) {
-        self.samples += 1;
+        self.loads.entry(sample.service()).or_default().sample(&sample);
         let knows = self.baseline.knows(sample.source);
         self.deployment.note(&sample, knows && !sample.answers);
         if !knows {
             self.conduct.note(&sample);
         }
         let passed = sample.reason.verdict() == Verdict::Pass;
-        if !sample.answers
-            && let Some(came) = self.came.get_mut(Kind::of(&sample.features) as usize)
-        {
-            *came += 1.0;
-        }
-        if passed && (self.attack.is_none() || knows || sample.answers) {
+        let no_doubt = self.attack.is_none() || knows || sample.answers;
+        if passed && (no_doubt || self.baseline.is_fresh() && self.holds) {
             self.baseline.note(sample);
         }
         if passed || sample.reason == Reason::Signature {
@@ -96,58 +136,47 @@ impl Detector {
         }
     }
 
-    /// Acts on what came since the last call, [`TICK`] ago.
+    /// Acts on what came since the last call, [`TICK`] ago, for the services that there are.
     ///
     /// `grace` returns once no packet is judged any more by what was not in force when it was called.
     pub fn tick(
         &mut self,
-        now_ns: u64,
-        counts: Counts,
+        moment: Moment,
+        counts: &[Counts],
         tables: &SharedTables,
         grace: &dyn Fn(),
     ) -> Vec<Event> {
         let mut events = Vec::new();
-        let per_second = 1e9 / TICK as f64;
-        let all = counts.all.saturating_sub(self.before.all) as f64 * per_second;
-        let passed = counts.passed.saturating_sub(self.before.passed) as f64 * per_second;
-        let packets = counts.all.saturating_sub(self.before.all);
-        if packets > 0 {
-            let share = (std::mem::take(&mut self.samples) as f64 / packets as f64).min(1.0);
-            self.sampled +=
-                (share - self.sampled) * if self.started_ns.is_none() { 1.0 } else { SAMPLED_FOLLOWS };
-        }
-        self.before = counts;
+        let now_ns = moment.now_ns;
         while self.recent.front().is_some_and(|sample| sample.time_ns + LONG < now_ns) {
             self.recent.pop_front();
         }
-        if now_ns >= *self.started_ns.get_or_insert(now_ns) + LEARNING {
+        let learning_until = *self.started_ns.get_or_insert(now_ns) + LEARNING;
+        if now_ns >= learning_until {
             learn(tables, knowledge::CONNECTIONS, true);
         }
-        let calm = self.attack.is_none();
-        let pulse = self.usual.take(all, calm);
-        let scale = per_second / self.sampled.max(LEAST_SAMPLED);
-        let pulse = self.kinds.iter_mut().zip(&mut self.came).fold(pulse, |pulse, (usual, came)| {
-            let of_kind = usual.take_above(std::mem::take(came) * scale, calm, KIND_FLOOR);
-            Pulse { excess: pulse.excess || of_kind.lasting, back: pulse.back && of_kind.back, ..pulse }
-        });
-        let passing = self.passing.take(passed, calm);
-        self.follow(now_ns, pulse, tables, &mut events);
+        let standings = self.weigh(moment, counts, tables);
+        self.follow(moment, &standings, tables, &mut events);
+        let Self { recent, baseline, deployment, conduct, .. } = self;
+        let sampled = standings.iter().map(|(_, standing)| standing.sampled).fold(1.0, f64::min);
+        let scene = Scene { now_ns, recent, baseline, deployment, sampled, tables };
+        conduct.ban_accomplices(&scene);
         if self.attack.is_none() {
+            conduct.learn(&scene);
             self.baseline.settle(now_ns, tables);
-            let mut conduct = std::mem::take(&mut self.conduct);
-            conduct.learn(&self.scene(now_ns, tables));
-            self.conduct = conduct;
+            if !self.settled && !self.baseline.is_fresh() {
+                self.settled = true;
+                events.push(Event::Settled);
+            }
         } else {
-            if now_ns >= self.started_ns.unwrap_or(now_ns) + LEARNING {
-                let banned = self.conduct.ban_the_loudest(&self.scene(now_ns, tables), passing.usual);
+            if now_ns >= learning_until {
+                let usual = standings.iter().map(|(_, standing)| standing.usually_passes).sum();
+                let banned = conduct.ban_the_loudest(&scene, usual);
                 self.recent.retain(|sample| !is_among(&banned, sample.source));
                 events.extend(banned);
             }
-            self.search(now_ns, passing, &mut events);
+            self.search(now_ns, &standings, &mut events);
         }
-        let mut conduct = std::mem::take(&mut self.conduct);
-        conduct.ban_accomplices(&self.scene(now_ns, tables));
-        self.conduct = conduct;
         for (number, signature, turn) in self.deployment.turn(now_ns) {
             if turn == Turn::Withdrawn {
                 self.refused.push((signature.clone(), now_ns + REFUSED));
@@ -172,9 +201,54 @@ impl Detector {
         self.attack.is_some()
     }
 
+    /// Number of the last incident; 0 if there was none.
+    pub fn incident(&self) -> u32 {
+        self.incident.number
+    }
+
+    /// Waves that it has had so far.
+    pub fn wave(&self) -> u32 {
+        self.incident.wave
+    }
+
     /// How many samples of usual packets there are to hold others against.
     pub fn baseline_len(&self) -> usize {
-        self.baseline.samples().len()
+        self.baseline.len()
+    }
+
+    /// Whether these are so few that assumptions of what clients send stand in for them.
+    pub fn is_fresh(&self) -> bool {
+        self.baseline.is_fresh()
+    }
+
+    /// What is to be kept over a restart, of services that have a name.
+    pub fn remember(&self, name: impl Fn(u8) -> Option<String>) -> Memory {
+        let services = self.baseline.services().filter_map(|(service, packets)| {
+            let habits = self.loads.get(&service)?.habits();
+            Some((name(service)?, Remembered::new(habits, packets)))
+        });
+        Memory::new(services.collect())
+    }
+
+    /// Takes up what was kept, of services that there still are.
+    ///
+    /// # Errors
+    ///
+    /// If it was kept by a floodwall of another version.
+    pub fn recall(
+        &mut self,
+        memory: Memory,
+        number: impl Fn(&str) -> Option<u8>,
+    ) -> Result<(), OtherVersion> {
+        for (name, remembered) in memory.services()? {
+            let Some(service) = number(&name) else { continue };
+            if let Some(load) = Load::of(remembered.habits.clone()) {
+                self.loads.insert(service, load);
+            }
+            self.baseline.recall(service, remembered.packets());
+        }
+        self.settled = !self.baseline.is_fresh();
+        Ok(())
     }
 
     /// Deploys a signature that an operator wants, in force when this returns. Gives its number; `None` if there is no
@@ -206,63 +280,113 @@ impl Detector {
         Some(removed)
     }
 
-    fn scene<'a>(&'a self, now_ns: u64, tables: &'a SharedTables) -> Scene<'a> {
-        let Self { recent, baseline, deployment, sampled, .. } = self;
-        Scene { now_ns, recent, baseline, deployment, sampled: *sampled, tables }
+    /// Holds what came for each service against what is usual, and has as much of it sampled as is wanted.
+    fn weigh(&mut self, moment: Moment, counts: &[Counts], tables: &SharedTables) -> Vec<(u8, Standing)> {
+        let is_there = |service: u8| counts.iter().any(|counts| counts.service == service);
+        self.loads.retain(|service, _| is_there(*service));
+        self.baseline.retain(is_there);
+        let calm = self.attack.is_none();
+        let standings = counts.iter().map(|counts| {
+            let load = self.loads.entry(counts.service).or_default();
+            let standing = load.take(*counts, calm, moment);
+            let every = &tables.services[usize::from(counts.service)].sample_every;
+            if every.load() != load.sample_every() {
+                every.store(load.sample_every());
+            }
+            (counts.service, standing)
+        });
+        standings.collect()
     }
 
     /// Begins and ends attacks.
-    fn follow(&mut self, now_ns: u64, pulse: Pulse, tables: &SharedTables, events: &mut Vec<Event>) {
-        match &mut self.attack {
-            None if pulse.excess => {
-                self.attack = Some(Attack { last_unusual_ns: now_ns });
+    fn follow(
+        &mut self,
+        moment: Moment,
+        standings: &[(u8, Standing)],
+        tables: &SharedTables,
+        events: &mut Vec<Event>,
+    ) {
+        let now_ns = moment.now_ns;
+        self.holds = standings.iter().all(|(_, standing)| !standing.too_much_passes);
+        let excess = standings.iter().find(|(_, standing)| standing.all.excess);
+        let back = standings.iter().all(|(_, standing)| standing.all.back);
+        let is_held = self.deployment.holds_since(now_ns.saturating_sub(HOLDS));
+        let patience = if self.baseline.is_fresh() { ACCEPTED_AFTER_IF_FRESH } else { ACCEPTED_AFTER };
+        match (&mut self.attack, excess) {
+            (None, Some((_, Standing { all, .. }))) => {
+                self.attack = Some(Attack { since_ns: now_ns, last_unusual_ns: now_ns, told: false });
                 self.baseline.settle(now_ns, tables);
                 self.baseline.doubt();
                 self.changed |= self.deployment.wake(now_ns);
-                events.push(Event::AttackBegan { rate: pulse.now, usual: pulse.usual });
+                let Incident { number: incident, wave, .. } = self.incident.next(now_ns);
+                events.push(Event::AttackBegan { incident, wave, rate: all.now, usual: all.usual });
                 learn(tables, knowledge::CALM, false);
             }
-            Some(attack) if !pulse.back => attack.last_unusual_ns = now_ns,
-            Some(attack) if now_ns >= attack.last_unusual_ns + CALM_AFTER => {
-                self.attack = None;
-                self.conduct.forget();
-                self.changed |= self.deployment.rest();
-                events.push(Event::AttackEnded);
-                learn(tables, knowledge::CALM, true);
+            (None, None) => learn(tables, knowledge::CALM, true),
+            (Some(attack), _) if !is_held && now_ns >= attack.since_ns + patience => {
+                self.loads.values_mut().for_each(|load| load.accept(moment));
+                events.push(Event::Accepted);
+                self.end(now_ns, tables, events);
             }
-            None => learn(tables, knowledge::CALM, true),
-            Some(_) => {}
+            (Some(attack), _) if !back => attack.last_unusual_ns = now_ns,
+            (Some(attack), _) if now_ns >= attack.last_unusual_ns + CALM_AFTER => {
+                self.end(now_ns, tables, events);
+            }
+            (Some(_), _) => {}
         }
     }
 
-    /// Looks for what unusual packets have in common.
-    fn search(&mut self, now_ns: u64, passing: Pulse, events: &mut Vec<Event>) {
+    fn end(&mut self, now_ns: u64, tables: &SharedTables, events: &mut Vec<Event>) {
+        self.attack = None;
+        self.incident.ended_ns = now_ns;
+        self.conduct.forget();
+        self.changed |= self.deployment.rest();
+        events.push(Event::AttackEnded);
+        learn(tables, knowledge::CALM, true);
+    }
+
+    /// Looks for what unusual packets have in common, service by service.
+    fn search(&mut self, now_ns: u64, standings: &[(u8, Standing)], events: &mut Vec<Event>) {
         let strange = |sample: &&Sample| {
             sample.time_ns + RECENT >= now_ns && !sample.answers && !self.baseline.knows(sample.source)
         };
         let unusual: Vec<&Sample> =
             self.recent.iter().filter(strange).filter(|sample| !self.deployment.covers(sample)).collect();
-        let search = Search {
-            baseline: &self.baseline,
-            deployment: &self.deployment,
-            refused: &self.refused,
-            expected: passing.usual * self.sampled * RECENT as f64 / 1e9,
-        };
-        let findings = search.find(&unusual);
-        let all = unusual.len();
-        for finding in findings {
-            let Some(number) =
-                self.deployment.try_out(finding.signature.clone(), finding.usual_share == 0.0, now_ns)
-            else {
+        let mut findings = Vec::new();
+        for (service, standing) in standings {
+            let of_service = |sample: &&Sample| sample.service() == *service;
+            let unusual: Vec<&Sample> = unusual.iter().copied().filter(of_service).collect();
+            let search = Search {
+                picture: self.baseline.picture(*service, &unusual),
+                deployment: &self.deployment,
+                refused: &self.refused,
+                recent: &self.recent.iter().filter(of_service).collect::<Vec<_>>(),
+                service: (standings.len() > 1).then_some(*service),
+                expected: standing.usually_passes * standing.sampled * RECENT as f64 / 1e9,
+            };
+            let found = search.find(&unusual);
+            findings.extend(found.into_iter().map(|finding| (finding, unusual.len())));
+        }
+        for (finding, among) in findings {
+            let harmless = finding.usual_share == 0.0;
+            let Some(number) = self.deployment.try_out(finding.signature.clone(), harmless, now_ns) else {
                 break;
             };
             self.changed = true;
             events.push(Event::Found {
                 number,
                 signature: finding.signature,
-                covered: finding.covered as f64 / all as f64,
+                covered: finding.covered as f64 / among as f64,
                 usual_share: finding.usual_share,
             });
+        }
+        let is_held = self.holds || self.deployment.holds_since(now_ns.saturating_sub(HOLDS));
+        if let Some(attack) = self.attack.as_mut().filter(|attack| !attack.told)
+            && now_ns >= attack.since_ns + NOTHING_AFTER
+            && !is_held
+        {
+            attack.told = true;
+            events.push(Event::NothingFound);
         }
     }
 
@@ -284,6 +408,18 @@ impl Detector {
         let start = (other as usize - 1) * HALF_WORDS as usize;
         image.write(&tables.signatures[start..start + HALF_WORDS as usize]);
         settings.signatures.store(if self.deployment.is_empty() { 0 } else { other });
+    }
+}
+
+impl Incident {
+    /// Another attack: an incident of its own, or one more wave.
+    fn next(&mut self, now_ns: u64) -> Self {
+        if self.number > 0 && now_ns < self.ended_ns + SAME_INCIDENT {
+            self.wave += 1;
+        } else {
+            *self = Self { number: self.number + 1, wave: 1, ended_ns: 0 };
+        }
+        *self
     }
 }
 

@@ -1,54 +1,38 @@
-//! What the detector goes by, and what it tells.
+//! What the detector tells.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use floodwall_common::{
     prefix::Family,
     source::{self, Key},
-    wire::{History, Reason, Verdict, standing},
+    wire::{History, standing},
 };
 
 use super::deployed::Turn;
 use crate::{signature::Signature, tables::SharedTables};
-
-/// Packets so far, those of lists and of control aside.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// All of them.
-    pub all: u64,
-    /// Those that passed.
-    pub passed: u64,
-}
-
-impl Counts {
-    /// From packets by reason.
-    pub fn of(totals: impl Iterator<Item = (Reason, u64)>) -> Self {
-        let mut counts = Self::default();
-        for (reason, packets) in totals {
-            if matches!(reason, Reason::NotIp | Reason::Trusted | Reason::Control | Reason::Blocked) {
-                continue;
-            }
-            counts.all += packets;
-            if reason.verdict() == Verdict::Pass {
-                counts.passed += packets;
-            }
-        }
-        counts
-    }
-}
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// More comes than usual.
     AttackBegan {
+        /// Number of the incident; one that begins soon after another has ended is a wave of the same.
+        incident: u32,
+        /// Number of the wave, from 1 on.
+        wave: u32,
         /// Packets/s now.
         rate: f64,
         /// Packets/s usually.
         usual: f64,
     },
+    /// Nothing is found that could be dropped without harm to what is usual.
+    NothingFound,
     /// What comes is close to what is usual again.
     AttackEnded,
+    /// What came for so long, and was not dropped, is taken for what is usual now.
+    Accepted,
+    /// Enough is known of what is usual.
+    Settled,
     /// A signature is tried out.
     Found {
         /// Its number.
@@ -82,10 +66,18 @@ impl Event {
     /// As a line for a log.
     pub fn in_words(&self, tables: &SharedTables) -> String {
         match self {
-            Self::AttackBegan { rate, usual } => {
-                format!("attack: {rate:.0} packets/s, usually {usual:.0}")
+            Self::AttackBegan { incident, wave: 1, rate, usual } => {
+                format!("attack {incident}: {rate:.0} packets/s, usually {usual:.0}")
+            }
+            Self::AttackBegan { incident, wave, rate, usual } => {
+                format!("attack {incident}, wave {wave}: {rate:.0} packets/s, usually {usual:.0}")
+            }
+            Self::NothingFound => {
+                "no pattern found that is safe to drop; limits per source, prefix and service hold".to_owned()
             }
             Self::AttackEnded => "attack over".to_owned(),
+            Self::Accepted => "what comes now is taken as usual".to_owned(),
+            Self::Settled => "enough is known of what is usual".to_owned(),
             Self::Found { number, signature, covered, usual_share } => format!(
                 "signature {number} found: {signature} ({:.0} % of what is unusual, {:.3} % of what is usual)",
                 covered * 100.0,

@@ -196,8 +196,8 @@ fn best_condition(
 }
 
 /// Fields that a rule is closed over: those that a tool sets and keeps.
-const CLOSED_OCTETS: [Octet; 6] =
-    [Octet::Protocol, Octet::Service, Octet::Flags, Octet::Form, Octet::Oddity, Octet::TcpHeader];
+const CLOSED_OCTETS: [Octet; 5] =
+    [Octet::Protocol, Octet::Flags, Octet::Form, Octet::Oddity, Octet::TcpHeader];
 const CLOSED_SHORTS: [Short; 5] =
     [Short::DestinationPort, Short::Length, Short::Window, Short::Options, Short::SegmentSize];
 /// Packets that have to be alike before that is believed to be no chance.

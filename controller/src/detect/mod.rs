@@ -1,23 +1,43 @@
 //! Notices attacks, and finds what tells their packets from others.
 //!
-//! [`sample`]: what is learnt from a packet that the kernel program shows. [`usual`]: how many come, and whether that
-//! is more than usual. [`baseline`]: what they usually look like. [`mine`]: what those of an attack have in common.
-//! [`deployed`]: signatures in force, watched and withdrawn. [`Detector`] drives all of it by a clock that it is
-//! given; it knows nothing of the kernel, and does the same for the same samples.
+//! | | |
+//! |---|---|
+//! | [`sample`], [`kind`] | what is learnt from a packet that the kernel program shows |
+//! | [`load`], [`usual`], [`day`] | how many come for each service, and whether that is more than usual |
+//! | [`baseline`], [`reservoir`], [`sources`] | what packets usually look like, and who was there before |
+//! | [`picture`], [`assumed`] | what unusual packets are held against, also where little was seen yet |
+//! | [`search`], [`mine`], [`condition`] | what those of an attack have in common |
+//! | [`deployed`] | signatures in force, watched and withdrawn |
+//! | [`conduct`] | bans for what sources do |
+//! | [`memory`] | what is kept over a restart |
+//!
+//! [`Detector`] drives all of it by a clock that it is given; it knows nothing of the kernel, and does the same for the
+//! same samples.
 
+mod assumed;
 mod baseline;
 mod condition;
 mod conduct;
+mod day;
 mod deployed;
 mod detector;
 mod event;
 mod kind;
+mod load;
+mod memory;
 mod mine;
+mod picture;
+mod reservoir;
 mod sample;
 mod search;
+mod sources;
 mod usual;
 
+#[cfg(test)]
+mod tests;
+
 pub use deployed::{Deployed, Turn};
-pub use detector::{Detector, TICK};
-pub use event::{Counts, Event};
+pub use detector::{Counts, Detector, Moment, TICK};
+pub use event::Event;
+pub use memory::Memory;
 pub use sample::Sample;

@@ -39,6 +39,11 @@ impl Sample {
         self.source.0.rotate_left(16) ^ u64::from(self.features.shorts[Short::SourcePort as usize])
     }
 
+    /// Number of the service that it is for.
+    pub fn service(&self) -> u8 {
+        self.features.octets[Octet::Service as usize]
+    }
+
     /// Whether a signature hits it.
     pub fn matches(&self, signature: &Signature) -> bool {
         !(signature.strangers && self.known) && signature.matches(&self.features)

@@ -8,13 +8,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use floodwall_common::features::{Features, Short};
+use floodwall_common::features::{Features, Octet, Short};
 
 use super::{
-    baseline::{Baseline, Usual},
+    assumed,
+    baseline::Usual,
     deployed::Deployment,
     kind::Kind,
     mine::{self, Finding, Terms},
+    picture::Picture,
     sample::Sample,
 };
 use crate::signature::Signature;
@@ -36,9 +38,12 @@ const LEAST_COVERED: f64 = 20.0;
 const LEAST_LIFT: f64 = 10.0;
 /// Signatures that are looked for at once.
 const MOST_RULES: usize = 8;
-/// Usual packets without which nothing is looked for, and of these from strangers.
-const ENOUGH_USUAL: usize = 2_000;
+/// Usual packets from strangers without which nothing is looked for that spares known sources.
 const ENOUGH_STRANGERS: usize = 50;
+/// Where most of what is usual is assumed: sources of packets that a signature hits which may send others, too, and
+/// share of the packets that it has to cover.
+const MOST_SENDING_OTHERS: f64 = 0.05;
+const LEAST_ASSUMED: f64 = 0.3;
 /// How many times more often than usually a signature has to hit that spares known sources: more than a crowd grows.
 const LEAST_STRANGER_LIFT: f64 = 100.0;
 /// Segments that come with a request for a connection, beside those that usually do, beyond which it is a crowd.
@@ -87,11 +92,15 @@ impl Tier {
 /// What a search goes by.
 pub(super) struct Search<'a> {
     /// What is usual.
-    pub(super) baseline: &'a Baseline,
+    pub(super) picture: Picture<'a>,
     /// What is in force.
     pub(super) deployment: &'a Deployment,
     /// What was withdrawn.
     pub(super) refused: &'a [(Signature, u64)],
+    /// The service that signatures are to be for; `None` if there is only one.
+    pub(super) service: Option<u8>,
+    /// Packets of the last seconds.
+    pub(super) recent: &'a [&'a Sample],
     /// Usual packets that are expected in the time that is searched.
     pub(super) expected: f64,
 }
@@ -99,9 +108,12 @@ pub(super) struct Search<'a> {
 impl Search<'_> {
     /// Looks for signatures of packets of strangers that nothing covers yet.
     pub(super) fn find(&self, unusual: &[&Sample]) -> Vec<Finding> {
-        let too_many = unusual.len() as f64 - self.expected * self.baseline.share_of_strangers();
+        let too_many = unusual.len() as f64 - self.expected * self.picture.share_of_strangers();
         if too_many < LEAST_EXCESS {
             return Vec::new();
+        }
+        if self.picture.is_assumed {
+            return self.by_assumption(unusual);
         }
         if too_many >= EXCESS_SHARE * self.expected {
             let findings = self.among(unusual, Tier::Anybody);
@@ -112,14 +124,27 @@ impl Search<'_> {
         self.among_strangers(unusual)
     }
 
+    /// Looks for signatures of what nobody is assumed to send, from sources that send nothing else: real clients go on
+    /// with something else once they are answered.
+    fn by_assumption(&self, unusual: &[&Sample]) -> Vec<Finding> {
+        let known: Vec<&Sample> =
+            unusual.iter().copied().filter(|sample| assumed::is_known_kind(&sample.features)).collect();
+        let mut findings = self.among(&known, Tier::Anybody);
+        findings.retain(|finding| {
+            finding.covered as f64 >= LEAST_ASSUMED * unusual.len() as f64
+                && sending_others(self.recent, &finding.signature) <= MOST_SENDING_OTHERS
+        });
+        findings
+    }
+
     /// Looks for signatures of strangers, kind by kind, of those kinds that no crowd explains.
     fn among_strangers(&self, unusual: &[&Sample]) -> Vec<Finding> {
         let mut all = Vec::new();
         for kind in [Kind::Opening, Kind::Datagram, Kind::Other] {
             let of_kind: Vec<&Sample> =
                 unusual.iter().copied().filter(|sample| Kind::of(&sample.features) == kind).collect();
-            let usual = |kind| self.baseline.strangers(|features| Kind::of(features) == kind) as f64;
-            let scale = self.expected / self.baseline.samples().len().max(1) as f64;
+            let usual = |kind| self.picture.strangers(|features| Kind::of(features) == kind) as f64;
+            let scale = self.expected / self.picture.samples().len().max(1) as f64;
             let too_many = of_kind.len() as f64 - usual(kind) * scale;
             if too_many < LEAST_EXCESS {
                 continue;
@@ -146,40 +171,20 @@ impl Search<'_> {
     /// as all of these together hit little of it.
     fn among(&self, unusual: &[&Sample], tier: Tier) -> Vec<Finding> {
         let features: Vec<Features> = unusual.iter().map(|sample| sample.features).collect();
-        let all = self.baseline.samples();
+        let all = self.picture.samples();
         let strangers = tier != Tier::Anybody;
         let usual: Vec<Usual> = all.iter().filter(|usual| tier.counts(usual)).copied().collect();
-        if all.len() < ENOUGH_USUAL || strangers && self.baseline.strangers(|_| true) < ENOUGH_STRANGERS {
+        if all.is_empty() || strangers && self.picture.strangers(|_| true) < ENOUGH_STRANGERS {
             return Vec::new();
         }
-        let part = usual.len() as f64 / all.len().max(1) as f64;
-        let mut terms = Terms {
-            most_usual: MOST_USUAL,
-            most_alike: MOST_ALIKE,
-            least_covered: (features.len() as f64 * LEAST_SHARE).max(LEAST_COVERED) as usize,
-            least_lift: LEAST_LIFT,
-            most_rules: MOST_RULES,
-        };
-        if strangers {
-            let others = self
-                .deployment
-                .iter()
-                .map(|(_, deployed)| &deployed.signature)
-                .filter(|other| other.strangers);
-            let spent: usize =
-                others.map(|other| usual.iter().filter(|usual| other.matches(&usual.features)).count()).sum();
-            let most = if tier == Tier::Strangers(Kind::Opening) { MOST_OPENINGS } else { MOST_STRANGERS };
-            let left = (most - spent as f64 / all.len().max(1) as f64).max(0.0);
-            terms = Terms {
-                most_usual: (left / part.max(f64::MIN_POSITIVE)).min(1.0),
-                most_alike: 1.0,
-                least_lift: LEAST_STRANGER_LIFT,
-                most_rules: STRANGER_RULES,
-                ..terms
-            };
-        }
+        let part = usual.len() as f64 / all.len() as f64;
+        let terms = self.terms(features.len(), &usual, tier);
         let mut left = if strangers { terms.most_usual * part } else { f64::INFINITY };
-        let mut findings = mine::mine(&features, &usual, self.expected * part, &tier.start(), &terms);
+        let mut start = tier.start();
+        if let Some(service) = self.service {
+            start.octets.insert(Octet::Service as usize, [service].into_iter().collect());
+        }
+        let mut findings = mine::mine(&features, &usual, self.expected * part, &start, &terms);
         findings.retain_mut(|finding| {
             finding.signature.strangers = strangers;
             finding.usual_share *= part;
@@ -189,6 +194,32 @@ impl Search<'_> {
                 && !self.refused.iter().any(|(refused, _)| *refused == finding.signature)
         });
         findings
+    }
+
+    /// What a signature of so many packets has to reach, beside those in force.
+    fn terms(&self, packets: usize, usual: &[Usual], tier: Tier) -> Terms {
+        let terms = Terms {
+            most_usual: MOST_USUAL,
+            most_alike: MOST_ALIKE,
+            least_covered: (packets as f64 * LEAST_SHARE).max(LEAST_COVERED) as usize,
+            least_lift: LEAST_LIFT,
+            most_rules: MOST_RULES,
+        };
+        let Tier::Strangers(kind) = tier else { return terms };
+        let all = self.picture.samples().len().max(1) as f64;
+        let others =
+            self.deployment.iter().map(|(_, deployed)| &deployed.signature).filter(|other| other.strangers);
+        let spent: usize =
+            others.map(|other| usual.iter().filter(|usual| other.matches(&usual.features)).count()).sum();
+        let most = if kind == Kind::Opening { MOST_OPENINGS } else { MOST_STRANGERS };
+        let left = (most - spent as f64 / all).max(0.0);
+        Terms {
+            most_usual: (left * all / usual.len().max(1) as f64).min(1.0),
+            most_alike: 1.0,
+            least_lift: LEAST_STRANGER_LIFT,
+            most_rules: STRANGER_RULES,
+            ..terms
+        }
     }
 }
 
@@ -217,4 +248,13 @@ pub(super) fn flows(samples: &[&Sample], signature: &Signature) -> usize {
         .map(|sample| (sample.source, sample.features.shorts[Short::SourcePort as usize]))
         .collect::<HashSet<_>>()
         .len()
+}
+
+/// Share of the sources of packets that a signature hits that send others, too.
+fn sending_others(recent: &[&Sample], signature: &Signature) -> f64 {
+    let (hit, others): (Vec<&Sample>, Vec<&Sample>) =
+        recent.iter().partition(|sample| signature.matches(&sample.features));
+    let others: HashSet<_> = others.iter().map(|sample| sample.source).collect();
+    let hit: HashSet<_> = hit.iter().map(|sample| sample.source).collect();
+    hit.intersection(&others).count() as f64 / hit.len().max(1) as f64
 }

@@ -5,7 +5,7 @@ use aya::{
     Pod,
     maps::{MapData, PerCpuArray, PerCpuValues},
 };
-use floodwall_common::wire::{MAX_RULES, Reason, signature::MAX_SIGNATURES};
+use floodwall_common::wire::{MAX_RULES, Reason, ServiceCounter, signature::MAX_SIGNATURES};
 use parking_lot::Mutex;
 
 /// What left with one reason since the maps were made.
@@ -17,6 +17,63 @@ pub struct ReasonTotals {
     pub packets: u64,
     /// Bytes on the wire.
     pub bytes: u64,
+}
+
+/// What came for one service since the maps were made: a [`ServiceCounter`](floodwall_common::wire::ServiceCounter) by
+/// value, summed over CPUs.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServiceTotals {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+    /// Packets that were dropped.
+    pub dropped: u64,
+    /// Requests for a TCP connection.
+    pub syns: u64,
+    /// Sources that were not in the source table.
+    pub new_sources: u64,
+    /// Packets for a port where nothing listens, and that answer nothing the host asked, as far as is known.
+    pub unsolicited: u64,
+    /// Packets sampled.
+    pub samples: u64,
+    /// Of no meaning in a sum.
+    until_sample: u64,
+}
+
+const _: () = assert!(size_of::<ServiceTotals>() == size_of::<ServiceCounter>());
+
+// SAFETY: integers without padding; every bit pattern is valid.
+unsafe impl Pod for ServiceTotals {}
+
+impl ServiceTotals {
+    /// What one CPU has counted.
+    pub fn of(counter: &ServiceCounter) -> Self {
+        Self {
+            packets: counter.packets.load(),
+            bytes: counter.bytes.load(),
+            dropped: counter.dropped.load(),
+            syns: counter.syns.load(),
+            new_sources: counter.new_sources.load(),
+            unsolicited: counter.unsolicited.load(),
+            samples: counter.samples.load(),
+            until_sample: 0,
+        }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            packets: self.packets.wrapping_add(other.packets),
+            bytes: self.bytes.wrapping_add(other.bytes),
+            dropped: self.dropped.wrapping_add(other.dropped),
+            syns: self.syns.wrapping_add(other.syns),
+            new_sources: self.new_sources.wrapping_add(other.new_sources),
+            unsolicited: self.unsolicited.wrapping_add(other.unsolicited),
+            samples: self.samples.wrapping_add(other.samples),
+            until_sample: 0,
+        }
+    }
 }
 
 /// A [`Counter`](floodwall_common::wire::Counter) by value.
@@ -36,6 +93,7 @@ pub(super) struct Counters {
     signatures: PerCpuArray<MapData, Sample>,
     monitored: PerCpuArray<MapData, Sample>,
     rules: Mutex<PerCpuArray<MapData, Sample>>,
+    services: PerCpuArray<MapData, ServiceTotals>,
 }
 
 impl Counters {
@@ -44,6 +102,7 @@ impl Counters {
         signatures: aya::maps::Map,
         monitored: aya::maps::Map,
         rules: aya::maps::Map,
+        services: aya::maps::Map,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             reasons: PerCpuArray::try_from(reasons).context("opening the counters")?,
@@ -51,6 +110,7 @@ impl Counters {
             monitored: PerCpuArray::try_from(monitored)
                 .context("opening the counters of what is monitored")?,
             rules: Mutex::new(PerCpuArray::try_from(rules).context("opening the counters of rules")?),
+            services: PerCpuArray::try_from(services).context("opening the counters of services")?,
         })
     }
 
@@ -83,6 +143,12 @@ impl Counters {
         let nothing = PerCpuValues::try_from(vec![Sample { packets: 0, bytes: 0 }; cpus])
             .context("counting the CPUs")?;
         rules.set(u32::from(number), nothing, 0).context("clearing the counters of a rule")
+    }
+
+    /// What came for a service.
+    pub(super) fn read_service(&self, number: u8) -> anyhow::Result<ServiceTotals> {
+        let values = self.services.get(&u32::from(number), 0).context("reading the counters of a service")?;
+        Ok(values.iter().fold(ServiceTotals::default(), |sum, totals| sum.plus(*totals)))
     }
 
     /// Packets and bytes by signature.

@@ -19,7 +19,7 @@ use nix::fcntl::Flock;
 use tracing::warn;
 
 use super::{
-    counters::{Counters, ReasonTotals},
+    counters::{Counters, ReasonTotals, ServiceTotals},
     events::EventReader,
     link::{self, Attachment},
     log::LogReader,
@@ -112,6 +112,7 @@ impl Kernel {
             take_map(&mut ebpf, "SIGNATURE_COUNTS")?,
             take_map(&mut ebpf, "MONITOR_COUNTS")?,
             take_map(&mut ebpf, "RULE_COUNTS")?,
+            take_map(&mut ebpf, "SERVICE_COUNTS")?,
         )?;
         let kernel = Self { ebpf, tables, counters, pins, capacity, _lock: lock };
         Ok(kernel)
@@ -145,6 +146,12 @@ impl Kernel {
     /// Forgets what was counted of a rule.
     pub fn clear_rule_counter(&self, number: u8) -> anyhow::Result<()> {
         self.counters.clear_rule(number)
+    }
+
+    /// What came for each service that there is, by its number.
+    pub fn service_counters(&self) -> anyhow::Result<Vec<(u8, ServiceTotals)>> {
+        let numbers = self.tables.used_services();
+        numbers.map(|number| Ok((number, self.counters.read_service(number)?))).collect()
     }
 
     /// Packets and bytes that matched signatures, by number.

@@ -24,6 +24,7 @@ mod probe;
 mod quantity;
 mod rule;
 mod subject;
+pub mod values;
 pub mod written;
 
 pub use compile::{Enforcement, Placement, SAMPLE_EVERY, Situation, Unfit};

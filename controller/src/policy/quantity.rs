@@ -64,6 +64,14 @@ impl de::Visitor<'_> for Visitor {
         Ok(Quantity(number))
     }
 
+    fn visit_i128<E: de::Error>(self, number: i128) -> Result<Quantity, E> {
+        Err(E::custom(format!("{number} is far beyond anything that can be counted")))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Quantity, E> {
+        Err(E::custom(format!("{number} is no whole number; 200, \"200/s\", \"5k\" and \"20MB/s\" are")))
+    }
+
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Quantity, E> {
         text.parse().map_err(E::custom)
     }

@@ -100,10 +100,10 @@ impl FromStr for Then {
                     humantime::parse_duration(time.ok_or_else(refused)?.trim()).map_err(|_| refused())?;
                 if time < SHORTEST_BAN || time > LONGEST_BAN {
                     return Err(format!(
-                        "a ban of {} is not from {} to {}",
+                        "a ban of {} is not from {} to {} days",
                         humantime::format_duration(time),
                         humantime::format_duration(SHORTEST_BAN),
-                        humantime::format_duration(LONGEST_BAN)
+                        LONGEST_BAN.as_secs() / 86_400
                     ));
                 }
                 Ok(Self::Ban(time))
@@ -155,7 +155,7 @@ pub struct Ceiling {
     pub bans_per_minute: Option<u64>,
     /// Percent of the known sources that were seen in the last minute that it may ban.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub known_percent: Option<u8>,
+    pub known_percent: Option<u64>,
 }
 
 /// A rule of a service.
@@ -240,6 +240,16 @@ impl Rule {
         let PrefixLengths { v4, v6 } = self.prefix;
         if !(1..=32).contains(&v4) || !(1..=64).contains(&v6) {
             return Some(format!("prefixes of /{v4} and /{v6}: v4 is 1 to 32, and v6 1 to 64"));
+        }
+        if let Some(Ceiling { bans_per_minute, known_percent }) = self.ceiling {
+            if bans_per_minute.is_none() && known_percent.is_none() {
+                return Some(
+                    "its ceiling says nothing; there are bans-per-minute and known-percent".to_owned(),
+                );
+            }
+            if let Some(percent) = known_percent.filter(|percent| *percent > 100) {
+                return Some(format!("known-percent is {percent}, and must be from 0 to 100"));
+            }
         }
         if self.per == Per::Service && matches!(self.then, Then::Ban(_)) {
             return Some(

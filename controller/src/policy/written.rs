@@ -39,10 +39,10 @@
 //! ceiling = { bans-per-minute = 1000, known-percent = 5 }
 //! ```
 
-use std::{collections::BTreeMap, ops::Range, ops::RangeInclusive, time::Duration};
+use std::{collections::BTreeMap, ops::Range};
 
-use floodwall_common::wire::{BucketSpec, Reason, Verdict};
-use serde::{Deserialize, Deserializer, de};
+use floodwall_common::wire::BucketSpec;
+use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
@@ -53,8 +53,8 @@ use super::{
     quantity::Quantity,
     rule::{Ceiling, Per, PrefixLengths, Rate, Rule, RuleMode, Then},
     subject::Subject,
+    values::{Destination, Ports, ProtocolName, Span, Stage},
 };
-use crate::{lists::parse_prefix, tables::Prefix};
 
 /// Something wrong, and where in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,90 +141,6 @@ pub struct BansTable {
 
 const fn yes() -> bool {
     true
-}
-
-/// What is written as text, and understood by `FromStr`.
-macro_rules! written_as_text {
-    ($type:ident, $parse:expr) => {
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                let parse: fn(&str) -> Result<Self, String> = $parse;
-                parse(&text).map_err(de::Error::custom)
-            }
-        }
-    };
-}
-
-#[derive(Clone, Debug)]
-struct Destination(Prefix);
-written_as_text!(Destination, |text| {
-    parse_prefix(text).map(|prefix| Self(prefix.into())).map_err(|error| error.fault.to_string())
-});
-
-#[derive(Clone, Copy, Debug)]
-struct Span(Duration);
-written_as_text!(Span, |text| {
-    humantime::parse_duration(text)
-        .map(Self)
-        .map_err(|_| format!("`{text}` is no span of time; 90s, 5m, 1h and 1d are"))
-});
-
-/// A stage that can be monitored.
-#[derive(Clone, Copy, Debug)]
-pub struct Stage(Reason);
-written_as_text!(Stage, |text| {
-    let mut stages = Reason::ALL.into_iter().filter(|reason| reason.verdict() == Verdict::Drop);
-    stages.clone().find(|reason| reason.name() == text).map(Self).ok_or_else(|| {
-        let names: Vec<_> = stages.by_ref().map(Reason::name).collect();
-        format!("`{text}` is nothing that drops packets; there are {}", names.join(", "))
-    })
-});
-
-#[derive(Clone, Copy, Debug)]
-struct ProtocolName(Protocol);
-impl<'de> Deserialize<'de> for ProtocolName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = NumberOrText::deserialize(deserializer)?.0;
-        text.parse().map(Self).map_err(de::Error::custom)
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Ports(RangeInclusive<u16>);
-impl<'de> Deserialize<'de> for Ports {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = NumberOrText::deserialize(deserializer)?.0;
-        let refused = || de::Error::custom(format!("`{text}` is no port; 443 and \"8000-8099\" are"));
-        let (first, last) = text.split_once('-').unwrap_or((&text, &text));
-        let port = |text: &str| text.trim().parse::<u16>().map_err(|_| refused());
-        let (first, last) = (port(first)?, port(last)?);
-        if first > last { Err(refused()) } else { Ok(Self(first..=last)) }
-    }
-}
-
-/// What may be written as a number, too.
-struct NumberOrText(String);
-impl<'de> Deserialize<'de> for NumberOrText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = NumberOrText;
-
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("a number or text")
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<NumberOrText, E> {
-                Ok(NumberOrText(number.to_string()))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<NumberOrText, E> {
-                Ok(NumberOrText(text.to_owned()))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
 }
 
 impl Tables {
@@ -315,6 +231,11 @@ fn service(table: &Spanned<ServiceTable>, common: &[Rule]) -> Result<Service, Mi
         && !protocol.is_udp()
     {
         return Err(mistake(ports.span(), format!("{protocol} has no ports")));
+    }
+    if let Some(ports) = ports
+        && ports.get_ref().is_empty()
+    {
+        return Err(mistake(ports.span(), "no port is named; without `ports`, the service has all of them"));
     }
     Ok(Service {
         name: name.get_ref().clone(),

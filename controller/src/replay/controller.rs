@@ -3,7 +3,7 @@
 use floodwall_common::frame::Captured;
 
 use super::{egress::Flow, world::World};
-use crate::kernel::{Judged, ReasonTotals};
+use crate::kernel::{Judged, ServiceTotals};
 
 /// What acts beside the packets. All of its time is virtual.
 pub trait Controller {
@@ -44,8 +44,8 @@ pub struct Tick<'a> {
     pub unix_ns: u64,
     /// Tables, lists and limits.
     pub world: &'a World,
-    /// Packets and bytes by reason so far.
-    pub totals: &'a [ReasonTotals],
+    /// What came so far for each service, by its number.
+    pub services: &'a [(u8, ServiceTotals)],
 }
 
 /// Something that the controller did, to be shown beside the packets.

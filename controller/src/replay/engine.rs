@@ -15,7 +15,7 @@ use nix::{
 };
 
 use crate::{
-    kernel::{Judged, Kernel, LINEAR_PART, LONGEST_FRAME, ReasonTotals, SHORTEST_FRAME},
+    kernel::{Judged, Kernel, LINEAR_PART, LONGEST_FRAME, ReasonTotals, SHORTEST_FRAME, ServiceTotals},
     tables::{Capacity, SharedTables},
 };
 
@@ -38,6 +38,13 @@ pub trait Engine {
     ///
     /// If the counters cannot be read.
     fn totals(&self) -> anyhow::Result<Vec<ReasonTotals>>;
+
+    /// What came for each service that there is, by its number.
+    ///
+    /// # Errors
+    ///
+    /// If the counters cannot be read.
+    fn services(&self) -> anyhow::Result<Vec<(u8, ServiceTotals)>>;
 }
 
 /// The host build of the core, over plain memory. Needs no privilege.
@@ -84,6 +91,12 @@ impl Engine for ModelEngine {
             .collect();
         add(&mut totals, &self.unseen);
         Ok(totals)
+    }
+
+    fn services(&self) -> anyhow::Result<Vec<(u8, ServiceTotals)>> {
+        let counters = &self.tables.local.services;
+        let totals = |number: u8| (number, ServiceTotals::of(&counters[usize::from(number)]));
+        Ok(self.tables.used_services().map(totals).collect())
     }
 }
 
@@ -139,6 +152,10 @@ impl Engine for KernelEngine {
         let mut totals = self.kernel.counters()?;
         add(&mut totals, &self.unseen);
         Ok(totals)
+    }
+
+    fn services(&self) -> anyhow::Result<Vec<(u8, ServiceTotals)>> {
+        self.kernel.service_counters()
     }
 }
 

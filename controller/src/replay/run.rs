@@ -157,8 +157,8 @@ impl Player<'_> {
 
     fn tick(&mut self, time_ns: u64, clock: &Clock, told: &mut dyn FnMut(u64, Mark)) -> anyhow::Result<()> {
         let unix_ns = clock.unix_ns(time_ns);
-        let totals = self.parts.engine.totals()?;
-        let tick = Tick { time_ns, unix_ns, world: self.parts.world, totals: &totals };
+        let services = self.parts.engine.services()?;
+        let tick = Tick { time_ns, unix_ns, world: self.parts.world, services: &services };
         for mark in self.parts.controller.tick(&tick)? {
             told(unix_ns, mark);
         }

@@ -8,7 +8,7 @@ use super::{
     world::World,
 };
 use crate::{
-    detect::{Counts, Detector, Sample},
+    detect::{Counts, Detector, Moment, Sample},
     kernel::Judged,
     state::address_of,
 };
@@ -22,9 +22,14 @@ pub struct Watch {
 
 impl Controller for Watch {
     fn tick(&mut self, tick: &Tick<'_>) -> anyhow::Result<Vec<Mark>> {
-        let counts = Counts::of(tick.totals.iter().map(|total| (total.reason, total.packets)));
+        let counts: Vec<_> = tick
+            .services
+            .iter()
+            .map(|(number, totals)| Counts::new(*number, totals.packets, totals.dropped))
+            .collect();
+        let moment = Moment::new(tick.time_ns, tick.unix_ns / 1_000_000_000);
         self.samples.drain(..).for_each(|sample| self.detector.sample(sample));
-        let events = self.detector.tick(tick.time_ns, counts, &tick.world.tables, &|| ());
+        let events = self.detector.tick(moment, &counts, &tick.world.tables, &|| ());
         Ok(events.into_iter().map(|event| Mark { what: event.in_words(&tick.world.tables) }).collect())
     }
 

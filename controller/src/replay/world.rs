@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use floodwall_common::{parse::protocol, wire::knowledge};
 use parking_lot::FairMutex;
 
+use super::clock::START;
 use crate::{
     config::Config,
     policy::{Enforcement, HostFacts, Listener, Situation},
@@ -46,6 +47,8 @@ impl World {
     /// If a limit is none that the tables can hold, or the prefixes are more.
     pub fn new(tables: Arc<SharedTables>, config: &Config, lists: Lists) -> anyhow::Result<Self> {
         let settings = &tables.settings[0];
+        // From here on nothing is held against the machine's own clock, or divided among its CPUs.
+        settings.clock.store(START);
         for (seed, value) in settings.seed.iter().zip(SEEDS) {
             seed.store(value);
         }
@@ -95,4 +98,25 @@ impl World {
 /// None.
 pub fn no_wait() -> Result<(), TableError> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use floodwall_common::bucket;
+
+    use super::*;
+    use crate::tables::Capacity;
+
+    #[test]
+    fn neither_the_clock_nor_the_cpus_of_the_machine_are_in_the_tables() {
+        let config = Config::default();
+        let tables = Arc::new(SharedTables::in_memory(&Capacity::default()).unwrap());
+        assert!(tables.judging_cpus() >= 1, "where no clock is told, those of the machine");
+        let world = World::new(tables, &config, Lists::default()).unwrap();
+        assert_eq!(world.tables.judging_cpus(), 1);
+        let interval = world.tables.settings[0].sample_interval.load();
+        assert_eq!(interval, 1_000_000_000 / config.policy.samples_per_second);
+        let full = bucket::long_time(START);
+        assert!(world.tables.rules.iter().all(|rule| rule.full_at.load() <= full), "buckets begin full");
+    }
 }

@@ -24,7 +24,10 @@ pub(super) async fn list(State(context): State<Context>) -> Answer<SignatureList
             .collect::<Result<_, _>>()?;
         Ok(SignatureList {
             attack: detector.is_attacked(),
+            incident: detector.incident(),
+            wave: detector.wave(),
             baseline: detector.baseline_len() as u64,
+            assumed: detector.is_fresh(),
             signatures,
         })
     })
@@ -36,9 +39,9 @@ pub(super) async fn add(
     Body(request): Body<SignatureRequest>,
 ) -> Answer<SignatureReport> {
     answer(&context, move |context| {
-        let signature: Signature = request
-            .text
-            .parse()
+        let signature = context
+            .filter
+            .signature_of(&request.text)
             .map_err(|error| Refused::invalid(format!("signature `{}`: {error}", request.text)))?;
         deploy(context, signature, !request.monitor)
     })
@@ -109,7 +112,7 @@ fn report(context: &Context, number: usize, deployed: &Deployed) -> Result<Signa
     let seconds = |since: u64| context.filter.tables().clock().saturating_sub(since) as f64 / 1e9;
     Ok(SignatureReport {
         number: number as u32,
-        text: deployed.signature.to_string(),
+        text: context.filter.signature_in_words(&deployed.signature),
         enforced: deployed.enforced,
         pinned: deployed.pinned,
         age_seconds: seconds(deployed.since_ns),

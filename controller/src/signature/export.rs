@@ -184,6 +184,9 @@ fn export(
             _ => left_out.push(only(signature, field).to_string()),
         }
     }
+    if signature.strangers {
+        left_out.push("strangers".to_owned());
+    }
     Exported { text: whole(terms.join(also)), left_out }
 }
 

@@ -2,10 +2,13 @@
 //!
 //! A [`Signature`] allows a set of values in each of some fields; a packet matches it if all of its [`Features`] are
 //! allowed. [`words`] says it in the terms of an operator and reads it back; [`image`] lays a set of them out for the
-//! kernel program, which holds a packet against all of them at once; [`export`] says it in the terms of other tools.
+//! kernel program, which holds a packet against all of them at once; [`export`] says it in the terms of other tools;
+//! [`naming`] calls services by their names.
 
+mod bits;
 pub mod export;
 mod image;
+pub mod naming;
 mod values;
 mod words;
 

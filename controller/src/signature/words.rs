@@ -7,10 +7,10 @@
 //! |---|---|---|
 //! | `proto` | protocol above IP | 0 to 255, or `tcp`, `udp`, `icmp`, `icmpv6` |
 //! | `service` | number of the service | 0 to 63 |
-//! | `flags` | TCP flags, all eight (`syn`, `ack+psh`, `none`), or the type of ICMP | |
+//! | `flags` | TCP flags: all eight (`syn`, `psh+ack`, `none`), or some (`syn/syn+ack`: of these two, SYN); or the type of ICMP | |
 //! | `ttl` | TTL or hop limit | 0 to 255 |
-//! | `form` | [`form`](floodwall_common::features::form) bits | 0 to 255 |
-//! | `odd` | [`oddity`](floodwall_common::features::oddity) bits | 0 to 255 |
+//! | `form` | [`form`](floodwall_common::features::form) bits | as flags: `df+offered`, `none`, `v6/v6` |
+//! | `odd` | [`oddity`](floodwall_common::features::oddity) bits | as flags: `same-port`, `none` |
 //! | `header` | TCP header, in units of 4 bytes | 5 to 15 |
 //! | `byte0` … `byte15` | bytes behind the transport header | 0 to 255 |
 //! | `len` | bytes of the IP packet | 0 to 65535 |
@@ -29,7 +29,7 @@ use floodwall_common::{
     parse::protocol,
 };
 
-use super::{ByteSet, Ranges, Signature};
+use super::{ByteSet, Ranges, Signature, bits::Names};
 
 const OCTETS: [&str; Octet::Payload as usize] = ["proto", "service", "flags", "ttl", "form", "odd", "header"];
 const SHORTS: [&str; Short::COUNT] = ["len", "sport", "dport", "window", "options", "mss", "data"];
@@ -37,8 +37,24 @@ const PROTOCOLS: [(&str, u8); 4] =
     [("tcp", protocol::TCP), ("udp", protocol::UDP), ("icmp", protocol::ICMP), ("icmpv6", protocol::ICMPV6)];
 /// Term of a signature that spares sources which are known.
 const STRANGERS: &str = "strangers";
-/// By bit.
-const FLAGS: [&str; 8] = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"];
+const FLAGS: Names = Names { what: "flag", names: ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"] };
+const FORM: Names = Names {
+    what: "form",
+    names: ["v6", "first-fragment", "later-fragment", "df", "ip-options", "vlan", "offered", "no-id"],
+};
+const ODD: Names = Names {
+    what: "oddity",
+    names: [
+        "stray-ack",
+        "zero-ack",
+        "stray-urg",
+        "zero-seq",
+        "same-port",
+        "no-checksum",
+        "zero-port",
+        "reserved",
+    ],
+};
 
 /// Why a text is no signature.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +62,12 @@ const FLAGS: [&str; 8] = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"
 pub struct ParseError {
     term: String,
     why: String,
+}
+
+impl ParseError {
+    pub(super) fn new(term: &str, why: &str) -> Self {
+        Self { term: term.to_owned(), why: why.to_owned() }
+    }
 }
 
 impl fmt::Display for Signature {
@@ -57,9 +79,10 @@ impl fmt::Display for Signature {
             let name = PROTOCOLS.iter().find(|(_, number)| Some(*number) == only);
             terms.push(match (field, name) {
                 (0, Some((name, _))) => (*name).to_owned(),
-                _ => {
-                    format!("{}={}", octet_name(field), list(byte_runs(set), octet_writer(field, protocols)))
-                }
+                _ => match names(field, protocols) {
+                    Some(names) => format!("{}={}", octet_name(field), names.write(set)),
+                    None => format!("{}={}", octet_name(field), list(byte_runs(set), octet_writer(field))),
+                },
             });
         }
         for (&field, ranges) in &self.shorts {
@@ -83,22 +106,20 @@ fn octet_name(field: usize) -> String {
     }
 }
 
-/// How a field's values are written.
-fn octet_writer(field: usize, protocols: Option<&ByteSet>) -> fn(u16) -> String {
-    let is_tcp = protocols.is_some_and(|set| set.len() == 1 && set.contains(protocol::TCP));
+/// What the bits of a field are called, if they stand for something each.
+fn names(field: usize, protocols: Option<&ByteSet>) -> Option<&'static Names> {
+    let is_tcp = || protocols.is_some_and(|set| set.len() == 1 && set.contains(protocol::TCP));
     match field {
-        field if field == Octet::Flags as usize && is_tcp => |value| flag_names(value as u8),
-        field if field >= Octet::Form as usize && field != Octet::TcpHeader as usize => {
-            |value| format!("{value:#04x}")
-        }
-        _ => |value| value.to_string(),
+        field if field == Octet::Flags as usize && is_tcp() => Some(&FLAGS),
+        field if field == Octet::Form as usize => Some(&FORM),
+        field if field == Octet::Oddity as usize => Some(&ODD),
+        _ => None,
     }
 }
 
-fn flag_names(flags: u8) -> String {
-    let names: Vec<_> =
-        FLAGS.iter().enumerate().filter(|(bit, _)| flags >> bit & 1 != 0).map(|(_, name)| *name).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join("+") }
+/// How a field's values are written.
+fn octet_writer(field: usize) -> fn(u16) -> String {
+    if field >= Octet::Payload as usize { |value| format!("{value:#04x}") } else { |value| value.to_string() }
 }
 
 fn list(ranges: impl Iterator<Item = (u16, u16)>, write: impl Fn(u16) -> String) -> String {
@@ -149,9 +170,7 @@ impl Signature {
             None => return Err(format!("is neither a protocol nor FIELD=VALUES; fields are {}", fields())),
         };
         if let Some(field) = octet_field(name) {
-            let ranges = ranges(values, |value| octet_value(field, value), u16::from(u8::MAX))?;
-            let bytes =
-                ranges.iter().flat_map(|(first, last)| (first..=last).map(|value| value as u8)).collect();
+            let bytes = octet_values(field, values)?;
             if self.octets.insert(field, bytes).is_some() {
                 return Err(format!("{name} stands there twice"));
             }
@@ -178,24 +197,27 @@ fn octet_field(name: &str) -> Option<usize> {
     OCTETS.iter().position(|octet| *octet == name)
 }
 
-fn octet_value(field: usize, text: &str) -> Result<u16, String> {
-    if field == Octet::Protocol as usize
-        && let Some((_, number)) = PROTOCOLS.iter().find(|(name, _)| *name == text)
+fn octet_values(field: usize, text: &str) -> Result<ByteSet, String> {
+    let named = match field {
+        field if field == Octet::Flags as usize => Some(&FLAGS),
+        field if field == Octet::Form as usize => Some(&FORM),
+        field if field == Octet::Oddity as usize => Some(&ODD),
+        _ => None,
+    };
+    if let Some(names) = named
+        && text.starts_with(|first: char| first.is_ascii_alphabetic())
     {
-        return Ok(u16::from(*number));
+        return names.read(text);
     }
-    if field == Octet::Flags as usize && text.starts_with(|first: char| first.is_ascii_alphabetic()) {
-        if text == "none" {
-            return Ok(0);
-        }
-        return text.split('+').try_fold(0, |flags, name| {
-            match FLAGS.iter().position(|flag| *flag == name) {
-                Some(bit) => Ok(flags | 1 << bit),
-                None => Err(format!("there is no flag `{name}`; flags are none, {}", FLAGS.join(", "))),
-            }
-        });
+    let ranges = ranges(text, |value| octet_value(field, value), u16::from(u8::MAX))?;
+    Ok(ranges.iter().flat_map(|(first, last)| (first..=last).map(|value| value as u8)).collect())
+}
+
+fn octet_value(field: usize, text: &str) -> Result<u16, String> {
+    match PROTOCOLS.iter().find(|(name, _)| *name == text) {
+        Some((_, number)) if field == Octet::Protocol as usize => Ok(u16::from(*number)),
+        _ => number(text),
     }
-    number(text)
 }
 
 fn number(text: &str) -> Result<u16, String> {
@@ -234,8 +256,10 @@ mod tests {
             "udp byte0=0xd7,0x97 byte3=0x2a sport=123",
             "icmp flags=3 dport=3",
             "tcp flags=psh+ack header=8 options=0x0108",
-            "proto=44-47 form=0x01-0x03",
+            "proto=44-47 form=1-3",
             "tcp flags=none",
+            "tcp flags=syn/syn+ack,fin form=v6+offered odd=same-port strangers",
+            "udp form=none,df+offered odd=none",
         ] {
             let signature: Signature = text.parse().unwrap();
             assert_eq!(signature.to_string().parse::<Signature>().unwrap(), signature, "{text}");
@@ -254,6 +278,8 @@ mod tests {
             ("len=9-3", "ends before it starts"),
             ("len=70000", "0 to 65535"),
             ("flags=sin", "there is no flag `sin`"),
+            ("form=fd", "there is no form `fd`"),
+            ("flags=syn/fin", "`syn` is not among `fin`"),
             ("byte16=0", "no field `byte16`"),
             ("len=1 len=2", "twice"),
         ] {

@@ -84,8 +84,8 @@ impl Filter {
                 seed.store(getrandom::u64().context("drawing the seed of the source table")? | 1);
             }
         }
-        settings.event_interval.store(event_interval(config.events_per_second));
         settings.clock.store(0);
+        settings.event_interval.store(event_interval(&self.tables, config.events_per_second));
         self.regime.lock().enforce(&self.tables)?;
         Ok(())
     }

@@ -44,10 +44,7 @@ pub(super) struct Regime {
 
 impl From<Unfit> for Refusal {
     fn from(unfit: Unfit) -> Self {
-        match unfit {
-            Unfit::Service { .. } | Unfit::Whole(_) => Self::Invalid(unfit.to_string()),
-            Unfit::Machine(_) => Self::Internal(unfit.to_string()),
-        }
+        Self::Invalid(unfit.to_string())
     }
 }
 
@@ -180,10 +177,7 @@ impl Regime {
             let known = times.iter().filter(|(_, known)| *known).count() as u64;
             let why = if ceiling.bans_per_minute.is_some_and(|most| bans > most) {
                 format!("{bans} bans within a minute")
-            } else if ceiling
-                .known_percent
-                .is_some_and(|most| known * 100 > u64::from(most) * self.known.max(1))
-            {
+            } else if ceiling.known_percent.is_some_and(|most| known * 100 > most * self.known.max(1)) {
                 format!("{known} of {} known sources banned within a minute", self.known.max(known))
             } else {
                 continue;

@@ -21,6 +21,7 @@ use crate::{
         HostFacts, Override, Per, Policy, Probe, Rate, Rule, RuleId, RuleMode, Subject, Then, When, defaults,
         difference, what,
     },
+    tables::SharedTables,
 };
 
 /// Packets and bytes.
@@ -151,7 +152,7 @@ impl Filter {
                 "~ max-prefixes, max-sources: at the next start, unless its options say otherwise".to_owned(),
             );
         }
-        let interval = event_interval(config.events_per_second);
+        let interval = event_interval(&self.tables, config.events_per_second);
         let settings = &self.tables.settings[0];
         if interval != settings.event_interval.load() {
             lines.push(format!("~ events: {}/s", config.events_per_second));
@@ -254,9 +255,8 @@ impl Filter {
 }
 
 /// Time between drop events on each CPU, ns.
-pub(super) fn event_interval(events_per_second: u64) -> u64 {
-    let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u64);
-    (cpus * 1_000_000_000).checked_div(events_per_second).unwrap_or(0)
+pub(super) fn event_interval(tables: &SharedTables, events_per_second: u64) -> u64 {
+    (tables.judging_cpus() * 1_000_000_000).checked_div(events_per_second).unwrap_or(0)
 }
 
 /// The rule of a service that is about this.

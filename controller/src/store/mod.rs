@@ -4,6 +4,7 @@
 //! STATE/snapshot.jsonl         changes, a line each; the first line names the journal that follows
 //! STATE/journal-7.jsonl        changes since, a line each, synced before they are answered
 //! STATE/import-3.list          the prefixes of the import with bit 3, a line each
+//! STATE/baseline.json.gz       what is usual, now and then; no loss if it is lost
 //! STATE/lock                   held by the daemon that uses the directory
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! start. Anything else that cannot be read stops the start and is left as it is: a filter that comes up
 //! with half its blocklist would be worse than one that says why it does not.
 
+mod baseline;
 mod journal;
 mod lists;
 
@@ -25,6 +27,7 @@ use nix::fcntl::Flock;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+pub use self::baseline::{keep_baseline, kept_baseline};
 use self::journal::Journal;
 use crate::{
     claim::claim,

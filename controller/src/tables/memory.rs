@@ -1,5 +1,5 @@
-//! Memory that the kernel shares with the controller, seen as a slice; the clock that is read beside it; and
-//! the wait until the kernel has let go of what it was reading there.
+//! Memory that the kernel shares with the controller, seen as a slice; the clock that is read beside it; the CPUs that
+//! write to it; and the wait until the kernel has let go of what it was reading there.
 //!
 //! The one file of the tables with unsafe code.
 
@@ -109,6 +109,13 @@ pub(super) fn coarse_clock() -> u64 {
     // SAFETY: `time` is valid for writing. The clock exists on every kernel, so the call cannot fail.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// CPUs that are online, at least one: those that packets may come in on.
+pub(super) fn online_cpus() -> u64 {
+    // SAFETY: the call takes a number and touches no memory of ours.
+    let online = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+    u64::try_from(online).unwrap_or(1).max(1)
 }
 
 /// Waits until every kernel program that was running when this was called has ended.

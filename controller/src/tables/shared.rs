@@ -6,14 +6,15 @@ use floodwall_common::{
     tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES, Tables},
     wire::{
         ABI_VERSION, Counter, Destination, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
-        PORT_WORDS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word, signature,
+        PORT_WORDS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word, service_flag,
+        signature,
     },
 };
 
 use super::{
     capacity::{Capacity, PREFIX_BITMAP_WORDS, PREFIX_ROOTS},
     local::LocalTables,
-    memory::{Region, Shared, coarse_clock},
+    memory::{Region, Shared, coarse_clock, online_cpus},
 };
 
 /// A table that is shared with the kernel program.
@@ -153,6 +154,12 @@ impl SharedTables {
         Ok(tables)
     }
 
+    /// Numbers of the services that there are.
+    pub fn used_services(&self) -> impl Iterator<Item = u8> {
+        let used = |service: &Service| service.flags.load() & service_flag::USED != 0;
+        self.services.iter().zip(0..).filter(move |(service, _)| used(service)).map(|(_, number)| number)
+    }
+
     /// The tables in these BPF array maps, which were made for `capacity` and are mappable.
     ///
     /// Settings are left as they are, but for those that describe the tables. Fails if a map is too small or
@@ -188,6 +195,18 @@ impl SharedTables {
             fragments: take(ground, capacity, Table::Fragments)?,
             local: LocalTables::new()?,
         })
+    }
+
+    /// The time that packets are judged at, ns, where somebody tells it: a replay does, in place of the kernel's clock.
+    pub fn told_clock(&self) -> Option<u64> {
+        Some(self.settings[0].clock.load()).filter(|told| *told != 0)
+    }
+
+    /// CPUs that judge packets, each with a budget of its own for what it tells: one where the clock is told, so that a
+    /// replay does not depend on the machine, and else all that are online. A process's own affinity says nothing of
+    /// them.
+    pub fn judging_cpus(&self) -> u64 {
+        if self.told_clock().is_some() { 1 } else { online_cpus() }
     }
 
     /// Writes what the kernel program must know of the tables themselves.

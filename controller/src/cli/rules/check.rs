@@ -35,7 +35,8 @@ impl Check {
         })?;
         let sound = Sound { services: config.policy.services.len(), rules: config.policy.rules().count() };
         session.answer(&sound, |Sound { services, rules }, out, _| {
-            writeln!(out, "{}: sound; {services} services with {rules} rules", self.file.display())
+            let plural = if *services == 1 { "" } else { "s" };
+            writeln!(out, "{}: sound; {services} service{plural} with {rules} rules", self.file.display())
         })?;
         Ok(Done::Plain)
     }

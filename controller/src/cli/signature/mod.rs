@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest},
-    signature::{Signature as Terms, export},
+    signature::{Signature as Terms, export, naming},
 };
 
 /// What a signature is made of.
@@ -21,10 +21,14 @@ are numbers, ranges (1024-65535) or several of these with commas, hexadecimal wi
   proto service flags ttl form odd header byte0 … byte15    numbers of 8 bits
   len sport dport window options mss data                   numbers of 16 bits
 
-  floodwall signature add tcp flags=syn window=0 len=40 ttl=240-250
+  to SERVICE                      packets for this service
+  strangers                       spares sources that have taken part in conversations before
+
+  floodwall signature add tcp flags=syn window=0 len=40 ttl=240-250 to web
   floodwall signature add udp sport=123 byte0=0xd7,0x97 --monitor
 
-flags are those of TCP (syn, psh+ack, none), or the type of ICMP, whose code is dport. len is the length of the IP
+flags are those of TCP (syn, psh+ack, none; syn/syn+ack: of these two, just SYN), or the type of ICMP, whose code is
+dport. form and odd are named likewise: df+offered, same-port. len is the length of the IP
 packet, data that of what stands behind the transport header, byte0 its first byte; header is the length of the TCP
 header in units of 4 bytes, options the kinds of the first two TCP options (0x0204: a maximum segment size, and then
 permission of selective acknowledgements). Try one against a capture before: floodwall replay --help.";
@@ -111,14 +115,16 @@ impl Signature {
             }
             Self::Export(Export { number, tool }) => {
                 let report = find(session, number).await?;
-                let terms: Terms = report.text.parse().map_err(|error| {
+                let (text, service) = naming::apart(&report.text);
+                let terms: Terms = text.parse().map_err(|error| {
                     Failed::new(Kind::Internal, format!("the daemon's signature is not understood: {error}"))
                 })?;
-                let exported = match tool {
+                let mut exported = match tool {
                     Tool::Nftables => export::nftables(&terms),
                     Tool::Tcpdump => export::tcpdump(&terms),
                     Tool::Flowspec => export::flowspec(&terms),
                 };
+                exported.left_out.extend(service);
                 session.answer(&exported, |exported, out, _| {
                     writeln!(out, "{}", exported.text)?;
                     let left_out = exported.left_out.join(", ");

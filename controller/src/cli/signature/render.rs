@@ -12,11 +12,15 @@ use crate::{
 };
 
 pub(super) fn list(list: &SignatureList, out: &mut dyn Write, style: Style) -> io::Result<()> {
-    let state = if list.attack { style.bad("under attack") } else { style.good("calm") };
+    let state = match (list.attack, list.wave) {
+        (true, 0 | 1) => style.bad(format!("under attack (incident {})", list.incident)),
+        (true, wave) => style.bad(format!("under attack (incident {}, wave {wave})", list.incident)),
+        (false, _) => style.good("calm".to_owned()),
+    };
     let baseline = units::count(list.baseline);
     writeln!(out, "{state}; signatures are held against {baseline} samples of usual packets")?;
-    if list.baseline < FEW_SAMPLES {
-        writeln!(out, "few are known yet: hardly anything is safe to drop by its headers")?;
+    if list.assumed {
+        writeln!(out, "few are known yet: assumptions of what clients send stand in for them")?;
     }
     if list.signatures.is_empty() {
         return Ok(());
@@ -45,9 +49,6 @@ pub(super) fn list(list: &SignatureList, out: &mut dyn Write, style: Style) -> i
         .collect();
     table.write(&rows, out, style)
 }
-
-/// Below this many samples of usual packets little can be said of what they look like.
-const FEW_SAMPLES: u64 = 1_000;
 
 fn state_of(report: &SignatureReport) -> &'static str {
     match (report.pinned, report.enforced) {
@@ -101,10 +102,20 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("3  tcp flags=syn window=0\n  state     drops\n"), "{text}");
         assert!(text.contains("12,345 packets") && text.contains("1 (0.50 %)"), "{text}");
-        let all = SignatureList { attack: true, baseline: 10, signatures: vec![report] };
+        let all = SignatureList {
+            attack: true,
+            incident: 1,
+            wave: 3,
+            baseline: 10,
+            assumed: true,
+            signatures: vec![report],
+        };
         let mut out = Vec::new();
         list(&all, &mut out, Style::plain()).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.starts_with("under attack; ") && text.contains("few are known yet"), "{text}");
+        assert!(
+            text.starts_with("under attack (incident 1, wave 3); ") && text.contains("few are known yet"),
+            "{text}"
+        );
     }
 }

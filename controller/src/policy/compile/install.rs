@@ -1,9 +1,6 @@
 //! An image into the tables: only what differs, and in an order that no packet can stumble over.
 
-use std::{io, thread};
-
 use floodwall_common::{
-    bucket,
     tables::Tables as _,
     wire::{MAX_DESTINATIONS, PORT_WORDS, Settings, Word, knowledge, service_flag},
 };
@@ -16,10 +13,9 @@ const OF_HOST: u64 = knowledge::PORTS | knowledge::FLOWS | knowledge::SOCKETS;
 
 /// Rules first, then the services that name them, then the ports that name those; what is no longer named is emptied
 /// last.
-pub(super) fn install(image: &Image, tables: &SharedTables) -> io::Result<()> {
-    let cpus = thread::available_parallelism()?.get() as u64;
-    let Some(settings) = tables.settings() else { return Ok(()) };
-    put_rules(image, tables, settings);
+pub(super) fn install(image: &Image, tables: &SharedTables) {
+    let Some(settings) = tables.settings() else { return };
+    put_rules(image, tables);
     for (service, wanted) in
         tables.services.iter().zip(&image.services).filter(|(_, wanted)| wanted.flags != 0)
     {
@@ -31,7 +27,7 @@ pub(super) fn install(image: &Image, tables: &SharedTables) -> io::Result<()> {
         }
         put(&service.flags, wanted.flags);
     }
-    put_settings(image, settings, cpus);
+    put_settings(image, settings, tables.judging_cpus());
     put_destinations(&image.map, tables, settings);
     // Only now is what the ports say worth something.
     put(&settings.knowledge, settings.knowledge.load() & !OF_HOST | image.settings.knowledge);
@@ -46,17 +42,15 @@ pub(super) fn install(image: &Image, tables: &SharedTables) -> io::Result<()> {
         put(&rule.terms, 0);
         put(&rule.ban, 0);
     }
-    Ok(())
 }
 
-fn put_rules(image: &Image, tables: &SharedTables, settings: &Settings) {
-    let told = settings.clock.load();
-    let full = bucket::long_time(if told == 0 { tables.clock() } else { told });
+fn put_rules(image: &Image, tables: &SharedTables) {
     for (rule, wanted) in tables.rules.iter().zip(&image.rules) {
         let Some(wanted) = wanted else { continue };
-        // Its number was unused: nobody asks it yet.
+        // Its number was unused: nobody asks it yet, and its bucket is to be full. That is so of one that was full at the
+        // beginning of time, on whichever clock packets are judged: a replay has its own.
         if rule.terms.load() == 0 {
-            rule.full_at.store(full);
+            put(&rule.full_at, 0);
         }
         put(&rule.ban, wanted.ban);
         put(&rule.bucket, wanted.bucket);

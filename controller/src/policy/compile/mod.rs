@@ -12,10 +12,7 @@ mod pages;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::{image::Image, numbers::Numbers};
 use super::{
@@ -52,9 +49,6 @@ pub enum Unfit {
     /// The whole is too much.
     #[error("{0}")]
     Whole(String),
-    /// The machine's own fault.
-    #[error("reading the machine's CPUs: {0}")]
-    Machine(#[from] io::Error),
 }
 
 /// Where in the tables things are.
@@ -104,7 +98,7 @@ impl Enforcement {
     ) -> Result<&Placement, Unfit> {
         let numbers = self.numbers.assigned(policy)?;
         let image = Image::of(policy, situation, &numbers)?;
-        install::install(&image, tables)?;
+        install::install(&image, tables);
         self.placement = numbers.placement(policy);
         self.numbers = numbers;
         Ok(&self.placement)

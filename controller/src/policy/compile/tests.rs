@@ -107,8 +107,23 @@ fn a_services_own_limit_replaces_the_one_for_all() {
     let reasons: Vec<_> =
         (0..6).map(|_| judge(&tables, &packet(v4("192.0.2.1"), protocol::TCP, 80))).collect();
     let own = u32::from(placement.rules[&RuleId::new("web", "source-syn")]);
-    assert_eq!(reasons[4], (Reason::Clean, NONE));
+    assert_eq!(reasons[..5], [(Reason::Clean, NONE); 5], "{reasons:?}");
     assert_eq!(reasons[5], (Reason::SourceRate, own));
+}
+
+#[test]
+fn a_new_rule_has_a_full_bucket_on_any_clock() {
+    // A replay's clock is told only with its first packet; the machine's own may be ahead of it by any time.
+    let tables = tables();
+    tables.settings[0].clock.store(0);
+    let text = "[[service]]\nname = \"web\"\nports = [80]\n[[service.rule]]\nper = \"service\"\nof = \"syn\"\nrate = 1\n\
+                strangers = false";
+    let mut enforcement = Enforcement::default();
+    enforcement.enforce(&tables, &policy(text), &Situation::default()).unwrap();
+    tables.settings[0].clock.store(1);
+    let syn = packet(v4("192.0.2.1"), protocol::TCP, 80);
+    assert_eq!(judge(&tables, &syn).0, Reason::Clean, "the first packet there is");
+    assert_eq!(judge(&tables, &syn).0, Reason::ServiceRate);
 }
 
 /// What the rules make of a packet.
@@ -129,7 +144,11 @@ fn judge(tables: &SharedTables, packet: &Packet) -> (Reason, u32) {
         let rules = tables.service(desk.judgement.service).unwrap().rules.load();
         for place in 0..8 {
             let number = (rules >> (8 * place)) as u32 & 0xff;
-            if number == 0 || decide::ruled(tables, settings, &mut desk, number - 1).unwrap() {
+            if number == 0 {
+                break;
+            }
+            let is_about_it = decide::place(tables, settings, &mut desk, number - 1).unwrap();
+            if is_about_it && decide::ruled(tables, settings, &mut desk, number - 1).unwrap() {
                 break;
             }
         }

@@ -1,0 +1,71 @@
+//! What is kept of calm times over a restart.
+
+use std::collections::BTreeMap;
+
+use floodwall_common::features::{Features, Octet, Short};
+use serde::{Deserialize, Serialize};
+
+use super::{baseline::Usual, usual::Habit};
+
+/// Changes whenever the meaning of a field does.
+const VERSION: u32 = 1;
+
+/// What is usual, by the name of the service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    version: u32,
+    services: BTreeMap<String, Remembered>,
+}
+
+/// What is usual for one service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Remembered {
+    /// Rates, as [`Load`](super::load::Load) has them.
+    pub(super) habits: Vec<Habit>,
+    packets: Vec<Packet>,
+}
+
+/// A packet of calm times: octets, shorts, flow, and 1 if it came from a stranger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Packet([u8; Octet::COUNT], [u16; Short::COUNT], u64, u8);
+
+impl Memory {
+    /// What is known of some services.
+    pub(super) fn new(services: BTreeMap<String, Remembered>) -> Self {
+        Self { version: VERSION, services }
+    }
+
+    /// By name.
+    ///
+    /// # Errors
+    ///
+    /// If it was written by a floodwall whose fields mean something else.
+    pub(super) fn services(self) -> Result<BTreeMap<String, Remembered>, OtherVersion> {
+        if self.version == VERSION { Ok(self.services) } else { Err(OtherVersion(self.version)) }
+    }
+}
+
+/// What was kept has another meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is of version {0}, and {VERSION} is read")]
+pub struct OtherVersion(u32);
+
+impl Remembered {
+    pub(super) fn new(habits: Vec<Habit>, packets: &[Usual]) -> Self {
+        let packet = |usual: &Usual| {
+            let Features { octets, shorts } = usual.features;
+            Packet(octets, shorts, usual.flow, u8::from(usual.stranger))
+        };
+        Self { habits, packets: packets.iter().map(packet).collect() }
+    }
+
+    /// Packets of calm times.
+    pub(super) fn packets(self) -> Vec<Usual> {
+        let usual = |Packet(octets, shorts, flow, stranger)| Usual {
+            features: Features { octets, shorts },
+            flow,
+            stranger: stranger != 0,
+        };
+        self.packets.into_iter().map(usual).collect()
+    }
+}

@@ -1,0 +1,213 @@
+//! The detector, from samples and counts to what it finds.
+
+use floodwall_common::{
+    features::{Features, Octet, Short},
+    parse::{protocol, tcp_flag},
+    source::Key,
+    wire::{Reason, service_flag},
+};
+
+use super::{Counts, Detector, Event, Memory, Moment, Sample, TICK, assumed};
+use crate::tables::{Capacity, SharedTables};
+
+/// A detector, and what it is shown.
+struct Scene {
+    detector: Detector,
+    tables: SharedTables,
+    services: u8,
+    now_ns: u64,
+    counts: Vec<Counts>,
+    number: u64,
+    events: Vec<Event>,
+}
+
+impl Scene {
+    fn new(services: u8) -> Self {
+        let tables = SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 1_024 }).unwrap();
+        (0..services).for_each(|number| tables.services[usize::from(number)].flags.store(service_flag::USED));
+        let counts = (0..services).map(|number| Counts::new(number, 0, 0)).collect();
+        Self {
+            detector: Detector::default(),
+            tables,
+            services,
+            now_ns: 1_000_000_000_000,
+            counts,
+            number: 0,
+            events: Vec::new(),
+        }
+    }
+
+    /// A packet of a source comes in.
+    fn packet(&mut self, service: u8, source: u64, mut features: Features, known: bool) {
+        features.octets[Octet::Service as usize] = service;
+        let covered = self
+            .detector
+            .signatures()
+            .any(|(_, deployed)| deployed.enforced && deployed.signature.matches(&features));
+        let reason = if covered { Reason::Signature } else { Reason::Clean };
+        let counts = &mut self.counts[usize::from(service)];
+        counts.all += 1;
+        counts.passed += u64::from(!covered);
+        let source = Key(source);
+        self.detector.sample(Sample {
+            time_ns: self.now_ns,
+            features,
+            source,
+            reason,
+            known,
+            answers: false,
+        });
+    }
+
+    /// Seconds with so many packets/s of clients, and of an attacker that forges its sources and aims at a service.
+    fn pass(&mut self, seconds: f64, clients: usize, forged: usize, at: u8) {
+        let ticks_per_second = (1_000_000_000 / TICK) as usize;
+        for _ in 0..(seconds * ticks_per_second as f64) as usize {
+            for _ in 0..clients / ticks_per_second {
+                self.number += 1;
+                // Each client asks for a connection, and goes on.
+                let (client, step) = (self.number / 8 % 400, self.number % 8);
+                let features = if step == 0 { request() } else { data(self.number) };
+                let service = (client % u64::from(self.services)) as u8;
+                self.packet(service, 1 + client, features, step > 1);
+            }
+            for _ in 0..forged / ticks_per_second {
+                self.number += 1;
+                self.packet(at, 1 << 40 | self.number, bare_syn(self.number), false);
+            }
+            self.now_ns += TICK;
+            let moment = Moment::new(self.now_ns, self.now_ns / 1_000_000_000);
+            let counts = self.counts.clone();
+            self.events.extend(self.detector.tick(moment, &counts, &self.tables, &|| ()));
+        }
+    }
+
+    fn found(&self) -> Vec<String> {
+        let found = |event: &Event| match event {
+            Event::Found { signature, .. } => Some(signature.to_string()),
+            _ => None,
+        };
+        self.events.iter().filter_map(found).collect()
+    }
+}
+
+fn tcp(flags: u8, header: u8, length: u16, window: u16, source_port: u64) -> Features {
+    let mut features = Features::default();
+    features.octets[Octet::Protocol as usize] = protocol::TCP;
+    features.octets[Octet::Flags as usize] = flags;
+    features.octets[Octet::HopLimit as usize] = 52;
+    features.octets[Octet::TcpHeader as usize] = header;
+    features.shorts[Short::Length as usize] = length;
+    features.shorts[Short::Window as usize] = window;
+    features.shorts[Short::SourcePort as usize] = 32_768 + (source_port * 7_919 % 28_000) as u16;
+    features.shorts[Short::DestinationPort as usize] = 443;
+    features
+}
+
+fn request() -> Features {
+    let mut features = tcp(tcp_flag::SYN, 10, 60, 64_240, 1);
+    features.shorts[Short::Options as usize] = 0x0204;
+    features.shorts[Short::SegmentSize as usize] = 1_460;
+    features
+}
+
+fn data(number: u64) -> Features {
+    tcp(tcp_flag::ACK | tcp_flag::PSH, 8, 52 + (number * 101 % 1_400) as u16, 501, number / 8)
+}
+
+/// As a tool sends it that does without options.
+fn bare_syn(number: u64) -> Features {
+    tcp(tcp_flag::SYN, 5, 40, 512, number)
+}
+
+#[test]
+fn a_flood_is_found_and_clients_are_spared() {
+    let mut scene = Scene::new(1);
+    scene.pass(20.0, 400, 0, 0);
+    assert_eq!(scene.found(), Vec::<String>::new());
+    assert!(scene.events.contains(&Event::Settled));
+    scene.pass(1.0, 400, 4_000, 0);
+    let found = scene.found();
+    assert!(!found.is_empty() && found.iter().all(|text| !text.contains("service")), "{found:?}");
+    let deployed: Vec<_> = scene.detector.signatures().collect();
+    assert!(
+        deployed.iter().any(|(_, deployed)| deployed.enforced && deployed.signature.matches(&bare_syn(1)))
+    );
+    assert!(!deployed.iter().any(|(_, deployed)| deployed.signature.matches(&request())));
+}
+
+#[test]
+fn a_signature_is_for_the_service_that_is_attacked() {
+    let mut scene = Scene::new(2);
+    scene.pass(20.0, 800, 0, 0);
+    scene.pass(1.0, 800, 4_000, 1);
+    let found = scene.found();
+    assert!(!found.is_empty() && found.iter().all(|text| text.contains("service=1")), "{found:?}");
+}
+
+#[test]
+fn waves_are_one_incident() {
+    let mut scene = Scene::new(1);
+    scene.pass(20.0, 400, 0, 0);
+    for _ in 0..3 {
+        scene.pass(3.0, 400, 4_000, 0);
+        scene.pass(8.0, 400, 0, 0);
+    }
+    let began = |event: &Event| match event {
+        Event::AttackBegan { incident, wave, .. } => Some((*incident, *wave)),
+        _ => None,
+    };
+    let began: Vec<_> = scene.events.iter().filter_map(began).collect();
+    assert_eq!(began, [(1, 1), (1, 2), (1, 3)]);
+    assert_eq!(scene.events.iter().filter(|event| **event == Event::AttackEnded).count(), 3);
+}
+
+#[test]
+fn a_flood_that_was_there_first_is_found_by_what_clients_are_assumed_to_send() {
+    let mut scene = Scene::new(1);
+    scene.pass(3.0, 200, 4_000, 0);
+    assert!(scene.detector.is_fresh());
+    let found = scene.found();
+    assert!(!found.is_empty(), "{:?}", scene.events);
+    assert!(!scene.detector.signatures().any(|(_, deployed)| deployed.signature.matches(&request())));
+}
+
+#[test]
+fn a_busy_host_with_nothing_but_clients_is_taken_as_usual() {
+    let mut scene = Scene::new(1);
+    scene.pass(40.0, 4_000, 0, 0);
+    assert_eq!(scene.found(), Vec::<String>::new());
+    assert!(!scene.detector.is_attacked(), "{:?}", scene.events);
+    scene.pass(10.0, 4_000, 0, 0);
+    assert!(!scene.detector.is_attacked() && !scene.detector.is_fresh());
+}
+
+#[test]
+fn what_was_learnt_outlives_a_restart() {
+    let mut scene = Scene::new(2);
+    scene.pass(20.0, 800, 0, 0);
+    let name = |number: u8| Some(format!("service {number}"));
+    let written = serde_json::to_string(&scene.detector.remember(name)).unwrap();
+    let memory: Memory = serde_json::from_str(&written).unwrap();
+    // The services may have other numbers then.
+    let number =
+        |name: &str| name.strip_prefix("service ").and_then(|number| number.parse().ok()).map(|n: u8| 1 - n);
+    let mut next = Scene::new(2);
+    next.detector.recall(memory, number).unwrap();
+    assert_eq!(next.detector.baseline_len(), scene.detector.baseline_len());
+    assert!(!next.detector.is_fresh());
+    next.pass(2.0, 800, 0, 0);
+    next.pass(1.0, 800, 4_000, 0);
+    assert!(!next.found().is_empty(), "{:?}", next.events);
+    let other: Memory = serde_json::from_str(&written.replace("\"version\":1", "\"version\":0")).unwrap();
+    assert!(next.detector.recall(other, number).is_err());
+}
+
+#[test]
+fn nothing_is_assumed_of_protocols_that_are_not_known() {
+    let mut game = Features::default();
+    game.octets[Octet::Protocol as usize] = protocol::UDP;
+    game.shorts[Short::DestinationPort as usize] = 27_015;
+    assert!(!assumed::is_known_kind(&game));
+    assert!(assumed::is_known_kind(&bare_syn(1)));
+}

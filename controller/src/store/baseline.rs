@@ -1,0 +1,55 @@
+//! What is usual, kept over restarts: a file of its own, as it is no loss if it is lost.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufReader, Write as _},
+    path::Path,
+};
+
+use anyhow::Context as _;
+use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
+use tracing::warn;
+
+use super::{replace_file, with_ending};
+use crate::detect::Memory;
+
+const BASELINE: &str = "baseline.json.gz";
+
+/// Keeps what is usual in the state directory.
+///
+/// # Errors
+///
+/// If it cannot be written; what was kept before is still there then.
+pub fn keep_baseline(directory: &Path, memory: &Memory) -> anyhow::Result<()> {
+    let path = directory.join(BASELINE);
+    replace_file(&path, |file| {
+        let mut packed = GzEncoder::new(file, Compression::fast());
+        serde_json::to_writer(&mut packed, memory)?;
+        packed.finish()?.flush()
+    })
+    .with_context(|| format!("writing {}", path.display()))
+}
+
+/// What was kept, if anything was. A file that is damaged is put aside, and said so.
+pub fn kept_baseline(directory: &Path) -> Option<Memory> {
+    let path = directory.join(BASELINE);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            warn!(file = %path.display(), %error, "what is usual cannot be read, and is learnt anew");
+            return None;
+        }
+    };
+    match serde_json::from_reader(BufReader::new(GzDecoder::new(BufReader::new(file)))) {
+        Ok(memory) => Some(memory),
+        Err(error) => {
+            let aside = with_ending(&path, "damaged");
+            warn!(file = %path.display(), aside = %aside.display(), %error, "what is usual is damaged, and is learnt anew");
+            if let Err(error) = fs::rename(&path, &aside) {
+                warn!(%error, "it could not be put aside");
+            }
+            None
+        }
+    }
+}
