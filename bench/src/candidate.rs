@@ -24,11 +24,13 @@ pub(crate) enum Candidate {
     Unlisted,
     /// floodwall with a million prefixes; sources are metered.
     Floodwall,
+    /// The same with 64 signatures in force.
+    Signed,
 }
 
 impl Candidate {
     /// All, in the order of the table's columns.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Empty,
         Self::PlainEmpty,
         Self::OneRead,
@@ -38,6 +40,7 @@ impl Candidate {
         Self::XdpFilter,
         Self::Unlisted,
         Self::Floodwall,
+        Self::Signed,
     ];
 
     /// The name that people see.
@@ -52,6 +55,7 @@ impl Candidate {
             Self::XdpFilter => "xdp-filter",
             Self::Unlisted => "floodwall, nothing listed",
             Self::Floodwall => "floodwall",
+            Self::Signed => "floodwall, 64 signatures",
         }
     }
 
@@ -74,7 +78,7 @@ impl Candidate {
             Self::Lpm => Some("lpm"),
             Self::Lru => Some("lru"),
             Self::LpmAndLru => Some("lpm_and_lru"),
-            Self::XdpFilter | Self::Unlisted | Self::Floodwall => None,
+            Self::XdpFilter | Self::Unlisted | Self::Floodwall | Self::Signed => None,
         }
     }
 }

@@ -22,7 +22,7 @@ const GAP: f64 = 16.0;
 const TOP: f64 = 64.0;
 
 /// Bars of these, in this order, and their colours.
-const BARS: [(Candidate, &str); 7] = [
+const BARS: [(Candidate, &str); 8] = [
     (Candidate::OneRead, "#b8b8b8"),
     (Candidate::XdpFilter, "#8fa7bf"),
     (Candidate::Lpm, "#d9a77c"),
@@ -30,6 +30,7 @@ const BARS: [(Candidate, &str); 7] = [
     (Candidate::LpmAndLru, "#b5654a"),
     (Candidate::Unlisted, "#7fb8a0"),
     (Candidate::Floodwall, "#1f7a5a"),
+    (Candidate::Signed, "#14523d"),
 ];
 
 /// Draws the groups that tell the story; the others are in the table.
@@ -37,7 +38,7 @@ pub(crate) fn render(report: &Report) -> String {
     let shown = [
         groups::blocked(Family::V4),
         groups::clean(Family::V4, 1),
-        groups::clean(Family::V4, 100_000),
+        groups::clean(Family::V4, 1_000_000),
         groups::clean(Family::V4, CLEAN),
         groups::blocked(Family::V6),
         groups::clean(Family::V6, CLEAN),

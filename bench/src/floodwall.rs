@@ -18,6 +18,8 @@ use floodwall_lab::random::Random;
 use parking_lot::FairMutex;
 use tokio::{runtime::Builder, sync::oneshot};
 
+use crate::signatures;
+
 /// Whoever wants the prefixes; anything will do.
 pub(crate) const OWNER: u32 = 1;
 
@@ -58,6 +60,7 @@ impl Floodwall {
         let reader = drain(&mut kernel)?;
         let floodwall = Self { kernel, tables, table: FairMutex::new(table), _reader: reader };
         floodwall.limit(Limits::Default)?;
+        signatures::write(&floodwall)?;
         Ok(floodwall)
     }
 
@@ -74,6 +77,11 @@ impl Floodwall {
         settings.packet_bucket.store(packets.pack());
         settings.syn_bucket.store(syn.pack());
         Ok(())
+    }
+
+    /// Puts the signatures in force, or none.
+    pub(crate) fn sign(&self, signed: bool) {
+        self.tables.settings[0].signatures.store(if signed { signatures::HALF } else { 0 });
     }
 
     /// Makes the blocklist these prefixes, all at once, and frees what they replace.

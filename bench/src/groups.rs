@@ -3,7 +3,7 @@
 use floodwall_common::{prefix::Family, wire::Reason};
 
 use crate::{
-    candidate::Candidate::{self, Floodwall, Lpm, LpmAndLru, Lru, OneRead, Unlisted, XdpFilter},
+    candidate::Candidate::{self, Floodwall, Lpm, LpmAndLru, Lru, OneRead, Signed, Unlisted, XdpFilter},
     floodwall::Limits,
     frames::Frame,
     measure::Group,
@@ -12,7 +12,7 @@ use crate::{
 };
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
-const EVERYONE: [Candidate; 7] = [OneRead, Lpm, Lru, LpmAndLru, XdpFilter, Unlisted, Floodwall];
+const EVERYONE: [Candidate; 8] = [OneRead, Lpm, Lru, LpmAndLru, XdpFilter, Unlisted, Floodwall, Signed];
 
 /// `IPv4` or `IPv6`.
 pub(crate) const fn family_name(family: Family) -> &'static str {
@@ -55,7 +55,7 @@ pub(crate) fn mixed(quick: bool) -> Vec<Group> {
     for family in FAMILIES {
         let v4 = matches!(family, Family::V4);
         for count in [1, 100_000, 1_000_000, CLEAN] {
-            if !v4 && count == 1_000_000 || quick && (count == 1_000_000 || !v4 && count == 100_000) {
+            if !v4 && count == 1_000_000 || quick && !v4 && count == 100_000 {
                 continue;
             }
             let candidates = if v4 && count != 1_000_000 { EVERYONE.to_vec() } else { without_parts() };
@@ -73,7 +73,7 @@ pub(crate) fn mixed(quick: bool) -> Vec<Group> {
                     format!("{} clean, 10 M sources, {}", family_name(family), frame.name()),
                     frame,
                     Window::clean(family, CLEAN),
-                    vec![XdpFilter, Floodwall],
+                    vec![XdpFilter, Floodwall, Signed],
                 ));
             }
         }
@@ -97,7 +97,7 @@ pub(crate) fn routing_table(prefixes: usize) -> Vec<Group> {
 }
 
 fn without_parts() -> Vec<Candidate> {
-    vec![OneRead, LpmAndLru, XdpFilter, Unlisted, Floodwall]
+    vec![OneRead, LpmAndLru, XdpFilter, Unlisted, Floodwall, Signed]
 }
 
 fn blocked_group(name: String, window: Window) -> Group {

@@ -1,7 +1,7 @@
 //! What a packet costs, and what a change of the blocklist does.
 //!
 //! [`groups`] says which packets ([`frames`] from [`sources`] in or beside the prefixes of [`shapes`]) are shown to
-//! which [`candidate`]s; [`stand`] shows them in the kernel, [`measure`] takes the times, round by round, and
+//! which [`candidate`]s, one of them with [`signatures`]; [`stand`] shows them in the kernel, [`measure`] takes the times, round by round, and
 //! subtracts those of a program that only drops. [`control`] times changes of the blocklist and [`memory`] asks
 //! the kernel what it keeps. All of it is a [`report`], held against [`targets`], and printed as a [`table`], as
 //! JSON, or as a [`chart`]. [`live`] is another test: how a service fares under a flood.
@@ -19,6 +19,7 @@ mod memory;
 mod report;
 mod session;
 mod shapes;
+mod signatures;
 mod sources;
 mod stand;
 mod table;

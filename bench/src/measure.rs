@@ -49,7 +49,7 @@ pub(crate) struct Measured {
 /// Where the candidates are.
 pub(crate) struct Bench<'a> {
     pub(crate) stand: &'a Stand,
-    /// Behind [`Candidate::Floodwall`].
+    /// Behind [`Candidate::Floodwall`] and [`Candidate::Signed`].
     pub(crate) floodwall: &'a Floodwall,
     /// Behind [`Candidate::Unlisted`].
     pub(crate) unlisted: &'a Floodwall,
@@ -95,6 +95,7 @@ impl Bench<'_> {
         let packets = group.window.count.min(PREFILL) as u32;
         let frame = group.frame.bytes(group.window.family);
         for candidate in &group.candidates {
+            // With signatures it is the same table of sources.
             use Candidate::{Floodwall, LpmAndLru, Lru, Unlisted};
             if packets > 1 && matches!(candidate, Floodwall | Unlisted | Lru | LpmAndLru) {
                 self.stand.run(*candidate, &frame, group.window, packets)?;
@@ -132,6 +133,7 @@ impl Bench<'_> {
         let frame = group.frame.bytes(group.window.family);
         let count = group.window.count;
         let warm_up = if count <= CACHED { count.max(CACHED / 4) } else { WARM_UP };
+        self.floodwall.sign(candidate == Candidate::Signed);
         let trial = self.stand.run(candidate, &frame, group.window, warm_up as u32)?;
         let repeat = (pace.time.as_nanos() as f64 / trial.nanoseconds.max(1.0))
             .clamp(f64::from(pace.packets), 4e6) as u32;

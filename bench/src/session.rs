@@ -135,6 +135,7 @@ impl Session {
         self.floodwall.block(prefixes)?;
         let stand = Stand::load(prefixes)?;
         stand.set(Candidate::Floodwall, self.floodwall.program()?)?;
+        stand.set(Candidate::Signed, self.floodwall.program()?)?;
         stand.set(Candidate::Unlisted, self.unlisted.program()?)?;
         if let Some(xdp_filter) = &self.xdp_filter {
             stand.set(Candidate::XdpFilter, xdp_filter.program()?)?;

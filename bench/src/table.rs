@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Columns, with what stands above them.
-const COLUMNS: [(Candidate, &str); 7] = [
+const COLUMNS: [(Candidate, &str); 8] = [
     (Candidate::OneRead, "one read"),
     (Candidate::Lpm, "LPM"),
     (Candidate::Lru, "LRU"),
@@ -16,6 +16,7 @@ const COLUMNS: [(Candidate, &str); 7] = [
     (Candidate::XdpFilter, "xdp-filter"),
     (Candidate::Unlisted, "fw, empty"),
     (Candidate::Floodwall, "floodwall"),
+    (Candidate::Signed, "fw, 64 sig"),
 ];
 
 /// The report as text.

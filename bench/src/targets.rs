@@ -4,7 +4,7 @@ use floodwall_common::prefix::Family;
 use serde::Serialize;
 
 use crate::{
-    candidate::Candidate::{self, Floodwall, Lpm, LpmAndLru, OneRead, XdpFilter},
+    candidate::Candidate::{self, Floodwall, Lpm, LpmAndLru, OneRead, Signed, XdpFilter},
     groups,
     report::Report,
     sources::CLEAN,
@@ -52,6 +52,10 @@ pub(crate) fn check(report: &Report) -> Vec<Target> {
     for group in [groups::clean(Family::V4, 1), groups::hot(Family::V4)] {
         add(format!("{group}: to xdp-filter"), ratio(&group, XdpFilter), 1.2, "");
     }
+    let million = groups::clean(Family::V4, 1_000_000);
+    let more = report.median(&million, Signed).zip(report.median(&million, Floodwall));
+    let more = more.map(|(signed, unsigned)| signed - unsigned);
+    add(format!("{million}: 64 signatures more than none"), more, 60.0, "ns");
     let same = |group: fn(Family) -> String| (group(Family::V6), group(Family::V4));
     for (v6, v4) in [
         same(groups::blocked),

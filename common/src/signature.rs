@@ -36,39 +36,39 @@ impl Matches {
 /// reached.
 #[inline(always)]
 pub fn matches<T: Tables>(tables: &T, half: u32, features: &Features) -> Option<Matches> {
-    let base = (half.wrapping_sub(1) & 1) * HALF_WORDS;
-    let word = |at: u32| Some(tables.signature_word(base + at)?.load());
+    let half = tables.signature_half(half.wrapping_sub(1) & 1)?;
+    let word = |at: u32| half[at as usize].load();
     let octet = |field: usize| word(OCTETS + field as u32 * PAGE_WORDS + u32::from(features.octets[field]));
     let short = |field: Short| {
         let value = u32::from(features.shorts[field as usize]);
-        let page = word(DIRECTORIES + field as u32 * PAGE_WORDS + (value >> 8))? as u32 & (MAX_PAGES - 1);
+        let page = word(DIRECTORIES + field as u32 * PAGE_WORDS + (value >> 8)) as u32 & (MAX_PAGES - 1);
         word(PAGES + page * PAGE_WORDS + (value & 0xff))
     };
-    let (enforced, watched, used) = (word(ENFORCED)?, word(WATCHED)?, word(FIELDS)?);
+    let (enforced, watched, used) = (word(ENFORCED), word(WATCHED), word(FIELDS));
     let mut bits = enforced | watched;
-    bits &=
-        octet(Octet::Protocol as usize)? & octet(Octet::Service as usize)? & octet(Octet::Flags as usize)?;
+    bits &= octet(Octet::Protocol as usize) & octet(Octet::Service as usize) & octet(Octet::Flags as usize);
     if bits != 0 {
-        bits &=
-            octet(Octet::HopLimit as usize)? & octet(Octet::Form as usize)? & octet(Octet::Oddity as usize)?;
-        bits &= short(Short::Length)? & short(Short::SourcePort)? & short(Short::DestinationPort)?;
-        bits &= short(Short::PayloadLength)?;
+        bits &= octet(Octet::HopLimit as usize) & octet(Octet::Form as usize) & octet(Octet::Oddity as usize);
+        bits &= short(Short::Length) & short(Short::DestinationPort);
     }
     if bits != 0 && used & fields::TCP != 0 {
-        bits &= octet(Octet::TcpHeader as usize)?;
-        bits &= short(Short::Window)? & short(Short::Options)? & short(Short::SegmentSize)?;
+        bits &= octet(Octet::TcpHeader as usize);
+        bits &= short(Short::Window) & short(Short::Options) & short(Short::SegmentSize);
+    }
+    if bits != 0 {
+        bits &= short(Short::SourcePort) & short(Short::PayloadLength);
     }
     if bits != 0 && used & fields::PAYLOAD != 0 {
         for at in 0..8 {
-            bits &= octet(Octet::Payload as usize + at)?;
+            bits &= octet(Octet::Payload as usize + at);
         }
     }
     if bits != 0 && used & fields::MORE_PAYLOAD != 0 {
         for at in 8..16 {
-            bits &= octet(Octet::Payload as usize + at)?;
+            bits &= octet(Octet::Payload as usize + at);
         }
     }
-    Some(Matches { enforced: bits & enforced, watched: bits & watched, strangers: bits & word(STRANGERS)? })
+    Some(Matches { enforced: bits & enforced, watched: bits & watched, strangers: bits & word(STRANGERS) })
 }
 
 /// The number of the first signature in a set that is not empty.

@@ -2,7 +2,10 @@
 
 use crate::{
     parse::Packet,
-    wire::{Counter, Destination, Line, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word},
+    wire::{
+        Counter, Destination, Line, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word,
+        signature,
+    },
 };
 
 /// The shared tables: BPF maps in the kernel, plain or mapped memory on the host.
@@ -57,8 +60,8 @@ pub trait Tables {
     fn service(&self, number: u32) -> Option<&Service>;
     /// A rule.
     fn rule(&self, number: u32) -> Option<&Rule>;
-    /// A word of the signatures: see [`crate::wire::signature`].
-    fn signature_word(&self, index: u32) -> Option<&Word>;
+    /// A half of the signatures, 0 or 1: see [`crate::wire::signature`].
+    fn signature_half(&self, number: u32) -> Option<&signature::Half>;
     /// A line of the memory of flows that the host opened, of [`FLOW_LINES`].
     fn flow_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of packets whose first fragment passed, of [`FRAGMENT_LINES`].

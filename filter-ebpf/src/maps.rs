@@ -41,7 +41,7 @@ static SERVICES: Array<Service> = Array::with_max_entries(MAX_SERVICES, BPF_F_MM
 #[map]
 static RULES: Array<Rule> = Array::with_max_entries(MAX_RULES, BPF_F_MMAPABLE);
 #[map]
-static SIGNATURES: Array<Word> = Array::with_max_entries(2 * signature::HALF_WORDS, BPF_F_MMAPABLE);
+static SIGNATURES: Array<signature::Half> = Array::with_max_entries(2, BPF_F_MMAPABLE);
 #[map]
 static FLOWS: Array<Line> = Array::with_max_entries(FLOW_LINES, BPF_F_MMAPABLE);
 #[map]
@@ -192,8 +192,8 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn signature_word(&self, index: u32) -> Option<&Word> {
-        SIGNATURES.get(index)
+    fn signature_half(&self, number: u32) -> Option<&signature::Half> {
+        SIGNATURES.get(number)
     }
 
     #[inline(always)]

@@ -12,6 +12,7 @@
 //! | [`DIRECTORIES`] | for each [`Short`] a page of 256 page numbers, by the value's high byte |
 //! | [`PAGES`] | pages of 256 words, by the value's low byte |
 
+use super::Word;
 use crate::features::{Octet, Short};
 
 /// Most signatures: bits of a word.
@@ -39,6 +40,8 @@ pub const DIRECTORIES: u32 = OCTETS + Octet::COUNT as u32 * PAGE_WORDS;
 pub const PAGES: u32 = DIRECTORIES + Short::COUNT as u32 * PAGE_WORDS;
 /// Words of one half.
 pub const HALF_WORDS: u32 = PAGES + MAX_PAGES * PAGE_WORDS;
+/// One half. It is reached at once, and its words without further look-ups.
+pub type Half = [Word; HALF_WORDS as usize];
 
 /// Bits of the header word [`FIELDS`]: groups of fields that need not be read if no signature looks at them.
 pub mod fields {

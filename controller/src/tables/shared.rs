@@ -274,8 +274,8 @@ impl Tables for SharedTables {
     }
 
     #[inline]
-    fn signature_word(&self, index: u32) -> Option<&Word> {
-        self.signatures.get(index as usize)
+    fn signature_half(&self, number: u32) -> Option<&signature::Half> {
+        self.signatures.as_chunks().0.get(number as usize)
     }
 
     #[inline]
