@@ -4,8 +4,7 @@ use crate::{
     features::{Features, Octet, Short},
     tables::Tables,
     wire::signature::{
-        DIRECTORIES, ENFORCED, FIELDS, HALF_WORDS, MAX_PAGES, OCTETS, PAGE_WORDS, PAGES, STRANGERS, WATCHED,
-        fields,
+        DIRECTORIES, ENFORCED, FIELDS, MAX_PAGES, OCTETS, PAGE_WORDS, PAGES, STRANGERS, WATCHED, fields,
     },
 };
 

@@ -7,7 +7,7 @@
 mod contender;
 mod stage;
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use floodwall::tables::Capacity;
 use serde::Serialize;
@@ -89,8 +89,7 @@ pub(crate) fn run(time: Duration) -> anyhow::Result<Live> {
 pub(crate) fn render(live: &Live) -> String {
     let machine = &live.machine;
     let mut text = String::new();
-    // Writing to a string cannot fail.
-    let mut line = |line: String| drop(writeln!(text, "{line}"));
+    let mut line = |line: String| text.extend([line.as_str(), "\n"]);
     line(format!("{}, Linux {}; everything on one processor", machine.processor, machine.kernel));
     line(format!("a SYN flood from {} listed sources over veth; XDP in native mode", live.sources));
     line(String::new());
