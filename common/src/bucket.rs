@@ -8,6 +8,10 @@ use crate::{
 /// Attempts to charge a bucket that other CPUs are charging at the same moment.
 const ATTEMPTS: u32 = 4;
 
+/// How late a CPU may be that was held up between its look at the clock and the bucket, in units of time: 134 ms. What
+/// it finds there may be so much further ahead than the limit alone could have brought it.
+const LATE: u32 = 1 << 21;
+
 /// Time in units of the buckets, modulo 2³².
 #[inline(always)]
 pub fn unit_time(now_ns: u64) -> u32 {
@@ -38,7 +42,7 @@ impl Draw {
         let past = full_at.wrapping_sub(now) >> 31;
         let ahead = full_at.wrapping_sub(now).wrapping_mul(1 ^ past);
         // A bucket that a slower limit left far ahead is held to what the limit of now could have caused.
-        let ahead = min(ahead, spec.tolerance.wrapping_add(cost));
+        let ahead = min(ahead, spec.tolerance.wrapping_add(cost).wrapping_add(LATE));
         let before = now.wrapping_add(ahead);
         // Without a limit both of the bucket's numbers are 0, and so is `ahead`.
         Self { over: 1 ^ at_most(ahead, spec.tolerance), before, after: before.wrapping_add(cost) }
@@ -90,7 +94,7 @@ pub fn take_long(bucket: &Word, spec: BucketSpec, cost: u32, now_ns: u64) -> boo
     for _ in 0..ATTEMPTS {
         let old = bucket.load();
         // As in `Draw`: what the limit of now cannot have caused is cut short.
-        let ahead = ahead(old, now, spec.tolerance.wrapping_add(cost));
+        let ahead = ahead(old, now, spec.tolerance.wrapping_add(cost).wrapping_add(LATE));
         if ahead > spec.tolerance {
             let mended = now + u64::from(ahead);
             if mended < old {
@@ -196,9 +200,31 @@ mod tests {
         while take_long(&bucket, slow, slow.increment, now) {}
         assert!(!take_long(&bucket, fast, fast.increment, now), "what was used up stays so");
         assert!(
-            take_long(&bucket, fast, fast.increment, now + SECOND / 500),
-            "for as long as the new limit says"
+            take_long(&bucket, fast, fast.increment, now + SECOND / 5),
+            "for hardly longer than the new limit says"
         );
+    }
+
+    #[test]
+    fn a_cpu_that_comes_late_gives_nothing_back() {
+        let now = 1_000 * SECOND;
+        let spec = BucketSpec::new(1_000, 100).expect("valid");
+        let (short, long) = (Word::default(), Word::default());
+        short.store(u64::from(unit_time(now)));
+        for bucket in [&short, &long] {
+            let take = |at| {
+                if std::ptr::eq(bucket, &raw const short) {
+                    take(bucket, spec, spec.increment, at)
+                } else {
+                    take_long(bucket, spec, spec.increment, at)
+                }
+            };
+            while take(now) {}
+            for late in 1..100 {
+                assert!(!take(now - late * SECOND / 1_000));
+            }
+            assert!(!take(now), "what was used up stays so");
+        }
     }
 
     #[test]
@@ -211,6 +237,7 @@ mod tests {
     #[test]
     fn a_byte_bucket_lets_its_rate_through() {
         let bucket = Word::default();
+        bucket.store(u64::from(unit_time(1_000 * SECOND)));
         let spec = crate::wire::Terms::byte_bucket(1_000_000, 10_000).expect("valid");
         let cost = ((1_000 * u64::from(spec.increment)) >> crate::wire::Terms::BYTE_SHIFT) as u32;
         let passed =

@@ -16,7 +16,7 @@ use super::{
     load::{Load, Standing},
     memory::{Memory, OtherVersion, Remembered},
     sample::Sample,
-    search::Search,
+    search::{Refused, Search},
 };
 use crate::{signature::Signature, tables::SharedTables};
 
@@ -105,7 +105,7 @@ pub struct Detector {
     deployment: Deployment,
     attack: Option<Attack>,
     incident: Incident,
-    refused: Vec<(Signature, u64)>,
+    refused: Vec<Refused>,
     conduct: Conduct,
     changed: bool,
     /// It was said that enough is known.
@@ -179,12 +179,16 @@ impl Detector {
         }
         for (number, signature, turn) in self.deployment.turn(now_ns) {
             if turn == Turn::Withdrawn {
-                self.refused.push((signature.clone(), now_ns + REFUSED));
+                self.refused.push(Refused {
+                    signature: signature.clone(),
+                    until_ns: now_ns + REFUSED,
+                    by_operator: false,
+                });
             }
             self.changed = true;
             events.push(Event::Turned { number, signature, turn });
         }
-        self.refused.retain(|(_, until)| *until > now_ns);
+        self.refused.retain(|refused| refused.until_ns > now_ns);
         if self.changed {
             self.deploy(tables, grace);
         }
@@ -266,7 +270,8 @@ impl Detector {
         Some(number)
     }
 
-    /// Takes a signature back, out of force when this returns. It is not found again for a while.
+    /// Takes a signature back, out of force when this returns. Neither it nor what resembles it is found again for a
+    /// while.
     pub fn remove(
         &mut self,
         number: usize,
@@ -275,7 +280,11 @@ impl Detector {
         grace: &dyn Fn(),
     ) -> Option<Deployed> {
         let removed = self.deployment.remove(number)?;
-        self.refused.push((removed.signature.clone(), now_ns + REFUSED));
+        self.refused.push(Refused {
+            signature: removed.signature.clone(),
+            until_ns: now_ns + REFUSED,
+            by_operator: true,
+        });
         self.deploy(tables, grace);
         Some(removed)
     }

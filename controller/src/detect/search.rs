@@ -65,6 +65,9 @@ const STRANGER_RULES: usize = 4;
 /// Share of what is unusual that a signature has to cover.
 const LEAST_SHARE: f64 = 0.08;
 
+/// Share of what a signature hits that another one hits, too, if they resemble each other.
+const ALIKE: f64 = 0.5;
+
 /// Whom signatures may hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tier {
@@ -92,6 +95,28 @@ impl Tier {
     }
 }
 
+/// A signature that is not wanted.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    pub(super) signature: Signature,
+    /// For how long, ns.
+    pub(super) until_ns: u64,
+    /// An operator does not want it, nor what resembles it. Else it did harm, and a narrower one may not.
+    pub(super) by_operator: bool,
+}
+
+impl Refused {
+    /// Whether it stands against another signature of these packets.
+    fn forbids(&self, signature: &Signature, packets: &[Features]) -> bool {
+        if !self.by_operator {
+            return self.signature == *signature;
+        }
+        let hit: Vec<&Features> = packets.iter().filter(|packet| signature.matches(packet)).collect();
+        let alike = hit.iter().filter(|packet| self.signature.matches(packet)).count();
+        alike as f64 > ALIKE * hit.len() as f64
+    }
+}
+
 /// What a search goes by.
 pub(super) struct Search<'a> {
     /// What is usual.
@@ -99,7 +124,7 @@ pub(super) struct Search<'a> {
     /// What is in force.
     pub(super) deployment: &'a Deployment,
     /// What was withdrawn.
-    pub(super) refused: &'a [(Signature, u64)],
+    pub(super) refused: &'a [Refused],
     /// The service that signatures are to be for; `None` if there is only one.
     pub(super) service: Option<u8>,
     /// Packets of the last seconds.
@@ -194,7 +219,7 @@ impl Search<'_> {
             left -= finding.usual_share;
             left >= 0.0
                 && is_spread(unusual, &finding.signature)
-                && !self.refused.iter().any(|(refused, _)| *refused == finding.signature)
+                && !self.refused.iter().any(|refused| refused.forbids(&finding.signature, &features))
         });
         findings
     }
