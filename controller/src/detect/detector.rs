@@ -13,15 +13,15 @@ use super::{
     conduct::{Conduct, LONG, Scene},
     deployed::{Deployed, Deployment, Turn},
     event::Event,
-    load::{Load, Standing},
+    incident::{Attack, Incident},
+    load::{Counts, Load, Standing},
     memory::{Memory, OtherVersion, Remembered},
+    moment::Moment,
     sample::Sample,
     search::{Refused, Search},
 };
 use crate::{signature::Signature, tables::SharedTables};
 
-/// Time between two calls of [`Detector::tick`], ns.
-pub const TICK: u64 = 50_000_000;
 /// How far back samples are searched, ns.
 const RECENT: u64 = 500_000_000;
 /// Most samples of that time.
@@ -30,8 +30,6 @@ const MOST_RECENT: usize = 16_000;
 const LEARNING: u64 = 10_000_000_000;
 /// How long what comes must be close to what is usual before an attack is over, ns.
 const CALM_AFTER: u64 = 5_000_000_000;
-/// An attack that begins so soon after another has ended is a wave of the same incident, ns.
-const SAME_INCIDENT: u64 = 600_000_000_000;
 /// How long an attack lasts before it is said that nothing is found against it, ns.
 const NOTHING_AFTER: u64 = 2_000_000_000;
 /// How long something unusual lasts that nothing is dropped of before it becomes usual, ns: an hour, but only half a
@@ -42,58 +40,6 @@ const ACCEPTED_AFTER_IF_FRESH: u64 = 30_000_000_000;
 const HOLDS: u64 = 5_000_000_000;
 /// How long a signature that was withdrawn is not tried again, ns.
 const REFUSED: u64 = 60_000_000_000;
-
-/// A point in time.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    /// The clock that packets are judged by, ns.
-    pub now_ns: u64,
-    /// Second of the day, UTC.
-    pub second_of_day: u32,
-}
-
-impl Moment {
-    /// A moment by both clocks, the other one in seconds since 1970.
-    pub fn new(now_ns: u64, unix_seconds: u64) -> Self {
-        Self { now_ns, second_of_day: (unix_seconds % 86_400) as u32 }
-    }
-}
-
-/// Packets of one service so far, those of lists and of control aside.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Number of the service.
-    pub service: u8,
-    /// All of them.
-    pub all: u64,
-    /// Those that passed.
-    pub passed: u64,
-}
-
-impl Counts {
-    /// Of a service that got so many, and lost so many of them.
-    pub fn new(service: u8, packets: u64, dropped: u64) -> Self {
-        Self { service, all: packets, passed: packets.saturating_sub(dropped) }
-    }
-}
-
-/// An attack that goes on.
-#[derive(Clone, Copy, Debug)]
-struct Attack {
-    since_ns: u64,
-    /// When what comes was last unusual, ns.
-    last_unusual_ns: u64,
-    /// It was said that nothing is found.
-    told: bool,
-}
-
-/// The last incident.
-#[derive(Clone, Copy, Debug, Default)]
-struct Incident {
-    number: u32,
-    wave: u32,
-    ended_ns: u64,
-}
 
 /// Notices attacks, and deploys signatures against them.
 #[derive(Debug, Default)]
@@ -136,7 +82,7 @@ impl Detector {
         }
     }
 
-    /// Acts on what came since the last call, [`TICK`] ago, for the services that there are.
+    /// Acts on what came since the last call, [`TICK`](super::TICK) ago, for the services that there are.
     ///
     /// `grace` returns once no packet is judged any more by what was not in force when it was called.
     pub fn tick(
@@ -417,18 +363,6 @@ impl Detector {
         let start = (other as usize - 1) * HALF_WORDS as usize;
         image.write(&tables.signatures[start..start + HALF_WORDS as usize]);
         settings.signatures.store(if self.deployment.is_empty() { 0 } else { other });
-    }
-}
-
-impl Incident {
-    /// Another attack: an incident of its own, or one more wave.
-    fn next(&mut self, now_ns: u64) -> Self {
-        if self.number > 0 && now_ns < self.ended_ns + SAME_INCIDENT {
-            self.wave += 1;
-        } else {
-            *self = Self { number: self.number + 1, wave: 1, ended_ns: 0 };
-        }
-        *self
     }
 }
 

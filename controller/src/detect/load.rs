@@ -1,8 +1,8 @@
 //! What comes for one service, and whether that is more than usual.
 
 use super::{
-    Counts, Moment, TICK,
     kind::Kind,
+    moment::{Moment, TICK},
     sample::Sample,
     usual::{Habit, Pulse, Usual},
 };
@@ -16,6 +16,24 @@ const SAMPLED_FOLLOWS: f64 = 0.3;
 /// Samples/s of one service that are asked for at most.
 const WANTED: f64 = 4_000.0;
 const PER_SECOND: f64 = 1e9 / TICK as f64;
+
+/// Packets of one service so far, those of lists and of control aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Number of the service.
+    pub service: u8,
+    /// All of them.
+    pub all: u64,
+    /// Those that passed.
+    pub passed: u64,
+}
+
+impl Counts {
+    /// Of a service that got so many, and lost so many of them.
+    pub fn new(service: u8, packets: u64, dropped: u64) -> Self {
+        Self { service, all: packets, passed: packets.saturating_sub(dropped) }
+    }
+}
 
 /// Rates of one service.
 #[derive(Debug, Default)]

@@ -7,6 +7,7 @@
 //! | [`baseline`], [`reservoir`], [`sources`] | what packets usually look like, and who was there before |
 //! | [`picture`], [`assumed`] | what unusual packets are held against, also where little was seen yet |
 //! | [`search`], [`mine`], [`condition`] | what those of an attack have in common |
+//! | [`incident`] | attacks, and their waves |
 //! | [`deployed`] | signatures in force, watched and withdrawn |
 //! | [`conduct`] | bans for what sources do |
 //! | [`memory`] | what is kept over a restart |
@@ -22,10 +23,12 @@ mod day;
 mod deployed;
 mod detector;
 mod event;
+mod incident;
 mod kind;
 mod load;
 mod memory;
 mod mine;
+mod moment;
 mod picture;
 mod reservoir;
 mod sample;
@@ -37,7 +40,9 @@ mod usual;
 mod tests;
 
 pub use deployed::{Deployed, Turn};
-pub use detector::{Counts, Detector, Moment, TICK};
+pub use detector::Detector;
 pub use event::Event;
+pub use load::Counts;
 pub use memory::Memory;
+pub use moment::{Moment, TICK};
 pub use sample::Sample;

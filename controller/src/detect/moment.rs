@@ -1,0 +1,20 @@
+//! When the detector acts.
+
+/// Time between two calls of [`Detector::tick`](super::Detector::tick), ns.
+pub const TICK: u64 = 50_000_000;
+
+/// A point in time.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The clock that packets are judged by, ns.
+    pub now_ns: u64,
+    /// Second of the day, UTC.
+    pub second_of_day: u32,
+}
+
+impl Moment {
+    /// A moment by both clocks, the other one in seconds since 1970.
+    pub fn new(now_ns: u64, unix_seconds: u64) -> Self {
+        Self { now_ns, second_of_day: (unix_seconds % 86_400) as u32 }
+    }
+}
