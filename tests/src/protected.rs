@@ -40,6 +40,12 @@ pub struct Protected {
     max_sources: u32,
 }
 
+/// A configuration by which nobody looks for attacks. Most of what tests send is for ports where nothing listens, and all
+/// of it is alike, which is not what they are about: as many of these pass as like.
+fn without_detection(text: &str) -> String {
+    format!("samples-per-second = 0\n{text}\n[suspects]\nrate = 0\n")
+}
+
 impl Protected {
     /// Builds the lab and starts the daemon `binary` on the host's interface, with room for some prefixes.
     pub fn start(label: &str, binary: &str) -> anyhow::Result<Self> {
@@ -48,12 +54,17 @@ impl Protected {
 
     /// As [`Self::start`], with room for so many prefixes.
     pub fn start_with_room(label: &str, binary: &str, max_prefixes: u32) -> anyhow::Result<Self> {
-        Self::start_sized(label, binary, max_prefixes, 8_192, "")
+        Self::start_sized(label, binary, max_prefixes, 8_192, &without_detection(""))
     }
 
     /// As [`Self::start`], with this configuration, and room for many prefixes and sources.
     pub fn start_configured(label: &str, binary: &str, configuration: &str) -> anyhow::Result<Self> {
-        Self::start_sized(label, binary, 200_000, 500_000, configuration)
+        Self::start_sized(label, binary, 200_000, 500_000, &without_detection(configuration))
+    }
+
+    /// As [`Self::start`], with all that a fresh install does by itself.
+    pub fn start_with_defaults(label: &str, binary: &str) -> anyhow::Result<Self> {
+        Self::start_sized(label, binary, 20_000, 200_000, "")
     }
 
     fn start_sized(
@@ -79,7 +90,7 @@ impl Protected {
             max_prefixes,
             max_sources,
         };
-        protected.configure(configuration)?;
+        protected.write_configuration(configuration)?;
         protected.launch()?;
         Ok(protected)
     }
@@ -102,15 +113,13 @@ impl Protected {
         Ok(())
     }
 
-    /// Writes the configuration file; the daemon reads it when it is told to. Most of what tests send is for ports where
-    /// nothing listens, and all of it is alike, which is not what they are about: as many of these pass as like, and
-    /// nobody looks for attacks.
+    /// Writes the configuration file, and that nobody is to look for attacks; the daemon reads it when it is told to.
     pub fn configure(&self, text: &str) -> anyhow::Result<()> {
-        std::fs::write(
-            self.file("floodwall.toml"),
-            format!("samples-per-second = 0\n{text}\n[suspects]\nrate = 0\n"),
-        )
-        .context("writing the configuration")
+        self.write_configuration(&without_detection(text))
+    }
+
+    fn write_configuration(&self, text: &str) -> anyhow::Result<()> {
+        std::fs::write(self.file("floodwall.toml"), text).context("writing the configuration")
     }
 
     /// The command that starts the daemon, with its pins below `bpffs`.

@@ -53,11 +53,17 @@ fn wait_for_signature(host: &Protected) -> anyhow::Result<serde_json::Value> {
 #[test]
 fn a_spoofed_flood_is_dropped_by_its_fingerprint_and_customers_stay() -> anyhow::Result<()> {
     or_skip!(require_root());
-    let mut host = Protected::start("signed", BINARY)?;
+    let mut host = Protected::start_with_defaults("signed", BINARY)?;
     let (_service, mut customers) = open_for_business(&host)?;
     sleep(PEACE);
     let before = customers.interval().rate();
     anyhow::ensure!(before > 20.0, "only {before} requests/s in peace");
+    let learnt = host.json(&["signature", "list"])?["baseline"].as_u64();
+    assert!(learnt > Some(500), "{learnt:?} samples of what is usual");
+    host.end(Signal::SIGTERM)?;
+    host.launch()?;
+    let list = host.json(&["signature", "list"])?;
+    assert!(list["baseline"].as_u64() >= learnt, "what was learnt outlives a restart: {list}");
 
     let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, PORT);
     let pattern = SpoofedSyn::new(target, [198, 18, 0, 0].into(), 15, 7);
@@ -95,7 +101,7 @@ fn a_spoofed_flood_is_dropped_by_its_fingerprint_and_customers_stay() -> anyhow:
 #[test]
 fn answers_to_nothing_are_refused_and_answers_to_the_host_pass() -> anyhow::Result<()> {
     or_skip!(require_root());
-    let host = Protected::start("reflected", BINARY)?;
+    let host = Protected::start_with_defaults("reflected", BINARY)?;
     // A socket of the host's own that waits for answers.
     let inside = host.lab.inside.namespace().enter(|| std::net::UdpSocket::bind((INSIDE_V4, 40_000)))??;
     inside.set_read_timeout(Some(PATIENCE))?;
