@@ -221,6 +221,7 @@ fn the_daemons_rules_and_signatures_can_be_tried() -> anyhow::Result<()> {
     assert_eq!(packets(&live, "signature"), 550, "{live}");
     // 100 SYN/s for 5 s, of which the rule lets 10 and 10/s through.
     assert!((435..=445).contains(&packets(&live, "source-rate")), "{live}");
+    assert_eq!(replay(&["--engine", "kernel"])?, live);
     let told = [&live["marks"][0]["what"], &live["marks"][1]["what"]].map(|what| what.as_str().unwrap_or(""));
     let [first, second] = told;
     assert!(first.starts_with("signature 0, as the daemon has it: tcp to web "), "{first}");
