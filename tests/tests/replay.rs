@@ -149,6 +149,13 @@ fn what_cannot_be_used_is_named() -> anyhow::Result<()> {
         assert_eq!(ended, Some(code), "{arguments:?}: {said}");
         assert!(said.contains(expected), "{arguments:?}: {said}");
     }
+    let (ended, said) = desk.fails(&["x.pcap", "--verdicts", "v.csv", "--chart", "nowhere/x.svg"])?;
+    assert_eq!((ended, said.contains("nowhere/x.svg")), (Some(2), true), "{said}");
+    assert_eq!(
+        fs::read_to_string(desk.file("v.csv"))?.lines().count(),
+        1,
+        "it is refused before the first packet"
+    );
     let (ended, said) = desk.fails(&["x.pcap", "--against", "live", "--socket", "/nonexistent/s"])?;
     assert_eq!(ended, Some(7), "{said}");
     Ok(())
@@ -193,6 +200,52 @@ fn the_daemons_lists_and_limits_can_be_tried() -> anyhow::Result<()> {
     assert_eq!(replay(&["--block", path(&list)?])?["dropped"], 1_100);
     assert_eq!(host.count("blocked")?, 0, "the interface has seen nothing of it");
     Ok(())
+}
+
+#[test]
+fn the_daemons_rules_and_signatures_can_be_tried() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let desk = Desk::new()?;
+    let service = "[[service]]\nname = \"web\"\nprotocol = \"tcp\"\nports = [80]\n[[service.rule]]\nper = \"source\"\n\
+                   of = \"syn\"\nrate = 10\nburst = 10\nthen = \"limit\"";
+    let host = Protected::start_configured("policy", BINARY, service)?;
+    // The second half of the capture, from whomever.
+    host.ok(&["signature", "add", "tcp", "flags=syn", "sport=10500-10999", "to", "web"])?;
+    host.ok(&["signature", "add", "tcp", "flags=syn", "sport=10000-10099", "to", "web", "--monitor"])?;
+    let capture = desk.file("x.pcap");
+    let replay = |more: &[&str]| -> anyhow::Result<Value> {
+        let path = path(&capture)?;
+        host.json(&[&["replay", path, "--against", "live"], more].concat())
+    };
+    let live = replay(&[])?;
+    assert_eq!(packets(&live, "signature"), 550, "{live}");
+    // 100 SYN/s for 5 s, of which the rule lets 10 and 10/s through.
+    assert!((435..=445).contains(&packets(&live, "source-rate")), "{live}");
+    assert_eq!(replay(&["--engine", "kernel"])?, live);
+    let told = [&live["marks"][0]["what"], &live["marks"][1]["what"]].map(|what| what.as_str().unwrap_or(""));
+    let [first, second] = told;
+    assert!(first.starts_with("signature 0, as the daemon has it: tcp to web "), "{first}");
+    assert!(second.starts_with("signature 1, ") && second.ends_with("(only counts)"), "{second}");
+
+    host.ok(&["limit", "set", "web", "syn", "per", "source", "10/s", "burst", "10", "--mode", "monitor"])?;
+    let live = replay(&[])?;
+    assert_eq!((packets(&live, "source-rate"), packets(&live, "signature")), (0, 550), "{live}");
+    // What matches the signature that only counts is told as that: 80 of the first second are over the rate, too.
+    assert!((355..=365).contains(&live["would"]["source-rate"].as_u64().unwrap_or(0)), "{live}");
+
+    let tight = desk.file("tight.toml");
+    let other = replay(&["--config", path(&tight)?])?;
+    let told = other["marks"][0]["what"].as_str().unwrap_or("");
+    assert!(told.contains("left out, as there is no such service here"), "{other}");
+    assert_eq!(packets(&other, "signature"), 0, "{other}");
+    Ok(())
+}
+
+/// Packets of a replay that left with a reason.
+fn packets(summary: &Value, reason: &str) -> u64 {
+    let rows = summary["reasons"].as_array().map_or(&[][..], Vec::as_slice);
+    let row = rows.iter().find(|row| row["reason"] == reason);
+    row.and_then(|row| row["packets"].as_u64()).unwrap_or(0)
 }
 
 fn path(path: &Path) -> anyhow::Result<&str> {

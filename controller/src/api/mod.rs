@@ -23,6 +23,7 @@
 //! | `PUT /v1/bypass` | [`BypassRequest`] | [`BypassState`] |
 //! | `POST /v1/reload` | [`ReloadRequest`] | [`ReloadReport`] |
 //! | `GET /v1/health` | | [`HealthReport`] |
+//! | `GET /v1/policy` | | [`InForce`] |
 //! | `GET /v1/limit` | | [`Limits`] |
 //! | `PUT /v1/limit` | [`LimitChange`] | [`Limits`] |
 //! | `GET /v1/source?address=ADDR` | | [`SourceReport`] |
@@ -35,6 +36,7 @@
 
 mod events;
 mod limits;
+mod policy;
 mod prefixes;
 mod rules;
 mod signatures;
@@ -44,6 +46,7 @@ use serde::{Deserialize, Serialize};
 
 pub use events::Event;
 pub use limits::{Limit, LimitChange, Limits, SourceReport};
+pub use policy::InForce;
 pub use prefixes::{
     AddRequest, AddResponse, Covering, Entry, FlushRequest, ImportLine, ImportProblem, ImportReport,
     ListName, ListPage, RemoveRequest, RemoveResponse, TestResponse,

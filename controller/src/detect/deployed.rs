@@ -113,6 +113,20 @@ impl Deployment {
         self.add(Deployed { pinned: true, enforced, ..Deployed::new(signature, now_ns) })
     }
 
+    /// Deploys a signature that another detector has, as it stands there. Returns its number; `None` if there is no room
+    /// for another.
+    pub(super) fn take_over(
+        &mut self,
+        signature: Signature,
+        pinned: bool,
+        enforced: bool,
+        now_ns: u64,
+    ) -> Option<usize> {
+        // Of those that were found, only a resting one stays for longer than a moment without dropping.
+        let rests = !pinned && !enforced;
+        self.add(Deployed { pinned, enforced, rests, harmless: enforced, ..Deployed::new(signature, now_ns) })
+    }
+
     /// Takes a signature back; returns it.
     pub(super) fn remove(&mut self, number: usize) -> Option<Deployed> {
         self.slots.get_mut(number)?.take()

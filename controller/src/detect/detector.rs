@@ -216,6 +216,21 @@ impl Detector {
         Some(number)
     }
 
+    /// Deploys a signature that another detector has, in force when this returns: one that was found there is enforced,
+    /// rests and is taken back here as it would be there. Gives its number; `None` if there is no room for another.
+    pub fn take_over(
+        &mut self,
+        signature: Signature,
+        pinned: bool,
+        enforced: bool,
+        now_ns: u64,
+        tables: &SharedTables,
+    ) -> Option<usize> {
+        let number = self.deployment.take_over(signature, pinned, enforced, now_ns)?;
+        self.deploy(tables, &|| ());
+        Some(number)
+    }
+
     /// Takes a signature back, out of force when this returns. Neither it nor what resembles it is found again for a
     /// while.
     pub fn remove(

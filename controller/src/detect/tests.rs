@@ -204,6 +204,27 @@ fn what_was_learnt_outlives_a_restart() {
 }
 
 #[test]
+fn a_signature_that_rests_is_taken_over_as_one_that_does() {
+    let mut scene = Scene::new(1);
+    let mut take = |text: &str, pinned, enforced| {
+        let (detector, tables) = (&mut scene.detector, &scene.tables);
+        detector.take_over(text.parse().unwrap(), pinned, enforced, scene.now_ns, tables).unwrap()
+    };
+    let rests = take("tcp flags=syn len=40 window=512", false, false);
+    let counts = take("udp sport=53", true, false);
+    let drops = take("udp sport=123", false, true);
+    let enforced = |scene: &Scene| -> Vec<usize> {
+        let deployed = scene.detector.signatures().filter(|(_, deployed)| deployed.enforced);
+        deployed.map(|(number, _)| number).collect()
+    };
+    scene.pass(20.0, 400, 0, 0);
+    assert_eq!(enforced(&scene), [drops]);
+    scene.pass(1.0, 400, 4_000, 0);
+    assert_eq!(enforced(&scene), [rests, drops], "an attack wakes it: {:?}", scene.events);
+    assert!(scene.detector.signatures().any(|(number, deployed)| number == counts && deployed.pinned));
+}
+
+#[test]
 fn nothing_is_assumed_of_protocols_that_are_not_known() {
     let mut game = Features::default();
     game.octets[Octet::Protocol as usize] = protocol::UDP;

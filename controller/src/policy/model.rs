@@ -3,7 +3,7 @@
 use std::{fmt, ops::RangeInclusive, time::Duration};
 
 use floodwall_common::{parse::protocol, traits::Traits};
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
     defaults,
@@ -16,7 +16,7 @@ use crate::tables::Prefix;
 pub const DEFAULT_SERVICE: &str = "default";
 
 /// What is wanted of the filter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// The first is [`DEFAULT_SERVICE`]; of the others the first that a packet fits is its service.
     pub services: Vec<Service>,
@@ -60,7 +60,7 @@ impl Policy {
 }
 
 /// How bans grow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Escalation {
     /// Each ban is so many times as long as the one before.
     pub factor: u32,
@@ -86,7 +86,7 @@ impl Escalation {
 }
 
 /// What is protected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Its name.
     pub name: String,
@@ -215,8 +215,14 @@ impl fmt::Display for Protocol {
 }
 
 impl Serialize for Protocol {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Protocol {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

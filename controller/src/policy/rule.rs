@@ -159,7 +159,7 @@ pub struct Ceiling {
 }
 
 /// A rule of a service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// Its name, unique within the service.
     pub name: String,

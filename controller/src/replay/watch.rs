@@ -1,6 +1,7 @@
 //! The daemon's part in a replay: it learns of flows, looks at samples, and acts.
 
-use floodwall_common::{flow, frame::Captured};
+use anyhow::Context as _;
+use floodwall_common::{flow, frame::Captured, tables::Tables as _};
 
 use super::{
     controller::{Controller, Mark, Tick},
@@ -8,8 +9,10 @@ use super::{
     world::World,
 };
 use crate::{
+    api::SignatureReport,
     detect::{Counts, Detector, Moment, Sample},
     kernel::Judged,
+    signature::{Signature, naming},
     state::address_of,
 };
 
@@ -18,6 +21,48 @@ use crate::{
 pub struct Watch {
     detector: Detector,
     samples: Vec<Sample>,
+    /// To be told at the next tick.
+    marks: Vec<Mark>,
+}
+
+impl Watch {
+    /// Takes over the signatures that a daemon has. Their numbers may be others here: the first tick tells them.
+    ///
+    /// # Errors
+    ///
+    /// If one is not understood, or there is no room for it.
+    pub fn take_over(&mut self, signatures: &[SignatureReport], world: &World) -> anyhow::Result<()> {
+        for report in signatures {
+            let what = self
+                .take_over_one(report, world)
+                .with_context(|| format!("signature {} of the daemon, `{}`", report.number, report.text))?;
+            self.marks.push(Mark { what });
+        }
+        Ok(())
+    }
+
+    fn take_over_one(&mut self, report: &SignatureReport, world: &World) -> anyhow::Result<String> {
+        let SignatureReport { number: there, text, enforced, pinned, .. } = report;
+        let service = |name: &str| world.placement.services.get(name).copied();
+        let Ok(numbered) = naming::numbered(text, service) else {
+            // No packet is for a service that is not there, so that this would match none.
+            return Ok(format!(
+                "signature {there} of the daemon is left out, as there is no such service here: {text}"
+            ));
+        };
+        let signature: Signature = numbered.parse()?;
+        let now_ns = world.tables.clock();
+        let number = self
+            .detector
+            .take_over(signature, *pinned, *enforced, now_ns, &world.tables)
+            .context("there is no room for more")?;
+        let state = match (enforced, pinned) {
+            (true, _) => "",
+            (false, true) => " (only counts)",
+            (false, false) => " (rests until an attack begins)",
+        };
+        Ok(format!("signature {number}, as the daemon has it: {text}{state}"))
+    }
 }
 
 impl Controller for Watch {
@@ -30,7 +75,9 @@ impl Controller for Watch {
         let moment = Moment::new(tick.time_ns, tick.unix_ns / 1_000_000_000);
         self.samples.drain(..).for_each(|sample| self.detector.sample(sample));
         let events = self.detector.tick(moment, &counts, &tick.world.tables, &|| ());
-        Ok(events.into_iter().map(|event| Mark { what: event.in_words(&tick.world.tables) }).collect())
+        let mut marks = std::mem::take(&mut self.marks);
+        marks.extend(events.into_iter().map(|event| Mark { what: event.in_words(&tick.world.tables) }));
+        Ok(marks)
     }
 
     fn sampled(

@@ -9,7 +9,7 @@ use parking_lot::FairMutex;
 use super::clock::START;
 use crate::{
     config::Config,
-    policy::{Enforcement, HostFacts, Listener, Situation},
+    policy::{Enforcement, HostFacts, Listener, Placement, Situation},
     tables::{
         Prefix, SharedTables,
         prefixes::{self, Changes, List, PrefixTable, TableError},
@@ -28,6 +28,8 @@ pub struct World {
     pub tables: Arc<SharedTables>,
     /// The lists.
     pub prefixes: FairMutex<PrefixTable>,
+    /// Which number each service and rule has.
+    pub placement: Placement,
 }
 
 /// Prefixes that are listed from the start.
@@ -52,10 +54,11 @@ impl World {
         for (seed, value) in settings.seed.iter().zip(SEEDS) {
             seed.store(value);
         }
-        Enforcement::default().enforce(&tables, &config.policy, &Situation::default())?;
+        let mut enforcement = Enforcement::default();
+        let placement = enforcement.enforce(&tables, &config.policy, &Situation::default())?.clone();
         let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes)
             .context("taking up the prefix table")?;
-        let world = Self { tables, prefixes: FairMutex::new(table) };
+        let world = Self { tables, prefixes: FairMutex::new(table), placement };
         let owned = |prefixes: Vec<Prefix>| prefixes.into_iter().map(|prefix| (prefix, OWNER));
         let changes =
             Changes::new().insert(List::Allow, owned(lists.allow)).insert(List::Block, owned(lists.block));

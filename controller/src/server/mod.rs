@@ -79,6 +79,7 @@ fn router(context: Context) -> Router {
         .route("/v1/status", get(status::status))
         .route("/v1/block/import", post(lists::import).layer(DefaultBodyLimit::max(MAX_LIST)))
         .route("/v1/block/flush", post(lists::flush))
+        .route("/v1/policy", get(rules::in_force))
         .route("/v1/rule", get(rules::list).put(rules::set))
         .route("/v1/ban", get(rules::bans))
         .route("/v1/ban/lift", post(rules::lift))

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     api::{
-        BanCount, BanPage, BypassRequest, BypassState, HealthReport, KeepRequest, LiftRequest, ReloadReport,
-        ReloadRequest, RuleChange, RuleList, RuleReport,
+        BanCount, BanPage, BypassRequest, BypassState, HealthReport, InForce, KeepRequest, LiftRequest,
+        ReloadReport, ReloadRequest, RuleChange, RuleList, RuleReport,
     },
     policy::RuleId,
     state::Refusal,
@@ -31,6 +31,10 @@ fn rules(context: &Context) -> Result<Vec<RuleReport>, Refused> {
 
 pub(super) async fn list(State(context): State<Context>) -> Answer<RuleList> {
     answer(&context, |context| Ok(RuleList { rules: rules(context)? })).await
+}
+
+pub(super) async fn in_force(State(context): State<Context>) -> Answer<InForce> {
+    answer(&context, |context| Ok(context.filter.in_force())).await
 }
 
 pub(super) async fn set(State(context): State<Context>, Body(change): Body<RuleChange>) -> Answer<RuleList> {

@@ -8,7 +8,10 @@ use std::{
 use super::{limits::with_limits, records::Records, refusal::Refusal};
 use crate::{
     api::Limits,
-    policy::{Enforcement, HostFacts, Override, Placement, Policy, RuleId, Situation, Unfit, overridden},
+    policy::{
+        DEFAULT_SERVICE, Enforcement, HostFacts, Override, Placement, Policy, RuleId, Situation, Unfit,
+        overridden,
+    },
     tables::{Capacity, SharedTables},
 };
 
@@ -70,6 +73,23 @@ impl Regime {
     pub(super) fn policy_of(&self, configured: &Policy) -> Policy {
         let limited = self.limits.map(|limits| with_limits(configured, limits));
         overridden(limited.as_ref().unwrap_or(configured), &self.overrides)
+    }
+
+    /// What is wanted, as it holds now: rules that have gone beyond their ceiling are monitored, and those whose condition
+    /// holds have none.
+    pub(super) fn policy_as_it_holds(&self) -> Policy {
+        let mut policy = self.policy();
+        for service in &mut policy.services {
+            for rule in &mut service.rules {
+                let id = RuleId::new(&service.name, &rule.name);
+                // One that services share is enforced, or not, for all of them as the default service's.
+                let shared = self.placement().shared.contains(&id);
+                let id = if shared { RuleId::new(DEFAULT_SERVICE, &rule.name) } else { id };
+                rule.monitor |= self.situation.stayed.contains(&id);
+                rule.when = rule.when.filter(|_| !self.situation.roused.contains(&id));
+            }
+        }
+        policy
     }
 
     /// Brings what is wanted into force.

@@ -15,7 +15,7 @@ use tracing::warn;
 
 use super::{change::Change, expiry::expiry, filter::Filter, refusal::Refusal};
 use crate::{
-    api::{ReloadReport, RuleChange, RuleReport, RuleState},
+    api::{InForce, ReloadReport, RuleChange, RuleReport, RuleState},
     config::Config,
     policy::{
         HostFacts, Override, Per, Policy, Probe, Rate, Rule, RuleId, RuleMode, Subject, Then, When, defaults,
@@ -96,6 +96,11 @@ impl Filter {
             }
         });
         reports.collect()
+    }
+
+    /// What packets are judged by, beside lists and signatures.
+    pub fn in_force(&self) -> InForce {
+        InForce { policy: self.regime.lock().policy_as_it_holds(), capacity: self.capacity.clone() }
     }
 
     /// Says something of a rule; it holds from the next packet on, and is on disk, when this returns.

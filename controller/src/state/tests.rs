@@ -11,8 +11,9 @@ use tempfile::TempDir;
 
 use super::{Filter, ImportOptions};
 use crate::{
-    api::ListName,
+    api::{InForce, ListName},
     config::Config,
+    policy::{HostFacts, RuleId},
     store::Store,
     tables::{Capacity, Prefix, SharedTables},
 };
@@ -98,4 +99,31 @@ fn what_was_taken_off_an_import_stays_off_until_it_is_imported_again() {
     drop(filter);
     let filter = open(directory.path());
     assert_eq!(blocked(&filter), ["198.51.100.1/32", "198.51.100.2/32", "198.51.100.3/32"]);
+}
+
+#[test]
+fn the_policy_is_told_as_it_holds() {
+    let (filter, _directory) = filter();
+    let text = "[[service]]\nname = \"web\"\nprotocol = \"tcp\"\nports = [80, \"8000-8099\"]\n\
+                destinations = [\"192.0.2.0/24\"]\nprobe = \"tcp://192.0.2.10:80\"\n\
+                [[service.rule]]\nname = \"source-syn\"\nrate = 7\nceiling = { bans-per-minute = 1 }\n\
+                [[service.rule]]\nper = \"source\"\nof = \"bytes\"\nrate = \"1 MB/s\"\nwhen = \"probe over 500ms\"\n\
+                [[service.rule]]\nper = \"source\"\nof = \"rst\"\nrate = 5\nwhen = \"softirq over 80%\"";
+    let policy = Config::parse(text).expect("valid").policy;
+    filter.regime.lock().configure(&filter.tables, policy.clone()).expect("it fits");
+    let told = || {
+        let json = serde_json::to_string(&filter.in_force()).expect("JSON");
+        serde_json::from_str::<InForce>(&json).expect("the same")
+    };
+    assert_eq!(told().policy, policy, "nothing is lost on the way");
+    assert_eq!(told().capacity, filter.capacity);
+
+    let [beyond, roused, waits] =
+        ["source-syn", "source-bytes", "source-rst"].map(|rule| RuleId::new("web", rule));
+    filter.look(HostFacts::default(), [roused.clone()].into()).expect("it fits");
+    filter.count_bans(&[(beyond.clone(), false), (beyond.clone(), false)], 1);
+    let told = told().policy;
+    assert!(told.rule(&beyond).expect("there").monitor);
+    assert_eq!(told.rule(&roused).expect("there").when, None);
+    assert_eq!(told.rule(&waits), policy.rule(&waits));
 }

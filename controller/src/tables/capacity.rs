@@ -6,6 +6,7 @@ use floodwall_common::{
         BITMAP_WORDS, Line, MAX_CLASSES, PORT_WORDS, ROOTS, SLOTS, Slot, SourceSet, WAYS, Word, signature,
     },
 };
+use serde::{Deserialize, Serialize};
 
 /// Roots of both families in both halves.
 pub(super) const PREFIX_ROOTS: u32 = 2 * ROOTS;
@@ -15,7 +16,7 @@ pub(super) const PREFIX_BITMAP_WORDS: u32 = 4 * BITMAP_WORDS;
 const SPARE_LINES: u64 = 32_768;
 
 /// What the tables are made for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capacity {
     /// Most prefixes, of both lists and both families together.
     pub prefixes: u32,

@@ -1,26 +1,32 @@
 //! What the running daemon has in force.
 
+use super::{Given, invalid};
 use crate::{
-    api::{Limits, ListName},
+    api::{InForce, ListName, SignatureList},
     cli::{
         exit::{Failed, Kind, Stop},
         prefixes::Pages,
         session::Session,
     },
-    replay::world::Lists,
+    config::Config,
     tables::Prefix,
 };
 
-/// Adds the daemon's lists, and returns its limits.
-pub(super) fn take(session: &Session<'_>, lists: &mut Lists) -> Result<Limits, Stop> {
+/// Adds the daemon's lists and signatures to what is given, and returns its policy and capacity.
+pub(super) fn take(session: &Session<'_>, given: &mut Given) -> Result<Config, Stop> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failed::new(Kind::Internal, format!("starting: {error}")))?;
     runtime.block_on(async {
-        lists.allow.extend(list(session, ListName::Allow).await?);
-        lists.block.extend(list(session, ListName::Block).await?);
-        Ok(session.client.get("/v1/limit").await?)
+        given.lists.allow.extend(list(session, ListName::Allow).await?);
+        given.lists.block.extend(list(session, ListName::Block).await?);
+        let SignatureList { signatures, .. } = session.client.get("/v1/signature").await?;
+        given.signatures = signatures;
+        let InForce { policy, capacity } = session.client.get("/v1/policy").await?;
+        let config = Config { policy, capacity, ..Config::default() };
+        config.check().map_err(invalid)?;
+        Ok(config)
     })
 }
 

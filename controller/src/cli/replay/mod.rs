@@ -1,6 +1,7 @@
 //! `floodwall replay`: what the filter would do with a capture.
 
 mod compare;
+mod drawing;
 mod inputs;
 mod live;
 mod observe;
@@ -17,6 +18,7 @@ use floodwall_capture::Reader;
 use indicatif::ProgressBar;
 
 use self::{
+    drawing::Drawing,
     observe::Observed,
     stage::{EngineName, Stage},
 };
@@ -25,15 +27,14 @@ use super::{
     session::Session,
 };
 use crate::{
+    api::SignatureReport,
     config::Config,
     replay::{
-        chart,
         egress::{self, Flow},
         host::Host,
         verdicts::{Column, Verdicts},
         world::{Lists, World},
     },
-    state::with_limits,
 };
 
 /// What runs where nothing else is said.
@@ -65,7 +66,8 @@ pub(super) struct Replay {
     /// What judges: the program in the kernel, as it would be attached (needs root), or the same code on the host.
     #[arg(long, value_enum, default_value = "model")]
     engine: EngineName,
-    /// Take the lists and limits that the daemon has in force; lists and limits given here come on top of them.
+    /// Judge as the running daemon does: by its lists, rules, limits and signatures, with its capacity. Lists that are
+    /// given here come on top; a configuration takes the place of its rules, limits and capacity.
     #[arg(long, value_enum)]
     against: Option<Against>,
     /// Show which packets two configurations judge differently, and why.
@@ -95,6 +97,8 @@ enum Against {
 struct Given {
     lists: Lists,
     host: Host,
+    /// Those of a daemon.
+    signatures: Vec<SignatureReport>,
     /// `None` if it is not known which flows the host opens.
     flows: Option<Vec<Flow>>,
 }
@@ -102,28 +106,22 @@ struct Given {
 impl Replay {
     pub(super) fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
         let mut given = self.given()?;
-        let limits = match self.against {
-            Some(Against::Live) => Some(live::take(session, &mut given.lists)?),
-            None => None,
-        };
-        let configure = |path: Option<&Path>| {
-            let mut config = path.map(Config::read).transpose().map_err(invalid)?.unwrap_or_default();
-            if let (Some(limits), None) = (limits, path) {
-                config.policy = with_limits(&config.policy, limits);
-            }
-            Ok::<_, Failed>(config)
+        let standard = match self.against {
+            Some(Against::Live) => live::take(session, &mut given)?,
+            None => Config::default(),
         };
         let capture =
             Reader::open(&self.file).map_err(|error| Failed::new(Kind::Invalid, error.to_string()))?;
         match &self.diff[..] {
             [a, b] => {
-                let stage = |path: &Path| Stage::new(self.engine, &configure(Some(path))?, &given);
+                let read = |path: &Path| Config::read(path).map_err(invalid);
+                let stage = |path: &Path| Stage::new(self.engine, &read(path)?, &given);
                 let stages = [stage(a)?, stage(b)?];
                 compare::run(&self, stages, &given, capture, session)
             }
             _ => {
-                let config = configure(self.config.as_deref())?;
-                let stage = Stage::new(self.engine, &config, &given)?;
+                let config = self.config.as_deref().map(Config::read).transpose().map_err(invalid)?;
+                let stage = Stage::new(self.engine, &config.unwrap_or(standard), &given)?;
                 self.run(stage, &given, capture, session)
             }
         }
@@ -133,6 +131,7 @@ impl Replay {
         Ok(Given {
             lists: inputs::lists(&self.allow, &self.block)?,
             host: self.host.as_deref().map(Host::read).transpose().map_err(invalid)?.unwrap_or_default(),
+            signatures: Vec::new(),
             flows: self.egress.as_deref().map(egress::read).transpose().map_err(invalid)?,
         })
     }
@@ -148,13 +147,11 @@ impl Replay {
         let verdicts = self.verdicts.as_deref().map(|path| Verdicts::create(path, &columns));
         let mut observed =
             Observed::new(verdicts.transpose().map_err(internal)?, self.progress(session.watched));
+        let drawing = self.chart.as_deref().map(Drawing::open).transpose()?;
         let damage = stage.replay(given).run(&mut capture, &mut observed).map_err(internal)?;
         let summary = observed.finish().map_err(internal)?;
-        if let Some(path) = &self.chart {
-            let name = self.file.file_name().unwrap_or_default().to_string_lossy();
-            fs::write(path, chart::render(&name, &summary)).map_err(|error| {
-                Failed::new(Kind::of_io(&error), format!("writing the chart {}: {error}", path.display()))
-            })?;
+        if let Some(drawing) = drawing {
+            drawing.draw(&self.file.file_name().unwrap_or_default().to_string_lossy(), &summary)?;
         }
         let report = summary.report(damage.as_ref().map(ToString::to_string));
         session

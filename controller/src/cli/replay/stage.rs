@@ -37,7 +37,9 @@ impl Stage {
         };
         let world = World::new(engine.tables(), config, given.lists.clone()).map_err(invalid)?;
         world.describe(config, &given.host, given.flows.is_some()).map_err(invalid)?;
-        Ok(Self { engine, world, controller: Watch::default() })
+        let mut controller = Watch::default();
+        controller.take_over(&given.signatures, &world).map_err(invalid)?;
+        Ok(Self { engine, world, controller })
     }
 
     pub(super) fn replay<'a>(&'a mut self, given: &'a Given) -> run::Replay<'a> {
