@@ -1,12 +1,13 @@
 //! Bans strangers for their conduct in an attack: those that send or ask for far more than anybody usually does, and
 //! those that signatures hit time and again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use floodwall_common::{
     source::{self, Key},
     wire::{History, Reason},
 };
+use foldhash::HashMap;
 
 use super::{TICK, baseline::Baseline, deployed::Deployment, event::Event, sample::Sample, search::flows};
 use crate::{signature::Signature, tables::SharedTables};
@@ -100,7 +101,7 @@ impl Scene<'_> {
 }
 
 fn ranked<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<(Key, usize)> {
-    let mut counts: HashMap<Key, usize> = HashMap::new();
+    let mut counts: HashMap<Key, usize> = HashMap::default();
     samples.for_each(|sample| *counts.entry(sample.source).or_default() += 1);
     let mut ranked: Vec<_> = counts.into_iter().collect();
     ranked.sort_unstable_by_key(|(source, count)| (std::cmp::Reverse(*count), source.0));

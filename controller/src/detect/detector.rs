@@ -16,7 +16,7 @@ use super::{
     load::{Load, Standing},
     memory::{Memory, OtherVersion, Remembered},
     sample::Sample,
-    search::Search,
+    search::{LEAST_EXCESS, Search},
 };
 use crate::{signature::Signature, tables::SharedTables};
 
@@ -356,11 +356,14 @@ impl Detector {
         for (service, standing) in standings {
             let of_service = |sample: &&Sample| sample.service() == *service;
             let unusual: Vec<&Sample> = unusual.iter().copied().filter(of_service).collect();
+            if (unusual.len() as f64) < LEAST_EXCESS {
+                continue;
+            }
             let search = Search {
                 picture: self.baseline.picture(*service, &unusual),
                 deployment: &self.deployment,
                 refused: &self.refused,
-                recent: &self.recent.iter().filter(of_service).collect::<Vec<_>>(),
+                recent: &self.recent,
                 service: (standings.len() > 1).then_some(*service),
                 expected: standing.usually_passes * standing.sampled * RECENT as f64 / 1e9,
             };
