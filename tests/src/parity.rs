@@ -60,7 +60,7 @@ mod setting {
     pub(super) const GENERATION: u32 = index(std::mem::offset_of!(Settings, generation));
     /// What the tables themselves, the clock and the secrets are: nothing that a controller changes under way; and
     /// what speaks of events, which only the kernel has.
-    pub(super) const FIXED: [u32; 7] = [
+    pub(super) const FIXED: [u32; 8] = [
         index(std::mem::offset_of!(Settings, abi)),
         index(std::mem::offset_of!(Settings, clock)),
         index(std::mem::offset_of!(Settings, seed)),
@@ -68,6 +68,7 @@ mod setting {
         index(std::mem::offset_of!(Settings, seed)) + 2,
         index(std::mem::offset_of!(Settings, source_mask)),
         index(std::mem::offset_of!(Settings, event_interval)),
+        index(std::mem::offset_of!(Settings, lost_bans)),
     ];
 }
 
@@ -199,6 +200,8 @@ impl Both {
         if model != kernel {
             bail!("the model has counted {model:?}, and the kernel {kernel:?}");
         }
+        // Nobody reads the kernel's events here: when their buffer is full, it counts the bans that it cannot tell of.
+        self.each(|tables| tables.settings[0].lost_bans.store(0));
         let [model, kernel] = &self.worlds;
         for &table in tables {
             let (ours, theirs) = (words(&model.tables, table), words(&kernel.tables, table));
