@@ -14,8 +14,12 @@ use anyhow::{Context as _, bail, ensure};
 use floodwall::tables::Table;
 
 /// Most words that are set, and frames that come, in an experiment that is read from bytes.
-const MOST_POKES: usize = 12;
+const MOST_POKES: usize = 24;
 const MOST_FRAMES: usize = 64;
+/// In the byte that names a table: the word is one of the first [`FRONT`], where what matters most stands.
+const AIMED: u8 = 1 << 7;
+/// The header of the signatures and their first protocols, all settings, four services and eight rules.
+const FRONT: u32 = 32;
 /// Longest a frame can be; what both engines judge as it is.
 const LONGEST: u32 = 70_000;
 
@@ -67,16 +71,19 @@ pub const POKED: [(Table, &str); 8] = [
 impl Experiment {
     /// From any bytes; those that are missing are zeros.
     ///
-    /// The first says how many words are poked; each takes a byte for the table, three for the index and eight for
-    /// the value. Then come frames: a byte for the time, one for the length beyond the bytes that are there, two
+    /// The first says how many words are poked; each takes a byte for the table and whether the word is one of its
+    /// first, three for the index and eight for the value. Then come frames: a byte for the time, one for the length beyond the bytes that are there, two
     /// for how many those are, and the bytes.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut bytes = Bytes(bytes);
         let pokes = usize::from(bytes.u8()) % (MOST_POKES + 1);
-        let pokes = (0..pokes).map(|_| Poke {
-            table: POKED[usize::from(bytes.u8()) % POKED.len()].0,
-            index: u32::from_le_bytes([bytes.u8(), bytes.u8(), bytes.u8(), 0]),
-            value: u64::from_le_bytes(std::array::from_fn(|_| bytes.u8())),
+        let pokes = (0..pokes).map(|_| {
+            let (table, index) = (bytes.u8(), u32::from_le_bytes([bytes.u8(), bytes.u8(), bytes.u8(), 0]));
+            Poke {
+                table: POKED[usize::from(table & !AIMED) % POKED.len()].0,
+                index: if table & AIMED != 0 { index % FRONT } else { index },
+                value: u64::from_le_bytes(std::array::from_fn(|_| bytes.u8())),
+            }
         });
         let mut experiment = Self { pokes: pokes.collect(), ..Self::default() };
         while !bytes.0.is_empty() && experiment.frames.len() < MOST_FRAMES {
@@ -205,6 +212,13 @@ mod tests {
         assert_eq!(experiment().to_string().parse::<Experiment>().unwrap(), experiment());
         let read = Experiment::from_bytes(&experiment().to_bytes());
         assert_eq!((read.pokes, read.frames), (experiment().pokes, experiment().frames));
+    }
+
+    #[test]
+    fn a_word_can_be_aimed_at() {
+        let poke = |table| Experiment::from_bytes(&[1, table, 35, 1, 0, 9]).pokes[0];
+        assert_eq!(poke(5), Poke { table: Table::Signatures, index: 256 + 35, value: 9 });
+        assert_eq!(poke(5 | AIMED), Poke { table: Table::Signatures, index: 3, value: 9 });
     }
 
     #[test]

@@ -1,8 +1,14 @@
 //! Experiments that a fuzzer begins with: frames that reach every corner of the core that is known.
 
 use floodwall::tables::Table;
-use floodwall_common::wire::{BucketSpec, Port, Settings, knowledge, signature};
-use floodwall_lab::frame::Frame;
+use floodwall_common::{
+    traits::Traits,
+    wire::{
+        BucketSpec, Destination, PORT_WORDS, Per, Port, Settings, Terms, Then, knowledge, service_flag,
+        signature,
+    },
+};
+use floodwall_lab::frame::{Frame, Network};
 
 use crate::experiment::{Experiment, Poke, Shown};
 
@@ -10,6 +16,8 @@ const HOST: &str = "192.0.2.10";
 const HOST6: &str = "2001:db8:5::10";
 /// The port that something listens on.
 const HTTP: u32 = 80;
+/// What the ports say of it: that it is service 1's.
+const OFFERED: u8 = Port { service: 1, offered: true }.pack();
 const MILLISECOND: u64 = 1_000_000;
 
 /// Frames of every kind, each with a name.
@@ -65,8 +73,51 @@ pub fn experiments() -> Vec<(String, Experiment)> {
     });
     let crowd: Vec<_> = frames().iter().map(|(_, bytes)| shown(MILLISECOND, bytes)).collect();
     let signed = Experiment { about: "signatures".to_owned(), pokes: signatures(), frames: crowd.clone() };
+    let unlisted = Experiment { about: "without lists".to_owned(), pokes: unlisted(), frames: crowd.clone() };
     let busy = Experiment { about: "every rule".to_owned(), pokes: rules(), frames: crowd };
-    alone.chain([("signatures".to_owned(), signed), ("busy".to_owned(), busy)]).collect()
+    let crowds = [("signatures", signed), ("unlisted", unlisted), ("busy", busy)];
+    let talks = [
+        ("spared", strangers(u64::MAX)),
+        ("unspared", strangers(0)),
+        ("limited", limited()),
+        ("destinations", divided()),
+    ];
+    let talks = talks
+        .map(|(name, pokes)| (name, Experiment { about: name.to_owned(), pokes, frames: conversation() }));
+    let named = |(name, experiment): (&str, _)| (name.to_owned(), experiment);
+    alone.chain(crowds.into_iter().chain(talks).map(named)).collect()
+}
+
+/// Four times, in both families: a source that asks for a connection and goes on becomes known, another one does not;
+/// then both send what the signatures are about.
+fn conversation() -> Vec<Shown> {
+    let said = [
+        talk(|last| Frame::ipv4([198, 51, 100, last], HOST)),
+        talk(|last| Frame::ipv6(0x2001_0db8_u128 << 96 | u128::from(last) << 64, HOST6)),
+    ]
+    .concat();
+    // By the last round, bans and buckets of the first ones have run out.
+    let rounds = [MILLISECOND, MILLISECOND, 64 * MILLISECOND, 8_192 * MILLISECOND];
+    let shown = |(after_ns, bytes): (u64, &Vec<u8>)| Shown {
+        after_ns,
+        length: bytes.len() as u32,
+        bytes: bytes.clone(),
+    };
+    rounds
+        .into_iter()
+        .flat_map(|after_ns| said.iter().map(move |bytes| (after_ns, bytes)))
+        .map(shown)
+        .collect()
+}
+
+fn talk<N: Network>(from: impl Fn(u8) -> Frame<N>) -> [Vec<u8>; 5] {
+    [
+        from(7).tcp(40_000, 80).syn().build(),
+        from(7).tcp(40_000, 80).payload(b"GET /").build(),
+        from(8).tcp(40_001, 80).syn().build(),
+        from(7).udp(40_000, 80).build(),
+        from(8).udp(40_000, 80).build(),
+    ]
 }
 
 const fn setting(offset: usize, value: u64) -> Poke {
@@ -77,7 +128,6 @@ const fn setting(offset: usize, value: u64) -> Poke {
 fn rules() -> Vec<Poke> {
     let tight = BucketSpec::new(1, 2).unwrap_or_default().pack();
     let known = knowledge::PORTS | knowledge::FLOWS | knowledge::CALM;
-    let offered = Port { service: 1, offered: true }.pack();
     let word = |table, index, value| Poke { table, index, value };
     vec![
         setting(std::mem::offset_of!(Settings, knowledge), known),
@@ -85,7 +135,7 @@ fn rules() -> Vec<Poke> {
         setting(std::mem::offset_of!(Settings, syn_bucket), tight),
         setting(std::mem::offset_of!(Settings, syn_ban), 1_000 * MILLISECOND),
         setting(std::mem::offset_of!(Settings, sample_interval), MILLISECOND),
-        word(Table::Ports, HTTP / 8, u64::from(offered) << (HTTP % 8 * 8)),
+        word(Table::Ports, HTTP / 8, u64::from(OFFERED) << (HTTP % 8 * 8)),
         // Service 1: its first rule, about everything, one packet in two sampled.
         word(Table::Services, 4, 1),
         word(Table::Services, 5, u64::from(u32::MAX)),
@@ -106,4 +156,73 @@ fn signatures() -> Vec<Poke> {
         word(signature::FIELDS, 7),
         word(signature::OCTETS + 6, u64::MAX - 1),
     ]
+}
+
+/// The same; those that `spare` names leave alone who is known.
+fn strangers(spare: u64) -> Vec<Poke> {
+    let mut pokes = signatures();
+    pokes.push(setting(std::mem::offset_of!(Settings, knowledge), knowledge::PORTS | knowledge::CALM));
+    pokes.push(Poke { table: Table::Ports, index: HTTP / 8, value: u64::from_ne_bytes([OFFERED; 8]) });
+    pokes.push(Poke {
+        table: Table::Ports,
+        index: (65_536 + HTTP) / 8,
+        value: u64::from_ne_bytes([OFFERED; 8]),
+    });
+    pokes.push(Poke { table: Table::Signatures, index: signature::STRANGERS, value: spare });
+    pokes
+}
+
+/// The lists that stand from the start are not in force, as in a generation before the first.
+fn unlisted() -> Vec<Poke> {
+    let mut pokes = rules();
+    pokes.push(setting(std::mem::offset_of!(Settings, generation), 0));
+    pokes
+}
+
+/// Rules of service 0, of each kind: one bans, one limits bytes of strangers, one is only watched.
+fn limited() -> Vec<Poke> {
+    let word = |table, index, value| Poke { table, index, value };
+    let tight = BucketSpec::new(1, 2).unwrap_or_default().pack();
+    let terms = Terms {
+        traits: Traits::TCP.bits(),
+        per: Per::Source,
+        then: Then::Ban,
+        monitor: false,
+        strangers: false,
+        bytes: false,
+        v4_length: 24,
+        v6_length: 48,
+    };
+    let bytes = Terms { per: Per::Prefix, then: Then::Limit, strangers: true, bytes: true, ..terms };
+    let watched = Terms { per: Per::Service, monitor: true, ..terms };
+    vec![
+        setting(std::mem::offset_of!(Settings, knowledge), knowledge::CALM),
+        word(Table::Services, 0, 0x03_02_01),
+        word(Table::Services, 1, u64::from(u32::MAX)),
+        word(Table::Services, 2, 1),
+        word(Table::Services, 3, service_flag::USED | service_flag::NO_SOURCE_SYN),
+        word(Table::Rules, 0, tight),
+        word(Table::Rules, 1, terms.pack()),
+        word(Table::Rules, 2, 1_000 * MILLISECOND),
+        word(Table::Rules, 4, Terms::byte_bucket(100, 500).unwrap_or_default().pack()),
+        word(Table::Rules, 5, bytes.pack()),
+        word(Table::Rules, 8, tight),
+        word(Table::Rules, 9, watched.pack()),
+    ]
+}
+
+/// Two ranges of destinations: what is below the host is of class 0, and all from it on of class 1.
+fn divided() -> Vec<Poke> {
+    let word = |table, index, value| Poke { table, index, value };
+    let start_of = |range: u32| range * (size_of::<Destination>() / 8) as u32;
+    let mut pokes = vec![
+        setting(std::mem::offset_of!(Settings, destinations), 2),
+        word(Table::Destinations, start_of(1) + 1, 0xffff_c000_020a),
+        word(Table::Destinations, start_of(1) + 2, 1),
+        word(Table::Ports, PORT_WORDS + HTTP / 8, u64::from_ne_bytes([OFFERED; 8])),
+    ];
+    // Those that are not used, as far as a search comes upon them.
+    pokes.extend([2, 4, 8, 16, 32, 64].map(|range| word(Table::Destinations, start_of(range), u64::MAX)));
+    pokes.extend(rules());
+    pokes
 }

@@ -1,8 +1,9 @@
 //! Conditions on a field, and which of them are worth a try.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 
 use floodwall_common::features::{Features, Octet, Short};
+use foldhash::{HashMap, HashSet};
 
 use super::baseline::Usual;
 use crate::signature::{ByteSet, Ranges, Signature};
@@ -135,7 +136,7 @@ const MOST_EXCEPTED: usize = 48;
 
 /// The values that were seen, in order, and how many of them in one flow only; `None` if they are more than `most`.
 fn known_values(values: impl Iterator<Item = (u16, u64)>, most: usize) -> Option<(BTreeSet<u16>, usize)> {
-    let mut seen: HashMap<u16, (u64, bool)> = HashMap::new();
+    let mut seen: HashMap<u16, (u64, bool)> = HashMap::default();
     for (value, flow) in values {
         let (first, again) = seen.entry(value).or_insert((flow, false));
         *again |= *first != flow;
@@ -165,7 +166,7 @@ fn gaps(numbers: &BTreeSet<u16>) -> Ranges {
 
 /// Values and how often each is there, the most common first.
 pub(super) fn ranked(values: impl Iterator<Item = u16>) -> Vec<(u16, usize)> {
-    let mut counts: HashMap<u16, usize> = HashMap::new();
+    let mut counts: HashMap<u16, usize> = HashMap::default();
     values.for_each(|value| *counts.entry(value).or_default() += 1);
     let mut ranked: Vec<_> = counts.into_iter().collect();
     ranked.sort_unstable_by_key(|(value, count)| (std::cmp::Reverse(*count), *value));

@@ -1,12 +1,13 @@
 //! Bans strangers for their conduct in an attack: those that send or ask for far more than anybody usually does, and
 //! those that signatures hit time and again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use floodwall_common::{
     source::{self, Key},
     wire::{History, Reason},
 };
+use foldhash::{HashMap, HashSet};
 
 use super::{TICK, baseline::Baseline, deployed::Deployment, event::Event, sample::Sample, search::flows};
 use crate::{signature::Signature, tables::SharedTables};
@@ -61,13 +62,16 @@ impl Scene<'_> {
         samples as f64 / self.sampled.max(f64::MIN_POSITIVE) * 1e9 / LONG as f64
     }
 
-    /// Sources by how many packets they sent that nothing covers, the busiest first.
-    fn by_packets(&self, such: impl Fn(Key) -> bool) -> Vec<(Key, usize)> {
-        ranked(
-            self.recent
-                .iter()
-                .filter(|sample| !sample.answers && such(sample.source) && !self.deployment.covers(sample)),
-        )
+    /// Sources by how many packets they sent that nothing covers, the busiest first; none if no source has sent `least`,
+    /// as those that are covered need not be told apart then.
+    fn by_packets(&self, least: f64, such: impl Fn(Key) -> bool) -> Vec<(Key, usize)> {
+        let asked = || self.recent.iter().filter(|sample| !sample.answers);
+        let busy = counted(asked()).into_iter().filter(|(_, count)| *count as f64 >= least);
+        let busy: HashSet<Key> = busy.map(|(source, _)| source).filter(|source| such(*source)).collect();
+        if busy.is_empty() {
+            return Vec::new();
+        }
+        ranked(asked().filter(|sample| busy.contains(&sample.source) && !self.deployment.covers(sample)))
     }
 
     /// Sources by how many connections they asked for.
@@ -99,10 +103,14 @@ impl Scene<'_> {
     }
 }
 
-fn ranked<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<(Key, usize)> {
-    let mut counts: HashMap<Key, usize> = HashMap::new();
+fn counted<'a>(samples: impl Iterator<Item = &'a Sample>) -> HashMap<Key, usize> {
+    let mut counts: HashMap<Key, usize> = HashMap::default();
     samples.for_each(|sample| *counts.entry(sample.source).or_default() += 1);
-    let mut ranked: Vec<_> = counts.into_iter().collect();
+    counts
+}
+
+fn ranked<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<(Key, usize)> {
+    let mut ranked: Vec<_> = counted(samples).into_iter().collect();
     ranked.sort_unstable_by_key(|(source, count)| (std::cmp::Reverse(*count), source.0));
     ranked
 }
@@ -137,7 +145,8 @@ impl Conduct {
     /// Learns from calm times what sources do at most.
     pub(super) fn learn(&mut self, scene: &Scene<'_>) {
         let most = |ranked: Vec<(Key, usize)>| ranked.first().map_or(0.0, |(_, count)| *count as f64);
-        self.busiest = (self.busiest * FADES).max(most(scene.by_packets(|_| true)));
+        self.busiest *= FADES;
+        self.busiest = self.busiest.max(most(scene.by_packets(self.busiest, |_| true)));
         self.most_openings = (self.most_openings * FADES).max(most(scene.by_openings()));
     }
 
@@ -152,7 +161,9 @@ impl Conduct {
         let is_stranger = |source| !scene.baseline.knows(source);
         let mut left = scene.recent.len();
         let mut events = Vec::new();
-        for (source, count) in scene.by_packets(is_stranger) {
+        // Who has sent less than this is not loud, however many of the others are banned.
+        let least = LOUD_TIMES * self.busiest;
+        for (source, count) in scene.by_packets(least, is_stranger) {
             let rate = scene.rate(count);
             let is_loud = count as f64 >= LOUD_SHARE * left as f64
                 && count as f64 >= LOUD_TIMES * self.busiest

@@ -18,7 +18,7 @@ use super::{
     memory::{Memory, OtherVersion, Remembered},
     moment::Moment,
     sample::Sample,
-    search::{Refused, Search},
+    search::{LEAST_EXCESS, Refused, Search},
 };
 use crate::{signature::Signature, tables::SharedTables};
 
@@ -326,11 +326,14 @@ impl Detector {
         for (service, standing) in standings {
             let of_service = |sample: &&Sample| sample.service() == *service;
             let unusual: Vec<&Sample> = unusual.iter().copied().filter(of_service).collect();
+            if (unusual.len() as f64) < LEAST_EXCESS {
+                continue;
+            }
             let search = Search {
                 picture: self.baseline.picture(*service, &unusual),
                 deployment: &self.deployment,
                 refused: &self.refused,
-                recent: &self.recent.iter().filter(of_service).collect::<Vec<_>>(),
+                recent: &self.recent,
                 service: (standings.len() > 1).then_some(*service),
                 expected: standing.usually_passes * standing.sampled * RECENT as f64 / 1e9,
             };

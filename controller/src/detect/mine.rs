@@ -7,6 +7,8 @@
 //! ICML 1995). A rule that is found is closed: whatever else all covered packets share becomes a condition, too, as
 //! that costs nothing of what it covers and spares whoever is only similar.
 
+use std::cmp::Reverse;
+
 use floodwall_common::features::{Features, Octet, Short};
 
 use super::{
@@ -165,12 +167,12 @@ fn best_condition(
     so_far: &Signature,
     least: usize,
 ) -> Option<(Condition, Option<f64>)> {
-    let negatives = |condition: &Condition| {
-        let count =
-            |packets: &[&Usual]| packets.iter().filter(|usual| condition.holds(&usual.features)).count();
+    let count = |condition: &Condition, packets: &[&Usual]| {
+        packets.iter().filter(|usual| condition.holds(&usual.features)).count()
+    };
+    let elsewhere = |condition: &Condition| {
         let place = condition.is_place();
-        let elsewhere = if place { spared.hit_elsewhere.len() } else { count(&spared.hit_elsewhere) };
-        count(&spared.hit) as f64 + ELSEWHERE * elsewhere as f64
+        if place { spared.hit_elsewhere.len() } else { count(condition, &spared.hit_elsewhere) }
     };
     // Usual packets weigh as if there were at least a tenth as many as others, however small the share of them.
     let all = spared.hit.len() as f64 + ELSEWHERE * spared.hit_elsewhere.len() as f64;
@@ -180,19 +182,36 @@ fn best_condition(
     let plain = candidates(positive, so_far).into_iter().map(|condition| (condition, None));
     let excepting =
         exceptions(&spared.hit, so_far).into_iter().map(|(condition, unseen)| (condition, Some(unseen)));
-    let mut best: Option<(f64, Condition, Option<f64>)> = None;
-    for (condition, unseen) in plain.chain(excepting) {
+    let mut worth_a_try = Vec::new();
+    for (place, (condition, unseen)) in plain.chain(excepting).enumerate() {
         let p = positive.iter().filter(|features| condition.holds(features)).count();
-        if p < least {
-            continue;
-        }
-        let n = negatives(&condition) + unseen.unwrap_or(0.0);
-        let gain = p as f64 * (purity(p as f64, n) - before);
-        if gain > best.as_ref().map_or(1e-6, |(most, ..)| *most) {
-            best = Some((gain, condition, unseen));
+        if p >= least {
+            worth_a_try.push((p, place, condition, unseen));
         }
     }
-    best.map(|(_, condition, unseen)| (condition, unseen))
+    // Those that hold most can tell most. Usual packets are many: they are counted as long as there may be few enough.
+    worth_a_try.sort_unstable_by_key(|(p, place, ..)| (Reverse(*p), *place));
+    let mut best: Option<(f64, usize, Condition, Option<f64>)> = None;
+    for (p, place, condition, unseen) in worth_a_try {
+        let gain = |n: f64| p as f64 * (purity(p as f64, n + unseen.unwrap_or(0.0)) - before);
+        // Of those that tell as much, the first one counts.
+        let tells_most = |gain: f64| match &best {
+            Some((most, first, ..)) => gain > *most || gain == *most && place < *first,
+            None => gain > 1e-6,
+        };
+        if !tells_most(gain(0.0)) {
+            continue;
+        }
+        let hit = count(&condition, &spared.hit) as f64;
+        if !tells_most(gain(hit)) {
+            continue;
+        }
+        let gain = gain(hit + ELSEWHERE * elsewhere(&condition) as f64);
+        if tells_most(gain) {
+            best = Some((gain, place, condition, unseen));
+        }
+    }
+    best.map(|(_, _, condition, unseen)| (condition, unseen))
 }
 
 /// Fields that a rule is closed over: those that a tool sets and keeps.

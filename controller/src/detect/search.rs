@@ -6,12 +6,13 @@
 //! A crowd is unusual, too, and has no fingerprint: signatures are only taken that explain most of what is too much,
 //! and strangers' requests for connections only if these lead to none.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::VecDeque;
 
 use floodwall_common::{
     features::{Features, Octet, Short},
     source::Key,
 };
+use foldhash::{HashMap, HashSet};
 
 use super::{
     assumed,
@@ -32,7 +33,7 @@ const MOST_OF_FEW: f64 = 0.6;
 /// all of it, but a crowd.
 const LEAST_TOGETHER: f64 = 0.6;
 /// Sampled packets of the time that is searched beyond what is expected of strangers, below which nothing is looked for.
-const LEAST_EXCESS: f64 = 20.0;
+pub(super) const LEAST_EXCESS: f64 = 20.0;
 /// And as a share of all that is usually expected.
 const EXCESS_SHARE: f64 = 0.3;
 /// Packets that a signature has to cover.
@@ -127,8 +128,8 @@ pub(super) struct Search<'a> {
     pub(super) refused: &'a [Refused],
     /// The service that signatures are to be for; `None` if there is only one.
     pub(super) service: Option<u8>,
-    /// Packets of the last seconds.
-    pub(super) recent: &'a [&'a Sample],
+    /// Packets of the last seconds, of all services.
+    pub(super) recent: &'a VecDeque<Sample>,
     /// Usual packets that are expected in the time that is searched.
     pub(super) expected: f64,
 }
@@ -160,9 +161,27 @@ impl Search<'_> {
         let mut findings = self.among(&known, Tier::Anybody);
         findings.retain(|finding| {
             finding.covered as f64 >= LEAST_ASSUMED * unusual.len() as f64
-                && sending_others(self.recent, &finding.signature) <= MOST_SENDING_OTHERS
+                && self.sending_others(&finding.signature) <= MOST_SENDING_OTHERS
         });
         findings
+    }
+
+    /// Share of the sources of packets that a signature hits that send others, too: what it does not hit, or what differs in
+    /// its flags.
+    fn sending_others(&self, signature: &Signature) -> f64 {
+        let of_service = |sample: &&Sample| self.service.is_none_or(|service| sample.service() == service);
+        let recent: Vec<&Sample> = self.recent.iter().filter(of_service).collect();
+        // What each source sends of what is hit: its flags, or nothing if they differ.
+        let mut alike: HashMap<Key, Option<u8>> = HashMap::default();
+        let flags = |sample: &Sample| sample.features.octets[Octet::Flags as usize];
+        for sample in recent.iter().filter(|sample| signature.matches(&sample.features)) {
+            let first = alike.entry(sample.source).or_insert(Some(flags(sample)));
+            *first = first.filter(|first| *first == flags(sample));
+        }
+        for sample in recent.iter().filter(|sample| !signature.matches(&sample.features)) {
+            alike.entry(sample.source).and_modify(|first| *first = None);
+        }
+        alike.values().filter(|flags| flags.is_none()).count() as f64 / alike.len().max(1) as f64
     }
 
     /// Looks for signatures of strangers, kind by kind, of those kinds that no crowd explains.
@@ -259,7 +278,7 @@ fn are_enough(findings: &[Finding], too_many: f64) -> bool {
 
 /// Whether a signature covers many flows, and not mainly a few that much is sent over.
 fn is_spread(samples: &[&Sample], signature: &Signature) -> bool {
-    let mut flows: HashMap<_, usize> = HashMap::new();
+    let mut flows: HashMap<_, usize> = HashMap::default();
     for sample in samples.iter().filter(|sample| signature.matches(&sample.features)) {
         *flows.entry((sample.source, sample.features.shorts[Short::SourcePort as usize])).or_default() += 1;
     }
@@ -276,20 +295,4 @@ pub(super) fn flows(samples: &[&Sample], signature: &Signature) -> usize {
         .map(|sample| (sample.source, sample.features.shorts[Short::SourcePort as usize]))
         .collect::<HashSet<_>>()
         .len()
-}
-
-/// Share of the sources of packets that a signature hits that send others, too: what it does not hit, or what differs in
-/// its flags.
-fn sending_others(recent: &[&Sample], signature: &Signature) -> f64 {
-    // What each source sends of what is hit: its flags, or nothing if they differ.
-    let mut alike: HashMap<Key, Option<u8>> = HashMap::new();
-    let flags = |sample: &Sample| sample.features.octets[Octet::Flags as usize];
-    for sample in recent.iter().filter(|sample| signature.matches(&sample.features)) {
-        let first = alike.entry(sample.source).or_insert(Some(flags(sample)));
-        *first = first.filter(|first| *first == flags(sample));
-    }
-    for sample in recent.iter().filter(|sample| !signature.matches(&sample.features)) {
-        alike.entry(sample.source).and_modify(|first| *first = None);
-    }
-    alike.values().filter(|flags| flags.is_none()).count() as f64 / alike.len().max(1) as f64
 }

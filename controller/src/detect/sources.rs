@@ -3,9 +3,8 @@
 //! Two generations are kept: who is seen moves to the younger one, and when that is full or old, the other is forgotten
 //! and it takes its place. So room is bounded, and who has not come for hours is a stranger again.
 
-use std::collections::HashMap;
-
 use floodwall_common::source::Key;
+use foldhash::HashMap;
 
 /// Sources of a generation.
 const MOST: usize = 100_000;
