@@ -28,10 +28,11 @@ fn a_hundred_thousand_bans_are_enforced_listed_and_over() -> anyhow::Result<()> 
     // The first packet of each is within its limit, and the second is not.
     let start = Instant::now();
     let twice: Vec<_> = frames.iter().flat_map(|frame| [frame, frame]).cloned().collect();
-    send(&host, &twice)?;
+    send_until(&host, &twice, "syn-rate", 0)?;
     let made = start.elapsed();
-    thread::sleep(SILENCE);
     assert_eq!(host.count("syn-rate")?, u64::from(BANS), "each has crossed its limit");
+    let passed = host.count("clean")?;
+    assert!(passed <= u64::from(BANS) + NOISE, "of none more than one packet passed, and yet {passed} did");
     // Those that the ring has no room for are found where they stand.
     let listed = loop {
         let listed = host.json_lines(&["ban", "list"])?;
@@ -52,8 +53,7 @@ fn a_hundred_thousand_bans_are_enforced_listed_and_over() -> anyhow::Result<()> 
     thread::sleep((made + LENGTH + Duration::from_secs(1)).saturating_sub(start.elapsed()));
     assert!(host.json_lines(&["ban", "list"])?.is_empty(), "all are over");
     let before = host.count("clean")?;
-    send(&host, &frames)?;
-    thread::sleep(SILENCE);
+    send_until(&host, &frames, "clean", before)?;
     let passed = host.count("clean")? - before;
     assert!((u64::from(BANS)..=u64::from(BANS) + NOISE).contains(&passed), "{passed} are let in again");
     Ok(())
@@ -71,6 +71,19 @@ fn syn(host: &Protected, n: u32) -> Vec<u8> {
     }
     let source = std::net::Ipv4Addr::from_bits(0x0a00_0000 + n).to_string();
     host.from(&source).tcp(7, 80).syn().build()
+}
+
+/// Sends frames, and once more if so many of them did not come to count beyond `before`: a veth drops what comes faster
+/// than it is looked at.
+fn send_until(host: &Protected, frames: &[Vec<u8>], reason: &str, before: u64) -> anyhow::Result<()> {
+    for _ in 0..5 {
+        send(host, frames)?;
+        thread::sleep(SILENCE);
+        if host.count(reason)? - before >= u64::from(BANS) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn send(host: &Protected, frames: &[Vec<u8>]) -> anyhow::Result<()> {
