@@ -11,7 +11,7 @@ use floodwall_tests::protected::{Protected, SILENCE};
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 const BANS: u32 = 100_000;
 /// What the two hosts say to each other by themselves meanwhile: multicast listener reports.
-const NOISE: u64 = 16;
+const NOISE: u64 = 64;
 /// How long a ban lasts: as long as it takes to make them all and look at them, on a slow machine.
 const LENGTH: Duration = Duration::from_secs(40);
 
@@ -28,9 +28,10 @@ fn a_hundred_thousand_bans_are_enforced_listed_and_over() -> anyhow::Result<()> 
     // The first packet of each is within its limit, and the second is not.
     let start = Instant::now();
     let twice: Vec<_> = frames.iter().flat_map(|frame| [frame, frame]).cloned().collect();
+    let before = host.count("clean")?;
     send(&host, &twice)?;
     thread::sleep(SILENCE);
-    let passed = host.count("clean")?;
+    let passed = host.count("clean")? - before;
     assert!(passed <= u64::from(BANS) + NOISE, "of none more than one packet passes, and yet {passed} did");
     send_until(&host, &twice, "syn-rate", 0)?;
     let made = start.elapsed();
