@@ -20,8 +20,8 @@ pub(crate) fn write(floodwall: &Floodwall) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Different ones for each number. A quarter is near to the clean ACKs that are measured, so that these are held
-/// against nearly all fields; none matches them.
+/// Different ones for each number. A quarter is about ACKs, as those that are measured, so that these are held against
+/// more than the first fields; none matches them.
 fn signature(number: u32) -> anyhow::Result<Signature> {
     let text = match number % 4 {
         0 => format!(

@@ -155,7 +155,7 @@ fn enter(set: &SourceSet, key: Key, standing: u8, tick: u32, now_ns: u64) -> u32
 }
 
 /// How much one has to say for staying: its packets, halved for every second of silence; for one that is known,
-/// for every half minute. A banned one stays.
+/// for every half minute. One that is banned, or never to be, stays.
 #[inline(always)]
 fn weight(way: &Way, tick: u32) -> u32 {
     let history = History::unpack(way.history.load());
@@ -163,9 +163,11 @@ fn weight(way: &Way, tick: u32) -> u32 {
     let silent = silent * at_most(silent, History::SEEN_MASK - LATE_TICKS);
     let packets = min(Volume(way.volume.load()).packets(), u32::MAX >> 3);
     let known = u32::from(history.standing & standing::KNOWN);
-    let banned = u32::from(history.standing >> 1 & 1);
+    // As much as half a billion packets, and a quarter. Were the bits brought together first, the compiler would branch.
+    let stays = u32::from(history.standing & standing::BANNED) << 28
+        | u32::from(history.standing & standing::SPARED) << 24;
     let shift = HALVING_SHIFT + known * (KNOWN_HALVING_SHIFT - HALVING_SHIFT);
-    (packets | banned << 29) >> min(silent >> shift, 31)
+    (packets | stays) >> min(silent >> shift, 31)
 }
 
 /// Notes that the way was seen now, and fills buckets whose times are too old to be compared.

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A chart to be. Its file is opened before the replay begins, so that one that cannot be written is refused at once, and
-/// not after the hour that a long capture may take.
+/// not after the hour that a long capture may take; what it holds stays until there is something to draw.
 pub(super) struct Drawing<'a> {
     path: &'a Path,
     file: File,
@@ -20,14 +20,16 @@ pub(super) struct Drawing<'a> {
 
 impl<'a> Drawing<'a> {
     pub(super) fn open(path: &'a Path) -> Result<Self, Failed> {
-        let file = File::create(path).map_err(|error| failed(path, &error))?;
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|error| failed(path, &error))?;
         Ok(Self { path, file })
     }
 
     /// Draws what has become of the packets of a capture.
     pub(super) fn draw(mut self, capture: &str, summary: &Summary) -> Result<(), Failed> {
         let chart = chart::render(capture, summary);
-        self.file.write_all(chart.as_bytes()).map_err(|error| failed(self.path, &error))
+        let drawn = self.file.set_len(0).and_then(|()| self.file.write_all(chart.as_bytes()));
+        drawn.map_err(|error| failed(self.path, &error))
     }
 }
 

@@ -185,14 +185,16 @@ impl Filter {
         let now = self.tables.clock();
         for login in logins {
             let mut address = address_of(*login);
+            let mut family = 0;
             if address.family == Family::V6 {
-                address.low = 0;
+                (address.low, family) = (0, standing::IPV6);
             }
             let key = Key::of(settings, address);
-            if let Some(way) = source::way_of(&*self.tables, settings, key) {
-                source::spare(way, true);
-                source::lift(way, now);
-            }
+            let Some(set) = source::set_of(&*self.tables, settings, key) else { continue };
+            // Entered if it is not there: its first packets may be many.
+            let (way, _) = source::visit(set, key, family, now);
+            source::spare(way, true);
+            source::lift(way, now);
         }
     }
 }
