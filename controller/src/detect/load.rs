@@ -4,7 +4,7 @@ use super::{
     kind::Kind,
     moment::{Moment, TICK},
     sample::Sample,
-    usual::{Habit, Pulse, Usual},
+    usual::{Habit, Pulse, UsualRate},
 };
 
 /// Packets/s of a kind that are always usual.
@@ -39,11 +39,11 @@ impl Counts {
 #[derive(Debug, Default)]
 pub(super) struct Load {
     /// All that comes.
-    all: Usual,
+    all: UsualRate,
     /// What passes.
-    passing: Usual,
+    passing: UsualRate,
     /// What of each kind comes, but no segments, and how much of it was sampled since the last tick.
-    kinds: [Usual; 3],
+    kinds: [UsualRate; 3],
     came: [f64; 3],
     /// All samples since then.
     samples: u64,
@@ -57,7 +57,7 @@ pub(super) struct Load {
 pub(super) struct Standing {
     /// Of all that comes.
     pub(super) all: Pulse,
-    /// Usual packets/s of what passes.
+    /// UsualRate packets/s of what passes.
     pub(super) usually_passes: f64,
     /// More passes than usual.
     pub(super) too_much_passes: bool,
@@ -112,12 +112,12 @@ impl Load {
 
     /// What is to be kept over a restart: of all, of what passes, and of each kind.
     pub(super) fn habits(&self) -> Vec<Habit> {
-        [&self.all, &self.passing].into_iter().chain(&self.kinds).map(Usual::habit).collect()
+        [&self.all, &self.passing].into_iter().chain(&self.kinds).map(UsualRate::habit).collect()
     }
 
     /// Takes up what was kept; `None` if that is not what [`Self::habits`] gives.
     pub(super) fn of(habits: Vec<Habit>) -> Option<Self> {
-        let [all, passing, kinds @ ..] = <[Habit; 5]>::try_from(habits).ok()?.map(Usual::of);
+        let [all, passing, kinds @ ..] = <[Habit; 5]>::try_from(habits).ok()?.map(UsualRate::of);
         Some(Self { all, passing, kinds, ..Self::default() })
     }
 }

@@ -29,7 +29,7 @@ const SUM: f64 = 6.0;
 
 /// What comes, held against what usually does. Rates are in packets/s.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Usual {
+pub(super) struct UsualRate {
     mean: f64,
     variance: f64,
     day: Day,
@@ -61,7 +61,7 @@ pub(super) struct Pulse {
     pub(super) back: bool,
 }
 
-impl Usual {
+impl UsualRate {
     /// Takes the rate of the last 50 ms. In times that are not `calm` it is compared, and not learnt.
     pub(super) fn take(&mut self, rate: f64, calm: bool, second_of_day: u32) -> Pulse {
         self.take_above(rate, calm, second_of_day, FLOOR)
@@ -143,8 +143,8 @@ mod tests {
         mean * (1.0 + 0.3 * (window as f64 * 1.7).sin() + 0.1 * (window as f64 * 0.13).cos())
     }
 
-    fn settled() -> Usual {
-        let mut usual = Usual::default();
+    fn settled() -> UsualRate {
+        let mut usual = UsualRate::default();
         for window in 0..1_200 {
             assert!(!usual.take(sway(window, 300.0), true, 0).excess, "window {window}");
         }
