@@ -281,7 +281,14 @@ fn limits_change_at_once_for_a_time_and_in_monitor_mode() -> anyhow::Result<()> 
     thread::sleep(Duration::from_secs(1));
     let passed = passing(&host, &frames)?;
     assert!((5..=6).contains(&passed), "{passed} of 50 over a burst of 5");
-    assert!(rule(&host, "web/source-syn")?["explanation"].as_array().is_some_and(|lines| lines.len() > 2));
+    let rules = host.json_lines(&["rule", "list"])?;
+    assert!(rules.len() >= 14, "{} rules: the defaults of both services", rules.len());
+    for listed in rules {
+        let name = |key: &str| listed[key].as_str().unwrap_or_default();
+        let id = format!("{}/{}", name("service"), name("rule"));
+        let explained = rule(&host, &id)?["explanation"].as_array().map_or(0, Vec::len);
+        assert!(explained > 2, "{id} is explained");
+    }
     wait_for("taken back", || Ok(rule(&host, "web/source-syn")?["rate"] == 100))?;
     assert_eq!(passing(&host, &frames)?, 50, "as configured again");
     // A bucket that a slow limit has emptied for a minute is no obstacle to a fast one.
