@@ -81,7 +81,7 @@ pub fn find<T: Tables>(tables: &T, settings: &Settings, address: Address, count:
     let base = root_base(generation, family);
     match address.family {
         Family::V4 => find_v4(tables, base, (address.high >> 32) as u32, count),
-        Family::V6 => Outcome::unpack(tables.find_v6(base, address.high, address.low, u64::from(count))),
+        Family::V6 => find_v6(tables, base, address, count),
     }
 }
 
@@ -131,31 +131,9 @@ fn decided(slot: &Word, word: u64, count: bool) -> Leaf {
     Leaf::unpack(word)
 }
 
-/// How a search came out, as a number: what functions can return that the verifier looks at by themselves.
-struct Outcome;
-
-impl Outcome {
-    const NONE: u64 = u64::MAX;
-
-    #[inline(always)]
-    fn pack(leaf: Option<Leaf>) -> u64 {
-        leaf.map_or(Self::NONE, Leaf::pack)
-    }
-
-    #[inline(always)]
-    fn unpack(outcome: u64) -> Option<Leaf> {
-        (outcome != Self::NONE).then_some(Leaf::unpack(outcome))
-    }
-}
-
-/// What decides for an IPv6 address in whose /24 there is something; see [`Tables::find_v6`].
+/// What decides for an IPv6 address whose /24 holds something.
 #[inline(always)]
-pub fn find_v6<T: Tables>(tables: &T, base: u32, high: u64, low: u64, count: u64) -> u64 {
-    Outcome::pack(walk_v6(tables, base, Address::v6(high, low), count != 0))
-}
-
-#[inline(always)]
-fn walk_v6<T: Tables>(tables: &T, base: u32, address: Address, count: bool) -> Option<Leaf> {
+fn find_v6<T: Tables>(tables: &T, base: u32, address: Address, count: bool) -> Option<Leaf> {
     let root = tables.prefix_root(base + (address.high >> 48) as u32)?.load();
     if root == 0 {
         return Some(Leaf::Nothing);

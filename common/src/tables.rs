@@ -31,16 +31,8 @@ pub trait Tables {
     fn prefix_bitmap(&self, index: u32) -> Option<&Word>;
     /// A line of the prefix table.
     fn prefix_line(&self, index: u32) -> Option<&Line>;
-    /// [`find_v6`](crate::prefix::find_v6), out of line. The kernel program makes it a function of its own, which
-    /// the verifier walks through once, whatever led there.
-    #[inline(always)]
-    fn find_v6(&self, base: u32, high: u64, low: u64, count: u64) -> u64
-    where
-        Self: Sized,
-    {
-        crate::prefix::find_v6(self, base, high, low, count)
-    }
-    /// [`step_v6`](crate::prefix::step_v6), out of line for the same reason.
+    /// [`step_v6`](crate::prefix::step_v6), out of line. The kernel program makes it a function of its own, which the
+    /// verifier walks through once, whatever led there.
     #[inline(always)]
     fn step_v6(&self, reference: u64, key: u64, high: u64, low: u64) -> u64
     where

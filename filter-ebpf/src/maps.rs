@@ -100,13 +100,6 @@ pub fn desk() -> Option<&'static mut Desk> {
 /// Global, so that the verifier looks at it once, without what its callers know.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn find_v6(base: u32, high: u64, low: u64, count: u64) -> u64 {
-    prefix::find_v6(&Maps::WITHOUT_CONTEXT, base, high, low, count)
-}
-
-/// Global for the same reason.
-#[unsafe(no_mangle)]
-#[inline(never)]
 extern "C" fn step_v6(reference: u64, key: u64, high: u64, low: u64) -> u64 {
     prefix::step_v6(&Maps::WITHOUT_CONTEXT, reference, key, high, low)
 }
@@ -149,11 +142,6 @@ impl Tables for Maps {
     #[inline(always)]
     fn prefix_line(&self, index: u32) -> Option<&Line> {
         PREFIX_LINES.get(index)
-    }
-
-    #[inline(always)]
-    fn find_v6(&self, base: u32, high: u64, low: u64, count: u64) -> u64 {
-        find_v6(base, high, low, count)
     }
 
     #[inline(always)]

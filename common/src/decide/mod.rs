@@ -204,9 +204,10 @@ fn judge<T: Tables, S: Stages>(tables: &T, settings: &Settings, stages: &S, desk
     Some(())
 }
 
-/// Holds the packet against the rules of its service, in their order, up to the first that decides.
+/// Holds the packet against the rules of its service, in their order, up to the first that decides; says whether one
+/// has.
 #[inline(always)]
-fn is_ruled_out<T: Tables, S: Stages>(
+pub fn is_ruled_out<T: Tables, S: Stages>(
     tables: &T,
     stages: &S,
     desk: &mut Desk,

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use floodwall_common::{
-    decide::{self, Desk, NONE},
+    decide::{self, Desk, Direct, NONE},
+    frame::Captured,
     parse::{Packet, protocol},
     prefix::Address,
     service,
-    source::Key,
     tables::Tables as _,
     traits::Traits,
     wire::{Port, Reason, Terms, knowledge, service_flag},
@@ -134,24 +134,16 @@ fn judge(tables: &SharedTables, packet: &Packet) -> (Reason, u32) {
         packet: *packet,
         traits: Traits::of(packet),
         port,
-        key: Key::of(settings, packet.source),
         is_packet: true,
         time_ns: settings.clock.load(),
         ..Desk::default()
     };
     desk.judgement.service = u32::from(port.service);
-    if !decide::sender(tables, settings, &mut desk).unwrap() {
-        let rules = tables.service(desk.judgement.service).unwrap().rules.load();
-        for place in 0..8 {
-            let number = (rules >> (8 * place)) as u32 & 0xff;
-            if number == 0 {
-                break;
-            }
-            let is_about_it = decide::place(tables, settings, &mut desk, number - 1).unwrap();
-            if is_about_it && decide::ruled(tables, settings, &mut desk, number - 1).unwrap() {
-                break;
-            }
-        }
+    let set = decide::approach(tables, settings, &mut desk).unwrap();
+    let service = tables.service(desk.judgement.service).unwrap();
+    if !decide::sender(tables, settings, &mut desk, set, service) {
+        let frame = Captured::whole(&[]);
+        decide::is_ruled_out(tables, &Direct(tables, &frame), &mut desk, service).unwrap();
     }
     (desk.judgement.reason, desk.judgement.number)
 }
