@@ -17,6 +17,7 @@ use super::{
     load::{Counts, Load, Standing},
     memory::{Memory, OtherVersion, Remembered},
     moment::Moment,
+    picture::Pictures,
     sample::Sample,
     search::{LEAST_EXCESS, Refused, Search},
 };
@@ -47,6 +48,7 @@ pub struct Detector {
     loads: BTreeMap<u8, Load>,
     started_ns: Option<u64>,
     baseline: Baseline,
+    pictures: Pictures,
     recent: VecDeque<Sample>,
     deployment: Deployment,
     attack: Option<Attack>,
@@ -310,6 +312,7 @@ impl Detector {
         self.attack = None;
         self.incident.ended_ns = now_ns;
         self.conduct.forget();
+        self.pictures.clear();
         self.changed |= self.deployment.rest();
         events.push(Event::AttackEnded);
         learn(tables, knowledge::CALM, true);
@@ -330,7 +333,7 @@ impl Detector {
                 continue;
             }
             let search = Search {
-                picture: self.baseline.picture(*service, &unusual),
+                picture: self.pictures.of(&self.baseline, *service, &unusual),
                 deployment: &self.deployment,
                 refused: &self.refused,
                 recent: &self.recent,

@@ -7,6 +7,7 @@
 //! | [`baseline`], [`reservoir`], [`sources`] | what packets usually look like, and who was there before |
 //! | [`picture`], [`assumed`] | what unusual packets are held against, also where little was seen yet |
 //! | [`search`], [`mine`], [`condition`] | what those of an attack have in common |
+//! | [`examples`], [`columns`], [`tally`] | packets laid out so that a condition's are counted fast |
 //! | [`incident`] | attacks, and their waves |
 //! | [`deployed`] | signatures in force, watched and withdrawn |
 //! | [`conduct`] | bans for what sources do |
@@ -17,12 +18,14 @@
 
 mod assumed;
 mod baseline;
+mod columns;
 mod condition;
 mod conduct;
 mod day;
 mod deployed;
 mod detector;
 mod event;
+mod examples;
 mod incident;
 mod kind;
 mod load;
@@ -34,6 +37,7 @@ mod reservoir;
 mod sample;
 mod search;
 mod sources;
+mod tally;
 mod usual;
 
 #[cfg(test)]

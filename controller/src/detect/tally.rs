@@ -1,0 +1,138 @@
+//! How often each value of a field is there among some packets.
+
+/// Values, and how many packets have each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// In order of value: each that is there, and how many packets have it or a lower one.
+    up_to: Vec<(u16, u32)>,
+}
+
+impl Tally {
+    /// Counts values of 8 bits.
+    pub(super) fn of_octets(values: impl Iterator<Item = u8>) -> Self {
+        let mut counts = [0_u32; 256];
+        values.for_each(|value| counts[usize::from(value)] += 1);
+        Self::adding_up((0..).zip(counts).filter(|(_, count)| *count > 0))
+    }
+
+    /// Counts values of 16 bits.
+    pub(super) fn of_shorts(values: impl Iterator<Item = u16>) -> Self {
+        let mut values: Vec<u16> = values.collect();
+        values.sort_unstable();
+        let alike = values.chunk_by(|one, next| one == next);
+        Self::adding_up(alike.map(|alike| (alike[0], alike.len() as u32)))
+    }
+
+    /// So many packets, all with the same value.
+    pub(super) fn one(value: u16, packets: usize) -> Self {
+        Self::adding_up((packets > 0).then_some((value, packets as u32)).into_iter())
+    }
+
+    fn adding_up(counts: impl Iterator<Item = (u16, u32)>) -> Self {
+        let mut sum = 0;
+        let up_to = counts.map(|(value, count)| {
+            sum += count;
+            (value, sum)
+        });
+        Self { up_to: up_to.collect() }
+    }
+
+    /// How many values there are.
+    pub(super) fn values(&self) -> usize {
+        self.up_to.len()
+    }
+
+    /// How many packets there are.
+    pub(super) fn packets(&self) -> usize {
+        self.up_to.last().map_or(0, |(_, sum)| *sum as usize)
+    }
+
+    /// The value that all packets have, if there is one.
+    pub(super) fn only(&self) -> Option<u16> {
+        if let [(value, _)] = self.up_to[..] { Some(value) } else { None }
+    }
+
+    /// Values in order, and how many packets have each.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u16, usize)> + '_ {
+        let mut before = 0;
+        self.up_to.iter().map(move |(value, sum)| {
+            let count = sum - before;
+            before = *sum;
+            (*value, count as usize)
+        })
+    }
+
+    /// How many packets have a value of a range, its ends included.
+    pub(super) fn between(&self, first: u16, last: u16) -> usize {
+        let from = self.up_to.partition_point(|(value, _)| *value < first);
+        let behind = from + self.up_to[from..].partition_point(|(value, _)| *value <= last);
+        let below = |place: usize| place.checked_sub(1).map_or(0, |before| self.up_to[before].1);
+        (below(behind) - below(from)) as usize
+    }
+
+    /// How many packets have a value that others have, too.
+    pub(super) fn shared(&self, others: &Self) -> usize {
+        let mut others = others.up_to.iter().map(|(value, _)| *value).peekable();
+        let mut is_there = |value: u16| {
+            while others.next_if(|other| *other < value).is_some() {}
+            others.peek() == Some(&value)
+        };
+        self.iter().filter(|(value, _)| is_there(*value)).map(|(_, packets)| packets).sum()
+    }
+
+    /// The value of the packet at a place, were they in order of their values. There has to be such a place.
+    pub(super) fn at(&self, place: usize) -> u16 {
+        self.up_to[self.up_to.partition_point(|(_, sum)| *sum as usize <= place)].0
+    }
+
+    /// Values that at least so many packets have, and how many, the most common first.
+    pub(super) fn common(&self, least: usize) -> Vec<(u16, usize)> {
+        let mut common: Vec<_> = self.iter().filter(|(_, count)| *count >= least).collect();
+        common.sort_unstable_by_key(|(value, count)| (std::cmp::Reverse(*count), *value));
+        common
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn a_tally_says_what_counting_says(
+            mut values in prop::collection::vec(0..300_u16, 0..400),
+            (first, last) in (0..300_u16, 0..300_u16),
+            least in 1..4_usize,
+        ) {
+            let tally = Tally::of_shorts(values.iter().copied());
+            let count = |wanted: u16| values.iter().filter(|value| **value == wanted).count();
+            let inside = values.iter().filter(|value| (first..=last).contains(*value)).count();
+            prop_assert_eq!(tally.between(first, last), inside);
+            prop_assert_eq!(tally.packets(), values.len());
+            prop_assert!(tally.iter().all(|(value, packets)| packets == count(value)));
+            let common: Vec<_> = (0..300).map(|value| (value, count(value))).filter(|(_, count)| *count >= least).collect();
+            let mut told = tally.common(least);
+            prop_assert!(told.is_sorted_by_key(|(_, count)| std::cmp::Reverse(*count)));
+            told.sort_unstable();
+            prop_assert_eq!(told, common);
+            let shared = values.iter().filter(|value| **value % 3 == 0).count();
+            prop_assert_eq!(tally.shared(&Tally::of_shorts((0..300).filter(|value| value % 3 == 0))), shared);
+            values.sort_unstable();
+            prop_assert!(values.iter().enumerate().all(|(place, value)| tally.at(place) == *value));
+        }
+    }
+
+    #[test]
+    fn octets_and_shorts_are_counted_alike() {
+        let octets = [7, 0, 255, 7, 7, 0];
+        let tally = Tally::of_octets(octets.into_iter());
+        assert_eq!(tally, Tally::of_shorts(octets.into_iter().map(u16::from)));
+        assert_eq!((tally.values(), tally.only()), (3, None));
+        assert_eq!(Tally::one(7, 2), Tally::of_octets([7, 7].into_iter()));
+        assert_eq!(Tally::one(7, 0), Tally::default());
+        assert_eq!(Tally::one(7, 2).only(), Some(7));
+    }
+}
