@@ -3,9 +3,14 @@
 //! Which packets are a field's most common ones, how many lie in a range, how many of them meet a condition: all of that
 //! is told by the field's [`Tally`], which is counted once, and only when it is asked for.
 
-use std::{array, cell::OnceCell};
+use std::{
+    array,
+    cell::RefCell,
+    sync::{Arc, OnceLock},
+};
 
 use floodwall_common::features::{Features, Octet, Short};
+use foldhash::HashMap;
 
 use super::{condition::Condition, tally::Tally};
 
@@ -22,7 +27,6 @@ pub(super) enum Field {
 }
 
 impl Field {
-    #[cfg(test)]
     fn of(index: usize) -> Self {
         if index < Octet::COUNT { Self::Octet(index) } else { Self::Short(index - Octet::COUNT) }
     }
@@ -42,11 +46,27 @@ pub(super) struct Columns {
     shorts: [Vec<u16>; Short::COUNT],
     packets: usize,
     tallies: Tallies,
+    narrowed: RefCell<Narrowed>,
 }
 
 /// By field, as far as they were asked for.
 #[derive(Clone, Debug, Default)]
-struct Tallies([OnceCell<Tally>; FIELDS]);
+struct Tallies([OnceLock<Tally>; FIELDS]);
+
+impl Narrowed {
+    /// Gives a new group its number, and makes room for it.
+    fn number(&mut self, mut part: Part) -> Arc<Part> {
+        let room = ROOM_OF_ONE + part.rows.len();
+        if self.room + room > MOST_ROOM {
+            self.parts.clear();
+            self.room = 0;
+        }
+        self.room += room;
+        self.last += 1;
+        part.number = Some(self.last);
+        Arc::new(part)
+    }
+}
 
 impl Columns {
     /// Packets with these features.
@@ -57,7 +77,7 @@ impl Columns {
             octets: array::from_fn(octet),
             shorts: array::from_fn(short),
             packets: packets.len(),
-            tallies: Tallies::default(),
+            ..Self::default()
         }
     }
 
@@ -67,7 +87,21 @@ impl Columns {
             octets: self.octets.each_ref().map(|column| at(column, rows).collect()),
             shorts: self.shorts.each_ref().map(|column| at(column, rows).collect()),
             packets: rows.len(),
-            tallies: Tallies::default(),
+            ..Self::default()
+        }
+    }
+
+    fn tally_of_all(&self, field: Field) -> Tally {
+        match field {
+            Field::Octet(field) => Tally::of_octets(self.octets[field].iter().copied()),
+            Field::Short(field) => Tally::of_shorts(self.shorts[field].iter().copied()),
+        }
+    }
+
+    fn tally_of(&self, field: Field, rows: &[u32]) -> Tally {
+        match field {
+            Field::Octet(field) => Tally::of_octets(at(&self.octets[field], rows)),
+            Field::Short(field) => Tally::of_shorts(at(&self.shorts[field], rows)),
         }
     }
 
@@ -92,15 +126,31 @@ fn at<'a, T: Copy>(column: &'a [T], rows: &'a [u32]) -> impl Iterator<Item = T> 
 pub(super) struct Group<'a> {
     columns: &'a Columns,
     /// `None` if it is all of them.
-    part: Option<Part>,
+    part: Option<Arc<Part>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Part {
     /// In order.
     rows: Vec<u32>,
     tallies: Tallies,
+    /// Its number among those that are remembered.
+    number: Option<u32>,
 }
+
+/// Groups that are remembered: those that meet a condition, by that and by the number of the group that it was narrowed
+/// from. That of all packets is 0.
+#[derive(Debug, Default)]
+struct Narrowed {
+    parts: HashMap<(u32, Condition), Option<Arc<Part>>>,
+    last: u32,
+    /// What they take.
+    room: usize,
+}
+
+/// Room that groups take which are remembered, in rows, and what each takes beside its rows.
+const MOST_ROOM: usize = 200_000;
+const ROOM_OF_ONE: usize = 500;
 
 impl Group<'_> {
     /// How many packets there are.
@@ -127,21 +177,11 @@ impl Group<'_> {
 
     /// How often each value of a field is there.
     pub(super) fn tally(&self, field: Field) -> &Tally {
-        let Columns { octets, shorts, tallies, .. } = self.columns;
-        match (&self.part, field) {
-            (None, Field::Octet(octet)) => {
-                tallies.0[field.index()].get_or_init(|| Tally::of_octets(octets[octet].iter().copied()))
-            }
-            (None, Field::Short(short)) => {
-                tallies.0[field.index()].get_or_init(|| Tally::of_shorts(shorts[short].iter().copied()))
-            }
-            (Some(Part { rows, tallies }), Field::Octet(octet)) => {
-                tallies.0[field.index()].get_or_init(|| Tally::of_octets(at(&octets[octet], rows)))
-            }
-            (Some(Part { rows, tallies }), Field::Short(short)) => {
-                tallies.0[field.index()].get_or_init(|| Tally::of_shorts(at(&shorts[short], rows)))
-            }
-        }
+        let tallies = self.part.as_ref().map_or(&self.columns.tallies, |part| &part.tallies);
+        tallies.0[field.index()].get_or_init(|| match &self.part {
+            None => self.columns.tally_of_all(field),
+            Some(part) => self.columns.tally_of(field, &part.rows),
+        })
     }
 
     /// How many packets meet a condition.
@@ -151,13 +191,27 @@ impl Group<'_> {
 
     /// Keeps those that meet a condition.
     pub(super) fn narrow(&mut self, condition: &Condition) {
-        let Columns { octets, shorts, .. } = self.columns;
-        self.keep(match condition {
-            Condition::Octet(field, set) => self.rows_with(&octets[*field], |value| set.contains(value)),
-            Condition::Short(field, ranges) => {
-                self.rows_with(&shorts[*field], |value| ranges.contains(value))
-            }
-        });
+        self.keep(self.meeting(condition));
+    }
+
+    /// Keeps those that meet a condition, and remembers them: rules begin alike, and ask the same again and again.
+    pub(super) fn narrow_again(&mut self, condition: &Condition) {
+        let Some(number) = self.part.as_ref().map_or(Some(0), |part| part.number) else {
+            return self.narrow(condition);
+        };
+        let narrowed = &self.columns.narrowed;
+        let step = (number, condition.clone());
+        let there = narrowed.borrow().parts.get(&step).cloned();
+        if let Some(part) = there {
+            self.part = part;
+            return;
+        }
+        let part = self.part_of(self.meeting(condition));
+        self.part = match part {
+            Some(part) => Some(narrowed.borrow_mut().number(part)),
+            None => self.part.take(),
+        };
+        narrowed.borrow_mut().parts.insert(step, self.part.clone());
     }
 
     /// Takes away those of another group.
@@ -168,6 +222,23 @@ impl Group<'_> {
         self.keep(left);
     }
 
+    fn keep(&mut self, rows: Vec<u32>) {
+        if let Some(part) = self.part_of(rows) {
+            self.part = Some(Arc::new(part));
+        }
+    }
+
+    /// Rows of those that meet a condition.
+    fn meeting(&self, condition: &Condition) -> Vec<u32> {
+        let Columns { octets, shorts, .. } = self.columns;
+        match condition {
+            Condition::Octet(field, set) => self.rows_with(&octets[*field], |value| set.contains(value)),
+            Condition::Short(field, ranges) => {
+                self.rows_with(&shorts[*field], |value| ranges.contains(value))
+            }
+        }
+    }
+
     fn rows_with<T: Copy>(&self, column: &[T], allowed: impl Fn(T) -> bool) -> Vec<u32> {
         match &self.part {
             None => (0..).zip(column).filter(|(_, value)| allowed(**value)).map(|(row, _)| row).collect(),
@@ -175,18 +246,32 @@ impl Group<'_> {
         }
     }
 
-    /// Keeps these rows only, which are among its own.
-    fn keep(&mut self, rows: Vec<u32>) {
+    /// Only these rows, which are among its own; `None` if they are all of them.
+    fn part_of(&self, rows: Vec<u32>) -> Option<Part> {
         if rows.len() == self.len() {
-            return;
+            return None;
         }
-        // What all of them have, some of them have, too.
+        let mut kept = rows.iter().peekable();
+        let gone: Vec<u32> = if rows.len() > self.len() / 2 {
+            self.rows().map(|row| row as u32).filter(|row| kept.next_if_eq(&row).is_none()).collect()
+        } else {
+            Vec::new()
+        };
         let known = self.part.as_ref().map_or(&self.columns.tallies, |part| &part.tallies);
-        let tallies = Tallies(known.0.each_ref().map(|tally| {
-            let only = tally.get().and_then(Tally::only);
-            only.map_or_else(OnceCell::new, |value| Tally::one(value, rows.len()).into())
-        }));
-        self.part = Some(Part { rows, tallies });
+        let tallies = array::from_fn(|index| {
+            let before = known.0[index].get()?;
+            match before.only() {
+                // What all of them have, some of them have, too.
+                Some(value) => Some(Tally::one(value, rows.len())),
+                // Where few are gone, these are counted.
+                None if !gone.is_empty() => {
+                    Some(before.without(&self.columns.tally_of(Field::of(index), &gone)))
+                }
+                None => None,
+            }
+        });
+        let tallies = Tallies(tallies.map(|tally| tally.map_or_else(OnceLock::new, OnceLock::from)));
+        Some(Part { rows, tallies, number: None })
     }
 }
 

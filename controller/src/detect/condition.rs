@@ -19,7 +19,7 @@ const LEAST_SEEN: usize = 3;
 const EPHEMERAL: u16 = 32_768;
 
 /// One condition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Condition {
     /// Values of an [`Octet`].
     Octet(usize, ByteSet),

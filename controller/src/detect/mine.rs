@@ -222,9 +222,9 @@ impl<'a> Spared<'a> {
         if condition.is_place() {
             self.elsewhere.get_or_insert_with(|| self.hit.clone());
         } else if let Some(elsewhere) = &mut self.elsewhere {
-            elsewhere.narrow(condition);
+            elsewhere.narrow_again(condition);
         }
-        self.hit.narrow(condition);
+        self.hit.narrow_again(condition);
     }
 
     /// Whether a rule spares what is usual: in all, and among packets of its kind. Of a port that hardly anybody uses

@@ -1,5 +1,12 @@
 //! How often each value of a field is there among some packets.
 
+use std::{cell::RefCell, cmp::Reverse, mem::take};
+
+thread_local! {
+    /// A count for each value of 16 bits. All are 0 but while values are counted.
+    static COUNTS: RefCell<Vec<u32>> = RefCell::new(vec![0; 1 << 16]);
+}
+
 /// Values, and how many packets have each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
@@ -12,15 +19,27 @@ impl Tally {
     pub(super) fn of_octets(values: impl Iterator<Item = u8>) -> Self {
         let mut counts = [0_u32; 256];
         values.for_each(|value| counts[usize::from(value)] += 1);
-        Self::adding_up((0..).zip(counts).filter(|(_, count)| *count > 0))
+        // Most fields have few values: those that are not there are passed over many at a time.
+        let (chunks, _) = counts.as_chunks::<16>();
+        let there = (0..).step_by(16).zip(chunks).filter(|(_, chunk)| **chunk != [0; 16]);
+        let counts = there.flat_map(|(first, chunk)| (first..).zip(*chunk));
+        Self::adding_up(counts.filter(|(_, count)| *count > 0))
     }
 
     /// Counts values of 16 bits.
     pub(super) fn of_shorts(values: impl Iterator<Item = u16>) -> Self {
-        let mut values: Vec<u16> = values.collect();
-        values.sort_unstable();
-        let alike = values.chunk_by(|one, next| one == next);
-        Self::adding_up(alike.map(|alike| (alike[0], alike.len() as u32)))
+        COUNTS.with_borrow_mut(|counts| {
+            let mut there = Vec::new();
+            for value in values {
+                let count = &mut counts[usize::from(value)];
+                if *count == 0 {
+                    there.push(value);
+                }
+                *count += 1;
+            }
+            there.sort_unstable();
+            Self::adding_up(there.into_iter().map(|value| (value, take(&mut counts[usize::from(value)]))))
+        })
     }
 
     /// So many packets, all with the same value.
@@ -35,6 +54,16 @@ impl Tally {
             (value, sum)
         });
         Self { up_to: up_to.collect() }
+    }
+
+    /// What is left if some of the packets are taken away.
+    pub(super) fn without(&self, some: &Self) -> Self {
+        let mut some = some.iter().peekable();
+        let left = self.iter().map(|(value, count)| {
+            let gone = some.next_if(|(other, _)| *other == value).map_or(0, |(_, gone)| gone);
+            (value, (count - gone) as u32)
+        });
+        Self::adding_up(left.filter(|(_, count)| *count > 0))
     }
 
     /// How many values there are.
@@ -88,7 +117,7 @@ impl Tally {
     /// Values that at least so many packets have, and how many, the most common first.
     pub(super) fn common(&self, least: usize) -> Vec<(u16, usize)> {
         let mut common: Vec<_> = self.iter().filter(|(_, count)| *count >= least).collect();
-        common.sort_unstable_by_key(|(value, count)| (std::cmp::Reverse(*count), *value));
+        common.sort_unstable_by_key(|(value, count)| (Reverse(*count), *value));
         common
     }
 }
@@ -115,11 +144,14 @@ mod tests {
             prop_assert!(tally.iter().all(|(value, packets)| packets == count(value)));
             let common: Vec<_> = (0..300).map(|value| (value, count(value))).filter(|(_, count)| *count >= least).collect();
             let mut told = tally.common(least);
-            prop_assert!(told.is_sorted_by_key(|(_, count)| std::cmp::Reverse(*count)));
+            prop_assert!(told.is_sorted_by_key(|(_, count)| Reverse(*count)));
             told.sort_unstable();
             prop_assert_eq!(told, common);
             let shared = values.iter().filter(|value| **value % 3 == 0).count();
             prop_assert_eq!(tally.shared(&Tally::of_shorts((0..300).filter(|value| value % 3 == 0))), shared);
+            let (some, others): (Vec<_>, Vec<_>) = values.iter().partition(|value| **value >= first);
+            let tally_of = |values: Vec<u16>| Tally::of_shorts(values.into_iter());
+            prop_assert_eq!(tally.without(&tally_of(some)), tally_of(others));
             values.sort_unstable();
             prop_assert!(values.iter().enumerate().all(|(place, value)| tally.at(place) == *value));
         }
