@@ -64,6 +64,7 @@ impl Narrowed {
         self.room += room;
         self.last += 1;
         part.number = Some(self.last);
+        part.rows.shrink_to_fit();
         Arc::new(part)
     }
 }
@@ -149,8 +150,8 @@ struct Narrowed {
 }
 
 /// Room that groups take which are remembered, in rows, and what each takes beside its rows.
-const MOST_ROOM: usize = 200_000;
-const ROOM_OF_ONE: usize = 500;
+const MOST_ROOM: usize = 500_000;
+const ROOM_OF_ONE: usize = 2_000;
 
 impl Group<'_> {
     /// How many packets there are.
@@ -206,57 +207,53 @@ impl Group<'_> {
             self.part = part;
             return;
         }
-        let part = self.part_of(self.meeting(condition));
-        self.part = match part {
-            Some(part) => Some(narrowed.borrow_mut().number(part)),
-            None => self.part.take(),
-        };
+        if let Some(part) = self.part_of(self.meeting(condition)) {
+            self.part = Some(narrowed.borrow_mut().number(part));
+        }
         narrowed.borrow_mut().parts.insert(step, self.part.clone());
     }
 
-    /// Takes away those of another group.
+    /// Takes away those of another group, which are among its own.
     pub(super) fn without(&mut self, others: &Self) {
-        let mut others = others.rows().peekable();
-        let left = self.rows().filter(|row| others.next_if_eq(row).is_none());
-        let left = left.map(|row| row as u32).collect();
-        self.keep(left);
+        let mut gone = others.rows().peekable();
+        self.keep(self.divided(self.rows(), |row| gone.next_if_eq(&row).is_none()));
     }
 
-    fn keep(&mut self, rows: Vec<u32>) {
+    fn keep(&mut self, rows: Divided) {
         if let Some(part) = self.part_of(rows) {
             self.part = Some(Arc::new(part));
         }
     }
 
-    /// Rows of those that meet a condition.
-    fn meeting(&self, condition: &Condition) -> Vec<u32> {
+    /// Divides the packets into those that meet a condition, and others.
+    fn meeting(&self, condition: &Condition) -> Divided {
         let Columns { octets, shorts, .. } = self.columns;
         match condition {
-            Condition::Octet(field, set) => self.rows_with(&octets[*field], |value| set.contains(value)),
+            Condition::Octet(field, set) => {
+                let column = &octets[*field];
+                self.divided(self.rows(), |row| set.contains(column[row]))
+            }
             Condition::Short(field, ranges) => {
-                self.rows_with(&shorts[*field], |value| ranges.contains(value))
+                let column = &shorts[*field];
+                self.divided(self.rows(), |row| ranges.contains(column[row]))
             }
         }
     }
 
-    fn rows_with<T: Copy>(&self, column: &[T], allowed: impl Fn(T) -> bool) -> Vec<u32> {
-        match &self.part {
-            None => (0..).zip(column).filter(|(_, value)| allowed(**value)).map(|(row, _)| row).collect(),
-            Some(part) => part.rows.iter().copied().filter(|row| allowed(column[*row as usize])).collect(),
-        }
+    fn divided(&self, rows: impl Iterator<Item = usize>, mut is_kept: impl FnMut(usize) -> bool) -> Divided {
+        let room = || Vec::with_capacity(self.len());
+        let mut divided = Divided { kept: room(), gone: room() };
+        rows.for_each(|row| {
+            if is_kept(row) { &mut divided.kept } else { &mut divided.gone }.push(row as u32)
+        });
+        divided
     }
 
-    /// Only these rows, which are among its own; `None` if they are all of them.
-    fn part_of(&self, rows: Vec<u32>) -> Option<Part> {
-        if rows.len() == self.len() {
+    /// The packets that are kept; `None` if that is all of them.
+    fn part_of(&self, Divided { kept: rows, gone }: Divided) -> Option<Part> {
+        if gone.is_empty() {
             return None;
         }
-        let mut kept = rows.iter().peekable();
-        let gone: Vec<u32> = if rows.len() > self.len() / 2 {
-            self.rows().map(|row| row as u32).filter(|row| kept.next_if_eq(&row).is_none()).collect()
-        } else {
-            Vec::new()
-        };
         let known = self.part.as_ref().map_or(&self.columns.tallies, |part| &part.tallies);
         let tallies = array::from_fn(|index| {
             let before = known.0[index].get()?;
@@ -264,7 +261,7 @@ impl Group<'_> {
                 // What all of them have, some of them have, too.
                 Some(value) => Some(Tally::one(value, rows.len())),
                 // Where few are gone, these are counted.
-                None if !gone.is_empty() => {
+                None if gone.len() < rows.len() => {
                     Some(before.without(&self.columns.tally_of(Field::of(index), &gone)))
                 }
                 None => None,
@@ -273,6 +270,12 @@ impl Group<'_> {
         let tallies = Tallies(tallies.map(|tally| tally.map_or_else(OnceLock::new, OnceLock::from)));
         Some(Part { rows, tallies, number: None })
     }
+}
+
+/// Rows of a group that are kept, and others; both in order.
+struct Divided {
+    kept: Vec<u32>,
+    gone: Vec<u32>,
 }
 
 #[cfg(test)]

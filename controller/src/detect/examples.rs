@@ -1,9 +1,9 @@
 //! Usual packets as examples of what a signature must not hit, laid out so that what a rule would hit is counted fast.
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, mem::take};
 
 use floodwall_common::features::{Features, Octet, Short};
-use foldhash::{HashMap, HashSet};
+use foldhash::HashMap;
 
 use super::{
     columns::{Columns, Field, Group},
@@ -16,8 +16,9 @@ use crate::signature::Signature;
 #[derive(Debug, Default)]
 pub(super) struct Examples {
     columns: Columns,
-    /// Number of the flow that each belongs to.
-    flows: Vec<u64>,
+    /// The flow that each belongs to: they are numbered from 0 on.
+    flows: Vec<u32>,
+    different_flows: u32,
     kinds: OnceCell<Vec<Kin>>,
 }
 
@@ -34,13 +35,19 @@ impl Examples {
     /// Packets, each with the number of its flow.
     pub(super) fn of<'a>(packets: impl ExactSizeIterator<Item = (&'a Features, u64)> + Clone) -> Self {
         let columns = Columns::of(packets.clone().map(|(features, _)| features));
-        Self { columns, flows: packets.map(|(_, flow)| flow).collect(), kinds: OnceCell::new() }
+        let mut numbers: HashMap<u64, u32> = HashMap::default();
+        let mut number = |flow| {
+            let next = numbers.len() as u32;
+            *numbers.entry(flow).or_insert(next)
+        };
+        let flows = packets.map(|(_, flow)| number(flow)).collect();
+        Self { columns, flows, different_flows: numbers.len() as u32, kinds: OnceCell::new() }
     }
 
     /// Only the packets of these rows.
     pub(super) fn select(&self, rows: &[u32]) -> Self {
         let flows = rows.iter().map(|row| self.flows[*row as usize]).collect();
-        Self { columns: self.columns.select(rows), flows, kinds: OnceCell::new() }
+        Self { columns: self.columns.select(rows), flows, kinds: OnceCell::new(), ..*self }
     }
 
     /// How many there are.
@@ -102,15 +109,22 @@ impl Examples {
     /// as of those seen had one that no other flow had (Good, "The population frequencies of species and the estimation
     /// of population parameters", Biometrika 1953).
     pub(super) fn unseen(&self, such: &Group<'_>, field: Field) -> f64 {
-        let mut seen: HashMap<u16, (u64, bool)> = HashMap::default();
-        let mut flows = HashSet::default();
+        /// Of a value that was not seen yet, and of one that several flows have.
+        const NONE: u32 = u32::MAX;
+        const SEVERAL: u32 = u32::MAX - 1;
+        let mut flow_with = vec![NONE; such.tally(field).last().map_or(0, |value| usize::from(value) + 1)];
+        let mut is_new = vec![true; self.different_flows as usize];
+        let (mut once, mut flows) = (0_usize, 0_usize);
         for row in such.rows() {
             let flow = self.flows[row];
-            let (first, again) = seen.entry(such.value(field, row)).or_insert((flow, false));
-            *again |= *first != flow;
-            flows.insert(flow);
+            let with = &mut flow_with[usize::from(such.value(field, row))];
+            if *with == NONE {
+                (*with, once) = (flow, once + 1);
+            } else if *with != flow && *with != SEVERAL {
+                (*with, once) = (SEVERAL, once - 1);
+            }
+            flows += usize::from(take(&mut is_new[flow as usize]));
         }
-        let once = seen.values().filter(|(_, again)| !again).count();
-        once as f64 * such.len() as f64 / flows.len() as f64
+        once as f64 * such.len() as f64 / flows as f64
     }
 }

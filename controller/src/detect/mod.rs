@@ -10,7 +10,7 @@
 //! | [`examples`], [`columns`], [`tally`] | packets laid out so that a condition's are counted fast |
 //! | [`incident`] | attacks, and their waves |
 //! | [`deployed`] | signatures in force, watched and withdrawn |
-//! | [`conduct`] | bans for what sources do |
+//! | [`conduct`], [`recent`] | bans for what sources do |
 //! | [`memory`] | what is kept over a restart |
 //!
 //! [`Detector`] drives all of it by a clock that it is given; it knows nothing of the kernel, and does the same for the
@@ -33,6 +33,7 @@ mod memory;
 mod mine;
 mod moment;
 mod picture;
+mod recent;
 mod reservoir;
 mod sample;
 mod search;

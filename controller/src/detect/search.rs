@@ -6,8 +6,6 @@
 //! A crowd is unusual, too, and has no fingerprint: signatures are only taken that explain most of what is too much,
 //! and strangers' requests for connections only if these lead to none.
 
-use std::collections::VecDeque;
-
 use floodwall_common::{
     features::{Features, Octet, Short},
     source::Key,
@@ -22,6 +20,7 @@ use super::{
     kind::Kind,
     mine::{self, Finding, Terms},
     picture::Picture,
+    recent::Recent,
     sample::Sample,
 };
 use crate::signature::Signature;
@@ -131,7 +130,7 @@ pub(super) struct Search<'a> {
     /// The service that signatures are to be for; `None` if there is only one.
     pub(super) service: Option<u8>,
     /// Packets of the last seconds, of all services.
-    pub(super) recent: &'a VecDeque<Sample>,
+    pub(super) recent: &'a Recent,
     /// Usual packets that are expected in the time that is searched.
     pub(super) expected: f64,
 }

@@ -1,6 +1,6 @@
 //! How often each value of a field is there among some packets.
 
-use std::{cell::RefCell, cmp::Reverse, mem::take};
+use std::{cell::RefCell, cmp::Reverse, iter, mem::take};
 
 thread_local! {
     /// A count for each value of 16 bits. All are 0 but while values are counted.
@@ -8,22 +8,20 @@ thread_local! {
 }
 
 /// Values, and how many packets have each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+#[derive(Clone, Debug)]
+pub(super) enum Tally {
     /// In order of value: each that is there, and how many packets have it or a lower one.
-    up_to: Vec<(u16, u32)>,
+    Values(Vec<(u16, u32)>),
+    /// How many packets have each value of 8 bits.
+    Octets(Box<[u32; 256]>),
 }
 
 impl Tally {
     /// Counts values of 8 bits.
     pub(super) fn of_octets(values: impl Iterator<Item = u8>) -> Self {
-        let mut counts = [0_u32; 256];
+        let mut counts = Box::new([0; 256]);
         values.for_each(|value| counts[usize::from(value)] += 1);
-        // Most fields have few values: those that are not there are passed over many at a time.
-        let (chunks, _) = counts.as_chunks::<16>();
-        let there = (0..).step_by(16).zip(chunks).filter(|(_, chunk)| **chunk != [0; 16]);
-        let counts = there.flat_map(|(first, chunk)| (first..).zip(*chunk));
-        Self::adding_up(counts.filter(|(_, count)| *count > 0))
+        Self::of_counts(counts)
     }
 
     /// Counts values of 16 bits.
@@ -47,71 +45,134 @@ impl Tally {
         Self::adding_up((packets > 0).then_some((value, packets as u32)).into_iter())
     }
 
+    /// A field that all packets have the same value of takes next to no room.
+    fn of_counts(counts: Box<[u32; 256]>) -> Self {
+        let tally = Self::Octets(counts);
+        match tally.only() {
+            Some(value) => Self::one(value, tally.packets()),
+            None => tally,
+        }
+    }
+
     fn adding_up(counts: impl Iterator<Item = (u16, u32)>) -> Self {
         let mut sum = 0;
         let up_to = counts.map(|(value, count)| {
             sum += count;
             (value, sum)
         });
-        Self { up_to: up_to.collect() }
+        Self::Values(up_to.collect())
     }
 
     /// What is left if some of the packets are taken away.
     pub(super) fn without(&self, some: &Self) -> Self {
-        let mut some = some.iter().peekable();
-        let left = self.iter().map(|(value, count)| {
-            let gone = some.next_if(|(other, _)| *other == value).map_or(0, |(_, gone)| gone);
-            (value, (count - gone) as u32)
-        });
-        Self::adding_up(left.filter(|(_, count)| *count > 0))
+        match (self, some) {
+            (Self::Octets(all), Self::Octets(some)) => {
+                let mut left = all.clone();
+                left.iter_mut().zip(&**some).for_each(|(left, gone)| *left -= gone);
+                Self::of_counts(left)
+            }
+            _ => {
+                let mut some = some.iter().peekable();
+                let left = self.iter().map(|(value, count)| {
+                    let gone = some.next_if(|(other, _)| *other == value).map_or(0, |(_, gone)| gone);
+                    (value, (count - gone) as u32)
+                });
+                Self::adding_up(left.filter(|(_, count)| *count > 0))
+            }
+        }
     }
 
     /// How many values there are.
     pub(super) fn values(&self) -> usize {
-        self.up_to.len()
+        match self {
+            Self::Values(up_to) => up_to.len(),
+            Self::Octets(counts) => counts.iter().filter(|count| **count > 0).count(),
+        }
     }
 
     /// How many packets there are.
     pub(super) fn packets(&self) -> usize {
-        self.up_to.last().map_or(0, |(_, sum)| *sum as usize)
+        match self {
+            Self::Values(up_to) => up_to.last().map_or(0, |(_, sum)| *sum as usize),
+            Self::Octets(counts) => counts.iter().sum::<u32>() as usize,
+        }
     }
 
     /// The value that all packets have, if there is one.
     pub(super) fn only(&self) -> Option<u16> {
-        if let [(value, _)] = self.up_to[..] { Some(value) } else { None }
+        let mut values = self.iter().map(|(value, _)| value);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    /// The highest value that is there.
+    pub(super) fn last(&self) -> Option<u16> {
+        match self {
+            Self::Values(up_to) => up_to.last().map(|(value, _)| *value),
+            Self::Octets(counts) => counts.iter().rposition(|count| *count > 0).map(|value| value as u16),
+        }
     }
 
     /// Values in order, and how many packets have each.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u16, usize)> + '_ {
-        let mut before = 0;
-        self.up_to.iter().map(move |(value, sum)| {
-            let count = sum - before;
-            before = *sum;
-            (*value, count as usize)
-        })
+        let (up_to, counts) = match self {
+            Self::Values(up_to) => (&up_to[..], &[][..]),
+            Self::Octets(counts) => (&[][..], &counts[..]),
+        };
+        let before = iter::once(0).chain(up_to.iter().map(|(_, sum)| *sum));
+        let up_to = up_to.iter().zip(before).map(|((value, sum), before)| (*value, sum - before));
+        // Most fields have few values: those that are not there are passed over many at a time.
+        let chunks = (0..).step_by(16).zip(counts.chunks(16));
+        let there = chunks.filter(|(_, chunk)| **chunk != [0; 16]);
+        let counts = there.flat_map(|(first, chunk)| (first..).zip(chunk.iter().copied()));
+        up_to.chain(counts.filter(|(_, count)| *count > 0)).map(|(value, count)| (value, count as usize))
     }
 
     /// How many packets have a value of a range, its ends included.
     pub(super) fn between(&self, first: u16, last: u16) -> usize {
-        let from = self.up_to.partition_point(|(value, _)| *value < first);
-        let behind = from + self.up_to[from..].partition_point(|(value, _)| *value <= last);
-        let below = |place: usize| place.checked_sub(1).map_or(0, |before| self.up_to[before].1);
-        (below(behind) - below(from)) as usize
+        match self {
+            Self::Values(up_to) => {
+                let from = up_to.partition_point(|(value, _)| *value < first);
+                let behind = from + up_to[from..].partition_point(|(value, _)| *value <= last);
+                let below = |place: usize| place.checked_sub(1).map_or(0, |before| up_to[before].1);
+                (below(behind) - below(from)) as usize
+            }
+            Self::Octets(_) => {
+                let inside = self.iter().filter(|(value, _)| (first..=last).contains(value));
+                inside.map(|(_, packets)| packets).sum()
+            }
+        }
     }
 
     /// How many packets have a value that others have, too.
     pub(super) fn shared(&self, others: &Self) -> usize {
-        let mut others = others.up_to.iter().map(|(value, _)| *value).peekable();
-        let mut is_there = |value: u16| {
-            while others.next_if(|other| *other < value).is_some() {}
-            others.peek() == Some(&value)
-        };
-        self.iter().filter(|(value, _)| is_there(*value)).map(|(_, packets)| packets).sum()
+        match (self, others) {
+            (Self::Octets(counts), Self::Octets(others)) => {
+                let shared = counts.iter().zip(&**others).filter(|(_, other)| **other > 0);
+                shared.map(|(count, _)| *count as usize).sum()
+            }
+            _ => {
+                let mut others = others.iter().map(|(value, _)| value).peekable();
+                let mut is_there = |value: u16| {
+                    while others.next_if(|other| *other < value).is_some() {}
+                    others.peek() == Some(&value)
+                };
+                self.iter().filter(|(value, _)| is_there(*value)).map(|(_, packets)| packets).sum()
+            }
+        }
     }
 
     /// The value of the packet at a place, were they in order of their values. There has to be such a place.
     pub(super) fn at(&self, place: usize) -> u16 {
-        self.up_to[self.up_to.partition_point(|(_, sum)| *sum as usize <= place)].0
+        let mut behind = place;
+        let is_it = |(_, count): &(u16, usize)| {
+            let here = behind < *count;
+            behind = behind.saturating_sub(*count);
+            here
+        };
+        match self {
+            Self::Values(up_to) => up_to[up_to.partition_point(|(_, sum)| *sum as usize <= place)].0,
+            Self::Octets(_) => self.iter().find(is_it).map_or(0, |(value, _)| value),
+        }
     }
 
     /// Values that at least so many packets have, and how many, the most common first.
@@ -119,6 +180,13 @@ impl Tally {
         let mut common: Vec<_> = self.iter().filter(|(_, count)| *count >= least).collect();
         common.sort_unstable_by_key(|(value, count)| (Reverse(*count), *value));
         common
+    }
+}
+
+/// However they are kept.
+impl PartialEq for Tally {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
     }
 }
 
@@ -132,26 +200,30 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn a_tally_says_what_counting_says(
-            mut values in prop::collection::vec(0..300_u16, 0..400),
-            (first, last) in (0..300_u16, 0..300_u16),
+            mut values in prop::collection::vec(0..256_u16, 0..400),
+            (first, last) in (0..256_u16, 0..256_u16),
             least in 1..4_usize,
+            as_octets: bool,
         ) {
-            let tally = Tally::of_shorts(values.iter().copied());
+            let tally_of = |values: &[u16]| {
+                let octets = values.iter().map(|value| *value as u8);
+                if as_octets { Tally::of_octets(octets) } else { Tally::of_shorts(values.iter().copied()) }
+            };
+            let tally = tally_of(&values);
             let count = |wanted: u16| values.iter().filter(|value| **value == wanted).count();
             let inside = values.iter().filter(|value| (first..=last).contains(*value)).count();
             prop_assert_eq!(tally.between(first, last), inside);
             prop_assert_eq!(tally.packets(), values.len());
             prop_assert!(tally.iter().all(|(value, packets)| packets == count(value)));
-            let common: Vec<_> = (0..300).map(|value| (value, count(value))).filter(|(_, count)| *count >= least).collect();
+            let common: Vec<_> = (0..256).map(|value| (value, count(value))).filter(|(_, count)| *count >= least).collect();
             let mut told = tally.common(least);
             prop_assert!(told.is_sorted_by_key(|(_, count)| Reverse(*count)));
             told.sort_unstable();
             prop_assert_eq!(told, common);
             let shared = values.iter().filter(|value| **value % 3 == 0).count();
-            prop_assert_eq!(tally.shared(&Tally::of_shorts((0..300).filter(|value| value % 3 == 0))), shared);
+            prop_assert_eq!(tally.shared(&tally_of(&(0..256).filter(|value| value % 3 == 0).collect::<Vec<_>>())), shared);
             let (some, others): (Vec<_>, Vec<_>) = values.iter().partition(|value| **value >= first);
-            let tally_of = |values: Vec<u16>| Tally::of_shorts(values.into_iter());
-            prop_assert_eq!(tally.without(&tally_of(some)), tally_of(others));
+            prop_assert_eq!(tally.without(&tally_of(&some)), tally_of(&others));
             values.sort_unstable();
             prop_assert!(values.iter().enumerate().all(|(place, value)| tally.at(place) == *value));
         }
@@ -164,7 +236,7 @@ mod tests {
         assert_eq!(tally, Tally::of_shorts(octets.into_iter().map(u16::from)));
         assert_eq!((tally.values(), tally.only()), (3, None));
         assert_eq!(Tally::one(7, 2), Tally::of_octets([7, 7].into_iter()));
-        assert_eq!(Tally::one(7, 0), Tally::default());
+        assert_eq!(Tally::one(7, 0), Tally::of_octets([].into_iter()));
         assert_eq!(Tally::one(7, 2).only(), Some(7));
     }
 }
