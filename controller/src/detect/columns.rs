@@ -261,9 +261,12 @@ impl Group<'_> {
                 // What all of them have, some of them have, too.
                 Some(value) => Some(Tally::one(value, rows.len())),
                 // Where few are gone, these are counted.
-                None if gone.len() < rows.len() => {
-                    Some(before.without(&self.columns.tally_of(Field::of(index), &gone)))
-                }
+                None if gone.len() < rows.len() => Some(match Field::of(index) {
+                    Field::Octet(field) => {
+                        before.without(at(&self.columns.octets[field], &gone).map(u16::from))
+                    }
+                    Field::Short(field) => before.without(at(&self.columns.shorts[field], &gone)),
+                }),
                 None => None,
             }
         });

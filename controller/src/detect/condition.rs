@@ -47,10 +47,7 @@ impl Condition {
     /// How many packets meet it, of those whose values of its field were counted.
     pub(super) fn count(&self, tally: &Tally) -> usize {
         match self {
-            Self::Octet(_, set) => {
-                let met = tally.iter().filter(|(value, _)| set.contains(*value as u8));
-                met.map(|(_, packets)| packets).sum()
-            }
+            Self::Octet(_, set) => set.iter().map(|value| tally.of(u16::from(value))).sum(),
             Self::Short(_, ranges) => ranges.iter().map(|(first, last)| tally.between(first, last)).sum(),
         }
     }
@@ -76,31 +73,31 @@ pub(super) struct Candidate {
     pub(super) excepts: bool,
 }
 
-/// Conditions that a good share of the packets meet.
-pub(super) fn candidates(positive: &Group<'_>, so_far: &Signature) -> Vec<Candidate> {
-    let mut candidates = Vec::new();
-    let mut add = |condition: Condition, met| candidates.push(Candidate { condition, met, excepts: false });
-    let least = ((positive.len() as f64 * COMMON) as usize).max(2);
+/// Conditions that a good share of the packets meet, and at least so many.
+pub(super) fn candidates(positive: &Group<'_>, so_far: &Signature, least: usize) -> Vec<Candidate> {
+    let mut candidates = Vec::with_capacity(64);
+    let mut add = |condition: Condition, met| {
+        if met >= least {
+            candidates.push(Candidate { condition, met, excepts: false });
+        }
+    };
+    let least_common = ((positive.len() as f64 * COMMON) as usize).max(2).max(least);
     for field in (0..Octet::COUNT).filter(|field| !so_far.octets.contains_key(field)) {
         let tally = positive.tally(Field::Octet(field));
-        let common = tally.common(LEAST_SEEN.min(least));
-        for (value, count) in common.iter().take_while(|(_, count)| *count >= least) {
-            add(Condition::Octet(field, [*value as u8].into_iter().collect()), *count);
+        for (value, count) in tally.common(least_common) {
+            add(Condition::Octet(field, [value as u8].into_iter().collect()), count);
         }
-        if let Some((values, held)) = few_values(&common, positive.len()) {
+        if let Some((values, held)) = few_values(tally, |_| true) {
             add(Condition::Octet(field, values.iter().map(|value| *value as u8).collect()), held);
         }
     }
     for field in (0..Short::COUNT).filter(|field| !so_far.shorts.contains_key(field)) {
         let tally = positive.tally(Field::Short(field));
-        let mut common = tally.common(LEAST_SEEN.min(least));
-        if field == Short::SourcePort as usize {
-            common.retain(|(port, _)| *port < EPHEMERAL);
+        let tells = |value: u16| field != Short::SourcePort as usize || value < EPHEMERAL;
+        for (value, count) in tally.common(least_common).into_iter().filter(|(value, _)| tells(*value)) {
+            add(Condition::Short(field, Ranges::one(value, value)), count);
         }
-        for (value, count) in common.iter().take_while(|(_, count)| *count >= least) {
-            add(Condition::Short(field, Ranges::one(*value, *value)), *count);
-        }
-        if let Some((values, held)) = few_values(&common, positive.len()) {
+        if let Some((values, held)) = few_values(tally, tells) {
             add(Condition::Short(field, values.iter().map(|value| (*value, *value)).collect()), held);
         }
         if field != Short::SourcePort as usize {
@@ -179,14 +176,19 @@ fn gaps(known: &Tally) -> Ranges {
     gaps.into_iter().collect()
 }
 
-/// The few values that nearly all have, if there are such, and how many have them: more than one value, each seen
-/// several times.
-fn few_values(common: &[(u16, usize)], of: usize) -> Option<(Vec<u16>, usize)> {
-    let several: Vec<_> =
-        common.iter().take(MOST_VALUES).take_while(|(_, count)| *count >= LEAST_SEEN).collect();
-    let held: usize = several.iter().map(|(_, count)| count).sum();
-    let enough = held as f64 >= NEARLY_ALL * of as f64;
-    (enough && several.len() > 1).then(|| (several.into_iter().map(|(value, _)| *value).collect(), held))
+/// The few values that nearly all have, if there are such, and how many have them: more than one value of those that
+/// tell something, each seen several times.
+fn few_values(tally: &Tally, tells: impl Fn(u16) -> bool) -> Option<(Vec<u16>, usize)> {
+    let are_enough = |held: usize| held as f64 >= NEARLY_ALL * tally.packets() as f64;
+    // Each of the other values is there at least once.
+    let others = tally.values().saturating_sub(MOST_VALUES);
+    if !are_enough(tally.packets() - others) {
+        return None;
+    }
+    let common = tally.common(LEAST_SEEN).into_iter().filter(|(value, _)| tells(*value));
+    let (several, counts): (Vec<u16>, Vec<usize>) = common.take(MOST_VALUES).unzip();
+    let held = counts.iter().sum();
+    (are_enough(held) && several.len() > 1).then_some((several, held))
 }
 
 /// The range that nearly all values lie in, with a little room on both sides.

@@ -311,11 +311,10 @@ impl Detector {
 
     /// Looks for what unusual packets have in common, service by service.
     fn search(&mut self, now_ns: u64, standings: &[(u8, Standing)], events: &mut Vec<Event>) {
-        let strange = |sample: &&Sample| {
-            sample.time_ns + RECENT >= now_ns && !sample.answers && !self.baseline.knows(sample.source)
-        };
+        let strange = |sample: &&Sample| !sample.answers && !self.baseline.knows(sample.source);
+        let lately = self.recent.since(now_ns.saturating_sub(RECENT));
         let unusual: Vec<&Sample> =
-            self.recent.iter().filter(strange).filter(|sample| !self.deployment.covers(sample)).collect();
+            lately.filter(strange).filter(|sample| !self.deployment.covers(sample)).collect();
         let mut findings = Vec::new();
         for (service, standing) in standings {
             let of_service = |sample: &&Sample| sample.service() == *service;

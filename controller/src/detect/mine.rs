@@ -129,10 +129,9 @@ impl<'a> Rule<'a> {
         let weight = scale.max(0.1 * positive.len() as f64 / all.max(1.0));
         let purity = |p: f64, n: f64| (p / (p + n * weight + 0.5)).log2();
         let before = purity(positive.len() as f64, all);
-        let plain = candidates(positive, so_far).into_iter();
+        let plain = candidates(positive, so_far, least).into_iter();
         let excepting = exceptions(positive, &spared.hit, so_far, least);
-        let mut worth_a_try: Vec<(usize, Candidate)> =
-            plain.chain(excepting).enumerate().filter(|(_, candidate)| candidate.met >= least).collect();
+        let mut worth_a_try: Vec<(usize, Candidate)> = plain.chain(excepting).enumerate().collect();
         // Those that hold most can tell most. Usual packets are counted as long as there may be few enough.
         worth_a_try.sort_unstable_by_key(|(place, candidate)| (Reverse(candidate.met), *place));
         let mut best: Option<(f64, usize, Condition, Option<f64>)> = None;
@@ -146,7 +145,8 @@ impl<'a> Rule<'a> {
             if !tells_most(gain(0.0)) {
                 continue;
             }
-            let hit = spared.hit.count(&condition) as f64;
+            // Those that are hit have none of the values that are left by an exception.
+            let hit = if excepts { 0.0 } else { spared.hit.count(&condition) as f64 };
             if !tells_most(gain(hit)) {
                 continue;
             }

@@ -18,12 +18,17 @@ pub(super) struct Recent {
     asked: BySource,
     /// Requests for connections.
     openings: BySource,
+    /// The latest time of a sample so far, and how long before it one has come afterwards, ns.
+    latest_ns: u64,
+    most_late_ns: u64,
 }
 
 impl Recent {
     /// Takes a sample. If they become too many, the oldest one goes.
     pub(super) fn push(&mut self, sample: Sample) {
         self.samples.push_back(sample);
+        self.latest_ns = self.latest_ns.max(sample.time_ns);
+        self.most_late_ns = self.most_late_ns.max(self.latest_ns - sample.time_ns);
         if !sample.answers {
             self.asked.add(sample.source);
         }
@@ -72,6 +77,13 @@ impl Recent {
     /// The samples, the oldest first.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Sample> {
         self.samples.iter()
+    }
+
+    /// Those since a time, ns, the youngest first.
+    pub(super) fn since(&self, time_ns: u64) -> impl Iterator<Item = &Sample> {
+        // What came before one that is so old was no later than that.
+        let may_be = move |sample: &&Sample| sample.time_ns.saturating_add(self.most_late_ns) >= time_ns;
+        self.iter().rev().take_while(may_be).filter(move |sample| sample.time_ns >= time_ns)
     }
 
     /// How many samples that answer nothing came from each source.
@@ -187,8 +199,11 @@ mod tests {
                 match step {
                     0 => recent.forget(&[Key(source), Key(source / 2)]),
                     1 => recent.forget_before(time - u64::from(time > 30) * 30),
-                    _ => recent.push(sample(time, source, opens, answers)),
+                    _ => recent.push(sample(time - time.min(u64::from(step % 4)), source, opens, answers)),
                 }
+                let since = time.saturating_sub(10);
+                let lately = recent.iter().filter(|sample| sample.time_ns >= since);
+                prop_assert!(recent.since(since).eq(lately.rev()));
                 let asked = counted(recent.iter().filter(|sample| !sample.answers));
                 let openings = counted(recent.iter().filter(|sample| sample.opens()));
                 for (kept, walked) in [(recent.asked(), asked), (recent.openings(), openings)] {

@@ -12,16 +12,23 @@ thread_local! {
 pub(super) enum Tally {
     /// In order of value: each that is there, and how many packets have it or a lower one.
     Values(Vec<(u16, u32)>),
-    /// How many packets have each value of 8 bits.
-    Octets(Box<[u32; 256]>),
+    /// How many packets have each value of 8 bits, and how many there are.
+    Octets(Box<[u32; 256]>, u32),
 }
+
+/// Values of 8 bits that are looked at together: most fields have few, and those that are not there are passed over.
+const CHUNK: usize = 16;
 
 impl Tally {
     /// Counts values of 8 bits.
     pub(super) fn of_octets(values: impl Iterator<Item = u8>) -> Self {
         let mut counts = Box::new([0; 256]);
-        values.for_each(|value| counts[usize::from(value)] += 1);
-        Self::of_counts(counts)
+        let mut packets = 0;
+        for value in values {
+            counts[usize::from(value)] += 1;
+            packets += 1;
+        }
+        Self::of_counts(counts, packets)
     }
 
     /// Counts values of 16 bits.
@@ -46,11 +53,10 @@ impl Tally {
     }
 
     /// A field that all packets have the same value of takes next to no room.
-    fn of_counts(counts: Box<[u32; 256]>) -> Self {
-        let tally = Self::Octets(counts);
-        match tally.only() {
-            Some(value) => Self::one(value, tally.packets()),
-            None => tally,
+    fn of_counts(counts: Box<[u32; 256]>, packets: u32) -> Self {
+        match counts.iter().position(|count| *count == packets) {
+            Some(value) => Self::one(value as u16, packets as usize),
+            None => Self::Octets(counts, packets),
         }
     }
 
@@ -63,21 +69,30 @@ impl Tally {
         Self::Values(up_to.collect())
     }
 
-    /// What is left if some of the packets are taken away.
-    pub(super) fn without(&self, some: &Self) -> Self {
-        match (self, some) {
-            (Self::Octets(all), Self::Octets(some)) => {
-                let mut left = all.clone();
-                left.iter_mut().zip(&**some).for_each(|(left, gone)| *left -= gone);
-                Self::of_counts(left)
+    /// What is left if packets with these values are taken away, which have to be there.
+    pub(super) fn without(&self, values: impl Iterator<Item = u16>) -> Self {
+        match self {
+            Self::Octets(counts, packets) => {
+                let (mut left, mut packets) = (counts.clone(), *packets);
+                for value in values {
+                    left[usize::from(value)] -= 1;
+                    packets -= 1;
+                }
+                Self::of_counts(left, packets)
             }
-            _ => {
-                let mut some = some.iter().peekable();
-                let left = self.iter().map(|(value, count)| {
-                    let gone = some.next_if(|(other, _)| *other == value).map_or(0, |(_, gone)| gone);
-                    (value, (count - gone) as u32)
-                });
-                Self::adding_up(left.filter(|(_, count)| *count > 0))
+            Self::Values(up_to) => {
+                let gone = Self::of_shorts(values);
+                let mut gone = gone.iter().peekable();
+                let mut left = Vec::with_capacity(up_to.len());
+                let mut sum = 0;
+                for (value, count) in self.iter() {
+                    let gone = gone.next_if(|(other, _)| *other == value).map_or(0, |(_, gone)| gone);
+                    sum += (count - gone) as u32;
+                    if count > gone {
+                        left.push((value, sum));
+                    }
+                }
+                Self::Values(left)
             }
         }
     }
@@ -86,7 +101,7 @@ impl Tally {
     pub(super) fn values(&self) -> usize {
         match self {
             Self::Values(up_to) => up_to.len(),
-            Self::Octets(counts) => counts.iter().filter(|count| **count > 0).count(),
+            Self::Octets(counts, _) => counts.iter().map(|count| u32::from(*count > 0)).sum::<u32>() as usize,
         }
     }
 
@@ -94,21 +109,23 @@ impl Tally {
     pub(super) fn packets(&self) -> usize {
         match self {
             Self::Values(up_to) => up_to.last().map_or(0, |(_, sum)| *sum as usize),
-            Self::Octets(counts) => counts.iter().sum::<u32>() as usize,
+            Self::Octets(_, packets) => *packets as usize,
         }
     }
 
     /// The value that all packets have, if there is one.
     pub(super) fn only(&self) -> Option<u16> {
-        let mut values = self.iter().map(|(value, _)| value);
-        values.next().filter(|_| values.next().is_none())
+        match &self {
+            Self::Values(up_to) if up_to.len() == 1 => Some(up_to[0].0),
+            _ => None,
+        }
     }
 
     /// The highest value that is there.
     pub(super) fn last(&self) -> Option<u16> {
         match self {
             Self::Values(up_to) => up_to.last().map(|(value, _)| *value),
-            Self::Octets(counts) => counts.iter().rposition(|count| *count > 0).map(|value| value as u16),
+            Self::Octets(counts, _) => counts.iter().rposition(|count| *count > 0).map(|value| value as u16),
         }
     }
 
@@ -116,15 +133,20 @@ impl Tally {
     pub(super) fn iter(&self) -> impl Iterator<Item = (u16, usize)> + '_ {
         let (up_to, counts) = match self {
             Self::Values(up_to) => (&up_to[..], &[][..]),
-            Self::Octets(counts) => (&[][..], &counts[..]),
+            Self::Octets(counts, _) => (&[][..], &counts[..]),
         };
         let before = iter::once(0).chain(up_to.iter().map(|(_, sum)| *sum));
         let up_to = up_to.iter().zip(before).map(|((value, sum), before)| (*value, sum - before));
-        // Most fields have few values: those that are not there are passed over many at a time.
-        let chunks = (0..).step_by(16).zip(counts.chunks(16));
-        let there = chunks.filter(|(_, chunk)| **chunk != [0; 16]);
-        let counts = there.flat_map(|(first, chunk)| (first..).zip(chunk.iter().copied()));
-        up_to.chain(counts.filter(|(_, count)| *count > 0)).map(|(value, count)| (value, count as usize))
+        let counts = (0..).zip(counts.iter().copied()).filter(|(_, count)| *count > 0);
+        up_to.chain(counts).map(|(value, count)| (value, count as usize))
+    }
+
+    /// How many packets have a value.
+    pub(super) fn of(&self, value: u16) -> usize {
+        match self {
+            Self::Values(_) => self.between(value, value),
+            Self::Octets(counts, _) => counts.get(usize::from(value)).map_or(0, |count| *count as usize),
+        }
     }
 
     /// How many packets have a value of a range, its ends included.
@@ -136,20 +158,25 @@ impl Tally {
                 let below = |place: usize| place.checked_sub(1).map_or(0, |before| up_to[before].1);
                 (below(behind) - below(from)) as usize
             }
-            Self::Octets(_) => {
-                let inside = self.iter().filter(|(value, _)| (first..=last).contains(value));
-                inside.map(|(_, packets)| packets).sum()
-            }
+            Self::Octets(..) => (first..=last.min(255)).map(|value| self.of(value)).sum(),
         }
     }
 
     /// How many packets have a value that others have, too.
     pub(super) fn shared(&self, others: &Self) -> usize {
         match (self, others) {
-            (Self::Octets(counts), Self::Octets(others)) => {
-                let shared = counts.iter().zip(&**others).filter(|(_, other)| **other > 0);
-                shared.map(|(count, _)| *count as usize).sum()
+            (Self::Octets(counts, _), Self::Octets(others, _)) => {
+                let both = counts.iter().zip(&**others);
+                both.map(|(count, other)| if *other > 0 { *count } else { 0 }).sum::<u32>() as usize
             }
+            (Self::Values(up_to), _) if up_to.len() == 1 => {
+                if others.of(up_to[0].0) > 0 {
+                    self.packets()
+                } else {
+                    0
+                }
+            }
+            (Self::Octets(..), _) => others.iter().map(|(value, _)| self.of(value)).sum(),
             _ => {
                 let mut others = others.iter().map(|(value, _)| value).peekable();
                 let mut is_there = |value: u16| {
@@ -171,13 +198,27 @@ impl Tally {
         };
         match self {
             Self::Values(up_to) => up_to[up_to.partition_point(|(_, sum)| *sum as usize <= place)].0,
-            Self::Octets(_) => self.iter().find(is_it).map_or(0, |(value, _)| value),
+            Self::Octets(..) => self.iter().find(is_it).map_or(0, |(value, _)| value),
         }
     }
 
-    /// Values that at least so many packets have, and how many, the most common first.
+    /// Values that at least so many packets have (one or more), and how many, the most common first.
     pub(super) fn common(&self, least: usize) -> Vec<(u16, usize)> {
-        let mut common: Vec<_> = self.iter().filter(|(_, count)| *count >= least).collect();
+        let mut common: Vec<(u16, usize)> = match self {
+            Self::Values(_) => self.iter().filter(|(_, count)| *count >= least).collect(),
+            Self::Octets(counts, _) => {
+                let least = u32::try_from(least).unwrap_or(u32::MAX);
+                let (chunks, _) = counts.as_chunks::<CHUNK>();
+                let chunks = (0..).step_by(CHUNK).zip(chunks);
+                let such =
+                    chunks.filter(|(_, chunk)| chunk.iter().fold(0, |most, count| most.max(*count)) >= least);
+                let counts = such.flat_map(|(first, chunk)| (first..).zip(*chunk));
+                counts
+                    .filter(|(_, count)| *count >= least)
+                    .map(|(value, count)| (value, count as usize))
+                    .collect()
+            }
+        };
         common.sort_unstable_by_key(|(value, count)| (Reverse(*count), *value));
         common
     }
@@ -214,6 +255,8 @@ mod tests {
             let inside = values.iter().filter(|value| (first..=last).contains(*value)).count();
             prop_assert_eq!(tally.between(first, last), inside);
             prop_assert_eq!(tally.packets(), values.len());
+            prop_assert_eq!(tally.of(first), count(first));
+            prop_assert_eq!(tally.last(), values.iter().max().copied());
             prop_assert!(tally.iter().all(|(value, packets)| packets == count(value)));
             let common: Vec<_> = (0..256).map(|value| (value, count(value))).filter(|(_, count)| *count >= least).collect();
             let mut told = tally.common(least);
@@ -222,8 +265,8 @@ mod tests {
             prop_assert_eq!(told, common);
             let shared = values.iter().filter(|value| **value % 3 == 0).count();
             prop_assert_eq!(tally.shared(&tally_of(&(0..256).filter(|value| value % 3 == 0).collect::<Vec<_>>())), shared);
-            let (some, others): (Vec<_>, Vec<_>) = values.iter().partition(|value| **value >= first);
-            prop_assert_eq!(tally.without(&tally_of(&some)), tally_of(&others));
+            let (some, others): (Vec<u16>, Vec<u16>) = values.iter().partition(|value| **value >= first);
+            prop_assert_eq!(tally.without(some.into_iter()), tally_of(&others));
             values.sort_unstable();
             prop_assert!(values.iter().enumerate().all(|(place, value)| tally.at(place) == *value));
         }

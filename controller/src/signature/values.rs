@@ -1,5 +1,7 @@
 //! Sets of values of a field.
 
+use std::iter;
+
 /// A set of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ByteSet([u64; 4]);
@@ -32,7 +34,14 @@ impl ByteSet {
 
     /// The bytes, in order.
     pub fn iter(&self) -> impl Iterator<Item = u8> + '_ {
-        (0..=u8::MAX).filter(|byte| self.contains(*byte))
+        (0..).step_by(64).zip(self.0).flat_map(|(first, word)| {
+            let mut left = word;
+            iter::from_fn(move || {
+                let next = left.trailing_zeros() as u8;
+                left &= left.checked_sub(1)?;
+                Some(first + next)
+            })
+        })
     }
 }
 
