@@ -27,6 +27,7 @@ pub(super) enum Field {
 }
 
 impl Field {
+    #[cfg(test)]
     fn of(index: usize) -> Self {
         if index < Octet::COUNT { Self::Octet(index) } else { Self::Short(index - Octet::COUNT) }
     }
@@ -56,7 +57,7 @@ struct Tallies([OnceLock<Tally>; FIELDS]);
 impl Narrowed {
     /// Gives a new group its number, and makes room for it.
     fn number(&mut self, mut part: Part) -> Arc<Part> {
-        let room = ROOM_OF_ONE + part.rows.len();
+        let room = ROOM_OF_ONE + part.rows.len() + part.gone.as_ref().map_or(0, Vec::len);
         if self.room + room > MOST_ROOM {
             self.parts.clear();
             self.room = 0;
@@ -65,6 +66,7 @@ impl Narrowed {
         self.last += 1;
         part.number = Some(self.last);
         part.rows.shrink_to_fit();
+        part.gone.iter_mut().for_each(Vec::shrink_to_fit);
         Arc::new(part)
     }
 }
@@ -99,7 +101,22 @@ impl Columns {
         }
     }
 
-    fn tally_of(&self, field: Field, rows: &[u32]) -> Tally {
+    fn tally_of(&self, field: Field, part: &Part) -> Tally {
+        let Part { rows, before, gone, .. } = part;
+        let before = before.as_ref().map_or(&self.tallies, |before| &before.tallies);
+        if let Some(before) = before.0[field.index()].get() {
+            // What all of them had, some of them have, too.
+            if let Some(value) = before.only() {
+                return Tally::one(value, rows.len());
+            }
+            // Where few are gone, these are counted.
+            if let Some(gone) = gone {
+                return match field {
+                    Field::Octet(field) => before.without(at(&self.octets[field], gone).map(u16::from)),
+                    Field::Short(field) => before.without(at(&self.shorts[field], gone)),
+                };
+            }
+        }
         match field {
             Field::Octet(field) => Tally::of_octets(at(&self.octets[field], rows)),
             Field::Short(field) => Tally::of_shorts(at(&self.shorts[field], rows)),
@@ -134,6 +151,9 @@ pub(super) struct Group<'a> {
 struct Part {
     /// In order.
     rows: Vec<u32>,
+    /// What it was narrowed from, and rows that are gone since, if these are fewer.
+    before: Option<Arc<Part>>,
+    gone: Option<Vec<u32>>,
     tallies: Tallies,
     /// Its number among those that are remembered.
     number: Option<u32>,
@@ -178,11 +198,10 @@ impl Group<'_> {
 
     /// How often each value of a field is there.
     pub(super) fn tally(&self, field: Field) -> &Tally {
-        let tallies = self.part.as_ref().map_or(&self.columns.tallies, |part| &part.tallies);
-        tallies.0[field.index()].get_or_init(|| match &self.part {
-            None => self.columns.tally_of_all(field),
-            Some(part) => self.columns.tally_of(field, &part.rows),
-        })
+        match &self.part {
+            None => self.columns.tallies.0[field.index()].get_or_init(|| self.columns.tally_of_all(field)),
+            Some(part) => part.tallies.0[field.index()].get_or_init(|| self.columns.tally_of(field, part)),
+        }
     }
 
     /// How many packets meet a condition.
@@ -254,24 +273,8 @@ impl Group<'_> {
         if gone.is_empty() {
             return None;
         }
-        let known = self.part.as_ref().map_or(&self.columns.tallies, |part| &part.tallies);
-        let tallies = array::from_fn(|index| {
-            let before = known.0[index].get()?;
-            match before.only() {
-                // What all of them have, some of them have, too.
-                Some(value) => Some(Tally::one(value, rows.len())),
-                // Where few are gone, these are counted.
-                None if gone.len() < rows.len() => Some(match Field::of(index) {
-                    Field::Octet(field) => {
-                        before.without(at(&self.columns.octets[field], &gone).map(u16::from))
-                    }
-                    Field::Short(field) => before.without(at(&self.columns.shorts[field], &gone)),
-                }),
-                None => None,
-            }
-        });
-        let tallies = Tallies(tallies.map(|tally| tally.map_or_else(OnceLock::new, OnceLock::from)));
-        Some(Part { rows, tallies, number: None })
+        let gone = (gone.len() < rows.len()).then_some(gone);
+        Some(Part { rows, gone, before: self.part.clone(), tallies: Tallies::default(), number: None })
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) enum Tally {
     Octets(Box<[u32; 256]>, u32),
 }
 
-/// Values of 8 bits that are looked at together: most fields have few, and those that are not there are passed over.
+/// Values of 8 bits that are looked at together: most are not there, and are passed over.
 const CHUNK: usize = 16;
 
 impl Tally {
@@ -54,7 +54,10 @@ impl Tally {
 
     /// A field that all packets have the same value of takes next to no room.
     fn of_counts(counts: Box<[u32; 256]>, packets: u32) -> Self {
-        match counts.iter().position(|count| *count == packets) {
+        // Said so that many are looked at together.
+        let is_one = counts.iter().fold(false, |is_one, count| is_one | (*count == packets));
+        let value = is_one.then(|| counts.iter().position(|count| *count == packets)).flatten();
+        match value {
             Some(value) => Self::one(value as u16, packets as usize),
             None => Self::Octets(counts, packets),
         }
@@ -208,15 +211,14 @@ impl Tally {
             Self::Values(_) => self.iter().filter(|(_, count)| *count >= least).collect(),
             Self::Octets(counts, _) => {
                 let least = u32::try_from(least).unwrap_or(u32::MAX);
-                let (chunks, _) = counts.as_chunks::<CHUNK>();
-                let chunks = (0..).step_by(CHUNK).zip(chunks);
-                let such =
-                    chunks.filter(|(_, chunk)| chunk.iter().fold(0, |most, count| most.max(*count)) >= least);
-                let counts = such.flat_map(|(first, chunk)| (first..).zip(*chunk));
-                counts
-                    .filter(|(_, count)| *count >= least)
-                    .map(|(value, count)| (value, count as usize))
-                    .collect()
+                let mut common = Vec::new();
+                for (first, chunk) in (0..).step_by(CHUNK).zip(counts.as_chunks::<CHUNK>().0) {
+                    if chunk.iter().fold(false, |any, count| any | (*count >= least)) {
+                        let such = (first..).zip(*chunk).filter(|(_, count)| *count >= least);
+                        common.extend(such.map(|(value, count)| (value, count as usize)));
+                    }
+                }
+                common
             }
         };
         common.sort_unstable_by_key(|(value, count)| (Reverse(*count), *value));
