@@ -128,3 +128,58 @@ impl Examples {
         once as f64 * such.len() as f64 / flows as f64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::signature::{ByteSet, Ranges};
+
+    fn packet() -> impl Strategy<Value = (Features, u64)> {
+        (0..3_u8, 0..3_u8, 0..5_u16, 0..40_u64).prop_map(|(protocol, flags, port, flow)| {
+            let mut features = Features::default();
+            features.octets[Octet::Protocol as usize] = protocol;
+            features.octets[Octet::Flags as usize] = flags;
+            features.shorts[Short::DestinationPort as usize] = port;
+            (features, flow)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn examples_count_what_walking_over_all_packets_counts(
+            packets in prop::collection::vec(packet(), 1..200),
+            flags in prop::option::of(prop::collection::vec(0..3_u8, 1..3)),
+            ports in prop::option::of((0..5_u16, 0..5_u16)),
+        ) {
+            let mut signature = Signature::default();
+            if let Some(flags) = flags {
+                signature.octets.insert(Octet::Flags as usize, flags.into_iter().collect::<ByteSet>());
+            }
+            let kind = signature.clone();
+            if let Some(ports) = ports {
+                signature.shorts.insert(Short::DestinationPort as usize, [ports].into_iter().collect::<Ranges>());
+            }
+            let examples = Examples::of(packets.iter().map(|(features, flow)| (features, *flow)));
+            let hit = |by: &Signature| packets.iter().filter(|(features, _)| by.matches(features)).count();
+            prop_assert_eq!(examples.hit_by(&signature), hit(&signature));
+            prop_assert_eq!(examples.alike(&signature), (hit(&kind), hit(&signature)));
+
+            let port = Short::DestinationPort as usize;
+            let mut flows_of: BTreeMap<u16, BTreeSet<u64>> = BTreeMap::new();
+            packets.iter().for_each(|(features, flow)| {
+                flows_of.entry(features.shorts[port]).or_default().insert(*flow);
+            });
+            let once = flows_of.values().filter(|flows| flows.len() == 1).count() as f64;
+            let flows = packets.iter().map(|(_, flow)| flow).collect::<BTreeSet<_>>().len() as f64;
+            prop_assert_eq!(
+                examples.unseen(&examples.all(), Field::Short(port)),
+                once * packets.len() as f64 / flows
+            );
+        }
+    }
+}

@@ -118,3 +118,26 @@ impl Pictures {
         self.kept = Vec::new();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_kept_until_what_is_usual_changes() {
+        let mut baseline = Baseline::default();
+        let mut pictures = Pictures::default();
+        baseline.recall(1, vec![Usual { stranger: true, ..Usual::default() }; 2_000]);
+        for service in [1, 2, 1] {
+            let picture = pictures.of(&baseline, service, &[]);
+            assert_eq!((picture.all().len(), picture.is_assumed), (2_000, false));
+            assert_eq!(picture.of_strangers(Kind::Other).len(), 2_000);
+        }
+        assert_eq!(pictures.kept.len(), 2);
+        baseline.recall(2, vec![Usual::default(); 3_000]);
+        assert_eq!(pictures.of(&baseline, 2, &[]).all().len(), 3_000);
+        assert_eq!(pictures.kept.len(), 1, "what is out of date is not kept");
+        (0..20).for_each(|service| assert!(pictures.of(&baseline, service, &[]).all().len() >= 2_000));
+        assert!(pictures.kept.len() <= MOST);
+    }
+}

@@ -34,7 +34,7 @@ impl ByteSet {
 
     /// The bytes, in order.
     pub fn iter(&self) -> impl Iterator<Item = u8> + '_ {
-        (0..).step_by(64).zip(self.0).flat_map(|(first, word)| {
+        [0, 64, 128, 192].into_iter().zip(self.0).flat_map(|(first, word)| {
             let mut left = word;
             iter::from_fn(move || {
                 let next = left.trailing_zeros() as u8;
