@@ -45,8 +45,9 @@ pub fn place<T: Tables>(
         Per::Prefix => tables.aggregate_set(set_number)?,
         _ => tables.source_set(set_number)?,
     };
-    let (way_number, _) = source::visit_number(set, key, standing::PART, now_ns);
-    source::count(&set.ways[way_number as usize % WAYS], Charge { bytes: packet.length, syn: false });
+    let (way_number, was_there) = source::visit_number(set, key, standing::PART, now_ns);
+    let cost = Charge { bytes: packet.length, syn: false };
+    source::count(&set.ways[way_number as usize % WAYS], cost, !was_there);
     Some(Place { set: set_number, way: way_number })
 }
 

@@ -187,10 +187,13 @@ fn touch(way: &Way, tick: u32, now_ns: u64) {
     way.history.replace(word, word & !u64::from(History::SEEN_MASK) | u64::from(tick));
 }
 
-/// Counts a packet.
+/// Counts a packet. The first one of a source that was just entered costs no atomic instruction: these wait for all
+/// reads before them, and where each packet has a new source, the next packet's reads would wait, too.
 #[inline(always)]
-pub fn count(way: &Way, cost: Charge) {
-    if !Volume(way.volume.load()).is_full() {
+pub fn count(way: &Way, cost: Charge, is_first: bool) {
+    if is_first {
+        way.volume.store(Volume::one(cost.bytes));
+    } else if !Volume(way.volume.load()).is_full() {
         way.volume.add(Volume::one(cost.bytes));
     }
     if cost.syn {
@@ -270,9 +273,16 @@ pub fn make_known(way: &Way) {
     way.history.replace(word, History { standing: history.standing | standing::KNOWN, ..history }.pack());
 }
 
-/// Takes a token from the packet bucket and one from the SYN bucket: both or none.
+/// Takes a token from the packet bucket and one from the SYN bucket: both or none. As with [`count`], the first packet's
+/// are taken without an atomic instruction.
 #[inline(always)]
-pub fn meter(way: &Way, packet_bucket: BucketSpec, syn_bucket: BucketSpec, now_ns: u64) -> Standing {
+pub fn meter(
+    way: &Way,
+    packet_bucket: BucketSpec,
+    syn_bucket: BucketSpec,
+    now_ns: u64,
+    is_first: bool,
+) -> Standing {
     let now = unit_time(now_ns);
     let mut over = [0; 2];
     for _ in 0..CHARGE_ATTEMPTS {
@@ -284,6 +294,10 @@ pub fn meter(way: &Way, packet_bucket: BucketSpec, syn_bucket: BucketSpec, now_n
         let packets = packets.before.wrapping_add(packet_bucket.increment.wrapping_mul(charged));
         let syns = syns.before.wrapping_add(syn_bucket.increment.wrapping_mul(charged));
         let new = u64::from(packets) | u64::from(syns) << 32;
+        if is_first {
+            way.buckets.store(new);
+            break;
+        }
         if new == old || way.buckets.replace(old, new) {
             break;
         }

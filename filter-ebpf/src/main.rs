@@ -24,14 +24,12 @@ mod stages;
 #[cfg(target_arch = "bpf")]
 mod program {
     use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
-    use floodwall_common::{
-        decide::decide,
-        wire::{Reason, Verdict},
-    };
+    use floodwall_common::{decide::decide, wire::Verdict};
 
     use crate::{
         frame::XdpFrame,
         maps::{Maps, desk},
+        record,
         stages::{Calls, tell},
     };
 
@@ -41,12 +39,10 @@ mod program {
         let Some(desk) = desk() else { return xdp_action::XDP_PASS };
         let frame = XdpFrame::new(&ctx);
         decide(&Maps(ctx.ctx), &frame, &Calls(ctx.ctx), desk);
+        let on_record = record::is_due(desk);
         // In a test run, who runs it has the frame.
-        if desk.reason().verdict() as u8 == Verdict::Drop as u8
-            || desk.reason() as u32 == Reason::Fault as u32
-            || desk.sampled && !desk.clock_was_told
-        {
-            tell(ctx.ctx);
+        if on_record || desk.judgement.banned_until != 0 || desk.sampled && !desk.clock_was_told {
+            tell(ctx.ctx, on_record as u32);
         }
         let action = match desk.reason().verdict() {
             Verdict::Pass => xdp_action::XDP_PASS,

@@ -16,23 +16,31 @@ use crate::{
 /// Events that may be told at once after a quiet time.
 const BURST: u64 = 16;
 
+/// Whether a decision is to be told: one that drops the packet, or passes it for want of tables, as long as the budget
+/// lasts.
+#[inline(always)]
+pub fn is_due(desk: &Desk) -> bool {
+    let dropped = desk.reason().verdict() as u8 == Verdict::Drop as u8;
+    if !dropped && desk.reason() as u32 != Reason::Fault as u32 {
+        return false;
+    }
+    let Some(meter) = EVENT_METER.get(0) else { return false };
+    let due = within_budget(meter, desk);
+    if !due {
+        meter.untold.add_local(1);
+    }
+    due
+}
+
+/// Tells a decision that is due.
 #[inline(always)]
 pub fn record(ctx: &XdpContext, frame: &XdpFrame, desk: &Desk) {
-    let fault = desk.reason() as u32 == Reason::Fault as u32;
-    if desk.reason().verdict() == Verdict::Pass && !fault {
-        return;
-    }
-    let Some(meter) = EVENT_METER.get(0) else { return };
-    if !within_budget(meter, desk) {
-        meter.untold.add_local(1);
-        return;
-    }
-    if fault {
+    if desk.reason() as u32 == Reason::Fault as u32 {
         error!(
             ctx,
             "floodwall passed a packet unjudged: its tables cannot be reached, or contradict themselves"
         );
-    } else {
+    } else if let Some(meter) = EVENT_METER.get(0) {
         tell(ctx, frame, desk, meter);
     }
 }

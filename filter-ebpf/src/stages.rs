@@ -1,4 +1,4 @@
-//! The stages as functions of their own.
+//! Parts of the decision that are functions of their own.
 //!
 //! The verifier looks at a global function once, knowing nothing of who calls it, where it would walk through an
 //! ordinary one again for each state it is called in. They find the packet on the desk, and say: go on (0), decided
@@ -18,16 +18,18 @@ use crate::{
     show::show,
 };
 
-/// The stages, called for the packet of a context.
+/// The functions, called for the packet of a context.
 pub struct Calls(pub *mut xdp_md);
 
+const GO_ON: u32 = 0;
 const DECIDED: u32 = 1;
 const FAULT: u32 = 2;
 
 #[inline(always)]
 fn told(outcome: Option<bool>) -> u32 {
     match outcome {
-        Some(decided) => decided as u32,
+        Some(true) => DECIDED,
+        Some(false) => GO_ON,
         None => FAULT,
     }
 }
@@ -39,123 +41,58 @@ fn heard(code: u32) -> Option<bool> {
 
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn parse_transport(ctx: *mut xdp_md) -> u32 {
-    let frame = XdpFrame::new(&XdpContext::new(ctx));
-    told((|| desk()?.parse_transport(&frame).map(|()| true))())
-}
-
-#[inline(never)]
-#[unsafe(no_mangle)]
-pub extern "C" fn judge_listed() -> u32 {
-    told((|| decide::listed(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?))())
-}
-
-#[inline(never)]
-#[unsafe(no_mangle)]
-pub extern "C" fn judge_suspect(ctx: *mut xdp_md) -> u32 {
-    let maps = Maps(ctx);
-    told((|| decide::suspect(&maps, maps.settings()?, desk()?))())
-}
-
-#[inline(never)]
-#[unsafe(no_mangle)]
 pub extern "C" fn read_features(ctx: *mut xdp_md) -> u32 {
     let frame = XdpFrame::new(&XdpContext::new(ctx));
     if let Some(desk) = desk() {
         desk.read_features(&frame);
     }
-    0
-}
-
-#[inline(never)]
-#[unsafe(no_mangle)]
-pub extern "C" fn judge_signed() -> u32 {
-    told((|| decide::signed(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?))())
-}
-
-#[inline(never)]
-#[unsafe(no_mangle)]
-pub extern "C" fn judge_sender(ctx: *mut xdp_md) -> u32 {
-    let maps = Maps(ctx);
-    told((|| decide::sender(&maps, maps.settings()?, desk()?))())
+    GO_ON
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn place_ruled(number: u32) -> u32 {
-    told((|| decide::place(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?, number))())
+    let maps = Maps::WITHOUT_CONTEXT;
+    told((|| decide::place(&maps, maps.settings()?, desk()?, number).map(|()| false))())
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn judge_ruled(number: u32) -> u32 {
-    told((|| decide::ruled(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?, number))())
+    let maps = Maps::WITHOUT_CONTEXT;
+    told((|| decide::ruled(&maps, maps.settings()?, desk()?, number))())
 }
 
+/// What is told to the controller: drops and faults, bans, and samples.
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn tally(length: u32) -> u32 {
-    told((|| decide::tally(&Maps::WITHOUT_CONTEXT, Maps::WITHOUT_CONTEXT.settings()?, desk()?, length))())
-}
-
-/// What is told to the controller: drops and faults within their budget, bans, and samples.
-#[inline(never)]
-#[unsafe(no_mangle)]
-pub extern "C" fn tell(ctx: *mut xdp_md) -> u32 {
+pub extern "C" fn tell(ctx: *mut xdp_md, on_record: u32) -> u32 {
     let Some(desk) = desk() else { return FAULT };
     let ctx = XdpContext::new(ctx);
     let frame = XdpFrame::new(&ctx);
-    record(&ctx, &frame, desk);
+    if on_record != 0 {
+        record(&ctx, &frame, desk);
+    }
     bans::tell(desk);
     if desk.sampled && !desk.clock_was_told {
         show(&ctx, &frame, desk);
     }
-    0
+    GO_ON
 }
 
 impl Stages for Calls {
-    #[inline(always)]
-    fn transport(&self, _desk: &mut Desk) -> Option<()> {
-        heard(parse_transport(self.0)).map(drop)
-    }
-
-    #[inline(always)]
-    fn listed(&self, _desk: &mut Desk) -> Option<bool> {
-        heard(judge_listed())
-    }
-
-    #[inline(always)]
-    fn suspect(&self, _desk: &mut Desk) -> Option<bool> {
-        heard(judge_suspect(self.0))
-    }
-
     #[inline(always)]
     fn read_features(&self, _desk: &mut Desk) {
         read_features(self.0);
     }
 
     #[inline(always)]
-    fn signed(&self, _desk: &mut Desk) -> Option<bool> {
-        heard(judge_signed())
-    }
-
-    #[inline(always)]
-    fn sender(&self, _desk: &mut Desk) -> Option<bool> {
-        heard(judge_sender(self.0))
-    }
-
-    #[inline(always)]
-    fn place(&self, _desk: &mut Desk, number: u32) -> Option<bool> {
-        heard(place_ruled(number))
+    fn place(&self, _desk: &mut Desk, number: u32) -> Option<()> {
+        heard(place_ruled(number)).map(drop)
     }
 
     #[inline(always)]
     fn ruled(&self, _desk: &mut Desk, number: u32) -> Option<bool> {
         heard(judge_ruled(number))
-    }
-
-    #[inline(always)]
-    fn tally(&self, _desk: &mut Desk, length: u32) -> Option<bool> {
-        heard(tally(length))
     }
 }

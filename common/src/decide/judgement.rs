@@ -6,8 +6,14 @@ use crate::wire::{Reason, Settings};
 pub const NONE: u32 = 0xff;
 
 /// What becomes of a packet, and why.
+///
+/// The order of the fields is the compiler's business but for this: zeros that follow each other would be written by a
+/// function, which costs as much as a stage.
+#[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judgement {
+    /// The time until which the source was banned by this very packet, ns; 0 if it was not.
+    pub banned_until: u64,
     /// Why, and thereby whether the packet passes.
     pub reason: Reason,
     /// The rule or signature that decided, or [`NONE`].
@@ -18,8 +24,6 @@ pub struct Judgement {
     pub would_number: u32,
     /// Number of the service that the packet is for.
     pub service: u32,
-    /// The time until which the source was banned by this very packet, ns; 0 if it was not.
-    pub banned_until: u64,
     /// Its source was not in the source table.
     pub new_source: bool,
     /// It claims to be an answer, or comes for a port where nothing listens, and nobody asked for it.

@@ -10,8 +10,8 @@ mod tally;
 
 pub use judgement::{Judgement, NONE};
 pub use listed::judge as listed;
-pub use ruled::{judge as ruled, place};
-pub use sender::judge as sender;
+pub use ruled::{concerns, judge as ruled, place};
+pub use sender::{approach, judge as sender};
 pub use signed::judge as signed;
 pub use suspect::judge as suspect;
 pub use tally::count as tally;
@@ -25,7 +25,7 @@ use crate::{
     source::Key,
     tables::Tables,
     traits::Traits,
-    wire::{Port, RULES_PER_SERVICE, Reason, Settings, Verdict},
+    wire::{Port, RULES_PER_SERVICE, Reason, Service, Settings, Verdict},
 };
 
 /// Where a packet is worked on: what was read from it, and what was found so far.
@@ -100,68 +100,34 @@ impl Desk {
 
 const _: () = assert!(Reason::COUNT <= 32);
 
-/// How the stages are called. On the host they are ordinary functions. In the kernel each is a function of its own for
-/// the verifier, too: it then looks at each once, and not once for each way that leads there.
+/// How the largest parts are called. On the host they are ordinary functions. In the kernel each is a function of its
+/// own for the verifier, too: it then looks at each once, and not once for each way that leads there. A call costs
+/// some ten nanoseconds where the kernel guards returns (SRSO), as much as a stage does: so these parts are only those
+/// that most packets have no need of.
 pub trait Stages {
-    /// [`parse::parse_transport`]: then there is a packet. `None` if it is malformed.
-    fn transport(&self, desk: &mut Desk) -> Option<()>;
-    /// [`listed`].
-    fn listed(&self, desk: &mut Desk) -> Option<bool>;
-    /// [`suspect`].
-    fn suspect(&self, desk: &mut Desk) -> Option<bool>;
     /// [`features::read`].
     fn read_features(&self, desk: &mut Desk);
-    /// [`signed`].
-    fn signed(&self, desk: &mut Desk) -> Option<bool>;
-    /// [`sender`].
-    fn sender(&self, desk: &mut Desk) -> Option<bool>;
     /// [`place`].
-    fn place(&self, desk: &mut Desk, number: u32) -> Option<bool>;
+    fn place(&self, desk: &mut Desk, number: u32) -> Option<()>;
     /// [`ruled`].
     fn ruled(&self, desk: &mut Desk, number: u32) -> Option<bool>;
-    /// [`tally`].
-    fn tally(&self, desk: &mut Desk, length: u32) -> Option<bool>;
 }
 
-/// The stages as ordinary functions.
+/// The parts as ordinary functions.
 #[derive(Clone, Copy, Debug)]
 pub struct Direct<'a, T, F>(pub &'a T, pub &'a F);
 
 impl<T: Tables, F: Frame> Stages for Direct<'_, T, F> {
-    fn transport(&self, desk: &mut Desk) -> Option<()> {
-        desk.parse_transport(self.1)
-    }
-
-    fn listed(&self, desk: &mut Desk) -> Option<bool> {
-        listed(self.0, self.0.settings()?, desk)
-    }
-
-    fn suspect(&self, desk: &mut Desk) -> Option<bool> {
-        suspect(self.0, self.0.settings()?, desk)
-    }
-
     fn read_features(&self, desk: &mut Desk) {
         desk.read_features(self.1);
     }
 
-    fn signed(&self, desk: &mut Desk) -> Option<bool> {
-        signed(self.0, self.0.settings()?, desk)
-    }
-
-    fn sender(&self, desk: &mut Desk) -> Option<bool> {
-        sender(self.0, self.0.settings()?, desk)
-    }
-
-    fn place(&self, desk: &mut Desk, number: u32) -> Option<bool> {
+    fn place(&self, desk: &mut Desk, number: u32) -> Option<()> {
         place(self.0, self.0.settings()?, desk, number)
     }
 
     fn ruled(&self, desk: &mut Desk, number: u32) -> Option<bool> {
         ruled(self.0, self.0.settings()?, desk, number)
-    }
-
-    fn tally(&self, desk: &mut Desk, length: u32) -> Option<bool> {
-        tally(self.0, self.0.settings()?, desk, length)
     }
 }
 
@@ -196,19 +162,19 @@ pub fn decide<T: Tables, F: Frame, S: Stages>(tables: &T, frame: &F, stages: &S,
         }
         Parsed::Packet(packet) => {
             desk.packet = packet;
-            if stages.transport(desk).is_none() {
+            if desk.parse_transport(frame).is_none() {
                 desk.judgement.object(settings, Reason::Malformed, NONE);
             } else if judge(tables, settings, stages, desk).is_none() {
                 desk.judgement.reason = Reason::Fault;
             }
         }
     }
-    desk.sampled = stages.tally(desk, frame.length()).unwrap_or(false);
+    desk.sampled = tally(tables, settings, desk, frame.length()).unwrap_or(false);
 }
 
 #[inline(always)]
 fn judge<T: Tables, S: Stages>(tables: &T, settings: &Settings, stages: &S, desk: &mut Desk) -> Option<()> {
-    if stages.listed(desk)? {
+    if listed(tables, settings, desk)? {
         return Some(());
     }
     // A host that cannot resolve its neighbours is cut off by itself.
@@ -216,16 +182,18 @@ fn judge<T: Tables, S: Stages>(tables: &T, settings: &Settings, stages: &S, desk
         desk.judgement.reason = Reason::Control;
         return Some(());
     }
-    if stages.suspect(desk)? {
+    let set = approach(tables, settings, desk)?;
+    if suspect(tables, settings, desk)? {
         return Some(());
     }
+    let service = tables.service(desk.judgement.service)?;
     if !desk.judgement.answers && settings.signatures.load() != 0 {
         stages.read_features(desk);
-        if stages.signed(desk)? {
+        if signed(tables, settings, desk, set)? {
             return Some(());
         }
     }
-    if stages.sender(desk)? || is_ruled_out(tables, stages, desk)? {
+    if sender(tables, settings, desk, set, service) || is_ruled_out(tables, stages, desk, service)? {
         return Some(());
     }
     if desk.packet.fragment as u8 == Fragment::First as u8
@@ -238,8 +206,12 @@ fn judge<T: Tables, S: Stages>(tables: &T, settings: &Settings, stages: &S, desk
 
 /// Holds the packet against the rules of its service, in their order, up to the first that decides.
 #[inline(always)]
-fn is_ruled_out<T: Tables, S: Stages>(tables: &T, stages: &S, desk: &mut Desk) -> Option<bool> {
-    let service = tables.service(desk.judgement.service)?;
+fn is_ruled_out<T: Tables, S: Stages>(
+    tables: &T,
+    stages: &S,
+    desk: &mut Desk,
+    service: &Service,
+) -> Option<bool> {
     if !desk.traits.meets(Traits::from_bits(service.traits.load() as u32)) {
         return Some(false);
     }
@@ -249,8 +221,11 @@ fn is_ruled_out<T: Tables, S: Stages>(tables: &T, stages: &S, desk: &mut Desk) -
         if number == 0 {
             break;
         }
-        if stages.place(desk, number - 1)? && stages.ruled(desk, number - 1)? {
-            return Some(true);
+        if concerns(tables, desk, number - 1)? {
+            stages.place(desk, number - 1)?;
+            if stages.ruled(desk, number - 1)? {
+                return Some(true);
+            }
         }
     }
     Some(false)

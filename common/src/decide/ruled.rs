@@ -8,15 +8,18 @@ use crate::{
     wire::{Per, Reason, Settings, Terms, Then},
 };
 
-/// Finds where rule `number` counts the packet, if it is about such packets; says whether it is.
+/// Whether rule `number` is about such packets.
 #[inline(always)]
-pub fn place<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk, number: u32) -> Option<bool> {
+pub fn concerns<T: Tables>(tables: &T, desk: &Desk, number: u32) -> Option<bool> {
     let terms = Terms::unpack(tables.rule(number)?.terms.load());
-    if !desk.traits.meets(Traits::from_bits(terms.traits)) || terms.strangers && desk.known {
-        return Some(false);
-    }
+    Some(desk.traits.meets(Traits::from_bits(terms.traits)) && !(terms.strangers && desk.known))
+}
+
+/// Finds where rule `number`, which is about such packets, counts the packet.
+#[inline(always)]
+pub fn place<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk, number: u32) -> Option<()> {
     desk.place = rules::place(tables, settings, number, &desk.packet, desk.key, desk.time_ns)?;
-    Some(true)
+    Some(())
 }
 
 /// Says whether rule `number`, which is about such packets, has decided.

@@ -9,35 +9,53 @@ use crate::{
     source::{self, Charge, ENTERED_SHIFT, Key, Standing},
     tables::Tables,
     traits::Traits,
-    wire::{BucketSpec, History, Port, Reason, Settings, Suspicion, Way, knowledge, service_flag, standing},
+    wire::{
+        BucketSpec, History, Port, Reason, Service, Settings, SourceSet, Suspicion, WAYS, Way, knowledge,
+        service_flag, standing,
+    },
 };
 
 /// Time after which a source is known even in times that are not calm, in units of [`History::entered`]: half a minute.
 const ACQUAINTANCE: u16 = 28;
 
+/// Finds the set that holds the source, and asks memory for it: it arrives while other stages are at work.
+#[inline(always)]
+pub fn approach<'t, T: Tables>(tables: &'t T, settings: &Settings, desk: &mut Desk) -> Option<&'t SourceSet> {
+    desk.key = Key::of(settings, desk.packet.source);
+    let set = source::set_of(tables, settings, desk.key)?;
+    // Each cache line of the two.
+    set.ways[0].key.load();
+    set.ways[WAYS / 2].key.load();
+    Some(set)
+}
+
 /// Says whether the source's conduct has decided.
 #[inline(always)]
-pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Option<bool> {
-    let Desk { packet, judgement, port, traits, time_ns: now_ns, .. } = desk;
-    let (packet, port, traits, now_ns) = (&*packet, *port, *traits, *now_ns);
-    let key = Key::of(settings, packet.source);
-    let set = source::set_of(tables, settings, key)?;
+pub fn judge<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    desk: &mut Desk,
+    set: &SourceSet,
+    service: &Service,
+) -> bool {
+    let Desk { packet, judgement, port, traits, key, time_ns: now_ns, .. } = desk;
+    let (packet, port, traits, key, now_ns) = (&*packet, *port, *traits, *key, *now_ns);
     let family = if packet.source.family as u32 == 0 { 0 } else { standing::IPV6 };
     let (way, was_there) = source::visit(set, key, family, now_ns);
     judgement.new_source = !was_there;
     if source::is_banned(way, now_ns) && judgement.object(settings, Reason::Banned, NONE) {
-        return Some(true);
+        return true;
     }
     let history = History::unpack(way.history.load());
     let known = history.standing & standing::KNOWN != 0;
-    (desk.key, desk.known) = (key, known);
+    desk.known = known;
     if is_stray(settings, port, traits, known, history) {
         let belongs = belongs(tables, settings, packet);
         if !belongs
             && let Claim::Refused(reason) = suspect::weigh(settings, Suspicion::Stray, Reason::Stray, now_ns)
             && judgement.object(settings, reason, NONE)
         {
-            return Some(true);
+            return true;
         }
         // In an attack, being one of few makes nobody known.
         if belongs || settings.knowledge.load() & knowledge::CALM != 0 {
@@ -47,13 +65,13 @@ pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Opt
         source::make_known(way);
     }
     let syn = traits.meets(Traits::SYN);
-    source::count(way, Charge { bytes: packet.length, syn });
+    source::count(way, Charge { bytes: packet.length, syn }, !was_there);
     // A service may have limits of its own in place of those that hold for every source; and only a SYN costs one.
-    let flags = tables.service(judgement.service)?.flags.load();
+    let flags = service.flags.load();
     let packet_bucket = unless(flags & service_flag::NO_SOURCE_PACKETS, settings.packet_bucket.load());
     let syn_bucket =
         unless(flags & service_flag::NO_SOURCE_SYN | u64::from(!syn), settings.syn_bucket.load());
-    let met = source::meter(way, packet_bucket, syn_bucket, now_ns);
+    let met = source::meter(way, packet_bucket, syn_bucket, now_ns, !was_there);
     let over = match met {
         Standing::Within => None,
         Standing::OverPackets => Some((Reason::PacketRate, settings.packet_ban.load())),
@@ -63,9 +81,9 @@ pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Opt
         && judgement.object(settings, reason, NONE)
     {
         ban(way, ban_ns, now_ns, judgement);
-        return Some(true);
+        return true;
     }
-    Some(false)
+    false
 }
 
 /// Whether a segment may belong to a connection all the same: one that was open before floodwall was there, or that the

@@ -2,21 +2,20 @@
 
 use super::Desk;
 use crate::{
-    signature,
-    source::{self, Key},
+    signature, source,
     tables::Tables,
-    wire::{History, Reason, Settings, WAYS, standing},
+    wire::{History, Reason, Settings, SourceSet, WAYS, standing},
 };
 
 /// Says whether a signature has decided.
 #[inline(always)]
-pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Option<bool> {
+pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk, set: &SourceSet) -> Option<bool> {
     let half = settings.signatures.load() as u32;
     if half == 0 {
         return Some(false);
     }
     let mut matches = signature::matches(tables, half, &desk.features)?;
-    if matches.strangers != 0 && is_known(tables, settings, desk)? {
+    if matches.strangers != 0 && is_known(set, desk) {
         matches = matches.of_known();
     }
     if matches.watched != 0 {
@@ -37,10 +36,8 @@ pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Opt
 
 /// Whether the source has shown before that it takes part in conversations. It is not entered for being asked after.
 #[inline(always)]
-fn is_known<T: Tables>(tables: &T, settings: &Settings, desk: &Desk) -> Option<bool> {
-    let key = Key::of(settings, desk.packet.source);
-    let set = source::set_of(tables, settings, key)?;
-    let Some(number) = source::find(set, key) else { return Some(false) };
+fn is_known(set: &SourceSet, desk: &Desk) -> bool {
+    let Some(number) = source::find(set, desk.key) else { return false };
     let history = History::unpack(set.ways[number as usize % WAYS].history.load());
-    Some(history.standing & standing::KNOWN != 0)
+    history.standing & standing::KNOWN != 0
 }
