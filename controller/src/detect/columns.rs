@@ -262,9 +262,10 @@ impl Group<'_> {
     fn divided(&self, rows: impl Iterator<Item = usize>, mut is_kept: impl FnMut(usize) -> bool) -> Divided {
         let room = || Vec::with_capacity(self.len());
         let mut divided = Divided { kept: room(), gone: room() };
-        rows.for_each(|row| {
-            if is_kept(row) { &mut divided.kept } else { &mut divided.gone }.push(row as u32)
-        });
+        for row in rows {
+            let rows = if is_kept(row) { &mut divided.kept } else { &mut divided.gone };
+            rows.push(row as u32);
+        }
         divided
     }
 
