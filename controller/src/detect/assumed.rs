@@ -21,7 +21,7 @@ const MOST_PLACES: usize = 8;
 
 /// Where packets go, as far as their form depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+pub(super) struct Place {
     protocol: u8,
     port: u16,
     /// Bits of [`Octet::Form`] that do not depend on the client.
@@ -60,18 +60,25 @@ pub(super) fn is_known_kind(features: &Features) -> bool {
     Place::of(features).client().is_some()
 }
 
-/// What clients would send to where these packets go.
-pub(super) fn packets_like(unusual: &[&Sample]) -> Vec<Usual> {
+/// Where most of these packets go, of places whose clients' packets are known.
+pub(super) fn places_of(unusual: &[&Sample]) -> Vec<Place> {
     let mut places: BTreeMap<Place, usize> = BTreeMap::new();
     unusual.iter().for_each(|sample| *places.entry(Place::of(&sample.features)).or_default() += 1);
-    let mut places: Vec<_> = places.into_iter().collect();
+    let mut places: Vec<_> = places.into_iter().filter(|(place, _)| place.client().is_some()).collect();
     places.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let known = places.into_iter().filter_map(|(place, _)| Some((place, place.client()?)));
-    let packets = known.take(MOST_PLACES).flat_map(|(place, write)| {
+    let mut most: Vec<_> = places.into_iter().take(MOST_PLACES).map(|(place, _)| place).collect();
+    most.sort_unstable();
+    most
+}
+
+/// What clients would send there.
+pub(super) fn packets_for(places: &[Place]) -> impl Iterator<Item = Usual> {
+    let known = places.iter().filter_map(|place| Some((*place, place.client()?)));
+    let packets = known.flat_map(|(place, write)| {
         let mut client = Client { place, state: 0x9e37_79b9_7f4a_7c15 };
-        (0..PACKETS).map(move |_| client.packet(write)).collect::<Vec<_>>()
+        (0..PACKETS).map(move |_| client.packet(write))
     });
-    packets.zip(0..).map(|(features, flow)| Usual { features, flow, stranger: false }).collect()
+    packets.zip(0..).map(|(features, flow)| Usual { features, flow, stranger: false })
 }
 
 /// How a system asks for a connection.

@@ -11,7 +11,7 @@ use floodwall_common::{
     wire::{History, standing},
 };
 
-use super::{picture::Picture, reservoir::Reservoir, sample::Sample, sources::Sources};
+use super::{reservoir::Reservoir, sample::Sample, sources::Sources};
 use crate::tables::SharedTables;
 
 /// How long a sample waits, ns.
@@ -41,6 +41,7 @@ pub(super) struct Baseline {
     waiting: VecDeque<Sample>,
     sources: Sources,
     first_ns: Option<u64>,
+    version: u64,
 }
 
 impl Baseline {
@@ -67,6 +68,7 @@ impl Baseline {
     }
 
     fn keep(&mut self, sample: Sample) {
+        self.version += 1;
         let started = *self.first_ns.get_or_insert(sample.time_ns);
         let first = self.sources.see(sample.source, sample.time_ns);
         let is_young = sample.time_ns < first + STRANGE && first > started + THERE_BEFORE;
@@ -77,7 +79,9 @@ impl Baseline {
 
     /// Forgets what is known of services that are no more.
     pub(super) fn retain(&mut self, is_there: impl Fn(u8) -> bool) {
+        let before = self.services.len();
         self.services.retain(|service, _| is_there(*service));
+        self.version += u64::from(self.services.len() < before);
     }
 
     /// Takes up samples of a service that were kept over a restart.
@@ -87,6 +91,7 @@ impl Baseline {
             usual
         });
         self.services.insert(service, Reservoir::of(own.collect()));
+        self.version += 1;
     }
 
     /// Samples by service.
@@ -104,17 +109,16 @@ impl Baseline {
         self.len() < ENOUGH
     }
 
-    /// What a service usually gets. If that is not known well, the clients of other services stand in for its own;
-    /// and where these are too few, assumptions of what clients send of the kind of `unusual` packets.
-    pub(super) fn picture(&self, service: u8, unusual: &[&Sample]) -> Picture<'_> {
-        let own = self.services.get(&service).map_or(&[][..], Reservoir::samples);
-        if own.len() >= ENOUGH {
-            Picture::of(own)
-        } else if !self.is_fresh() {
-            Picture::standing_in(service, self.services().map(|(_, samples)| samples))
-        } else {
-            Picture::assumed(service, self.services().map(|(_, samples)| samples), unusual)
-        }
+    /// Samples of what a service usually gets; of all services if its own are too few.
+    pub(super) fn examples(&self, service: u8) -> impl Iterator<Item = Usual> {
+        let is_known = self.services.get(&service).is_some_and(|own| own.samples().len() >= ENOUGH);
+        let such = self.services().filter(move |(number, _)| !is_known || *number == service);
+        such.flat_map(|(_, samples)| samples).copied()
+    }
+
+    /// Another number whenever the samples are others.
+    pub(super) fn version(&self) -> u64 {
+        self.version
     }
 
     /// Whether a source was there in calm times.

@@ -1,24 +1,25 @@
 //! Conditions on a field, and which of them are worth a try.
 
-use std::collections::BTreeSet;
+use floodwall_common::features::{Octet, Short};
 
-use floodwall_common::features::{Features, Octet, Short};
-use foldhash::{HashMap, HashSet};
-
-use super::baseline::Usual;
+use super::{
+    columns::{Field, Group},
+    tally::Tally,
+};
 use crate::signature::{ByteSet, Ranges, Signature};
 
 /// Values of a field that are common enough to be a condition of their own: a share of the packets in question.
 const COMMON: f64 = 0.05;
 /// Share of the packets in question that a set or a range of values has to hold.
 const NEARLY_ALL: f64 = 0.985;
-/// Most values of such a set.
+/// Most values of such a set, and how often each has to be seen.
 const MOST_VALUES: usize = 12;
+const LEAST_SEEN: usize = 3;
 /// Ports that clients draw from begin here at the latest: as source ports they tell connections apart, not attacks.
 const EPHEMERAL: u16 = 32_768;
 
 /// One condition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Condition {
     /// Values of an [`Octet`].
     Octet(usize, ByteSet),
@@ -35,11 +36,19 @@ impl Condition {
         }
     }
 
-    /// Whether a packet meets it.
-    pub(super) fn holds(&self, features: &Features) -> bool {
+    /// The field that it is about.
+    pub(super) fn field(&self) -> Field {
         match self {
-            Self::Octet(field, set) => set.contains(features.octets[*field]),
-            Self::Short(field, ranges) => ranges.contains(features.shorts[*field]),
+            Self::Octet(field, _) => Field::Octet(*field),
+            Self::Short(field, _) => Field::Short(*field),
+        }
+    }
+
+    /// How many packets meet it, of those whose values of its field were counted.
+    pub(super) fn count(&self, tally: &Tally) -> usize {
+        match self {
+            Self::Octet(_, set) => set.iter().map(|value| tally.of(u16::from(value))).sum(),
+            Self::Short(_, ranges) => ranges.iter().map(|(first, last)| tally.between(first, last)).sum(),
         }
     }
 
@@ -56,76 +65,81 @@ impl Condition {
     }
 }
 
-/// Conditions that a good share of the packets meet.
-pub(super) fn candidates(positive: &[&Features], so_far: &Signature) -> Vec<Condition> {
-    let least = ((positive.len() as f64 * COMMON) as usize).max(2);
-    let mut conditions = Vec::new();
-    for field in 0..Octet::COUNT {
-        if so_far.octets.contains_key(&field) {
-            continue;
-        }
-        let ranked = ranked(positive.iter().map(|features| u16::from(features.octets[field])));
-        let common = ranked.iter().take_while(|(_, count)| *count >= least);
-        conditions
-            .extend(common.map(|(value, _)| Condition::Octet(field, [*value as u8].into_iter().collect())));
-        if let Some(values) = few_values(&ranked, positive.len()) {
-            conditions.push(Condition::Octet(field, values.iter().map(|value| *value as u8).collect()));
-        }
-    }
-    for field in 0..Short::COUNT {
-        if so_far.shorts.contains_key(&field) {
-            continue;
-        }
-        let mut ranked = ranked(positive.iter().map(|features| features.shorts[field]));
-        if field == Short::SourcePort as usize {
-            ranked.retain(|(port, _)| *port < EPHEMERAL);
-        }
-        let common = ranked.iter().take_while(|(_, count)| *count >= least);
-        conditions.extend(common.map(|(value, _)| Condition::Short(field, Ranges::one(*value, *value))));
-        if let Some(values) = few_values(&ranked, positive.len()) {
-            conditions.push(Condition::Short(field, values.iter().map(|value| (*value, *value)).collect()));
-        }
-        if field != Short::SourcePort as usize {
-            let (first, last) = hull(positive.iter().map(|features| features.shorts[field]));
-            conditions.push(Condition::Short(field, Ranges::one(first, last)));
-        }
-    }
-    conditions
+/// A condition, and how many packets of an attack meet it.
+pub(super) struct Candidate {
+    pub(super) condition: Condition,
+    pub(super) met: usize,
+    /// It excepts all that is usual: see [`exceptions`].
+    pub(super) excepts: bool,
 }
 
-/// Conditions that a field has none of the values that it usually has, and how many of the `usual` packets would
-/// meet each for all that: what tells random content from that of a protocol is what it is not.
-///
-/// That a value was not seen does not say that it never comes. Of the flows to come, as large a share has a new value
-/// as of those seen had one that no other flow had (Good, "The population frequencies of species and the estimation
-/// of population parameters", Biometrika 1953).
-pub(super) fn exceptions(usual: &[&Usual], so_far: &Signature) -> Vec<(Condition, f64)> {
+/// Conditions that a good share of the packets meet, and at least so many.
+pub(super) fn candidates(positive: &Group<'_>, so_far: &Signature, least: usize) -> Vec<Candidate> {
+    let mut candidates = Vec::with_capacity(64);
+    let mut add = |condition: Condition, met| {
+        if met >= least {
+            candidates.push(Candidate { condition, met, excepts: false });
+        }
+    };
+    let least_common = ((positive.len() as f64 * COMMON) as usize).max(2).max(least);
+    for field in (0..Octet::COUNT).filter(|field| !so_far.octets.contains_key(field)) {
+        let tally = positive.tally(Field::Octet(field));
+        for (value, count) in tally.common(least_common) {
+            add(Condition::Octet(field, [value as u8].into_iter().collect()), count);
+        }
+        if let Some((values, held)) = few_values(tally, |_| true) {
+            add(Condition::Octet(field, values.iter().map(|value| *value as u8).collect()), held);
+        }
+    }
+    for field in (0..Short::COUNT).filter(|field| !so_far.shorts.contains_key(field)) {
+        let tally = positive.tally(Field::Short(field));
+        let tells = |value: u16| field != Short::SourcePort as usize || value < EPHEMERAL;
+        for (value, count) in tally.common(least_common).into_iter().filter(|(value, _)| tells(*value)) {
+            add(Condition::Short(field, Ranges::one(value, value)), count);
+        }
+        if let Some((values, held)) = few_values(tally, tells) {
+            add(Condition::Short(field, values.iter().map(|value| (*value, *value)).collect()), held);
+        }
+        if field != Short::SourcePort as usize {
+            let (first, last) = hull(tally);
+            add(Condition::Short(field, Ranges::one(first, last)), tally.between(first, last));
+        }
+    }
+    candidates
+}
+
+/// Conditions that a field has none of the values that it has in `usual` packets, of those that at least so many
+/// packets meet: what tells random content from that of a protocol is what it is not.
+pub(super) fn exceptions(
+    positive: &Group<'_>,
+    usual: &Group<'_>,
+    so_far: &Signature,
+    least: usize,
+) -> Vec<Candidate> {
     if !(ENOUGH_TO_EXCEPT..MOST_TO_EXCEPT).contains(&usual.len()) {
         return Vec::new();
     }
-    let flows = usual.iter().map(|usual| usual.flow).collect::<HashSet<_>>().len();
     // Hop limits tell of networks, and there are always others.
     let octets = (Octet::Flags as usize..Octet::COUNT)
-        .filter(|field| *field != Octet::HopLimit as usize && !so_far.octets.contains_key(field));
-    let octets = octets.filter_map(|field| {
-        let values = usual.iter().map(|usual| (u16::from(usual.features.octets[field]), usual.flow));
-        let (known, once) = known_values(values, usize::from(u8::MAX) / 2)?;
-        let set = (0..=u8::MAX).filter(|value| !known.contains(&u16::from(*value))).collect();
-        Some((Condition::Octet(field, set), once))
+        .filter(|field| *field != Octet::HopLimit as usize && !so_far.octets.contains_key(field))
+        .map(|field| (Field::Octet(field), usize::from(u8::MAX) / 2));
+    let shorts = (0..Short::COUNT)
+        .filter(|field| {
+            let is_port =
+                [Short::SourcePort, Short::DestinationPort].iter().any(|port| *port as usize == *field);
+            !is_port && !so_far.shorts.contains_key(field)
+        })
+        .map(|field| (Field::Short(field), MOST_EXCEPTED));
+    let exceptions = octets.chain(shorts).filter_map(|(field, most)| {
+        let (now, known) = (positive.tally(field), usual.tally(field));
+        if known.values() > most {
+            return None;
+        }
+        let met = now.packets() - now.shared(known);
+        let condition = (met >= least).then(|| all_but(field, known))?;
+        Some(Candidate { condition, met, excepts: true })
     });
-    let shorts = (0..Short::COUNT).filter(|field| {
-        let is_port = [Short::SourcePort, Short::DestinationPort].iter().any(|port| *port as usize == *field);
-        !is_port && !so_far.shorts.contains_key(field)
-    });
-    let shorts = shorts.filter_map(|field| {
-        let values = usual.iter().map(|usual| (usual.features.shorts[field], usual.flow));
-        let (known, once) = known_values(values, MOST_EXCEPTED)?;
-        Some((Condition::Short(field, gaps(&known)), once))
-    });
-    octets
-        .chain(shorts)
-        .map(|(condition, once)| (condition, once as f64 * usual.len() as f64 / flows as f64))
-        .collect()
+    exceptions.collect()
 }
 
 /// Usual packets that say enough of a field's values; of more than the most, the first condition is not to be such.
@@ -134,25 +148,23 @@ const MOST_TO_EXCEPT: usize = 4_000;
 /// Most values of a field of 16 bits that are excepted: each costs the kernel's tables a page.
 const MOST_EXCEPTED: usize = 48;
 
-/// The values that were seen, in order, and how many of them in one flow only; `None` if they are more than `most`.
-fn known_values(values: impl Iterator<Item = (u16, u64)>, most: usize) -> Option<(BTreeSet<u16>, usize)> {
-    let mut seen: HashMap<u16, (u64, bool)> = HashMap::default();
-    for (value, flow) in values {
-        let (first, again) = seen.entry(value).or_insert((flow, false));
-        *again |= *first != flow;
-        if seen.len() > most {
-            return None;
+/// A field has none of these values.
+fn all_but(field: Field, known: &Tally) -> Condition {
+    match field {
+        Field::Octet(field) => {
+            let mut others: ByteSet = (0..=u8::MAX).collect();
+            known.iter().for_each(|(value, _)| others.remove(value as u8));
+            Condition::Octet(field, others)
         }
+        Field::Short(field) => Condition::Short(field, gaps(known)),
     }
-    let once = seen.values().filter(|(_, again)| !again).count();
-    Some((seen.into_keys().collect(), once))
 }
 
 /// All numbers but these.
-fn gaps(numbers: &BTreeSet<u16>) -> Ranges {
+fn gaps(known: &Tally) -> Ranges {
     let mut next = 0_u32;
     let mut gaps = Vec::new();
-    for &number in numbers {
+    for (number, _) in known.iter() {
         if u32::from(number) > next {
             gaps.push((next as u16, number - 1));
         }
@@ -164,29 +176,26 @@ fn gaps(numbers: &BTreeSet<u16>) -> Ranges {
     gaps.into_iter().collect()
 }
 
-/// Values and how often each is there, the most common first.
-pub(super) fn ranked(values: impl Iterator<Item = u16>) -> Vec<(u16, usize)> {
-    let mut counts: HashMap<u16, usize> = HashMap::default();
-    values.for_each(|value| *counts.entry(value).or_default() += 1);
-    let mut ranked: Vec<_> = counts.into_iter().collect();
-    ranked.sort_unstable_by_key(|(value, count)| (std::cmp::Reverse(*count), *value));
-    ranked
-}
-
-/// The few values that nearly all have, if there are such: more than one, each seen several times.
-fn few_values(ranked: &[(u16, usize)], of: usize) -> Option<Vec<u16>> {
-    let several: Vec<_> = ranked.iter().take(MOST_VALUES).take_while(|(_, count)| *count >= 3).collect();
-    let held: usize = several.iter().map(|(_, count)| count).sum();
-    let enough = held as f64 >= NEARLY_ALL * of as f64;
-    (enough && several.len() > 1).then(|| several.into_iter().map(|(value, _)| *value).collect())
+/// The few values that nearly all have, if there are such, and how many have them: more than one value of those that
+/// tell something, each seen several times.
+fn few_values(tally: &Tally, tells: impl Fn(u16) -> bool) -> Option<(Vec<u16>, usize)> {
+    let are_enough = |held: usize| held as f64 >= NEARLY_ALL * tally.packets() as f64;
+    // Each of the other values is there at least once.
+    let others = tally.values().saturating_sub(MOST_VALUES);
+    if !are_enough(tally.packets() - others) {
+        return None;
+    }
+    let common = tally.common(LEAST_SEEN).into_iter().filter(|(value, _)| tells(*value));
+    let (several, counts): (Vec<u16>, Vec<usize>) = common.take(MOST_VALUES).unzip();
+    let held = counts.iter().sum();
+    (are_enough(held) && several.len() > 1).then_some((several, held))
 }
 
 /// The range that nearly all values lie in, with a little room on both sides.
-fn hull(values: impl Iterator<Item = u16>) -> (u16, u16) {
-    let mut values: Vec<u16> = values.collect();
-    values.sort_unstable();
-    let outside = (values.len() as f64 * (1.0 - NEARLY_ALL) / 2.0) as usize;
-    let (first, last) = (values[outside], values[values.len() - 1 - outside]);
+fn hull(tally: &Tally) -> (u16, u16) {
+    let packets = tally.packets();
+    let outside = (packets as f64 * (1.0 - NEARLY_ALL) / 2.0) as usize;
+    let (first, last) = (tally.at(outside), tally.at(packets - 1 - outside));
     let room = (last - first) / 16;
     (first.saturating_sub(room), last.saturating_add(room))
 }

@@ -1,15 +1,16 @@
 //! Bans strangers for their conduct in an attack: those that send or ask for far more than anybody usually does, and
 //! those that signatures hit time and again.
 
-use std::collections::VecDeque;
-
 use floodwall_common::{
     source::{self, Key},
     wire::{History, Reason},
 };
 use foldhash::{HashMap, HashSet};
 
-use super::{TICK, baseline::Baseline, deployed::Deployment, event::Event, sample::Sample, search::flows};
+use super::{
+    TICK, baseline::Baseline, deployed::Deployment, event::Event, recent::Recent, sample::Sample,
+    search::flows,
+};
 use crate::{signature::Signature, tables::SharedTables};
 
 /// How far back sources are held against each other, ns.
@@ -45,7 +46,7 @@ pub(super) struct Scene<'a> {
     /// When it is, ns.
     pub(super) now_ns: u64,
     /// Samples of [`LONG`] before it.
-    pub(super) recent: &'a VecDeque<Sample>,
+    pub(super) recent: &'a Recent,
     /// Who and what is usual.
     pub(super) baseline: &'a Baseline,
     /// What is in force.
@@ -65,18 +66,22 @@ impl Scene<'_> {
     /// Sources by how many packets they sent that nothing covers, the busiest first; none if no source has sent `least`,
     /// as those that are covered need not be told apart then.
     fn by_packets(&self, least: f64, such: impl Fn(Key) -> bool) -> Vec<(Key, usize)> {
-        let asked = || self.recent.iter().filter(|sample| !sample.answers);
-        let busy = counted(asked()).into_iter().filter(|(_, count)| *count as f64 >= least);
-        let busy: HashSet<Key> = busy.map(|(source, _)| source).filter(|source| such(*source)).collect();
+        let busy = self.recent.asked().at_least(least).map(|(source, _)| source);
+        let busy: HashSet<Key> = busy.filter(|source| such(*source)).collect();
         if busy.is_empty() {
             return Vec::new();
         }
-        ranked(asked().filter(|sample| busy.contains(&sample.source) && !self.deployment.covers(sample)))
+        let asked = self.recent.iter().filter(|sample| !sample.answers && busy.contains(&sample.source));
+        let mut counts: HashMap<Key, usize> = HashMap::default();
+        for sample in asked.filter(|sample| !self.deployment.covers(sample)) {
+            *counts.entry(sample.source).or_default() += 1;
+        }
+        ranked(counts.into_iter())
     }
 
-    /// Sources by how many connections they asked for.
-    fn by_openings(&self) -> Vec<(Key, usize)> {
-        ranked(self.recent.iter().filter(|sample| sample.opens()))
+    /// Sources that asked for at least so many connections, and for how many, the busiest first.
+    fn by_openings(&self, least: f64) -> Vec<(Key, usize)> {
+        ranked(self.recent.openings().at_least(least))
     }
 
     /// Whether a source sends or fetches much over few connections that it has asked for.
@@ -103,14 +108,8 @@ impl Scene<'_> {
     }
 }
 
-fn counted<'a>(samples: impl Iterator<Item = &'a Sample>) -> HashMap<Key, usize> {
-    let mut counts: HashMap<Key, usize> = HashMap::default();
-    samples.for_each(|sample| *counts.entry(sample.source).or_default() += 1);
-    counts
-}
-
-fn ranked<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<(Key, usize)> {
-    let mut ranked: Vec<_> = counted(samples).into_iter().collect();
+fn ranked(counts: impl Iterator<Item = (Key, usize)>) -> Vec<(Key, usize)> {
+    let mut ranked: Vec<_> = counts.collect();
     ranked.sort_unstable_by_key(|(source, count)| (std::cmp::Reverse(*count), source.0));
     ranked
 }
@@ -144,10 +143,11 @@ impl Conduct {
 
     /// Learns from calm times what sources do at most.
     pub(super) fn learn(&mut self, scene: &Scene<'_>) {
-        let most = |ranked: Vec<(Key, usize)>| ranked.first().map_or(0.0, |(_, count)| *count as f64);
         self.busiest *= FADES;
-        self.busiest = self.busiest.max(most(scene.by_packets(self.busiest, |_| true)));
-        self.most_openings = (self.most_openings * FADES).max(most(scene.by_openings()));
+        let busiest = scene.by_packets(self.busiest, |_| true);
+        self.busiest = self.busiest.max(busiest.first().map_or(0.0, |(_, count)| *count as f64));
+        let most_openings = scene.recent.openings().most() as f64;
+        self.most_openings = (self.most_openings * FADES).max(most_openings);
     }
 
     /// An attack is over.
@@ -177,11 +177,8 @@ impl Conduct {
             }
         }
         let most = LEAST_PUSHY.max(PUSHY_TIMES * self.most_openings);
-        let are_many = |(_, count): &(Key, usize)| *count as f64 >= most;
-        for (source, count) in scene.by_openings().into_iter().take_while(are_many) {
-            let fresh = !events
-                .iter()
-                .any(|event| matches!(event, Event::Banned { source: banned, .. } if *banned == source));
+        for (source, count) in scene.by_openings(most) {
+            let fresh = !events.iter().any(|event: &Event| event.banned() == Some(source));
             if fresh && is_stranger(source) && scene.ban(source) {
                 events.push(Event::Banned { source, rate: scene.rate(count) });
             }

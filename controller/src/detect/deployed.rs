@@ -77,15 +77,10 @@ impl fmt::Display for Turn {
 }
 
 /// All of them, by their bit.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Deployment {
+    /// As many as are needed: each sample is held against all.
     slots: Vec<Option<Deployed>>,
-}
-
-impl Default for Deployment {
-    fn default() -> Self {
-        Self { slots: vec![None; MAX_SIGNATURES as usize] }
-    }
 }
 
 impl Deployment {
@@ -129,13 +124,23 @@ impl Deployment {
 
     /// Takes a signature back; returns it.
     pub(super) fn remove(&mut self, number: usize) -> Option<Deployed> {
-        self.slots.get_mut(number)?.take()
+        let removed = self.slots.get_mut(number)?.take();
+        self.trim();
+        removed
     }
 
     fn add(&mut self, deployed: Deployed) -> Option<usize> {
-        let free = self.slots.iter().position(Option::is_none)?;
+        let free = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
+        if free == MAX_SIGNATURES as usize {
+            return None;
+        }
+        self.slots.resize(self.slots.len().max(free + 1), None);
         self.slots[free] = Some(deployed);
         Some(free)
+    }
+
+    fn trim(&mut self) {
+        while self.slots.pop_if(|slot| slot.is_none()).is_some() {}
     }
 
     /// Notes which signatures a sample matches.
@@ -202,6 +207,7 @@ impl Deployment {
                 *slot = None;
             }
         }
+        self.trim();
         turns
     }
 
@@ -226,12 +232,12 @@ impl Deployment {
             .max_by_key(|(_, deployed)| (!deployed.pinned, deployed.since_ns))
             .map(|(number, _)| number);
         if let Some(number) = youngest {
-            self.slots[number] = None;
+            self.remove(number);
         }
     }
 
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
-        self.slots.iter().all(Option::is_none)
+        self.slots.is_empty()
     }
 }

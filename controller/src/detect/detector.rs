@@ -1,11 +1,8 @@
 //! From samples and counts to signatures.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use floodwall_common::{
-    source::Key,
-    wire::{Reason, Verdict, knowledge, signature::HALF_WORDS},
-};
+use floodwall_common::wire::{Reason, Verdict, knowledge, signature::HALF_WORDS};
 use tracing::warn;
 
 use super::{
@@ -17,6 +14,8 @@ use super::{
     load::{Counts, Load, Standing},
     memory::{Memory, OtherVersion, Remembered},
     moment::Moment,
+    picture::Pictures,
+    recent::Recent,
     sample::Sample,
     search::{LEAST_EXCESS, Refused, Search},
 };
@@ -24,8 +23,6 @@ use crate::{signature::Signature, tables::SharedTables};
 
 /// How far back samples are searched, ns.
 const RECENT: u64 = 500_000_000;
-/// Most samples of that time.
-const MOST_RECENT: usize = 16_000;
 /// How long floodwall watches before it takes a segment for a stray, ns.
 const LEARNING: u64 = 10_000_000_000;
 /// How long what comes must be close to what is usual before an attack is over, ns.
@@ -47,7 +44,8 @@ pub struct Detector {
     loads: BTreeMap<u8, Load>,
     started_ns: Option<u64>,
     baseline: Baseline,
-    recent: VecDeque<Sample>,
+    pictures: Pictures,
+    recent: Recent,
     deployment: Deployment,
     attack: Option<Attack>,
     incident: Incident,
@@ -75,10 +73,7 @@ impl Detector {
             self.baseline.note(sample);
         }
         if passed || sample.reason == Reason::Signature {
-            self.recent.push_back(sample);
-            if self.recent.len() > MOST_RECENT {
-                self.recent.pop_front();
-            }
+            self.recent.push(sample);
         }
     }
 
@@ -94,9 +89,7 @@ impl Detector {
     ) -> Vec<Event> {
         let mut events = Vec::new();
         let now_ns = moment.now_ns;
-        while self.recent.front().is_some_and(|sample| sample.time_ns + LONG < now_ns) {
-            self.recent.pop_front();
-        }
+        self.recent.forget_before(now_ns.saturating_sub(LONG));
         let learning_until = *self.started_ns.get_or_insert(now_ns) + LEARNING;
         if now_ns >= learning_until {
             learn(tables, knowledge::CONNECTIONS, true);
@@ -118,7 +111,7 @@ impl Detector {
             if now_ns >= learning_until {
                 let usual = standings.iter().map(|(_, standing)| standing.usually_passes).sum();
                 let banned = conduct.ban_the_loudest(&scene, usual);
-                self.recent.retain(|sample| !is_among(&banned, sample.source));
+                self.recent.forget(&banned.iter().filter_map(Event::banned).collect::<Vec<_>>());
                 events.extend(banned);
             }
             self.search(now_ns, &standings, &mut events);
@@ -310,6 +303,7 @@ impl Detector {
         self.attack = None;
         self.incident.ended_ns = now_ns;
         self.conduct.forget();
+        self.pictures.clear();
         self.changed |= self.deployment.rest();
         events.push(Event::AttackEnded);
         learn(tables, knowledge::CALM, true);
@@ -317,11 +311,10 @@ impl Detector {
 
     /// Looks for what unusual packets have in common, service by service.
     fn search(&mut self, now_ns: u64, standings: &[(u8, Standing)], events: &mut Vec<Event>) {
-        let strange = |sample: &&Sample| {
-            sample.time_ns + RECENT >= now_ns && !sample.answers && !self.baseline.knows(sample.source)
-        };
+        let strange = |sample: &&Sample| !sample.answers && !self.baseline.knows(sample.source);
+        let lately = self.recent.since(now_ns.saturating_sub(RECENT));
         let unusual: Vec<&Sample> =
-            self.recent.iter().filter(strange).filter(|sample| !self.deployment.covers(sample)).collect();
+            lately.filter(strange).filter(|sample| !self.deployment.covers(sample)).collect();
         let mut findings = Vec::new();
         for (service, standing) in standings {
             let of_service = |sample: &&Sample| sample.service() == *service;
@@ -330,7 +323,7 @@ impl Detector {
                 continue;
             }
             let search = Search {
-                picture: self.baseline.picture(*service, &unusual),
+                picture: self.pictures.of(&self.baseline, *service, &unusual),
                 deployment: &self.deployment,
                 refused: &self.refused,
                 recent: &self.recent,
@@ -382,11 +375,6 @@ impl Detector {
         image.write(&tables.signatures[start..start + HALF_WORDS as usize]);
         settings.signatures.store(if self.deployment.is_empty() { 0 } else { other });
     }
-}
-
-/// Whether a source is among those that were banned just now.
-fn is_among(banned: &[Event], source: Key) -> bool {
-    banned.iter().any(|event| matches!(event, Event::Banned { source: banned, .. } if *banned == source))
 }
 
 /// Sets or clears what the kernel program is told to know.

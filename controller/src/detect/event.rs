@@ -63,6 +63,11 @@ pub enum Event {
 }
 
 impl Event {
+    /// The source that was banned, if it tells of that.
+    pub(super) fn banned(&self) -> Option<Key> {
+        if let Self::Banned { source, .. } = self { Some(*source) } else { None }
+    }
+
     /// As a line for a log.
     pub fn in_words(&self, tables: &SharedTables) -> String {
         match self {

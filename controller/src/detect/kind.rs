@@ -24,6 +24,9 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// How many there are.
+    pub(super) const COUNT: usize = 4;
+
     /// The kind of a packet.
     pub(super) fn of(features: &Features) -> Self {
         match features.octets[Octet::Protocol as usize] {

@@ -9,11 +9,12 @@
 
 use std::cmp::Reverse;
 
-use floodwall_common::features::{Features, Octet, Short};
+use floodwall_common::features::{Octet, Short};
 
 use super::{
-    baseline::Usual,
-    condition::{Condition, candidates, exceptions, ranked},
+    columns::{Columns, Field, Group},
+    condition::{Candidate, Condition, candidates, exceptions},
+    examples::Examples,
 };
 use crate::signature::{Ranges, Signature};
 
@@ -45,175 +46,6 @@ pub(super) struct Finding {
 
 /// Most conditions that are added before a rule is closed.
 const MOST_CONDITIONS: usize = 8;
-/// Looks for rules that cover `now` and spare `usual`. `expected` is how many of `now` are usual ones. All of
-/// both match `start`, to which conditions are added.
-pub(super) fn mine(
-    now: &[Features],
-    usual: &[Usual],
-    expected: f64,
-    start: &Signature,
-    terms: &Terms,
-) -> Vec<Finding> {
-    let mut left: Vec<&Features> = now.iter().collect();
-    let mut findings = Vec::new();
-    while findings.len() < terms.most_rules && left.len() >= terms.least_covered {
-        let Some(signature) = one_rule(&left, usual, expected, start, terms) else { break };
-        let before = left.len();
-        left.retain(|features| !signature.matches(features));
-        let covered = before - left.len();
-        if covered < terms.least_covered {
-            break;
-        }
-        let hits = usual.iter().filter(|usual| signature.matches(&usual.features)).count();
-        findings.push(Finding { signature, covered, usual_share: hits as f64 / usual.len().max(1) as f64 });
-    }
-    findings
-}
-
-fn one_rule(
-    now: &[&Features],
-    usual: &[Usual],
-    expected: f64,
-    start: &Signature,
-    terms: &Terms,
-) -> Option<Signature> {
-    let mut signature = start.clone();
-    let mut positive: Vec<&Features> = now.to_vec();
-    let mut spared = Spared::new(usual);
-    // One usual packet stands for so many of those that came now.
-    let scale = expected / usual.len().max(1) as f64;
-    for _ in 0..MOST_CONDITIONS {
-        if !signature.is_empty() && spared.are_few_enough(&signature, terms) {
-            break;
-        }
-        let (condition, unseen) = best_condition(&positive, &spared, scale, &signature, terms.least_covered)?;
-        positive.retain(|features| condition.holds(features));
-        spared.narrow(&condition);
-        spared.unseen = unseen
-            .map_or(spared.unseen, |unseen| Some(spared.unseen.map_or(unseen, |least| unseen.min(least))));
-        condition.narrow(&mut signature);
-    }
-    close(&mut signature, &positive, &mut spared);
-    let often = positive.len() as f64 / (spared.hits() * scale + 0.5);
-    (spared.are_few_enough(&signature, terms) && often >= terms.least_lift).then_some(signature)
-}
-
-/// Usual packets, and those that a rule hits so far.
-struct Spared<'a> {
-    all: &'a [Usual],
-    /// Those that it hits.
-    hit: Vec<&'a Usual>,
-    /// Those that it would hit if it did not ask for a port or a service.
-    hit_elsewhere: Vec<&'a Usual>,
-    /// How many it is likely to hit that happen not to be among them: where it asks for what was never seen.
-    unseen: Option<f64>,
-}
-
-/// Usual packets of one kind and for one port that say enough of this port's clients by themselves.
-const ENOUGH_OF_A_PORT: usize = 150;
-
-impl<'a> Spared<'a> {
-    fn new(all: &'a [Usual]) -> Self {
-        Self { all, hit: all.iter().collect(), hit_elsewhere: all.iter().collect(), unseen: None }
-    }
-
-    fn hits(&self) -> f64 {
-        self.hit.len() as f64 + self.unseen.unwrap_or(0.0)
-    }
-
-    fn narrow(&mut self, condition: &Condition) {
-        self.hit.retain(|usual| condition.holds(&usual.features));
-        if !condition.is_place() {
-            self.hit_elsewhere.retain(|usual| condition.holds(&usual.features));
-        }
-    }
-
-    /// Whether a rule spares what is usual: in all, and among packets of its kind. Of a port that hardly anybody uses
-    /// little is known: the clients of others then stand in for its own.
-    fn are_few_enough(&self, signature: &Signature, terms: &Terms) -> bool {
-        if self.hits() > terms.most_usual * self.all.len() as f64 {
-            return false;
-        }
-        let of_kind = |features: &&Features| {
-            [Octet::Protocol, Octet::Flags].iter().all(|field| {
-                let field = *field as usize;
-                signature.octets.get(&field).is_none_or(|set| set.contains(features.octets[field]))
-            })
-        };
-        let port = Short::DestinationPort as usize;
-        let (mut alike, mut alike_here) = (0, 0);
-        for features in self.all.iter().map(|usual| &usual.features).filter(of_kind) {
-            alike += 1;
-            let here = signature.shorts.get(&port).is_none_or(|ports| ports.contains(features.shorts[port]));
-            alike_here += usize::from(here);
-        }
-        if alike_here >= ENOUGH_OF_A_PORT {
-            self.hits() <= terms.most_alike * alike_here as f64
-        } else {
-            self.hit_elsewhere.len() as f64 <= (terms.most_alike * alike as f64).max(1.0)
-        }
-    }
-}
-
-/// How much a usual packet that is hit elsewhere counts, beside one that is hit.
-const ELSEWHERE: f64 = 0.2;
-
-/// The condition that tells most, if there is one that tells anything; and how many usual packets it is likely to hit
-/// that happen not to be among those that are known.
-fn best_condition(
-    positive: &[&Features],
-    spared: &Spared<'_>,
-    scale: f64,
-    so_far: &Signature,
-    least: usize,
-) -> Option<(Condition, Option<f64>)> {
-    let count = |condition: &Condition, packets: &[&Usual]| {
-        packets.iter().filter(|usual| condition.holds(&usual.features)).count()
-    };
-    let elsewhere = |condition: &Condition| {
-        let place = condition.is_place();
-        if place { spared.hit_elsewhere.len() } else { count(condition, &spared.hit_elsewhere) }
-    };
-    // Usual packets weigh as if there were at least a tenth as many as others, however small the share of them.
-    let all = spared.hit.len() as f64 + ELSEWHERE * spared.hit_elsewhere.len() as f64;
-    let weight = scale.max(0.1 * positive.len() as f64 / all.max(1.0));
-    let purity = |p: f64, n: f64| (p / (p + n * weight + 0.5)).log2();
-    let before = purity(positive.len() as f64, all);
-    let plain = candidates(positive, so_far).into_iter().map(|condition| (condition, None));
-    let excepting =
-        exceptions(&spared.hit, so_far).into_iter().map(|(condition, unseen)| (condition, Some(unseen)));
-    let mut worth_a_try = Vec::new();
-    for (place, (condition, unseen)) in plain.chain(excepting).enumerate() {
-        let p = positive.iter().filter(|features| condition.holds(features)).count();
-        if p >= least {
-            worth_a_try.push((p, place, condition, unseen));
-        }
-    }
-    // Those that hold most can tell most. Usual packets are many: they are counted as long as there may be few enough.
-    worth_a_try.sort_unstable_by_key(|(p, place, ..)| (Reverse(*p), *place));
-    let mut best: Option<(f64, usize, Condition, Option<f64>)> = None;
-    for (p, place, condition, unseen) in worth_a_try {
-        let gain = |n: f64| p as f64 * (purity(p as f64, n + unseen.unwrap_or(0.0)) - before);
-        // Of those that tell as much, the first one counts.
-        let tells_most = |gain: f64| match &best {
-            Some((most, first, ..)) => gain > *most || gain == *most && place < *first,
-            None => gain > 1e-6,
-        };
-        if !tells_most(gain(0.0)) {
-            continue;
-        }
-        let hit = count(&condition, &spared.hit) as f64;
-        if !tells_most(gain(hit)) {
-            continue;
-        }
-        let gain = gain(hit + ELSEWHERE * elsewhere(&condition) as f64);
-        if tells_most(gain) {
-            best = Some((gain, place, condition, unseen));
-        }
-    }
-    best.map(|(_, _, condition, unseen)| (condition, unseen))
-}
-
 /// Fields that a rule is closed over: those that a tool sets and keeps.
 const CLOSED_OCTETS: [Octet; 5] =
     [Octet::Protocol, Octet::Flags, Octet::Form, Octet::Oddity, Octet::TcpHeader];
@@ -222,27 +54,190 @@ const CLOSED_SHORTS: [Short; 5] =
 /// Packets that have to be alike before that is believed to be no chance.
 const ENOUGH_TO_CLOSE: usize = 60;
 
-/// Adds what all covered packets share.
-fn close(signature: &mut Signature, covered: &[&Features], spared: &mut Spared<'_>) {
-    if covered.len() < ENOUGH_TO_CLOSE {
-        return;
+/// Looks for rules that cover `now` and spare `usual`. `expected` is how many of `now` are usual ones. All of
+/// both match `start`, to which conditions are added.
+pub(super) fn mine(
+    now: &Columns,
+    usual: &Examples,
+    expected: f64,
+    start: &Signature,
+    terms: &Terms,
+) -> Vec<Finding> {
+    let mut left = now.all();
+    let mut findings = Vec::new();
+    while findings.len() < terms.most_rules && left.len() >= terms.least_covered {
+        let Some(rule) = Rule::of(&left, usual, expected, start, terms) else { break };
+        let covered = rule.covered.len();
+        if covered < terms.least_covered {
+            break;
+        }
+        left.without(&rule.covered);
+        let usual_share = rule.spared.hit.len() as f64 / usual.len().max(1) as f64;
+        findings.push(Finding { signature: rule.signature, covered, usual_share });
     }
-    for field in CLOSED_OCTETS.map(|octet| octet as usize) {
-        let ranked = ranked(covered.iter().map(|features| u16::from(features.octets[field])));
-        if let (true, [(value, _)]) =
-            (signature.octets.get(&field).is_none_or(|set| set.len() > 1), &ranked[..])
-        {
-            let condition = Condition::Octet(field, [*value as u8].into_iter().collect());
-            spared.narrow(&condition);
-            condition.narrow(signature);
+    findings
+}
+
+/// A rule, and what it would hit.
+struct Rule<'a> {
+    signature: Signature,
+    /// Packets of the attack.
+    covered: Group<'a>,
+    spared: Spared<'a>,
+}
+
+impl<'a> Rule<'a> {
+    /// The rule that tells most of `now`, if it is good enough.
+    fn of(
+        now: &Group<'a>,
+        usual: &'a Examples,
+        expected: f64,
+        start: &Signature,
+        terms: &Terms,
+    ) -> Option<Self> {
+        let mut rule = Self { signature: start.clone(), covered: now.clone(), spared: Spared::new(usual) };
+        // One usual packet stands for so many of those that came now.
+        let scale = expected / usual.len().max(1) as f64;
+        for _ in 0..MOST_CONDITIONS {
+            if !rule.signature.is_empty() && rule.spared.are_few_enough(&rule.signature, terms) {
+                break;
+            }
+            let (condition, unseen) = rule.best_condition(scale, terms.least_covered)?;
+            rule.narrow(condition);
+            let spared = &mut rule.spared;
+            spared.unseen = unseen.map_or(spared.unseen, |unseen| {
+                Some(spared.unseen.map_or(unseen, |least| unseen.min(least)))
+            });
+        }
+        rule.close();
+        let often = rule.covered.len() as f64 / (rule.spared.hits() * scale + 0.5);
+        (rule.spared.are_few_enough(&rule.signature, terms) && often >= terms.least_lift).then_some(rule)
+    }
+
+    fn narrow(&mut self, condition: Condition) {
+        self.covered.narrow(&condition);
+        self.spared.narrow(&condition);
+        condition.narrow(&mut self.signature);
+    }
+
+    /// The condition that tells most, if there is one that tells anything; and how many usual packets it is likely to hit
+    /// that happen not to be among those that are known.
+    fn best_condition(&self, scale: f64, least: usize) -> Option<(Condition, Option<f64>)> {
+        let Self { signature: so_far, covered: positive, spared } = self;
+        // Usual packets weigh as if there were at least a tenth as many as others, however small the share of them.
+        let all = spared.hit.len() as f64 + ELSEWHERE * spared.hit_elsewhere().len() as f64;
+        let weight = scale.max(0.1 * positive.len() as f64 / all.max(1.0));
+        let purity = |p: f64, n: f64| (p / (p + n * weight + 0.5)).log2();
+        let before = purity(positive.len() as f64, all);
+        let plain = candidates(positive, so_far, least).into_iter();
+        let excepting = exceptions(positive, &spared.hit, so_far, least);
+        let mut worth_a_try: Vec<(usize, Candidate)> = plain.chain(excepting).enumerate().collect();
+        // Those that hold most can tell most. Usual packets are counted as long as there may be few enough.
+        worth_a_try.sort_unstable_by_key(|(place, candidate)| (Reverse(candidate.met), *place));
+        let mut best: Option<(f64, usize, Condition, Option<f64>)> = None;
+        for (place, Candidate { condition, met, excepts }) in worth_a_try {
+            let gain = |n: f64| met as f64 * (purity(met as f64, n) - before);
+            // Of those that tell as much, the first one counts.
+            let tells_most = |gain: f64| match &best {
+                Some((most, first, ..)) => gain > *most || gain == *most && place < *first,
+                None => gain > 1e-6,
+            };
+            if !tells_most(gain(0.0)) {
+                continue;
+            }
+            // Those that are hit have none of the values that are left by an exception.
+            let hit = if excepts { 0.0 } else { spared.hit.count(&condition) as f64 };
+            if !tells_most(gain(hit)) {
+                continue;
+            }
+            let hit = hit + ELSEWHERE * spared.count_elsewhere(&condition) as f64;
+            if !tells_most(gain(hit)) {
+                continue;
+            }
+            let unseen = excepts.then(|| spared.all.unseen(&spared.hit, condition.field()));
+            let gain = gain(hit + unseen.unwrap_or(0.0));
+            if tells_most(gain) {
+                best = Some((gain, place, condition, unseen));
+            }
+        }
+        best.map(|(_, _, condition, unseen)| (condition, unseen))
+    }
+
+    /// Adds what all covered packets share.
+    fn close(&mut self) {
+        if self.covered.len() < ENOUGH_TO_CLOSE {
+            return;
+        }
+        for field in CLOSED_OCTETS.map(|octet| octet as usize) {
+            let is_open = self.signature.octets.get(&field).is_none_or(|set| set.len() > 1);
+            if let (true, Some(value)) = (is_open, self.covered.tally(Field::Octet(field)).only()) {
+                self.narrow(Condition::Octet(field, [value as u8].into_iter().collect()));
+            }
+        }
+        for field in CLOSED_SHORTS.map(|short| short as usize) {
+            let is_open = !self.signature.shorts.contains_key(&field);
+            if let (true, Some(value)) = (is_open, self.covered.tally(Field::Short(field)).only()) {
+                self.narrow(Condition::Short(field, Ranges::one(value, value)));
+            }
         }
     }
-    for field in CLOSED_SHORTS.map(|short| short as usize) {
-        let ranked = ranked(covered.iter().map(|features| features.shorts[field]));
-        if let (false, [(value, _)]) = (signature.shorts.contains_key(&field), &ranked[..]) {
-            let condition = Condition::Short(field, Ranges::one(*value, *value));
-            spared.narrow(&condition);
-            condition.narrow(signature);
+}
+
+/// Usual packets, and those that a rule hits so far.
+struct Spared<'a> {
+    all: &'a Examples,
+    /// Those that it hits.
+    hit: Group<'a>,
+    /// Those that it would hit if it did not ask for a port or a service; `None` as long as it asks for neither.
+    elsewhere: Option<Group<'a>>,
+    /// How many it is likely to hit that happen not to be among them: where it asks for what was never seen.
+    unseen: Option<f64>,
+}
+
+/// Usual packets of one kind and for one port that say enough of this port's clients by themselves.
+const ENOUGH_OF_A_PORT: usize = 150;
+/// How much a usual packet that is hit elsewhere counts, beside one that is hit.
+const ELSEWHERE: f64 = 0.2;
+
+impl<'a> Spared<'a> {
+    fn new(all: &'a Examples) -> Self {
+        Self { all, hit: all.all(), elsewhere: None, unseen: None }
+    }
+
+    fn hits(&self) -> f64 {
+        self.hit.len() as f64 + self.unseen.unwrap_or(0.0)
+    }
+
+    fn hit_elsewhere(&self) -> &Group<'a> {
+        self.elsewhere.as_ref().unwrap_or(&self.hit)
+    }
+
+    /// How many of those that are hit elsewhere a condition would leave.
+    fn count_elsewhere(&self, condition: &Condition) -> usize {
+        let elsewhere = self.hit_elsewhere();
+        if condition.is_place() { elsewhere.len() } else { elsewhere.count(condition) }
+    }
+
+    fn narrow(&mut self, condition: &Condition) {
+        if condition.is_place() {
+            self.elsewhere.get_or_insert_with(|| self.hit.clone());
+        } else if let Some(elsewhere) = &mut self.elsewhere {
+            elsewhere.narrow_again(condition);
+        }
+        self.hit.narrow_again(condition);
+    }
+
+    /// Whether a rule spares what is usual: in all, and among packets of its kind. Of a port that hardly anybody uses
+    /// little is known: the clients of others then stand in for its own.
+    fn are_few_enough(&self, signature: &Signature, terms: &Terms) -> bool {
+        if self.hits() > terms.most_usual * self.all.len() as f64 {
+            return false;
+        }
+        let (alike, alike_here) = self.all.alike(signature);
+        if alike_here >= ENOUGH_OF_A_PORT {
+            self.hits() <= terms.most_alike * alike_here as f64
+        } else {
+            self.hit_elsewhere().len() as f64 <= (terms.most_alike * alike as f64).max(1.0)
         }
     }
 }

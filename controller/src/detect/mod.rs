@@ -7,9 +7,10 @@
 //! | [`baseline`], [`reservoir`], [`sources`] | what packets usually look like, and who was there before |
 //! | [`picture`], [`assumed`] | what unusual packets are held against, also where little was seen yet |
 //! | [`search`], [`mine`], [`condition`] | what those of an attack have in common |
+//! | [`examples`], [`columns`], [`tally`] | packets laid out so that a condition's are counted fast |
 //! | [`incident`] | attacks, and their waves |
 //! | [`deployed`] | signatures in force, watched and withdrawn |
-//! | [`conduct`] | bans for what sources do |
+//! | [`conduct`], [`recent`] | bans for what sources do |
 //! | [`memory`] | what is kept over a restart |
 //!
 //! [`Detector`] drives all of it by a clock that it is given; it knows nothing of the kernel, and does the same for the
@@ -17,12 +18,14 @@
 
 mod assumed;
 mod baseline;
+mod columns;
 mod condition;
 mod conduct;
 mod day;
 mod deployed;
 mod detector;
 mod event;
+mod examples;
 mod incident;
 mod kind;
 mod load;
@@ -30,10 +33,12 @@ mod memory;
 mod mine;
 mod moment;
 mod picture;
+mod recent;
 mod reservoir;
 mod sample;
 mod search;
 mod sources;
+mod tally;
 mod usual;
 
 #[cfg(test)]

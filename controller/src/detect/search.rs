@@ -6,8 +6,6 @@
 //! A crowd is unusual, too, and has no fingerprint: signatures are only taken that explain most of what is too much,
 //! and strangers' requests for connections only if these lead to none.
 
-use std::collections::VecDeque;
-
 use floodwall_common::{
     features::{Features, Octet, Short},
     source::Key,
@@ -16,11 +14,13 @@ use foldhash::{HashMap, HashSet};
 
 use super::{
     assumed,
-    baseline::Usual,
+    columns::Columns,
     deployed::Deployment,
+    examples::Examples,
     kind::Kind,
     mine::{self, Finding, Terms},
     picture::Picture,
+    recent::Recent,
     sample::Sample,
 };
 use crate::signature::Signature;
@@ -87,11 +87,11 @@ impl Tier {
         }
     }
 
-    /// Whether a usual packet is one that such a signature could hit.
-    fn counts(self, usual: &Usual) -> bool {
+    /// Usual packets that such a signature could hit.
+    fn examples(self, picture: &Picture) -> &Examples {
         match self {
-            Self::Anybody => true,
-            Self::Strangers(kind) => usual.stranger && Kind::of(&usual.features) == kind,
+            Self::Anybody => picture.all(),
+            Self::Strangers(kind) => picture.of_strangers(kind),
         }
     }
 }
@@ -108,12 +108,13 @@ pub(super) struct Refused {
 
 impl Refused {
     /// Whether it stands against another signature of these packets.
-    fn forbids(&self, signature: &Signature, packets: &[Features]) -> bool {
+    fn forbids(&self, signature: &Signature, packets: &[&Sample]) -> bool {
         if !self.by_operator {
             return self.signature == *signature;
         }
-        let hit: Vec<&Features> = packets.iter().filter(|packet| signature.matches(packet)).collect();
-        let alike = hit.iter().filter(|packet| self.signature.matches(packet)).count();
+        let features = packets.iter().map(|packet| &packet.features);
+        let hit: Vec<&Features> = features.filter(|features| signature.matches(features)).collect();
+        let alike = hit.iter().filter(|features| self.signature.matches(features)).count();
         alike as f64 > ALIKE * hit.len() as f64
     }
 }
@@ -121,7 +122,7 @@ impl Refused {
 /// What a search goes by.
 pub(super) struct Search<'a> {
     /// What is usual.
-    pub(super) picture: Picture<'a>,
+    pub(super) picture: &'a Picture,
     /// What is in force.
     pub(super) deployment: &'a Deployment,
     /// What was withdrawn.
@@ -129,7 +130,7 @@ pub(super) struct Search<'a> {
     /// The service that signatures are to be for; `None` if there is only one.
     pub(super) service: Option<u8>,
     /// Packets of the last seconds, of all services.
-    pub(super) recent: &'a VecDeque<Sample>,
+    pub(super) recent: &'a Recent,
     /// Usual packets that are expected in the time that is searched.
     pub(super) expected: f64,
 }
@@ -190,8 +191,8 @@ impl Search<'_> {
         for kind in [Kind::Opening, Kind::Datagram, Kind::Other] {
             let of_kind: Vec<&Sample> =
                 unusual.iter().copied().filter(|sample| Kind::of(&sample.features) == kind).collect();
-            let usual = |kind| self.picture.strangers(|features| Kind::of(features) == kind) as f64;
-            let scale = self.expected / self.picture.samples().len().max(1) as f64;
+            let usual = |kind| self.picture.strangers_of(kind) as f64;
+            let scale = self.expected / self.picture.all().len().max(1) as f64;
             let too_many = of_kind.len() as f64 - usual(kind) * scale;
             if too_many < LEAST_EXCESS {
                 continue;
@@ -217,34 +218,34 @@ impl Search<'_> {
     /// Looks for signatures of unusual packets. Those that spare known sources may hit more of what is usual, as long
     /// as all of these together hit little of it.
     fn among(&self, unusual: &[&Sample], tier: Tier) -> Vec<Finding> {
-        let features: Vec<Features> = unusual.iter().map(|sample| sample.features).collect();
-        let all = self.picture.samples();
+        let all = self.picture.all().len();
         let strangers = tier != Tier::Anybody;
-        let usual: Vec<Usual> = all.iter().filter(|usual| tier.counts(usual)).copied().collect();
-        if all.is_empty() || strangers && self.picture.strangers(|_| true) < ENOUGH_STRANGERS {
+        if all == 0 || strangers && self.picture.strangers() < ENOUGH_STRANGERS {
             return Vec::new();
         }
-        let part = usual.len() as f64 / all.len() as f64;
-        let terms = self.terms(features.len(), &usual, tier);
+        let usual = tier.examples(self.picture);
+        let part = usual.len() as f64 / all as f64;
+        let terms = self.terms(unusual.len(), usual, tier);
         let mut left = if strangers { terms.most_usual * part } else { f64::INFINITY };
         let mut start = tier.start();
         if let Some(service) = self.service {
             start.octets.insert(Octet::Service as usize, [service].into_iter().collect());
         }
-        let mut findings = mine::mine(&features, &usual, self.expected * part, &start, &terms);
+        let now = Columns::of(unusual.iter().map(|sample| &sample.features));
+        let mut findings = mine::mine(&now, usual, self.expected * part, &start, &terms);
         findings.retain_mut(|finding| {
             finding.signature.strangers = strangers;
             finding.usual_share *= part;
             left -= finding.usual_share;
             left >= 0.0
                 && is_spread(unusual, &finding.signature)
-                && !self.refused.iter().any(|refused| refused.forbids(&finding.signature, &features))
+                && !self.refused.iter().any(|refused| refused.forbids(&finding.signature, unusual))
         });
         findings
     }
 
     /// What a signature of so many packets has to reach, beside those in force.
-    fn terms(&self, packets: usize, usual: &[Usual], tier: Tier) -> Terms {
+    fn terms(&self, packets: usize, usual: &Examples, tier: Tier) -> Terms {
         let terms = Terms {
             most_usual: MOST_USUAL,
             most_alike: MOST_ALIKE,
@@ -253,11 +254,10 @@ impl Search<'_> {
             most_rules: MOST_RULES,
         };
         let Tier::Strangers(kind) = tier else { return terms };
-        let all = self.picture.samples().len().max(1) as f64;
+        let all = self.picture.all().len().max(1) as f64;
         let others =
             self.deployment.iter().map(|(_, deployed)| &deployed.signature).filter(|other| other.strangers);
-        let spent: usize =
-            others.map(|other| usual.iter().filter(|usual| other.matches(&usual.features)).count()).sum();
+        let spent: usize = others.map(|other| usual.hit_by(other)).sum();
         let most = if kind == Kind::Opening { MOST_OPENINGS } else { MOST_STRANGERS };
         let left = (most - spent as f64 / all).max(0.0);
         Terms {

@@ -59,6 +59,10 @@ impl World {
         let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes)
             .context("taking up the prefix table")?;
         let world = Self { tables, prefixes: FairMutex::new(table), placement };
+        // To fill a table anew takes longer than many a capture.
+        if lists.allow.is_empty() && lists.block.is_empty() {
+            return Ok(world);
+        }
         let owned = |prefixes: Vec<Prefix>| prefixes.into_iter().map(|prefix| (prefix, OWNER));
         let changes =
             Changes::new().insert(List::Allow, owned(lists.allow)).insert(List::Block, owned(lists.block));

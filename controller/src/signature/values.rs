@@ -1,5 +1,7 @@
 //! Sets of values of a field.
 
+use std::iter;
+
 /// A set of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ByteSet([u64; 4]);
@@ -8,6 +10,11 @@ impl ByteSet {
     /// Adds a byte.
     pub fn insert(&mut self, byte: u8) {
         self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
+    }
+
+    /// Takes a byte out.
+    pub fn remove(&mut self, byte: u8) {
+        self.0[usize::from(byte >> 6)] &= !(1 << (byte & 63));
     }
 
     /// Whether a byte is in it.
@@ -27,7 +34,14 @@ impl ByteSet {
 
     /// The bytes, in order.
     pub fn iter(&self) -> impl Iterator<Item = u8> + '_ {
-        (0..=u8::MAX).filter(|byte| self.contains(*byte))
+        [0, 64, 128, 192].into_iter().zip(self.0).flat_map(|(first, word)| {
+            let mut left = word;
+            iter::from_fn(move || {
+                let next = left.trailing_zeros() as u8;
+                left &= left.checked_sub(1)?;
+                Some(first + next)
+            })
+        })
     }
 }
 
