@@ -135,7 +135,7 @@ impl Columns {
 }
 
 /// The values of some rows.
-fn at<'a, T: Copy>(column: &'a [T], rows: &'a [u32]) -> impl Iterator<Item = T> + 'a {
+fn at<'a, T: Copy>(column: &'a [T], rows: &'a [u32]) -> impl Iterator<Item = T> + Clone + 'a {
     rows.iter().map(|row| column[*row as usize])
 }
 

@@ -182,7 +182,7 @@ fn few_values(tally: &Tally, tells: impl Fn(u16) -> bool) -> Option<(Vec<u16>, u
     let are_enough = |held: usize| held as f64 >= NEARLY_ALL * tally.packets() as f64;
     // Each of the other values is there at least once.
     let others = tally.values().saturating_sub(MOST_VALUES);
-    if !are_enough(tally.packets() - others) {
+    if tally.only().is_some() || !are_enough(tally.packets() - others) {
         return None;
     }
     let common = tally.common(LEAST_SEEN).into_iter().filter(|(value, _)| tells(*value));

@@ -99,6 +99,10 @@ impl<'a> Rule<'a> {
         // One usual packet stands for so many of those that came now.
         let scale = expected / usual.len().max(1) as f64;
         for _ in 0..MOST_CONDITIONS {
+            // However few usual packets it comes to hit: what it covers only gets less.
+            if lift(rule.covered.len(), 0.0) < terms.least_lift {
+                return None;
+            }
             if !rule.signature.is_empty() && rule.spared.are_few_enough(&rule.signature, terms) {
                 break;
             }
@@ -110,8 +114,8 @@ impl<'a> Rule<'a> {
             });
         }
         rule.close();
-        let often = rule.covered.len() as f64 / (rule.spared.hits() * scale + 0.5);
-        (rule.spared.are_few_enough(&rule.signature, terms) && often >= terms.least_lift).then_some(rule)
+        let lift = lift(rule.covered.len(), rule.spared.hits() * scale);
+        (rule.spared.are_few_enough(&rule.signature, terms) && lift >= terms.least_lift).then_some(rule)
     }
 
     fn narrow(&mut self, condition: Condition) {
@@ -183,6 +187,11 @@ impl<'a> Rule<'a> {
     }
 }
 
+/// How many times more often a rule hits now than usually; where it hits nothing usual, that is taken for half a packet.
+fn lift(covered: usize, usual: f64) -> f64 {
+    covered as f64 / (usual + 0.5)
+}
+
 /// Usual packets, and those that a rule hits so far.
 struct Spared<'a> {
     all: &'a Examples,
@@ -239,5 +248,33 @@ impl<'a> Spared<'a> {
         } else {
             self.hit_elsewhere().len() as f64 <= (terms.most_alike * alike as f64).max(1.0)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use floodwall_common::features::Features;
+
+    use super::*;
+
+    #[test]
+    fn a_rule_covers_so_many_packets_that_it_can_hit_often_enough() {
+        let packet = |flags| {
+            let mut features = Features::default();
+            features.octets[Octet::Flags as usize] = flags;
+            features
+        };
+        let (attack, client) = (packet(2), packet(16));
+        let now = Columns::of([attack; 40].iter());
+        let usual = Examples::of([client; 500].iter().map(|features| (features, 1)));
+        let found = |least_lift: f64| {
+            let terms =
+                Terms { most_usual: 0.0, most_alike: 1.0, least_covered: 20, least_lift, most_rules: 1 };
+            mine(&now, &usual, 40.0, &Signature::default(), &terms)
+        };
+        let finding = found(80.0).pop().expect("40 packets, and half of one usually");
+        assert_eq!((finding.covered, finding.usual_share), (40, 0.0));
+        assert!(finding.signature.matches(&attack) && !finding.signature.matches(&client));
+        assert_eq!(found(80.1), []);
     }
 }

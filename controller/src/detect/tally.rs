@@ -3,8 +3,15 @@
 use std::{cell::RefCell, cmp::Reverse, iter, mem::take};
 
 thread_local! {
-    /// A count for each value of 16 bits. All are 0 but while values are counted.
-    static COUNTS: RefCell<Vec<u32>> = RefCell::new(vec![0; 1 << 16]);
+    static COUNTER: RefCell<Counter> = RefCell::new(Counter { counts: vec![0; 1 << 16], there: Vec::new() });
+}
+
+/// Where values of 16 bits are counted. It is empty but meanwhile.
+struct Counter {
+    /// For each value.
+    counts: Vec<u32>,
+    /// Values that are there, in the order in which they came.
+    there: Vec<u16>,
 }
 
 /// Values, and how many packets have each.
@@ -21,20 +28,25 @@ const CHUNK: usize = 16;
 
 impl Tally {
     /// Counts values of 8 bits.
-    pub(super) fn of_octets(values: impl Iterator<Item = u8>) -> Self {
+    pub(super) fn of_octets(values: impl Iterator<Item = u8> + Clone) -> Self {
+        if let Some((value, packets)) = all_alike(values.clone()) {
+            return Self::one(u16::from(value), packets);
+        }
         let mut counts = Box::new([0; 256]);
         let mut packets = 0;
         for value in values {
             counts[usize::from(value)] += 1;
             packets += 1;
         }
-        Self::of_counts(counts, packets)
+        Self::Octets(counts, packets)
     }
 
     /// Counts values of 16 bits.
-    pub(super) fn of_shorts(values: impl Iterator<Item = u16>) -> Self {
-        COUNTS.with_borrow_mut(|counts| {
-            let mut there = Vec::new();
+    pub(super) fn of_shorts(values: impl Iterator<Item = u16> + Clone) -> Self {
+        if let Some((value, packets)) = all_alike(values.clone()) {
+            return Self::one(value, packets);
+        }
+        COUNTER.with_borrow_mut(|Counter { counts, there }| {
             for value in values {
                 let count = &mut counts[usize::from(value)];
                 if *count == 0 {
@@ -43,7 +55,7 @@ impl Tally {
                 *count += 1;
             }
             there.sort_unstable();
-            Self::adding_up(there.into_iter().map(|value| (value, take(&mut counts[usize::from(value)]))))
+            Self::adding_up(there.drain(..).map(|value| (value, take(&mut counts[usize::from(value)]))))
         })
     }
 
@@ -73,7 +85,7 @@ impl Tally {
     }
 
     /// What is left if packets with these values are taken away, which have to be there.
-    pub(super) fn without(&self, values: impl Iterator<Item = u16>) -> Self {
+    pub(super) fn without(&self, values: impl Iterator<Item = u16> + Clone) -> Self {
         match self {
             Self::Octets(counts, packets) => {
                 let (mut left, mut packets) = (counts.clone(), *packets);
@@ -226,6 +238,16 @@ impl Tally {
     }
 }
 
+/// The value that all packets have, and how many these are; `None` if there are several values. Comparing takes less time
+/// than counting, and ends with the first that differs.
+fn all_alike<T: Copy + Default + PartialEq>(
+    mut values: impl Iterator<Item = T> + Clone,
+) -> Option<(T, usize)> {
+    let packets = values.clone().count();
+    let first = values.next().unwrap_or_default();
+    values.all(|value| value == first).then_some((first, packets))
+}
+
 /// However they are kept.
 impl PartialEq for Tally {
     fn eq(&self, other: &Self) -> bool {
@@ -243,7 +265,10 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn a_tally_says_what_counting_says(
-            mut values in prop::collection::vec(0..256_u16, 0..400),
+            mut values in prop_oneof![
+                4 => prop::collection::vec(0..256_u16, 0..400),
+                1 => (0..256_u16, 0..400_usize).prop_map(|(value, packets)| vec![value; packets]),
+            ],
             (first, last) in (0..256_u16, 0..256_u16),
             least in 1..4_usize,
             as_octets: bool,
