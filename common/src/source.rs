@@ -295,7 +295,10 @@ pub fn meter(
         let syns = syns.before.wrapping_add(syn_bucket.increment.wrapping_mul(charged));
         let new = u64::from(packets) | u64::from(syns) << 32;
         if is_first {
-            way.buckets.store(new);
+            // Another CPU may have come upon the new entry, and banned the source.
+            if History::unpack(way.history.load()).standing & standing::BANNED == 0 {
+                way.buckets.store(new);
+            }
             break;
         }
         if new == old || way.buckets.replace(old, new) {

@@ -11,6 +11,8 @@ mod bans;
 #[cfg(target_arch = "bpf")]
 mod frame;
 #[cfg(target_arch = "bpf")]
+mod functions;
+#[cfg(target_arch = "bpf")]
 mod maps;
 #[cfg(target_arch = "bpf")]
 mod record;
@@ -18,8 +20,6 @@ mod record;
 mod show;
 #[cfg(target_arch = "bpf")]
 mod sockets;
-#[cfg(target_arch = "bpf")]
-mod stages;
 
 #[cfg(target_arch = "bpf")]
 mod program {
@@ -28,9 +28,9 @@ mod program {
 
     use crate::{
         frame::XdpFrame,
+        functions::{Calls, tell},
         maps::{Maps, desk},
         record,
-        stages::{Calls, tell},
     };
 
     /// `frags`: so that interfaces with jumbo frames can be protected, too.

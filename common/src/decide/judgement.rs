@@ -7,8 +7,8 @@ pub const NONE: u32 = 0xff;
 
 /// What becomes of a packet, and why.
 ///
-/// The order of the fields is the compiler's business but for this: zeros that follow each other would be written by a
-/// function, which costs as much as a stage.
+/// Laid out as it stands here, as zeros that follow each other by enough would be written by a
+/// function of the BPF target, and a call costs as much as a stage.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judgement {

@@ -104,7 +104,7 @@ const _: () = assert!(Reason::COUNT <= 32);
 /// own for the verifier, too: it then looks at each once, and not once for each way that leads there. A call costs
 /// some ten nanoseconds where the kernel guards returns (SRSO), as much as a stage does: so these parts are only those
 /// that most packets have no need of.
-pub trait Stages {
+pub trait OutOfLine {
     /// [`features::read`].
     fn read_features(&self, desk: &mut Desk);
     /// [`place`].
@@ -117,7 +117,7 @@ pub trait Stages {
 #[derive(Clone, Copy, Debug)]
 pub struct Direct<'a, T, F>(pub &'a T, pub &'a F);
 
-impl<T: Tables, F: Frame> Stages for Direct<'_, T, F> {
+impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
     fn read_features(&self, desk: &mut Desk) {
         desk.read_features(self.1);
     }
@@ -142,7 +142,7 @@ pub fn decide_on<T: Tables, F: Frame>(tables: &T, frame: &F, desk: &mut Desk) {
 /// strays, rates, rules) → clean: the first stage that objects decides. A stage that is monitored only says what it
 /// would have done. Time is read once, here.
 #[inline(always)]
-pub fn decide<T: Tables, F: Frame, S: Stages>(tables: &T, frame: &F, stages: &S, desk: &mut Desk) {
+pub fn decide<T: Tables, F: Frame, O: OutOfLine>(tables: &T, frame: &F, parts: &O, desk: &mut Desk) {
     desk.judgement = Judgement::default();
     desk.is_packet = false;
     desk.known = false;
@@ -164,7 +164,7 @@ pub fn decide<T: Tables, F: Frame, S: Stages>(tables: &T, frame: &F, stages: &S,
             desk.packet = packet;
             if desk.parse_transport(frame).is_none() {
                 desk.judgement.object(settings, Reason::Malformed, NONE);
-            } else if judge(tables, settings, stages, desk).is_none() {
+            } else if judge(tables, settings, parts, desk).is_none() {
                 desk.judgement.reason = Reason::Fault;
             }
         }
@@ -173,7 +173,7 @@ pub fn decide<T: Tables, F: Frame, S: Stages>(tables: &T, frame: &F, stages: &S,
 }
 
 #[inline(always)]
-fn judge<T: Tables, S: Stages>(tables: &T, settings: &Settings, stages: &S, desk: &mut Desk) -> Option<()> {
+fn judge<T: Tables, O: OutOfLine>(tables: &T, settings: &Settings, parts: &O, desk: &mut Desk) -> Option<()> {
     if listed(tables, settings, desk)? {
         return Some(());
     }
@@ -188,12 +188,12 @@ fn judge<T: Tables, S: Stages>(tables: &T, settings: &Settings, stages: &S, desk
     }
     let service = tables.service(desk.judgement.service)?;
     if !desk.judgement.answers && settings.signatures.load() != 0 {
-        stages.read_features(desk);
+        parts.read_features(desk);
         if signed(tables, settings, desk, set)? {
             return Some(());
         }
     }
-    if sender(tables, settings, desk, set, service) || is_ruled_out(tables, stages, desk, service)? {
+    if sender(tables, settings, desk, set, service) || is_ruled_out(tables, parts, desk, service)? {
         return Some(());
     }
     if desk.packet.fragment as u8 == Fragment::First as u8
@@ -207,9 +207,9 @@ fn judge<T: Tables, S: Stages>(tables: &T, settings: &Settings, stages: &S, desk
 /// Holds the packet against the rules of its service, in their order, up to the first that decides; says whether one
 /// has.
 #[inline(always)]
-pub fn is_ruled_out<T: Tables, S: Stages>(
+pub fn is_ruled_out<T: Tables, O: OutOfLine>(
     tables: &T,
-    stages: &S,
+    parts: &O,
     desk: &mut Desk,
     service: &Service,
 ) -> Option<bool> {
@@ -223,8 +223,8 @@ pub fn is_ruled_out<T: Tables, S: Stages>(
             break;
         }
         if concerns(tables, desk, number - 1)? {
-            stages.place(desk, number - 1)?;
-            if stages.ruled(desk, number - 1)? {
+            parts.place(desk, number - 1)?;
+            if parts.ruled(desk, number - 1)? {
                 return Some(true);
             }
         }

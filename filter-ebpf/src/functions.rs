@@ -6,7 +6,7 @@
 
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use floodwall_common::{
-    decide::{self, Desk, Stages},
+    decide::{self, Desk, OutOfLine},
     tables::Tables as _,
 };
 
@@ -80,7 +80,7 @@ pub extern "C" fn tell(ctx: *mut xdp_md, on_record: u32) -> u32 {
     GO_ON
 }
 
-impl Stages for Calls {
+impl OutOfLine for Calls {
     #[inline(always)]
     fn read_features(&self, _desk: &mut Desk) {
         read_features(self.0);
