@@ -54,23 +54,6 @@ pub(super) struct Columns {
 #[derive(Clone, Debug, Default)]
 struct Tallies([OnceLock<Tally>; FIELDS]);
 
-impl Narrowed {
-    /// Gives a new group its number, and makes room for it.
-    fn number(&mut self, mut part: Part) -> Arc<Part> {
-        let room = ROOM_OF_ONE + part.rows.len() + part.gone.as_ref().map_or(0, Vec::len);
-        if self.room + room > MOST_ROOM {
-            self.parts.clear();
-            self.room = 0;
-        }
-        self.room += room;
-        self.last += 1;
-        part.number = Some(self.last);
-        part.rows.shrink_to_fit();
-        part.gone.iter_mut().for_each(Vec::shrink_to_fit);
-        Arc::new(part)
-    }
-}
-
 impl Columns {
     /// Packets with these features.
     pub(super) fn of<'a>(packets: impl ExactSizeIterator<Item = &'a Features> + Clone) -> Self {
@@ -172,6 +155,23 @@ struct Narrowed {
 /// Room that groups take which are remembered, in rows, and what each takes beside its rows.
 const MOST_ROOM: usize = 500_000;
 const ROOM_OF_ONE: usize = 2_000;
+
+impl Narrowed {
+    /// Gives a new group its number, and makes room for it.
+    fn number(&mut self, mut part: Part) -> Arc<Part> {
+        let room = ROOM_OF_ONE + part.rows.len() + part.gone.as_ref().map_or(0, Vec::len);
+        if self.room + room > MOST_ROOM {
+            self.parts.clear();
+            self.room = 0;
+        }
+        self.room += room;
+        self.last += 1;
+        part.number = Some(self.last);
+        part.rows.shrink_to_fit();
+        part.gone.iter_mut().for_each(Vec::shrink_to_fit);
+        Arc::new(part)
+    }
+}
 
 impl Group<'_> {
     /// How many packets there are.
