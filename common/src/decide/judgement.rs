@@ -7,8 +7,8 @@ pub const NONE: u32 = 0xff;
 
 /// What becomes of a packet, and why.
 ///
-/// Laid out as it stands here, as zeros that follow each other by enough would be written by a
-/// function of the BPF target, and a call costs as much as a stage.
+/// Laid out as it stands here: a longer row of zeros would be written by a function of the BPF target, and a call costs
+/// as much as a stage.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judgement {
