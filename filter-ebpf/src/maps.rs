@@ -70,10 +70,10 @@ pub static EVENT_METER: PerCpuArray<EventMeter> = PerCpuArray::with_max_entries(
 /// Dropped packets, within a budget.
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
-/// Bans: some 75,000. What finds it full is not lost, as the source table holds the bans themselves; but where a set of
+/// Bans: some 150,000. What finds it full is not lost, as the source table holds the bans themselves; but where a set of
 /// that is full of banned sources, one makes room for the next, and had better been told of.
 #[map]
-pub static BANS: RingBuf = RingBuf::with_byte_size(4 * 1024 * 1024, 0);
+pub static BANS: RingBuf = RingBuf::with_byte_size(8 * 1024 * 1024, 0);
 /// Sampled packets, within a budget.
 #[map]
 pub static SAMPLES: RingBuf = RingBuf::with_byte_size(1024 * 1024, 0);

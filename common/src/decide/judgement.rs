@@ -22,14 +22,14 @@ pub struct Judgement {
     pub would: Reason,
     /// The rule or signature that would have decided, or [`NONE`].
     pub would_number: u32,
-    /// Number of the service that the packet is for.
-    pub service: u32,
     /// Its source was not in the source table.
     pub new_source: bool,
     /// It claims to be an answer, or comes for a port where nothing listens, and nobody asked for it.
     pub unsolicited: bool,
     /// It answers what the host has asked.
     pub answers: bool,
+    /// Number of the service that the packet is for.
+    pub service: u32,
 }
 
 impl Default for Judgement {

@@ -20,7 +20,7 @@ use crate::{
     features::{self, Features},
     flow,
     frame::Frame,
-    parse::{self, Fragment, Packet, Parsed},
+    parse::{self, Fragment, Kind, Packet},
     rules::Place,
     source::Key,
     tables::Tables,
@@ -154,14 +154,13 @@ pub fn decide<T: Tables, F: Frame, O: OutOfLine>(tables: &T, frame: &F, parts: &
     let told = settings.clock.load();
     desk.clock_was_told = told != 0;
     desk.time_ns = if desk.clock_was_told { told } else { tables.clock() };
-    match parse::parse_network(frame) {
+    match parse::parse_network(frame, &mut desk.packet) {
         _ if settings.bypass_until.load() > desk.time_ns => desk.judgement.reason = Reason::Bypass,
-        Parsed::NotIp => desk.judgement.reason = Reason::NotIp,
-        Parsed::Malformed => {
+        Kind::NotIp => desk.judgement.reason = Reason::NotIp,
+        Kind::Malformed => {
             desk.judgement.object(settings, Reason::Malformed, NONE);
         }
-        Parsed::Packet(packet) => {
-            desk.packet = packet;
+        Kind::Ip => {
             if desk.parse_transport(frame).is_none() {
                 desk.judgement.object(settings, Reason::Malformed, NONE);
             } else if judge(tables, settings, parts, desk).is_none() {

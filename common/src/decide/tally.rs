@@ -30,9 +30,14 @@ pub fn count<T: Tables>(tables: &T, settings: &Settings, desk: &Desk, length: u3
     let service = tables.service_counter(judgement.service)?;
     service.packets.add_local(1);
     service.bytes.add_local(bytes);
-    service.dropped.add_local(u64::from(judgement.reason.verdict() as u8 == Verdict::Drop as u8));
-    service.syns.add_local(u64::from(packet.opens_connection()));
-    service.new_sources.add_local(u64::from(judgement.new_source));
-    service.unsolicited.add_local(u64::from(judgement.unsolicited));
+    let dropped = judgement.reason.verdict() as u8 == Verdict::Drop as u8;
+    let opens = packet.opens_connection();
+    // Most packets are none of this.
+    if dropped | opens | judgement.new_source | judgement.unsolicited {
+        service.dropped.add_local(u64::from(dropped));
+        service.syns.add_local(u64::from(opens));
+        service.new_sources.add_local(u64::from(judgement.new_source));
+        service.unsolicited.add_local(u64::from(judgement.unsolicited));
+    }
     sample::is_due(tables, settings, judgement.service, service, *now_ns)
 }

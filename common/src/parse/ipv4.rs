@@ -1,6 +1,6 @@
 //! IPv4, RFC 791.
 
-use super::{Fragment, Network, ip_form};
+use super::{Fragment, Packet, ip_form};
 use crate::{
     branchless::at_most,
     frame::{Frame, Header},
@@ -11,8 +11,9 @@ const MORE_FRAGMENTS: u16 = 0x2000;
 const OFFSET_MASK: u16 = 0x1fff;
 const DONT_FRAGMENT_SHIFT: u16 = 14;
 
+/// Writes what the header says into `packet`. `None` if it is cut short or contradicts itself.
 #[inline(always)]
-pub(super) fn parse<F: Frame>(frame: &F, offset: u32) -> Option<Network> {
+pub(super) fn parse<F: Frame>(frame: &F, offset: u32, packet: &mut Packet) -> Option<()> {
     let header = frame.header::<20>(offset)?;
     let version_ihl = header.u8(0);
     let header_length = u32::from(version_ihl & 0xf) * 4;
@@ -25,23 +26,21 @@ pub(super) fn parse<F: Frame>(frame: &F, offset: u32) -> Option<Network> {
         return None;
     }
     let flags = header.be16(6);
-    let fragment = if flags & OFFSET_MASK != 0 {
+    packet.fragment = if flags & OFFSET_MASK != 0 {
         Fragment::Later
     } else if flags & MORE_FRAGMENTS != 0 {
         Fragment::First
     } else {
         Fragment::Whole
     };
-    Some(Network {
-        source: Address::v4(header.be32(12)),
-        destination: Address::v4(header.be32(16)),
-        payload: offset + header_length,
-        end: offset + total_length,
-        identification: u32::from(header.be16(4)),
-        protocol: header.u8(9),
-        hop_limit: header.u8(8),
-        fragment,
-        ip_form: ((flags >> DONT_FRAGMENT_SHIFT) as u8 & ip_form::DONT_FRAGMENT)
-            | ((1 ^ at_most(header_length, 20)) as u8 * ip_form::EXTENDED),
-    })
+    packet.source = Address::v4(header.be32(12));
+    packet.destination = Address::v4(header.be32(16));
+    packet.transport = offset + header_length;
+    packet.end = offset + total_length;
+    packet.identification = u32::from(header.be16(4));
+    packet.protocol = header.u8(9);
+    packet.hop_limit = header.u8(8);
+    packet.ip_form = ((flags >> DONT_FRAGMENT_SHIFT) as u8 & ip_form::DONT_FRAGMENT)
+        | ((1 ^ at_most(header_length, 20)) as u8 * ip_form::EXTENDED);
+    Some(())
 }

@@ -1,6 +1,6 @@
 //! IPv6 and its extension headers, RFC 8200.
 
-use super::{Fragment, Network, ip_form};
+use super::{Fragment, Packet, ip_form};
 use crate::{
     branchless::at_most,
     frame::{Frame, Header},
@@ -39,54 +39,55 @@ fn is(a: u8, b: u8) -> u32 {
     at_most(u32::from(a ^ b), 0)
 }
 
+/// Writes what the headers say into `packet`. `None` if one is cut short, contradicts itself, or comes after too many.
 #[inline(always)]
-pub(super) fn parse<F: Frame>(frame: &F, offset: u32) -> Option<Network> {
+pub(super) fn parse<F: Frame>(frame: &F, offset: u32, packet: &mut Packet) -> Option<()> {
     let header = frame.header::<40>(offset)?;
     let payload_length = u32::from(header.be16(4));
     let end = offset + HEADER + payload_length;
     if header.u8(0) >> 4 != 6 || end > frame.length() {
         return None;
     }
-    let mut network = Network {
-        source: Address::v6(header.be64(8), header.be64(16)),
-        destination: Address::v6(header.be64(24), header.be64(32)),
-        payload: offset + HEADER,
-        end,
-        identification: 0,
-        protocol: header.u8(6),
-        hop_limit: header.u8(7),
-        fragment: Fragment::Whole,
-        ip_form: is_extension(header.u8(6)) as u8 * ip_form::EXTENDED,
-    };
+    packet.source = Address::v6(header.be64(8), header.be64(16));
+    packet.destination = Address::v6(header.be64(24), header.be64(32));
+    packet.end = end;
+    packet.identification = 0;
+    packet.hop_limit = header.u8(7);
+    packet.fragment = Fragment::Whole;
+    let (mut protocol, mut payload) = (header.u8(6), offset + HEADER);
+    packet.ip_form = is_extension(protocol) as u8 * ip_form::EXTENDED;
     for _ in 0..=MAX_EXTENSION_HEADERS {
-        if is_extension(network.protocol) == 0 {
-            return Some(network);
+        if is_extension(protocol) == 0 {
+            packet.protocol = protocol;
+            packet.transport = payload;
+            return Some(());
         }
         // One way through for all kinds: with one each, the verifier would walk 3⁸ chains.
-        let extension = frame.header::<8>(network.payload)?;
-        let (fragment, authentication) =
-            (is(network.protocol, FRAGMENT), is(network.protocol, AUTHENTICATION));
+        let extension = frame.header::<8>(payload)?;
+        let (fragment, authentication) = (is(protocol, FRAGMENT), is(protocol, AUTHENTICATION));
         // In units of 8 bytes after the first; authentication in units of 4 after the first two (RFC 4302
         // section 2.2); a fragment header has no length, and its byte is reserved (RFC 8200 section 4.5).
         let units = u32::from(extension.u8(1)) * (1 ^ fragment);
         let length = (units + 1 + authentication) << (3 - authentication);
-        network.payload = (network.payload + length) & OFFSET_MASK;
-        network.protocol = extension.u8(0);
-        if network.payload > end {
+        payload = (payload + length) & OFFSET_MASK;
+        protocol = extension.u8(0);
+        if payload > end {
             return None;
         }
         if fragment == 0 {
             continue;
         }
-        network.identification = extension.be32(4);
+        packet.identification = extension.be32(4);
         let position = extension.be16(2);
         if position & !7 != 0 {
             // What follows is the middle of something; there is no header to be read.
-            network.fragment = Fragment::Later;
-            return Some(network);
+            packet.fragment = Fragment::Later;
+            packet.protocol = protocol;
+            packet.transport = payload;
+            return Some(());
         }
         if position & 1 != 0 {
-            network.fragment = Fragment::First;
+            packet.fragment = Fragment::First;
         }
     }
     None

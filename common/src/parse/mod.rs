@@ -129,60 +129,49 @@ impl Packet {
     }
 }
 
-/// What an IP header leads to.
-#[derive(Clone, Copy)]
-struct Network {
-    source: Address,
-    destination: Address,
-    /// Offset of the transport header in the frame.
-    payload: u32,
-    /// Offset of the end of the IP packet in the frame.
-    end: u32,
-    identification: u32,
-    protocol: u8,
-    hop_limit: u8,
-    fragment: Fragment,
-    ip_form: u8,
+/// What the headers up to IP's say a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// IPv4 or IPv6.
+    Ip,
+    /// See [`Parsed::NotIp`].
+    NotIp,
+    /// See [`Parsed::Malformed`].
+    Malformed,
 }
 
 /// Parses a frame from its Ethernet header on.
 #[inline(always)]
 pub fn parse<F: Frame>(frame: &F) -> Parsed {
-    match parse_network(frame) {
-        Parsed::Packet(mut packet) => match parse_transport(frame, &mut packet) {
-            Some(()) => Parsed::Packet(packet),
-            None => Parsed::Malformed,
-        },
-        other => other,
+    let mut packet = Packet::default();
+    match parse_network(frame, &mut packet) {
+        Kind::Ip if parse_transport(frame, &mut packet).is_some() => Parsed::Packet(packet),
+        Kind::NotIp => Parsed::NotIp,
+        Kind::Ip | Kind::Malformed => Parsed::Malformed,
     }
 }
 
-/// Parses a frame up to the transport header: the packet has no ports and no flags yet.
+/// Parses a frame up to the transport header: the packet, if it is one, has no ports and no flags then.
+///
+/// What was in `packet` is gone in any case.
 #[inline(always)]
-pub fn parse_network<F: Frame>(frame: &F) -> Parsed {
-    let Some((ether_type, offset)) = link::parse(frame) else { return Parsed::NotIp };
-    let network = match ether_type {
-        link::IPV4 => ipv4::parse(frame, offset),
-        link::IPV6 => ipv6::parse(frame, offset),
-        _ => return Parsed::NotIp,
+pub fn parse_network<F: Frame>(frame: &F, packet: &mut Packet) -> Kind {
+    let Some((ether_type, offset)) = link::parse(frame) else { return Kind::NotIp };
+    let parsed = match ether_type {
+        link::IPV4 => ipv4::parse(frame, offset, packet),
+        link::IPV6 => ipv6::parse(frame, offset, packet),
+        _ => return Kind::NotIp,
     };
-    let Some(network) = network else { return Parsed::Malformed };
-    Parsed::Packet(Packet {
-        source: network.source,
-        destination: network.destination,
-        length: frame.length(),
-        network: offset,
-        transport: network.payload,
-        end: network.end,
-        identification: network.identification,
-        source_port: 0,
-        destination_port: 0,
-        protocol: network.protocol,
-        tcp_flags: 0,
-        hop_limit: network.hop_limit,
-        fragment: network.fragment,
-        ip_form: network.ip_form | (link::tagged(offset) * ip_form::TAGGED),
-    })
+    if parsed.is_none() {
+        return Kind::Malformed;
+    }
+    packet.length = frame.length();
+    packet.network = offset;
+    packet.ip_form |= link::tagged(offset) * ip_form::TAGGED;
+    packet.source_port = 0;
+    packet.destination_port = 0;
+    packet.tcp_flags = 0;
+    Kind::Ip
 }
 
 /// Adds what the transport header says. `None` if it is cut short by the end of the IP packet, or contradicts itself.
