@@ -24,6 +24,8 @@ const BRIEF_MS: u64 = 250;
 /// Somebody who was banned just now.
 struct Offence {
     prefix: Prefix,
+    /// Since when it is banned, as far as is known, Unix milliseconds.
+    since: u64,
     /// Until when the kernel bans it, Unix milliseconds.
     until: u64,
     rule: Option<RuleId>,
@@ -62,6 +64,7 @@ impl Filter {
                 });
                 Some(Offence {
                     prefix: Prefix::around(address, length).ok()?,
+                    since: now.unix(event.time_ns),
                     until: now.unix(event.until_ns),
                     rule: id,
                     first,
@@ -91,7 +94,8 @@ impl Filter {
                 && let Ok(prefix) = Prefix::around(address, length)
             {
                 let known = history.standing & standing::KNOWN != 0;
-                offences.push(Offence { prefix, until: now.unix(until_ns), rule: None, first: None, known });
+                let (since, until) = (now.unix_ms, now.unix(until_ns));
+                offences.push(Offence { prefix, since, until, rule: None, first: None, known });
             }
         }
         let books = self.books.lock();
@@ -106,7 +110,7 @@ impl Filter {
         let forget_after = u64::try_from(escalation.forget_after.as_millis()).unwrap_or(u64::MAX >> 1);
         let mut books = self.books.lock();
         let (mut listed, mut changes, mut counted) = (Vec::new(), Vec::new(), Vec::new());
-        for Offence { prefix, until, rule, first, known } in offences {
+        for Offence { prefix, since, until, rule, first, known } in offences {
             if books.records.bans.in_force(prefix).is_some_and(|ban| ban.until + BRIEF_MS >= until) {
                 continue;
             }
@@ -119,10 +123,10 @@ impl Filter {
             let length = first.map_or(0, |first| {
                 u64::try_from(escalation.length(first, before).as_millis()).unwrap_or(u64::MAX >> 1)
             });
-            // Never shorter than what the kernel has begun.
-            let until = until.max(if first.is_some() { now.unix_ms + length } else { 0 });
+            // However late it is told of; but never shorter than what the kernel has begun.
+            let until = until.max(if first.is_some() { since.saturating_add(length) } else { 0 });
             let ban = Ban {
-                since: now.unix_ms,
+                since,
                 until,
                 forget: until.saturating_add(forget_after),
                 count: before + 1,
