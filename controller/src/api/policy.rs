@@ -7,7 +7,7 @@ use crate::{policy::Policy, tables::Capacity};
 /// The policy in force, and what the tables were made for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InForce {
-    /// What the configuration says, and what was said since, as it holds now: a rule that only counts for now is one that
+    /// What the configuration says, and what was said since, as it holds now: a rule that is made to count only is one that
     /// is monitored, and one whose condition holds has none.
     pub policy: Policy,
     /// What the tables were made for.

@@ -31,7 +31,7 @@ pub struct Deployed {
 }
 
 impl Deployed {
-    /// Counts only, for now.
+    /// Counts only: whether it drops is decided by what it is seen to match.
     fn new(signature: Signature, now_ns: u64) -> Self {
         Self {
             signature,
@@ -89,8 +89,7 @@ impl Deployment {
         self.slots.iter().enumerate().filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
     }
 
-    /// Deploys a signature that was found, for now to count only. Returns its number; `None` if there is no room for
-    /// another.
+    /// Deploys a signature that was found, to count only. Returns its number; `None` if there is no room for another.
     pub(super) fn try_out(&mut self, signature: Signature, harmless: bool, now_ns: u64) -> Option<usize> {
         self.add(Deployed { harmless, ..Deployed::new(signature, now_ns) })
     }
