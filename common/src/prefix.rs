@@ -5,10 +5,12 @@
 //! layout. Cost: one bit for an address with nothing listed near it. For an IPv4 address that is listed, one more word
 //! of a table that stays in the last cache, and one cold line that holds what decides and what is counted; where
 //! several prefixes share a /24, a second. (That a bitmap and a count of its bits make an index into a packed array
-//! is from Asai & Ohara, "Poptrie", SIGCOMM 2015.) IPv6 goes down a multibit trie with controlled strides (Srinivasan &
-//! Varghese, "Fast address lookups using controlled prefix expansion", TOCS 1999).
+//! is from Asai & Ohara, "Poptrie", SIGCOMM 2015.) For IPv6, a [filter](bloom) stands in place of the bit; what it lets
+//! through goes down a multibit trie with controlled strides (Srinivasan & Varghese, "Fast address lookups using
+//! controlled prefix expansion", TOCS 1999).
 
 use crate::{
+    bloom,
     branchless::{Lanes, at_most, min, ones},
     tables::Tables,
     wire::{
@@ -73,15 +75,21 @@ pub fn find<T: Tables>(tables: &T, settings: &Settings, address: Address, count:
     let generation = settings.generation.load();
     let family = address.family as u32;
 
-    let bits = tables.prefix_bitmap(bitmap_base(generation, family) + (address.high >> 46) as u32)?.load();
-    if bits >> ((address.high >> 40) & 63) & 1 == 0 {
-        return Some(Leaf::Nothing);
-    }
-
-    let base = root_base(generation, family);
+    let (bitmap, roots) = (bitmap_base(generation, family), root_base(generation, family));
     match address.family {
-        Family::V4 => find_v4(tables, base, (address.high >> 32) as u32, count),
-        Family::V6 => find_v6(tables, base, address, count),
+        Family::V4 => {
+            let bits = tables.prefix_bitmap(bitmap + (address.high >> 46) as u32)?.load();
+            if bits >> ((address.high >> 40) & 63) & 1 == 0 {
+                return Some(Leaf::Nothing);
+            }
+            find_v4(tables, roots, (address.high >> 32) as u32, count)
+        }
+        Family::V6 => {
+            if !bloom::may_cover(tables, bitmap, address.high)? {
+                return Some(Leaf::Nothing);
+            }
+            find_v6(tables, roots, address, count)
+        }
     }
 }
 
@@ -131,7 +139,7 @@ fn decided(slot: &Word, word: u64, count: bool) -> Leaf {
     Leaf::unpack(word)
 }
 
-/// What decides for an IPv6 address whose /24 holds something.
+/// What decides for an IPv6 address that something may cover.
 #[inline(always)]
 fn find_v6<T: Tables>(tables: &T, base: u32, address: Address, count: bool) -> Option<Leaf> {
     let root = tables.prefix_root(base + (address.high >> 48) as u32)?.load();

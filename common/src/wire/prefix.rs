@@ -1,9 +1,9 @@
 //! The prefix table: for IPv4 two levels by address, for IPv6 a multibit trie of 16-bit strides.
 //!
-//! Three arrays: *bitmaps* (one bit for each value of an address's first 24 bits: is there anything to find?),
-//! *roots* (where to look for it), and *lines* of 64 bytes that hold all the rest. Bitmaps and roots exist for each
-//! family and twice, so that a whole new set can be built beside the one in force; bit 0 of
-//! [`Settings::generation`](super::Settings::generation) says which half is.
+//! Three arrays: *bitmaps* (is there anything to find? For IPv4, one bit for each /24; for IPv6, a
+//! [Bloom filter](crate::bloom) of the same size), *roots* (where to look for it), and *lines* of 64 bytes that hold all
+//! the rest. Bitmaps and roots exist for each family and twice, so that a whole new set can be built beside the one in
+//! force; bit 0 of [`Settings::generation`](super::Settings::generation) says which half is.
 //!
 //! **IPv4.** A root stands for a *tile*, the 32 /24s that share their first 19 bits. It says where the tile's
 //! *stretches* are, and in which /24s they start. A stretch is a row of /24s that share a fate, or a single /24 in

@@ -37,14 +37,18 @@ pub(super) async fn run(filter: Arc<Filter>) {
     }
 }
 
-/// Makes memory that packets no longer read available again, for ever.
+/// Makes memory that packets no longer read available again, and tables that have worn new, for ever.
 pub(super) async fn reclaim(filter: Arc<Filter>) {
     let mut tick = tokio::time::interval(RECLAIM);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
         let worker = Arc::clone(&filter);
-        if let Err(error) = tokio::task::spawn_blocking(move || worker.reclaim()).await {
+        let task = tokio::task::spawn_blocking(move || {
+            worker.reclaim();
+            worker.renew();
+        });
+        if let Err(error) = task.await {
             error!(%error, "the reclaiming task failed");
         }
     }

@@ -122,6 +122,14 @@ impl Filter {
         }
     }
 
+    /// Builds the prefix table anew where packets look in vain for much that has left; see [`prefixes::renew`].
+    pub fn renew(&self) {
+        let Some(_bulk) = self.bulk.try_lock() else { return };
+        if let Err(error) = prefixes::renew(&self.table, grace) {
+            warn!(%error, "the prefix table could not be built anew; IPv6 packets may take longer");
+        }
+    }
+
     /// The end of a search for this address, as the kernel would find it.
     pub(super) fn listed(&self, address: IpAddr) -> Vec<Listed> {
         self.table.lock().covering(address_of(address)).collect()

@@ -45,11 +45,12 @@ impl PrefixTable {
         let mut engine = Engine::new(tables, limit);
         for place in 0..PLACES {
             engine.roots(half.other(), place).iter().for_each(|root| root.store(0));
-            engine.store_bits(half.other(), place, [0; 4]);
         }
+        engine.clear_all_bits(half.other());
         let adopted = adopt(&mut engine, half)?;
         if adopted.is_none() {
-            (0..PLACES).for_each(|place| engine.store_bits(half, place, [0; 4]));
+            engine.clear_all_bits(half);
+            engine.clear_filter(half);
         }
         Ok(Self { engine, limit, half, active: Wanted::new(), other: Other::Nothing, adopted })
     }

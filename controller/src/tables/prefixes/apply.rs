@@ -2,7 +2,7 @@
 
 use parking_lot::FairMutex;
 
-use super::{Committed, PrefixTable, PreparedChanges, TableError};
+use super::{Changes, Committed, PrefixTable, PreparedChanges, TableError};
 
 /// Prefixes that are built or freed before the table is unlocked for a moment.
 const SLICE: usize = 500;
@@ -55,6 +55,18 @@ pub fn apply<E: From<TableError>>(
     };
     progress(total, total);
     Ok(table.lock().commit(staging)?)
+}
+
+/// Builds what is listed anew if so many IPv6 prefixes have left one by one that packets look for them in vain; see
+/// [`floodwall_common::bloom`]. To be called regularly, by those who may [`apply`].
+pub fn renew<E: From<TableError>>(
+    table: &FairMutex<PrefixTable>,
+    grace: impl FnMut() -> Result<(), E>,
+) -> Result<(), E> {
+    if table.lock().is_worn() {
+        apply(table, Changes::new().prepare(), grace, |_, _| ())?;
+    }
+    Ok(())
 }
 
 /// Makes a single change; if it lacks memory of which some is retired, reclaims that, and tries once more.

@@ -1,14 +1,14 @@
-//! The bit for each /24: is there anything to find?
+//! The bit for each /24 of IPv4: is there anything to find?
 
 use floodwall_common::{
     prefix::Family,
-    wire::{Leaf, Word},
+    wire::{BITMAP_WORDS, Leaf, Word, bitmap_base},
 };
 
 use super::{
     engine::{Engine, Half},
     entry::{Entry, SHORTEST},
-    wanted::{PLACES, Wanted, places_of},
+    wanted::{SLOTS_V4, Wanted, places_of},
 };
 use crate::tables::Prefix;
 
@@ -26,8 +26,8 @@ pub(super) const ALL_BITS: Bits = [u64::MAX; WORDS];
 impl Engine {
     /// The bits of the slot at a place.
     pub(super) fn bits(&self, half: Half, place: usize) -> &[Word] {
-        let first = (half.index() * PLACES + place) * WORDS;
-        &self.tables().prefix_bitmaps[first..first + WORDS]
+        let first = bitmap_base(half.index() as u64, Family::V4 as u32) as usize;
+        &self.tables().prefix_bitmaps[first + place * WORDS..][..WORDS]
     }
 
     /// The bits of the slot at a place, as they are now.
@@ -44,6 +44,11 @@ impl Engine {
         }
     }
 
+    /// Clears all bits of a half.
+    pub(super) fn clear_all_bits(&self, half: Half) {
+        (0..SLOTS_V4).for_each(|place| self.store_bits(half, place, [0; WORDS]));
+    }
+
     /// Sets the bits of a prefix. It must be in the trees by now, lest a packet look for it in vain.
     pub(super) fn set_bits(&self, half: Half, prefix: &Prefix) {
         for place in places_of(prefix) {
@@ -57,7 +62,7 @@ impl Engine {
     /// Clears those bits of a prefix that no other prefix needs. It must be gone from the trees by now.
     pub(super) fn clear_bits(&self, half: Half, wanted: &Wanted, prefix: &Prefix) {
         if prefix.length() >= BIT_LENGTH {
-            if !wanted.touches(prefix.family(), prefix.bits()) {
+            if !wanted.touches(prefix.bits()) {
                 let place = places_of(prefix).start;
                 for (word, gone) in self.bits(half, place).iter().zip(bits_of_prefix(prefix)) {
                     word.store(word.load() & !gone);
@@ -89,8 +94,7 @@ pub(super) fn add_bits(bits: &mut Bits, entry: &Entry) {
         let (word, bit) = bit_of(entry.bits());
         bits[word] |= 1 << bit;
     } else {
-        // Where a prefix ends does not depend on the family.
-        let more = bits_of_prefix(&entry.prefix(Family::V6));
+        let more = bits_of_prefix(&entry.prefix(Family::V4));
         bits.iter_mut().zip(more).for_each(|(bits, more)| *bits |= more);
     }
 }
@@ -116,6 +120,8 @@ fn bit_of(bits: u128) -> (usize, u32) {
     ((bit / u64::BITS) as usize, bit % u64::BITS)
 }
 
+const _: () = assert!(SLOTS_V4 * WORDS == BITMAP_WORDS as usize);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,7 +135,5 @@ mod tests {
         assert_eq!(bits("10.0.64.0/23"), [0, 3, 0, 0]);
         assert_eq!(bits("10.0.255.255/32"), [0, 0, 0, 1 << 63]);
         assert_eq!(bits("10.0.0.0/31"), [1, 0, 0, 0]);
-        assert_eq!(bits("2001:4000::/18"), [0, u64::MAX, 0, 0]);
-        assert_eq!(bits("2001:ff00::/128"), [0, 0, 0, 1 << 63]);
     }
 }

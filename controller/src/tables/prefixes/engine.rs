@@ -24,6 +24,8 @@ use crate::tables::SharedTables;
 pub(super) struct Half(u64);
 
 impl Half {
+    pub(super) const BOTH: [Self; 2] = [Self(0), Self(1)];
+
     pub(super) const fn of(generation: u64) -> Self {
         Self(generation & 1)
     }
@@ -44,6 +46,8 @@ pub(super) struct Engine {
     pub(super) rules: Rules,
     pub(super) quarantine: Quarantine,
     covers: HashMap<u32, Cover>,
+    /// IPv6 prefixes that have left since the filter in force was made.
+    pub(super) worn: u32,
 }
 
 /// A tile, or a node of a single run, all of which fares alike. All roots of a family that fare as this rule says
@@ -72,6 +76,7 @@ impl Engine {
             rules: Rules::new(limit),
             quarantine: Quarantine::default(),
             covers: HashMap::new(),
+            worn: 0,
         }
     }
 

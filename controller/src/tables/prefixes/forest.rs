@@ -225,8 +225,8 @@ const _: () = assert!(KEYS_PER_LINE as usize == 4 * LINE_WORDS);
 #[cfg(test)]
 mod tests {
     use floodwall_common::{
-        prefix::{Address, find},
-        wire::{BITMAP_WORDS, RUNS_MAX, TILES},
+        prefix::{Address, Family, find},
+        wire::{BITMAP_WORDS, RUNS_MAX, TILES, bitmap_base},
     };
 
     use super::*;
@@ -241,9 +241,8 @@ mod tests {
     #[test]
     fn a_node_is_read_as_it_was_written() {
         let mut forest = forest();
-        forest.tables.prefix_bitmaps[BITMAP_WORDS as usize..][..4]
-            .iter()
-            .for_each(|word| word.store(u64::MAX));
+        let filter = &forest.tables.prefix_bitmaps[bitmap_base(0, Family::V6 as u32) as usize..];
+        filter[..BITMAP_WORDS as usize].iter().for_each(|word| word.store(u64::MAX));
         for count in [1u32, 2, 6, 7, 32, 33, 40, 1_000, 1_024, 1_025, 1_100, 32_768, 32_769, 65_536] {
             // The last one starts at 0xffff wherever that can be.
             let first = |run: u32| if run == 0 { 0 } else { RUNS_MAX - (count - run) * (RUNS_MAX / count) };

@@ -2,7 +2,10 @@
 
 use std::{mem, sync::Arc};
 
-use floodwall_common::wire::{Leaf, Word};
+use floodwall_common::{
+    prefix::Family,
+    wire::{Leaf, Word},
+};
 
 use super::{
     bitmap::{ALL_BITS, Bits, add_bits},
@@ -84,6 +87,7 @@ pub(super) struct Job {
     differ: bool,
     /// Has any come or gone?
     prefixes_differ: bool,
+    /// Of IPv4.
     bits: Bits,
     made: Made,
 }
@@ -127,8 +131,7 @@ impl Job {
     /// must be done before anything else changes.
     pub(super) fn step(&mut self, site: &mut Site<'_>) -> Result<bool, TableError> {
         if matches!(self.made, Made::Some(_)) {
-            let untouched = site.changes.keeps_all() && site.changes.at(self.place).is_empty();
-            if !(untouched && self.shares_tree(site) || self.merge(site)?) {
+            if !(self.is_untouched(site) && self.shares_tree(site) || self.merge(site)?) {
                 return Ok(false);
             }
             let made = mem::replace(&mut self.made, Made::All(Bucket::default()));
@@ -188,7 +191,10 @@ impl Job {
                     site.engine.rules.share(number);
                 }
                 site.staged.note_length(first.list(), family, first.length());
-                add_bits(&mut self.bits, first);
+                match family {
+                    Family::V4 => add_bits(&mut self.bits, first),
+                    Family::V6 => site.engine.put_into_filter(site.half, &first.prefix(family)),
+                }
                 builder.push(first.with(Rule { number, owner }));
             }
             self.tally.count(old, new, owner);
@@ -210,6 +216,12 @@ impl Job {
         }
     }
 
+    /// Need its prefixes not even be looked at? Those of IPv6 must come into the new filter.
+    fn is_untouched(&self, site: &Site<'_>) -> bool {
+        let none = site.changes.keeps_all() && site.changes.at(self.place).is_empty();
+        none && slot_at(self.place).family() == Family::V4
+    }
+
     /// Will the slot's tree be as it is in force?
     fn shares_tree(&self, site: &Site<'_>) -> bool {
         let unchanged = !self.prefixes_differ && self.is_current(site);
@@ -219,20 +231,24 @@ impl Job {
     /// Puts the slot into the staged half. What came out as it is in force is shared with that. After an error,
     /// nothing is left of the work.
     pub(super) fn publish(self, site: &mut Site<'_>) -> Result<Tally, TableError> {
-        let place = self.place;
+        let (place, family) = (self.place, slot_at(self.place).family());
         let is_same = !self.differ && self.is_current(site);
         let Site { engine, half, staged, active, .. } = site;
         let (bucket, roots, bits) = match self.made {
             Made::Tree(bucket, sweep, _) => {
                 let runs = sweep.finish(&mut engine.forest);
-                let roots = runs.and_then(|runs| engine.rooted_slot(slot_at(place).family(), &runs));
+                let roots = runs.and_then(|runs| engine.rooted_slot(family, &runs));
                 let bits = if staged.cover(place) == Leaf::Nothing { self.bits } else { ALL_BITS };
                 (bucket, roots, bits)
             }
             made => {
                 let roots: Vec<u64> = engine.roots(half.other(), place).iter().map(Word::load).collect();
                 roots.iter().for_each(|root| engine.share_root(*root));
-                (made.into_parts().0, Ok(roots), engine.load_bits(half.other(), place))
+                let bits = match family {
+                    Family::V4 => engine.load_bits(half.other(), place),
+                    Family::V6 => Bits::default(),
+                };
+                (made.into_parts().0, Ok(roots), bits)
             }
         };
         if is_same || roots.is_err() {
@@ -249,7 +265,9 @@ impl Job {
         };
         staged.fill(place, bucket);
         engine.roots(*half, place).iter().zip(roots).for_each(|(at, root)| at.store(root));
-        engine.store_bits(*half, place, bits);
+        if family == Family::V4 {
+            engine.store_bits(*half, place, bits);
+        }
         Ok(self.tally)
     }
 

@@ -6,7 +6,7 @@
 //!
 //! **The compiled form** is the trie that [`floodwall_common::wire`] describes, in memory that the kernel reads at
 //! the same time. `space` hands out its lines, `layout` and `forest` write and read nodes, `sweep` turns prefixes
-//! into trees, and `engine` holds the roots. Whatever is in use is only changed by replacing one reference,
+//! into trees, and `engine` holds the roots; `bitmap` and `bloom` say where there is nothing to find. Whatever is in use is only changed by replacing one reference,
 //! so a packet sees the table before a change or after it, never between (`patch`).
 //!
 //! **Changes** come in two sizes. A single one rebuilds the node that it touches and is in force when the call
@@ -21,6 +21,7 @@
 mod adopt;
 mod apply;
 mod bitmap;
+mod bloom;
 mod bucket;
 mod changes;
 mod engine;
@@ -50,7 +51,7 @@ mod tiles;
 mod wanted;
 
 pub use self::{
-    apply::{apply, change, reclaim},
+    apply::{apply, change, reclaim, renew},
     changes::{Changes, PreparedChanges},
     entry::List,
     error::TableError,

@@ -10,7 +10,7 @@ use super::{
     entry::{Entry, List},
     forest::is_reference,
     job::Remains,
-    wanted::{PLACES, Wanted},
+    wanted::{PLACES, SLOTS_V4, Wanted},
 };
 
 /// What was retired up to some moment.
@@ -150,7 +150,9 @@ impl Stale {
                 self.trees.push(root);
             }
         }
-        engine.store_bits(half, place, [0; 4]);
+        if place < SLOTS_V4 {
+            engine.store_bits(half, place, [0; 4]);
+        }
         if let Some(bucket) = self.wanted.fill(place, None)
             && !active.bucket(place).is_some_and(|active| Arc::ptr_eq(active, &bucket))
         {

@@ -1,5 +1,7 @@
 //! One prefix of one generation gets a rule, another one, or none.
 
+use floodwall_common::prefix::Family;
+
 use super::{
     engine::{Engine, Half},
     entry::{List, Rule},
@@ -80,9 +82,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Brings the bits of a prefix that came or went up to date. The trees must be so by now.
-    pub(super) fn mark(&self, half: Half, wanted: &Wanted, prefix: &Prefix, came: bool) {
-        if came { self.set_bits(half, prefix) } else { self.clear_bits(half, wanted, prefix) }
+    /// Brings what is asked before the trees are, bitmap or filter, up to date with a prefix that came or went. The
+    /// trees must be so by now.
+    pub(super) fn mark(&mut self, half: Half, wanted: &Wanted, prefix: &Prefix, came: bool) {
+        match (prefix.family(), came) {
+            (Family::V4, true) => self.set_bits(half, prefix),
+            (Family::V4, false) => self.clear_bits(half, wanted, prefix),
+            (Family::V6, true) => Half::BOTH.into_iter().for_each(|half| self.put_into_filter(half, prefix)),
+            (Family::V6, false) => self.wear_filter(),
+        }
     }
 }
 

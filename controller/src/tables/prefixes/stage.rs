@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Weak};
 
+use floodwall_common::prefix::Family;
+
 use super::{
     changes::PreparedChanges,
     engine::{Engine, Half},
@@ -55,6 +57,7 @@ impl Stage {
     ) -> Self {
         let mut wanted = changes.blank.take().unwrap_or_else(Wanted::new);
         wanted.note_lengths_of(active);
+        engine.clear_filter(half);
         let (mut tally, mut failed) = (Tally::default(), None);
         for list in List::ALL {
             let stay = active.shorts.of(list).iter().filter_map(|(prefix, rule)| {
@@ -77,6 +80,8 @@ impl Stage {
                 }
             }
             shorts.sort_by_key(|(prefix, _)| *prefix);
+            let of_v6 = shorts.iter().filter(|(prefix, _)| prefix.family() == Family::V6);
+            of_v6.for_each(|(prefix, _)| engine.put_into_filter(half, prefix));
             wanted.fill_shorts(list, shorts);
         }
         Self { wish, changes, wanted, tally, failed, half, next: 0, job: None, late: BTreeMap::new() }

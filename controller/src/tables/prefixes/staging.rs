@@ -65,6 +65,12 @@ impl PrefixTable {
         Ok(Staging { wish })
     }
 
+    /// Have so many IPv6 prefixes left, one by one, that packets had better be judged by a new generation of the same?
+    /// Says so once, and again only when as many more have left.
+    pub(super) fn is_worn(&mut self) -> bool {
+        self.engine.is_filter_worn()
+    }
+
     /// Must what was in force before the last change of many prefixes be reclaimed before another one can begin?
     pub fn is_retiring(&mut self) -> bool {
         self.drop_abandoned();
@@ -95,6 +101,7 @@ impl PrefixTable {
         let generation = &self.engine.tables().settings[0].generation;
         generation.store(generation.load().wrapping_add(1));
         self.half = self.half.other();
+        self.engine.worn = 0;
         let old = mem::replace(&mut self.active, staged);
         self.engine.quarantine.push(Retired::Generation);
         let since = self.engine.quarantine.mark();

@@ -201,11 +201,11 @@ impl Wanted {
         std::iter::successors(next(u8::MAX), move |(prefix, _)| next(prefix.length()))
     }
 
-    /// Does any prefix cover or lie in the /24 (of either family) that starts at `bits`?
-    pub(super) fn touches(&self, family: Family, bits: u128) -> bool {
-        let range = Prefix::of_bits(family, bits, 24);
+    /// Does any prefix cover or lie in the /24 of IPv4 that starts at `bits`?
+    pub(super) fn touches(&self, bits: u128) -> bool {
+        let range = Prefix::of_bits(Family::V4, bits, 24);
         self.within(&range).next().is_some()
-            || List::ALL.into_iter().any(|list| self.longest(list, family, bits, 24).is_some())
+            || List::ALL.into_iter().any(|list| self.longest(list, Family::V4, bits, 24).is_some())
     }
 
     /// The entries that lie within `range`, which is no shorter than a slot.

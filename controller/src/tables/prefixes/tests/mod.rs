@@ -2,6 +2,7 @@
 
 mod concurrent;
 mod dense;
+mod filter;
 mod model;
 mod random;
 mod restart;

@@ -12,7 +12,7 @@ use floodwall_common::{
 
 use super::super::{
     Changes, List, Listed, Other, PrefixTable, PreparedChanges, TableError, bitmap::bits_wanted,
-    forest::extent, wanted::PLACES,
+    forest::extent, wanted::{PLACES, SLOTS_V4},
 };
 use crate::tables::{Capacity, Prefix, SharedTables, memory::Region};
 
@@ -255,6 +255,8 @@ impl World {
                 }
                 trees.extend(engine.forest.slots(tree).map(|slot| slot.load()));
             }
+        }
+        for place in 0..SLOTS_V4 {
             let bits = engine.bits(self.table.half, place).iter().map(|word| word.load());
             assert!(bits.eq(bits_wanted(&self.table.active, place)), "bits of place {place}");
         }
@@ -263,12 +265,9 @@ impl World {
             assert_eq!(used, lines.values().sum::<u32>(), "lines that are not in use were not freed");
             assert_eq!(engine.rules.taken(), self.model.len(), "rules");
             let other = self.table.half.other();
-            let words = |place| engine.bits(other, place).iter().chain(engine.roots(other, place));
-            assert!((0..PLACES).flat_map(words).all(|word| word.load() == 0), "the other half is not clear");
-        }
-        for key in self.model.keys() {
-            let bits = engine.bits(self.table.half, super::super::wanted::places_of(&key.1).start);
-            assert!(bits.iter().any(|word| word.load() != 0));
+            let roots = (0..PLACES).flat_map(|place| engine.roots(other, place));
+            let bits = (0..SLOTS_V4).flat_map(|place| engine.bits(other, place));
+            assert!(roots.chain(bits).all(|word| word.load() == 0), "the other half is not clear");
         }
     }
 }
