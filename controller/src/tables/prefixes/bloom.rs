@@ -14,7 +14,7 @@ use super::engine::{Engine, Half};
 use crate::tables::Prefix;
 
 /// A prefix that is shorter than this sets all bits there are: it would have more keys than are worth telling apart.
-const SHORTEST_TOLD: u32 = 8;
+const SHORTEST_TOLD: u32 = 12;
 
 /// Prefixes that may leave before the filter is to be made anew. What they leave behind are some 2 % of its bits.
 const WORN: u32 = 1 << 17;

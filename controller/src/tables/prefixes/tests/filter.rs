@@ -36,8 +36,9 @@ fn prefixes(numbers: std::ops::Range<u64>, length: u8) -> impl Iterator<Item = (
 fn let_through(table: &PrefixTable) -> usize {
     let tables = table.engine.tables();
     let base = bitmap_base(table.half.index() as u64, Family::V6 as u32);
-    let passes =
-        |number: &u64| may_cover(tables, base, scrambled(*number) >> 3 | 1 << 61).expect("all words are there");
+    let passes = |number: &u64| {
+        may_cover(tables, base, scrambled(*number) >> 3 | 1 << 61).expect("all words are there")
+    };
     (1 << 40..(1 << 40) + 10_000).filter(passes).count()
 }
 

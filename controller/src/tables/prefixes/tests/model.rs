@@ -11,8 +11,10 @@ use floodwall_common::{
 };
 
 use super::super::{
-    Changes, List, Listed, Other, PrefixTable, PreparedChanges, TableError, bitmap::bits_wanted,
-    forest::extent, wanted::{PLACES, SLOTS_V4},
+    Changes, List, Listed, Other, PrefixTable, PreparedChanges, TableError,
+    bitmap::bits_wanted,
+    forest::extent,
+    wanted::{PLACES, SLOTS_V4},
 };
 use crate::tables::{Capacity, Prefix, SharedTables, memory::Region};
 
