@@ -15,10 +15,7 @@
 //! bits, and one of the eight by the first 48 for those that are longer. Where a /32 holds hundreds of prefixes, its line
 //! fills up, and all of its addresses are looked for.
 
-use crate::{
-    tables::Tables,
-    wire::{BITMAP_WORDS, LINE_WORDS},
-};
+use crate::wire::{BITMAP_WORDS, LINE_WORDS};
 
 /// Bits of a hexadecimal digit.
 pub const DIGIT: u32 = 4;
@@ -59,21 +56,24 @@ const fn spread(high: u64, length: u32, by: u64, bits: u32) -> u32 {
     ((high >> (u64::BITS - length)).wrapping_mul(by) >> (u64::BITS - bits)) as u32
 }
 
-/// May something be listed that covers the IPv6 address whose first 64 bits these are? The filter's words begin at
-/// `base`. `None` means that they could not be reached.
+/// The words of the filter that an address has its keys in: those of the shorter keys, those of the longer.
 #[inline(always)]
-pub fn may_cover<T: Tables>(tables: &T, base: u32, high: u64) -> Option<bool> {
+pub const fn words_of(high: u64) -> [u32; 2] {
+    [word_of(high, SHORTEST), word_of(high, LONGER)]
+}
+
+/// Do these words, which hold its keys, say that something may be listed that covers the address?
+#[inline(always)]
+pub const fn may_cover([shorter, longer]: [u64; 2], high: u64) -> bool {
     let mut found = 0;
     let mut length = SHORTEST;
-    for next in [LONGER, LONGEST + DIGIT] {
-        let word = tables.prefix_bitmap(base + word_of(high, length))?.load();
-        while length < next {
-            let [one, other] = bits_of(high, length);
-            found |= word >> one & word >> other;
-            length += DIGIT;
-        }
+    while length <= LONGEST {
+        let word = if length < LONGER { shorter } else { longer };
+        let [one, other] = bits_of(high, length);
+        found |= word >> one & word >> other;
+        length += DIGIT;
     }
-    Some(found & 1 != 0)
+    found & 1 != 0
 }
 
 #[cfg(test)]

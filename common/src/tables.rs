@@ -27,7 +27,7 @@ pub trait Tables {
 
     /// A slot of a prefix root; see [`root_base`](crate::wire::root_base).
     fn prefix_root(&self, index: u32) -> Option<&Word>;
-    /// A word of a prefix bitmap; see [`bitmap_base`](crate::wire::bitmap_base).
+    /// A word of a bitmap of IPv4 or a filter of IPv6; see [`bitmap_base`](crate::wire::bitmap_base).
     fn prefix_bitmap(&self, index: u32) -> Option<&Word>;
     /// A line of the prefix table.
     fn prefix_line(&self, index: u32) -> Option<&Line>;

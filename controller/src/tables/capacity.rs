@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// Roots of both families in both halves.
 pub(super) const PREFIX_ROOTS: u32 = 2 * ROOTS;
-/// Words of the bitmaps of both families in both halves.
+/// Words of the bitmap of IPv4 and the filter of IPv6 in both halves.
 pub(super) const PREFIX_BITMAP_WORDS: u32 = 4 * BITMAP_WORDS;
 
 const SPARE_LINES: u64 = 32_768;

@@ -24,7 +24,7 @@ pub enum Table {
     Settings,
     /// Two halves of two families of slots; see [`root_base`](floodwall_common::wire::root_base).
     PrefixRoots,
-    /// Two halves of two families of bits; see [`bitmap_base`](floodwall_common::wire::bitmap_base).
+    /// Two halves of a bitmap for IPv4 and a filter for IPv6; see [`bitmap_base`](floodwall_common::wire::bitmap_base).
     PrefixBitmaps,
     /// Nodes and tails of the prefix table.
     PrefixLines,

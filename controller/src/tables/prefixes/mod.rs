@@ -6,8 +6,9 @@
 //!
 //! **The compiled form** is the trie that [`floodwall_common::wire`] describes, in memory that the kernel reads at
 //! the same time. `space` hands out its lines, `layout` and `forest` write and read nodes, `sweep` turns prefixes
-//! into trees, and `engine` holds the roots; `bitmap` and `bloom` say where there is nothing to find. Whatever is in use is only changed by replacing one reference,
-//! so a packet sees the table before a change or after it, never between (`patch`).
+//! into trees, and `engine` holds the roots. `bitmap` (IPv4) and `bloom` (IPv6) say where there is nothing to find.
+//! Whatever is in use is only changed by replacing one reference, so a packet sees the table before a change or after
+//! it, never between (`patch`).
 //!
 //! **Changes** come in two sizes. A single one rebuilds the node that it touches and is in force when the call
 //! returns (`single`, `short`). Many at once are built beside what is in force, in slices between which single

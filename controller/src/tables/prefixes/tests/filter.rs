@@ -1,9 +1,9 @@
 //! The filter of IPv6 prefixes: that it holds what is listed, and little else.
 
 use floodwall_common::{
-    bloom::may_cover,
+    bloom::{may_cover, words_of},
     prefix::Family,
-    wire::{Word, bitmap_base},
+    wire::Word,
 };
 use parking_lot::FairMutex;
 
@@ -34,12 +34,9 @@ fn prefixes(numbers: std::ops::Range<u64>, length: u8) -> impl Iterator<Item = (
 
 /// How many of 10,000 addresses in 2000::/3, of which next to none is listed, the filter in force lets through.
 fn let_through(table: &PrefixTable) -> usize {
-    let tables = table.engine.tables();
-    let base = bitmap_base(table.half.index() as u64, Family::V6 as u32);
-    let passes = |number: &u64| {
-        may_cover(tables, base, scrambled(*number) >> 3 | 1 << 61).expect("all words are there")
-    };
-    (1 << 40..(1 << 40) + 10_000).filter(passes).count()
+    let filter = table.engine.filter(table.half);
+    let passes = |high: &u64| may_cover(words_of(*high).map(|word| filter[word as usize].load()), *high);
+    (1 << 40..(1 << 40) + 10_000).map(|number| scrambled(number) >> 3 | 1 << 61).filter(passes).count()
 }
 
 /// The half that is in force, and its filter's words.
