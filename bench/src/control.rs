@@ -19,7 +19,7 @@ use floodwall::{
     },
 };
 use floodwall_common::{
-    prefix::{Address, Family, look_up},
+    prefix::{Address, Family, find},
     wire::Leaf,
 };
 use floodwall_lab::random::Random;
@@ -205,7 +205,7 @@ fn insert_some(floodwall: &Floodwall, inserts: usize) -> anyhow::Result<Inserts>
         });
         let time = start.elapsed();
         if inserted.map_err(|error: anyhow::Error| error.context(format!("blocking {prefix}")))? {
-            let found = look_up(tables, &tables.settings[0], address, false);
+            let found = find(tables, &tables.settings[0], address, false);
             // The import that was under way may have been in force for a moment less.
             ensure!(matches!(found, Some(Leaf::Block(_))), "{prefix} was blocked and is {found:?}");
             times.push(time);

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use floodwall::tables::{Prefix, SharedTables, memory::Region};
 use floodwall_common::{
-    prefix::{Address, Family, look_up},
+    prefix::{Address, Family, find},
     wire::{Leaf, Word},
 };
 use floodwall_lab::random::Random;
@@ -77,7 +77,7 @@ pub(crate) fn fill_clean(
                 }
                 None => shapes::any_address(window.family, random),
             };
-            if look_up(tables, &tables.settings[0], address, false) == Some(Leaf::Nothing) {
+            if find(tables, &tables.settings[0], address, false) == Some(Leaf::Nothing) {
                 return Ok(address);
             }
         }

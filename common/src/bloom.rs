@@ -1,15 +1,16 @@
 //! May anything be listed that covers an IPv6 address? A Bloom filter of prefixes.
 //!
-//! Most packets come from addresses that nothing covers, near others that are listed. To walk to them costs more than
-//! all else that is done with a packet; to ask here costs one line of the cache, and mostly that is enough. (Bloom, "Space/time trade-offs in hash
-//! coding with allowable errors", CACM 1970; of prefixes: Dharmapurikar, Krishnamurthy & Taylor, "Longest prefix matching
-//! using Bloom filters", SIGCOMM 2003; all bits of a key in one word: Putze, Sanders & Singler, "Cache-, hash- and
-//! space-efficient Bloom filters", WEA 2007.)
+//! Most packets come from addresses that nothing covers, be others near them listed. To find that out by walking to them
+//! costs more than all else that is done with a packet; to ask here costs one line of the cache, and mostly that is
+//! enough. (Bloom, "Space/time trade-offs in hash coding with allowable errors", CACM 1970; of prefixes: Dharmapurikar,
+//! Krishnamurthy & Taylor, "Longest prefix matching using Bloom filters", SIGCOMM 2003; all bits of a key in one word:
+//! Putze, Sanders & Singler, "Cache-, hash- and space-efficient Bloom filters", WEA 2007.)
 //!
-//! A prefix is put in by its *key*: its first hexadecimal digits, 8 to 16 of them, as many as it has in full. One with
-//! fewer than 8 is put in by all keys of 8 digits that it covers. An address that is covered by a prefix therefore finds
-//! one of its own first digits here. What is found says nothing: other keys may have set the same bits, or the prefix may
-//! have left since.
+//! A prefix is put in by its *key*: its first octets, 4 to 8 of them, as many as it has in full. One with fewer than 4 is
+//! put in by all keys of 4 octets that it covers. An address that is covered by a prefix therefore finds one of its own
+//! beginnings here. What is found says nothing: other keys may have set the same bits, or the prefix may have left since.
+//! (Keys of every 4 bits would let fewer addresses through beside odd lengths, and cost every packet 52 instructions
+//! more.)
 //!
 //! A key sets two bits of one word. All words of a /32 are in one line of the cache, one for the keys shorter than 48
 //! bits, and one of the eight by the first 48 for those that are longer. Where a /32 holds hundreds of prefixes, its line
@@ -17,8 +18,8 @@
 
 use crate::wire::{BITMAP_WORDS, LINE_WORDS};
 
-/// Bits of a hexadecimal digit.
-pub const DIGIT: u32 = 4;
+/// Bits that keys differ by in length.
+pub const OCTET: u32 = 8;
 /// Bits of the shortest key, which its line is found by.
 pub const SHORTEST: u32 = 32;
 /// Bits of the longest key.
@@ -71,7 +72,7 @@ pub const fn may_cover([shorter, longer]: [u64; 2], high: u64) -> bool {
         let word = if length < LONGER { shorter } else { longer };
         let [one, other] = bits_of(high, length);
         found |= word >> one & word >> other;
-        length += DIGIT;
+        length += OCTET;
     }
     found & 1 != 0
 }
@@ -84,7 +85,7 @@ mod tests {
     fn a_key_is_told_by_all_of_its_bits_and_no_others() {
         let high = 0x2001_0db8_1234_5678;
         let other = |bit: u32| high ^ 1 << (63 - bit);
-        for length in (SHORTEST..=LONGEST).step_by(DIGIT as usize) {
+        for length in (SHORTEST..=LONGEST).step_by(OCTET as usize) {
             let place = |high| (word_of(high, length), bits_of(high, length));
             assert!(place(high).0 < BITMAP_WORDS);
             (0..length).for_each(|bit| assert_ne!(place(other(bit)), place(high), "bit {bit} of {length}"));

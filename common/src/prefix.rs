@@ -67,48 +67,32 @@ struct Spot {
     word: u32,
 }
 
-/// What says whether there is anything to find for an address.
-#[derive(Clone, Copy, Debug)]
-pub struct Hint {
-    /// The generation that it is of.
-    generation: u64,
-    /// For IPv4, a word of the bitmap; for IPv6, two of the [filter](bloom).
-    words: [u64; 2],
-}
-
-/// Asks memory for the hint of an address: it arrives while other work is done. `None` as of [`find`].
-#[inline(always)]
-pub fn hint<T: Tables>(tables: &T, settings: &Settings, address: Address) -> Option<Hint> {
-    let generation = settings.generation.load();
-    let base = bitmap_base(generation, address.family as u32);
-    let load = |word: u32| Some(tables.prefix_bitmap(base + word)?.load());
-    let words = match address.family {
-        Family::V4 => [load((address.high >> 46) as u32)?, 0],
-        Family::V6 => {
-            let [shorter, longer] = bloom::words_of(address.high);
-            [load(shorter)?, load(longer)?]
-        }
-    };
-    Some(Hint { generation, words })
-}
-
-/// The rule whose prefix decides for `address`, of which `hint` is. Counts the hit in the table if `count`.
+/// The rule whose prefix decides for `address`. Counts the hit in the table if `count`.
 ///
 /// `None` means that the table contradicted itself or could not be reached.
 #[inline(always)]
-pub fn find<T: Tables>(tables: &T, hint: &Hint, address: Address, count: bool) -> Option<Leaf> {
-    let base = root_base(hint.generation, address.family as u32);
-    match address.family {
-        Family::V4 if hint.words[0] >> ((address.high >> 40) & 63) & 1 == 0 => Some(Leaf::Nothing),
-        Family::V4 => find_v4(tables, base, (address.high >> 32) as u32, count),
-        Family::V6 if !bloom::may_cover(hint.words, address.high) => Some(Leaf::Nothing),
-        Family::V6 => find_v6(tables, base, address, count),
-    }
-}
+pub fn find<T: Tables>(tables: &T, settings: &Settings, address: Address, count: bool) -> Option<Leaf> {
+    let generation = settings.generation.load();
+    let family = address.family as u32;
 
-/// The rule whose prefix decides for `address`: [`hint`] and [`find`] in one.
-pub fn look_up<T: Tables>(tables: &T, settings: &Settings, address: Address, count: bool) -> Option<Leaf> {
-    find(tables, &hint(tables, settings, address)?, address, count)
+    let (bitmap, roots) = (bitmap_base(generation, family), root_base(generation, family));
+    match address.family {
+        Family::V4 => {
+            let bits = tables.prefix_bitmap(bitmap + (address.high >> 46) as u32)?.load();
+            if bits >> ((address.high >> 40) & 63) & 1 == 0 {
+                return Some(Leaf::Nothing);
+            }
+            find_v4(tables, roots, (address.high >> 32) as u32, count)
+        }
+        Family::V6 => {
+            let [shorter, longer] = bloom::words_of(address.high);
+            let load = |word: u32| Some(tables.prefix_bitmap(bitmap + word)?.load());
+            if !bloom::may_cover([load(shorter)?, load(longer)?], address.high) {
+                return Some(Leaf::Nothing);
+            }
+            find_v6(tables, roots, address, count)
+        }
+    }
 }
 
 /// What decides for an IPv4 address whose /24 holds something.

@@ -2,15 +2,15 @@
 
 use super::{Desk, NONE};
 use crate::{
-    prefix::{self, Hint},
+    prefix,
     tables::Tables,
     wire::{Leaf, Reason, Settings},
 };
 
 /// Says whether a list has decided.
 #[inline(always)]
-pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk, hint: &Hint) -> Option<bool> {
-    match prefix::find(tables, hint, desk.packet.source, true)? {
+pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Option<bool> {
+    match prefix::find(tables, settings, desk.packet.source, true)? {
         Leaf::Nothing => Some(false),
         Leaf::Allow(_) => {
             desk.judgement.reason = Reason::Trusted;

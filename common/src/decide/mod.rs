@@ -21,7 +21,6 @@ use crate::{
     flow,
     frame::Frame,
     parse::{self, Fragment, Kind, Packet},
-    prefix::{self, Hint},
     rules::Place,
     source::Key,
     tables::Tables,
@@ -162,10 +161,9 @@ pub fn decide<T: Tables, F: Frame, O: OutOfLine>(tables: &T, frame: &F, parts: &
             desk.judgement.object(settings, Reason::Malformed, NONE);
         }
         Kind::Ip => {
-            let hint = prefix::hint(tables, settings, desk.packet.source);
             if desk.parse_transport(frame).is_none() {
                 desk.judgement.object(settings, Reason::Malformed, NONE);
-            } else if judge(tables, settings, parts, desk, hint).is_none() {
+            } else if judge(tables, settings, parts, desk).is_none() {
                 desk.judgement.reason = Reason::Fault;
             }
         }
@@ -174,14 +172,8 @@ pub fn decide<T: Tables, F: Frame, O: OutOfLine>(tables: &T, frame: &F, parts: &
 }
 
 #[inline(always)]
-fn judge<T: Tables, O: OutOfLine>(
-    tables: &T,
-    settings: &Settings,
-    parts: &O,
-    desk: &mut Desk,
-    hint: Option<Hint>,
-) -> Option<()> {
-    if listed(tables, settings, desk, &hint?)? {
+fn judge<T: Tables, O: OutOfLine>(tables: &T, settings: &Settings, parts: &O, desk: &mut Desk) -> Option<()> {
+    if listed(tables, settings, desk)? {
         return Some(());
     }
     // A host that cannot resolve its neighbours is cut off by itself.

@@ -5,7 +5,7 @@
 //! are built. Whatever comes between, the filter in force holds all that is listed, and maybe more.
 
 use floodwall_common::{
-    bloom::{DIGIT, LONGEST, SHORTEST, bits_of, word_of},
+    bloom::{LONGEST, OCTET, SHORTEST, bits_of, word_of},
     prefix::Family,
     wire::{BITMAP_WORDS, Word, bitmap_base},
 };
@@ -40,7 +40,7 @@ impl Engine {
             filter.iter().for_each(|word| word.store(u64::MAX));
             return;
         }
-        let key = (length - length % DIGIT).clamp(SHORTEST, LONGEST);
+        let key = (length - length % OCTET).clamp(SHORTEST, LONGEST);
         for number in 0..1u64 << key.saturating_sub(length) {
             let high = high + (number << (u64::BITS - key));
             let word = &filter[word_of(high, key) as usize];

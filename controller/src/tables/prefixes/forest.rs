@@ -225,7 +225,7 @@ const _: () = assert!(KEYS_PER_LINE as usize == 4 * LINE_WORDS);
 #[cfg(test)]
 mod tests {
     use floodwall_common::{
-        prefix::{Address, Family, look_up},
+        prefix::{Address, Family, find},
         wire::{BITMAP_WORDS, RUNS_MAX, TILES, bitmap_base},
     };
 
@@ -258,7 +258,7 @@ mod tests {
                     let at = runs.partition_point(|run| run.key <= value) - 1;
                     assert_eq!(forest.slot(line, stored, value).load(), runs[at].word);
                     let address = Address::v6(u64::from(value) << 32, 0);
-                    let found = look_up(forest.tables(), &forest.tables.settings[0], address, false);
+                    let found = find(forest.tables(), &forest.tables.settings[0], address, false);
                     if value == run.key {
                         assert_eq!(found, Some(expected), "{count} runs, {value}");
                     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use floodwall_common::{
-    prefix::{Address, Family, look_up},
+    prefix::{Address, Family, find},
     wire::Leaf,
 };
 use parking_lot::FairMutex;
@@ -82,7 +82,7 @@ impl Readers {
         while !self.stop.load(Ordering::SeqCst) {
             self.packets[which].fetch_add(1, Ordering::SeqCst);
             at = (at + 1) % addresses.len();
-            let found = look_up(tables, &tables.settings[0], addresses[at], true);
+            let found = find(tables, &tables.settings[0], addresses[at], true);
             assert!(matches!(found, Some(Leaf::Block(_))), "{:x?} got through: {found:?}", addresses[at]);
             self.hits.fetch_add(1, Ordering::SeqCst);
         }

@@ -1,7 +1,7 @@
 //! Slots that are packed, and single changes in them.
 
 use floodwall_common::{
-    prefix::{Address, Family, look_up},
+    prefix::{Address, Family, find},
     wire::{DIRECT_RUNS, Leaf, Slot},
 };
 
@@ -45,7 +45,7 @@ fn alternating_prefixes_make_the_largest_nodes_and_leave_again() {
         };
         assert_eq!(is_direct(&world), family == Family::V6);
 
-        let blocked = |world: &World, low: u32| match look_up(
+        let blocked = |world: &World, low: u32| match find(
             &*world.tables,
             &world.tables.settings[0],
             one(low).address(),

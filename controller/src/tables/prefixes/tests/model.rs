@@ -6,7 +6,7 @@ use std::{
 };
 
 use floodwall_common::{
-    prefix::{Address, look_up},
+    prefix::{Address, find},
     wire::Leaf,
 };
 
@@ -170,7 +170,7 @@ impl World {
 
     /// Looks an address up as a packet would; it must fare as the model says.
     pub(super) fn look_up(&mut self, address: Address) {
-        let found = look_up(&*self.tables, &self.tables.settings[0], address, true);
+        let found = find(&*self.tables, &self.tables.settings[0], address, true);
         let decided = decides(&self.model, address);
         let expected = decided.map_or(Leaf::Nothing, |(list, prefix)| {
             *self.hits.entry((list, prefix)).or_default() += 1;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use floodwall_common::{
-    prefix::{Address, look_up},
+    prefix::{Address, find},
     wire::{Leaf, Slot, TILES, TILES_PER_SLOT},
 };
 
@@ -29,7 +29,7 @@ fn prefixes() -> Vec<(List, Prefix, u32)> {
 }
 
 fn is_blocked(world: &World, prefix: &Prefix) -> bool {
-    let found = look_up(&*world.tables, &world.tables.settings[0], prefix.address(), false);
+    let found = find(&*world.tables, &world.tables.settings[0], prefix.address(), false);
     matches!(found, Some(Leaf::Block(_)))
 }
 
