@@ -85,9 +85,9 @@ pub fn find<T: Tables>(tables: &T, settings: &Settings, address: Address, count:
             find_v4(tables, roots, (address.high >> 32) as u32, count)
         }
         Family::V6 => {
-            let [shorter, longer] = bloom::words_of(address.high);
+            let [short, shorter, longer] = bloom::words_of(address.high);
             let load = |word: u32| Some(tables.prefix_bitmap(bitmap + word)?.load());
-            if !bloom::may_cover([load(shorter)?, load(longer)?], address.high) {
+            if !bloom::may_cover([load(short)?, load(shorter)?, load(longer)?], address.high) {
                 return Some(Leaf::Nothing);
             }
             find_v6(tables, roots, address, count)

@@ -5,7 +5,7 @@
 //! are built. Whatever comes between, the filter in force holds all that is listed, and maybe more.
 
 use floodwall_common::{
-    bloom::{LONGEST, OCTET, SHORTEST, bits_of, word_of},
+    bloom::{LONGEST, OCTET, SHORT, SHORTEST, bits_of, word_of},
     prefix::Family,
     wire::{BITMAP_WORDS, Word, bitmap_base},
 };
@@ -13,10 +13,7 @@ use floodwall_common::{
 use super::engine::{Engine, Half};
 use crate::tables::Prefix;
 
-/// A prefix that is shorter than this sets all bits there are: it would have more keys than are worth telling apart.
-const SHORTEST_TOLD: u32 = 12;
-
-/// Prefixes that may leave before the filter is to be made anew. What they leave behind are some 2 % of its bits.
+/// Keys that may be left behind before the filter is to be made anew: 2 % of its bits.
 const WORN: u32 = 1 << 17;
 
 impl Engine {
@@ -31,35 +28,55 @@ impl Engine {
         self.filter(half).iter().for_each(|word| word.store(0));
     }
 
-    /// Puts an IPv6 prefix into the filter of a half. It must be in the trees by now, if that is in force, lest a packet
-    /// look for it in vain.
+    /// Puts an IPv6 prefix into the filter of a half. If that is in force, the prefix must be in its trees by now, lest a
+    /// packet look for it in vain.
     pub(super) fn put_into_filter(&self, half: Half, prefix: &Prefix) {
         let filter = self.filter(half);
-        let (high, length) = ((prefix.bits() >> 64) as u64, u32::from(prefix.length()));
-        if length < SHORTEST_TOLD {
-            filter.iter().for_each(|word| word.store(u64::MAX));
-            return;
-        }
-        let key = (length - length % OCTET).clamp(SHORTEST, LONGEST);
-        for number in 0..1u64 << key.saturating_sub(length) {
-            let high = high + (number << (u64::BITS - key));
-            let word = &filter[word_of(high, key) as usize];
-            let bits = bits_of(high, key).into_iter().fold(word.load(), |bits, bit| bits | 1 << bit);
+        let first = (prefix.bits() >> 64) as u64;
+        let (length, count) = keys_of(prefix);
+        for number in 0..count {
+            let high = first + (u64::from(number) << (u64::BITS - length));
+            let word = &filter[word_of(high, length) as usize];
+            let bits = bits_of(high, length).into_iter().fold(word.load(), |bits, bit| bits | 1 << bit);
             word.store(bits);
         }
     }
 
-    /// An IPv6 prefix has left, and its bits have not.
-    pub(super) fn wear_filter(&mut self) {
-        self.worn = self.worn.saturating_add(1);
+    /// An IPv6 prefix has left, and its keys have not.
+    pub(super) fn wear_filter(&mut self, prefix: &Prefix) {
+        self.worn = self.worn.saturating_add(keys_of(prefix).1);
     }
 
-    /// Says whether the filter should be made anew, by a new generation; once, until as many have left again.
+    /// Says whether the filter should be made anew, by a new generation; once, until as much has been left behind again.
     pub(super) fn is_filter_worn(&mut self) -> bool {
         let worn = self.worn >= WORN;
         if worn {
             self.worn = 0;
         }
         worn
+    }
+}
+
+/// The length of a prefix's keys, and how many it has: 65,536 at most.
+pub(super) fn keys_of(prefix: &Prefix) -> (u32, u32) {
+    let length = u32::from(prefix.length());
+    let key = if length < SHORT { SHORT } else { (length - length % OCTET).clamp(SHORTEST, LONGEST) };
+    (key, 1 << key.saturating_sub(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_has_as_many_keys_as_it_takes_to_cover_it() {
+        let keys = |text: &str| keys_of(&text.parse().unwrap());
+        assert_eq!(keys("::/0"), (16, 65_536));
+        assert_eq!(keys("2a00::/12"), (16, 16));
+        assert_eq!(keys("2a00::/16"), (32, 65_536));
+        assert_eq!(keys("2a00::/29"), (32, 8));
+        assert_eq!(keys("2a00::/39"), (32, 1));
+        assert_eq!(keys("2a00::/63"), (56, 1));
+        assert_eq!(keys("2a00::1/128"), (64, 1));
     }
 }

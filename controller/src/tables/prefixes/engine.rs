@@ -46,7 +46,7 @@ pub(super) struct Engine {
     pub(super) rules: Rules,
     pub(super) quarantine: Quarantine,
     covers: HashMap<u32, Cover>,
-    /// IPv6 prefixes that have left since the filter in force was made.
+    /// Keys of IPv6 prefixes that have left one by one since the newest filter was begun.
     pub(super) worn: u32,
 }
 

@@ -9,6 +9,7 @@ use floodwall_common::{
 
 use super::{
     bitmap::{ALL_BITS, Bits, add_bits},
+    bloom::keys_of,
     bucket::{Bucket, Builder},
     changes::PreparedChanges,
     engine::{Engine, Half},
@@ -18,6 +19,9 @@ use super::{
     sweep::Sweep,
     wanted::{Wanted, slot_at},
 };
+
+/// Keys that come into the filter in the time that it takes to build for a prefix.
+const KEYS_PER_PREFIX: usize = 32;
 
 /// What a slot of a new generation is made from and with.
 pub(super) struct Site<'a> {
@@ -193,7 +197,12 @@ impl Job {
                 site.staged.note_length(first.list(), family, first.length());
                 match family {
                     Family::V4 => add_bits(&mut self.bits, first),
-                    Family::V6 => site.engine.put_into_filter(site.half, &first.prefix(family)),
+                    Family::V6 => {
+                        let prefix = first.prefix(family);
+                        site.engine.put_into_filter(site.half, &prefix);
+                        let (_, keys) = keys_of(&prefix);
+                        site.budget = site.budget.saturating_sub(keys as usize / KEYS_PER_PREFIX);
+                    }
                 }
                 builder.push(first.with(Rule { number, owner }));
             }

@@ -88,7 +88,7 @@ pub struct PrefixTable {
 /// What the half that is not in force holds.
 #[derive(Debug)]
 enum Other {
-    /// Nothing: all its words are 0.
+    /// Nothing: all its words are 0, but for those of the filter.
     Nothing,
     /// A new generation in the making.
     Stage(Box<Stage>),

@@ -82,14 +82,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Brings what is asked before the trees are, bitmap or filter, up to date with a prefix that came or went. The
-    /// trees must be so by now.
+    /// Brings what is asked before the trees are up to date with a prefix that came or went: the bitmap of the half, or
+    /// the filters of both. The trees of the half must be so by now.
     pub(super) fn mark(&mut self, half: Half, wanted: &Wanted, prefix: &Prefix, came: bool) {
         match (prefix.family(), came) {
             (Family::V4, true) => self.set_bits(half, prefix),
             (Family::V4, false) => self.clear_bits(half, wanted, prefix),
             (Family::V6, true) => Half::BOTH.into_iter().for_each(|half| self.put_into_filter(half, prefix)),
-            (Family::V6, false) => self.wear_filter(),
+            (Family::V6, false) => self.wear_filter(prefix),
         }
     }
 }

@@ -58,6 +58,7 @@ impl Stage {
         let mut wanted = changes.blank.take().unwrap_or_else(Wanted::new);
         wanted.note_lengths_of(active);
         engine.clear_filter(half);
+        engine.worn = 0;
         let (mut tally, mut failed) = (Tally::default(), None);
         for list in List::ALL {
             let stay = active.shorts.of(list).iter().filter_map(|(prefix, rule)| {
@@ -130,7 +131,7 @@ impl Stage {
 
     /// Goes on for about `budget` prefixes or slots; says whether all is staged. `ours`: see [`Site`].
     ///
-    /// After an error, it can be tried again.
+    /// After an error, it can be tried again, unless that is why it [failed](Self::failed).
     pub(super) fn step(
         &mut self,
         engine: &mut Engine,
@@ -174,7 +175,13 @@ impl Stage {
             && entry.key().0 < self.next
         {
             let ((_, list, prefix), owner) = entry.remove_entry();
-            self.follow(engine, list, prefix, owner, active.get(list, &prefix), Shared::default())?;
+            let rule = active.get(list, &prefix);
+            let followed = self.follow(engine, list, prefix, owner, rule, Shared::default());
+            if let Err(error) = followed {
+                // It is in force already, and must not be lost.
+                self.failed = Some(error.clone());
+                return Err(error);
+            }
         }
         Ok(())
     }

@@ -36,7 +36,8 @@ pub struct Committed {
 }
 
 impl PrefixTable {
-    /// Begins a change of many prefixes. Takes as long as there are prefixes shorter than 16 bits: not long.
+    /// Begins a change of many prefixes. Takes as long as it takes to clear a filter of 2 MiB, and to put in what is
+    /// shorter than 16 bits: not long.
     ///
     /// Until it is [committed](Self::commit), packets are judged as before. Single changes made meanwhile are in force
     /// at once, and come on top of it.
@@ -101,7 +102,6 @@ impl PrefixTable {
         let generation = &self.engine.tables().settings[0].generation;
         generation.store(generation.load().wrapping_add(1));
         self.half = self.half.other();
-        self.engine.worn = 0;
         let old = mem::replace(&mut self.active, staged);
         self.engine.quarantine.push(Retired::Generation);
         let since = self.engine.quarantine.mark();
