@@ -1,8 +1,8 @@
 //! May anything be listed that covers an IPv6 address? A Bloom filter of prefixes.
 //!
 //! Most packets come from addresses that nothing covers, be others near them listed. To find that out by walking to them
-//! costs more than all else that is done with a packet; to ask here costs one line of the cache, and mostly that is
-//! enough. (Bloom, "Space/time trade-offs in hash coding with allowable errors", CACM 1970; of prefixes: Dharmapurikar,
+//! costs more than all else that is done with a packet; to ask here costs one line that may be in no cache, and mostly that
+//! is enough. (Bloom, "Space/time trade-offs in hash coding with allowable errors", CACM 1970; of prefixes: Dharmapurikar,
 //! Krishnamurthy & Taylor, "Longest prefix matching using Bloom filters", SIGCOMM 2003; all bits of a key in one word:
 //! Putze, Sanders & Singler, "Cache-, hash- and space-efficient Bloom filters", WEA 2007.)
 //!
