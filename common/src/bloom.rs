@@ -16,6 +16,9 @@
 //! bits, and one of the eight by the first 48 for those that are longer. Where a /32 holds hundreds of prefixes, its line
 //! fills up, and all of its addresses are looked for. The keys of 2 octets have words elsewhere; what is sent comes from
 //! few of them.
+//!
+//! The filter outlives the controller in its map. Who changes where a key has its bits changes a layout, and
+//! [`ABI_VERSION`](crate::wire::ABI_VERSION) with it.
 
 use crate::wire::{BITMAP_WORDS, LINE_WORDS};
 
