@@ -27,6 +27,10 @@ pub struct Status {
     pub memory: Vec<MemoryUse>,
     /// What an operator should know about; empty if all is well.
     pub warnings: Vec<String>,
+    /// What keeps the filter from doing all of its work: an interface that is not filtered, a state that cannot be
+    /// written. The exit code of `floodwall status` is not 0 as long as there is one.
+    #[serde(default)]
+    pub problems: Vec<String>,
 }
 
 /// A protected interface.

@@ -28,6 +28,7 @@ Exit codes:
    6  the table is full
    7  no daemon answers on the socket
    8  permission denied
+   9  status: something keeps the filter from doing all of its work; it says what
   10  test --exit-code: the other list decides
   11  test --exit-code: no list holds the address
   12  replay: the capture is damaged; what comes before the damage was judged";
@@ -37,6 +38,8 @@ Exit codes:
 pub(super) enum Done {
     /// As it should.
     Plain,
+    /// `status`: something keeps the filter from doing all of its work.
+    Impaired,
     /// `test --exit-code`: the other list decides.
     OtherList,
     /// `test --exit-code`: no list holds the address.
@@ -86,6 +89,7 @@ impl Done {
     pub(super) const fn code(self) -> u8 {
         match self {
             Self::Plain => 0,
+            Self::Impaired => 9,
             Self::OtherList => 10,
             Self::Unlisted => 11,
             Self::Damaged => 12,
@@ -212,7 +216,7 @@ mod tests {
             Kind::Unreachable,
             Kind::Denied,
         ];
-        let done = [Done::Plain, Done::OtherList, Done::Unlisted, Done::Damaged];
+        let done = [Done::Plain, Done::Impaired, Done::OtherList, Done::Unlisted, Done::Damaged];
         let mut codes: Vec<u8> =
             kinds.iter().map(|kind| kind.code()).chain(done.iter().map(|done| done.code())).collect();
         codes.sort_unstable();

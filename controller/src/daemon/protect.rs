@@ -102,7 +102,7 @@ impl Protection {
             tokio::time::sleep(INTERVAL).await;
             let are_dead = self.attachments.lock().iter().filter(|attachment| attachment.is_dead()).count();
             if are_dead > dead {
-                self.warnings().iter().for_each(|warning| error!("{warning}"));
+                self.problems().iter().for_each(|problem| error!("{problem}"));
             }
             dead = are_dead;
             if let Err(error) = self.read_addresses().await {
@@ -136,14 +136,17 @@ fn announce(attachment: &Attachment) {
     }
 }
 
+/// Why an interface is not filtered, if it is not.
+fn problem(attachment: &Attachment) -> Option<String> {
+    let Attachment { interface, .. } = attachment;
+    attachment.is_dead().then(|| {
+        format!("{interface} HAS DISAPPEARED and is not filtered; when it is back, start floodwall again")
+    })
+}
+
 /// What an operator should know about an attachment.
 fn warning(attachment: &Attachment) -> Option<String> {
     let Attachment { interface, native, fallback, .. } = attachment;
-    if attachment.is_dead() {
-        return Some(format!(
-            "{interface} HAS DISAPPEARED and is not filtered; when it is back, start floodwall again"
-        ));
-    }
     if *native {
         return None;
     }
@@ -163,6 +166,11 @@ impl Dataplane for Protection {
                 mode: mode(*native),
             })
             .collect()
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let attachments = self.attachments.lock();
+        attachments.iter().filter_map(problem).collect()
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -11,6 +11,9 @@ pub trait Dataplane: Send + Sync {
     /// Protected interfaces.
     fn interfaces(&self) -> Vec<InterfaceStatus>;
 
+    /// What keeps packets from being filtered; empty if nothing does.
+    fn problems(&self) -> Vec<String>;
+
     /// What an operator should know about; empty if all is well.
     fn warnings(&self) -> Vec<String>;
 

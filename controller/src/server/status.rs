@@ -18,6 +18,8 @@ pub(super) async fn status(State(context): State<Context>) -> Answer<Status> {
         let counters = context.dataplane.counters().map_err(|error| Refused::internal(&error))?;
         let mut status = context.filter.status();
         status.interfaces = context.dataplane.interfaces();
+        status.problems.extend(context.dataplane.problems());
+        status.problems.extend(context.filter.problems());
         status.warnings.extend(context.dataplane.warnings());
         status.warnings.extend(context.filter.rule_warnings());
         status.counters = counters;

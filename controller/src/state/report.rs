@@ -148,7 +148,13 @@ impl Filter {
                 .map(|(structure, bytes, used)| MemoryUse { structure: structure.to_owned(), bytes, used })
                 .into(),
             warnings: Vec::new(),
+            problems: Vec::new(),
         }
+    }
+
+    /// What keeps the state from being what it should be; empty if nothing does.
+    pub fn problems(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 

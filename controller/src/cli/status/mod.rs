@@ -18,6 +18,6 @@ impl Status {
         let Self {} = self;
         let status: api::Status = session.client.get("/v1/status").await?;
         session.answer(&status, render::render)?;
-        Ok(Done::Plain)
+        Ok(if status.problems.is_empty() { Done::Plain } else { Done::Impaired })
     }
 }

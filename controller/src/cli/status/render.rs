@@ -13,10 +13,13 @@ use crate::{
 };
 
 pub(super) fn render(status: &Status, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    for problem in &status.problems {
+        writeln!(out, "{} {}", style.bad("PROBLEM:"), style.bad(units::printable(problem)))?;
+    }
     for warning in &status.warnings {
         writeln!(out, "{} {}", style.loud("WARNING:"), style.bad(units::printable(warning)))?;
     }
-    if !status.warnings.is_empty() {
+    if !status.warnings.is_empty() || !status.problems.is_empty() {
         writeln!(out)?;
     }
     facts(status, out, style)?;
@@ -129,6 +132,7 @@ mod tests {
                 MemoryUse { structure: "sources".into(), bytes: 96 << 20, used: None },
             ],
             warnings: vec!["eth1 is filtered in generic mode".into()],
+            problems: Vec::new(),
         }
     }
 
