@@ -61,8 +61,8 @@ pub trait Tables {
 
     /// This CPU's counter of a reason.
     fn reason_counter(&self, reason: Reason) -> Option<&Counter>;
-    /// This CPU's counter of what a reason would have dropped, were it not monitored.
-    fn monitor_counter(&self, reason: Reason) -> Option<&Counter>;
+    /// This CPU's counter of what a reason would have dropped of known sources, or of others, were it not monitored.
+    fn monitor_counter(&self, reason: Reason, known: bool) -> Option<&Counter>;
     /// This CPU's counter of packets over a rule's rate.
     fn rule_counter(&self, number: u32) -> Option<&Counter>;
     /// This CPU's counter of a signature's matches.

@@ -13,8 +13,8 @@ use floodwall_common::{
     tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES, Tables},
     wire::{
         BITMAP_WORDS, Counter, Destination, EventMeter, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES,
-        MAX_SERVICES, PORT_WORDS, ROOTS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word,
-        signature,
+        MAX_SERVICES, MONITOR_COUNTERS, PORT_WORDS, ROOTS, Reason, Rule, Service, ServiceCounter, Settings,
+        SourceSet, Word, signature,
     },
 };
 
@@ -50,9 +50,9 @@ static FRAGMENTS: Array<Line> = Array::with_max_entries(FRAGMENT_LINES, BPF_F_MM
 /// By reason.
 #[map]
 static REASON_COUNTS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Reason::COUNT, 0);
-/// By reason.
+/// By reason, and whether the source is known: see [`Reason::monitor_index`].
 #[map]
-static MONITOR_COUNTS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Reason::COUNT, 0);
+static MONITOR_COUNTS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(MONITOR_COUNTERS, 0);
 /// By rule.
 #[map]
 static RULE_COUNTS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(MAX_RULES, 0);
@@ -200,8 +200,8 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn monitor_counter(&self, reason: Reason) -> Option<&Counter> {
-        MONITOR_COUNTS.get(reason as u32)
+    fn monitor_counter(&self, reason: Reason, known: bool) -> Option<&Counter> {
+        MONITOR_COUNTS.get(reason.monitor_index(known))
     }
 
     #[inline(always)]

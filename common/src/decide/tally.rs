@@ -16,7 +16,7 @@ pub fn count<T: Tables>(tables: &T, settings: &Settings, desk: &Desk, length: u3
     counter.packets.add_local(1);
     counter.bytes.add_local(bytes);
     if judgement.would as u32 != Reason::Clean as u32 {
-        let counter = tables.monitor_counter(judgement.would)?;
+        let counter = tables.monitor_counter(judgement.would, desk.known)?;
         counter.packets.add_local(1);
         counter.bytes.add_local(bytes);
     }

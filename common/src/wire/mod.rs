@@ -25,10 +25,10 @@ pub use prefix::{
     OCTET_RUNS_MAX, ROOTS, RUNS_MAX, SLOTS, SMALL_OCTET_RUNS, SMALL_RUNS, STRETCHES_PER_LINE, Shape, Slot,
     TILE_BITS, TILE_BLOCKS, TILES, TILES_PER_SLOT, TailWord, bitmap_base, root_base,
 };
-pub use reason::{Reason, Verdict};
+pub use reason::{MONITOR_COUNTERS, Reason, Verdict};
 pub use settings::{BucketSpec, Settings, Suspicion, knowledge};
 pub use source::{History, SourceSet, Volume, WAYS, Way, standing};
 pub use word::Word;
 
 /// Version of every layout in this module.
-pub const ABI_VERSION: u32 = 5;
+pub const ABI_VERSION: u32 = 6;

@@ -54,6 +54,9 @@ pub enum Reason {
     Fault = 17,
 }
 
+/// Counters of what is only monitored: for each reason those of sources that are not known, then those of known ones.
+pub const MONITOR_COUNTERS: u32 = 2 * Reason::COUNT;
+
 impl Reason {
     /// How many there are; the size of the counter table.
     pub const COUNT: u32 = 18;
@@ -95,6 +98,13 @@ impl Reason {
     #[inline(always)]
     pub const fn bit(self) -> u64 {
         1 << self as u32
+    }
+
+    /// Where the packets are counted that this reason would have dropped, were it not monitored, out of
+    /// [`MONITOR_COUNTERS`]: those of known sources apart from others.
+    #[inline(always)]
+    pub const fn monitor_index(self, known: bool) -> u32 {
+        self as u32 + if known { Self::COUNT } else { 0 }
     }
 
     /// The name that people and scripts see.

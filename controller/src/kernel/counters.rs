@@ -19,6 +19,22 @@ pub struct ReasonTotals {
     pub bytes: u64,
 }
 
+/// What a reason would have dropped since the maps were made, were it not monitored: packets, and bytes on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MonitoredTotals {
+    /// Of known sources.
+    pub known: (u64, u64),
+    /// Of others, and of packets whose source could not be read.
+    pub unknown: (u64, u64),
+}
+
+impl MonitoredTotals {
+    /// Of both.
+    pub const fn all(self) -> (u64, u64) {
+        (self.known.0 + self.unknown.0, self.known.1 + self.unknown.1)
+    }
+}
+
 /// What came for one service since the maps were made: a [`ServiceCounter`](floodwall_common::wire::ServiceCounter) by
 /// value, summed over CPUs.
 #[repr(C)]
@@ -125,9 +141,10 @@ impl Counters {
             .collect()
     }
 
-    /// Packets and bytes that a reason would have dropped, were it not monitored.
-    pub(super) fn read_monitored(&self, reason: Reason) -> anyhow::Result<(u64, u64)> {
-        sum(&self.monitored, reason as u32)
+    /// What a reason would have dropped, were it not monitored.
+    pub(super) fn read_monitored(&self, reason: Reason) -> anyhow::Result<MonitoredTotals> {
+        let of = |known| sum(&self.monitored, reason.monitor_index(known));
+        Ok(MonitoredTotals { known: of(true)?, unknown: of(false)? })
     }
 
     /// Packets and bytes over the rates of rules, by number.

@@ -20,7 +20,7 @@ mod samples;
 mod syscall;
 mod test_run;
 
-pub use counters::{ReasonTotals, ServiceTotals};
+pub use counters::{MonitoredTotals, ReasonTotals, ServiceTotals};
 pub use events::EventReader;
 pub use link::{Attachment, detach_offline};
 pub use log::LogReader;

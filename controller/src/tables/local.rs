@@ -2,7 +2,9 @@
 
 use std::io;
 
-use floodwall_common::wire::{Counter, MAX_RULES, MAX_SERVICES, Reason, ServiceCounter, Word, signature};
+use floodwall_common::wire::{
+    Counter, MAX_RULES, MAX_SERVICES, MONITOR_COUNTERS, Reason, ServiceCounter, Word, signature,
+};
 
 use super::memory::Region;
 
@@ -11,7 +13,7 @@ use super::memory::Region;
 pub struct LocalTables {
     /// By [`Reason`].
     pub reasons: Region<Counter>,
-    /// By [`Reason`].
+    /// By [`Reason::monitor_index`].
     pub monitors: Region<Counter>,
     /// By rule.
     pub rules: Region<Counter>,
@@ -27,7 +29,7 @@ impl LocalTables {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             reasons: Region::in_memory(Reason::COUNT as usize)?,
-            monitors: Region::in_memory(Reason::COUNT as usize)?,
+            monitors: Region::in_memory(MONITOR_COUNTERS as usize)?,
             rules: Region::in_memory(MAX_RULES as usize)?,
             signatures: Region::in_memory(signature::MAX_SIGNATURES as usize)?,
             services: Region::in_memory(MAX_SERVICES as usize)?,

@@ -294,8 +294,8 @@ impl Tables for SharedTables {
     }
 
     #[inline]
-    fn monitor_counter(&self, reason: Reason) -> Option<&Counter> {
-        self.local.monitors.get(reason as usize)
+    fn monitor_counter(&self, reason: Reason, known: bool) -> Option<&Counter> {
+        self.local.monitors.get(reason.monitor_index(known) as usize)
     }
 
     #[inline]
