@@ -35,6 +35,9 @@ impl Pair {
     pub fn new(label: &str) -> Result<Self> {
         let (world, host) =
             (Namespace::new(&format!("{label}-out"))?, Namespace::new(&format!("{label}-in"))?);
+        // A new namespace takes this over from the machine's first one (devconf_inherit_init_net, sysctl/net.rst); the
+        // host is an end host, whatever the machine is.
+        host.sysctl("net.ipv4.ip_forward", "0")?;
         let (outside, inside) = veth(&world, "wan0", &host, "eth0")?;
         outside.address(&format!("{OUTSIDE_V4}/24"))?;
         outside.address(&format!("{OUTSIDE_V6}/64"))?;

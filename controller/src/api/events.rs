@@ -1,10 +1,33 @@
-//! The sample of drops.
+//! What happens, as it happens: a sample of drops, and what becomes of interfaces.
 
 use serde::{Deserialize, Serialize};
 
+/// Something that has happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Event {
+    /// A packet was dropped.
+    Drop(DropReport),
+    /// An interface is filtered again, or not any more.
+    Interface(InterfaceReport),
+}
+
+/// What has become of an interface that is to be filtered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceReport {
+    /// Unix time, ms.
+    pub time_ms: u64,
+    /// Its name.
+    pub interface: String,
+    /// Whether its packets are filtered now.
+    pub filtered: bool,
+    /// What has happened, in words.
+    pub text: String,
+}
+
 /// A dropped packet out of a bounded sample.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
+pub struct DropReport {
     /// Unix time, ms.
     pub time_ms: u64,
     /// Why it was dropped; a name of a reason.

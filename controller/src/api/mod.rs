@@ -32,6 +32,7 @@
 //! | `POST /v1/signature/pin` | [`SignatureNumber`] | [`SignatureReport`] |
 //! | `POST /v1/signature/drop` | [`SignatureNumber`] | [`SignatureReport`] |
 //! | `GET /v1/events` | | lines of [`Event`], until either side hangs up |
+//! | `POST /v1/attach` | [`AttachRequest`] | [`InterfaceStatus`] |
 //! | `POST /v1/detach` | [`DetachRequest`] | [`DetachResponse`] |
 
 mod events;
@@ -44,7 +45,7 @@ mod status;
 
 use serde::{Deserialize, Serialize};
 
-pub use events::Event;
+pub use events::{DropReport, Event, InterfaceReport};
 pub use limits::{Limit, LimitChange, Limits, SourceReport};
 pub use policy::InForce;
 pub use prefixes::{
@@ -57,7 +58,8 @@ pub use rules::{
 };
 pub use signatures::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest};
 pub use status::{
-    DetachRequest, DetachResponse, InterfaceStatus, ListStatus, MemoryUse, ReasonCount, Status,
+    AttachRequest, CheckStatus, DetachRequest, DetachResponse, InterfaceStatus, ListStatus, MemoryUse,
+    ReasonCount, Status, WouldCount,
 };
 
 /// Why a request was refused. Nothing was changed.

@@ -12,4 +12,7 @@ pub struct InForce {
     pub policy: Policy,
     /// What the tables were made for.
     pub capacity: Capacity,
+    /// Only what the operator has named is in force.
+    #[serde(default)]
+    pub observe: bool,
 }

@@ -31,6 +31,12 @@ pub struct SignatureReport {
     pub enforced: bool,
     /// An operator wants it as it is.
     pub pinned: bool,
+    /// Why it only counts, where that is not what an operator wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
+    /// What an operator should know who has it enforced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// Seconds since it was deployed.
     pub age_seconds: f64,
     /// Seconds since a sampled packet matched it.

@@ -15,6 +15,16 @@ pub struct Status {
     pub interfaces: Vec<InterfaceStatus>,
     /// Packets and bytes by reason since the filter was first loaded, all CPUs and interfaces.
     pub counters: Vec<ReasonCount>,
+    /// Packets that passed since the filter was first loaded, though a check or a rule that only counts would have dropped
+    /// them, by reason; those of none are left out.
+    #[serde(default)]
+    pub would_drop: Vec<WouldCount>,
+    /// The checks, whether they are in force, and if not, why not.
+    #[serde(default)]
+    pub checks: Vec<CheckStatus>,
+    /// Only what the operator has named is in force: lists, rules and signatures.
+    #[serde(default)]
+    pub observe: bool,
     /// The blocklist.
     pub block: ListStatus,
     /// The allowlist.
@@ -40,8 +50,42 @@ pub struct InterfaceStatus {
     pub name: String,
     /// Its index.
     pub ifindex: u32,
-    /// How the filter runs: `native` (in the driver) or `generic` (after it, slow).
+    /// How the filter runs: `native` (in the driver) or `generic` (after it, slow); `none` if it does not.
     pub mode: String,
+    /// Whether its packets are filtered.
+    #[serde(default = "yes")]
+    pub filtered: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// A check that packets are held against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckStatus {
+    /// Its name: that of the reason that it gives.
+    pub check: String,
+    /// Whether it drops packets, or only counts those that it would drop.
+    pub enforced: bool,
+    /// Why it only counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub why: Vec<String>,
+}
+
+/// Packets that would have been dropped for a reason, had it not only counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WouldCount {
+    /// Name of the reason.
+    pub reason: String,
+    /// Packets of known sources: those that have taken part in conversations before.
+    pub known_packets: u64,
+    /// Their bytes on the wire.
+    pub known_bytes: u64,
+    /// Packets of other sources.
+    pub unknown_packets: u64,
+    /// Their bytes on the wire.
+    pub unknown_bytes: u64,
 }
 
 /// Packets that left with one reason.
@@ -75,6 +119,14 @@ pub struct MemoryUse {
     pub bytes: u64,
     /// Share in use, 0 to 1, where that can be told.
     pub used: Option<f64>,
+}
+
+/// Puts the filter on an interface, or back on it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttachRequest {
+    /// Its name.
+    pub interface: String,
 }
 
 /// Takes the filter off an interface.

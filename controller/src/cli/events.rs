@@ -1,4 +1,4 @@
-//! `floodwall events`: a sample of what is dropped, as it is dropped.
+//! `floodwall events`: what happens, as it happens: a sample of drops, and what becomes of interfaces.
 
 use std::{
     fmt::Write as _,
@@ -13,7 +13,10 @@ use super::{
     style::Style,
     units,
 };
-use crate::{api::Event, client::Lines};
+use crate::{
+    api::{DropReport, Event, InterfaceReport},
+    client::Lines,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Events {
@@ -40,9 +43,20 @@ impl Events {
     }
 }
 
-/// `14:03:05.123 eth0 blocked 203.0.113.7:40000 > 192.0.2.1:443 TCP SYN 60 B`.
 fn render(event: &Event, out: &mut dyn Write, style: Style) -> io::Result<()> {
-    let Event {
+    match event {
+        Event::Drop(report) => render_drop(report, out, style),
+        Event::Interface(InterfaceReport { time_ms, filtered, text, .. }) => {
+            let text = units::printable(text);
+            let text = if *filtered { style.good(text) } else { style.bad(text) };
+            writeln!(out, "{} {text}", units::clock(*time_ms))
+        }
+    }
+}
+
+/// `14:03:05.123 eth0 blocked 203.0.113.7:40000 > 192.0.2.1:443 TCP SYN 60 B`.
+fn render_drop(event: &DropReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    let DropReport {
         time_ms,
         reason,
         interface,
@@ -94,15 +108,15 @@ fn render(event: &Event, out: &mut dyn Write, style: Style) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn text(event: &Event) -> String {
+    fn text(event: &DropReport) -> String {
         let mut out = Vec::new();
-        render(event, &mut out, Style::plain()).unwrap();
+        render_drop(event, &mut out, Style::plain()).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn events_in_a_line() {
-        let mut event = Event {
+        let mut event = DropReport {
             time_ms: 1_000_000_000_123,
             reason: "blocked".into(),
             interface: "eth0".into(),

@@ -6,6 +6,7 @@
 //! What a verb works with is [`session`]; how it ends, [`exit`].
 
 mod arguments;
+mod attach;
 mod completions;
 mod detach;
 mod events;
@@ -104,11 +105,13 @@ enum Ask {
     /// Single sources.
     #[command(subcommand)]
     Source(source::Source),
-    /// Watch a sample of what is dropped, until interrupted.
+    /// Watch a sample of what is dropped, and what becomes of interfaces, until interrupted.
     ///
     /// The kernel tells of a bounded number of drops a second, however many there are. With --json, one a
     /// line.
     Events(events::Events),
+    /// Put the filter on an interface, or back on one that another tool has taken it off.
+    Attach(attach::Attach),
     /// Take the filter off an interface; off the last one, remove every trace of it.
     ///
     /// If no daemon answers, the filter that an earlier one left in force is taken off all the same.
@@ -199,6 +202,7 @@ impl Ask {
             Self::Health => rules::health::apply(session).await,
             Self::Source(verb) => verb.apply(session).await,
             Self::Events(verb) => verb.apply(session).await,
+            Self::Attach(verb) => verb.apply(session).await,
             Self::Detach(verb) => verb.apply(session).await,
             Self::Completions(verb) => verb.apply(session),
             Self::Man(verb) => verb.apply(session),

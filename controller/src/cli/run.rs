@@ -54,6 +54,10 @@ pub(super) struct Run {
     /// Sources that are tracked at once [default: 1000000].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_sources: Option<u32>,
+    /// Drop only what you have named: lists, signatures of your own, and rules that the configuration names. All else
+    /// only counts, and `status` says what it would have dropped.
+    #[arg(long)]
+    observe: bool,
 }
 
 impl Run {
@@ -68,13 +72,23 @@ impl Run {
     }
 
     fn options(self, socket: PathBuf) -> Result<RunOptions, Failed> {
-        let Self { interfaces, config, state_dir, mode, bpffs, max_prefixes, max_sources } = self;
+        let Self { interfaces, config, state_dir, mode, bpffs, max_prefixes, max_sources, observe } = self;
         for (index, name) in interfaces.iter().enumerate() {
             if interfaces[..index].contains(name) {
                 return Err(Failed::new(Kind::Invalid, format!("--iface {name} is given twice")));
             }
         }
-        Ok(RunOptions { interfaces, config, state_dir, socket, mode, bpffs, max_prefixes, max_sources })
+        Ok(RunOptions {
+            interfaces,
+            config,
+            state_dir,
+            socket,
+            mode,
+            bpffs,
+            max_prefixes,
+            max_sources,
+            observe,
+        })
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct File {
     events_per_second: Option<Spanned<u64>>,
     samples_per_second: Option<Spanned<u64>>,
     #[serde(default)]
+    observe: bool,
+    #[serde(default)]
     monitor: Vec<Stage>,
     limit: Option<LimitTable>,
     suspects: Option<Spanned<SuspectsTable>>,
@@ -54,6 +56,7 @@ impl File {
             max_sources,
             events_per_second,
             samples_per_second,
+            observe,
             monitor,
             limit,
             suspects,
@@ -94,6 +97,7 @@ impl File {
             },
             events_per_second: within("events-per-second", events_per_second, &(0..=MAX_EVENTS_PER_SECOND))?
                 .unwrap_or(DEFAULT_EVENTS_PER_SECOND),
+            observe,
             policy: tables.policy()?,
         })
     }

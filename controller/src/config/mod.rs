@@ -5,6 +5,7 @@
 //! max-prefixes = 1250000     # both lists and families together
 //! max-sources = 1000000      # sources tracked at once
 //! events-per-second = 200    # drops told, of however many
+//! observe = true             # lists, signatures and rules that are named here are in force; all else only counts
 //!
 //! [limit]                    # per source; until `floodwall limit set` says otherwise
 //! packets = { rate = 20000, burst = 40000 }
@@ -39,6 +40,8 @@ pub struct Config {
     pub capacity: Capacity,
     /// Drops told, per second, over all CPUs.
     pub events_per_second: u64,
+    /// Only what the operator names is in force: lists, rules and signatures. Everything else counts.
+    pub observe: bool,
     /// Services and rules.
     pub policy: Policy,
 }
@@ -60,6 +63,7 @@ impl Default for Config {
             mode: Mode::default(),
             capacity: Capacity::default(),
             events_per_second: DEFAULT_EVENTS_PER_SECOND,
+            observe: false,
             policy: Policy::default(),
         }
     }
@@ -73,6 +77,7 @@ impl Config {
             None => Self::default(),
         };
         config.mode = options.mode.unwrap_or(config.mode);
+        config.observe |= options.observe;
         config.capacity.prefixes = options.max_prefixes.unwrap_or(config.capacity.prefixes);
         config.capacity.sources = options.max_sources.unwrap_or(config.capacity.sources);
         config.check()?;

@@ -1,6 +1,7 @@
 //! Bans, as the kernel makes them, and as they end.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -9,7 +10,11 @@ use floodwall_common::wire::BanEvent;
 use tracing::{error, info, warn};
 
 use super::protect::Protection;
-use crate::{host::all_login_addresses, kernel::EventReader, server::Dataplane as _, state::Filter};
+use crate::{
+    host::{Lifelines, all_login_addresses},
+    kernel::EventReader,
+    state::Filter,
+};
 
 /// How late a ban may end.
 const TICK: Duration = Duration::from_millis(20);
@@ -17,8 +22,8 @@ const TICK: Duration = Duration::from_millis(20);
 const LOSS_TICKS: u32 = 5;
 /// How often the source table is looked through for bans that nobody told of, though none was lost.
 const SWEEP: Duration = Duration::from_secs(30);
-/// How often it is asked who is logged in.
-const LOGINS: Duration = Duration::from_secs(2);
+/// How often it is asked who is not to be banned.
+const SPARE: Duration = Duration::from_secs(2);
 
 /// Makes bans durable that the kernel tells of, for ever.
 pub(super) async fn note(
@@ -33,7 +38,7 @@ pub(super) async fn note(
             return;
         }
         let (filter, protection) = (Arc::clone(&filter), Arc::clone(&protection));
-        let work = move || filter.note_bans(&bans, &protection.lifelines());
+        let work = move || filter.note_bans(&bans, &protection.spared());
         match tokio::task::spawn_blocking(work).await {
             Ok(Ok(0)) => {}
             Ok(Ok(bans)) => info!(bans, "banned"),
@@ -64,7 +69,7 @@ pub(super) async fn tend(filter: Arc<Filter>, protection: Arc<Protection>) {
         let (filter, protection) = (Arc::clone(&filter), Arc::clone(&protection));
         let work = move || {
             let ended = if ends { filter.end_bans(SystemTime::now()) } else { Ok(0) };
-            let found = if find { filter.find_bans(&protection.lifelines()) } else { Ok(0) };
+            let found = if find { filter.find_bans(&protection.spared()) } else { Ok(0) };
             (ended, found)
         };
         let (ended, found) = match tokio::task::spawn_blocking(work).await {
@@ -87,16 +92,24 @@ pub(super) async fn tend(filter: Arc<Filter>, protection: Arc<Protection>) {
     }
 }
 
-/// Keeps sources from being banned that somebody is logged in from, for ever.
-pub(super) async fn spare_logins(filter: Arc<Filter>) {
-    let mut tick = tokio::time::interval(LOGINS);
+/// Keeps sources from being banned that the host lives by: itself, its gateways and resolvers, those that it has connected
+/// to, and those that somebody is logged in from; for ever.
+pub(super) async fn spare(filter: Arc<Filter>, protection: Arc<Protection>) {
+    let mut tick = tokio::time::interval(SPARE);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut before = BTreeSet::new();
     loop {
         tick.tick().await;
-        let filter = Arc::clone(&filter);
-        let work = move || filter.spare_logins(&all_login_addresses());
-        if let Err(error) = tokio::task::spawn_blocking(work).await {
-            error!(%error, "the task that looks who is logged in failed");
+        let (filter, protection) = (Arc::clone(&filter), Arc::clone(&protection));
+        let mut spared = std::mem::take(&mut before);
+        let work = move || {
+            let lifelines = Lifelines { logins: all_login_addresses(), ..protection.spared() };
+            filter.spare(lifelines.all().collect(), &mut spared);
+            spared
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(spared) => before = spared,
+            Err(error) => error!(%error, "the task that looks who is not to be banned failed"),
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use tracing::error;
 
 use crate::{
-    api::Event,
+    api::{DropReport, Event},
     kernel::{EventReader, LogReader},
 };
 
@@ -23,7 +23,7 @@ pub(super) async fn forward(mut events: EventReader<DropEvent>, sender: broadcas
         let offset = boot_offset();
         let read = events
             .read(|event| {
-                drop(sender.send(translate(&event, offset, &mut names)));
+                drop(sender.send(Event::Drop(translate(&event, offset, &mut names))));
             })
             .await;
         if let Err(error) = read {
@@ -46,9 +46,9 @@ fn boot_offset() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(monotonic)
 }
 
-fn translate(event: &DropEvent, offset: Duration, names: &mut HashMap<u32, String>) -> Event {
+fn translate(event: &DropEvent, offset: Duration, names: &mut HashMap<u32, String>) -> DropReport {
     let interface = names.entry(event.ifindex).or_insert_with(|| interface_name(event.ifindex));
-    Event {
+    DropReport {
         time_ms: (offset + Duration::from_nanos(event.time_ns)).as_millis() as u64,
         reason: Reason::from_index(event.reason).map_or("unknown", Reason::name).to_owned(),
         interface: interface.clone(),

@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 use super::protect::Protection;
 use crate::{
     api::{HealthReport, SignalReport},
-    host::{Vitals, listeners},
+    host::{Vitals, sockets},
     policy::{HostFacts, Probe, RuleId, Signal},
     server::Dataplane as _,
     state::Filter,
@@ -83,15 +83,18 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
 
 /// Tells the rules what is known of the host.
 pub(super) fn look(filter: &Filter, protection: &Protection, roused: BTreeSet<RuleId>) {
-    let listening = match listeners() {
-        Ok(listening) => Some(listening),
+    let listening = match sockets() {
+        Ok(sockets) => {
+            protection.set_sockets(&sockets);
+            Some(sockets.listening)
+        }
         Err(error) => {
             warn!(%error, "it cannot be read where something listens; nobody is suspected of coming for what is not there");
             None
         }
     };
     let own = protection.lifelines().own.into_iter().collect();
-    let facts = HostFacts { own, listening, flows: false, sockets: true };
+    let facts = HostFacts { own, listening, flows: false, sockets: true, carries: protection.carries() };
     if let Err(refusal) = filter.look(facts, roused) {
         error!(%refusal, "the rules could not be brought into force for what is known of the host");
     }

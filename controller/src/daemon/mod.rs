@@ -4,8 +4,11 @@ mod bans;
 mod expiry;
 mod feed;
 mod health;
+mod links;
 mod protect;
+mod role;
 mod socket;
+mod wards;
 mod watch;
 
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{Notify, broadcast},
 };
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     config::Config,
@@ -50,16 +53,19 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let log = kernel.take_log()?;
     let samples = kernel.take_samples()?;
     let bans = kernel.take_bans()?;
-    filter.configured_from(options.config.as_deref());
+    filter.configured_from(options.config.as_deref(), options.observe);
+    config.policy.warnings().iter().for_each(|warning| warn!("{warning}"));
     let tables = kernel.tables();
     let mut detector = Detector::default();
     watch::restore(&mut detector, &filter, &options.state_dir);
     let detector = Arc::new(Mutex::new(detector));
     let all_detached = Arc::new(Notify::new());
-    let protection =
-        Arc::new(Protection::start(kernel, netlink, &options, config.mode, Arc::clone(&all_detached)).await?);
-    health::look(&filter, &protection, Default::default());
     let (sender, _) = broadcast::channel(EVENTS_HELD);
+    let told = sender.clone();
+    let protection =
+        Protection::start(kernel, netlink, &options, config.mode, told, Arc::clone(&all_detached)).await?;
+    let protection = Arc::new(protection);
+    health::look(&filter, &protection, Default::default());
 
     let tasks = [
         tokio::spawn(feed::forward(events, sender.clone())),
@@ -69,10 +75,16 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         tokio::spawn(Arc::clone(&protection).watch()),
         tokio::spawn(bans::note(bans, Arc::clone(&filter), Arc::clone(&protection))),
         tokio::spawn(bans::tend(Arc::clone(&filter), Arc::clone(&protection))),
-        tokio::spawn(bans::spare_logins(Arc::clone(&filter))),
+        tokio::spawn(bans::spare(Arc::clone(&filter), Arc::clone(&protection))),
         tokio::spawn(health::run(Arc::clone(&filter), Arc::clone(&protection))),
         tokio::spawn(watch::keep(Arc::clone(&detector), Arc::clone(&filter), options.state_dir.clone())),
-        tokio::spawn(watch::run(samples, Arc::clone(&protection), tables, Arc::clone(&detector))),
+        tokio::spawn(watch::run(
+            samples,
+            Arc::clone(&protection),
+            tables,
+            Arc::clone(&filter),
+            Arc::clone(&detector),
+        )),
     ];
     let ended = Arc::new(Notify::new());
     let serving = {

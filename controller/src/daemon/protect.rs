@@ -1,32 +1,49 @@
 //! The program on its interfaces, as the server sees it.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use floodwall_common::wire::Reason;
+use floodwall_common::wire::{Reason, Verdict};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::Notify;
-use tracing::{error, info, warn};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, broadcast},
+};
+use tracing::{error, warn};
 
+use super::{
+    role::Role,
+    wards::{Warden, Wards},
+};
 use crate::{
-    api::{HealthReport, InterfaceStatus, ReasonCount},
-    host::{Lifelines, Netlink},
-    kernel::{Attachment, Kernel, ServiceTotals},
+    api::{Event, HealthReport, InterfaceStatus, ReasonCount, WouldCount},
+    host::{Lifelines, Netlink, Sockets, resolvers},
+    kernel::{Kernel, MonitoredTotals, ServiceTotals},
     options::{Mode, RunOptions},
+    policy::Carries,
     server::Dataplane,
     state::RuleCounts,
 };
 
-/// How often the host's own addresses and gateways, and what became of the interfaces, are read again.
-const INTERVAL: Duration = Duration::from_secs(5);
+/// How often links are asked what they hold, and names what they stand for.
+const LOOK: Duration = Duration::from_millis(250);
+/// How many looks pass until the host's own addresses and gateways, and what it carries, are read again: three seconds.
+const READ_LOOKS: u32 = 12;
 
 /// The loaded program, its attachments, and what a block must not cut off.
 pub(super) struct Protection {
     kernel: Kernel,
     netlink: Netlink,
-    attachments: Mutex<Vec<Attachment>>,
+    mode: Mode,
+    program: u32,
+    /// One change of attachments at a time.
+    changes: tokio::sync::Mutex<()>,
+    wards: Mutex<Wards>,
     lifelines: RwLock<Lifelines>,
+    role: Mutex<Role>,
     health: Mutex<Option<HealthReport>>,
+    events: broadcast::Sender<Event>,
+    runtime: Handle,
     all_detached: Arc<Notify>,
 }
 
@@ -38,6 +55,7 @@ impl Protection {
         netlink: Netlink,
         options: &RunOptions,
         mode: Mode,
+        events: broadcast::Sender<Event>,
         all_detached: Arc<Notify>,
     ) -> anyhow::Result<Self> {
         let before = kernel.attached_interfaces()?;
@@ -59,9 +77,6 @@ impl Protection {
                 }
             }
         }
-        for attachment in &attachments {
-            announce(attachment);
-        }
         // Links of interfaces that were not named now still run the program of an earlier run over its maps;
         // those maps must stay as long as they do.
         let forgotten: Vec<_> = before.iter().filter(|name| !options.interfaces.contains(name)).collect();
@@ -74,14 +89,20 @@ impl Protection {
             );
         }
         let protection = Self {
+            program: kernel.program_number()?,
             kernel,
             netlink,
-            attachments: Mutex::new(attachments),
+            mode,
+            changes: tokio::sync::Mutex::default(),
+            wards: Mutex::new(Wards::new(attachments)),
             lifelines: RwLock::default(),
+            role: Mutex::default(),
             health: Mutex::default(),
+            events,
+            runtime: Handle::current(),
             all_detached,
         };
-        protection.read_addresses().await?;
+        protection.read_host().await?;
         Ok(protection)
     }
 
@@ -95,93 +116,81 @@ impl Protection {
         *self.health.lock() = Some(report);
     }
 
-    /// Keeps the lifelines up to date, and tells of interfaces that disappear, for ever.
+    /// Takes note of the host's sockets.
+    pub(super) fn set_sockets(&self, sockets: &Sockets) {
+        let (peers, resolvers) = (sockets.peers.iter().copied().collect(), resolvers());
+        let mut lifelines = self.lifelines.write();
+        (lifelines.peers, lifelines.resolvers) = (peers, resolvers);
+    }
+
+    /// Addresses that no rule is to ban: of the host, of its gateways and resolvers, of those that it has connected to.
+    pub(super) fn spared(&self) -> Lifelines {
+        self.lifelines.read().clone()
+    }
+
+    /// Why the host is not plainly an end host.
+    pub(super) fn carries(&self) -> BTreeSet<Carries> {
+        self.role.lock().carries()
+    }
+
+    /// Keeps the program on the interfaces, and what is known of the host up to date, for ever.
     pub(super) async fn watch(self: Arc<Self>) {
-        let mut dead = 0;
+        let mut looks = 0_u32;
         loop {
-            tokio::time::sleep(INTERVAL).await;
-            let are_dead = self.attachments.lock().iter().filter(|attachment| attachment.is_dead()).count();
-            if are_dead > dead {
-                self.problems().iter().for_each(|problem| error!("{problem}"));
+            tokio::time::sleep(LOOK).await;
+            {
+                let _changes = self.changes.lock().await;
+                self.warden().look(&self.wards).await;
             }
-            dead = are_dead;
-            if let Err(error) = self.read_addresses().await {
+            looks = looks.wrapping_add(1);
+            if looks.is_multiple_of(READ_LOOKS)
+                && let Err(error) = self.read_host().await
+            {
                 error!(
                     error = format!("{error:#}"),
-                    "the host's addresses could not be read; those known before hold"
+                    "the host could not be looked at; what is known of it holds"
                 );
             }
         }
     }
 
-    async fn read_addresses(&self) -> anyhow::Result<()> {
+    fn warden(&self) -> Warden<'_> {
+        let Self { kernel, netlink, mode, program, events, .. } = self;
+        Warden { kernel, netlink, mode: *mode, program: *program, events }
+    }
+
+    async fn read_host(&self) -> anyhow::Result<()> {
         // Loopback addresses never come in from a wire; a list that covers them does no harm.
         let own =
             self.netlink.addresses().await?.into_iter().filter(|address: &IpAddr| !address.is_loopback());
-        let lifelines =
-            Lifelines { own: own.collect(), gateways: self.netlink.gateways().await?, logins: Vec::new() };
-        *self.lifelines.write() = lifelines;
+        let own = own.collect();
+        let out = self.netlink.ways_out().await?;
+        let protected = self.wards.lock().indices();
+        let found = super::role::read(&self.netlink, &protected, out.routes).await;
+        self.role.lock().take(found);
+        let mut lifelines = self.lifelines.write();
+        (lifelines.own, lifelines.gateways) = (own, out.gateways);
         Ok(())
     }
 }
 
-fn announce(attachment: &Attachment) {
-    let Attachment { interface, native, fallback, .. } = attachment;
-    let mode = if *native { "native" } else { "generic" };
-    match fallback {
-        None => info!(interface, mode, "protected"),
-        Some(why) => {
-            warn!(interface, mode, why, "PROTECTED IN GENERIC MODE ONLY: several times the cost per packet");
-        }
-    }
-}
-
-/// Why an interface is not filtered, if it is not.
-fn problem(attachment: &Attachment) -> Option<String> {
-    let Attachment { interface, .. } = attachment;
-    attachment.is_dead().then(|| {
-        format!("{interface} HAS DISAPPEARED and is not filtered; when it is back, start floodwall again")
-    })
-}
-
-/// What an operator should know about an attachment.
-fn warning(attachment: &Attachment) -> Option<String> {
-    let Attachment { interface, native, fallback, .. } = attachment;
-    if *native {
-        return None;
-    }
-    let why = fallback.as_deref().unwrap_or("it was asked for");
-    Some(format!("{interface} is filtered in generic mode, at several times the cost per packet: {why}"))
-}
-
 impl Dataplane for Protection {
     fn interfaces(&self) -> Vec<InterfaceStatus> {
-        let mode = |native| if native { "native" } else { "generic" }.to_owned();
-        let attachments = self.attachments.lock();
-        attachments
-            .iter()
-            .map(|Attachment { interface, ifindex, native, .. }| InterfaceStatus {
-                name: interface.clone(),
-                ifindex: *ifindex,
-                mode: mode(*native),
-            })
-            .collect()
+        self.wards.lock().statuses()
     }
 
     fn problems(&self) -> Vec<String> {
-        let attachments = self.attachments.lock();
-        attachments.iter().filter_map(problem).collect()
+        self.wards.lock().problems()
     }
 
     fn warnings(&self) -> Vec<String> {
-        let attachments = self.attachments.lock();
-        attachments.iter().filter_map(warning).collect()
+        self.wards.lock().warnings()
     }
 
     fn counters(&self) -> anyhow::Result<Vec<ReasonCount>> {
-        let verdict = |reason: floodwall_common::wire::Reason| match reason.verdict() {
-            floodwall_common::wire::Verdict::Pass => "pass",
-            floodwall_common::wire::Verdict::Drop => "drop",
+        let verdict = |reason: Reason| match reason.verdict() {
+            Verdict::Pass => "pass",
+            Verdict::Drop => "drop",
         };
         let totals = self.kernel.counters()?;
         Ok(totals
@@ -195,6 +204,24 @@ impl Dataplane for Protection {
             .collect())
     }
 
+    fn would_drop(&self) -> anyhow::Result<Vec<WouldCount>> {
+        let mut would = Vec::new();
+        for reason in Reason::ALL {
+            let totals = self.kernel.monitored(reason)?;
+            if totals != MonitoredTotals::default() {
+                let MonitoredTotals { known, unknown } = totals;
+                would.push(WouldCount {
+                    reason: reason.name().to_owned(),
+                    known_packets: known.0,
+                    known_bytes: known.1,
+                    unknown_packets: unknown.0,
+                    unknown_bytes: unknown.1,
+                });
+            }
+        }
+        Ok(would)
+    }
+
     fn signature_counters(&self) -> anyhow::Result<Vec<(u64, u64)>> {
         self.kernel.signature_counters()
     }
@@ -205,7 +232,7 @@ impl Dataplane for Protection {
         let over = |reason: Reason| {
             let dropped = enforced.iter().find(|totals| totals.reason == reason);
             let (packets, bytes) = dropped.map_or((0, 0), |totals| (totals.packets, totals.bytes));
-            let monitored = self.kernel.monitored(reason)?;
+            let monitored = self.kernel.monitored(reason)?.all();
             anyhow::Ok((packets + monitored.0, bytes + monitored.1))
         };
         Ok(RuleCounts {
@@ -219,18 +246,35 @@ impl Dataplane for Protection {
         self.health.lock().clone()
     }
 
+    fn attach(&self, interface: &str) -> anyhow::Result<InterfaceStatus> {
+        self.runtime.block_on(async {
+            let _changes = self.changes.lock().await;
+            self.warden().attach(&self.wards, interface).await
+        })
+    }
+
     fn detach(&self, interface: &str) -> anyhow::Result<Vec<String>> {
-        let mut attachments = self.attachments.lock();
-        let left = self.kernel.detach(interface)?;
-        attachments.retain(|attachment| attachment.interface != interface);
-        info!(interface, "detached");
-        if attachments.is_empty() {
+        let _changes = self.changes.blocking_lock();
+        let held = self.wards.lock().held(interface);
+        let mut left = Vec::new();
+        for name in &held {
+            left = self.kernel.detach(name)?;
+        }
+        if !held.iter().any(|name| name == interface) {
+            // The link of an interface that is gone may still be pinned.
+            left = self.kernel.detach(interface).unwrap_or(left);
+        }
+        let mut wards = self.wards.lock();
+        wards.forget(interface);
+        tracing::info!(interface, "detached");
+        if wards.is_empty() {
             self.all_detached.notify_one();
         }
         Ok(left)
     }
 
     fn lifelines(&self) -> Lifelines {
-        self.lifelines.read().clone()
+        // Whom the host asks and talks to changes from moment to moment: no block is refused for that.
+        Lifelines { resolvers: Vec::new(), peers: Vec::new(), ..self.lifelines.read().clone() }
     }
 }

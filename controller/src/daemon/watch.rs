@@ -72,16 +72,20 @@ pub(super) async fn run(
     mut samples: SampleReader,
     protection: Arc<Protection>,
     tables: Arc<SharedTables>,
+    filter: Arc<Filter>,
     detector: Arc<Mutex<Detector>>,
 ) {
     let mut tick = tokio::time::interval(Duration::from_nanos(TICK));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let (protection, tables, detector) =
-            (Arc::clone(&protection), Arc::clone(&tables), Arc::clone(&detector));
+        let (protection, tables, filter, detector) =
+            (Arc::clone(&protection), Arc::clone(&tables), Arc::clone(&filter), Arc::clone(&detector));
         let work = move || {
-            look(&mut samples, &protection, &tables, &mut detector.lock());
+            let observe = filter.is_observing();
+            let mut detector = detector.lock();
+            detector.observe(observe, tables.clock());
+            look(&mut samples, &protection, &tables, &mut detector);
             samples
         };
         match tokio::task::spawn_blocking(work).await {

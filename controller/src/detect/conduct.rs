@@ -1,5 +1,10 @@
-//! Bans strangers for their conduct in an attack: those that send or ask for far more than anybody usually does, and
+//! Whom one would ban for its conduct in an attack: strangers that send or ask for far more than anybody usually does, and
 //! those that signatures hit time and again.
+//!
+//! Nobody is banned: an address is not proof of who has sent a packet, and a busy client looks no different. It is told,
+//! within a budget, who would be, and why.
+
+use std::fmt;
 
 use floodwall_common::{
     source::{self, Key},
@@ -15,8 +20,10 @@ use crate::{signature::Signature, tables::SharedTables};
 
 /// How far back sources are held against each other, ns.
 pub(super) const LONG: u64 = 3_000_000_000;
-/// How long a source is banned that makes up a good part of an attack by itself, ns.
-const BAN: u64 = 60_000_000_000;
+/// How long a source is not told of again, ns.
+const TOLD: u64 = 60_000_000_000;
+/// Sources that are told of in that time at most; more are counted.
+const MOST_TOLD: usize = 20;
 /// Segments of a stranger that signatures hit before it is taken for a part of the attack.
 const CONVICTING_HITS: u32 = 2;
 /// So many if what is hit are requests for connections: others may have forged these.
@@ -94,17 +101,30 @@ impl Scene<'_> {
             && segments as f64 >= BULK_SHARE * sent.len() as f64
             && flows(&sent, &Signature::default()) <= BULK_FLOWS
     }
+}
 
-    /// Bans a source. One that the source table does not hold has sent nothing else.
-    fn ban(&self, source: Key) -> bool {
-        let settings = &self.tables.settings[0];
-        let way = source::way_of(self.tables, settings, source);
-        let banned = way.is_some_and(|way| source::ban(way, self.now_ns + BAN));
-        if banned {
-            // Whoever lists bans hears of it, and finds it where it stands.
-            settings.lost_bans.add(1);
+/// What a source has done that it would be banned for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cause {
+    /// It sends so many packets/s, and makes up a good part of what comes.
+    Loud(f64),
+    /// It asks for so many connections a second.
+    Pushy(f64),
+    /// Signatures have hit its packets, and it keeps on sending.
+    Hit,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loud(rate) => {
+                write!(formatter, "it sends {rate:.0} packets/s, a good part of what comes in this attack")
+            }
+            Self::Pushy(rate) => {
+                write!(formatter, "it asks for {rate:.0} connections/s, far more than anybody usually does")
+            }
+            Self::Hit => formatter.write_str("signatures hit its packets time and again"),
         }
-        banned
     }
 }
 
@@ -123,8 +143,12 @@ pub(super) struct Conduct {
     most_openings: f64,
     /// Strangers that signatures have hit, and how often.
     accomplices: HashMap<Key, u32>,
-    /// Those that are to be banned.
+    /// Those that would be banned for it.
     convicted: Vec<Key>,
+    /// Who was told of lately, and until when that holds, ns.
+    told: HashMap<Key, u64>,
+    /// Sources that would have been told of, had the budget allowed it.
+    untold: u64,
 }
 
 impl Conduct {
@@ -155,12 +179,26 @@ impl Conduct {
         self.accomplices.clear();
     }
 
-    /// Bans strangers that make up a good part of what comes and send far more than anybody usually does, beside
-    /// `usual` packets/s of all; and those that ask for far more connections.
-    pub(super) fn ban_the_loudest(&self, scene: &Scene<'_>, usual: f64) -> Vec<Event> {
+    /// Tells of a source that would be banned, unless that was done lately, or too many were told of.
+    fn tell(&mut self, source: Key, cause: Cause, now_ns: u64, events: &mut Vec<Event>) {
+        self.told.retain(|_, until_ns| *until_ns > now_ns);
+        if self.told.contains_key(&source) {
+            return;
+        }
+        if self.told.len() >= MOST_TOLD {
+            self.untold += 1;
+            return;
+        }
+        self.told.insert(source, now_ns + TOLD);
+        events.push(Event::WouldBan { source, cause, others: std::mem::take(&mut self.untold) });
+    }
+
+    /// Whom one would ban: strangers that make up a good part of what comes and send far more than anybody usually does,
+    /// beside `usual` packets/s of all; and those that ask for far more connections. Tells of them, and names them all.
+    pub(super) fn name_the_loudest(&mut self, scene: &Scene<'_>, usual: f64) -> (Vec<Event>, Vec<Key>) {
         let is_stranger = |source| !scene.baseline.knows(source);
         let mut left = scene.recent.len();
-        let mut events = Vec::new();
+        let (mut events, mut loud) = (Vec::new(), Vec::new());
         // Who has sent less than this is not loud, however many of the others are banned.
         let least = LOUD_TIMES * self.busiest;
         for (source, count) in scene.by_packets(least, is_stranger) {
@@ -171,25 +209,28 @@ impl Conduct {
             if !is_loud {
                 break;
             }
-            if !scene.is_bulk(source) && scene.ban(source) {
+            if !scene.is_bulk(source) {
                 left -= count;
-                events.push(Event::Banned { source, rate });
+                loud.push(source);
+                self.tell(source, Cause::Loud(rate), scene.now_ns, &mut events);
             }
         }
         let most = LEAST_PUSHY.max(PUSHY_TIMES * self.most_openings);
         for (source, count) in scene.by_openings(most) {
-            let fresh = !events.iter().any(|event: &Event| event.banned() == Some(source));
-            if fresh && is_stranger(source) && scene.ban(source) {
-                events.push(Event::Banned { source, rate: scene.rate(count) });
+            if is_stranger(source) && !loud.contains(&source) {
+                loud.push(source);
+                self.tell(source, Cause::Pushy(scene.rate(count)), scene.now_ns, &mut events);
             }
         }
-        events
+        (events, loud)
     }
 
-    /// Bans strangers whose packets signatures hit time and again: what else they send is no better.
-    pub(super) fn ban_accomplices(&mut self, scene: &Scene<'_>) {
-        for source in self.convicted.drain(..) {
-            scene.ban(source);
+    /// Names strangers whose packets signatures hit time and again: what else they send is no better.
+    pub(super) fn name_accomplices(&mut self, now_ns: u64) -> Vec<Event> {
+        let mut events = Vec::new();
+        for source in std::mem::take(&mut self.convicted) {
+            self.tell(source, Cause::Hit, now_ns, &mut events);
         }
+        events
     }
 }

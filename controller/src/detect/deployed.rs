@@ -5,7 +5,7 @@ use std::fmt;
 use floodwall_common::wire::signature::MAX_SIGNATURES;
 
 use super::sample::Sample;
-use crate::signature::{Image, ImageError, Signature};
+use crate::signature::{Image, ImageError, Signature, TooBroad};
 
 /// A signature that was deployed.
 #[derive(Clone, Debug)]
@@ -55,11 +55,31 @@ const QUIET: u64 = 300_000_000_000;
 const FEW_KNOWN: u64 = 3;
 const KNOWN_SHARE: f64 = 0.02;
 
+/// Why a signature that was found only counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It is too broad to be enforced without an operator.
+    TooBroad(TooBroad),
+    /// Only what the operator has named is in force.
+    Observe,
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooBroad(why) => why.fmt(formatter),
+            Self::Observe => formatter.write_str("the filter only observes what the operator has not named"),
+        }
+    }
+}
+
 /// What became of a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// It drops from now on.
     Enforced,
+    /// It only counts.
+    Held(Held),
     /// It hit sources that were there before, and was taken back.
     Withdrawn,
     /// It matched nothing for a long time, and was taken back.
@@ -68,11 +88,12 @@ pub enum Turn {
 
 impl fmt::Display for Turn {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Enforced => "enforced",
-            Self::Withdrawn => "withdrawn, as it hits sources that were there before",
-            Self::Retired => "retired, as it matches nothing any more",
-        })
+        match self {
+            Self::Enforced => formatter.write_str("enforced"),
+            Self::Held(why) => write!(formatter, "only counts (monitor): {why}"),
+            Self::Withdrawn => formatter.write_str("withdrawn, as it hits sources that were there before"),
+            Self::Retired => formatter.write_str("retired, as it matches nothing any more"),
+        }
     }
 }
 
@@ -81,9 +102,34 @@ impl fmt::Display for Turn {
 pub(super) struct Deployment {
     /// As many as are needed: each sample is held against all.
     slots: Vec<Option<Deployed>>,
+    /// Only those that an operator wants may drop.
+    observe: bool,
 }
 
 impl Deployment {
+    /// Lets those that were found drop or not. Says whether one that did does not any more.
+    pub(super) fn observe(&mut self, observe: bool, now_ns: u64) -> bool {
+        if std::mem::replace(&mut self.observe, observe) == observe {
+            return false;
+        }
+        let mut any = false;
+        for deployed in self.slots.iter_mut().flatten().filter(|deployed| !deployed.pinned) {
+            any |= deployed.enforced;
+            // Tried again, and then told of.
+            (deployed.enforced, deployed.rests, deployed.since_ns) = (false, false, now_ns);
+        }
+        any
+    }
+
+    /// Why a signature only counts, if it is not for an operator to say.
+    pub(super) fn held(&self, deployed: &Deployed) -> Option<Held> {
+        if deployed.pinned {
+            return None;
+        }
+        let too_broad = deployed.signature.too_broad().map(Held::TooBroad);
+        too_broad.or(self.observe.then_some(Held::Observe))
+    }
+
     /// Signatures by number.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Deployed)> {
         self.slots.iter().enumerate().filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
@@ -178,31 +224,36 @@ impl Deployment {
         self.iter().any(|(_, deployed)| sample.matches(&deployed.signature))
     }
 
-    /// Whether one that drops has matched something since.
+    /// Whether one that drops, or would if nothing were only observed, has matched something since.
     pub(super) fn holds_since(&self, since_ns: u64) -> bool {
-        self.iter()
-            .any(|(_, deployed)| deployed.enforced && deployed.hits > 0 && deployed.last_hit_ns >= since_ns)
+        self.iter().any(|(_, deployed)| {
+            let counts = deployed.enforced || self.held(deployed) == Some(Held::Observe);
+            counts && deployed.hits > 0 && deployed.last_hit_ns >= since_ns
+        })
     }
 
     /// Enforces what has stood its trial, and takes back what has not, or is not needed any more.
     pub(super) fn turn(&mut self, now_ns: u64) -> Vec<(usize, Signature, Turn)> {
         let mut turns = Vec::new();
-        for (number, slot) in self.slots.iter_mut().enumerate() {
+        for number in 0..self.slots.len() {
+            let held = self.slots[number].as_ref().and_then(|deployed| self.held(deployed));
+            let slot = &mut self.slots[number];
             let Some(deployed) = slot.as_mut().filter(|deployed| !deployed.pinned) else { continue };
             let harmful = deployed.known_hits > FEW_KNOWN
                 && deployed.known_hits as f64 > KNOWN_SHARE * deployed.hits as f64;
             let turn = if harmful {
                 Turn::Withdrawn
             } else if !deployed.enforced && !deployed.rests && now_ns >= deployed.since_ns + TRIAL {
-                deployed.enforced = true;
-                Turn::Enforced
+                // One that is held rests, and is tried again in the next attack.
+                (deployed.enforced, deployed.rests) = (held.is_none(), held.is_some());
+                held.map_or(Turn::Enforced, Turn::Held)
             } else if now_ns >= deployed.last_hit_ns + QUIET {
                 Turn::Retired
             } else {
                 continue;
             };
             turns.push((number, deployed.signature.clone(), turn));
-            if turn != Turn::Enforced {
+            if matches!(turn, Turn::Withdrawn | Turn::Retired) {
                 *slot = None;
             }
         }

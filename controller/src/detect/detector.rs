@@ -8,7 +8,7 @@ use tracing::warn;
 use super::{
     baseline::Baseline,
     conduct::{Conduct, LONG, Scene},
-    deployed::{Deployed, Deployment, Turn},
+    deployed::{Deployed, Deployment, Held, Turn},
     event::Event,
     incident::{Attack, Incident},
     load::{Counts, Load, Standing},
@@ -99,7 +99,7 @@ impl Detector {
         let Self { recent, baseline, deployment, conduct, .. } = self;
         let sampled = standings.iter().map(|(_, standing)| standing.sampled).fold(1.0, f64::min);
         let scene = Scene { now_ns, recent, baseline, deployment, sampled, tables };
-        conduct.ban_accomplices(&scene);
+        events.extend(conduct.name_accomplices(now_ns));
         if self.attack.is_none() {
             conduct.learn(&scene);
             self.baseline.settle(now_ns, tables);
@@ -110,9 +110,10 @@ impl Detector {
         } else {
             if now_ns >= learning_until {
                 let usual = standings.iter().map(|(_, standing)| standing.usually_passes).sum();
-                let banned = conduct.ban_the_loudest(&scene, usual);
-                self.recent.forget(&banned.iter().filter_map(Event::banned).collect::<Vec<_>>());
-                events.extend(banned);
+                let (told, loud) = conduct.name_the_loudest(&scene, usual);
+                // What a few sources send by themselves is no pattern, and would hide that of the others.
+                self.recent.forget(&loud);
+                events.extend(told);
             }
             self.search(now_ns, &standings, &mut events);
         }
@@ -132,6 +133,16 @@ impl Detector {
             self.deploy(tables, grace);
         }
         events
+    }
+
+    /// Has signatures that are found drop, or only count. Those of an operator are as they are.
+    pub fn observe(&mut self, observe: bool, now_ns: u64) {
+        self.changed |= self.deployment.observe(observe, now_ns);
+    }
+
+    /// Why a signature only counts, if it is not for an operator to say.
+    pub fn held(&self, deployed: &Deployed) -> Option<Held> {
+        self.deployment.held(deployed)
     }
 
     /// Signatures by number.

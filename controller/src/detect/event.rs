@@ -8,7 +8,7 @@ use floodwall_common::{
     wire::{History, standing},
 };
 
-use super::deployed::Turn;
+use super::{conduct::Cause, deployed::Turn};
 use crate::{signature::Signature, tables::SharedTables};
 
 /// Something that happened.
@@ -53,21 +53,18 @@ pub enum Event {
         /// What became of it.
         turn: Turn,
     },
-    /// A source was banned that made up a good part of the attack.
-    Banned {
+    /// A source would be banned for its conduct, were detection to ban anybody.
+    WouldBan {
         /// The source.
         source: Key,
-        /// Packets/s that it sent.
-        rate: f64,
+        /// What it does.
+        cause: Cause,
+        /// Sources that were not told of since the last one that was.
+        others: u64,
     },
 }
 
 impl Event {
-    /// The source that was banned, if it tells of that.
-    pub(super) fn banned(&self) -> Option<Key> {
-        if let Self::Banned { source, .. } = self { Some(*source) } else { None }
-    }
-
     /// As a line for a log.
     pub fn in_words(&self, tables: &SharedTables) -> String {
         match self {
@@ -89,8 +86,10 @@ impl Event {
                 usual_share * 100.0
             ),
             Self::Turned { number, turn, .. } => format!("signature {number} {turn}"),
-            Self::Banned { source, rate } => {
-                format!("ban {}: {rate:.0} packets/s", address_in_words(*source, tables))
+            Self::WouldBan { source, cause, others } => {
+                let address = address_in_words(*source, tables);
+                let others = if *others > 0 { format!("; so would {others} others") } else { String::new() };
+                format!("would ban {address}: {cause}{others} (detection bans nobody)")
             }
         }
     }

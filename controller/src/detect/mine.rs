@@ -16,7 +16,7 @@ use super::{
     condition::{Candidate, Condition, candidates, exceptions},
     examples::Examples,
 };
-use crate::signature::{Ranges, Signature};
+use crate::signature::{Ranges, Signature, TooBroad};
 
 /// What a rule has to reach.
 #[derive(Clone, Copy, Debug)]
@@ -169,7 +169,17 @@ impl<'a> Rule<'a> {
 
     /// Adds what all covered packets share.
     fn close(&mut self) {
-        if self.covered.len() < ENOUGH_TO_CLOSE {
+        // One for packets of any protocol would never be enforced: it is for those of the commonest, and others are looked
+        // for apart.
+        if self.signature.too_broad() == Some(TooBroad::NoProtocol) {
+            let protocols = self.covered.tally(Field::Octet(Octet::Protocol as usize)).common(1);
+            if let Some((protocol, _)) = protocols.first() {
+                let only = [*protocol as u8].into_iter().collect();
+                self.narrow(Condition::Octet(Octet::Protocol as usize, only));
+            }
+        }
+        // Of one that would be too broad to be enforced, whatever narrows it is welcome.
+        if self.covered.len() < ENOUGH_TO_CLOSE && self.signature.too_broad().is_none() {
             return;
         }
         for field in CLOSED_OCTETS.map(|octet| octet as usize) {

@@ -44,7 +44,8 @@ mod usual;
 #[cfg(test)]
 mod tests;
 
-pub use deployed::{Deployed, Turn};
+pub use conduct::Cause;
+pub use deployed::{Deployed, Held, Turn};
 pub use detector::Detector;
 pub use event::Event;
 pub use load::Counts;

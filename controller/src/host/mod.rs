@@ -1,17 +1,23 @@
-//! What floodwall reads off the machine it runs on: interfaces, its own addresses, its gateways, who is
-//! logged in. Nothing is ever changed here.
+//! What floodwall reads off the machine it runs on: interfaces, its own addresses, its gateways and resolvers, its
+//! sockets, who is logged in, and whether it carries packets of others. Nothing is ever changed here.
 
+mod carries;
 mod health;
-mod listeners;
 mod logins;
+mod nat;
 mod netlink;
+mod resolvers;
+mod sockets;
 
 use std::{fmt, net::IpAddr};
 
+pub use carries::{Links, carries};
 pub use health::Vitals;
-pub use listeners::listeners;
 pub use logins::{all_login_addresses, login_addresses};
-pub use netlink::Netlink;
+pub use nat::nat;
+pub use netlink::{Netlink, WaysOut};
+pub use resolvers::resolvers;
+pub use sockets::{Sockets, sockets};
 
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +30,16 @@ pub struct Interface {
     pub mtu: u32,
     /// The XDP program that is attached to it, by whomever.
     pub xdp: Option<AttachedXdp>,
+    /// Numbers of the programs that are attached, whichever way.
+    pub xdp_programs: Vec<u32>,
+    /// Index of the bridge, bond, VRF or the like that it belongs to.
+    pub master: Option<u32>,
+    /// Index of the interface that it is built upon, in this namespace.
+    pub lower: Option<u32>,
+    /// What it is, as the kernel has it: `vlan`, `veth`; `None` for a device of a driver.
+    pub kind: Option<String>,
+    /// Its link-layer address.
+    pub address: Vec<u8>,
 }
 
 /// How an XDP program is attached.
@@ -56,4 +72,16 @@ pub struct Lifelines {
     pub gateways: Vec<IpAddr>,
     /// Where the one who asks is logged in from.
     pub logins: Vec<IpAddr>,
+    /// The resolvers that it is configured to ask.
+    pub resolvers: Vec<IpAddr>,
+    /// Those that it has opened a connection to itself.
+    pub peers: Vec<IpAddr>,
+}
+
+impl Lifelines {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let Self { own, gateways, logins, resolvers, peers } = self;
+        [own, gateways, logins, resolvers, peers].into_iter().flatten().copied()
+    }
 }

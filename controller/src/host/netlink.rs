@@ -7,14 +7,25 @@ use futures_util::TryStreamExt as _;
 use rtnetlink::{
     Handle, RouteMessageBuilder,
     packet_route::{
+        AddressFamily,
         address::AddressAttribute,
-        link::{LinkAttribute, LinkMessage, LinkXdp, XdpAttached},
-        route::{RouteAddress, RouteAttribute, RouteMessage},
+        link::{LinkAttribute, LinkInfo, LinkMessage, LinkXdp, XdpAttached},
+        neighbour::NeighbourAttribute,
+        route::{RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia},
     },
 };
 use tokio::task::JoinHandle;
 
 use super::{AttachedXdp, Interface};
+
+/// The default routes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WaysOut {
+    /// Their next hops.
+    pub gateways: Vec<IpAddr>,
+    /// How many there are of IPv4 and of IPv6, in all tables, each next hop counted.
+    pub routes: [usize; 2],
+}
 
 /// A connection to the kernel's routing subsystem, in the network namespace it was opened in.
 pub struct Netlink {
@@ -48,6 +59,41 @@ impl Netlink {
         }
     }
 
+    /// The interface that a name, or another name of it, stands for now.
+    pub async fn named(&self, name: &str) -> anyhow::Result<Option<Interface>> {
+        let mut links = self.handle.link().get().match_name(name.to_owned()).execute();
+        match links.try_next().await {
+            Ok(link) => Ok(link.as_ref().and_then(interface)),
+            Err(rtnetlink::Error::NetlinkError(error)) if -error.raw_code() == libc::ENODEV => Ok(None),
+            Err(error) => Err(anyhow!(error).context(format!("asking for the interface {name}"))),
+        }
+    }
+
+    /// The interface with an index, in this namespace.
+    pub async fn indexed(&self, index: u32) -> anyhow::Result<Option<Interface>> {
+        let mut links = self.handle.link().get().match_index(index).execute();
+        match links.try_next().await {
+            Ok(link) => Ok(link.as_ref().and_then(interface)),
+            Err(rtnetlink::Error::NetlinkError(error)) if -error.raw_code() == libc::ENODEV => Ok(None),
+            Err(error) => Err(anyhow!(error).context(format!("asking for interface {index}"))),
+        }
+    }
+
+    /// By interface, link-layer addresses that it takes packets for beside others': what is built upon it, even in another
+    /// namespace, has had its own added there (`ndo_dflt_fdb_dump` in `net/core/rtnetlink.c`).
+    pub async fn taken_addresses(&self) -> anyhow::Result<Vec<(u32, Vec<u8>)>> {
+        let mut taken = Vec::new();
+        let mut messages = self.handle.neighbours().get().set_address_family(AddressFamily::Bridge).execute();
+        while let Some(message) = messages.try_next().await.context("listing link-layer addresses")? {
+            let address = message.attributes.iter().find_map(|attribute| match attribute {
+                NeighbourAttribute::LinkLayerAddress(address) => Some(address.clone()),
+                _ => None,
+            });
+            taken.extend(address.map(|address| (message.header.ifindex, address)));
+        }
+        Ok(taken)
+    }
+
     /// The host's own addresses, loopback included.
     pub async fn addresses(&self) -> anyhow::Result<Vec<IpAddr>> {
         let mut own = Vec::new();
@@ -67,22 +113,23 @@ impl Netlink {
         Ok(own)
     }
 
-    /// The next hops of the default routes, of both families.
-    pub async fn gateways(&self) -> anyhow::Result<Vec<IpAddr>> {
-        let mut gateways = Vec::new();
+    /// The default routes of both families.
+    pub async fn ways_out(&self) -> anyhow::Result<WaysOut> {
+        let mut out = WaysOut::default();
         let queries =
             [RouteMessageBuilder::<Ipv4Addr>::new().build(), RouteMessageBuilder::<Ipv6Addr>::new().build()];
-        for query in queries {
+        for (query, number) in queries.into_iter().zip(&mut out.routes) {
             let mut routes = self.handle.route().get(query).execute();
             while let Some(route) = routes.try_next().await.context("listing routes")? {
-                if route.header.destination_prefix_length == 0 {
-                    next_hops(&route, &mut gateways);
+                if route.header.destination_prefix_length == 0 && route.header.kind == RouteType::Unicast {
+                    next_hops(&route, &mut out.gateways);
+                    *number += hops(&route);
                 }
             }
         }
-        gateways.sort();
-        gateways.dedup();
-        Ok(gateways)
+        out.gateways.sort();
+        out.gateways.dedup();
+        Ok(out)
     }
 }
 
@@ -93,15 +140,41 @@ impl Drop for Netlink {
 }
 
 fn interface(message: &LinkMessage) -> Option<Interface> {
-    let mut found = Interface { name: String::new(), index: message.header.index, mtu: 0, xdp: None };
+    let mut found = Interface {
+        name: String::new(),
+        index: message.header.index,
+        mtu: 0,
+        xdp: None,
+        xdp_programs: Vec::new(),
+        master: None,
+        lower: None,
+        kind: None,
+        address: Vec::new(),
+    };
+    let mut elsewhere = false;
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => found.name.clone_from(name),
             LinkAttribute::Mtu(mtu) => found.mtu = *mtu,
-            LinkAttribute::Xdp(xdp) => found.xdp = xdp.iter().find_map(attached),
+            LinkAttribute::Xdp(xdp) => {
+                found.xdp = xdp.iter().find_map(attached);
+                found.xdp_programs = xdp.iter().filter_map(program).collect();
+            }
+            LinkAttribute::Controller(index) => found.master = Some(*index).filter(|index| *index != 0),
+            LinkAttribute::Link(index) => found.lower = Some(*index).filter(|index| *index != 0),
+            LinkAttribute::LinkNetNsId(_) => elsewhere = true,
+            LinkAttribute::LinkInfo(infos) => {
+                found.kind = infos.iter().find_map(|info| match info {
+                    LinkInfo::Kind(kind) => Some(kind.to_string()),
+                    _ => None,
+                });
+            }
+            LinkAttribute::Address(address) => found.address.clone_from(address),
             _ => {}
         }
     }
+    // An index in another namespace says nothing here.
+    found.lower = found.lower.filter(|_| !elsewhere);
     (!found.name.is_empty()).then_some(found)
 }
 
@@ -115,10 +188,28 @@ fn attached(attribute: &LinkXdp) -> Option<AttachedXdp> {
     }
 }
 
+fn program(attribute: &LinkXdp) -> Option<u32> {
+    match attribute {
+        LinkXdp::ProgId(number) | LinkXdp::DrvProgId(number) | LinkXdp::SkbProgId(number) => Some(*number),
+        _ => None,
+    }
+}
+
+/// How many ways a route leads.
+fn hops(route: &RouteMessage) -> usize {
+    let paths = route.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::MultiPath(hops) => Some(hops.len()),
+        _ => None,
+    });
+    paths.unwrap_or(1)
+}
+
 fn next_hops(route: &RouteMessage, gateways: &mut Vec<IpAddr>) {
     let mut add = |attribute: &RouteAttribute| match attribute {
         RouteAttribute::Gateway(RouteAddress::Inet(address)) => gateways.push(IpAddr::V4(*address)),
         RouteAttribute::Gateway(RouteAddress::Inet6(address)) => gateways.push(IpAddr::V6(*address)),
+        // IPv4 by a gateway that has an IPv6 address (RFC 5549).
+        RouteAttribute::Via(RouteVia::Inet6(address)) => gateways.push(IpAddr::V6(*address)),
         _ => {}
     };
     for attribute in &route.attributes {

@@ -1,4 +1,4 @@
-//! Where something listens on this host.
+//! The sockets of this host: where something listens, and whom the host itself has connected to.
 
 use std::{
     collections::BTreeSet,
@@ -8,13 +8,27 @@ use std::{
 
 use crate::policy::Listener;
 
-/// States in `/proc/net`: a TCP socket that listens; a UDP socket that is not connected (`include/net/tcp_states.h`).
+/// States in `/proc/net`: a TCP socket that listens; a UDP socket that is not connected; a connection, or one that is asked
+/// for (`include/net/tcp_states.h`).
 const LISTEN: &str = "0A";
 const CLOSE: &str = "07";
+const CONNECTED: [&str; 2] = ["01", "02"];
+/// Most hosts that are named as those that the host has connected to.
+const MOST_PEERS: usize = 4_096;
 
-/// The ports at which sockets of this process's network namespace listen, loopback left out.
-pub fn listeners() -> io::Result<BTreeSet<Listener>> {
-    let mut found = BTreeSet::new();
+/// What the sockets of this process's network namespace tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sockets {
+    /// Where something listens, loopback left out.
+    pub listening: BTreeSet<Listener>,
+    /// Whom the host has opened a connection to itself: not from a port at which something listens. Of very many, some.
+    pub peers: BTreeSet<IpAddr>,
+}
+
+/// Reads the sockets of this process's network namespace.
+pub fn sockets() -> io::Result<Sockets> {
+    let mut found = Sockets::default();
+    let mut connected = BTreeSet::new();
     for (path, udp) in [
         ("/proc/thread-self/net/tcp", false),
         ("/proc/thread-self/net/tcp6", false),
@@ -22,13 +36,32 @@ pub fn listeners() -> io::Result<BTreeSet<Listener>> {
         ("/proc/thread-self/net/udp6", true),
     ] {
         match fs::read_to_string(path) {
-            Ok(text) => found.extend(text.lines().skip(1).filter_map(|line| listener(line, udp))),
+            Ok(text) => {
+                found.listening.extend(text.lines().skip(1).filter_map(|line| listener(line, udp)));
+                connected.extend(text.lines().skip(1).filter_map(|line| connection(line, udp)));
+            }
             // IPv6 may be switched off.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
+    // A connection from a port at which something listens was opened by the other end.
+    let offered: BTreeSet<_> = found.listening.iter().map(|listener| (listener.udp, listener.port)).collect();
+    let opened = connected.into_iter().filter(|(udp, port, _)| !offered.contains(&(*udp, *port)));
+    found.peers = opened.map(|(_, _, peer)| peer).take(MOST_PEERS).collect();
     Ok(found)
+}
+
+/// `0: 0200000A:C350 350200C0:0035 01 …`: the port of a socket that is connected, and whom to.
+fn connection(line: &str, udp: bool) -> Option<(bool, u16, IpAddr)> {
+    let mut fields = line.split_whitespace().skip(1);
+    let (local, remote, state) = (fields.next()?, fields.next()?, fields.next()?);
+    if !CONNECTED.contains(&state) {
+        return None;
+    }
+    let port = u16::from_str_radix(local.split_once(':')?.1, 16).ok()?;
+    let peer = address_of(remote.split_once(':')?.0)?.to_canonical();
+    (!peer.is_loopback() && !peer.is_unspecified()).then_some((udp, port, peer))
 }
 
 /// `0: 0100007F:0277 00000000:0000 0A …`: a socket that listens, if it can be reached from outside.
@@ -70,6 +103,22 @@ fn address_of(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn connections_are_found() {
+        let peer = "192.0.2.53".parse().unwrap();
+        assert_eq!(connection("0: 0200000A:C350 350200C0:0035 01 0:0", false), Some((false, 50_000, peer)));
+        assert_eq!(connection("0: 0200000A:C350 350200C0:0035 02 0:0", true), Some((true, 50_000, peer)));
+        for line in [
+            "0: 0200000A:C350 350200C0:0035 06 0:0",
+            "0: 0200000A:C350 0100007F:0035 01 0:0",
+            "0: 0200000A:C350 00000000:0000 07 0:0",
+            "nonsense",
+        ] {
+            assert_eq!(connection(line, false), None, "{line}");
+        }
+    }
 
     #[test]
     #[cfg(target_endian = "little")]

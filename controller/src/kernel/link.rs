@@ -34,11 +34,19 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// Whether the interface has disappeared, and the attachment with it.
-    pub fn is_dead(&self) -> bool {
-        // That the question fails says nothing about the interface.
-        syscall::link_ifindex(self.link.as_fd()).is_ok_and(|ifindex| ifindex == 0)
+    /// Index of the interface that the link holds now, in whichever network namespace that is; 0 if it holds none: the
+    /// interface is gone, or another tool has detached the program. `None` if that cannot be told.
+    pub fn held(&self) -> Option<u32> {
+        syscall::link_ifindex(self.link.as_fd()).ok()
     }
+}
+
+/// Has an attachment stand under another name, that of an interface that was renamed.
+pub(super) fn rename(pins: &Pins, attachment: &mut Attachment, name: &str) -> anyhow::Result<()> {
+    let (from, to) = (pins.link(&attachment.interface), pins.link(name));
+    fs::rename(&from, &to).with_context(|| format!("renaming {} to {}", from.display(), to.display()))?;
+    name.clone_into(&mut attachment.interface);
+    Ok(())
 }
 
 /// Attaches `program`, or puts it behind the attachment that an earlier daemon left.

@@ -29,9 +29,9 @@ impl Pins {
         self.root.join(format!("v{ABI_VERSION}-{}-{}", capacity.prefixes, capacity.sources))
     }
 
-    /// Where the attachment to an interface is.
+    /// Where the attachment to an interface is. Names on a BPF file system have no dots, and those of interfaces no colons.
     pub(super) fn link(&self, interface: &str) -> PathBuf {
-        self.links().join(interface)
+        self.links().join(interface.replace('.', ":"))
     }
 
     fn links(&self) -> PathBuf {
@@ -67,7 +67,7 @@ impl Pins {
             Err(error) => return Err(error),
         };
         for entry in entries {
-            names.extend(entry?.file_name().into_string());
+            names.extend(entry?.file_name().into_string().map(|name| name.replace(':', ".")));
         }
         names.sort();
         Ok(names)

@@ -19,7 +19,7 @@ use nix::fcntl::Flock;
 use tracing::warn;
 
 use super::{
-    counters::{Counters, ReasonTotals, ServiceTotals},
+    counters::{Counters, MonitoredTotals, ReasonTotals, ServiceTotals},
     events::EventReader,
     link::{self, Attachment},
     log::LogReader,
@@ -133,8 +133,8 @@ impl Kernel {
         self.counters.read()
     }
 
-    /// Packets and bytes that a reason would have dropped, were it not monitored.
-    pub fn monitored(&self, reason: Reason) -> anyhow::Result<(u64, u64)> {
+    /// What a reason would have dropped, were it not monitored.
+    pub fn monitored(&self, reason: Reason) -> anyhow::Result<MonitoredTotals> {
         self.counters.read_monitored(reason)
     }
 
@@ -183,6 +183,19 @@ impl Kernel {
     pub fn attach(&self, interface: &Interface, mode: Mode) -> anyhow::Result<Attachment> {
         let Some(pins) = &self.pins else { bail!("a program whose maps are not pinned is not attached") };
         link::attach(pins, self.program_fd()?, interface, mode)
+    }
+
+    /// Has an attachment stand under another name, that of an interface that was renamed.
+    pub fn rename(&self, attachment: &mut Attachment, name: &str) -> anyhow::Result<()> {
+        match &self.pins {
+            Some(pins) => link::rename(pins, attachment, name),
+            None => bail!("{} is not protected by this floodwall", attachment.interface),
+        }
+    }
+
+    /// The number that the kernel has given the program.
+    pub fn program_number(&self) -> anyhow::Result<u32> {
+        Ok(self.program()?.info().context("asking about the program")?.id())
     }
 
     /// Removes what was pinned for other layouts and capacities. To be called once all links hold this program.

@@ -6,12 +6,10 @@
 //! Suspects (answers to nothing, segments of no connection, fragments without a first) may come 50 times a second of
 //! each kind, since what is known of the host may be incomplete, or be learned a moment late.
 
-use std::time::Duration;
-
 use floodwall_common::traits::Traits;
 
 use super::{
-    rule::{Per, PrefixLengths, Rate, Rule, Then},
+    rule::{Author, Per, PrefixLengths, Rate, Rule, Then},
     subject::Subject,
 };
 
@@ -31,12 +29,12 @@ pub fn why(name: &str) -> Option<&'static str> {
     Some(match name {
         SOURCE_PACKETS => {
             "a browser that downloads at 1 Gbit/s acknowledges some 20,000 times a second with offloads off; who sends \
-             more for longer than two seconds is no client of an ordinary service. It is only limited, as a fast \
-             download is no offence"
+             more for longer than two seconds is no client of an ordinary service. It only counts, as a fast upload, a \
+             load balancer or a tunnel sends more without any harm; `floodwall limit set default packets per source --mode enforce` has it drop"
         }
         SOURCE_SYN => {
             "a page opens some dozens of connections, a busy NAT a hundred a second; beyond, for longer than a burst of \
-             two seconds, it is a flood. A minute without it costs little, and repeated offenders wait longer"
+             two seconds, it is a flood. It only limits: whoever forges an address could have it banned"
         }
         "source-icmp" => {
             "path MTU discovery and pings take a few packets a second; a BlackNurse flood occupies a CPU with some 20,000"
@@ -68,15 +66,15 @@ pub fn rules() -> Vec<Rule> {
         rate: Rate { rate, burst },
         then,
         monitor: false,
+        author: Author::Default,
         strangers: false,
         prefix: PrefixLengths::default(),
         ceiling: None,
         when: None,
     };
-    let ban = Then::Ban(Duration::from_secs(60));
     vec![
-        rule(SOURCE_PACKETS, Per::Source, Traits::ANY, 20_000, 40_000, Then::Limit),
-        rule(SOURCE_SYN, Per::Source, Traits::SYN, 100, 200, ban),
+        Rule { monitor: true, ..rule(SOURCE_PACKETS, Per::Source, Traits::ANY, 20_000, 40_000, Then::Limit) },
+        rule(SOURCE_SYN, Per::Source, Traits::SYN, 100, 200, Then::Limit),
         rule("source-icmp", Per::Source, Traits::ICMP, 50, 100, Then::Limit),
         rule("source-fragment", Per::Source, Traits::FRAGMENT, 100, 200, Then::Limit),
         rule("source-dns-query", Per::Source, Traits::DNS_QUERY, 200, 400, Then::Limit),
@@ -91,6 +89,15 @@ pub fn rules() -> Vec<Rule> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_default_bans_and_packets_are_only_counted() {
+        for rule in rules() {
+            assert!(!matches!(rule.then, Then::Ban(_)), "{rule}: forged packets could aim it at anybody");
+            assert_eq!(rule.monitor, rule.name == SOURCE_PACKETS, "{rule}");
+            assert_eq!(rule.author, Author::Default);
+        }
+    }
 
     #[test]
     fn defaults_are_sound_and_named_as_they_would_be() {

@@ -1,6 +1,6 @@
 //! What is known of the host that is protected.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, fmt, net::IpAddr};
 
 /// A port at which something listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,4 +25,52 @@ pub struct HostFacts {
     pub flows: bool,
     /// The kernel's sockets can be asked.
     pub sockets: bool,
+    /// Why it is not plainly an end host; empty if it is one. As long as it is not, the checks that hold packets
+    /// against the host's own sockets only count: others' packets that it carries have none.
+    pub carries: BTreeSet<Carries>,
+}
+
+/// Why a host may carry packets that none of its own sockets has asked for, or miss packets that one has sent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Carries {
+    /// It forwards packets of a family (IPv4 or IPv6) between interfaces.
+    Forwards(&'static str),
+    /// A protected interface belongs to a bridge, a bond, a VRF or the like.
+    Enslaved {
+        /// The protected interface.
+        interface: String,
+        /// What it belongs to.
+        to: String,
+    },
+    /// Other interfaces are built upon a protected one: VLANs, macvlans and the like.
+    Upper {
+        /// The protected interface.
+        interface: String,
+        /// What is built upon it, as far as that can be seen from here.
+        upper: String,
+    },
+    /// Addresses are translated.
+    Nat(&'static str),
+    /// IPVS passes connections on to others.
+    Ipvs,
+    /// There is more than one way out: answers may come in on another interface than the question left by.
+    DefaultRoutes(&'static str, usize),
+    /// It could not be read whether it is so.
+    Unknown(String),
+}
+
+impl fmt::Display for Carries {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forwards(family) => write!(formatter, "the host forwards {family} packets"),
+            Self::Enslaved { interface, to } => write!(formatter, "{interface} belongs to {to}"),
+            Self::Upper { interface, upper } => write!(formatter, "{upper} is built upon {interface}"),
+            Self::Nat(by) => write!(formatter, "addresses are translated (NAT, by {by})"),
+            Self::Ipvs => formatter.write_str("IPVS passes connections on to other hosts"),
+            Self::DefaultRoutes(family, routes) => {
+                write!(formatter, "there are {routes} {family} default routes")
+            }
+            Self::Unknown(what) => write!(formatter, "{what}"),
+        }
+    }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::{
     defaults,
     probe::Probe,
-    rule::{Rate, Rule},
+    rule::{Rate, Rule, Then},
 };
 use crate::tables::Prefix;
 
@@ -51,6 +51,23 @@ impl Policy {
     /// Every rule of every service.
     pub fn rules(&self) -> impl Iterator<Item = (&Service, &Rule)> {
         self.services.iter().flat_map(|service| service.rules.iter().map(move |rule| (service, rule)))
+    }
+
+    /// What is allowed, and may do harm; for whoever has written it.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warned = std::collections::BTreeSet::new();
+        let bans = self.rules().filter(|(_, rule)| matches!(rule.then, Then::Ban(_)));
+        // A rule that all services share is written once.
+        let bans = bans.filter(|(_, rule)| warned.insert(rule.to_string()));
+        bans.map(|(service, rule)| {
+            format!(
+                "rule {}/{} bans: forged packets can aim it at anybody, such as a customer or a partner; `then = \"limit\"` \
+                 cannot be aimed. The host's own addresses, gateways and resolvers, and whom it has connected to, are \
+                 never banned",
+                service.name, rule.name
+            )
+        })
+        .collect()
     }
 
     /// A rule.

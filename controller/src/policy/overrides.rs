@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     model::{Policy, RuleId},
-    rule::{Per, PrefixLengths, Rate, Rule, RuleMode, Then},
+    rule::{Author, Per, PrefixLengths, Rate, Rule, RuleMode, Then},
     subject::Subject,
 };
 
@@ -49,17 +49,13 @@ impl Override {
             rate,
             then: Then::Limit,
             monitor: false,
+            author: Author::Operator,
             strangers: false,
             prefix: PrefixLengths::default(),
             ceiling: None,
             when: None,
         });
-        let new = Rule {
-            rate,
-            then: then.unwrap_or(new.then),
-            monitor: mode.map_or(new.monitor, |mode| mode == RuleMode::Monitor),
-            ..new
-        };
+        let new = Rule { rate, then: then.unwrap_or(new.then), ..new }.named_by_operator(*mode);
         match place.and_then(|place| service.rules.get_mut(place)) {
             Some(rule) => *rule = new,
             None => service.rules.push(new),

@@ -129,6 +129,17 @@ pub enum RuleMode {
     Off,
 }
 
+/// Who wants a rule to be as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Author {
+    /// Nobody in particular: it is a default, and nothing was said of it.
+    Default,
+    /// The operator, who has named it in the configuration, or has said something of it since.
+    #[default]
+    Operator,
+}
+
 /// Lengths of the prefixes that a rule per source prefix counts together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -174,6 +185,9 @@ pub struct Rule {
     pub then: Then,
     /// Only counts what it would do.
     pub monitor: bool,
+    /// Who wants it to be so.
+    #[serde(default)]
+    pub author: Author,
     /// Leaves known sources alone: those that have taken part in conversations before.
     pub strangers: bool,
     /// Which prefixes it counts, if per source prefix.
@@ -187,6 +201,16 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// The same rule, as an operator wants it who has named it: a default that only counts then does what it says, unless
+    /// `mode` says otherwise.
+    pub fn named_by_operator(self, mode: Option<RuleMode>) -> Self {
+        let monitor = match mode {
+            Some(mode) => mode == RuleMode::Monitor,
+            None => self.monitor && self.author == Author::Operator,
+        };
+        Self { monitor, author: Author::Operator, ..self }
+    }
+
     /// The name of a rule that was given none: `source-syn`, `prefix-udp`.
     pub fn name_of(per: Per, of: Subject) -> String {
         let per = match per {
@@ -272,6 +296,7 @@ impl fmt::Display for Rule {
             rate: Rate { rate, burst },
             then,
             monitor,
+            author: _,
             strangers,
             prefix,
             ceiling,

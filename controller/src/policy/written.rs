@@ -51,7 +51,7 @@ use super::{
     model::{DEFAULT_SERVICE, Escalation, Policy, Protocol, Service},
     probe::Probe,
     quantity::Quantity,
-    rule::{Ceiling, Per, PrefixLengths, Rate, Rule, RuleMode, Then},
+    rule::{Author, Ceiling, Per, PrefixLengths, Rate, Rule, RuleMode, Then},
     subject::Subject,
     values::{Destination, Ports, ProtocolName, Span, Stage},
 };
@@ -308,21 +308,20 @@ fn merged(written: &RuleTable, base: Option<&Rule>, name: &str) -> Option<Rule> 
         (None, Some(Quantity(burst))) => Rate { burst: *burst, ..base?.rate },
         (None, None) => base?.rate,
     };
-    Some(Rule {
+    let rule = Rule {
         name: name.to_owned(),
         per: per.or(base.map(|base| base.per))?,
         of: of.or(base.map(|base| base.of))?,
         rate,
         then: then.or(base.map(|base| base.then)).unwrap_or(Then::Limit),
-        monitor: match mode {
-            Some(mode) => *mode == RuleMode::Monitor,
-            None => base.is_some_and(|base| base.monitor),
-        },
+        monitor: base.is_some_and(|base| base.monitor),
+        author: base.map_or(Author::Operator, |base| base.author),
         strangers: strangers.unwrap_or(base.is_some_and(|base| base.strangers)),
         prefix: prefix.or(base.map(|base| base.prefix)).unwrap_or_default(),
         ceiling: ceiling.or(base.and_then(|base| base.ceiling)),
         when: when.or(base.and_then(|base| base.when)),
-    })
+    };
+    Some(rule.named_by_operator(*mode))
 }
 
 fn known(rules: &[Rule]) -> String {

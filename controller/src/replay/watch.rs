@@ -17,7 +17,6 @@ use crate::{
 };
 
 /// Detects attacks, and acts on them.
-#[derive(Default)]
 pub struct Watch {
     detector: Detector,
     samples: Vec<Sample>,
@@ -26,6 +25,13 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Signatures that it finds drop, unless they are only to be observed.
+    pub fn new(observe: bool) -> Self {
+        let mut detector = Detector::default();
+        detector.observe(observe, 0);
+        Self { detector, samples: Vec::new(), marks: Vec::new() }
+    }
+
     /// Takes over the signatures that a daemon has. Their numbers may be others here: the first tick tells them.
     ///
     /// # Errors

@@ -55,7 +55,8 @@ impl World {
             seed.store(value);
         }
         let mut enforcement = Enforcement::default();
-        let placement = enforcement.enforce(&tables, &config.policy, &Situation::default())?.clone();
+        let situation = Situation { observe: config.observe, ..Situation::default() };
+        let placement = enforcement.enforce(&tables, &config.policy, &situation)?.clone();
         let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes)
             .context("taking up the prefix table")?;
         let world = Self { tables, prefixes: FairMutex::new(table), placement };
@@ -90,7 +91,7 @@ impl World {
             flows,
             ..HostFacts::default()
         };
-        let situation = Situation { facts, ..Situation::default() };
+        let situation = Situation { facts, observe: config.observe, ..Situation::default() };
         Enforcement::default().enforce(&self.tables, &config.policy, &situation)?;
         let known = &self.tables.settings[0].knowledge;
         known.store(known.load() | knowledge::CALM);

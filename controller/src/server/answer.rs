@@ -133,7 +133,7 @@ pub(super) async fn no_such_path(uri: Uri) -> Refused {
     Refused(Failure {
         kind: FailureKind::NotFound,
         message: format!(
-            "there is no {}; paths start with /v1: status, block, allow, ban, rule, policy, limit, bypass, reload, health, source, signature, events, detach",
+            "there is no {}; paths start with /v1: status, block, allow, ban, rule, policy, limit, bypass, reload, health, source, signature, events, attach, detach",
             uri.path()
         ),
     })

@@ -1,7 +1,7 @@
 //! What the server asks of whoever holds the program.
 
 use crate::{
-    api::{HealthReport, InterfaceStatus, ReasonCount},
+    api::{HealthReport, InterfaceStatus, ReasonCount, WouldCount},
     host::Lifelines,
     state::RuleCounts,
 };
@@ -28,6 +28,12 @@ pub trait Dataplane: Send + Sync {
 
     /// What tells how the host and its services fare; `None` if that has not been measured yet.
     fn health(&self) -> Option<HealthReport>;
+
+    /// What checks and rules that only count would have dropped, by reason.
+    fn would_drop(&self) -> anyhow::Result<Vec<WouldCount>>;
+
+    /// Puts the filter on an interface, or back on it.
+    fn attach(&self, interface: &str) -> anyhow::Result<InterfaceStatus>;
 
     /// Takes the filter off an interface; says which are left. After the last one the daemon ends.
     fn detach(&self, interface: &str) -> anyhow::Result<Vec<String>>;

@@ -98,6 +98,7 @@ fn router(context: Context) -> Router {
         .route("/v1/signature/pin", post(signatures::pin))
         .route("/v1/signature/drop", post(signatures::drop))
         .route("/v1/events", get(status::events))
+        .route("/v1/attach", post(status::attach))
         .route("/v1/detach", post(status::detach))
         .fallback(answer::no_such_path)
         .method_not_allowed_fallback(answer::no_such_method)

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     api::{Failure, FailureKind, SignatureList, SignatureNumber, SignatureReport, SignatureRequest},
-    detect::Deployed,
+    detect::{Deployed, Held},
     signature::Signature,
     state::Refusal,
     tables::memory::grace_period,
@@ -20,7 +20,7 @@ pub(super) async fn list(State(context): State<Context>) -> Answer<SignatureList
         let detector = context.detector.lock();
         let signatures = detector
             .signatures()
-            .map(|(number, deployed)| report(context, number, deployed))
+            .map(|(number, deployed)| report(context, number, deployed, detector.held(deployed)))
             .collect::<Result<_, _>>()?;
         Ok(SignatureList {
             attack: detector.is_attacked(),
@@ -78,7 +78,7 @@ pub(super) async fn drop(
         if removed.pinned {
             context.filter.unpin_signature(&removed.signature)?;
         }
-        report(context, number as usize, &removed)
+        report(context, number as usize, &removed, None)
     })
     .await
 }
@@ -97,7 +97,7 @@ fn deploy(context: &Context, signature: Signature, enforced: bool) -> Result<Sig
     let deployed =
         detector.signatures().find(|(there, _)| *there == number).map(|(_, deployed)| deployed.clone());
     let deployed = deployed.ok_or_else(|| no_such_number(number as u32))?;
-    report(context, number, &deployed)
+    report(context, number, &deployed, None)
 }
 
 /// Returns once no packet is judged any more by what was in force.
@@ -106,15 +106,23 @@ fn grace() {
     let _ = grace_period();
 }
 
-fn report(context: &Context, number: usize, deployed: &Deployed) -> Result<SignatureReport, Refused> {
+fn report(
+    context: &Context,
+    number: usize,
+    deployed: &Deployed,
+    held: Option<Held>,
+) -> Result<SignatureReport, Refused> {
     let counters = context.dataplane.signature_counters().map_err(|error| Refused::internal(&error))?;
     let (packets, bytes) = counters.get(number).copied().unwrap_or_default();
+    let too_broad = deployed.signature.too_broad().filter(|_| deployed.pinned && deployed.enforced);
     let seconds = |since: u64| context.filter.tables().clock().saturating_sub(since) as f64 / 1e9;
     Ok(SignatureReport {
         number: number as u32,
         text: context.filter.signature_in_words(&deployed.signature),
         enforced: deployed.enforced,
         pinned: deployed.pinned,
+        held: held.map(|held| held.to_string()),
+        warning: too_broad.map(|why| format!("it drops, and is broad: {why}")),
         age_seconds: seconds(deployed.since_ns),
         idle_seconds: seconds(deployed.last_hit_ns),
         packets,

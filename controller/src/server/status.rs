@@ -9,7 +9,7 @@ use super::{
     stream::Lines,
 };
 use crate::{
-    api::{DetachRequest, DetachResponse, Failure, FailureKind, Status},
+    api::{AttachRequest, DetachRequest, DetachResponse, Failure, FailureKind, InterfaceStatus, Status},
     state::Refusal,
 };
 
@@ -23,6 +23,7 @@ pub(super) async fn status(State(context): State<Context>) -> Answer<Status> {
         status.warnings.extend(context.dataplane.warnings());
         status.warnings.extend(context.filter.rule_warnings());
         status.counters = counters;
+        status.would_drop = context.dataplane.would_drop().map_err(|error| Refused::internal(&error))?;
         Ok(status)
     })
     .await
@@ -50,6 +51,19 @@ pub(super) async fn events(State(context): State<Context>) -> Response {
         }
     });
     response
+}
+
+pub(super) async fn attach(
+    State(context): State<Context>,
+    Body(request): Body<AttachRequest>,
+) -> Answer<InterfaceStatus> {
+    answer(&context, move |context| {
+        context
+            .dataplane
+            .attach(&request.interface)
+            .map_err(|error| Refused(Failure { kind: FailureKind::Refused, message: format!("{error:#}") }))
+    })
+    .await
 }
 
 pub(super) async fn detach(

@@ -3,15 +3,17 @@
 //! A [`Signature`] allows a set of values in each of some fields; a packet matches it if all of its [`Features`] are
 //! allowed. [`words`] says it in the terms of an operator and reads it back; [`image`] lays a set of them out for the
 //! kernel program, which holds a packet against all of them at once; [`export`] says it in the terms of other tools;
-//! [`naming`] calls services by their names.
+//! [`naming`] calls services by their names; [`TooBroad`] says which are not to be enforced without an operator.
 
 mod bits;
+mod breadth;
 pub mod export;
 mod image;
 pub mod naming;
 mod values;
 mod words;
 
+pub use breadth::TooBroad;
 pub use image::{Image, ImageError};
 pub use values::{ByteSet, Ranges};
 pub use words::ParseError;

@@ -60,7 +60,7 @@ impl Filter {
     ) -> anyhow::Result<Self> {
         let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes)
             .context("taking up the prefix table")?;
-        let regime = Regime::new(config.policy.clone(), &records);
+        let regime = Regime::new(config.policy.clone(), config.observe, &records);
         let filter = Self {
             bulk: Mutex::new(()),
             books: Mutex::new(Books { store, records }),

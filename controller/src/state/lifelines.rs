@@ -17,6 +17,10 @@ pub enum Danger {
     Gateway(std::net::IpAddr),
     /// It covers the address that the one who asks is logged in from.
     Login(std::net::IpAddr),
+    /// It covers a resolver that the host asks.
+    Resolver(std::net::IpAddr),
+    /// It covers somebody whom the host itself has connected to.
+    Peer(std::net::IpAddr),
 }
 
 impl fmt::Display for Danger {
@@ -26,6 +30,8 @@ impl fmt::Display for Danger {
             Self::Own(address) => write!(formatter, "covers this host's own address {address}"),
             Self::Gateway(address) => write!(formatter, "covers this host's default gateway {address}"),
             Self::Login(address) => write!(formatter, "covers {address}, which you are logged in from"),
+            Self::Resolver(address) => write!(formatter, "covers the resolver {address} that this host asks"),
+            Self::Peer(address) => write!(formatter, "covers {address}, to which this host has a connection"),
         }
     }
 }
@@ -43,6 +49,8 @@ impl Danger {
             .map(Self::Login)
             .or_else(|| covered(&lifelines.own).map(Self::Own))
             .or_else(|| covered(&lifelines.gateways).map(Self::Gateway))
+            .or_else(|| covered(&lifelines.resolvers).map(Self::Resolver))
+            .or_else(|| covered(&lifelines.peers).map(Self::Peer))
     }
 }
 

@@ -39,8 +39,11 @@ pub fn with_limits(policy: &Policy, limits: Limits) -> Policy {
     for (name, limit) in [(defaults::SOURCE_PACKETS, limits.packets), (defaults::SOURCE_SYN, limits.syn)] {
         let old = first.rules.iter().find(|rule| rule.name == name);
         let like = old.cloned().or_else(|| defaults::rules().into_iter().find(|rule| rule.name == name));
-        let new =
-            limit.zip(like).map(|(Limit { rate, burst }, rule)| Rule { rate: Rate { rate, burst }, ..rule });
+        let new = limit.zip(like).map(|(Limit { rate, burst }, rule)| {
+            let limited = Rule { rate: Rate { rate, burst }, ..rule.clone() };
+            // A limit that is as it was is nothing that was said.
+            if limited == rule && old.is_some() { limited } else { limited.named_by_operator(None) }
+        });
         for service in &mut changed.services {
             let place = service.rules.iter().position(|rule| rule.name == name);
             match (place, &new) {

@@ -7,6 +7,7 @@
 mod bans;
 mod by_hand;
 mod change;
+mod checks;
 mod expiry;
 mod filter;
 mod import;

@@ -9,8 +9,8 @@ use super::{limits::with_limits, records::Records, refusal::Refusal};
 use crate::{
     api::Limits,
     policy::{
-        DEFAULT_SERVICE, Enforcement, HostFacts, Override, Placement, Policy, RuleId, Situation, Unfit,
-        overridden,
+        Author, DEFAULT_SERVICE, Enforcement, HostFacts, Override, Placement, Policy, RuleId, Situation,
+        Unfit, overridden,
     },
     tables::{Capacity, SharedTables},
 };
@@ -27,6 +27,8 @@ pub(super) struct Regime {
     pub(super) source: Option<PathBuf>,
     /// What tables were to be made for, there.
     pub(super) wanted_capacity: Option<Capacity>,
+    /// An option of the run has everything observed that the configuration does not name, whatever that says of it.
+    pub(super) observe_asked: bool,
     /// Limits per source that were set since.
     limits: Option<Limits>,
     /// What was said of rules since.
@@ -52,8 +54,9 @@ impl From<Unfit> for Refusal {
 }
 
 impl Regime {
-    pub(super) fn new(configured: Policy, records: &Records) -> Self {
+    pub(super) fn new(configured: Policy, observe: bool, records: &Records) -> Self {
         let mut regime = Self { configured, ..Self::default() };
+        regime.situation.observe = observe;
         regime.take(records);
         regime
     }
@@ -75,17 +78,19 @@ impl Regime {
         overridden(limited.as_ref().unwrap_or(configured), &self.overrides)
     }
 
-    /// What is wanted, as it holds now: rules that have gone beyond their ceiling are monitored, and those whose condition
-    /// holds have none.
+    /// What is wanted, as it holds now: what only counts is monitored, whyever that is, and rules whose condition holds
+    /// have none.
     pub(super) fn policy_as_it_holds(&self) -> Policy {
         let mut policy = self.policy();
+        policy.monitored |= self.situation.monitored();
         for service in &mut policy.services {
             for rule in &mut service.rules {
                 let id = RuleId::new(&service.name, &rule.name);
                 // One that services share is enforced, or not, for all of them as the default service's.
                 let shared = self.placement().shared.contains(&id);
                 let id = if shared { RuleId::new(DEFAULT_SERVICE, &rule.name) } else { id };
-                rule.monitor |= self.situation.stayed.contains(&id);
+                rule.monitor |= self.situation.stayed.contains(&id)
+                    || self.situation.observe && rule.author == Author::Default;
                 rule.when = rule.when.filter(|_| !self.situation.roused.contains(&id));
             }
         }
@@ -120,13 +125,20 @@ impl Regime {
     }
 
     /// Takes another configuration in place of the one before, and gives rules that went too far another chance.
-    pub(super) fn configure(&mut self, tables: &SharedTables, policy: Policy) -> Result<(), Refusal> {
+    pub(super) fn configure(
+        &mut self,
+        tables: &SharedTables,
+        policy: Policy,
+        observe: bool,
+    ) -> Result<(), Refusal> {
         let before = std::mem::replace(&mut self.configured, policy);
+        let observed = std::mem::replace(&mut self.situation.observe, observe || self.observe_asked);
         let stayed = std::mem::take(&mut self.situation.stayed);
         let outcome = self.enforce(tables);
         if outcome.is_err() {
             self.configured = before;
             self.situation.stayed = stayed;
+            self.situation.observe = observed;
         } else {
             self.alerts.clear();
         }

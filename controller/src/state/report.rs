@@ -115,7 +115,7 @@ impl Filter {
     /// How things stand, without what only the kernel knows.
     pub fn status(&self) -> Status {
         // Before the table is locked: the books come first.
-        let limits = self.limits();
+        let (limits, checks, observe) = (self.limits(), self.checks(), self.is_observing());
         let table = self.table.lock();
         let list = |list| {
             let [ipv4, ipv6] = [Family::V4, Family::V6].map(|family| u64::from(table.len_in(list, family)));
@@ -140,6 +140,9 @@ impl Filter {
             uptime_seconds: self.started.elapsed().as_secs(),
             interfaces: Vec::new(),
             counters: Vec::new(),
+            would_drop: Vec::new(),
+            checks,
+            observe,
             block: list(List::Block),
             allow: list(List::Allow),
             capacity: u64::from(self.capacity.prefixes),

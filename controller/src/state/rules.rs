@@ -44,9 +44,11 @@ const LONGEST_BYPASS: Duration = Duration::from_secs(86_400);
 const RECENT_TICKS: u32 = 3_600;
 
 impl Filter {
-    /// Remembers where the configuration was read, to read it again.
-    pub fn configured_from(&self, path: Option<&Path>) {
+    /// Remembers where the configuration was read, to read it again; and whether an option of the run has what it does not
+    /// name observed.
+    pub fn configured_from(&self, path: Option<&Path>, observe: bool) {
         let mut regime = self.regime.lock();
+        regime.observe_asked = observe;
         regime.source = path.map(Path::to_owned);
         // What options said instead is no change of the file.
         regime.wanted_capacity = path.and_then(|path| Config::read(path).ok()).map(|config| config.capacity);
@@ -100,7 +102,12 @@ impl Filter {
 
     /// What packets are judged by, beside lists and signatures.
     pub fn in_force(&self) -> InForce {
-        InForce { policy: self.regime.lock().policy_as_it_holds(), capacity: self.capacity.clone() }
+        let regime = self.regime.lock();
+        InForce {
+            policy: regime.policy_as_it_holds(),
+            capacity: self.capacity.clone(),
+            observe: regime.situation().observe,
+        }
     }
 
     /// Says something of a rule; it holds from the next packet on, and is on disk, when this returns.
@@ -162,8 +169,13 @@ impl Filter {
         if interval != settings.event_interval.load() {
             lines.push(format!("~ events: {}/s", config.events_per_second));
         }
+        let observe = config.observe || regime.observe_asked;
+        if observe != regime.situation().observe {
+            lines.push(format!("~ observe: {observe}"));
+        }
         if !only_say {
-            regime.configure(&self.tables, config.policy)?;
+            config.policy.warnings().iter().for_each(|warning| warn!("{warning}"));
+            regime.configure(&self.tables, config.policy, config.observe)?;
             settings.event_interval.store(interval);
         }
         Ok(ReloadReport { path: path.display().to_string(), differences: lines, applied: !only_say })
@@ -334,7 +346,8 @@ fn explain(service: &str, rule: &Rule, configured: Option<&Rule>, said: Option<&
     lines.push(match rule.then {
         Then::Limit => "what is over that is dropped, and nothing else".to_owned(),
         Then::Ban(_) => format!(
-            "whoever is over that: {}, longer for repeated offenders, from the very packet on that crosses the limit",
+            "whoever is over that: {}, longer for repeated offenders, from the very packet on that crosses the limit; but \
+             whoever forges packets can aim that at anybody",
             rule.then
         ),
         Then::Alert => "what is over that passes, and is counted".to_owned(),

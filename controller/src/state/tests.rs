@@ -110,7 +110,7 @@ fn the_policy_is_told_as_it_holds() {
                 [[service.rule]]\nper = \"source\"\nof = \"bytes\"\nrate = \"1 MB/s\"\nwhen = \"probe over 500ms\"\n\
                 [[service.rule]]\nper = \"source\"\nof = \"rst\"\nrate = 5\nwhen = \"softirq over 80%\"";
     let policy = Config::parse(text).expect("valid").policy;
-    filter.regime.lock().configure(&filter.tables, policy.clone()).expect("it fits");
+    filter.regime.lock().configure(&filter.tables, policy.clone(), false).expect("it fits");
     let told = || {
         let json = serde_json::to_string(&filter.in_force()).expect("JSON");
         serde_json::from_str::<InForce>(&json).expect("the same")

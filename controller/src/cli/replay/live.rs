@@ -23,8 +23,8 @@ pub(super) fn take(session: &Session<'_>, given: &mut Given) -> Result<Config, S
         given.lists.block.extend(list(session, ListName::Block).await?);
         let SignatureList { signatures, .. } = session.client.get("/v1/signature").await?;
         given.signatures = signatures;
-        let InForce { policy, capacity } = session.client.get("/v1/policy").await?;
-        let config = Config { policy, capacity, ..Config::default() };
+        let InForce { policy, capacity, observe } = session.client.get("/v1/policy").await?;
+        let config = Config { policy, capacity, observe, ..Config::default() };
         config.check().map_err(invalid)?;
         Ok(config)
     })

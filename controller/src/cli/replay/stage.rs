@@ -37,7 +37,7 @@ impl Stage {
         };
         let world = World::new(engine.tables(), config, given.lists.clone()).map_err(invalid)?;
         world.describe(config, &given.host, given.flows.is_some()).map_err(invalid)?;
-        let mut controller = Watch::default();
+        let mut controller = Watch::new(config.observe);
         controller.take_over(&given.signatures, &world).map_err(invalid)?;
         Ok(Self { engine, world, controller })
     }

@@ -25,6 +25,8 @@ pub(in crate::cli) struct Check {
 struct Sound {
     services: usize,
     rules: usize,
+    /// What is allowed, and may do harm.
+    warnings: Vec<String>,
 }
 
 impl Check {
@@ -33,8 +35,15 @@ impl Check {
             let kind = error.downcast_ref::<std::io::Error>().map_or(Kind::Invalid, Kind::of_io);
             Failed::new(kind, format!("{error:#}"))
         })?;
-        let sound = Sound { services: config.policy.services.len(), rules: config.policy.rules().count() };
-        session.answer(&sound, |Sound { services, rules }, out, _| {
+        let sound = Sound {
+            services: config.policy.services.len(),
+            rules: config.policy.rules().count(),
+            warnings: config.policy.warnings(),
+        };
+        session.answer(&sound, |Sound { services, rules, warnings }, out, style| {
+            for warning in warnings {
+                writeln!(out, "{} {warning}", style.loud("WARNING:"))?;
+            }
             let plural = if *services == 1 { "" } else { "s" };
             writeln!(out, "{}: sound; {services} service{plural} with {rules} rules", self.file.display())
         })?;

@@ -47,7 +47,13 @@ pub(super) fn list(list: &SignatureList, out: &mut dyn Write, style: Style) -> i
             ]
         })
         .collect();
-    table.write(&rows, out, style)
+    table.write(&rows, out, style)?;
+    for SignatureReport { number, held, .. } in &list.signatures {
+        if let Some(why) = held {
+            writeln!(out, "signature {number} only counts: {}", units::printable(why))?;
+        }
+    }
+    Ok(())
 }
 
 fn state_of(report: &SignatureReport) -> &'static str {
@@ -55,6 +61,7 @@ fn state_of(report: &SignatureReport) -> &'static str {
         (true, true) => "pinned, drops",
         (true, false) => "pinned, counts",
         (false, true) => "drops",
+        (false, false) if report.held.is_some() => "monitor",
         (false, false) => "on trial",
     }
 }
@@ -62,6 +69,12 @@ fn state_of(report: &SignatureReport) -> &'static str {
 pub(super) fn one(report: &SignatureReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
     writeln!(out, "{}", style.strong(format!("{}  {}", report.number, report.text)))?;
     writeln!(out, "  state     {}", state_of(report))?;
+    if let Some(why) = &report.held {
+        writeln!(out, "  only counts: {}", units::printable(why))?;
+    }
+    if let Some(warning) = &report.warning {
+        writeln!(out, "  {} {}", style.loud("WARNING:"), units::printable(warning))?;
+    }
     let packets = units::count(report.packets);
     writeln!(out, "  matched   {packets} packets, {}", units::bytes(report.bytes))?;
     let share = 100.0 * report.sampled_known as f64 / report.sampled.max(1) as f64;
@@ -90,6 +103,8 @@ mod tests {
             text: "tcp flags=syn window=0".into(),
             enforced: true,
             pinned: false,
+            held: None,
+            warning: None,
             age_seconds: 61.0,
             idle_seconds: 0.2,
             packets: 12_345,

@@ -1,5 +1,6 @@
 //! `floodwall status`: how the filter stands.
 
+mod checks;
 mod render;
 
 use clap::Args;

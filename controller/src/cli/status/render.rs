@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::checks;
 use crate::{
     api::{InterfaceStatus, ListStatus, Status},
     cli::{
@@ -23,8 +24,10 @@ pub(super) fn render(status: &Status, out: &mut dyn Write, style: Style) -> io::
         writeln!(out)?;
     }
     facts(status, out, style)?;
+    checks::write(status, out, style)?;
     writeln!(out)?;
     counters(status, out, style)?;
+    checks::would_drop(status, out, style)?;
     if !status.memory.is_empty() {
         writeln!(out)?;
         memory(status, out, style)?;
@@ -48,8 +51,11 @@ fn facts(status: &Status, out: &mut dyn Write, style: Style) -> io::Result<()> {
 }
 
 fn shown(interface: &InterfaceStatus, style: Style) -> String {
-    let InterfaceStatus { name, mode, .. } = interface;
+    let InterfaceStatus { name, mode, filtered, .. } = interface;
     let (name, mode) = (units::printable(name), units::printable(mode));
+    if !filtered {
+        return style.bad(format_args!("{name} (NOT FILTERED)")).to_string();
+    }
     let mode = if mode == "native" { style.good(mode) } else { style.loud(mode) };
     format!("{name} ({mode})")
 }
@@ -105,7 +111,7 @@ fn memory(status: &Status, out: &mut dyn Write, style: Style) -> io::Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Limit, Limits, MemoryUse, ReasonCount};
+    use crate::api::{CheckStatus, Limit, Limits, MemoryUse, ReasonCount, WouldCount};
 
     fn status() -> Status {
         let counter = |reason: &str, verdict: &str, packets, bytes| ReasonCount {
@@ -119,9 +125,27 @@ mod tests {
             pid: 42,
             uptime_seconds: 11_520,
             interfaces: vec![
-                InterfaceStatus { name: "eth0".into(), ifindex: 2, mode: "native".into() },
-                InterfaceStatus { name: "eth1".into(), ifindex: 3, mode: "generic".into() },
+                InterfaceStatus { name: "eth0".into(), ifindex: 2, mode: "native".into(), filtered: true },
+                InterfaceStatus { name: "eth1".into(), ifindex: 3, mode: "generic".into(), filtered: true },
+                InterfaceStatus { name: "eth2".into(), ifindex: 0, mode: "none".into(), filtered: false },
             ],
+            would_drop: vec![WouldCount {
+                reason: "stray".into(),
+                known_packets: 1_000,
+                known_bytes: 2_048,
+                unknown_packets: 7,
+                unknown_bytes: 420,
+            }],
+            checks: vec![
+                CheckStatus { check: "malformed".into(), enforced: true, why: vec![] },
+                CheckStatus { check: "unsolicited".into(), enforced: false, why: vec!["NAT".into()] },
+                CheckStatus {
+                    check: "stray".into(),
+                    enforced: false,
+                    why: vec!["NAT".into(), "IPVS".into()],
+                },
+            ],
+            observe: true,
             counters: vec![counter("clean", "pass", 1_234_567, 3 << 30), counter("blocked", "drop", 0, 0)],
             block: ListStatus { ipv4: 120_430, ipv6: 51 },
             allow: ListStatus { ipv4: 3, ipv6: 0 },
@@ -149,15 +173,22 @@ mod tests {
             "WARNING: eth1 is filtered in generic mode\n\
              \n\
              floodwall   0.1.0, process 42, up 3h 12m\n\
-             interfaces  eth0 (native), eth1 (generic)\n\
+             interfaces  eth0 (native), eth1 (generic), eth2 (NOT FILTERED)\n\
              blocklist   120,430 IPv4, 51 IPv6\n\
              allowlist   3 IPv4, 0 IPv6\n\
              room        120,484 of 1,250,000 prefixes taken\n\
              limits      packets 20,000/s, burst 40,000; syn off; per source\n\
+             mode        observe: only lists, rules and signatures that you have named drop\n\
+             checks      malformed drop; unsolicited, stray only count\n\
+             \x20             unsolicited: NAT\n\
+             \x20             stray: NAT; IPVS\n\
              \n\
              VERDICT  REASON     PACKETS    BYTES\n\
              pass     clean    1,234,567  3.0 GiB\n\
              drop     blocked          0      0 B\n\
+             \n\
+             WOULD DROP  OF KNOWN SOURCES  OF OTHERS\n\
+             stray                  1,000          7\n\
              \n\
              KERNEL MEMORY       SIZE  USED\n\
              prefixes        64.0 MiB  12 %\n\
@@ -170,6 +201,7 @@ mod tests {
     fn a_status_without_anything() {
         let status =
             Status { interfaces: vec![], counters: vec![], memory: vec![], warnings: vec![], ..status() };
+        let status = Status { checks: vec![], would_drop: vec![], observe: false, ..status };
         let text = text(&status);
         assert!(text.starts_with("floodwall ") && text.contains("interfaces  none\n"), "{text}");
         assert!(text.ends_with("VERDICT  REASON  PACKETS  BYTES\n"), "{text}");

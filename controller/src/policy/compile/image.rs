@@ -7,7 +7,7 @@ use floodwall_common::wire::{
 use super::{Situation, Unfit, destinations, numbers::Numbers};
 use crate::policy::{
     model::{Policy, RuleId},
-    rule::{Rate, Rule, Then},
+    rule::{Author, Rate, Rule, Then},
 };
 
 /// All that a policy has the tables hold.
@@ -83,7 +83,10 @@ impl Image {
 
 /// Whether a rule only counts what it would do.
 fn only_counts(situation: &Situation, id: &RuleId, rule: &Rule) -> bool {
-    rule.monitor || situation.stayed.contains(id) || rule.when.is_some() && !situation.roused.contains(id)
+    rule.monitor
+        || situation.stayed.contains(id)
+        || rule.when.is_some() && !situation.roused.contains(id)
+        || situation.observe && rule.author == Author::Default
 }
 
 impl RuleImage {
@@ -111,7 +114,7 @@ impl SettingsImage {
         let shared = numbers.shared();
         let bucket = |rule: &Option<Rule>| rule.as_ref().and_then(Rule::bucket).unwrap_or_default().pack();
         let ban = |rule: &Option<Rule>| rule.as_ref().map_or(0, Rule::ban_ns);
-        let mut monitored = policy.monitored;
+        let mut monitored = policy.monitored | situation.monitored();
         for (rule, reason) in [(&shared.packets, Reason::PacketRate), (&shared.syn, Reason::SynRate)] {
             let Some(rule) = rule else { continue };
             let id = RuleId::new(crate::policy::DEFAULT_SERVICE, &rule.name);

@@ -14,6 +14,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use floodwall_common::wire::Reason;
+
 use self::{image::Image, numbers::Numbers};
 use super::{
     facts::HostFacts,
@@ -33,6 +35,25 @@ pub struct Situation {
     pub roused: BTreeSet<RuleId>,
     /// Rules that only count, since they have gone beyond their [ceiling](super::Ceiling).
     pub stayed: BTreeSet<RuleId>,
+    /// Only what the operator has named is in force: lists, rules and signatures. Everything else counts.
+    pub observe: bool,
+}
+
+impl Situation {
+    /// Reasons that only count, whatever the policy says: bits by [`Reason`].
+    pub fn monitored(&self) -> u64 {
+        let of_host = if self.facts.carries.is_empty() { 0 } else { bits(&HELD_AGAINST_SOCKETS) };
+        of_host | if self.observe { bits(&UNNAMED) } else { 0 }
+    }
+}
+
+/// The checks that hold packets against the host's own sockets.
+const HELD_AGAINST_SOCKETS: [Reason; 2] = [Reason::Unsolicited, Reason::Stray];
+/// What drops packets without an operator having named it.
+const UNNAMED: [Reason; 4] = [Reason::Malformed, Reason::Unsolicited, Reason::Stray, Reason::Fragment];
+
+fn bits(reasons: &[Reason]) -> u64 {
+    reasons.iter().fold(0, |bits, reason| bits | reason.bit())
 }
 
 /// Why a policy cannot be enforced.

@@ -1,6 +1,6 @@
 //! How the controller learns of bans, and what it makes of them.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use floodwall_common::{
     prefix::{Address, Family},
@@ -183,12 +183,22 @@ impl Filter {
         }
     }
 
-    /// Sees to it that sources that somebody is logged in from are never banned, not even for a moment.
-    pub fn spare_logins(&self, logins: &[std::net::IpAddr]) {
+    /// Sees to it that sources are never banned that the host lives by, not even for a moment: `wanted`, in place of those
+    /// that were spared `before`. A ban that was made before it was known is lifted.
+    pub fn spare(&self, wanted: BTreeSet<IpAddr>, before: &mut BTreeSet<IpAddr>) {
         let settings = &self.tables.settings[0];
         let now = self.tables.clock();
-        for login in logins {
-            let mut address = address_of(*login);
+        for gone in before.difference(&wanted) {
+            let mut address = address_of(*gone);
+            if address.family == Family::V6 {
+                address.low = 0;
+            }
+            if let Some(way) = source::way_of(&*self.tables, settings, Key::of(settings, address)) {
+                source::spare(way, false);
+            }
+        }
+        for spared in &wanted {
+            let mut address = address_of(*spared);
             let mut family = 0;
             if address.family == Family::V6 {
                 (address.low, family) = (0, standing::IPV6);
@@ -199,6 +209,17 @@ impl Filter {
             let (way, _) = source::visit(set, key, family, now);
             source::spare(way, true);
             source::lift(way, now);
+            let length = if family == 0 { 32 } else { 64 };
+            if !before.contains(spared)
+                && let Ok(prefix) = Prefix::around(address, length)
+                && self.books.lock().records.bans.in_force(prefix).is_some()
+            {
+                match self.lift_bans(&[prefix]) {
+                    Ok(_) => info!(%prefix, "its ban is lifted, as the host lives by it"),
+                    Err(refusal) => warn!(%prefix, %refusal, "its ban could not be lifted"),
+                }
+            }
         }
+        *before = wanted;
     }
 }

@@ -1,0 +1,28 @@
+//! `floodwall attach`: puts the filter on an interface, or back on it.
+
+use clap::Args;
+
+use super::{
+    arguments,
+    exit::{Done, Stop},
+    session::Session,
+};
+use crate::api::{AttachRequest, InterfaceStatus};
+
+#[derive(Debug, Args)]
+pub(super) struct Attach {
+    /// The interface.
+    #[arg(value_name = "IF", value_parser = arguments::interface)]
+    interface: String,
+}
+
+impl Attach {
+    pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
+        let request = AttachRequest { interface: self.interface };
+        let status: InterfaceStatus = session.client.post("/v1/attach", &request).await?;
+        session.answer(&status, |InterfaceStatus { name, mode, .. }, out, _| {
+            writeln!(out, "{name} is filtered ({mode} mode)")
+        })?;
+        Ok(Done::Plain)
+    }
+}

@@ -1,0 +1,111 @@
+//! Whether the host is plainly an end host, as it is read now and then.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use tracing::{info, warn};
+
+use crate::{
+    host::{Links, Netlink, carries, nat},
+    policy::Carries,
+};
+
+/// How long a host has to be plainly an end host again until it is taken for one: what it carried may go on for a while.
+const SETTLED: Duration = Duration::from_secs(60);
+
+/// What is known of it.
+#[derive(Debug, Default)]
+pub(super) struct Role {
+    carries: BTreeSet<Carries>,
+    /// Since when nothing is found any more that keeps it from being an end host.
+    clear_since: Option<Instant>,
+    was_read: bool,
+}
+
+impl Role {
+    /// Why it is not plainly an end host.
+    pub(super) fn carries(&self) -> BTreeSet<Carries> {
+        self.carries.clone()
+    }
+
+    /// Takes what was read, and tells it if that is news.
+    pub(super) fn take(&mut self, found: BTreeSet<Carries>) {
+        self.take_at(found, Instant::now());
+    }
+
+    fn take_at(&mut self, found: BTreeSet<Carries>, now: Instant) {
+        let was_read = std::mem::replace(&mut self.was_read, true);
+        if found.is_empty() && !self.carries.is_empty() {
+            let since = *self.clear_since.get_or_insert(now);
+            if now.duration_since(since) < SETTLED {
+                return;
+            }
+        }
+        if !found.is_empty() {
+            self.clear_since = None;
+        }
+        if found == self.carries && was_read {
+            return;
+        }
+        if found.is_empty() {
+            info!("unsolicited and stray packets are dropped: this is plainly an end host");
+        } else {
+            let why: Vec<_> = found.iter().map(ToString::to_string).collect();
+            warn!(
+                "unsolicited and stray packets are only counted, and would be dropped on an end host; this is none: {}",
+                why.join("; ")
+            );
+        }
+        self.carries = found;
+    }
+}
+
+/// Reads why the host is not plainly an end host. `protected` are the indices of the protected interfaces, and `routes` how
+/// many default routes of IPv4 and IPv6 there are.
+pub(super) async fn read(netlink: &Netlink, protected: &[u32], routes: [usize; 2]) -> BTreeSet<Carries> {
+    let unknown = |what: &str, error: &anyhow::Error| {
+        BTreeSet::from([Carries::Unknown(format!("it could not be read {what} ({error:#})"))])
+    };
+    let all = match netlink.interfaces().await {
+        Ok(all) => all,
+        Err(error) => return unknown("which interfaces there are", &error),
+    };
+    let taken = match netlink.taken_addresses().await {
+        Ok(taken) => taken,
+        Err(error) => return unknown("what is built upon the interfaces", &error),
+    };
+    let protected = protected.to_vec();
+    let work = move || carries(Links { all: &all, protected: &protected, taken: &taken }, routes, nat());
+    match tokio::task::spawn_blocking(work).await {
+        Ok(found) => found,
+        Err(error) => unknown("what the host carries", &error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_carried_is_waited_for_to_end() {
+        let mut role = Role::default();
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        role.take_at(BTreeSet::new(), at(0));
+        assert!(role.carries().is_empty(), "an end host from the start");
+        let nat = BTreeSet::from([Carries::Nat("nftables")]);
+        role.take_at(nat.clone(), at(1));
+        assert_eq!(role.carries(), nat, "at once");
+        role.take_at(BTreeSet::new(), at(2));
+        role.take_at(BTreeSet::new(), at(61));
+        assert_eq!(role.carries(), nat, "59 s");
+        role.take_at(nat.clone(), at(62));
+        role.take_at(BTreeSet::new(), at(63));
+        role.take_at(BTreeSet::new(), at(122));
+        assert_eq!(role.carries(), nat, "it begins anew");
+        role.take_at(BTreeSet::new(), at(123));
+        assert!(role.carries().is_empty());
+    }
+}

@@ -1,0 +1,91 @@
+//! Signatures that say too little to drop by, unless an operator wants just that.
+
+use std::fmt;
+
+use floodwall_common::{
+    features::{Octet, Short},
+    parse::protocol,
+};
+
+use super::Signature;
+
+/// Fields that say where a packet goes, or what carries it, and not what it looks like.
+const PLACES: [usize; 2] = [Octet::Protocol as usize, Octet::Service as usize];
+/// Protocols that a signature may name and still be one of a protocol: ICMP comes as two.
+const MOST_PROTOCOLS: u32 = 2;
+/// Fields without which it hits whoever happens to have a value in common with an attack.
+const LEAST_TERMS: usize = 2;
+
+/// Why a signature is too broad to be enforced by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TooBroad {
+    /// It names no protocol.
+    NoProtocol,
+    /// Beside protocol and service it looks at one field, or none.
+    OneTerm,
+    /// It hits new sources, whichever service they come for.
+    NewSourcesEverywhere,
+}
+
+impl fmt::Display for TooBroad {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NoProtocol => "it names no protocol, and so hits all of them",
+            Self::OneTerm => {
+                "beside the protocol it looks at one header field only, which many clients have as well"
+            }
+            Self::NewSourcesEverywhere => {
+                "it hits new sources on all services: it names neither a service nor a port"
+            }
+        })
+    }
+}
+
+impl Signature {
+    /// Why it is not to be enforced unless an operator wants it, if there is a reason.
+    pub fn too_broad(&self) -> Option<TooBroad> {
+        let protocols = self.octets.get(&(Octet::Protocol as usize));
+        if protocols.is_none_or(|set| set.len() > MOST_PROTOCOLS) {
+            return Some(TooBroad::NoProtocol);
+        }
+        let octets = self.octets.keys().filter(|field| !PLACES.contains(field)).count();
+        if octets + self.shorts.len() < LEAST_TERMS {
+            return Some(TooBroad::OneTerm);
+        }
+        let has_ports =
+            protocols.is_some_and(|set| set.contains(protocol::TCP) || set.contains(protocol::UDP));
+        let is_somewhere = self.octets.contains_key(&(Octet::Service as usize))
+            || self.shorts.contains_key(&(Short::DestinationPort as usize));
+        (has_ports && !is_somewhere).then_some(TooBroad::NewSourcesEverywhere)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_too_little() {
+        for (text, expected) in [
+            ("ttl=64", Some(TooBroad::NoProtocol)),
+            ("form=offered", Some(TooBroad::NoProtocol)),
+            ("options=0", Some(TooBroad::NoProtocol)),
+            ("len=40 window=0 flags=syn", Some(TooBroad::NoProtocol)),
+            ("proto=0-5,7-16 len=40 ttl=3", Some(TooBroad::NoProtocol)),
+            ("tcp", Some(TooBroad::OneTerm)),
+            ("tcp ttl=64", Some(TooBroad::OneTerm)),
+            ("tcp service=3", Some(TooBroad::OneTerm)),
+            ("tcp service=3 options=0", Some(TooBroad::OneTerm)),
+            ("tcp flags=syn len=40 strangers", Some(TooBroad::NewSourcesEverywhere)),
+            ("udp sport=53 len=512 strangers", Some(TooBroad::NewSourcesEverywhere)),
+            ("tcp flags=syn len=40", None),
+            ("tcp flags=syn len=40 dport=80 strangers", None),
+            ("tcp flags=syn len=40 service=3 strangers", None),
+            ("icmp flags=8 len=84 strangers", None),
+            ("proto=1,58 len=84 ttl=3", None),
+        ] {
+            let signature: Signature = text.parse().unwrap();
+            assert_eq!(signature.too_broad(), expected, "{text}");
+        }
+    }
+}
