@@ -154,7 +154,7 @@ fn a_signature_of_one_term_is_enforced_for_an_operator_and_warned_of() -> anyhow
     assert!(said.contains("pinned, drops") && said.contains("WARNING: it drops, and is broad"), "{said}");
     let frame = host.from("198.51.100.9").ttl(77).udp(1, 2).build();
     assert!(!host.passes(&frame)?, "an operator's is enforced");
-    let said = host.ok(&["signature", "add", "udp", "ttl=78", "len=40"])?;
+    let said = host.ok(&["signature", "add", "udp", "ttl=78", "dport=40"])?;
     assert!(!said.contains("WARNING"), "{said}");
     Ok(())
 }

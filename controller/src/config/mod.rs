@@ -192,7 +192,7 @@ mod tests {
         let web = policy.service("web").expect("there");
         let syn = web.rules.iter().find(|rule| rule.name == "source-syn").expect("a default, changed");
         assert_eq!(syn.rate, Rate { rate: 200, burst: 400 });
-        assert!(matches!(syn.then, Then::Ban(_)), "what is not said stays");
+        assert_eq!(syn.then, Then::Limit, "what is not said stays");
         let bytes = web.rules.last().expect("its own");
         assert_eq!((bytes.name.as_str(), bytes.per), ("prefix-bytes", Per::SourcePrefix));
         assert_eq!(

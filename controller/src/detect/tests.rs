@@ -3,12 +3,15 @@
 use floodwall_common::{
     features::{Features, Octet, Short},
     parse::{protocol, tcp_flag},
-    source::Key,
-    wire::{Reason, service_flag},
+    source::{self, Key},
+    wire::{History, Reason, Way, service_flag, standing},
 };
 
-use super::{Counts, Detector, Event, Memory, Moment, Sample, TICK, assumed};
-use crate::tables::{Capacity, SharedTables};
+use super::{Counts, Detector, Event, Held, Memory, Moment, Sample, TICK, Turn, assumed};
+use crate::{
+    signature::TooBroad,
+    tables::{Capacity, SharedTables},
+};
 
 /// A detector, and what it is shown.
 struct Scene {
@@ -210,7 +213,7 @@ fn a_signature_that_rests_is_taken_over_as_one_that_does() {
         let (detector, tables) = (&mut scene.detector, &scene.tables);
         detector.take_over(text.parse().unwrap(), pinned, enforced, scene.now_ns, tables).unwrap()
     };
-    let rests = take("tcp flags=syn len=40 window=512", false, false);
+    let rests = take("tcp flags=syn len=40 dport=443 window=512", false, false);
     let counts = take("udp sport=53", true, false);
     let drops = take("udp sport=123", false, true);
     let enforced = |scene: &Scene| -> Vec<usize> {
@@ -231,4 +234,87 @@ fn nothing_is_assumed_of_protocols_that_are_not_known() {
     game.shorts[Short::DestinationPort as usize] = 27_015;
     assert!(!assumed::is_known_kind(&game));
     assert!(assumed::is_known_kind(&bare_syn(1)));
+}
+
+/// What became of signatures.
+fn turns(scene: &Scene) -> Vec<Turn> {
+    let turned = |event: &Event| if let Event::Turned { turn, .. } = event { Some(*turn) } else { None };
+    scene.events.iter().filter_map(turned).collect()
+}
+
+#[test]
+fn a_signature_that_says_too_little_is_never_enforced() {
+    let mut scene = Scene::new(1);
+    for text in ["ttl=52", "tcp ttl=52", "tcp flags=syn len=40 strangers", "tcp flags=syn len=40"] {
+        let (detector, tables) = (&mut scene.detector, &scene.tables);
+        detector.take_over(text.parse().unwrap(), false, false, scene.now_ns, tables).unwrap();
+    }
+    scene.pass(0.5, 400, 0, 0);
+    let held: Vec<_> = (0..4)
+        .map(|wanted| {
+            let (_, deployed) = scene.detector.signatures().find(|(number, _)| *number == wanted).unwrap();
+            scene.detector.held(deployed)
+        })
+        .collect();
+    let too_broad =
+        [TooBroad::NoProtocol, TooBroad::OneTerm, TooBroad::NewSourcesEverywhere, TooBroad::Everywhere];
+    assert_eq!(held, too_broad.map(|why| Some(Held::TooBroad(why))));
+    scene.pass(20.0, 400, 0, 0);
+    scene.pass(1.0, 400, 4_000, 0);
+    assert!(scene.detector.is_attacked());
+    let enforced: Vec<_> = scene.detector.signatures().filter(|(_, deployed)| deployed.enforced).collect();
+    assert!(enforced.iter().all(|(_, deployed)| deployed.signature.too_broad().is_none()), "{enforced:?}");
+    let told = |turn: &Turn| matches!(turn, Turn::Held(Held::TooBroad(_)));
+    assert!(turns(&scene).iter().any(told), "and that is told: {:?}", scene.events);
+}
+
+#[test]
+fn what_is_only_observed_is_found_and_not_enforced() {
+    let mut scene = Scene::new(1);
+    scene.detector.observe(true, scene.now_ns);
+    scene.pass(20.0, 400, 0, 0);
+    scene.pass(3.0, 400, 4_000, 0);
+    assert!(!scene.found().is_empty(), "{:?}", scene.events);
+    assert!(scene.detector.signatures().all(|(_, deployed)| !deployed.enforced));
+    assert!(turns(&scene).contains(&Turn::Held(Held::Observe)));
+    assert!(!scene.events.contains(&Event::NothingFound), "it is found, and would drop");
+    scene.detector.observe(false, scene.now_ns);
+    scene.pass(0.5, 400, 4_000, 0);
+    assert!(scene.detector.signatures().any(|(_, deployed)| deployed.enforced), "{:?}", scene.events);
+    scene.detector.observe(true, scene.now_ns);
+    scene.pass(0.1, 400, 4_000, 0);
+    assert!(scene.detector.signatures().all(|(_, deployed)| !deployed.enforced));
+}
+
+#[test]
+fn detection_names_whom_it_would_ban_and_bans_nobody() {
+    let mut scene = Scene::new(1);
+    scene.pass(20.0, 400, 0, 0);
+    // Thirty sources that each ask for far more connections than any client does.
+    for _ in 0..100 {
+        for source in 0..30 {
+            scene.number += 1;
+            let key = Key(1 << 41 | source);
+            let settings = &scene.tables.settings[0];
+            let set = source::set_of(&scene.tables, settings, key).unwrap();
+            source::visit(set, key, 0, scene.now_ns);
+            scene.packet(0, key.0, request(), false);
+        }
+        scene.pass(0.05, 400, 0, 0);
+    }
+    let would: Vec<_> = scene
+        .events
+        .iter()
+        .filter_map(|event| if let Event::WouldBan { source, .. } = event { Some(*source) } else { None })
+        .collect();
+    assert!(would.iter().any(|source| source.0 >> 41 == 1), "{:?}", scene.events);
+    assert!(would.len() <= 20, "what is told is bounded: {}", would.len());
+    let ways: Vec<_> = scene.tables.sources.iter().flat_map(|set| &set.ways).collect();
+    assert!(ways.iter().any(|way| way.key.load() >> 41 == 1), "they are in the table");
+    let is_banned = |way: &&&Way| History::unpack(way.history.load()).standing & standing::BANNED != 0;
+    assert_eq!(ways.iter().filter(is_banned).count(), 0);
+    assert_eq!(scene.tables.settings[0].lost_bans.load(), 0);
+    let told = scene.events.iter().find(|event| matches!(event, Event::WouldBan { .. })).unwrap();
+    let words = told.in_words(&scene.tables);
+    assert!(words.starts_with("would ban ") && words.contains("connections/s"), "{words}");
 }

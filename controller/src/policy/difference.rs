@@ -119,8 +119,8 @@ mod tests {
             difference(&old, &new),
             [
                 "~ service web: destinations all; protocol any; ports 80, 443",
-                "~ web/source-syn: syn per source 7/s burst 7, then ban for 1m (was: syn per source 100/s burst 200, \
-                 then ban for 1m)",
+                "~ web/source-syn: syn per source 7/s burst 7, then limit (was: syn per source 100/s burst 200, then \
+                 limit)",
                 "+ service new: destinations all; protocol gre; ports all",
                 "- service old: destinations all; protocol any; ports 81",
                 "~ monitored: stray",

@@ -25,6 +25,8 @@ pub enum TooBroad {
     OneTerm,
     /// It hits new sources, whichever service they come for.
     NewSourcesEverywhere,
+    /// It hits anybody, whichever service they come for, and from whatever port.
+    Everywhere,
 }
 
 impl fmt::Display for TooBroad {
@@ -37,6 +39,7 @@ impl fmt::Display for TooBroad {
             Self::NewSourcesEverywhere => {
                 "it hits new sources on all services: it names neither a service nor a port"
             }
+            Self::Everywhere => "it hits all services: it names neither a service nor a port",
         })
     }
 }
@@ -54,9 +57,17 @@ impl Signature {
         }
         let has_ports =
             protocols.is_some_and(|set| set.contains(protocol::TCP) || set.contains(protocol::UDP));
-        let is_somewhere = self.octets.contains_key(&(Octet::Service as usize))
-            || self.shorts.contains_key(&(Short::DestinationPort as usize));
-        (has_ports && !is_somewhere).then_some(TooBroad::NewSourcesEverywhere)
+        let names = |port: Short| self.shorts.contains_key(&(port as usize));
+        let is_somewhere =
+            self.octets.contains_key(&(Octet::Service as usize)) || names(Short::DestinationPort);
+        if !has_ports || is_somewhere {
+            return None;
+        }
+        if self.strangers {
+            return Some(TooBroad::NewSourcesEverywhere);
+        }
+        // What is reflected comes to whatever port, from the one of a service.
+        (!names(Short::SourcePort)).then_some(TooBroad::Everywhere)
     }
 }
 
@@ -78,7 +89,9 @@ mod tests {
             ("tcp service=3 options=0", Some(TooBroad::OneTerm)),
             ("tcp flags=syn len=40 strangers", Some(TooBroad::NewSourcesEverywhere)),
             ("udp sport=53 len=512 strangers", Some(TooBroad::NewSourcesEverywhere)),
-            ("tcp flags=syn len=40", None),
+            ("tcp flags=syn len=40", Some(TooBroad::Everywhere)),
+            ("udp sport=53 len=512", None),
+            ("tcp flags=syn len=40 dport=80", None),
             ("tcp flags=syn len=40 dport=80 strangers", None),
             ("tcp flags=syn len=40 service=3 strangers", None),
             ("icmp flags=8 len=84 strangers", None),

@@ -239,7 +239,7 @@ async fn flush_wants_to_be_meant() {
 
 #[tokio::test]
 async fn events_end_after_as_many_as_were_wanted() {
-    let event = r#"{"time_ms":0,"reason":"blocked","interface":"eth0","source":null,"destination":null,"protocol":0,
+    let event = r#"{"kind":"drop","time_ms":0,"reason":"blocked","interface":"eth0","source":null,"destination":null,"protocol":0,
         "source_port":0,"destination_port":0,"tcp_flags":0,"length":60,"untold":0}"#;
     let event = format!("{}\n", event.replace('\n', " "));
     // A stream that breaks is an error only to one who wanted more.

@@ -16,7 +16,7 @@ use floodwall_common::{
 use super::*;
 use crate::{
     config::Config,
-    policy::facts::Listener,
+    policy::facts::{Carries, Listener},
     tables::{Capacity, SharedTables},
 };
 
@@ -187,6 +187,7 @@ fn what_listens_is_offered_and_only_that() {
         listening: Some(BTreeSet::from([listener(false, None, 80), listener(true, Some("192.0.2.2"), 53)])),
         flows: true,
         sockets: false,
+        ..HostFacts::default()
     };
     let mut enforcement = Enforcement::default();
     let situation = Situation { facts, ..Situation::default() };
@@ -235,4 +236,62 @@ fn too_much_is_refused_and_changes_nothing() {
     }
     assert!(matches!(enforcement.enforce(&tables, &wide, &Situation::default()), Err(Unfit::Whole(_))));
     assert_eq!(*enforcement.placement(), before);
+}
+
+#[test]
+fn checks_against_the_hosts_sockets_only_count_on_a_host_that_carries_others() {
+    let tables = tables();
+    let monitored = || tables.settings[0].monitored.load();
+    let mut enforcement = Enforcement::default();
+    let mut enforce = |carries: BTreeSet<Carries>| {
+        let facts = HostFacts { carries, ..HostFacts::default() };
+        let situation = Situation { facts, ..Situation::default() };
+        enforcement.enforce(&tables, &Policy::default(), &situation).unwrap();
+    };
+    // Of the defaults, the limit of packets only counts.
+    let always = Reason::PacketRate.bit();
+    enforce(BTreeSet::new());
+    assert_eq!(monitored(), always);
+    enforce([Carries::Forwards("IPv6")].into());
+    assert_eq!(monitored(), always | Reason::Unsolicited.bit() | Reason::Stray.bit());
+    enforce(BTreeSet::new());
+    assert_eq!(monitored(), always);
+}
+
+#[test]
+fn observed_is_all_that_the_operator_has_not_named() {
+    let tables = tables();
+    let policy = policy(
+        "[defaults]\nsource-icmp = {}\n[[service]]\nname = \"web\"\nports = [80]\n[[service.rule]]\nper = \"source\"\n\
+         of = \"rst\"\nrate = 7",
+    );
+    let situation = Situation { observe: true, ..Situation::default() };
+    let mut enforcement = Enforcement::default();
+    let placement = enforcement.enforce(&tables, &policy, &situation).unwrap().clone();
+    let monitored = tables.settings[0].monitored.load();
+    for reason in [Reason::Malformed, Reason::Unsolicited, Reason::Stray, Reason::Fragment, Reason::SynRate] {
+        assert_ne!(monitored & reason.bit(), 0, "{reason:?} only counts");
+    }
+    for reason in [Reason::Blocked, Reason::Banned, Reason::Signature, Reason::SourceRate] {
+        assert_eq!(monitored & reason.bit(), 0, "{reason:?} drops");
+    }
+    let counts = |service: &str, rule: &str| {
+        let number = placement.rules[&RuleId::new(service, rule)];
+        Terms::unpack(tables.rules[usize::from(number)].terms.load()).monitor
+    };
+    assert!(!counts("web", "source-rst") && !counts("default", "source-icmp"));
+    assert!(counts("web", "prefix-syn") && counts("default", "source-fragment"));
+}
+
+#[test]
+fn a_default_that_only_counts_does_what_it_says_once_it_is_named() {
+    let monitors = |text: &str| {
+        let policy = policy(text);
+        let rule = policy.rule(&RuleId::new("default", "source-packets")).unwrap();
+        rule.monitor
+    };
+    assert!(monitors(""));
+    assert!(!monitors("[defaults]\nsource-packets = { rate = 5000 }"));
+    assert!(!monitors("[limit]\npackets = { rate = 20000, burst = 40000 }"));
+    assert!(monitors("[defaults]\nsource-packets = { rate = 5000, mode = \"monitor\" }"));
 }
