@@ -163,7 +163,6 @@ fn run(ops: Vec<Op>, mut world: World, scarce: bool) {
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: ProptestConfig::default().cases.div_ceil(8),
-        failure_persistence: None,
         ..ProptestConfig::default()
     })]
 
