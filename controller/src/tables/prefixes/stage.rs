@@ -213,6 +213,10 @@ impl Stage {
             engine.mark(self.half, &self.wanted, &prefix, old.is_some());
             return Ok(());
         }
+        if !shared.tree && owner.is_some() != old.is_some() && engine.are_twins(place) {
+            // The slot was staged as it is in force, where it goes on as it is.
+            engine.part(self.half, &self.wanted, place).map_err(|error| engine.out_of_memory(error))?;
+        }
         let rule = engine.rule_after(old, owner, active)?;
         if rule == old {
             return Ok(());

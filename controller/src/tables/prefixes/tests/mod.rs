@@ -3,6 +3,7 @@
 mod concurrent;
 mod dense;
 mod filter;
+mod late;
 mod model;
 mod random;
 mod restart;
