@@ -1,6 +1,7 @@
 //! The table against plain models of it.
 
 mod concurrent;
+mod counted;
 mod dense;
 mod filter;
 mod late;
