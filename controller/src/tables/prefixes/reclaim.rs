@@ -126,11 +126,11 @@ impl Stale {
             } else if let Some(chunk) = self.chunks.pop() {
                 *budget = budget.saturating_sub(chunk.len() / 8);
                 engine.release_entries(chunk.iter());
-            } else if let Some(rule) = self.held.pop() {
-                engine.release_rule(rule);
             } else if self.next < PLACES {
                 self.clear_slot(engine, half, active, self.next);
                 self.next += 1;
+            } else if let Some(rule) = self.held.pop() {
+                engine.release_rule(rule);
             } else if let Some((line, count)) = self.adopted.as_mut().and_then(Vec::pop) {
                 engine.forest.space_mut().give(line, count);
             } else {
