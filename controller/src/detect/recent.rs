@@ -188,7 +188,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
         #[test]
         fn sources_are_counted_as_if_all_samples_were_walked_over(
             steps in prop::collection::vec((0..6_u64, any::<bool>(), any::<bool>(), 0..20_u8), 1..200),

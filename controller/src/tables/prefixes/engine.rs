@@ -158,6 +158,9 @@ impl Engine {
         if cover.roots == 0 {
             self.covers.remove(&rule);
             self.retire_node(root);
+        } else {
+            // Those that are left may all be staged, and the prefix in force no more.
+            self.forest.harvest(root, &mut self.rules);
         }
     }
 

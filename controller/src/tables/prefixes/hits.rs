@@ -8,7 +8,7 @@ use floodwall_common::{
 };
 
 use super::{
-    PrefixTable,
+    Other, PrefixTable,
     engine::Engine,
     entry::{List, SHORTEST},
     error::TableError,
@@ -29,6 +29,7 @@ impl PrefixTable {
         if prefix.length() < SHORTEST {
             self.harvest(places_of(&prefix));
         } else {
+            self.harvest_cleared();
             self.for_roots(place_of(prefix.family(), prefix.bits()), |engine, root| {
                 engine.harvest_in(root, &prefix);
             });
@@ -48,8 +49,16 @@ impl PrefixTable {
     /// To be done for all of them from time to time, for a count in a leaf starts over after 2³⁷ packets: at
     /// 10 million a second from one prefix, after some 4 hours.
     pub fn harvest(&mut self, slots: Range<usize>) {
+        self.harvest_cleared();
         for place in slots.start..slots.end.min(PLACES) {
             self.for_roots(place, Engine::harvest_tree);
+        }
+    }
+
+    /// Brings in what is counted in the slot that is being cleared, if one is: no root leads there any more.
+    fn harvest_cleared(&mut self) {
+        if let Other::Stale(stale) = &mut self.other {
+            stale.harvest(&mut self.engine);
         }
     }
 
@@ -58,7 +67,7 @@ impl PrefixTable {
         if self.adopted.is_some() {
             return;
         }
-        let other_is_ours = !matches!(&self.other, super::Other::Stale(stale) if stale.is_adopted());
+        let other_is_ours = !matches!(&self.other, Other::Stale(stale) if stale.is_adopted());
         for at in 0..self.engine.roots(self.half, place).len() {
             let [active, other] =
                 [self.half, self.half.other()].map(|half| self.engine.roots(half, place)[at].load());
@@ -74,7 +83,7 @@ impl PrefixTable {
 
 impl Engine {
     /// Moves the hits of all of a tree to their rules.
-    fn harvest_tree(&mut self, word: u64) {
+    pub(super) fn harvest_tree(&mut self, word: u64) {
         let mut trees = vec![word];
         while let Some(tree) = trees.pop() {
             self.forest.harvest(tree, &mut self.rules);

@@ -186,7 +186,8 @@ impl Engine {
         self.retire_root(old);
     }
 
-    /// Stores a patch that rebuilt a slot; what was there is the other half's.
+    /// Stores a patch that rebuilt a slot; what was there is the other half's, and its hits are moved to their rules: it
+    /// may not be in force any more, and then nobody asks it for the hits of what has left.
     pub(super) fn store(&mut self, half: Half, patch: &Patch) {
         let At::Roots(roots) = &patch.at else { return };
         for (at, word) in roots {
@@ -195,6 +196,8 @@ impl Engine {
             self.roots(half, patch.place)[*at].store(*word);
             if is_cover(old) {
                 self.retire_root(old);
+            } else {
+                self.harvest_tree(old);
             }
         }
     }

@@ -32,6 +32,8 @@ pub(super) struct Stale {
     next: usize,
     /// Trees, entries and uses of rules that nothing refers to any more.
     trees: Vec<u64>,
+    /// Have the hits of these trees been moved to their rules? No packet adds to them any more.
+    harvested: bool,
     chunks: Vec<Arc<[Entry]>>,
     held: Vec<u32>,
 }
@@ -93,12 +95,20 @@ impl Stale {
         adopted: Option<Vec<(u32, u32)>>,
     ) -> Self {
         let Remains { trees, bucket, held } = remains;
-        Self { wanted, since, adopted, next: 0, trees, chunks: bucket.chunks().to_vec(), held }
+        let chunks = bucket.chunks().to_vec();
+        Self { wanted, since, adopted, next: 0, trees, harvested: true, chunks, held }
     }
 
     /// Are its trees those of an earlier run?
     pub(super) fn is_adopted(&self) -> bool {
         self.adopted.is_some()
+    }
+
+    /// Moves the hits of all that was taken out of the roots, and is not freed yet, to their rules.
+    pub(super) fn harvest(&mut self, engine: &mut Engine) {
+        if !mem::replace(&mut self.harvested, true) {
+            self.trees.iter().for_each(|tree| engine.harvest_tree(*tree));
+        }
     }
 
     /// Clears it, as far as the budget allows; says whether all is cleared. `half` is its own, `active` what is in
@@ -116,11 +126,11 @@ impl Stale {
             } else if let Some(chunk) = self.chunks.pop() {
                 *budget = budget.saturating_sub(chunk.len() / 8);
                 engine.release_entries(chunk.iter());
-            } else if let Some(rule) = self.held.pop() {
-                engine.release_rule(rule);
             } else if self.next < PLACES {
                 self.clear_slot(engine, half, active, self.next);
                 self.next += 1;
+            } else if let Some(rule) = self.held.pop() {
+                engine.release_rule(rule);
             } else if let Some((line, count)) = self.adopted.as_mut().and_then(Vec::pop) {
                 engine.forest.space_mut().give(line, count);
             } else {
@@ -148,6 +158,7 @@ impl Stale {
                 engine.retire_root(root);
             } else if root != in_force {
                 self.trees.push(root);
+                self.harvested = false;
             }
         }
         if place < SLOTS_V4 {

@@ -47,6 +47,11 @@ impl Rules {
         self.uses[number as usize] += 1;
     }
 
+    /// Is there a single use of the number left?
+    pub(super) fn is_last_use(&self, number: u32) -> bool {
+        self.uses[number as usize] == 1
+    }
+
     /// The prefix stands in one generation less; says whether that was the last.
     #[must_use]
     pub(super) fn release(&mut self, number: u32) -> bool {

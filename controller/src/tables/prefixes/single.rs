@@ -94,10 +94,49 @@ impl PrefixTable {
         if here.is_none() && new_here.is_some() && self.active.len() >= self.limit {
             return Err(TableError::Full { capacity: self.limit });
         }
-        if prefix.length() < SHORTEST {
-            return self.edit_short(list, prefix, new_here, new_there);
-        }
+        let held = self.hold_numbers(list, &prefix);
+        let edited = if prefix.length() < SHORTEST {
+            self.edit_short(list, prefix, new_here, new_there)
+        } else {
+            self.edit_long(list, prefix, new_here, new_there)
+        };
+        self.let_go(held);
+        edited
+    }
 
+    /// Sees to it that the numbers of a prefix are not given away before the last tree that names them is replaced.
+    fn hold_numbers(&mut self, list: List, prefix: &Prefix) -> [Option<u32>; 2] {
+        let staged = match &self.other {
+            Other::Stage(stage) => stage.wanted.get(list, prefix),
+            _ => None,
+        };
+        let numbers = [self.active.get(list, prefix), staged].map(|rule| Some(rule?.number));
+        numbers.into_iter().flatten().for_each(|number| self.engine.rules.share(number));
+        numbers
+    }
+
+    /// Lets go of numbers that were held, unless what is staged has failed: its trees, which may still name them, stay as
+    /// they are until it is cleared.
+    fn let_go(&mut self, numbers: [Option<u32>; 2]) {
+        for number in numbers.into_iter().flatten() {
+            match &mut self.other {
+                Other::Stage(stage) if stage.failed.is_some() && self.engine.rules.is_last_use(number) => {
+                    stage.held.push(number);
+                }
+                _ => self.engine.release_rule(number),
+            }
+        }
+    }
+
+    /// Gives a prefix that is not shorter than a slot these owners, or none, in force and in what is being staged, if
+    /// anything is.
+    fn edit_long(
+        &mut self,
+        list: List,
+        prefix: Prefix,
+        new_here: Option<u32>,
+        new_there: Option<Option<u32>>,
+    ) -> Result<(), TableError> {
         let place = place_of(prefix.family(), prefix.bits());
         if new_there.is_some_and(|there| there.is_some() != new_here.is_some()) {
             self.part_stage(place);
@@ -109,7 +148,7 @@ impl PrefixTable {
             _ => false,
         };
         let bucket = self.other.wanted_mut().is_some_and(shares);
-        if new_here != here {
+        if new_here != self.active.get(list, &prefix).map(|rule| rule.owner) {
             self.set_active(list, prefix, new_here, Shared { bucket, tree: twin })?;
         }
         if let (Other::Stage(stage), Some(owner)) = (&mut self.other, new_there)

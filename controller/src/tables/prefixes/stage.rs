@@ -29,6 +29,8 @@ pub(super) struct Stage {
     pub(super) tally: Tally,
     /// Why it cannot be completed, if a single change could not be made here, too.
     pub(super) failed: Option<TableError>,
+    /// Uses of rules that it does not hold any more, but some of its trees may name, as it has failed.
+    pub(super) held: Vec<u32>,
     half: Half,
     /// The first place that is not staged.
     next: usize,
@@ -85,7 +87,8 @@ impl Stage {
             of_v6.for_each(|(prefix, _)| engine.put_into_filter(half, prefix));
             wanted.fill_shorts(list, shorts);
         }
-        Self { wish, changes, wanted, tally, failed, half, next: 0, job: None, late: BTreeMap::new() }
+        let (held, late) = (Vec::new(), BTreeMap::new());
+        Self { wish, changes, wanted, tally, failed, held, half, next: 0, job: None, late }
     }
 
     /// Is the slot at this place staged?
@@ -213,6 +216,10 @@ impl Stage {
             engine.mark(self.half, &self.wanted, &prefix, old.is_some());
             return Ok(());
         }
+        if !shared.tree && owner.is_some() != old.is_some() && engine.are_twins(place) {
+            // The slot was staged as it is in force, where it goes on as it is.
+            engine.part(self.half, &self.wanted, place).map_err(|error| engine.out_of_memory(error))?;
+        }
         let rule = engine.rule_after(old, owner, active)?;
         if rule == old {
             return Ok(());
@@ -227,9 +234,11 @@ impl Stage {
         Ok(())
     }
 
-    /// The prefixes, and what they were made by; and of the slot that was being worked on, if one was, what is left
-    /// to be cleared.
+    /// The prefixes, and what they were made by; and what is left to be cleared besides: of the slot that was being
+    /// worked on, if one was, and of a failure.
     pub(super) fn into_parts(self) -> (Wanted, PreparedChanges, Remains) {
-        (self.wanted, self.changes, self.job.map_or_else(Default::default, Job::into_remains))
+        let mut remains = self.job.map_or_else(Default::default, Job::into_remains);
+        remains.held.extend(self.held);
+        (self.wanted, self.changes, remains)
     }
 }

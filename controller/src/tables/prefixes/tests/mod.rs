@@ -1,8 +1,10 @@
 //! The table against plain models of it.
 
 mod concurrent;
+mod counted;
 mod dense;
 mod filter;
+mod late;
 mod model;
 mod random;
 mod restart;

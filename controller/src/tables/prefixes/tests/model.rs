@@ -230,14 +230,19 @@ impl World {
             assert_eq!(covering, expected);
         }
         // Those of shorter ones take long, as they read many slots.
-        for ((list, prefix), hits) in self.hits.iter().filter(|((_, prefix), _)| prefix.length() > 11) {
-            assert_eq!(self.table.hits(*list, *prefix), Ok(*hits));
-        }
+        let keys: Vec<_> = self.hits.keys().filter(|(_, prefix)| prefix.length() > 11).copied().collect();
+        keys.into_iter().for_each(|(list, prefix)| self.check_hits(list, prefix));
         let all = self.table.hits_all();
         for ((list, prefix), hits) in &self.hits {
             let listed = self.table.get(*list, *prefix).unwrap();
             assert_eq!((all[listed.rule as usize], listed.hits), (*hits, *hits));
         }
+    }
+
+    /// Checks the hits of a listed prefix.
+    pub(super) fn check_hits(&mut self, list: List, prefix: Prefix) {
+        let hits = self.hits[&(list, prefix)];
+        assert_eq!(self.table.hits(list, prefix), Ok(hits), "{list} {prefix}");
     }
 
     /// Frees all that can be freed, and checks that just what is in force is left.
