@@ -105,6 +105,7 @@ impl Filter {
 
     /// Lifts bans before their time, and forgets the offences: all or none. In force when it returns.
     pub fn lift_bans(&self, prefixes: &[Prefix]) -> Result<u64, Refusal> {
+        self.check_changeable()?;
         let mut books = self.books.lock();
         for prefix in prefixes {
             if books.records.bans.in_force(*prefix).is_none() && !self.is_marked(*prefix) {
@@ -121,6 +122,7 @@ impl Filter {
 
     /// Lifts all bans, and forgets all offences. Returns how many were in force.
     pub fn lift_all_bans(&self) -> Result<u64, Refusal> {
+        self.check_changeable()?;
         let _bulk = self.bulk.lock();
         let mut books = self.books.lock();
         let lifted = books.records.bans.len() as u64;
@@ -133,6 +135,7 @@ impl Filter {
 
     /// Makes bans entries of the blocklist as if they were made by hand: for a time, or for ever.
     pub fn keep_bans(&self, prefixes: &[Prefix], lifetime: Option<Duration>) -> Result<u64, Refusal> {
+        self.check_changeable()?;
         let rules: Vec<_> = {
             let books = self.books.lock();
             let rule = |prefix: &Prefix| match books.records.bans.in_force(*prefix) {

@@ -143,7 +143,7 @@ impl Filter {
             changes.push(Change::Ban { prefix, ban });
             counted.extend(rule.map(|rule| (rule, known)));
         }
-        let written = if changes.is_empty() { Ok(()) } else { books.keep(&changes) };
+        let written = if changes.is_empty() { Ok(()) } else { books.note(&changes) };
         drop(books);
         // In force all the same: a disk that is full is no reason to let a flood in.
         if let Err(error) = written {
