@@ -214,8 +214,8 @@ impl Filter {
                 && let Ok(prefix) = Prefix::around(address, length)
                 && self.books.lock().records.bans.in_force(prefix).is_some()
             {
-                match self.lift_bans(&[prefix]) {
-                    Ok(_) => info!(%prefix, "its ban is lifted, as the host lives by it"),
+                match self.lift(&[prefix]) {
+                    Ok(()) => info!(%prefix, "its ban is lifted, as the host lives by it"),
                     Err(refusal) => warn!(%prefix, %refusal, "its ban could not be lifted"),
                 }
             }

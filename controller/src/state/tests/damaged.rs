@@ -1,7 +1,7 @@
 //! A state that is damaged: what operators ask for is refused, what happens by itself goes on in memory.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
     sync::Arc,
@@ -142,8 +142,13 @@ fn what_happens_by_itself_goes_on_in_memory() {
     assert!(filter.in_force().policy.rule(&rule).is_some(), "the rule is not in force");
     assert_eq!(filter.note_bans(&[ban(&filter, 2)], &Lifelines::default()).expect("banned"), 1);
     assert!(blocked(&filter).contains(&"203.0.113.2/32".to_owned()), "a new ban is not in force");
+    filter.spare([[203, 0, 113, 2].into()].into(), &mut BTreeSet::new());
+    assert!(
+        !blocked(&filter).contains(&"203.0.113.2/32".to_owned()),
+        "a ban of what the host lives by is in force"
+    );
     let later = SystemTime::now() + 2 * HOUR;
-    assert_eq!(filter.end_bans(later).expect("ended"), 2);
+    assert_eq!(filter.end_bans(later).expect("ended"), 1);
     assert_eq!(filter.expire(later).expect("expired"), 3, "an entry, an import, and a rule");
     assert_eq!(filter.expire(later).expect("nothing"), 0);
     assert_eq!(blocked(&filter), ["192.0.2.1/32"]);
