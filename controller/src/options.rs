@@ -50,6 +50,8 @@ pub struct RunOptions {
     pub config: Option<PathBuf>,
     /// Where lists and limits outlive a reboot.
     pub state_dir: PathBuf,
+    /// Go on with what can be read of a state that is damaged.
+    pub accept_state: bool,
     /// Control socket.
     pub socket: PathBuf,
     /// How the program is to run.

@@ -95,11 +95,17 @@ impl Protected {
         Ok(protected)
     }
 
-    /// Starts the daemon and waits until it answers.
+    /// Starts the daemon and waits until it answers that all is well.
     pub fn launch(&mut self) -> anyhow::Result<()> {
-        let mut child = self.daemon_command(&self.bpffs).spawn().context("starting the daemon")?;
+        self.launch_with(&[], 0)
+    }
+
+    /// Starts the daemon with more options, and waits until `status` ends with this exit code.
+    pub fn launch_with(&mut self, options: &[&str], code: i32) -> anyhow::Result<()> {
+        let mut command = self.daemon_command(&self.bpffs);
+        let mut child = command.args(options).spawn().context("starting the daemon")?;
         let deadline = Instant::now() + PATIENCE;
-        while !self.socket().exists() || !self.run(&["status"])?.status.success() {
+        while !self.socket().exists() || self.run(&["status"])?.status.code() != Some(code) {
             if let Some(status) = child.try_wait()? {
                 bail!("the daemon ended with {status}: {}", self.log());
             }

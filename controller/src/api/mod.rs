@@ -3,7 +3,9 @@
 //! HTTP/1.1 with JSON on a Unix socket; `curl --unix-socket` works. Everything lives under `/v1`. Times are
 //! Unix seconds, rates are per second, addresses and prefixes are text (`203.0.113.0/24`, `2001:db8::/32`; a bare
 //! address is a /32 or /128). A refused request is answered with [`Failure`] and a status that says whose
-//! fault it was: 400 what was said, 404 not there, 409 refused as it stands, 422 content, 507 full, 500 ours.
+//! fault it was: 400 what was said, 404 not there, 409 refused as it stands, 422 content, 507 full, 500 ours. While the state
+//! on disk is damaged, whatever would change it is answered with 503: it may be asked again once an operator has seen to
+//! that. Questions, `bypass`, `reload` and `detach` are answered as ever.
 //!
 //! | method and path | body | answer |
 //! |---|---|---|
@@ -85,6 +87,8 @@ pub enum FailureKind {
     BadList,
     /// The table is full (507).
     Full,
+    /// The state on disk is damaged, and no change is taken (503).
+    StateDamaged,
     /// floodwall's own fault (500).
     Internal,
 }

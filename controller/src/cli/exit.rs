@@ -31,7 +31,8 @@ Exit codes:
    9  status: something keeps the filter from doing all of its work; it says what
   10  test --exit-code: the other list decides
   11  test --exit-code: no list holds the address
-  12  replay: the capture is damaged; what comes before the damage was judged";
+  12  replay: the capture is damaged; what comes before the damage was judged
+  13  refused: the daemon's state on disk is damaged; `floodwall status` says how";
 
 /// How a command that was carried out ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,7 @@ pub(super) enum Kind {
     Full,
     Unreachable,
     Denied,
+    StateDamaged,
 }
 
 /// A command that was not carried out.
@@ -108,6 +110,7 @@ impl Kind {
             Self::Full => 6,
             Self::Unreachable => 7,
             Self::Denied => 8,
+            Self::StateDamaged => 13,
         }
     }
 
@@ -129,6 +132,7 @@ impl From<FailureKind> for Kind {
             FailureKind::Refused => Self::Refused,
             FailureKind::BadList => Self::BadList,
             FailureKind::Full => Self::Full,
+            FailureKind::StateDamaged => Self::StateDamaged,
             FailureKind::Internal => Self::Internal,
         }
     }
@@ -215,6 +219,7 @@ mod tests {
             Kind::Full,
             Kind::Unreachable,
             Kind::Denied,
+            Kind::StateDamaged,
         ];
         let done = [Done::Plain, Done::Impaired, Done::OtherList, Done::Unlisted, Done::Damaged];
         let mut codes: Vec<u8> =
@@ -237,6 +242,7 @@ mod tests {
         let told = |kind| ClientError::Failed(Failure { kind, message: String::new() });
         assert_eq!(kind(told(FailureKind::BadList)), "bad-list");
         assert_eq!(kind(told(FailureKind::NotFound)), "not-found");
+        assert_eq!(kind(told(FailureKind::StateDamaged)), "state-damaged");
         assert_eq!(kind(ClientError::NoSocket("s".into())), "unreachable");
         assert_eq!(kind(ClientError::Denied("s".into())), "denied");
         assert_eq!(kind(ClientError::Lost(String::new())), "internal");

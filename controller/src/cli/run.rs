@@ -41,6 +41,10 @@ pub(super) struct Run {
     /// Where lists and limits outlive a reboot.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/floodwall")]
     state_dir: PathBuf,
+    /// Go on with what can be read of a state that is damaged, as `floodwall status` says. The files as they were are set
+    /// aside, in `set-aside-TIME` in the state directory, and the log says what is lost.
+    #[arg(long)]
+    accept_state: bool,
     /// How the filter runs: in the driver or not at all, in the network stack (slow), or whichever can be had
     /// [default: native].
     #[arg(long, value_parser = PossibleValuesParser::new(MODES).try_map(|mode| mode.parse::<Mode>()))]
@@ -72,7 +76,17 @@ impl Run {
     }
 
     fn options(self, socket: PathBuf) -> Result<RunOptions, Failed> {
-        let Self { interfaces, config, state_dir, mode, bpffs, max_prefixes, max_sources, observe } = self;
+        let Self {
+            interfaces,
+            config,
+            state_dir,
+            accept_state,
+            mode,
+            bpffs,
+            max_prefixes,
+            max_sources,
+            observe,
+        } = self;
         for (index, name) in interfaces.iter().enumerate() {
             if interfaces[..index].contains(name) {
                 return Err(Failed::new(Kind::Invalid, format!("--iface {name} is given twice")));
@@ -82,6 +96,7 @@ impl Run {
             interfaces,
             config,
             state_dir,
+            accept_state,
             socket,
             mode,
             bpffs,
@@ -136,6 +151,7 @@ mod tests {
         let options = options("--iface eth0 --iface eth1").unwrap();
         assert_eq!(options.interfaces, ["eth0", "eth1"]);
         assert_eq!(options.state_dir, PathBuf::from("/var/lib/floodwall"));
+        assert!(!options.accept_state);
         assert_eq!(options.bpffs, PathBuf::from("/sys/fs/bpf/floodwall"));
         assert_eq!(
             (options.config, options.mode, options.max_prefixes, options.max_sources),
@@ -158,11 +174,12 @@ mod tests {
     fn what_is_said_is_taken() {
         let options = options(
             "--iface eth0 --config f.toml --state-dir /s --mode auto --bpffs /b --max-prefixes 5000 --max-sources 4096 \
-             --socket /x",
+             --accept-state --socket /x",
         )
         .unwrap();
         assert_eq!(options.socket, PathBuf::from("/x"));
         assert_eq!(options.mode, Some(Mode::Auto));
+        assert!(options.accept_state);
         assert_eq!((options.max_prefixes, options.max_sources), (Some(5000), Some(4096)));
     }
 

@@ -44,11 +44,11 @@ const EVENTS_HELD: usize = 1_024;
 /// another daemon may be using (state, socket, pins) is claimed before anything of it is touched.
 pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     preflight(Some(&options.bpffs))?;
-    let (store, records) = Store::open(&options.state_dir)?;
+    let opened = Store::open(&options.state_dir, options.accept_state)?;
     let (listener, socket) = socket::bind(&options.socket).await?;
     let netlink = Netlink::open()?;
     let mut kernel = Kernel::load(Some(&options.bpffs), config.capacity.clone())?;
-    let filter = Arc::new(Filter::open(kernel.tables(), store, records, &config)?);
+    let filter = Arc::new(Filter::open(kernel.tables(), opened, &config)?);
     let events = kernel.take_events()?;
     let log = kernel.take_log()?;
     let samples = kernel.take_samples()?;

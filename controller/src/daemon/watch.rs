@@ -29,7 +29,7 @@ const KEEP_INTERVAL: Duration = Duration::from_secs(600);
 /// Takes up what was usual, and brings the signatures into force that operators want.
 pub(super) fn restore(detector: &mut Detector, filter: &Filter, state_dir: &Path) {
     let tables = filter.tables();
-    if let Some(memory) = kept_baseline(state_dir)
+    if let Some(memory) = kept_baseline(state_dir, filter.keeps_changes())
         && let Err(error) = detector.recall(memory, |name| filter.service_number(name))
     {
         warn!(%error, "what was usual is learnt anew");
@@ -59,8 +59,11 @@ pub(super) async fn keep(detector: Arc<Mutex<Detector>>, filter: Arc<Filter>, st
     }
 }
 
-/// Keeps what is usual.
+/// Keeps what is usual; but a state that is damaged is left as it is, all of it.
 pub(super) fn keep_now(detector: &Mutex<Detector>, filter: &Filter, state_dir: &Path) {
+    if !filter.keeps_changes() {
+        return;
+    }
     let memory = detector.lock().remember(|number| filter.service_name(number));
     if let Err(error) = keep_baseline(state_dir, &memory) {
         error!(error = format!("{error:#}"), "what is usual could not be kept");

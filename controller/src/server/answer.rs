@@ -48,6 +48,7 @@ pub(super) fn failure(refusal: &Refusal) -> Failure {
         Refusal::Dangerous(_) => FailureKind::Refused,
         Refusal::BadList { .. } | Refusal::Unreadable(_) => FailureKind::BadList,
         Refusal::Full(_) => FailureKind::Full,
+        Refusal::Damaged(_) => FailureKind::StateDamaged,
         Refusal::Internal(_) => FailureKind::Internal,
     };
     Failure { kind, message: refusal.to_string() }
@@ -61,6 +62,7 @@ impl IntoResponse for Refused {
             FailureKind::Refused => StatusCode::CONFLICT,
             FailureKind::BadList => StatusCode::UNPROCESSABLE_ENTITY,
             FailureKind::Full => StatusCode::INSUFFICIENT_STORAGE,
+            FailureKind::StateDamaged => StatusCode::SERVICE_UNAVAILABLE,
             FailureKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (status, Json(self.0)).into_response()

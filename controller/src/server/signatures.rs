@@ -71,6 +71,11 @@ pub(super) async fn drop(
 ) -> Answer<SignatureReport> {
     answer(&context, move |context| {
         let mut detector = context.detector.lock();
+        let pinned = |(there, deployed): (usize, &Deployed)| there == number as usize && deployed.pinned;
+        // One that was found by itself is on no disk.
+        if detector.signatures().any(pinned) {
+            context.filter.check_changeable()?;
+        }
         let tables = context.filter.tables();
         let removed = detector
             .remove(number as usize, tables.clock(), tables, &grace)
@@ -85,6 +90,7 @@ pub(super) async fn drop(
 
 /// Deploys what an operator wants, in force and on disk.
 fn deploy(context: &Context, signature: Signature, enforced: bool) -> Result<SignatureReport, Refused> {
+    context.filter.check_changeable()?;
     let mut detector = context.detector.lock();
     let tables = context.filter.tables();
     let number = detector

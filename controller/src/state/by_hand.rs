@@ -31,6 +31,7 @@ impl Filter {
         note: Option<String>,
         lifelines: Option<&Lifelines>,
     ) -> Result<AddResponse, Refusal> {
+        self.check_changeable()?;
         if let Some(lifelines) = lifelines {
             match list {
                 ListName::Block => refuse_dangers(wanted, lifelines)?,
@@ -62,7 +63,7 @@ impl Filter {
             .collect();
         if let Err(error) = books.keep(&changes) {
             self.undo(list.into(), &done);
-            return Err(error.into());
+            return Err(error);
         }
         Ok(response)
     }
@@ -94,6 +95,7 @@ impl Filter {
 
     /// Takes prefixes off a list, whoever wanted them: all or none. Returns how many.
     pub fn remove(&self, list: ListName, prefixes: &[Prefix]) -> Result<u64, Refusal> {
+        self.check_changeable()?;
         let mut books = self.books.lock();
         let mut changes =
             prefixes.iter().map(|prefix| self.removal(list, *prefix)).collect::<Result<Vec<_>, _>>()?;
@@ -128,7 +130,7 @@ impl Filter {
 
     /// Applies removals to disk, then to the tables: should the disk fail, nothing has changed.
     fn take_back(&self, books: &mut Books, changes: Vec<Change>) -> Result<u64, Refusal> {
-        books.store.append(&changes).context("writing the journal")?;
+        books.store()?.append(&changes).context("writing the journal")?;
         let mut removed = 0;
         for change in &changes {
             if let Change::Remove { list, prefix, .. } = change {

@@ -15,8 +15,24 @@ pub type Owners = u32;
 
 /// One bit of [`Owners`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "u8", into = "u8")]
 pub struct Origin(u8);
+
+impl From<Origin> for u8 {
+    fn from(origin: Origin) -> Self {
+        origin.0
+    }
+}
+
+/// An origin as it is written down; only those of imports are.
+impl TryFrom<u8> for Origin {
+    type Error = String;
+
+    fn try_from(bit: u8) -> Result<Self, String> {
+        let number = bit.checked_sub(1).and_then(Self::import);
+        number.ok_or_else(|| format!("imports have the numbers 1 to {}, not {bit}", Self::MAX_IMPORTS))
+    }
+}
 
 impl Origin {
     /// Added by hand.

@@ -39,14 +39,15 @@ impl Filter {
                 }
             }
         });
-        books.keep(&changes)?;
+        books.note(&changes)?;
         if changes.iter().any(|change| matches!(change, Change::ResetRule { .. })) {
             self.regime.lock().hear(&self.tables, &books.records)?;
         }
         drop(books);
         for import in imports {
             if let Change::Forget { origin } = import {
-                self.forget(origin)?;
+                self.books.lock().note(&[import])?;
+                self.withdraw(origin)?;
                 expired += 1;
             }
         }

@@ -1,6 +1,7 @@
 //! The wanted state: in force, on disk, and known.
 
 use std::{
+    collections::BTreeMap,
     net::IpAddr,
     sync::Arc,
     time::{Instant, SystemTime},
@@ -22,7 +23,7 @@ use super::{
 use crate::{
     api::ListName,
     config::Config,
-    store::Store,
+    store::{Damaged, Kept, Opened, Store},
     tables::{
         Capacity, Prefix, SharedTables,
         memory::grace_period,
@@ -45,25 +46,24 @@ pub struct Filter {
 }
 
 /// What is on disk, and what is known.
+///
+/// What an operator asks for ([`Books::keep`]) is on disk before it is answered, or refused. What happens by itself
+/// ([`Books::note`]) goes on as well while nothing can be kept, as packets are to be judged rightly all the same.
 pub(super) struct Books {
-    pub(super) store: Store,
+    pub(super) kept: Kept,
     pub(super) records: Records,
 }
 
 impl Filter {
     /// Brings into force what the store holds, in place of whatever the tables held.
-    pub fn open(
-        tables: Arc<SharedTables>,
-        store: Store,
-        records: Records,
-        config: &Config,
-    ) -> anyhow::Result<Self> {
+    pub fn open(tables: Arc<SharedTables>, opened: Opened, config: &Config) -> anyhow::Result<Self> {
+        let Opened { kept, records, lists } = opened;
         let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes)
             .context("taking up the prefix table")?;
         let regime = Regime::new(config.policy.clone(), config.observe, &records);
         let filter = Self {
             bulk: Mutex::new(()),
-            books: Mutex::new(Books { store, records }),
+            books: Mutex::new(Books { kept, records }),
             table: FairMutex::new(table),
             tables,
             capacity: config.capacity.clone(),
@@ -71,7 +71,7 @@ impl Filter {
             started: Instant::now(),
         };
         filter.configure(config)?;
-        filter.restore()?;
+        filter.restore(lists)?;
         Ok(filter)
     }
 
@@ -91,7 +91,7 @@ impl Filter {
     }
 
     /// Puts the store's prefixes into the tables, all at once.
-    fn restore(&self) -> anyhow::Result<()> {
+    fn restore(&self, mut lists: BTreeMap<Origin, Vec<Prefix>>) -> anyhow::Result<()> {
         let books = self.books.lock();
         let now = unix_seconds(SystemTime::now());
         let mut wanted = [Vec::new(), Vec::new()];
@@ -102,7 +102,8 @@ impl Filter {
             if record.expires.is_some_and(|at| at <= now) {
                 continue;
             }
-            let prefixes = books.load_import(origin)?;
+            let mut prefixes = lists.remove(&origin).unwrap_or_default();
+            books.drop_withheld(origin, &mut prefixes);
             info!(name = record.name, prefixes = prefixes.len(), "import restored");
             wanted[List::Block as usize].extend(prefixes.into_iter().map(|prefix| (prefix, origin.bit())));
         }
@@ -113,6 +114,16 @@ impl Filter {
         let changes = Changes::new().replace(List::Allow, allow).replace(List::Block, block);
         self.apply(changes, &mut |_, _| ()).context("bringing the stored prefixes into force")?;
         Ok(())
+    }
+
+    /// Whether changes are kept. If not, the state directory is damaged, and is left as it is.
+    pub fn keeps_changes(&self) -> bool {
+        matches!(self.books.lock().kept, Kept::OnDisk(_))
+    }
+
+    /// Refuses what an operator asks for, before anything of it is in force, if it could not be kept.
+    pub fn check_changeable(&self) -> Result<(), Refusal> {
+        self.books.lock().store().map(drop)
     }
 
     /// Frees memory that no packet can be reading any more. May wait for the kernel.
@@ -150,24 +161,45 @@ impl Filter {
 }
 
 impl Books {
-    /// Writes changes to disk, and takes note of them.
-    pub(super) fn keep(&mut self, changes: &[Change]) -> anyhow::Result<()> {
-        self.store.append(changes).context("writing the journal")?;
+    /// The store, for what an operator asks for.
+    pub(super) fn store(&mut self) -> Result<&mut Store, Refusal> {
+        match &mut self.kept {
+            Kept::OnDisk(store) => Ok(store),
+            Kept::Nowhere(damaged) => Err(Refusal::from(&*damaged)),
+        }
+    }
+
+    /// Writes changes that an operator asks for to disk, and takes note of them.
+    pub(super) fn keep(&mut self, changes: &[Change]) -> Result<(), Refusal> {
+        self.store()?;
+        Ok(self.note(changes)?)
+    }
+
+    /// Takes note of changes that come about by themselves; on disk, too, if anything is kept.
+    pub(super) fn note(&mut self, changes: &[Change]) -> anyhow::Result<()> {
+        if let Kept::OnDisk(store) = &mut self.kept {
+            store.append(changes).context("writing the journal")?;
+        }
         changes.iter().for_each(|change| self.records.apply(change));
         self.snapshot_if_due();
         Ok(())
     }
 
     /// The prefixes of an import that are in force on its account.
-    pub(super) fn load_import(&self, origin: Origin) -> anyhow::Result<Vec<Prefix>> {
-        let mut prefixes = self.store.load_import(origin)?;
-        prefixes.retain(|prefix| !self.records.is_withheld(origin, *prefix));
+    pub(super) fn load_import(&mut self, origin: Origin) -> Result<Vec<Prefix>, Refusal> {
+        let mut prefixes = self.store()?.load_import(origin)?;
+        self.drop_withheld(origin, &mut prefixes);
         Ok(prefixes)
     }
 
+    fn drop_withheld(&self, origin: Origin, prefixes: &mut Vec<Prefix>) {
+        prefixes.retain(|prefix| !self.records.is_withheld(origin, *prefix));
+    }
+
     pub(super) fn snapshot_if_due(&mut self) {
-        if self.store.wants_snapshot()
-            && let Err(error) = self.store.snapshot(&self.records)
+        if let Kept::OnDisk(store) = &mut self.kept
+            && store.wants_snapshot()
+            && let Err(error) = store.snapshot(&self.records)
         {
             warn!(error = format!("{error:#}"), "no snapshot could be made; the journal goes on growing");
         }
@@ -178,6 +210,12 @@ impl Books {
 pub(super) fn grace() -> Result<(), Refusal> {
     grace_period()
         .map_err(|error| Refusal::Internal(format!("waiting for the kernel to let go of memory: {error}")))
+}
+
+impl From<&Damaged> for Refusal {
+    fn from(damaged: &Damaged) -> Self {
+        Self::Damaged(damaged.to_string())
+    }
 }
 
 impl From<ListName> for List {

@@ -61,6 +61,7 @@ impl Filter {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<ImportReport, Refusal> {
         let start = Instant::now();
+        self.check_changeable()?;
         check_name(&options.name)?;
         let expires = options.lifetime.map(|lifetime| expiry(SystemTime::now(), lifetime)).transpose()?;
         let mut told = |done, total| progress(Progress { stage: "reading", done, total });
@@ -133,7 +134,7 @@ impl Filter {
         let mut books = self.books.lock();
         let since = unix_seconds(SystemTime::now());
         let change = Change::Import { origin, name: options.name.clone(), since, expires };
-        books.store.save_import(origin, prefixes.iter(), &change)?;
+        books.store()?.save_import(origin, prefixes.iter(), &change)?;
         books.records.apply(&change);
         books.snapshot_if_due();
         Ok(())
@@ -151,6 +152,7 @@ impl Filter {
 
     /// Takes everything off a list, or what an import of this name brought. Returns how many prefixes left.
     pub fn flush(&self, list: ListName, name: Option<&str>) -> Result<u64, Refusal> {
+        self.check_changeable()?;
         let _bulk = self.bulk.lock();
         let Some(name) = name else {
             self.books.lock().keep(&[Change::Flush { list }])?;
@@ -170,12 +172,12 @@ impl Filter {
             };
             Refusal::NotFound(format!("there is no import {name}; {there}"))
         })?;
-        self.forget(origin)
+        self.books.lock().keep(&[Change::Forget { origin }])?;
+        self.withdraw(origin)
     }
 
-    /// Takes back an import. The caller holds the lock on bulk changes.
-    pub(super) fn forget(&self, origin: Origin) -> Result<u64, Refusal> {
-        self.books.lock().keep(&[Change::Forget { origin }])?;
+    /// Takes the prefixes of an import off the list that nobody else wants. The caller holds the lock on bulk changes.
+    pub(super) fn withdraw(&self, origin: Origin) -> Result<u64, Refusal> {
         Ok(self.apply(Changes::new().withdraw(List::Block, origin.bit()), &mut |_, _| ())?.removed)
     }
 }

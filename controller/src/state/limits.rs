@@ -67,6 +67,7 @@ impl Filter {
 
     /// Changes limits; they hold from the next packet on.
     pub fn set_limits(&self, change: LimitChange) -> Result<Limits, Refusal> {
+        self.check_changeable()?;
         let mut books = self.books.lock();
         let mut regime = self.regime.lock();
         let old = limits_of(&regime.policy());

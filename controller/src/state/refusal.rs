@@ -26,6 +26,9 @@ pub enum Refusal {
     /// There is no room.
     #[error("{0}")]
     Full(String),
+    /// The state is damaged, and left as it is.
+    #[error("nothing can be changed: {0}")]
+    Damaged(String),
     /// floodwall's own fault.
     #[error("{0}")]
     Internal(String),

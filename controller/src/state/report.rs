@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     api::{Covering, Entry, ListName, ListPage, ListStatus, MemoryUse, SourceReport, Status, TestResponse},
+    store::Kept,
     tables::{
         Prefix,
         prefixes::{List, Listed, PrefixTable},
@@ -157,7 +158,16 @@ impl Filter {
 
     /// What keeps the state from being what it should be; empty if nothing does.
     pub fn problems(&self) -> Vec<String> {
-        Vec::new()
+        let books = self.books.lock();
+        let Kept::Nowhere(damaged) = &books.kept else { return Vec::new() };
+        let whole = format!(
+            "THE STATE IS DAMAGED: of {} what could be read is enforced, and no change is taken. Stop the daemon, put right \
+             what is named here and start it again, or have it go on with what could be read: `floodwall run \
+             --accept-state`",
+            damaged.directory().display()
+        );
+        let each = damaged.damage().iter().map(|damage| format!("{damage}: {}", damage.remedy()));
+        std::iter::once(whole).chain(each).collect()
     }
 }
 

@@ -112,6 +112,7 @@ impl Filter {
 
     /// Says something of a rule; it holds from the next packet on, and is on disk, when this returns.
     pub fn set_rule(&self, change: &RuleChange) -> Result<RuleId, Refusal> {
+        self.check_changeable()?;
         let invalid = Refusal::Invalid;
         let per: Per = change.per.parse().map_err(invalid)?;
         let of: Subject = change.of.parse().map_err(invalid)?;

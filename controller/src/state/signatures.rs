@@ -51,12 +51,12 @@ impl Filter {
     /// Keeps a signature on disk.
     pub fn pin_signature(&self, signature: &Signature, enforced: bool) -> Result<(), Refusal> {
         let change = Change::Signature { text: self.signature_in_words(signature), enforced };
-        Ok(self.books.lock().keep(&[change])?)
+        self.books.lock().keep(&[change])
     }
 
     /// Takes a signature off the disk.
     pub fn unpin_signature(&self, signature: &Signature) -> Result<(), Refusal> {
         let change = Change::ForgetSignature { text: self.signature_in_words(signature) };
-        Ok(self.books.lock().keep(&[change])?)
+        self.books.lock().keep(&[change])
     }
 }

@@ -1,5 +1,7 @@
 //! The state as a whole, over tables in memory and a store in a directory of its own.
 
+mod damaged;
+
 use std::{
     path::Path,
     sync::{Arc, mpsc},
@@ -28,10 +30,14 @@ fn filter() -> (Arc<Filter>, TempDir) {
 
 /// What a start with this state directory brings into force.
 fn open(directory: &Path) -> Arc<Filter> {
+    open_as(directory, false)
+}
+
+fn open_as(directory: &Path, accept: bool) -> Arc<Filter> {
     let config = Config { capacity: Capacity { prefixes: 10_000, sources: 1_024 }, ..Config::default() };
     let tables = Arc::new(SharedTables::in_memory(&config.capacity).expect("memory"));
-    let (store, records) = Store::open(directory).expect("a sound store");
-    Arc::new(Filter::open(tables, store, records, &config).expect("a sound state"))
+    let opened = Store::open(directory, accept).expect("a directory that can be used");
+    Arc::new(Filter::open(tables, opened, &config).expect("a state that fits"))
 }
 
 fn import(filter: &Filter, text: &str) {
@@ -86,7 +92,7 @@ fn what_was_taken_off_an_import_stays_off_until_it_is_imported_again() {
     filter.remove(ListName::Block, &[prefix("198.51.100.1/32")]).expect("removed");
     let mut books = filter.books.lock();
     let records = books.records.clone();
-    books.store.snapshot(&records).expect("a snapshot");
+    books.store().expect("sound").snapshot(&records).expect("a snapshot");
     drop(books);
     drop(filter);
     let filter = open(directory.path());

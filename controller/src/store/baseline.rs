@@ -10,10 +10,8 @@ use anyhow::Context as _;
 use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
 use tracing::warn;
 
-use super::{replace_file, with_ending};
+use super::files::{BASELINE, replace_file, with_ending};
 use crate::detect::Memory;
-
-const BASELINE: &str = "baseline.json.gz";
 
 /// Keeps what is usual in the state directory.
 ///
@@ -30,8 +28,8 @@ pub fn keep_baseline(directory: &Path, memory: &Memory) -> anyhow::Result<()> {
     .with_context(|| format!("writing {}", path.display()))
 }
 
-/// What was kept, if anything was. A file that is damaged is put aside, and said so.
-pub fn kept_baseline(directory: &Path) -> Option<Memory> {
+/// What was kept, if anything was. A file that is damaged is put aside, if `put_aside`, and said so.
+pub fn kept_baseline(directory: &Path, put_aside: bool) -> Option<Memory> {
     let path = directory.join(BASELINE);
     let file = match File::open(&path) {
         Ok(file) => file,
@@ -43,6 +41,10 @@ pub fn kept_baseline(directory: &Path) -> Option<Memory> {
     };
     match serde_json::from_reader(BufReader::new(GzDecoder::new(BufReader::new(file)))) {
         Ok(memory) => Some(memory),
+        Err(error) if !put_aside => {
+            warn!(file = %path.display(), %error, "what is usual is damaged, and is learnt anew");
+            None
+        }
         Err(error) => {
             let aside = with_ending(&path, "damaged");
             warn!(file = %path.display(), aside = %aside.display(), %error, "what is usual is damaged, and is learnt anew");

@@ -2,59 +2,61 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    io::{Seek as _, SeekFrom, Write as _},
     path::Path,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
+use super::files::{journal_name, sync_directory};
 use crate::state::Change;
+
+/// Where a journal goes on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Position {
+    /// Number of the journal.
+    pub(super) number: u64,
+    /// Lines in it.
+    pub(super) lines: u64,
+    /// Where the last of them ends, bytes.
+    pub(super) end: u64,
+}
 
 /// An open journal, at its end.
 pub(super) struct Journal {
     file: File,
-    number: u64,
-    lines: u64,
-    /// Where the last line that was answered ends, bytes.
-    end: u64,
+    /// The end: that of the last line that was answered.
+    at: Position,
 }
 
 impl Journal {
-    /// Opens a journal, hands each change in it to `apply`, and cuts off a last line that a crash left
-    /// unfinished.
-    pub(super) fn open(path: &Path, mut apply: impl FnMut(&Change)) -> anyhow::Result<Self> {
-        let at = || format!("journal {}", path.display());
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .with_context(|| format!("opening {}", at()))?;
-        let mut text = Vec::new();
-        file.read_to_end(&mut text).with_context(|| format!("reading {}", at()))?;
-        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        let mut lines = 0;
-        // A line at a time, as bytes: the crash may have cut a character in half.
-        for line in text[..whole].split_inclusive(|&byte| byte == b'\n') {
-            lines += 1;
-            let change: Change =
-                serde_json::from_slice(line).with_context(|| format!("{} line {lines}", at()))?;
-            apply(&change);
-        }
-        file.set_len(whole as u64).with_context(|| format!("cutting {} to its last whole line", at()))?;
-        file.seek(SeekFrom::End(0)).with_context(|| format!("opening {}", at()))?;
-        let number =
-            path.file_stem().and_then(|stem| stem.to_str()?.rsplit_once('-')?.1.parse().ok()).unwrap_or(0);
-        Ok(Self { file, number, lines, end: whole as u64 })
+    /// Makes a journal that is there, and empty, after a crash, too.
+    pub(super) fn create(directory: &Path, number: u64) -> anyhow::Result<Self> {
+        let path = directory.join(journal_name(number));
+        let creating = || format!("creating {}", path.display());
+        let file = open(&path).with_context(creating)?;
+        let length = file.metadata().with_context(creating)?.len();
+        ensure!(length == 0, "{} is there already, and not empty", path.display());
+        sync_directory(directory).with_context(creating)?;
+        Ok(Self { file, at: Position { number, ..Position::default() } })
+    }
+
+    /// Opens a journal that has been read, and cuts off a last line that a crash left unfinished.
+    pub(super) fn resume(directory: &Path, at: Position) -> anyhow::Result<Self> {
+        let path = directory.join(journal_name(at.number));
+        let mut file = open(&path).with_context(|| format!("opening {}", path.display()))?;
+        file.set_len(at.end)
+            .and_then(|()| file.seek(SeekFrom::Start(at.end)))
+            .with_context(|| format!("cutting {} to its last whole line", path.display()))?;
+        Ok(Self { file, at })
     }
 
     pub(super) fn number(&self) -> u64 {
-        self.number
+        self.at.number
     }
 
     pub(super) fn lines(&self) -> u64 {
-        self.lines
+        self.at.lines
     }
 
     /// Appends changes and waits until they are on disk. After an error the journal is as it was.
@@ -65,12 +67,16 @@ impl Journal {
             text.push('\n');
         }
         if let Err(error) = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data()) {
-            self.file.set_len(self.end)?;
-            self.file.seek(SeekFrom::Start(self.end))?;
+            self.file.set_len(self.at.end)?;
+            self.file.seek(SeekFrom::Start(self.at.end))?;
             return Err(error.into());
         }
-        self.end += text.len() as u64;
-        self.lines += changes.len() as u64;
+        self.at.end += text.len() as u64;
+        self.at.lines += changes.len() as u64;
         Ok(())
     }
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }

@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 
-use anyhow::Context as _;
-
+use super::{
+    damage::{BadLines, Flaw},
+    lines::Lines,
+};
 use crate::tables::Prefix;
 
 pub(super) fn write<'a>(file: &mut impl Write, prefixes: impl Iterator<Item = &'a Prefix>) -> io::Result<()> {
@@ -13,9 +15,21 @@ pub(super) fn write<'a>(file: &mut impl Write, prefixes: impl Iterator<Item = &'
     Ok(())
 }
 
-pub(super) fn read(text: &str) -> anyhow::Result<Vec<Prefix>> {
-    text.lines()
-        .enumerate()
-        .map(|(index, line)| line.parse::<Prefix>().with_context(|| format!("line {}: `{line}`", index + 1)))
-        .collect()
+/// The prefixes that can be read, and what is wrong with the other lines, if there are any.
+pub(super) fn read(text: &[u8]) -> (Vec<Prefix>, Option<Flaw>) {
+    let mut bad = BadLines::default();
+    let mut prefixes = Vec::new();
+    let lines = Lines::of(text);
+    for (number, line) in lines.whole() {
+        match str::from_utf8(line)
+            .map_err(|error| error.to_string())
+            .and_then(|line| line.parse::<Prefix>().map_err(|error| error.to_string()))
+        {
+            Ok(prefix) => prefixes.push(prefix),
+            Err(why) => bad.add(number, why),
+        }
+    }
+    // A shorter prefix length would be a larger prefix: what is cut off is not guessed at.
+    lines.report_torn(&mut bad);
+    (prefixes, bad.flaw())
 }

@@ -6,49 +6,59 @@
 //! STATE/import-3.list          the prefixes of the import with bit 3, a line each
 //! STATE/baseline.json.gz       what is usual, now and then; no loss if it is lost
 //! STATE/lock                   held by the daemon that uses the directory
+//! STATE/set-aside-1796000000/  files as they were when an operator went on without all of what they held
 //! ```
 //!
-//! A crash can only cut off the journal's last line, which was then never answered; it is dropped on the next
-//! start. Anything else that cannot be read stops the start and is left as it is: a filter that comes up
-//! with half its blocklist would be worse than one that says why it does not.
+//! The first start makes a snapshot of nothing, so that one that is not there has been lost; only versions before
+//! this did without, with a journal of the number 0.
+//!
+//! A crash can cut off the journal's last line, which was then never answered, and leave files that are not needed
+//! yet, or not any more: the next start cuts the line off and removes the files. Anything else that cannot be read
+//! or is not there is [`Damage`]: whoever opens the directory is given what could be read, and nothing is changed in
+//! it, until an operator puts right what is damaged or accepts what is there.
 
+mod accept;
 mod baseline;
+mod damage;
+mod files;
 mod journal;
+mod lines;
 mod lists;
+mod reading;
+#[cfg(test)]
+mod tests;
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use nix::fcntl::Flock;
-use serde::{Deserialize, Serialize};
-use tracing::warn;
+use tracing::{error, warn};
 
-pub use self::baseline::{keep_baseline, kept_baseline};
-use self::journal::Journal;
+pub use self::{
+    baseline::{keep_baseline, kept_baseline},
+    damage::{Damage, Damaged, Flaw},
+};
+use self::{
+    files::{
+        Contents, LOCK, SNAPSHOT, absent_or, before, journal_name, list_name, replace_file, sync_directory,
+        write_beside,
+    },
+    journal::Journal,
+    reading::{Found, Header, VERSION},
+};
 use crate::{
     claim::claim,
     state::{Change, Origin, Records},
     tables::Prefix,
 };
 
-const SNAPSHOT: &str = "snapshot.jsonl";
 /// Journal lines after which a new snapshot is made.
 const JOURNAL_LINES: u64 = 10_000;
-
-/// The first line of a snapshot.
-#[derive(Serialize, Deserialize)]
-struct Header {
-    /// Format of the files.
-    version: u32,
-    /// Number of the journal that follows.
-    journal: u64,
-}
-
-const VERSION: u32 = 1;
 
 /// The state directory.
 pub struct Store {
@@ -57,20 +67,67 @@ pub struct Store {
     _lock: Flock<File>,
 }
 
+/// A state directory, and all that could be read of it.
+pub struct Opened {
+    /// The directory.
+    pub kept: Kept,
+    /// What is known.
+    pub records: Records,
+    /// The prefixes of imports that there are records of; one that is missing could not be read.
+    pub lists: BTreeMap<Origin, Vec<Prefix>>,
+}
+
+/// Where changes are kept, if they are.
+pub enum Kept {
+    /// On disk.
+    OnDisk(Store),
+    /// Nowhere: the directory is damaged.
+    Nowhere(Damaged),
+}
+
 impl Store {
-    /// Opens the directory, or makes it, and reads what it holds.
-    pub fn open(directory: &Path) -> anyhow::Result<(Self, Records)> {
+    /// Opens the directory, or makes it, and reads what it holds. Where it is damaged, nothing in it is changed,
+    /// unless what can be read is accepted as all that there is.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be read or written at all, another process uses it, or it is of another version's format.
+    pub fn open(directory: &Path, accept: bool) -> anyhow::Result<Opened> {
         fs::create_dir_all(directory)
             .with_context(|| format!("creating the state directory {}", directory.display()))?;
         let lock = lock(directory)?;
-        let (number, mut records) = read_snapshot(&directory.join(SNAPSHOT))?;
-        let journal = Journal::open(&journal_path(directory, number), |change| records.apply(change))?;
-        let mut store = Self { directory: directory.to_owned(), journal, _lock: lock };
-        store.tidy(number, &records)?;
-        if store.journal.lines() > JOURNAL_LINES {
-            store.snapshot(&records)?;
+        let found = Found::read(directory)?;
+        let directory = directory.to_owned();
+        let kept = if found.damage.is_empty() {
+            Kept::OnDisk(Self::resume(directory, lock, &found)?)
+        } else if accept {
+            Kept::OnDisk(Self::accept(directory, lock, &found)?)
+        } else {
+            for damage in &found.damage {
+                error!("{damage}: {}", damage.remedy());
+            }
+            let damaged = Damaged { directory, damage: found.damage, _lock: lock };
+            error!("what could be read is enforced, and no change is taken: {damaged}");
+            Kept::Nowhere(damaged)
+        };
+        Ok(Opened { kept, records: found.records, lists: found.lists })
+    }
+
+    /// Goes on where the last daemon has ended, however it did.
+    fn resume(directory: PathBuf, lock: Flock<File>, found: &Found) -> anyhow::Result<Self> {
+        let journal = Journal::resume(&directory, found.end)?;
+        let mut store = Self { directory, journal, _lock: lock };
+        if !found.contents.snapshot {
+            // Journal 0, perhaps made just now, says that there was no snapshot before. It has to be on disk before
+            // there is a journal 1.
+            sync_directory(&store.directory).context("making the first journal")?;
         }
-        Ok((store, records))
+        if !found.contents.snapshot || store.wants_snapshot() {
+            store.snapshot(&found.records)?;
+        } else {
+            store.tidy(&found.records)?;
+        }
+        Ok(store)
     }
 
     /// Appends changes and waits until they are on disk.
@@ -86,15 +143,17 @@ impl Store {
     /// Replaces snapshot and journal by a snapshot of `records` and an empty journal.
     pub fn snapshot(&mut self, records: &Records) -> anyhow::Result<()> {
         let number = self.journal.number() + 1;
-        let journal = Journal::open(&journal_path(&self.directory, number), |_| ())?;
-        let header = serde_json::to_string(&Header { version: VERSION, journal: number })?;
-        replace_file(&self.directory.join(SNAPSHOT), |file| {
-            writeln!(file, "{header}")?;
-            records.changes().try_for_each(|change| writeln!(file, "{}", serde_json::to_string(&change)?))
-        })
-        .context("writing the snapshot")?;
+        // On disk before anything names it.
+        let journal = Journal::create(&self.directory, number)?;
+        let path = self.directory.join(SNAPSHOT);
+        let writing = "writing the snapshot";
+        let new = write_beside(&path, |file| write_snapshot(file, number, records)).context(writing)?;
+        fs::rename(new, &path).context(writing)?;
+        // Even if it is not sure yet which snapshot a crash would leave: changes in a journal of before the snapshot are
+        // not looked at, and those in one that is later are.
         self.journal = journal;
-        self.tidy(number, records)
+        sync_directory(&self.directory).context(writing)?;
+        self.tidy(records)
     }
 
     /// Saves the prefixes of an import, in place of those that were saved for it before, and the change that
@@ -105,10 +164,10 @@ impl Store {
         prefixes: impl Iterator<Item = &'a Prefix>,
         change: &Change,
     ) -> anyhow::Result<()> {
-        let path = import_path(&self.directory, origin);
+        let path = self.directory.join(list_name(origin));
         let writing = || format!("writing {}", path.display());
         // Another name for the old file: to put it back takes no room, which may be what is lacking then.
-        let before = with_ending(&path, "before");
+        let before = before(&path);
         match fs::hard_link(&path, &before) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).with_context(writing),
             _ => {}
@@ -133,34 +192,31 @@ impl Store {
 
     /// The prefixes of an import.
     pub fn load_import(&self, origin: Origin) -> anyhow::Result<Vec<Prefix>> {
-        let path = import_path(&self.directory, origin);
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        lists::read(&text).with_context(|| format!("reading {}", path.display()))
+        let path = self.directory.join(list_name(origin));
+        let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let (prefixes, flaw) = lists::read(&text);
+        match flaw {
+            None => Ok(prefixes),
+            Some(flaw) => Err(anyhow!("{}", Damage { file: path.display().to_string(), flaw })),
+        }
     }
 
-    /// Removes files that nothing refers to: journals of before the snapshot, lists of forgotten imports.
-    fn tidy(&self, journal: u64, records: &Records) -> anyhow::Result<()> {
-        let mut wanted = vec![
-            self.directory.join(SNAPSHOT),
-            self.directory.join("lock"),
-            journal_path(&self.directory, journal),
-        ];
-        wanted.extend(records.imports().map(|(origin, _)| import_path(&self.directory, origin)));
-        let entries = fs::read_dir(&self.directory).context("listing the state directory")?;
-        for entry in entries {
-            let path = entry.context("listing the state directory")?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let ours = name.starts_with("journal-") || name.starts_with("import-") || name.ends_with(".new");
-            if ours && !wanted.contains(&path) {
-                fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
-            }
+    /// Removes files that nothing refers to: journals of before the snapshot, lists of forgotten imports, and what
+    /// a crash has left.
+    fn tidy(&self, records: &Records) -> anyhow::Result<()> {
+        let Contents { snapshot: _, journals, lists, leftovers } = Contents::of(&self.directory)?;
+        let journals = journals.into_iter().filter(|number| *number != self.journal.number());
+        let lists = lists.into_iter().filter(|origin| records.import(*origin).is_none());
+        for name in journals.map(journal_name).chain(lists.map(list_name)).chain(leftovers) {
+            let path = self.directory.join(name);
+            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
         }
         Ok(())
     }
 }
 
 fn lock(directory: &Path) -> anyhow::Result<Flock<File>> {
-    let path = directory.join("lock");
+    let path = directory.join(LOCK);
     let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
     claim(file).map_err(|error| {
         anyhow!(
@@ -170,71 +226,8 @@ fn lock(directory: &Path) -> anyhow::Result<Flock<File>> {
     })
 }
 
-fn journal_path(directory: &Path, number: u64) -> PathBuf {
-    directory.join(format!("journal-{number}.jsonl"))
-}
-
-fn import_path(directory: &Path, origin: Origin) -> PathBuf {
-    directory.join(format!("import-{}.list", origin.bit().trailing_zeros()))
-}
-
-fn read_snapshot(path: &Path) -> anyhow::Result<(u64, Records)> {
-    let mut records = Records::default();
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, records)),
-        Err(error) => return Err(anyhow!(error).context(format!("reading {}", path.display()))),
-    };
-    let mut lines = text.lines().enumerate();
-    let header: Header = match lines.next() {
-        Some((_, line)) => {
-            serde_json::from_str(line).with_context(|| format!("{} line 1", path.display()))?
-        }
-        None => bail!("{} is empty; restore it, or start with another --state-dir", path.display()),
-    };
-    if header.version != VERSION {
-        bail!(
-            "{} is of format {}, and this floodwall reads format {VERSION}; run the version that wrote it, or start \
-             with another --state-dir",
-            path.display(),
-            header.version
-        );
-    }
-    for (index, line) in lines {
-        let change: Change =
-            serde_json::from_str(line).with_context(|| format!("{} line {}", path.display(), index + 1))?;
-        records.apply(&change);
-    }
-    Ok((header.journal, records))
-}
-
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(ending);
-    name.into()
-}
-
-/// What is not there is fine, too.
-fn absent_or(outcome: io::Result<()>) -> io::Result<()> {
-    match outcome {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Writes a file anew, so that after a crash there is the old one or the new one.
-fn replace_file(
-    path: &Path,
-    write: impl FnOnce(&mut io::BufWriter<File>) -> io::Result<()>,
-) -> io::Result<()> {
-    let new = with_ending(path, "new");
-    let mut file = io::BufWriter::with_capacity(1 << 20, File::create(&new)?);
-    write(&mut file)?;
-    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    fs::rename(&new, path)?;
-    match path.parent() {
-        Some(directory) => File::open(directory)?.sync_all(),
-        None => Ok(()),
-    }
+/// Writes a snapshot that the journal of this number follows.
+fn write_snapshot(file: &mut impl io::Write, journal: u64, records: &Records) -> io::Result<()> {
+    writeln!(file, "{}", serde_json::to_string(&Header { version: VERSION, journal })?)?;
+    records.changes().try_for_each(|change| writeln!(file, "{}", serde_json::to_string(&change)?))
 }

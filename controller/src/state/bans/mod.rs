@@ -105,22 +105,30 @@ impl Filter {
 
     /// Lifts bans before their time, and forgets the offences: all or none. In force when it returns.
     pub fn lift_bans(&self, prefixes: &[Prefix]) -> Result<u64, Refusal> {
-        let mut books = self.books.lock();
+        self.check_changeable()?;
+        let books = self.books.lock();
         for prefix in prefixes {
             if books.records.bans.in_force(*prefix).is_none() && !self.is_marked(*prefix) {
                 return Err(Refusal::NotFound(format!("{prefix} is not banned")));
             }
         }
-        let lifts: Vec<_> = prefixes.iter().map(|prefix| Change::Lift { prefix: *prefix }).collect();
-        books.keep(&lifts)?;
         drop(books);
+        self.lift(prefixes)?;
+        Ok(prefixes.len() as u64)
+    }
+
+    /// Lifts bans, and forgets the offences, whether somebody has asked for that or not.
+    fn lift(&self, prefixes: &[Prefix]) -> Result<(), Refusal> {
+        let lifts: Vec<_> = prefixes.iter().map(|prefix| Change::Lift { prefix: *prefix }).collect();
+        self.books.lock().note(&lifts)?;
         self.unlist(prefixes)?;
         prefixes.iter().for_each(|prefix| self.unmark(*prefix));
-        Ok(prefixes.len() as u64)
+        Ok(())
     }
 
     /// Lifts all bans, and forgets all offences. Returns how many were in force.
     pub fn lift_all_bans(&self) -> Result<u64, Refusal> {
+        self.check_changeable()?;
         let _bulk = self.bulk.lock();
         let mut books = self.books.lock();
         let lifted = books.records.bans.len() as u64;
@@ -133,6 +141,7 @@ impl Filter {
 
     /// Makes bans entries of the blocklist as if they were made by hand: for a time, or for ever.
     pub fn keep_bans(&self, prefixes: &[Prefix], lifetime: Option<Duration>) -> Result<u64, Refusal> {
+        self.check_changeable()?;
         let rules: Vec<_> = {
             let books = self.books.lock();
             let rule = |prefix: &Prefix| match books.records.bans.in_force(*prefix) {
@@ -145,10 +154,7 @@ impl Filter {
             let note = format!("was banned by {}", rule.as_deref().unwrap_or("the filter"));
             self.add(crate::api::ListName::Block, &[*prefix], lifetime, Some(note), None)?;
         }
-        let lifts: Vec<_> = prefixes.iter().map(|prefix| Change::Lift { prefix: *prefix }).collect();
-        self.books.lock().keep(&lifts)?;
-        self.unlist(prefixes)?;
-        prefixes.iter().for_each(|prefix| self.unmark(*prefix));
+        self.lift(prefixes)?;
         Ok(prefixes.len() as u64)
     }
 

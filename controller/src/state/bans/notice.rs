@@ -143,7 +143,7 @@ impl Filter {
             changes.push(Change::Ban { prefix, ban });
             counted.extend(rule.map(|rule| (rule, known)));
         }
-        let written = if changes.is_empty() { Ok(()) } else { books.keep(&changes) };
+        let written = if changes.is_empty() { Ok(()) } else { books.note(&changes) };
         drop(books);
         // In force all the same: a disk that is full is no reason to let a flood in.
         if let Err(error) = written {
@@ -214,8 +214,8 @@ impl Filter {
                 && let Ok(prefix) = Prefix::around(address, length)
                 && self.books.lock().records.bans.in_force(prefix).is_some()
             {
-                match self.lift_bans(&[prefix]) {
-                    Ok(_) => info!(%prefix, "its ban is lifted, as the host lives by it"),
+                match self.lift(&[prefix]) {
+                    Ok(()) => info!(%prefix, "its ban is lifted, as the host lives by it"),
                     Err(refusal) => warn!(%prefix, %refusal, "its ban could not be lifted"),
                 }
             }

@@ -1,0 +1,111 @@
+//! The state directory is damaged: what is left is enforced, and nothing is made worse until an operator says so.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use floodwall_lab::{or_skip, skip::require_root};
+use floodwall_tests::protected::Protected;
+use nix::sys::signal::Signal;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
+/// Exit code of `status` while something is wrong.
+const IMPAIRED: i32 = 9;
+/// Exit code of a change that is refused as the state is damaged.
+const REFUSED: i32 = 13;
+
+fn files(directory: &Path) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            files.insert(entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path())?);
+        }
+    }
+    Ok(files)
+}
+
+#[test]
+fn a_state_without_its_snapshot_is_enforced_and_left_as_it_is_until_it_is_accepted() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start("nosnapshot", BINARY)?;
+    host.ok(&["block", "add", "203.0.113.0/24"])?;
+    host.ok(&["block", "add", "198.51.100.0/24", "--for", "3s"])?;
+    host.end(Signal::SIGTERM)?;
+    // What is in force is to be what the daemon has read, and not what an earlier one has left.
+    host.ok(&["detach", "eth0", "--bpffs", &host.bpffs().display().to_string()])?;
+    let state = host.state_dir();
+    fs::remove_file(state.join("snapshot.jsonl"))?;
+    let before = files(&state)?;
+    let [blocked, for_a_time] =
+        ["203.0.113.7", "198.51.100.7"].map(|source| host.from(source).udp(1, 2).build());
+
+    host.launch_with(&[], IMPAIRED)?;
+    assert!(!host.passes(&blocked)?, "what stands in the journal is not enforced");
+    let (_, said) = host.fails(&["status"])?;
+    assert!(said.contains("snapshot.jsonl is missing") && said.contains("--accept-state"), "{said}");
+    assert!(host.log().contains("snapshot.jsonl is missing"), "{}", host.log());
+    let list = host.file("list.txt");
+    fs::write(&list, "192.0.2.128\n")?;
+    let changes: [&[&str]; 7] = [
+        &["block", "add", "192.0.2.128"],
+        &["allow", "add", "203.0.113.7"],
+        &["block", "rm", "203.0.113.0/24"],
+        &["block", "flush", "--yes"],
+        &["block", "import", &list.display().to_string()],
+        &["limit", "set", "packets", "10/s"],
+        &["signature", "add", "tcp", "flags=syn", "window=0"],
+    ];
+    for change in changes {
+        let (code, said) = host.fails(change)?;
+        assert_eq!(code, REFUSED, "{change:?}: {said}");
+        assert!(said.contains("snapshot.jsonl is missing") && said.contains("--accept-state"), "{said}");
+    }
+    let signatures = host.json(&["signature", "list"])?;
+    assert_eq!(signatures["signatures"], serde_json::json!([]), "a signature that was refused is there");
+    host.ok(&["bypass", "on", "--for", "1m"])?;
+    assert!(host.passes(&blocked)?, "a bypass is possible at all times");
+    host.ok(&["bypass", "off"])?;
+    assert!(!host.passes(&blocked)?);
+    let deadline = std::time::Instant::now() + floodwall_tests::protected::PATIENCE;
+    while !host.passes(&for_a_time)? {
+        assert!(std::time::Instant::now() < deadline, "an entry does not expire");
+    }
+    host.end(Signal::SIGTERM)?;
+    assert_eq!(files(&state)?, before, "something was written, or removed");
+
+    host.launch_with(&["--accept-state"], 0)?;
+    assert!(!host.passes(&blocked)?);
+    assert!(host.log().contains("snapshot.jsonl is missing: accepted"), "{}", host.log());
+    host.ok(&["block", "add", "192.0.2.128"])?;
+    host.end(Signal::SIGTERM)?;
+    host.launch()?;
+    assert_eq!(host.json_lines(&["block", "list"])?.len(), 2);
+    let aside = fs::read_dir(&state)?.filter_map(|entry| Some(entry.ok()?.path())).find(|path| path.is_dir());
+    let aside = files(&aside.expect("nothing was set aside"))?;
+    assert_eq!(aside.get("journal-1.jsonl"), before.get("journal-1.jsonl"));
+    Ok(())
+}
+
+#[test]
+fn a_line_that_cannot_be_read_costs_no_other() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start("badline", BINARY)?;
+    host.ok(&["block", "add", "203.0.113.0/24"])?;
+    host.end(Signal::SIGKILL)?;
+    let journal = host.state_dir().join("journal-1.jsonl");
+    let text = [&b"not a change\n"[..], &fs::read(&journal)?].concat();
+    fs::write(&journal, &text)?;
+    host.launch_with(&[], IMPAIRED)?;
+    let blocked = host.from("203.0.113.7").udp(1, 2).build();
+    assert!(!host.passes(&blocked)?);
+    let (code, said) = host.fails(&["block", "add", "192.0.2.128"])?;
+    assert_eq!(code, REFUSED, "{said}");
+    assert!(said.contains("journal-1.jsonl line 1"), "{said}");
+    host.end(Signal::SIGTERM)?;
+    assert_eq!(fs::read(&journal)?, text, "what cannot be read is left as it is");
+
+    // As an operator might put it right.
+    fs::write(&journal, &text[b"not a change\n".len()..])?;
+    host.launch()?;
+    host.ok(&["block", "rm", "203.0.113.0/24"])?;
+    Ok(())
+}
