@@ -32,6 +32,9 @@ pub(super) struct Site<'a> {
     pub(super) active: &'a Wanted,
     /// Are the trees in force ours, and of `active`? If not, nothing of them can be shared.
     pub(super) ours: bool,
+    /// Are single changes to be made when the slot is staged? They must not find anything that is shared with what is in
+    /// force, which is not to be changed by them.
+    pub(super) late: bool,
     pub(super) changes: &'a PreparedChanges,
     pub(super) staged: &'a mut Wanted,
     /// For how many prefixes, about, to go on.
@@ -227,21 +230,21 @@ impl Job {
 
     /// Need its prefixes not even be looked at? Those of IPv6 must come into the new filter.
     fn is_untouched(&self, site: &Site<'_>) -> bool {
-        let none = site.changes.keeps_all() && site.changes.at(self.place).is_empty();
+        let none = !site.late && site.changes.keeps_all() && site.changes.at(self.place).is_empty();
         none && slot_at(self.place).family() == Family::V4
     }
 
     /// Will the slot's tree be as it is in force?
     fn shares_tree(&self, site: &Site<'_>) -> bool {
         let unchanged = !self.prefixes_differ && self.is_current(site);
-        site.ours && unchanged && site.active.cover(self.place) == site.staged.cover(self.place)
+        site.ours && !site.late && unchanged && site.active.cover(self.place) == site.staged.cover(self.place)
     }
 
     /// Puts the slot into the staged half. What came out as it is in force is shared with that. After an error,
     /// nothing is left of the work.
     pub(super) fn publish(self, site: &mut Site<'_>) -> Result<Tally, TableError> {
         let (place, family) = (self.place, slot_at(self.place).family());
-        let is_same = !self.differ && self.is_current(site);
+        let is_same = !self.differ && !site.late && self.is_current(site);
         let Site { engine, half, staged, active, .. } = site;
         let (bucket, roots, bits) = match self.made {
             Made::Tree(bucket, sweep, _) => {

@@ -148,8 +148,9 @@ impl Stage {
         }
         while budget > 0 && !self.is_complete() {
             budget -= 1;
+            let late = self.late.first_key_value().is_some_and(|((place, ..), _)| *place == self.next);
             let Self { half, changes, wanted, .. } = self;
-            let mut site = Site { engine, half: *half, active, ours, changes, staged: wanted, budget };
+            let mut site = Site { engine, half: *half, active, ours, late, changes, staged: wanted, budget };
             let mut job = self.job.take().unwrap_or_else(|| Job::new(self.next, active, changes));
             let ready = job.step(&mut site);
             budget = site.budget;
@@ -215,10 +216,6 @@ impl Stage {
             }
             engine.mark(self.half, &self.wanted, &prefix, old.is_some());
             return Ok(());
-        }
-        if !shared.tree && owner.is_some() != old.is_some() && engine.are_twins(place) {
-            // The slot was staged as it is in force, where it goes on as it is.
-            engine.part(self.half, &self.wanted, place).map_err(|error| engine.out_of_memory(error))?;
         }
         let rule = engine.rule_after(old, owner, active)?;
         if rule == old {

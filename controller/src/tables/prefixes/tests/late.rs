@@ -51,3 +51,29 @@ fn what_is_joined_and_withdrawn_stays_in_force() {
         world.settle();
     }
 }
+
+/// Owners come and go until the prefix is what a change of many makes of it, which it has left all the same.
+#[test]
+fn what_comes_to_be_the_same_by_late_changes_is_not_shared() {
+    for family in
+        [["10.0.0.0/24", "10.0.7.0/24", "10.1.0.0/24"], ["2a00:1::/32", "2a00:2::/32", "2a01:1::/32"]]
+    {
+        let [here, beside, other]: [Prefix; 3] = family.map(|text| text.parse().unwrap());
+        let mut world = World::new(1_000);
+        world.edit(List::Block, here, Edit::Insert(1)).unwrap();
+        world.edit(List::Block, beside, Edit::Insert(2)).unwrap();
+        let mut staging = world.stage(&Bulk { withdraw: [0, 1], ..Bulk::default() }).unwrap();
+        world.edit(List::Block, here, Edit::Join(2)).unwrap();
+        world.edit(List::Block, here, Edit::Leave(1)).unwrap();
+        while !staging.step(&mut world.table, 10_000).unwrap() {}
+        world.settle();
+        world.edit(List::Allow, other, Edit::Insert(1)).unwrap();
+        world.check();
+        world.edit(List::Block, beside, Edit::Remove).unwrap();
+        world.check();
+        world.table.commit(staging).unwrap();
+        world.committed();
+        world.check();
+        world.settle();
+    }
+}
