@@ -62,6 +62,11 @@ impl Protected {
         Self::start_sized(label, binary, 200_000, 500_000, &without_detection(configuration))
     }
 
+    /// As [`Self::start`], with this configuration and nothing else in it.
+    pub fn start_as_configured(label: &str, binary: &str, configuration: &str) -> anyhow::Result<Self> {
+        Self::start_sized(label, binary, 20_000, 200_000, configuration)
+    }
+
     /// As [`Self::start`], with all that a fresh install does by itself.
     pub fn start_with_defaults(label: &str, binary: &str) -> anyhow::Result<Self> {
         Self::start_sized(label, binary, 20_000, 200_000, "")

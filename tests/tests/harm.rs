@@ -3,10 +3,10 @@
 use std::{fs, net::SocketAddr, net::TcpListener, net::TcpStream, thread, time::Duration};
 
 use floodwall_lab::{
-    frame::Frame,
     or_skip,
     pair::{INSIDE_V4, OUTSIDE_V4},
     skip::require_root,
+    wire::Receiver,
 };
 use floodwall_tests::{
     protected::Protected,
@@ -49,7 +49,7 @@ fn wait_for_check(host: &Protected, name: &str, enforced: bool, why: &str) -> an
 #[test]
 fn a_host_that_forwards_only_counts_what_nothing_of_its_own_has_asked_for() -> anyhow::Result<()> {
     or_skip!(require_root());
-    let host = Protected::start_configured("forwards", BINARY, "")?;
+    let host = Protected::start_as_configured("forwards", BINARY, "samples-per-second = 0")?;
     wait_for_check(&host, "unsolicited", true, "")?;
     let frames = unsolicited(&host);
     let passed = passing(&host, &frames)?;
@@ -87,6 +87,7 @@ fn what_is_built_upon_a_protected_interface_and_a_second_way_out_are_seen() -> a
     wait_for_check(&host, "stray", false, "another network namespace is built upon eth0")?;
     namespace.ip("route add default via 192.0.2.1 dev eth0 metric 77")?;
     wait_for_check(&host, "stray", false, "there are 2 IPv4 default routes")?;
+    other.ip("link del mv0")?;
     namespace.ip("link add br0 type bridge")?;
     namespace.ip("link set eth0 master br0")?;
     wait_for_check(&host, "unsolicited", false, "eth0 belongs to br0")?;
@@ -162,8 +163,8 @@ fn a_signature_of_one_term_is_enforced_for_an_operator_and_warned_of() -> anyhow
 #[test]
 fn what_is_only_observed_drops_nothing_that_the_operator_has_not_named() -> anyhow::Result<()> {
     or_skip!(require_root());
-    let text = "observe = true\n[defaults]\nsource-icmp = { rate = 5, burst = 5 }";
-    let host = Protected::start_configured("observe", BINARY, text)?;
+    let text = "samples-per-second = 0\nobserve = true\n[defaults]\nsource-icmp = { rate = 5, burst = 5 }";
+    let host = Protected::start_as_configured("observe", BINARY, text)?;
     let status = host.json(&["status"])?;
     assert_eq!(status["observe"], true);
     assert!(host.ok(&["status"])?.contains("observe: only lists, rules and signatures"));
@@ -221,6 +222,7 @@ fn a_renamed_interface_is_filtered_under_its_new_name_and_the_old_one_is_bare() 
         Ok(code == Some(9) && problems.contains("is wan1 now, and is filtered under it"))
     })?;
     assert!(host.log().contains("eth0 IS NOT FILTERED"), "{}", host.log());
+    host.receiver = Receiver::open(host.lab.inside.namespace(), "wan1")?;
     assert!(!host.passes(&bad)?, "it is filtered as before");
     let shown = host.run(&["status"])?;
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
@@ -236,6 +238,7 @@ fn a_renamed_interface_is_filtered_under_its_new_name_and_the_old_one_is_bare() 
     ip(&host, "link set wan1 name eth0")?;
     ip(&host, "link set eth0 up")?;
     wait_for("it has its name again", || Ok(problems(&host)?.0 == Some(0)))?;
+    host.receiver = Receiver::open(host.lab.inside.namespace(), "eth0")?;
     assert!(!host.passes(&bad)?);
     host.ok(&["detach", "eth0"])?;
     assert!(host.wait()?.success(), "it was the last one");
@@ -332,9 +335,6 @@ fn a_busy_client_is_not_banned_by_detection() -> anyhow::Result<()> {
     let answered = host.lab.outside.namespace().enter(ask)?;
     assert!(answered >= 265, "{answered} of 270 connections; {}", host.log());
     assert!(host.json_lines(&["ban", "list"])?.is_empty());
-    // An address beside it is not taken for something else.
-    let frame =
-        Frame::ipv4(&OUTSIDE_V4.to_string(), "192.0.2.10").between(&host.lab.outside, &host.lab.inside);
-    assert!(host.passes(&frame.tcp(1_234, 8_080).syn().build())?);
+    assert!(host.passes(&syn(&host, &OUTSIDE_V4.to_string(), 1_234))?, "nor shut out otherwise");
     Ok(())
 }

@@ -33,6 +33,9 @@ pub struct Status {
     pub capacity: u64,
     /// Limits per source.
     pub limits: super::Limits,
+    /// Those of them that only count: `packets`, `syn`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits_only_count: Vec<String>,
     /// Kernel memory by structure.
     pub memory: Vec<MemoryUse>,
     /// What an operator should know about; empty if all is well.

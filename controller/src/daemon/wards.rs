@@ -191,8 +191,12 @@ impl Warden<'_> {
             let lives = attachment.held() != Some(0);
             if !lives {
                 info!(interface = attachment.interface, before, "is gone, and its filter with it");
-                // Its pin holds nothing any more.
-                drop(self.kernel.detach(&attachment.interface));
+                if let Err(error) = self.kernel.forget(attachment) {
+                    warn!(
+                        error = format!("{error:#}"),
+                        "its pin, which holds nothing any more, is left behind"
+                    );
+                }
             }
             lives
         });
@@ -305,8 +309,12 @@ impl Warden<'_> {
         let mut taken = None;
         self.change(wards, name, |ward| taken = ward.attachment.take());
         let Some(mut attachment) = taken else { return };
-        let stands_under = now.clone().unwrap_or_else(|| moved(name));
-        if let Err(error) = self.kernel.rename(&mut attachment, &stands_under) {
+        // Two that have swapped their names are in each other's way until both are looked at.
+        let renamed = match &now {
+            Some(now) => self.kernel.rename(&mut attachment, now),
+            None => Err(anyhow::anyhow!("it has no name here")),
+        };
+        if let Err(error) = renamed.or_else(|_| self.kernel.rename(&mut attachment, &moved(name))) {
             error!(interface = name, error = format!("{error:#}"), "its attachment keeps the old name");
         }
         wards.lock().elsewhere.push((name.to_owned(), attachment));

@@ -44,6 +44,8 @@ impl Attachment {
 /// Has an attachment stand under another name, that of an interface that was renamed.
 pub(super) fn rename(pins: &Pins, attachment: &mut Attachment, name: &str) -> anyhow::Result<()> {
     let (from, to) = (pins.link(&attachment.interface), pins.link(name));
+    // To take the place of another link's pin would end that link with the daemon.
+    anyhow::ensure!(from == to || !to.exists(), "{} is there already", to.display());
     fs::rename(&from, &to).with_context(|| format!("renaming {} to {}", from.display(), to.display()))?;
     name.clone_into(&mut attachment.interface);
     Ok(())
@@ -179,6 +181,12 @@ fn explain(error: &io::Error, interface: &Interface, mode: &str) -> anyhow::Erro
         _ => "the kernel refuses".to_owned(),
     };
     anyhow!("attaching to {name} in {mode} mode: {meaning} ({error})")
+}
+
+/// Removes what is left of an attachment whose interface is gone.
+pub(super) fn forget(pins: &Pins, attachment: &Attachment) -> anyhow::Result<()> {
+    let path = pins.link(&attachment.interface);
+    fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))
 }
 
 /// Removes the attachment to an interface; packets pass it unfiltered from now on. Says which are left.

@@ -193,6 +193,11 @@ impl Kernel {
         }
     }
 
+    /// Removes what is left of an attachment whose interface is gone.
+    pub fn forget(&self, attachment: &Attachment) -> anyhow::Result<()> {
+        self.pins.as_ref().map_or(Ok(()), |pins| link::forget(pins, attachment))
+    }
+
     /// The number that the kernel has given the program.
     pub fn program_number(&self) -> anyhow::Result<u32> {
         Ok(self.program()?.info().context("asking about the program")?.id())

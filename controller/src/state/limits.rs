@@ -65,6 +65,15 @@ impl Filter {
         limits_of(&self.regime.lock().policy())
     }
 
+    /// Which of them only count.
+    pub fn limits_that_only_count(&self) -> Vec<String> {
+        let policy = self.regime.lock().policy_as_it_holds();
+        let named = [(defaults::SOURCE_PACKETS, "packets"), (defaults::SOURCE_SYN, "syn")];
+        let rules = policy.services.first().map_or(&[][..], |service| &service.rules);
+        let counts = |name: &str| rules.iter().any(|rule| rule.name == name && rule.monitor);
+        named.into_iter().filter(|(rule, _)| counts(rule)).map(|(_, what)| what.to_owned()).collect()
+    }
+
     /// Changes limits; they hold from the next packet on.
     pub fn set_limits(&self, change: LimitChange) -> Result<Limits, Refusal> {
         self.check_changeable()?;

@@ -117,6 +117,7 @@ impl Filter {
     pub fn status(&self) -> Status {
         // Before the table is locked: the books come first.
         let (limits, checks, observe) = (self.limits(), self.checks(), self.is_observing());
+        let only_count = self.limits_that_only_count();
         let table = self.table.lock();
         let list = |list| {
             let [ipv4, ipv6] = [Family::V4, Family::V6].map(|family| u64::from(table.len_in(list, family)));
@@ -148,6 +149,7 @@ impl Filter {
             allow: list(List::Allow),
             capacity: u64::from(self.capacity.prefixes),
             limits,
+            limits_only_count: only_count,
             memory: memory
                 .map(|(structure, bytes, used)| MemoryUse { structure: structure.to_owned(), bytes, used })
                 .into(),

@@ -46,7 +46,12 @@ fn facts(status: &Status, out: &mut dyn Write, style: Style) -> io::Result<()> {
     fact("allowlist", list(*allow))?;
     let listed = block.ipv4 + block.ipv6 + allow.ipv4 + allow.ipv6;
     fact("room", format!("{} of {} taken", units::count(listed), units::prefixes(*capacity)))?;
-    let (packets, syn) = (limit::words(limits.packets.as_ref()), limit::words(limits.syn.as_ref()));
+    let words = |name: &str, limit| {
+        let counts =
+            if status.limits_only_count.iter().any(|what| what == name) { " (only counts)" } else { "" };
+        format!("{}{counts}", limit::words(limit))
+    };
+    let (packets, syn) = (words("packets", limits.packets.as_ref()), words("syn", limits.syn.as_ref()));
     fact("limits", format!("packets {packets}; syn {syn}; per source"))
 }
 
@@ -150,6 +155,7 @@ mod tests {
             block: ListStatus { ipv4: 120_430, ipv6: 51 },
             allow: ListStatus { ipv4: 3, ipv6: 0 },
             capacity: 1_250_000,
+            limits_only_count: vec!["packets".into()],
             limits: Limits { packets: Some(Limit { rate: 20_000, burst: 40_000 }), syn: None },
             memory: vec![
                 MemoryUse { structure: "prefixes".into(), bytes: 64 << 20, used: Some(0.12) },
@@ -177,7 +183,7 @@ mod tests {
              blocklist   120,430 IPv4, 51 IPv6\n\
              allowlist   3 IPv4, 0 IPv6\n\
              room        120,484 of 1,250,000 prefixes taken\n\
-             limits      packets 20,000/s, burst 40,000; syn off; per source\n\
+             limits      packets 20,000/s, burst 40,000 (only counts); syn off; per source\n\
              mode        observe: only lists, rules and signatures that you have named drop\n\
              checks      malformed drop; unsolicited, stray only count\n\
              \x20             unsolicited: NAT\n\
