@@ -4,11 +4,11 @@ use std::{
     fs,
     io::{Seek as _, SeekFrom, Write as _},
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use floodwall_lab::{or_skip, skip::require_root, wire::Sender};
-use floodwall_tests::protected::{Protected, SILENCE};
+use floodwall_tests::protected::{PATIENCE, Protected, SILENCE};
 use nix::sys::signal::Signal;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
@@ -124,8 +124,12 @@ fn an_interface_that_disappears_is_told_of() -> anyhow::Result<()> {
     host.ok(&["block", "add", "203.0.113.0/24"])?;
     let status = host.lab.inside.namespace().command("ip").args(["link", "del", "eth0"]).status()?;
     assert!(status.success(), "the interface could not be removed");
+    let deadline = Instant::now() + PATIENCE;
+    while host.run(&["status"])?.status.success() {
+        assert!(Instant::now() < deadline, "it is not told of");
+    }
     let (code, status) = host.fails(&["status"])?;
-    assert!(code == 9 && status.contains("eth0 HAS DISAPPEARED"), "{code}: {status}");
+    assert!(code == 9 && status.contains("eth0 IS NOT FILTERED: there is no interface"), "{code}: {status}");
     host.ok(&["detach", "eth0"])?;
     assert!(host.wait()?.success(), "the daemon ends with its last interface");
     assert!(!host.bpffs().exists(), "something is still pinned");
