@@ -45,7 +45,7 @@ impl Sight {
         let Self { attached, held, named, was_put_back, waits } = self;
         match (attached, held, named) {
             (None | Some(_), 0, None) | (None, _, None) => Step::Gone,
-            (None, _, Some((_, true))) => Step::Back,
+            (_, 0, Some((_, true))) | (None, _, Some((_, true))) => Step::Back,
             (None, _, Some(_)) if waits => Step::Detached,
             (None, _, Some(_)) => Step::Attach,
             (Some(before), 0, Some((now, _))) if before != now => Step::Attach,
@@ -126,6 +126,8 @@ mod tests {
             (Sight { attached: None, held: 0, named: Some((6, false)), ..fine }, Step::Attach),
             (Sight { attached: None, held: 0, named: Some((6, false)), waits: true, ..fine }, Step::Detached),
             (Sight { attached: None, held: 0, named: Some((4, true)), ..fine }, Step::Back),
+            // What had this name meanwhile went at the same moment.
+            (Sight { attached: Some(7), held: 0, named: Some((4, true)), ..fine }, Step::Back),
         ] {
             assert_eq!(sight.step(), expected, "{sight:?}");
         }

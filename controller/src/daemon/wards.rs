@@ -326,8 +326,12 @@ impl Warden<'_> {
         let mut held = wards.lock();
         let place =
             held.elsewhere.iter().position(|(_, attachment)| attachment.held() == Some(interface.index));
-        let Some((_, mut attachment)) = place.map(|place| held.elsewhere.remove(place)) else { return };
+        let found = place.map(|place| held.elsewhere.remove(place));
         drop(held);
+        let Some((_, mut attachment)) = found else {
+            // Nobody here has let go of it: what attaching to it says is told.
+            return self.put_on(wards, name, interface, false);
+        };
         if let Err(error) = self.kernel.rename(&mut attachment, name) {
             error!(interface = name, error = format!("{error:#}"), "its attachment keeps the other name");
         }

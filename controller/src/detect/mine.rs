@@ -54,6 +54,9 @@ const CLOSED_SHORTS: [Short; 5] =
 /// Packets that have to be alike before that is believed to be no chance.
 const ENOUGH_TO_CLOSE: usize = 60;
 
+/// Share of what a rule for all services covers that has to have a port in common, for the rule to be bound to it.
+const LEAST_SETTLED: f64 = 0.5;
+
 /// Looks for rules that cover `now` and spare `usual`. `expected` is how many of `now` are usual ones. All of
 /// both match `start`, to which conditions are added.
 pub(super) fn mine(
@@ -167,7 +170,7 @@ impl<'a> Rule<'a> {
         best.map(|(_, _, condition, unseen)| (condition, unseen))
     }
 
-    /// Adds what all covered packets share.
+    /// Adds what all covered packets share, and what it takes for a rule that may be enforced.
     fn close(&mut self) {
         // One for packets of any protocol would never be enforced: it is for those of the commonest, and others are looked
         // for apart.
@@ -178,6 +181,14 @@ impl<'a> Rule<'a> {
                 self.narrow(Condition::Octet(Octet::Protocol as usize, only));
             }
         }
+        self.share();
+        if self.settle() {
+            self.share();
+        }
+    }
+
+    /// Adds what all covered packets share.
+    fn share(&mut self) {
         // Of one that would be too broad to be enforced, whatever narrows it is welcome.
         if self.covered.len() < ENOUGH_TO_CLOSE && self.signature.too_broad().is_none() {
             return;
@@ -193,6 +204,30 @@ impl<'a> Rule<'a> {
             if let (true, Some(value)) = (is_open, self.covered.tally(Field::Short(field)).only()) {
                 self.narrow(Condition::Short(field, Ranges::one(value, value)));
             }
+        }
+    }
+
+    /// Binds one that hits all services to the port that most of what it covers comes from, or goes to: what is left is
+    /// looked for apart. Whether there is such a port.
+    fn settle(&mut self) -> bool {
+        let ports = match self.signature.too_broad() {
+            Some(TooBroad::Everywhere) => &[Short::DestinationPort, Short::SourcePort][..],
+            Some(TooBroad::NewSourcesEverywhere) => &[Short::DestinationPort][..],
+            _ => return false,
+        };
+        let commonest = ports.iter().filter_map(|port| {
+            let field = *port as usize;
+            let (value, count) = *self.covered.tally(Field::Short(field)).common(1).first()?;
+            Some((count, field, value))
+        });
+        // Of two that hold as many, the first one counts.
+        let least = LEAST_SETTLED * self.covered.len() as f64;
+        match commonest.rev().max_by_key(|(count, ..)| *count) {
+            Some((count, field, value)) if count as f64 >= least => {
+                self.narrow(Condition::Short(field, Ranges::one(value, value)));
+                true
+            }
+            _ => false,
         }
     }
 }
@@ -263,7 +298,7 @@ impl<'a> Spared<'a> {
 
 #[cfg(test)]
 mod tests {
-    use floodwall_common::features::Features;
+    use floodwall_common::{features::Features, parse::protocol};
 
     use super::*;
 
@@ -286,5 +321,34 @@ mod tests {
         assert_eq!((finding.covered, finding.usual_share), (40, 0.0));
         assert!(finding.signature.matches(&attack) && !finding.signature.matches(&client));
         assert_eq!(found(80.1), []);
+    }
+
+    #[test]
+    fn a_rule_for_all_services_is_bound_to_the_port_that_most_come_from() {
+        let packet = |from: u16, to: u16, length: u16| {
+            let mut features = Features::default();
+            features.octets[Octet::Protocol as usize] = protocol::UDP;
+            features.shorts[Short::SourcePort as usize] = from;
+            features.shorts[Short::DestinationPort as usize] = to;
+            features.shorts[Short::Length as usize] = length;
+            features
+        };
+        let customers: Vec<_> = (0..500).map(|n| packet(10_000 + n, 20_000 + n % 7, 100 + n)).collect();
+        let usual = Examples::of(customers.iter().map(|features| (features, 1)));
+        let terms =
+            Terms { most_usual: 0.0, most_alike: 1.0, least_covered: 20, least_lift: 10.0, most_rules: 1 };
+        let found = |share: u16| {
+            let reflected = (0..100).map(|n| if n < share { 4500 } else { 30_000 + n });
+            let attack: Vec<_> = reflected.zip(0..).map(|(from, n)| packet(from, 40_000 + n, 1000)).collect();
+            let now = Columns::of(attack.iter());
+            let mut start = Signature::default();
+            start.octets.insert(Octet::Protocol as usize, [protocol::UDP].into_iter().collect());
+            mine(&now, &usual, 100.0, &start, &terms).pop().expect("one rule")
+        };
+        let most = found(90);
+        assert_eq!((most.signature.too_broad(), most.covered), (None, 90));
+        assert_eq!(most.signature.shorts.get(&(Short::SourcePort as usize)), Some(&Ranges::one(4500, 4500)));
+        // Where no port is that of most, it stays what it is: listed, and not enforced.
+        assert_eq!(found(30).signature.too_broad(), Some(TooBroad::Everywhere));
     }
 }

@@ -44,8 +44,11 @@ impl Attachment {
 /// Has an attachment stand under another name, that of an interface that was renamed.
 pub(super) fn rename(pins: &Pins, attachment: &mut Attachment, name: &str) -> anyhow::Result<()> {
     let (from, to) = (pins.link(&attachment.interface), pins.link(name));
-    // To take the place of another link's pin would end that link with the daemon.
-    anyhow::ensure!(from == to || !to.exists(), "{} is there already", to.display());
+    // To take the place of another link's pin would end that link with the daemon; one whose interface is gone holds
+    // nothing any more.
+    let holds = syscall::get_pinned(&to).and_then(|link| syscall::link_ifindex(link.as_fd()));
+    let is_free = from == to || !to.exists() || matches!(holds, Ok(0));
+    anyhow::ensure!(is_free, "{} is there already", to.display());
     fs::rename(&from, &to).with_context(|| format!("renaming {} to {}", from.display(), to.display()))?;
     name.clone_into(&mut attachment.interface);
     Ok(())
