@@ -16,6 +16,8 @@ pub use crate::{or_skip, skip};
 pub const SKIPS_FILE: &str = "FLOODWALL_SKIPS";
 /// Names the directory of captures, lists and scenarios.
 pub const CORPUS: &str = "FLOODWALL_CORPUS";
+/// Names the directory of small inputs that operators have reported.
+pub const CASES: &str = "FLOODWALL_CASES";
 
 /// What a test returns when it is skipped: nothing, or success.
 pub trait Skipped {
@@ -111,6 +113,19 @@ pub fn corpus() -> Result<PathBuf, String> {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus"), PathBuf::from);
     path.canonicalize().map_err(|error| {
         format!("needs the corpus at {} ({error}); {CORPUS} names another place", path.display())
+    })
+}
+
+/// The directory of small inputs from reports of operators: `FLOODWALL_CASES`, else the checkout's
+/// neighbour `shared/cases`.
+///
+/// # Errors
+/// The reason for a skip when there is none.
+pub fn cases() -> Result<PathBuf, String> {
+    let path = env::var_os(CASES)
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/cases"), PathBuf::from);
+    path.canonicalize().map_err(|error| {
+        format!("needs the cases at {} ({error}); {CASES} names another place", path.display())
     })
 }
 

@@ -83,10 +83,27 @@ pub enum Fault {
     /// little.
     #[error("two addresses in a line; write a prefix, a range `a-b`, or two lines")]
     SecondAddress,
+    /// A prefix or range further on in the line, where not all of the line is entries.
+    #[error("`{0}` stands in the same line and would be left out; write one entry a line")]
+    OtherEntry(String),
+    /// `!192.0.2.1`.
+    #[error("`!` makes it an exception; put it on the allowlist instead")]
+    Negated,
+    /// `192.0.2.1 permit`.
+    #[error("`{0}` says to let it pass; take out the line, or put the entry on the allowlist")]
+    Passing(String),
+    /// `192.0.2.0 - 192.0.2.9 , 200 , name`.
+    #[error("the level {0} says to let it pass (only up to 127 is blocked); take out the line")]
+    AccessLevel(String),
+    /// `0.0.0.0 ads.example.org`.
+    #[error(
+        "a line of a hosts file, whose address is where the name is sent; list addresses to block, not names"
+    )]
+    HostsFile,
     /// `10.0.0.0 /8`.
     #[error("a blank before the slash; meant {0}?")]
     SpacedLength(String),
-    /// `add SET ENTRY nomatch`.
+    /// `add SET ENTRY nomatch`, `ENTRY nomatch`.
     #[error("`nomatch` makes it an exception; put it on the allowlist instead")]
     NoMatch,
     /// A line of `ipset save` that is cut off.

@@ -191,6 +191,14 @@ mod tests {
     }
 
     #[test]
+    fn lines_within_gzip_are_read_like_others() {
+        let list =
+            parse(gzipped(b"# x\r192.0.2.0/24,198.51.100.0/24\r::1 x\r").as_slice(), 0, &mut |_, _| {});
+        let list = list.unwrap();
+        assert_eq!((list.lines, list.prefixes.len(), list.problems[0].line), (3, 2, 3));
+    }
+
+    #[test]
     fn damaged_gzip_gives_nothing() {
         let bytes = gzipped(b"192.0.2.1\n192.0.2.2\n");
         for cut in 2..bytes.len() {

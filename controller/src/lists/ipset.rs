@@ -4,7 +4,13 @@ use std::collections::HashMap;
 
 use ipnetwork::IpNetwork;
 
-use super::{Fault, explain, line, line::Said, prefix};
+use super::{
+    Fault,
+    columns::{self, Tail},
+    explain,
+    line::{self, Said},
+    prefix,
+};
 
 /// Sets that are told apart; ipset itself knows no more.
 const MAX_SETS: usize = 65_535;
@@ -53,7 +59,8 @@ impl<'a> Command<'a> {
             | b"rename" | b"-E" | b"--rename" => Name::Other,
             _ => return None,
         };
-        let words = line
+        let words = Tail::of(line)
+            .body
             .split(u8::is_ascii_whitespace)
             // `-exist` is an option of the program, not of the command.
             .filter(|word| !matches!(*word, b"" | b"-exist" | b"--exist" | b"-!"))
@@ -72,7 +79,7 @@ impl Sets {
         match command.name {
             Name::Add => self.add(&command.words, timeouts),
             Name::Create => self.create(&command.words),
-            Name::Idle => Ok(Said::Nothing),
+            Name::Idle => without_entries(command.words.get(1..).unwrap_or_default()).map(|()| Said::Nothing),
             Name::Other => {
                 Err(Fault::IpsetCommand(explain::quoted(command.words.first().copied().unwrap_or_default())))
             }
@@ -92,6 +99,8 @@ impl Sets {
         if entry.contains(&b',') {
             return Err(Fault::IpsetEntry);
         }
+        without_entries(&[set])?;
+        without_entries(options)?;
         let said = widened(line::entry(entry)?, length)?;
         // A timeout of 0 is none (ipset(8)).
         let timeout = options.iter().position(|word| *word == b"timeout").and_then(|at| options.get(at + 1));
@@ -101,10 +110,11 @@ impl Sets {
 
     fn create(&mut self, words: &[&[u8]]) -> Result<Said, Fault> {
         let &[_, set, kind, ref options @ ..] = words else { return Err(Fault::IpsetEnd) };
-        let read = match kind {
+        let read = without_entries(&[set]).and_then(|()| without_entries_but_bounds(options));
+        let read = read.and_then(|()| match kind {
             b"hash:ip" | b"hash:net" | b"bitmap:ip" | b"iphash" | b"nethash" => netmask(options),
             _ => Err(Fault::IpsetType(explain::quoted(kind))),
-        };
+        });
         if self.by_name.len() >= MAX_SETS && !self.by_name.contains_key(set) {
             return Err(Fault::IpsetSets(MAX_SETS));
         }
@@ -112,6 +122,27 @@ impl Sets {
         self.by_name.insert(set.to_vec(), kind);
         read.map(|_| Said::Nothing)
     }
+}
+
+/// Refuses entries where none belongs: ipset takes one a line.
+fn without_entries(words: &[&[u8]]) -> Result<(), Fault> {
+    match words.iter().find_map(|word| columns::entry_in(word)) {
+        Some(entry) => Err(Fault::OtherEntry(explain::quoted(entry))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses entries that are neither a mask nor a bound of what a bitmap may hold.
+fn without_entries_but_bounds(options: &[&[u8]]) -> Result<(), Fault> {
+    const BOUNDS: [&[u8]; 6] = [b"range", b"--network", b"--from", b"--to", b"netmask", b"bitmask"];
+    let mut before: &[u8] = b"";
+    for option in options {
+        if !BOUNDS.contains(&before) {
+            without_entries(&[option])?;
+        }
+        before = option;
+    }
+    Ok(())
 }
 
 /// The length of the prefixes that addresses of the set stand for, if `create` was given one.
@@ -166,7 +197,7 @@ mod tests {
     #[test]
     fn what_is_written_for_restore() {
         let list = list(
-            "flush bad\nadd bad 192.0.2.0-192.0.2.3 -exist\nadd -exist bad 192.0.2.9\n-A bad 192.0.2.10\nCOMMIT\n",
+            "flush bad\nadd bad 192.0.2.0-192.0.2.3 -exist # 192.0.2.77\nadd -exist bad 192.0.2.9\n-A bad 192.0.2.10\nCOMMIT\n",
         );
         assert_eq!(list.problems, []);
         assert_eq!(prefixes(&list), "192.0.2.0/30 192.0.2.9/32 192.0.2.10/32");
@@ -202,6 +233,18 @@ mod tests {
             "`nomatch` makes it an exception; put it on the allowlist instead"
         );
         assert_eq!(why("add a 192.0.2.1,tcp:80"), "an `ipset` entry of more than an address or prefix");
+        let left_out =
+            "`198.51.100.0/24` stands in the same line and would be left out; write one entry a line";
+        for line in [
+            "add a 192.0.2.0/24 198.51.100.0/24",
+            "add 198.51.100.0/24 192.0.2.0/24",
+            "add a 192.0.2.0/24 \"# x\" 198.51.100.0/24",
+            "flush a 198.51.100.0/24",
+            "create a hash:net 198.51.100.0/24",
+            "create a bitmap:ip range 192.0.2.0/24 198.51.100.0/24",
+        ] {
+            assert_eq!(why(line), left_out, "{line}");
+        }
         assert_eq!(why("add a 192.0.2.1/24"), "host bits set; meant 192.0.2.0/24?");
         assert_eq!(why("add a"), "an `ipset` line that ends too early");
         assert_eq!(why("create a"), "an `ipset` line that ends too early");
@@ -210,6 +253,12 @@ mod tests {
             why("create a hash:ip,port family inet"),
             "a set of type `hash:ip,port`; only hash:ip, hash:net and bitmap:ip hold nothing but addresses"
         );
+    }
+
+    #[test]
+    fn no_entry_of_a_set_is_read_whose_creation_is_refused() {
+        let list = list("create a hash:ip netmask 24 198.51.100.0/24\nadd a 192.0.2.0\n");
+        assert_eq!((list.refused, list.prefixes.len()), (2, 0));
     }
 
     #[test]

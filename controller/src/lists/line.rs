@@ -1,12 +1,15 @@
 //! What a line says.
 
+use std::iter;
+
 use ipnetwork::IpNetwork;
 
 use super::{
     Fault, ParsedList,
+    columns::{self, Tail},
     ipset::{self, Sets},
     lines::MAX_LINE,
-    prefix,
+    meaning, prefix,
     range::{self, Prefixes},
     text,
 };
@@ -18,6 +21,19 @@ pub(super) enum Said {
     Nothing,
     One(IpNetwork),
     Many(Prefixes),
+    /// More than one entry, none of which says nothing.
+    Several(Vec<Said>),
+}
+
+impl Said {
+    fn put_into(self, prefixes: &mut Vec<IpNetwork>) {
+        match self {
+            Self::Nothing => {}
+            Self::One(prefix) => prefixes.push(prefix),
+            Self::Many(range) => prefixes.extend(range),
+            Self::Several(entries) => entries.into_iter().for_each(|entry| entry.put_into(prefixes)),
+        }
+    }
 }
 
 /// Reads lines one after another.
@@ -36,9 +52,7 @@ impl LineReader {
         };
         let line = line.trim_ascii();
         match self.say(line, list) {
-            Ok(Said::Nothing) => {}
-            Ok(Said::One(prefix)) => list.prefixes.push(prefix),
-            Ok(Said::Many(range)) => list.prefixes.extend(range),
+            Ok(said) => said.put_into(&mut list.prefixes),
             Err(fault) => list.refuse(line, &fault),
         }
     }
@@ -55,7 +69,7 @@ impl LineReader {
         }
         match ipset::Command::of(line) {
             Some(command) => self.sets.follow(command, &mut list.timeouts),
-            None => entry_and_columns(line),
+            None => entries_and_columns(line, &mut list.timeouts),
         }
     }
 }
@@ -65,25 +79,40 @@ fn is_idle(line: &[u8]) -> bool {
     matches!(line.first(), None | Some(b'#' | b';')) || line.starts_with(b"//")
 }
 
-/// An entry, and columns after it that are left alone as long as they do not change what it means.
-fn entry_and_columns(line: &[u8]) -> Result<Said, Fault> {
-    let (field, rest) = next_field(line);
-    let said = entry(field)?;
-    if is_idle(rest) {
-        return Ok(said);
-    }
-    let (second, after) = next_field(rest);
+/// All entries of a line, and columns that are left alone as long as they do not change what these mean.
+/// Counts entries whose timeout is not taken over.
+fn entries_and_columns(line: &[u8], timeouts: &mut u64) -> Result<Said, Fault> {
+    let (field, after) = first_field(line);
+    let first = entry(field).map_err(|fault| match line {
+        [b'!', negated @ ..] if columns::entry_in(negated).is_some() => Fault::Negated,
+        _ => fault,
+    })?;
+    let (second, after_second) = first_field(after.trim_ascii_start());
     if second == b"-" {
-        return range::read(field, next_field(after).0).map(Said::Many);
+        let (last, after) = first_field(after_second.trim_ascii_start());
+        let said = range::read(field, last)?;
+        let tail = Tail::of(after);
+        meaning::check_level(&tail)?;
+        meaning::check(b"-", &tail)?;
+        return Ok(Said::Many(said));
     }
+    let tail = Tail::of(after);
+    if tail.is_empty() {
+        return Ok(first);
+    }
+    let (second, _) = first_field(next_column(tail.columns));
     if second.starts_with(b"/") {
         return Err(Fault::SpacedLength(text::shortened(&[field, second].concat())));
     }
-    // Start and end, or address and netmask: to take the first for a whole entry would block too little.
-    if prefix::address_of(second).is_some() {
-        return Err(Fault::SecondAddress);
+    if columns::is_sure(field)
+        && let Some(others) = tail.entries()
+    {
+        let others = others.into_iter().map(entry);
+        return iter::once(Ok(first)).chain(others).collect::<Result<_, _>>().map(Said::Several);
     }
-    Ok(said)
+    meaning::check(field, &tail)?;
+    *timeouts += u64::from(meaning::has_timeout(&tail));
+    Ok(first)
 }
 
 /// A prefix or a range.
@@ -99,14 +128,17 @@ pub(super) fn entry(field: &[u8]) -> Result<Said, Fault> {
     prefix::read(field).map(Said::One)
 }
 
-/// The first column, without quotes around it, and what follows, without the blanks or the comma in between.
-fn next_field(line: &[u8]) -> (&[u8], &[u8]) {
+/// The first column, without quotes around it, and what follows.
+fn first_field(line: &[u8]) -> (&[u8], &[u8]) {
     let end = line.iter().position(|&byte| byte.is_ascii_whitespace() || matches!(byte, b',' | b';' | b'#'));
-    let (field, rest) = line.split_at(end.unwrap_or(line.len()));
-    let unquoted = field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\""));
-    let rest = rest.trim_ascii_start();
-    let rest = rest.strip_prefix(b",").map_or(rest, <[u8]>::trim_ascii_start);
-    (unquoted.unwrap_or(field), rest)
+    let (field, after) = line.split_at(end.unwrap_or(line.len()));
+    (columns::unquoted(field), after)
+}
+
+/// What follows a column, without the blanks or the comma in between.
+fn next_column(after: &[u8]) -> &[u8] {
+    let after = after.trim_ascii_start();
+    after.strip_prefix(b",").map_or(after, <[u8]>::trim_ascii_start)
 }
 
 #[cfg(test)]
@@ -265,7 +297,8 @@ mod tests {
             text in "(([0-9a-fA-F:.,/*%\\[\\]\" \t;#\r-]|add |create |x hash:ip |netmask |nomatch|ffff|255){0,12}\n){0,8}"
         ) {
             let Ok(list) = parse(text.as_bytes(), 0, &mut |_, _| {}) else { return Ok(()) };
-            prop_assert_eq!(list.lines, text.lines().count() as u64);
+            let lines = text.replace("\r\n", "\n").replace('\r', "\n");
+            prop_assert_eq!(list.lines, lines.lines().count() as u64);
             prop_assert!(list.refused <= list.lines);
         }
 

@@ -10,6 +10,8 @@ pub(super) const MAX_LINE: usize = 4096;
 pub(super) struct Lines {
     /// The start of the line that the pieces so far end in; at most one byte more than [`MAX_LINE`].
     unfinished: Vec<u8>,
+    /// Whether the pieces so far end in a carriage return, which a line feed would belong to.
+    after_return: bool,
     reader: LineReader,
     list: ParsedList,
 }
@@ -18,10 +20,14 @@ impl Lines {
     /// Takes in the next piece of the text.
     pub(super) fn feed(&mut self, piece: &[u8]) {
         let mut rest = piece;
+        if self.after_return && !rest.is_empty() {
+            rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+            self.after_return = false;
+        }
         if !self.unfinished.is_empty() {
-            let Some(end) = memchr::memchr(b'\n', rest) else { return self.keep(rest) };
+            let Some(end) = line_end(rest) else { return self.keep(rest) };
             self.keep(&rest[..end]);
-            rest = &rest[end + 1..];
+            rest = self.past(rest, end);
             self.finish_line();
         }
         loop {
@@ -31,10 +37,10 @@ impl Lines {
                 rest = &rest[used..];
                 continue;
             }
-            let Some(end) = memchr::memchr(b'\n', rest) else { return self.keep(rest) };
+            let Some(end) = line_end(rest) else { return self.keep(rest) };
             self.list.lines += 1;
             self.reader.read(&rest[..end], &mut self.list);
-            rest = &rest[end + 1..];
+            rest = self.past(rest, end);
         }
     }
 
@@ -52,6 +58,19 @@ impl Lines {
         self.list
     }
 
+    /// What follows the end of a line, all of it.
+    fn past<'a>(&mut self, rest: &'a [u8], end: usize) -> &'a [u8] {
+        match &rest[end..] {
+            [b'\r', b'\n', next @ ..] => next,
+            [b'\r'] => {
+                self.after_return = true;
+                &[]
+            }
+            [_, next @ ..] => next,
+            [] => &[],
+        }
+    }
+
     fn keep(&mut self, part: &[u8]) {
         let room = (MAX_LINE + 1).saturating_sub(self.unfinished.len());
         self.unfinished.extend_from_slice(&part[..part.len().min(room)]);
@@ -62,6 +81,12 @@ impl Lines {
         self.reader.read(&self.unfinished, &mut self.list);
         self.unfinished.clear();
     }
+}
+
+/// Where a line ends: at a line feed, or at a carriage return, with or without one. A return within a comment
+/// would hide what follows it; to a text editor that is a line of its own.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr2(b'\n', b'\r', bytes)
 }
 
 #[cfg(test)]
@@ -88,6 +113,20 @@ mod tests {
         }
         let bytes: Vec<&[u8]> = text.chunks(1).collect();
         assert_eq!(read(&bytes).prefixes, whole.prefixes);
+    }
+
+    #[test]
+    fn a_carriage_return_ends_a_line_with_or_without_a_line_feed() {
+        let text = b"# list\r192.0.2.0/24\r\r198.51.100.0/24\r\n# x\ry\n2001:db8::1\r\n\r\n192.0.2.7\r";
+        let whole = read(&[text]);
+        let refused: Vec<_> = whole.problems.iter().map(|problem| (problem.line, &*problem.text)).collect();
+        assert_eq!((whole.lines, whole.prefixes.len(), refused), (9, 4, vec![(6, "y")]));
+        for cut in 0..text.len() {
+            let parts = read(&[&text[..cut], b"", &text[cut..]]);
+            assert_eq!((parts.lines, &parts.prefixes), (9, &whole.prefixes), "{cut}");
+        }
+        let bytes: Vec<&[u8]> = text.chunks(1).collect();
+        assert_eq!((read(&bytes).lines, read(&bytes).prefixes), (9, whole.prefixes));
     }
 
     #[test]

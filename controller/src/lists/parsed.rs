@@ -24,7 +24,7 @@ pub struct ParsedList {
     pub refused: u64,
     /// The first refused lines, at most [`MAX_PROBLEMS`].
     pub problems: Vec<ImportProblem>,
-    /// Entries of `ipset save` with a timeout of their own, which was not taken over.
+    /// Members of sets of ipset or nftables with a timeout of their own, which was not taken over.
     pub timeouts: u64,
 }
 
