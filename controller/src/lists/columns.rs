@@ -62,7 +62,9 @@ pub(super) fn entry_in(text: &[u8]) -> Option<&[u8]> {
 
 /// Words, at whatever else than an entry can consist of: blanks, quotes, braces, `|`, `=`, `!` …
 pub(super) fn tokens(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let inside = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b':' | b'/' | b'-' | b'_' | b'%' | b'*');
+    let inside = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b':' | b'/' | b'-' | b'_' | b'%' | b'*')
+    };
     text.split(move |byte| !inside(byte)).filter(|token| !token.is_empty())
 }
 

@@ -152,8 +152,8 @@ proptest! {
         last in prop_oneof![any_entry(), Just("x".to_owned()), Just(String::new())],
         comment in prop_oneof![Just(""), Just(" # 192.0.2.77"), Just(" // 2001:db8::77")],
     ) {
-        let line: String =
-            std::iter::once(start).chain(parts.iter().flat_map(|(word, end)| [word, *end])).collect::<String>() + &last;
+        let words = parts.iter().flat_map(|(word, end)| [word, *end]);
+        let line = start.to_owned() + &words.collect::<String>() + &last;
         let Ok(list) = parse((line.clone() + comment).as_bytes(), 0, &mut |_, _| {}) else { return Ok(()) };
         if list.refused > 0 {
             prop_assert_eq!(list.prefixes.len(), 0);
