@@ -156,7 +156,10 @@ fn the_same_input_gives_the_same_bytes() -> anyhow::Result<()> {
         ensure!(replay(&arguments, "model", directory.path())? == first, "another run gave other bytes");
     }
     let text = String::from_utf8_lossy(&first.1);
-    ensure!(text.lines().count() == 3_001 && text.contains(",drop,blocked,198.51.100.0/25,\n"), "{text:.300}");
+    ensure!(
+        text.lines().count() == 3_001 && text.contains(",drop,blocked,198.51.100.0/25,\n"),
+        "{text:.300}"
+    );
     or_skip!(require_root());
     ensure!(replay(&arguments, "kernel", directory.path())? == first, "the kernel gave other bytes");
     Ok(())

@@ -54,7 +54,7 @@ const CLOSED_SHORTS: [Short; 5] =
 /// Packets that have to be alike before that is believed to be no chance.
 const ENOUGH_TO_CLOSE: usize = 60;
 
-/// Share of what a rule for all services covers that has to have a port in common, for the rule to be bound to it.
+/// Share of what a rule for all services covers that has to come from one port, for the rule to be bound to it.
 const LEAST_SETTLED: f64 = 0.5;
 
 /// Looks for rules that cover `now` and spare `usual`. `expected` is how many of `now` are usual ones. All of
@@ -207,28 +207,21 @@ impl<'a> Rule<'a> {
         }
     }
 
-    /// Binds one that hits all services to the port that most of what it covers comes from, or goes to: what is left is
-    /// looked for apart. Whether there is such a port.
+    /// Binds one that hits all services to the port that most of what it covers comes from, as what is reflected does;
+    /// what is left is looked for apart. Whether there is such a port. One for new sources is left as it is: nothing tells
+    /// these from a rush of customers.
     fn settle(&mut self) -> bool {
-        let ports = match self.signature.too_broad() {
-            Some(TooBroad::Everywhere) => &[Short::DestinationPort, Short::SourcePort][..],
-            Some(TooBroad::NewSourcesEverywhere) => &[Short::DestinationPort][..],
-            _ => return false,
-        };
-        let commonest = ports.iter().filter_map(|port| {
-            let field = *port as usize;
-            let (value, count) = *self.covered.tally(Field::Short(field)).common(1).first()?;
-            Some((count, field, value))
-        });
-        // Of two that hold as many, the first one counts.
-        let least = LEAST_SETTLED * self.covered.len() as f64;
-        match commonest.rev().max_by_key(|(count, ..)| *count) {
-            Some((count, field, value)) if count as f64 >= least => {
-                self.narrow(Condition::Short(field, Ranges::one(value, value)));
-                true
-            }
-            _ => false,
+        if self.signature.too_broad() != Some(TooBroad::Everywhere) {
+            return false;
         }
+        let field = Short::SourcePort as usize;
+        let ports = self.covered.tally(Field::Short(field)).common(1);
+        let least = LEAST_SETTLED * self.covered.len() as f64;
+        let Some((port, _)) = ports.first().filter(|(_, count)| *count as f64 >= least) else {
+            return false;
+        };
+        self.narrow(Condition::Short(field, Ranges::one(*port, *port)));
+        true
     }
 }
 
