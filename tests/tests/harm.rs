@@ -182,6 +182,11 @@ fn what_is_only_observed_drops_nothing_that_the_operator_has_not_named() -> anyh
 
     let frames = unsolicited(&host);
     assert_eq!(passing(&host, &frames)?, frames.len(), "a check is not");
+    for (name, state) in [("source-icmp", "enforce"), ("source-syn", "monitor")] {
+        let rules = host.json_lines(&["rule", "list"])?;
+        let rule = rules.iter().find(|rule| rule["service"] == "default" && rule["rule"] == name);
+        assert_eq!(rule.map(|rule| &rule["state"]), Some(&state.into()), "{name}");
+    }
     // Of several checks the first one that objects is told: these are for a port where something listens.
     let web = SocketAddr::from((INSIDE_V4, 80));
     let _listener = host.lab.inside.namespace().enter(|| TcpListener::bind(web))??;
@@ -248,6 +253,21 @@ fn a_renamed_interface_is_filtered_under_its_new_name_and_the_old_one_is_bare() 
     host.ok(&["detach", "eth0"])?;
     assert!(host.wait()?.success(), "it was the last one");
     assert!(!host.bpffs().exists(), "something is still pinned");
+    Ok(())
+}
+
+#[test]
+fn what_has_a_new_name_stays_filtered_if_it_is_let_go_of_by_the_old_one() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start("renamed", BINARY)?;
+    ip(&host, "link set eth0 down")?;
+    ip(&host, "link set eth0 name wan1")?;
+    ip(&host, "link set wan1 up")?;
+    wait_for("it is told", || Ok(problems(&host)?.0 == Some(9)))?;
+    assert_eq!(host.json(&["detach", "eth0"])?["remaining"], serde_json::json!(["wan1"]));
+    assert_eq!(problems(&host)?.0, Some(0), "that is as it should be");
+    host.ok(&["detach", "wan1"])?;
+    assert!(host.wait()?.success(), "it was the last one");
     Ok(())
 }
 

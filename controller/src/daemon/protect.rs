@@ -256,14 +256,14 @@ impl Dataplane for Protection {
     fn detach(&self, interface: &str) -> anyhow::Result<Vec<String>> {
         let _changes = self.changes.blocking_lock();
         let held = self.wards.lock().held(interface);
-        let mut left = Vec::new();
         for name in &held {
-            left = self.kernel.detach(name)?;
+            self.kernel.detach(name)?;
         }
         if !held.iter().any(|name| name == interface) {
-            // The link of an interface that is gone may still be pinned.
-            left = self.kernel.detach(interface).unwrap_or(left);
+            // The link of an interface that is gone may still be pinned, or is not any more.
+            drop(self.kernel.detach(interface));
         }
+        let left = self.kernel.attached_interfaces()?;
         let mut wards = self.wards.lock();
         wards.forget(interface);
         tracing::info!(interface, "detached");

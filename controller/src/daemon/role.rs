@@ -50,7 +50,9 @@ impl Role {
             return;
         }
         if found.is_empty() {
-            info!("unsolicited and stray packets are dropped: this is plainly an end host");
+            info!(
+                "the checks of unsolicited and stray packets hold (observed, they only count): this is plainly an end host"
+            );
         } else {
             let why: Vec<_> = found.iter().map(ToString::to_string).collect();
             warn!(

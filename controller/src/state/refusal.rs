@@ -12,10 +12,10 @@ pub enum Refusal {
     #[error("{0}")]
     NotFound(String),
     /// It would cut off the host, or the one who asks.
-    #[error("{0}; force does it anyway")]
+    #[error("{0}; --force does it anyway")]
     Dangerous(String),
     /// A list has lines that are not understood.
-    #[error("{} of {} lines were refused, and so nothing was imported; skip-bad imports the others", report.refused, report.lines)]
+    #[error("{} of {} lines were refused, and so nothing was imported; --skip-bad imports the others", report.refused, report.lines)]
     BadList {
         /// What was found.
         report: Box<ImportReport>,

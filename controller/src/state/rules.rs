@@ -18,8 +18,8 @@ use crate::{
     api::{InForce, ReloadReport, RuleChange, RuleReport, RuleState},
     config::Config,
     policy::{
-        HostFacts, Override, Per, Policy, Probe, Rate, Rule, RuleId, RuleMode, Subject, Then, When, defaults,
-        difference, what,
+        Author, HostFacts, Override, Per, Policy, Probe, Rate, Rule, RuleId, RuleMode, Situation, Subject,
+        Then, When, defaults, difference, what,
     },
     tables::SharedTables,
 };
@@ -87,7 +87,7 @@ impl Filter {
                 rate: rule.rate.rate,
                 burst: rule.rate.burst,
                 then: rule.then.to_string(),
-                state: state(&regime.situation().stayed, &regime.situation().roused, &id, rule),
+                state: state(regime.situation(), &id, rule),
                 in_use: number.is_some() || shared,
                 text: rule.to_string(),
                 expires,
@@ -299,8 +299,9 @@ fn names(policy: &Policy, service: &str) -> String {
     rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn state(stayed: &BTreeSet<RuleId>, roused: &BTreeSet<RuleId>, id: &RuleId, rule: &Rule) -> RuleState {
-    if rule.monitor {
+fn state(situation: &Situation, id: &RuleId, rule: &Rule) -> RuleState {
+    let Situation { stayed, roused, observe, .. } = situation;
+    if rule.monitor || *observe && rule.author == Author::Default {
         RuleState::Monitor
     } else if stayed.contains(id) {
         RuleState::Ceiling
