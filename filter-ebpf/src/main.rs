@@ -58,6 +58,7 @@ mod program {
     }
 
     /// Dual, since ring buffers and the coarse clock ask for a licence the kernel calls GPL compatible.
+    /// It is `MIT OR GPL-2.0-only` in `Cargo.toml`; the two change together.
     #[unsafe(link_section = "license")]
     #[unsafe(no_mangle)]
     static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
