@@ -1,13 +1,16 @@
-//! `cargo xtask lint`: formatting and lints, of both halves.
+//! `cargo xtask lint`: formatting and lints, of both halves, and what the dependencies are.
 //!
 //! Host clippy never sees code under `cfg(target_arch = "bpf")`, so the kernel half is linted a second
 //! time for its own target, by the toolchain that builds it.
+//!
+//! Dependencies are held against `deny.toml` where cargo-deny is installed. That needs no network; what does is left
+//! to `cargo deny check advisories`.
 
 use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 
-use crate::setup::{self, Talk, Toolchain};
+use crate::setup::{self, Talk, Toolchain, deny};
 use crate::shell;
 
 const TARGET: &str = "bpfel-unknown-none";
@@ -27,11 +30,11 @@ pub(crate) fn run() -> Result<ExitCode> {
     let mut host = shell::cargo();
     host.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     let (kernel, kernel_title) = kernel_half(toolchain);
+    let dependencies = dependencies().map(|command| ("licences, bans and sources of dependencies", command));
 
     let mut failed = Vec::new();
-    for (title, mut command) in
-        [("formatting", format), ("lints of the host half", host), (kernel_title, kernel)]
-    {
+    let checks = [("formatting", format), ("lints of the host half", host), (kernel_title, kernel)];
+    for (title, mut command) in checks.into_iter().chain(dependencies) {
         println!("lint: {title}");
         if !shell::status(&mut command)?.success() {
             failed.push(title);
@@ -43,6 +46,17 @@ pub(crate) fn run() -> Result<ExitCode> {
     }
     println!("lint: not clean: {}", failed.join(", "));
     Ok(ExitCode::FAILURE)
+}
+
+/// The check of the dependencies, if there is a program for it; says so if not.
+fn dependencies() -> Option<Command> {
+    let Some(program) = deny::found() else {
+        println!("lint: dependencies are NOT CHECKED: `{}` installs what does", deny::remedy());
+        return None;
+    };
+    let mut command = Command::new(program);
+    command.current_dir(shell::root()).args(["check", "bans", "licenses", "sources"]);
+    Some(command)
 }
 
 /// The check of the kernel half, and what it amounts to.

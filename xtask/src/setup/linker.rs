@@ -31,7 +31,7 @@ pub(super) fn ensure(steps: &Steps, toolchain: Toolchain, apt: &mut Apt) -> Resu
         return Ok(());
     }
     // One that was installed by other means, such as `cargo binstall bpf-linker@0.13.0`.
-    if let Some(other) = on_path().filter(|path| is_pinned(path)) {
+    if let Some(other) = on_path("bpf-linker").filter(|path| is_pinned(path)) {
         return steps.change(&format!("{what} (link to {})", other.display()), || link(&other, &ours));
     }
     if llvm().is_none() || toolchain == Toolchain::Debian && debian::llvm_missing() {
@@ -67,9 +67,10 @@ fn is_pinned(path: &Path) -> bool {
     said.is_ok_and(|said| said.trim() == format!("bpf-linker {VERSION}"))
 }
 
-fn on_path() -> Option<PathBuf> {
+/// Where a program is on `PATH`.
+pub(super) fn on_path(program: &str) -> Option<PathBuf> {
     let directories = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&directories).map(|directory| directory.join("bpf-linker")).find(|path| path.is_file())
+    env::split_paths(&directories).map(|directory| directory.join(program)).find(|path| path.is_file())
 }
 
 fn link(from: &Path, to: &Path) -> Result<()> {

@@ -5,6 +5,7 @@
 
 mod bpffs;
 mod debian;
+pub(crate) mod deny;
 mod linker;
 mod nightly;
 mod programs;
