@@ -1,19 +1,19 @@
 //! Parts of the decision that are functions of their own.
 //!
 //! The verifier looks at a global function once, knowing nothing of who calls it, where it would walk through an
-//! ordinary one again for each state it is called in. They find the packet on the desk, and say: go on (0), decided
+//! ordinary one again for each state it is called in. They find the packet in its context, and say: go on (0), decided
 //! (1), or that the tables are out of reach (2).
 
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use floodwall_common::{
-    decide::{self, Desk, OutOfLine},
+    decide::{self, OutOfLine, PacketContext},
     tables::Tables as _,
 };
 
 use crate::{
     bans,
     frame::XdpFrame,
-    maps::{Maps, desk},
+    maps::{Maps, packet_context},
     record::record,
     show::show,
 };
@@ -43,8 +43,8 @@ fn heard(code: u32) -> Option<bool> {
 #[unsafe(no_mangle)]
 pub extern "C" fn read_features(ctx: *mut xdp_md) -> u32 {
     let frame = XdpFrame::new(&XdpContext::new(ctx));
-    if let Some(desk) = desk() {
-        desk.read_features(&frame);
+    if let Some(context) = packet_context() {
+        context.read_features(&frame);
     }
     GO_ON
 }
@@ -53,46 +53,46 @@ pub extern "C" fn read_features(ctx: *mut xdp_md) -> u32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn place_ruled(number: u32) -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
-    told((|| decide::place(&maps, maps.settings()?, desk()?, number).map(|()| false))())
+    told((|| decide::place(&maps, maps.settings()?, packet_context()?, number).map(|()| false))())
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn judge_ruled(number: u32) -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
-    told((|| decide::ruled(&maps, maps.settings()?, desk()?, number))())
+    told((|| decide::ruled(&maps, maps.settings()?, packet_context()?, number))())
 }
 
 /// What is told to the controller: drops and faults, bans, and samples.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn tell(ctx: *mut xdp_md, on_record: u32) -> u32 {
-    let Some(desk) = desk() else { return FAULT };
-    let ctx = XdpContext::new(ctx);
-    let frame = XdpFrame::new(&ctx);
+    let Some(context) = packet_context() else { return FAULT };
+    let xdp = XdpContext::new(ctx);
+    let frame = XdpFrame::new(&xdp);
     if on_record != 0 {
-        record(&ctx, &frame, desk);
+        record(&xdp, &frame, context);
     }
-    bans::tell(desk);
-    if desk.sampled && !desk.clock_was_told {
-        show(&ctx, &frame, desk);
+    bans::tell(context);
+    if context.sampled && !context.virtual_time {
+        show(&xdp, &frame, context);
     }
     GO_ON
 }
 
 impl OutOfLine for Calls {
     #[inline(always)]
-    fn read_features(&self, _desk: &mut Desk) {
+    fn read_features(&self, _context: &mut PacketContext) {
         read_features(self.0);
     }
 
     #[inline(always)]
-    fn place(&self, _desk: &mut Desk, number: u32) -> Option<()> {
+    fn place(&self, _context: &mut PacketContext, number: u32) -> Option<()> {
         heard(place_ruled(number)).map(drop)
     }
 
     #[inline(always)]
-    fn ruled(&self, _desk: &mut Desk, number: u32) -> Option<bool> {
+    fn ruled(&self, _context: &mut PacketContext, number: u32) -> Option<bool> {
         heard(judge_ruled(number))
     }
 }

@@ -1,6 +1,6 @@
 //! Is the source on the allowlist or the blocklist? An allow always wins.
 
-use super::{Desk, NONE};
+use super::{NONE, PacketContext};
 use crate::{
     prefix,
     tables::Tables,
@@ -9,13 +9,13 @@ use crate::{
 
 /// Says whether a list has decided.
 #[inline(always)]
-pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Option<bool> {
-    match prefix::find(tables, settings, desk.packet.source, true)? {
+pub fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Option<bool> {
+    match prefix::find(tables, settings, context.packet.source, true)? {
         Leaf::Nothing => Some(false),
         Leaf::Allow(_) => {
-            desk.judgement.reason = Reason::Trusted;
+            context.judgement.reason = Reason::Trusted;
             Some(true)
         }
-        Leaf::Block(_) => Some(desk.judgement.object(settings, Reason::Blocked, NONE)),
+        Leaf::Block(_) => Some(context.judgement.object(settings, Reason::Blocked, NONE)),
     }
 }

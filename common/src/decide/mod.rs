@@ -28,9 +28,9 @@ use crate::{
     wire::{Port, RULES_PER_SERVICE, Reason, Service, Settings, Verdict},
 };
 
-/// Where a packet is worked on: what was read from it, and what was found so far.
+/// What is known of the packet at hand: what was read from it, and what was found so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Desk {
+pub struct PacketContext {
     /// The packet, if [`Self::is_packet`].
     pub packet: Packet,
     /// Its features, if there are signatures to hold them against.
@@ -51,13 +51,13 @@ pub struct Desk {
     pub is_packet: bool,
     /// The controller is to see this packet.
     pub sampled: bool,
-    /// The time is the controller's word, and not the clock's.
-    pub clock_was_told: bool,
+    /// The time is the one that the controller has set (replay, tests), not the clock's.
+    pub virtual_time: bool,
     /// The time it is judged at, ns.
     pub time_ns: u64,
 }
 
-impl Desk {
+impl PacketContext {
     /// Adds what the transport header says; then there is a packet. `None` if it is malformed.
     #[inline(always)]
     pub fn parse_transport<F: Frame>(&mut self, frame: &F) -> Option<()> {
@@ -106,11 +106,11 @@ const _: () = assert!(Reason::COUNT <= 32);
 /// that most packets have no need of.
 pub trait OutOfLine {
     /// [`features::read`].
-    fn read_features(&self, desk: &mut Desk);
+    fn read_features(&self, context: &mut PacketContext);
     /// [`place`].
-    fn place(&self, desk: &mut Desk, number: u32) -> Option<()>;
+    fn place(&self, context: &mut PacketContext, number: u32) -> Option<()>;
     /// [`ruled`].
-    fn ruled(&self, desk: &mut Desk, number: u32) -> Option<bool>;
+    fn ruled(&self, context: &mut PacketContext, number: u32) -> Option<bool>;
 }
 
 /// The parts as ordinary functions.
@@ -118,87 +118,97 @@ pub trait OutOfLine {
 pub struct Direct<'a, T, F>(pub &'a T, pub &'a F);
 
 impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
-    fn read_features(&self, desk: &mut Desk) {
-        desk.read_features(self.1);
+    fn read_features(&self, context: &mut PacketContext) {
+        context.read_features(self.1);
     }
 
-    fn place(&self, desk: &mut Desk, number: u32) -> Option<()> {
-        place(self.0, self.0.settings()?, desk, number)
+    fn place(&self, context: &mut PacketContext, number: u32) -> Option<()> {
+        place(self.0, self.0.settings()?, context, number)
     }
 
-    fn ruled(&self, desk: &mut Desk, number: u32) -> Option<bool> {
-        ruled(self.0, self.0.settings()?, desk, number)
+    fn ruled(&self, context: &mut PacketContext, number: u32) -> Option<bool> {
+        ruled(self.0, self.0.settings()?, context, number)
     }
 }
 
-/// Judges one frame, and counts it. What was found is left on the desk.
-pub fn decide_on<T: Tables, F: Frame>(tables: &T, frame: &F, desk: &mut Desk) {
-    decide(tables, frame, &Direct(tables, frame), desk);
+/// Judges one frame, and counts it. What was found is left in the context.
+pub fn decide_on<T: Tables, F: Frame>(tables: &T, frame: &F, context: &mut PacketContext) {
+    decide(tables, frame, &Direct(tables, frame), context);
 }
 
-/// Judges one frame, and counts it. What was found is left on the desk.
+/// Judges one frame, and counts it. What was found is left in the context.
 ///
 /// Malformed → trusted → blocked → control → suspect (fragments, answers to nothing) → signature → sender (bans,
 /// strays, rates, rules) → clean: the first stage that objects decides. A stage that is monitored only says what it
 /// would have done. Time is read once, here.
 #[inline(always)]
-pub fn decide<T: Tables, F: Frame, O: OutOfLine>(tables: &T, frame: &F, parts: &O, desk: &mut Desk) {
-    desk.judgement = Judgement::default();
-    desk.is_packet = false;
-    desk.known = false;
-    desk.sampled = false;
+pub fn decide<T: Tables, F: Frame, O: OutOfLine>(
+    tables: &T,
+    frame: &F,
+    parts: &O,
+    context: &mut PacketContext,
+) {
+    context.judgement = Judgement::default();
+    context.is_packet = false;
+    context.known = false;
+    context.sampled = false;
     let Some(settings) = tables.settings() else {
-        desk.judgement.reason = Reason::Fault;
+        context.judgement.reason = Reason::Fault;
         return;
     };
     let told = settings.clock.load();
-    desk.clock_was_told = told != 0;
-    desk.time_ns = if desk.clock_was_told { told } else { tables.clock() };
-    match parse::parse_network(frame, &mut desk.packet) {
-        _ if settings.bypass_until.load() > desk.time_ns => desk.judgement.reason = Reason::Bypass,
-        Kind::NotIp => desk.judgement.reason = Reason::NotIp,
+    context.virtual_time = told != 0;
+    context.time_ns = if context.virtual_time { told } else { tables.clock() };
+    match parse::parse_network(frame, &mut context.packet) {
+        _ if settings.bypass_until.load() > context.time_ns => context.judgement.reason = Reason::Bypass,
+        Kind::NotIp => context.judgement.reason = Reason::NotIp,
         Kind::Malformed => {
-            desk.judgement.object(settings, Reason::Malformed, NONE);
+            context.judgement.object(settings, Reason::Malformed, NONE);
         }
         Kind::Ip => {
-            if desk.parse_transport(frame).is_none() {
-                desk.judgement.object(settings, Reason::Malformed, NONE);
-            } else if judge(tables, settings, parts, desk).is_none() {
-                desk.judgement.reason = Reason::Fault;
+            if context.parse_transport(frame).is_none() {
+                context.judgement.object(settings, Reason::Malformed, NONE);
+            } else if judge(tables, settings, parts, context).is_none() {
+                context.judgement.reason = Reason::Fault;
             }
         }
     }
-    desk.sampled = tally(tables, settings, desk, frame.length()).unwrap_or(false);
+    context.sampled = tally(tables, settings, context, frame.length()).unwrap_or(false);
 }
 
 #[inline(always)]
-fn judge<T: Tables, O: OutOfLine>(tables: &T, settings: &Settings, parts: &O, desk: &mut Desk) -> Option<()> {
-    if listed(tables, settings, desk)? {
+fn judge<T: Tables, O: OutOfLine>(
+    tables: &T,
+    settings: &Settings,
+    parts: &O,
+    context: &mut PacketContext,
+) -> Option<()> {
+    if listed(tables, settings, context)? {
         return Some(());
     }
     // A host that cannot resolve its neighbours is cut off by itself.
-    if desk.packet.is_neighbour_discovery() {
-        desk.judgement.reason = Reason::Control;
+    if context.packet.is_neighbour_discovery() {
+        context.judgement.reason = Reason::Control;
         return Some(());
     }
-    let set = approach(tables, settings, desk)?;
-    if suspect(tables, settings, desk)? {
+    let set = approach(tables, settings, context)?;
+    if suspect(tables, settings, context)? {
         return Some(());
     }
-    let service = tables.service(desk.judgement.service)?;
-    if !desk.judgement.answers && settings.signatures.load() != 0 {
-        parts.read_features(desk);
-        if signed(tables, settings, desk, set)? {
+    let service = tables.service(context.judgement.service)?;
+    if !context.judgement.answers && settings.signatures.load() != 0 {
+        parts.read_features(context);
+        if signed(tables, settings, context, set)? {
             return Some(());
         }
     }
-    if sender(tables, settings, desk, set, service) || is_ruled_out(tables, parts, desk, service)? {
+    if sender(tables, settings, context, set, service) || is_ruled_out(tables, parts, context, service)? {
         return Some(());
     }
-    if desk.packet.fragment as u8 == Fragment::First as u8
-        && desk.reason().verdict() as u8 == Verdict::Pass as u8
+    if context.packet.fragment as u8 == Fragment::First as u8
+        && context.reason().verdict() as u8 == Verdict::Pass as u8
     {
-        flow::first_passed(tables, settings, &desk.packet, desk.time_ns)?;
+        flow::first_passed(tables, settings, &context.packet, context.time_ns)?;
     }
     Some(())
 }
@@ -209,10 +219,10 @@ fn judge<T: Tables, O: OutOfLine>(tables: &T, settings: &Settings, parts: &O, de
 pub fn is_ruled_out<T: Tables, O: OutOfLine>(
     tables: &T,
     parts: &O,
-    desk: &mut Desk,
+    context: &mut PacketContext,
     service: &Service,
 ) -> Option<bool> {
-    if !desk.traits.meets(Traits::from_bits(service.traits.load() as u32)) {
+    if !context.traits.meets(Traits::from_bits(service.traits.load() as u32)) {
         return Some(false);
     }
     let rules = service.rules.load();
@@ -221,9 +231,9 @@ pub fn is_ruled_out<T: Tables, O: OutOfLine>(
         if number == 0 {
             break;
         }
-        if concerns(tables, desk, number - 1)? {
-            parts.place(desk, number - 1)?;
-            if parts.ruled(desk, number - 1)? {
+        if concerns(tables, context, number - 1)? {
+            parts.place(context, number - 1)?;
+            if parts.ruled(context, number - 1)? {
                 return Some(true);
             }
         }

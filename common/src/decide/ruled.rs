@@ -1,6 +1,6 @@
 //! Is the packet within the rates of its service's rules?
 
-use super::Desk;
+use super::PacketContext;
 use crate::{
     rules, source,
     tables::Tables,
@@ -10,22 +10,32 @@ use crate::{
 
 /// Whether rule `number` is about such packets.
 #[inline(always)]
-pub fn concerns<T: Tables>(tables: &T, desk: &Desk, number: u32) -> Option<bool> {
+pub fn concerns<T: Tables>(tables: &T, context: &PacketContext, number: u32) -> Option<bool> {
     let terms = Terms::unpack(tables.rule(number)?.terms.load());
-    Some(desk.traits.meets(Traits::from_bits(terms.traits)) && !(terms.strangers && desk.known))
+    Some(context.traits.meets(Traits::from_bits(terms.traits)) && !(terms.strangers && context.known))
 }
 
 /// Finds where rule `number`, which is about such packets, counts the packet.
 #[inline(always)]
-pub fn place<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk, number: u32) -> Option<()> {
-    desk.place = rules::place(tables, settings, number, &desk.packet, desk.key, desk.time_ns)?;
+pub fn place<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    context: &mut PacketContext,
+    number: u32,
+) -> Option<()> {
+    context.place = rules::place(tables, settings, number, &context.packet, context.key, context.time_ns)?;
     Some(())
 }
 
 /// Says whether rule `number`, which is about such packets, has decided.
 #[inline(always)]
-pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk, number: u32) -> Option<bool> {
-    let Desk { packet, judgement, key, place, time_ns: now_ns, .. } = desk;
+pub fn judge<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    context: &mut PacketContext,
+    number: u32,
+) -> Option<bool> {
+    let PacketContext { packet, judgement, key, place, time_ns: now_ns, .. } = context;
     let rule = tables.rule(number)?;
     let terms = Terms::unpack(rule.terms.load());
     if rules::take(tables, rule, *place, packet, *now_ns)? {

@@ -1,7 +1,7 @@
 //! Is the source within its rates, and is it one that should be here?
 
 use super::{
-    Desk, Judgement, NONE,
+    Judgement, NONE, PacketContext,
     suspect::{self, Claim},
 };
 use crate::{
@@ -20,9 +20,13 @@ const ACQUAINTANCE: u16 = 28;
 
 /// Finds the set that holds the source, and asks memory for it: it arrives while other stages are at work.
 #[inline(always)]
-pub fn approach<'t, T: Tables>(tables: &'t T, settings: &Settings, desk: &mut Desk) -> Option<&'t SourceSet> {
-    desk.key = Key::of(settings, desk.packet.source);
-    let set = source::set_of(tables, settings, desk.key)?;
+pub fn approach<'t, T: Tables>(
+    tables: &'t T,
+    settings: &Settings,
+    context: &mut PacketContext,
+) -> Option<&'t SourceSet> {
+    context.key = Key::of(settings, context.packet.source);
+    let set = source::set_of(tables, settings, context.key)?;
     // Each cache line of the two.
     set.ways[0].key.load();
     set.ways[WAYS / 2].key.load();
@@ -34,11 +38,11 @@ pub fn approach<'t, T: Tables>(tables: &'t T, settings: &Settings, desk: &mut De
 pub fn judge<T: Tables>(
     tables: &T,
     settings: &Settings,
-    desk: &mut Desk,
+    context: &mut PacketContext,
     set: &SourceSet,
     service: &Service,
 ) -> bool {
-    let Desk { packet, judgement, port, traits, key, time_ns: now_ns, .. } = desk;
+    let PacketContext { packet, judgement, port, traits, key, time_ns: now_ns, .. } = context;
     let (packet, port, traits, key, now_ns) = (&*packet, *port, *traits, *key, *now_ns);
     let family = if packet.source.family as u32 == 0 { 0 } else { standing::IPV6 };
     let (way, was_there) = source::visit(set, key, family, now_ns);
@@ -48,7 +52,7 @@ pub fn judge<T: Tables>(
     }
     let history = History::unpack(way.history.load());
     let known = history.standing & standing::KNOWN != 0;
-    desk.known = known;
+    context.known = known;
     if is_stray(settings, port, traits, known, history) {
         let belongs = belongs(tables, settings, packet);
         if !belongs

@@ -3,7 +3,7 @@
 //! Only suspects are held against what the host has asked, so that the cost stays bounded; and they pass as long as
 //! they are few, since what is known of the host may be incomplete.
 
-use super::{Desk, NONE};
+use super::{NONE, PacketContext};
 use crate::{
     bucket, flow,
     parse::Fragment,
@@ -28,30 +28,30 @@ pub(super) enum Claim {
 
 /// Sees what the packet is and what it is for, and says whether its claim has decided.
 #[inline(always)]
-pub fn judge<T: Tables>(tables: &T, settings: &Settings, desk: &mut Desk) -> Option<bool> {
-    desk.port = service::port(tables, settings, &desk.packet)?;
-    desk.traits = Traits::of(&desk.packet);
-    desk.judgement.service = u32::from(desk.port.service);
-    match claim(tables, settings, desk)? {
+pub fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Option<bool> {
+    context.port = service::port(tables, settings, &context.packet)?;
+    context.traits = Traits::of(&context.packet);
+    context.judgement.service = u32::from(context.port.service);
+    match claim(tables, settings, context)? {
         Claim::Open => Some(false),
         Claim::Answer => {
-            desk.judgement.answers = true;
+            context.judgement.answers = true;
             Some(false)
         }
         Claim::Unsolicited => {
-            desk.judgement.unsolicited = true;
+            context.judgement.unsolicited = true;
             Some(false)
         }
         Claim::Refused(reason) => {
-            desk.judgement.unsolicited = true;
-            Some(desk.judgement.object(settings, reason, NONE))
+            context.judgement.unsolicited = true;
+            Some(context.judgement.object(settings, reason, NONE))
         }
     }
 }
 
 #[inline(always)]
-fn claim<T: Tables>(tables: &T, settings: &Settings, desk: &Desk) -> Option<Claim> {
-    let Desk { packet, port, traits, time_ns: now_ns, .. } = desk;
+fn claim<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext) -> Option<Claim> {
+    let PacketContext { packet, port, traits, time_ns: now_ns, .. } = context;
     let now_ns = *now_ns;
     let known = settings.knowledge.load();
     if packet.fragment as u8 == Fragment::Later as u8 {

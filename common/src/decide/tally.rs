@@ -1,6 +1,6 @@
 //! Counts what was decided, and chooses what is sampled.
 
-use super::Desk;
+use super::PacketContext;
 use crate::{
     sample,
     tables::Tables,
@@ -9,18 +9,23 @@ use crate::{
 
 /// Says whether the packet is to be sampled; `None` if the tables could not be reached.
 #[inline(always)]
-pub fn count<T: Tables>(tables: &T, settings: &Settings, desk: &Desk, length: u32) -> Option<bool> {
-    let Desk { packet, judgement, time_ns: now_ns, .. } = desk;
+pub fn count<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    context: &PacketContext,
+    length: u32,
+) -> Option<bool> {
+    let PacketContext { packet, judgement, time_ns: now_ns, .. } = context;
     let bytes = u64::from(length);
     let counter = tables.reason_counter(judgement.reason)?;
     counter.packets.add_local(1);
     counter.bytes.add_local(bytes);
     if judgement.would as u32 != Reason::Clean as u32 {
-        let counter = tables.monitor_counter(judgement.would, desk.known)?;
+        let counter = tables.monitor_counter(judgement.would, context.known)?;
         counter.packets.add_local(1);
         counter.bytes.add_local(bytes);
     }
-    if !desk.is_packet {
+    if !context.is_packet {
         return Some(false);
     }
     // What is on a list is nothing to learn from.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use floodwall_common::{
-    decide::{self, Desk, Direct, NONE},
+    decide::{self, Direct, NONE, PacketContext},
     frame::Captured,
     parse::{Packet, protocol},
     prefix::Address,
@@ -130,22 +130,22 @@ fn a_new_rule_has_a_full_bucket_on_any_clock() {
 fn judge(tables: &SharedTables, packet: &Packet) -> (Reason, u32) {
     let settings = tables.settings().unwrap();
     let port = service::port(tables, settings, packet).unwrap();
-    let mut desk = Desk {
+    let mut context = PacketContext {
         packet: *packet,
         traits: Traits::of(packet),
         port,
         is_packet: true,
         time_ns: settings.clock.load(),
-        ..Desk::default()
+        ..PacketContext::default()
     };
-    desk.judgement.service = u32::from(port.service);
-    let set = decide::approach(tables, settings, &mut desk).unwrap();
-    let service = tables.service(desk.judgement.service).unwrap();
-    if !decide::sender(tables, settings, &mut desk, set, service) {
+    context.judgement.service = u32::from(port.service);
+    let set = decide::approach(tables, settings, &mut context).unwrap();
+    let service = tables.service(context.judgement.service).unwrap();
+    if !decide::sender(tables, settings, &mut context, set, service) {
         let frame = Captured::whole(&[]);
-        decide::is_ruled_out(tables, &Direct(tables, &frame), &mut desk, service).unwrap();
+        decide::is_ruled_out(tables, &Direct(tables, &frame), &mut context, service).unwrap();
     }
-    (desk.judgement.reason, desk.judgement.number)
+    (context.judgement.reason, context.judgement.number)
 }
 
 #[test]
