@@ -26,8 +26,6 @@ pub mod frame;
 pub mod memo;
 pub mod parse;
 pub mod prefix;
-pub mod rules;
-pub mod sample;
 pub mod service;
 pub mod signature;
 pub mod source;

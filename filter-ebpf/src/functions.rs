@@ -51,16 +51,16 @@ pub extern "C" fn read_features(ctx: *mut xdp_md) -> u32 {
 
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn place_ruled(number: u32) -> u32 {
+pub extern "C" fn place_rule(number: u32) -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
-    told((|| decide::place(&maps, maps.settings()?, packet_context()?, number).map(|()| false))())
+    told((|| decide::rules::place(&maps, maps.settings()?, packet_context()?, number).map(|()| false))())
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn judge_ruled(number: u32) -> u32 {
+pub extern "C" fn apply_rule(number: u32) -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
-    told((|| decide::ruled(&maps, maps.settings()?, packet_context()?, number))())
+    told((|| decide::rules::judge(&maps, maps.settings()?, packet_context()?, number))())
 }
 
 /// What is told to the controller: drops and faults, bans, and samples.
@@ -87,12 +87,12 @@ impl OutOfLine for Calls {
     }
 
     #[inline(always)]
-    fn place(&self, _context: &mut PacketContext, number: u32) -> Option<()> {
-        heard(place_ruled(number)).map(drop)
+    fn place_rule(&self, _context: &mut PacketContext, number: u32) -> Option<()> {
+        heard(place_rule(number)).map(drop)
     }
 
     #[inline(always)]
-    fn ruled(&self, _context: &mut PacketContext, number: u32) -> Option<bool> {
-        heard(judge_ruled(number))
+    fn apply_rule(&self, _context: &mut PacketContext, number: u32) -> Option<bool> {
+        heard(apply_rule(number))
     }
 }

@@ -1,27 +1,24 @@
 //! The order of the stages.
 
+mod count;
 mod judgement;
-mod listed;
-mod ruled;
-mod sender;
-mod signed;
-mod suspect;
-mod tally;
+mod prefix_list;
+mod rates;
+mod rule_table;
+pub mod rules;
+mod sample;
+mod signature;
+mod unsolicited;
 
 pub use judgement::{Judgement, NONE};
-pub use listed::judge as listed;
-pub use ruled::{concerns, judge as ruled, place};
-pub use sender::{approach, judge as sender};
-pub use signed::judge as signed;
-pub use suspect::judge as suspect;
-pub use tally::count as tally;
+pub use rates::{approach, judge as rates};
+pub use rule_table::Place;
 
 use crate::{
     features::{self, Features},
     flow,
     frame::Frame,
     parse::{self, Fragment, Kind, Packet},
-    rules::Place,
     source::Key,
     tables::Tables,
     traits::Traits,
@@ -107,10 +104,10 @@ const _: () = assert!(Reason::COUNT <= 32);
 pub trait OutOfLine {
     /// [`features::read`].
     fn read_features(&self, context: &mut PacketContext);
-    /// [`place`].
-    fn place(&self, context: &mut PacketContext, number: u32) -> Option<()>;
-    /// [`ruled`].
-    fn ruled(&self, context: &mut PacketContext, number: u32) -> Option<bool>;
+    /// [`rules::place`].
+    fn place_rule(&self, context: &mut PacketContext, number: u32) -> Option<()>;
+    /// [`rules::judge`].
+    fn apply_rule(&self, context: &mut PacketContext, number: u32) -> Option<bool>;
 }
 
 /// The parts as ordinary functions.
@@ -122,12 +119,12 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
         context.read_features(self.1);
     }
 
-    fn place(&self, context: &mut PacketContext, number: u32) -> Option<()> {
-        place(self.0, self.0.settings()?, context, number)
+    fn place_rule(&self, context: &mut PacketContext, number: u32) -> Option<()> {
+        rules::place(self.0, self.0.settings()?, context, number)
     }
 
-    fn ruled(&self, context: &mut PacketContext, number: u32) -> Option<bool> {
-        ruled(self.0, self.0.settings()?, context, number)
+    fn apply_rule(&self, context: &mut PacketContext, number: u32) -> Option<bool> {
+        rules::judge(self.0, self.0.settings()?, context, number)
     }
 }
 
@@ -173,7 +170,7 @@ pub fn decide<T: Tables, F: Frame, O: OutOfLine>(
             }
         }
     }
-    context.sampled = tally(tables, settings, context, frame.length()).unwrap_or(false);
+    context.sampled = count::count(tables, settings, context, frame.length()).unwrap_or(false);
 }
 
 #[inline(always)]
@@ -183,7 +180,7 @@ fn judge<T: Tables, O: OutOfLine>(
     parts: &O,
     context: &mut PacketContext,
 ) -> Option<()> {
-    if listed(tables, settings, context)? {
+    if prefix_list::judge(tables, settings, context)? {
         return Some(());
     }
     // A host that cannot resolve its neighbours is cut off by itself.
@@ -192,17 +189,19 @@ fn judge<T: Tables, O: OutOfLine>(
         return Some(());
     }
     let set = approach(tables, settings, context)?;
-    if suspect(tables, settings, context)? {
+    if unsolicited::judge(tables, settings, context)? {
         return Some(());
     }
     let service = tables.service(context.judgement.service)?;
     if !context.judgement.answers && settings.signatures.load() != 0 {
         parts.read_features(context);
-        if signed(tables, settings, context, set)? {
+        if signature::judge(tables, settings, context, set)? {
             return Some(());
         }
     }
-    if sender(tables, settings, context, set, service) || is_ruled_out(tables, parts, context, service)? {
+    if self::rates::judge(tables, settings, context, set, service)
+        || is_ruled_out(tables, parts, context, service)?
+    {
         return Some(());
     }
     if context.packet.fragment as u8 == Fragment::First as u8
@@ -231,9 +230,9 @@ pub fn is_ruled_out<T: Tables, O: OutOfLine>(
         if number == 0 {
             break;
         }
-        if concerns(tables, context, number - 1)? {
-            parts.place(context, number - 1)?;
-            if parts.ruled(context, number - 1)? {
+        if rules::concerns(tables, context, number - 1)? {
+            parts.place_rule(context, number - 1)?;
+            if parts.apply_rule(context, number - 1)? {
                 return Some(true);
             }
         }

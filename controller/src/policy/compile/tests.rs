@@ -141,7 +141,7 @@ fn judge(tables: &SharedTables, packet: &Packet) -> (Reason, u32) {
     context.judgement.service = u32::from(port.service);
     let set = decide::approach(tables, settings, &mut context).unwrap();
     let service = tables.service(context.judgement.service).unwrap();
-    if !decide::sender(tables, settings, &mut context, set, service) {
+    if !decide::rates(tables, settings, &mut context, set, service) {
         let frame = Captured::whole(&[]);
         decide::is_ruled_out(tables, &Direct(tables, &frame), &mut context, service).unwrap();
     }

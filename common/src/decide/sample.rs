@@ -13,7 +13,7 @@ const BURST: u64 = 32;
 
 /// Whether this packet is to be sampled. `None` if the tables could not be reached.
 #[inline(always)]
-pub fn is_due<T: Tables>(
+pub(super) fn is_due<T: Tables>(
     tables: &T,
     settings: &Settings,
     service: u32,

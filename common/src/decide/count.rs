@@ -1,15 +1,14 @@
 //! Counts what was decided, and chooses what is sampled.
 
-use super::PacketContext;
+use super::{PacketContext, sample};
 use crate::{
-    sample,
     tables::Tables,
     wire::{Reason, Settings, Verdict},
 };
 
 /// Says whether the packet is to be sampled; `None` if the tables could not be reached.
 #[inline(always)]
-pub fn count<T: Tables>(
+pub(super) fn count<T: Tables>(
     tables: &T,
     settings: &Settings,
     context: &PacketContext,

@@ -1,8 +1,8 @@
 //! Is the packet within the rates of its service's rules?
 
-use super::PacketContext;
+use super::{PacketContext, rule_table};
 use crate::{
-    rules, source,
+    source,
     tables::Tables,
     traits::Traits,
     wire::{Per, Reason, Settings, Terms, Then},
@@ -23,7 +23,8 @@ pub fn place<T: Tables>(
     context: &mut PacketContext,
     number: u32,
 ) -> Option<()> {
-    context.place = rules::place(tables, settings, number, &context.packet, context.key, context.time_ns)?;
+    context.place =
+        rule_table::place(tables, settings, number, &context.packet, context.key, context.time_ns)?;
     Some(())
 }
 
@@ -38,7 +39,7 @@ pub fn judge<T: Tables>(
     let PacketContext { packet, judgement, key, place, time_ns: now_ns, .. } = context;
     let rule = tables.rule(number)?;
     let terms = Terms::unpack(rule.terms.load());
-    if rules::take(tables, rule, *place, packet, *now_ns)? {
+    if rule_table::take(tables, rule, *place, packet, *now_ns)? {
         return Some(false);
     }
     let counter = tables.rule_counter(number)?;

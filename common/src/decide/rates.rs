@@ -2,7 +2,7 @@
 
 use super::{
     Judgement, NONE, PacketContext,
-    suspect::{self, Claim},
+    unsolicited::{self, Claim},
 };
 use crate::{
     parse::Packet,
@@ -56,7 +56,8 @@ pub fn judge<T: Tables>(
     if is_stray(settings, port, traits, known, history) {
         let belongs = belongs(tables, settings, packet);
         if !belongs
-            && let Claim::Refused(reason) = suspect::weigh(settings, Suspicion::Stray, Reason::Stray, now_ns)
+            && let Claim::Refused(reason) =
+                unsolicited::weigh(settings, Suspicion::Stray, Reason::Stray, now_ns)
             && judgement.object(settings, reason, NONE)
         {
             return true;

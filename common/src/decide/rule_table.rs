@@ -21,7 +21,7 @@ pub struct Place {
 /// Finds where rule `number` counts a packet of the source `key`, and counts it there. `None` if the tables could not
 /// be reached.
 #[inline(always)]
-pub fn place<T: Tables>(
+pub(super) fn place<T: Tables>(
     tables: &T,
     settings: &Settings,
     number: u32,
@@ -54,7 +54,13 @@ pub fn place<T: Tables>(
 /// Takes what a packet costs from the bucket at a place; says whether there was enough. `None` if the tables could not
 /// be reached.
 #[inline(always)]
-pub fn take<T: Tables>(tables: &T, rule: &Rule, place: Place, packet: &Packet, now_ns: u64) -> Option<bool> {
+pub(super) fn take<T: Tables>(
+    tables: &T,
+    rule: &Rule,
+    place: Place,
+    packet: &Packet,
+    now_ns: u64,
+) -> Option<bool> {
     let spec = BucketSpec::unpack(rule.bucket.load());
     let terms = Terms::unpack(rule.terms.load());
     let cost = if terms.bytes {

@@ -9,7 +9,7 @@ use crate::{
 
 /// Says whether a list has decided.
 #[inline(always)]
-pub fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Option<bool> {
+pub(super) fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Option<bool> {
     match prefix::find(tables, settings, context.packet.source, true)? {
         Leaf::Nothing => Some(false),
         Leaf::Allow(_) => {

@@ -9,7 +9,7 @@ use crate::{
 
 /// Says whether a signature has decided.
 #[inline(always)]
-pub fn judge<T: Tables>(
+pub(super) fn judge<T: Tables>(
     tables: &T,
     settings: &Settings,
     context: &mut PacketContext,

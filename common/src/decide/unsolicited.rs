@@ -28,7 +28,7 @@ pub(super) enum Claim {
 
 /// Sees what the packet is and what it is for, and says whether its claim has decided.
 #[inline(always)]
-pub fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Option<bool> {
+pub(super) fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Option<bool> {
     context.port = service::port(tables, settings, &context.packet)?;
     context.traits = Traits::of(&context.packet);
     context.judgement.service = u32::from(context.port.service);
