@@ -1,12 +1,14 @@
 //! Parts of the decision that are functions of their own.
 //!
 //! The verifier looks at a global function once, knowing nothing of who calls it, where it would walk through an
-//! ordinary one again for each state it is called in. They find the packet in its context, and say: go on (0), decided
-//! (1), or that the tables are out of reach (2).
+//! ordinary one again for each state it is called in. They find the packet in its context, and answer a step as a number.
 
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use floodwall_common::{
-    decide::{self, OutOfLine, PacketContext},
+    decide::{
+        CONTINUE, End, OutOfLine, PacketContext, Step, found, rules,
+        step::{from_code, to_code},
+    },
     tables::Tables as _,
 };
 
@@ -21,24 +23,6 @@ use crate::{
 /// The functions, called for the packet of a context.
 pub struct Calls(pub *mut xdp_md);
 
-const GO_ON: u32 = 0;
-const DECIDED: u32 = 1;
-const FAULT: u32 = 2;
-
-#[inline(always)]
-fn told(outcome: Option<bool>) -> u32 {
-    match outcome {
-        Some(true) => DECIDED,
-        Some(false) => GO_ON,
-        None => FAULT,
-    }
-}
-
-#[inline(always)]
-fn heard(code: u32) -> Option<bool> {
-    if code == FAULT { None } else { Some(code == DECIDED) }
-}
-
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn read_features(ctx: *mut xdp_md) -> u32 {
@@ -46,28 +30,28 @@ pub extern "C" fn read_features(ctx: *mut xdp_md) -> u32 {
     if let Some(context) = packet_context() {
         context.read_features(&frame);
     }
-    GO_ON
+    to_code(CONTINUE)
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn place_rule(number: u32) -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
-    told((|| decide::rules::place(&maps, maps.settings()?, packet_context()?, number).map(|()| false))())
+    to_code((|| rules::place(&maps, found(maps.settings())?, found(packet_context())?, number))())
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn apply_rule(number: u32) -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
-    told((|| decide::rules::judge(&maps, maps.settings()?, packet_context()?, number))())
+    to_code((|| rules::apply(&maps, found(maps.settings())?, found(packet_context())?, number))())
 }
 
 /// What is told to the controller: drops and faults, bans, and samples.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn tell(ctx: *mut xdp_md, on_record: u32) -> u32 {
-    let Some(context) = packet_context() else { return FAULT };
+    let Some(context) = packet_context() else { return to_code(Step::Break(End::Fault)) };
     let xdp = XdpContext::new(ctx);
     let frame = XdpFrame::new(&xdp);
     if on_record != 0 {
@@ -77,7 +61,7 @@ pub extern "C" fn tell(ctx: *mut xdp_md, on_record: u32) -> u32 {
     if context.sampled && !context.virtual_time {
         show(&xdp, &frame, context);
     }
-    GO_ON
+    to_code(CONTINUE)
 }
 
 impl OutOfLine for Calls {
@@ -87,12 +71,12 @@ impl OutOfLine for Calls {
     }
 
     #[inline(always)]
-    fn place_rule(&self, _context: &mut PacketContext, number: u32) -> Option<()> {
-        heard(place_rule(number)).map(drop)
+    fn place_rule(&self, _context: &mut PacketContext, number: u32) -> Step {
+        from_code(place_rule(number))
     }
 
     #[inline(always)]
-    fn apply_rule(&self, _context: &mut PacketContext, number: u32) -> Option<bool> {
-        heard(apply_rule(number))
+    fn apply_rule(&self, _context: &mut PacketContext, number: u32) -> Step {
+        from_code(apply_rule(number))
     }
 }

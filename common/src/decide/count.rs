@@ -1,47 +1,55 @@
-//! Counts what was decided, and chooses what is sampled.
+//! Counts what was decided.
 
-use super::{PacketContext, sample};
+use super::{CONTINUE, PacketContext, Step, found};
 use crate::{
     tables::Tables,
-    wire::{Reason, Settings, Verdict},
+    wire::{Reason, ServiceCounter, Verdict},
 };
 
-/// Says whether the packet is to be sampled; `None` if the tables could not be reached.
+/// Counts the packet, of so many bytes on the wire, by its reason, and by what it would have been dropped for.
 #[inline(always)]
-pub(super) fn count<T: Tables>(
-    tables: &T,
-    settings: &Settings,
+pub(super) fn by_reason<T: Tables>(tables: &T, context: &PacketContext, length: u32) -> Step {
+    let judgement = &context.judgement;
+    let counter = found(tables.reason_counter(judgement.reason))?;
+    counter.packets.add_local(1);
+    counter.bytes.add_local(u64::from(length));
+    if judgement.would as u32 != Reason::Clean as u32 {
+        let counter = found(tables.monitor_counter(judgement.would, context.known))?;
+        counter.packets.add_local(1);
+        counter.bytes.add_local(u64::from(length));
+    }
+    CONTINUE
+}
+
+/// Whether the packet is part of what its service gets to see. What is on a list is nothing to learn from.
+#[inline(always)]
+pub(super) fn is_of_a_service(context: &PacketContext) -> bool {
+    context.is_packet
+        && !matches!(
+            context.judgement.reason,
+            Reason::Blocked | Reason::Trusted | Reason::Control | Reason::Fault
+        )
+}
+
+/// Counts the packet, of so many bytes on the wire, to its service.
+#[inline(always)]
+pub(super) fn by_service<'t, T: Tables>(
+    tables: &'t T,
     context: &PacketContext,
     length: u32,
-) -> Option<bool> {
-    let PacketContext { packet, judgement, time_ns: now_ns, .. } = context;
-    let bytes = u64::from(length);
-    let counter = tables.reason_counter(judgement.reason)?;
+) -> Step<&'t ServiceCounter> {
+    let PacketContext { packet, judgement, .. } = context;
+    let counter = found(tables.service_counter(judgement.service))?;
     counter.packets.add_local(1);
-    counter.bytes.add_local(bytes);
-    if judgement.would as u32 != Reason::Clean as u32 {
-        let counter = tables.monitor_counter(judgement.would, context.known)?;
-        counter.packets.add_local(1);
-        counter.bytes.add_local(bytes);
-    }
-    if !context.is_packet {
-        return Some(false);
-    }
-    // What is on a list is nothing to learn from.
-    if matches!(judgement.reason, Reason::Blocked | Reason::Trusted | Reason::Control | Reason::Fault) {
-        return Some(false);
-    }
-    let service = tables.service_counter(judgement.service)?;
-    service.packets.add_local(1);
-    service.bytes.add_local(bytes);
+    counter.bytes.add_local(u64::from(length));
     let dropped = judgement.reason.verdict() as u8 == Verdict::Drop as u8;
     let opens = packet.opens_connection();
     // Most packets are none of this.
     if dropped | opens | judgement.new_source | judgement.unsolicited {
-        service.dropped.add_local(u64::from(dropped));
-        service.syns.add_local(u64::from(opens));
-        service.new_sources.add_local(u64::from(judgement.new_source));
-        service.unsolicited.add_local(u64::from(judgement.unsolicited));
+        counter.dropped.add_local(u64::from(dropped));
+        counter.syns.add_local(u64::from(opens));
+        counter.new_sources.add_local(u64::from(judgement.new_source));
+        counter.unsolicited.add_local(u64::from(judgement.unsolicited));
     }
-    sample::is_due(tables, settings, judgement.service, service, *now_ns)
+    Step::Continue(counter)
 }

@@ -1,21 +1,18 @@
 //! Is the source on the allowlist or the blocklist? An allow always wins.
 
-use super::{NONE, PacketContext};
+use super::{CONTINUE, NONE, PacketContext, Step, found};
 use crate::{
     prefix,
     tables::Tables,
     wire::{Leaf, Reason, Settings},
 };
 
-/// Says whether a list has decided.
+/// Passes what is allowed, and objects to what is blocked.
 #[inline(always)]
-pub(super) fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Option<bool> {
-    match prefix::find(tables, settings, context.packet.source, true)? {
-        Leaf::Nothing => Some(false),
-        Leaf::Allow(_) => {
-            context.judgement.reason = Reason::Trusted;
-            Some(true)
-        }
-        Leaf::Block(_) => Some(context.judgement.object(settings, Reason::Blocked, NONE)),
+pub(super) fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Step {
+    match found(prefix::find(tables, settings, context.packet.source, true))? {
+        Leaf::Nothing => CONTINUE,
+        Leaf::Allow(_) => context.judgement.pass(Reason::Trusted),
+        Leaf::Block(_) => context.judgement.object(settings, Reason::Blocked, NONE),
     }
 }

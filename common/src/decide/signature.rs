@@ -1,48 +1,49 @@
-//! Do the headers match a signature? Their features have been read before.
+//! Do the headers match a signature?
 
-use super::PacketContext;
+use super::{CONTINUE, OutOfLine, PacketContext, Step, found, known};
 use crate::{
-    signature, source,
+    signature,
     tables::Tables,
-    wire::{History, Reason, Settings, SourceSet, WAYS, standing},
+    wire::{Counter, Reason, Settings, SourceSet},
 };
 
-/// Says whether a signature has decided.
+/// Counts the signatures that the packet matches, and objects if one of them is enforced. What answers the host is held
+/// against none.
 #[inline(always)]
-pub(super) fn judge<T: Tables>(
+pub(super) fn judge<T: Tables, O: OutOfLine>(
     tables: &T,
     settings: &Settings,
+    parts: &O,
     context: &mut PacketContext,
-    set: &SourceSet,
-) -> Option<bool> {
+    sources: &SourceSet,
+) -> Step {
+    if context.judgement.answers || settings.signatures.load() == 0 {
+        return CONTINUE;
+    }
+    parts.read_features(context);
     let half = settings.signatures.load() as u32;
     if half == 0 {
-        return Some(false);
+        return CONTINUE;
     }
-    let mut matches = signature::matches(tables, half, &context.features)?;
-    if matches.strangers != 0 && is_known(set, context) {
+    let mut matches = found(signature::matches(tables, half, &context.features))?;
+    if matches.strangers != 0 && known::is_known(sources, context.key) {
         matches = matches.of_known();
     }
     if matches.watched != 0 {
-        let counter = tables.signature_counter(signature::first(matches.watched))?;
-        counter.packets.add_local(1);
-        counter.bytes.add_local(u64::from(context.packet.length));
-        context.judgement.would(Reason::Signature, signature::first(matches.watched));
+        let number = signature::first(matches.watched);
+        count(found(tables.signature_counter(number))?, context);
+        context.judgement.would(Reason::Signature, number);
     }
     if matches.enforced == 0 {
-        return Some(false);
+        return CONTINUE;
     }
     let number = signature::first(matches.enforced);
-    let counter = tables.signature_counter(number)?;
-    counter.packets.add_local(1);
-    counter.bytes.add_local(u64::from(context.packet.length));
-    Some(context.judgement.object(settings, Reason::Signature, number))
+    count(found(tables.signature_counter(number))?, context);
+    context.judgement.object(settings, Reason::Signature, number)
 }
 
-/// Whether the source has shown before that it takes part in conversations. It is not entered for being asked after.
 #[inline(always)]
-fn is_known(set: &SourceSet, context: &PacketContext) -> bool {
-    let Some(number) = source::find(set, context.key) else { return false };
-    let history = History::unpack(set.ways[number as usize % WAYS].history.load());
-    history.standing & standing::KNOWN != 0
+fn count(counter: &Counter, context: &PacketContext) {
+    counter.packets.add_local(1);
+    counter.bytes.add_local(u64::from(context.packet.length));
 }

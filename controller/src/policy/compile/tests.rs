@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use floodwall_common::{
-    decide::{self, Direct, NONE, PacketContext},
+    decide::{self, Direct, End, NONE, PacketContext, Step},
     frame::Captured,
     parse::{Packet, protocol},
     prefix::Address,
     service,
     tables::Tables as _,
-    traits::Traits,
     wire::{Port, Reason, Terms, knowledge, service_flag},
 };
 
@@ -129,22 +128,14 @@ fn a_new_rule_has_a_full_bucket_on_any_clock() {
 /// What the rules make of a packet.
 fn judge(tables: &SharedTables, packet: &Packet) -> (Reason, u32) {
     let settings = tables.settings().unwrap();
-    let port = service::port(tables, settings, packet).unwrap();
     let mut context = PacketContext {
         packet: *packet,
-        traits: Traits::of(packet),
-        port,
         is_packet: true,
         time_ns: settings.clock.load(),
         ..PacketContext::default()
     };
-    context.judgement.service = u32::from(port.service);
-    let set = decide::approach(tables, settings, &mut context).unwrap();
-    let service = tables.service(context.judgement.service).unwrap();
-    if !decide::rates(tables, settings, &mut context, set, service) {
-        let frame = Captured::whole(&[]);
-        decide::is_ruled_out(tables, &Direct(tables, &frame), &mut context, service).unwrap();
-    }
+    let parts = Direct(tables, &Captured::whole(&[]));
+    assert_ne!(decide::judge(tables, settings, &parts, &mut context), Step::Break(End::Fault));
     (context.judgement.reason, context.judgement.number)
 }
 
