@@ -38,6 +38,8 @@ pub fn holds(ctx: *mut xdp_md, packet: &Packet) -> bool {
     }
 }
 
+const _: () = assert!(size_of::<bpf_sock_tuple>() == 36);
+
 /// The bytes of a [`bpf_sock_tuple`], and how many of them there are: both addresses and both ports in network byte
 /// order.
 ///

@@ -31,3 +31,60 @@ pub(super) fn request(context: &mut PacketContext, ban_ns: u64) {
         context.judgement.banned_until = context.time_ns + ban_ns;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::DECIDED,
+        decide::testing::{Memory, NOW, SECOND, syn},
+        source::spare,
+    };
+
+    #[test]
+    fn a_ban_holds_until_its_time_is_over() {
+        let memory = Memory::new();
+        let (mut context, source) = memory.entered(syn());
+        assert_eq!(judge(memory.set(), &mut context, source), CONTINUE);
+        impose(&mut context, source.way, 10 * SECOND);
+        assert_eq!(context.judgement.banned_until, NOW + 10 * SECOND);
+        for (seconds, expected) in [(0, DECIDED), (9, DECIDED), (10, CONTINUE), (11, CONTINUE)] {
+            let (mut context, source) = memory.entered_at(syn(), NOW + seconds * SECOND);
+            assert_eq!(judge(memory.set(), &mut context, source), expected, "after {seconds} s");
+            let reason = if expected == DECIDED { Reason::Banned } else { Reason::Clean };
+            assert_eq!((context.reason(), context.judgement.banned_until), (reason, 0));
+        }
+    }
+
+    #[test]
+    fn bans_that_are_monitored_only_note() {
+        let memory = Memory::new();
+        memory.monitor(Reason::Banned);
+        let (mut context, source) = memory.entered(syn());
+        impose(&mut context, source.way, SECOND);
+        assert_eq!(judge(memory.set(), &mut context, source), CONTINUE);
+        assert_eq!(context.judgement.would, Reason::Banned);
+    }
+
+    #[test]
+    fn who_is_spared_is_not_banned_nor_is_anyone_for_no_time() {
+        let memory = Memory::new();
+        let (mut context, source) = memory.entered(syn());
+        impose(&mut context, source.way, 0);
+        spare(source.way, true);
+        impose(&mut context, source.way, SECOND);
+        assert_eq!(judge(memory.set(), &mut context, source), CONTINUE);
+        assert_eq!(context.judgement.banned_until, 0);
+    }
+
+    #[test]
+    fn what_the_controller_is_asked_to_ban_is_not_banned_here() {
+        let memory = Memory::new();
+        let (mut context, source) = memory.entered(syn());
+        request(&mut context, 0);
+        assert_eq!(context.judgement.banned_until, 0);
+        request(&mut context, SECOND);
+        assert_eq!(context.judgement.banned_until, NOW + SECOND);
+        assert_eq!(judge(memory.set(), &mut context, source), CONTINUE);
+    }
+}

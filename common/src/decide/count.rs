@@ -53,3 +53,74 @@ pub(super) fn by_service<'t, T: Tables>(
     }
     Step::Continue(counter)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::End,
+        decide::testing::{Memory, counted, syn, udp},
+    };
+
+    #[test]
+    fn a_packet_is_counted_by_its_reason_and_by_what_it_would_have_been() {
+        let memory = Memory::new();
+        let mut context = memory.context(syn());
+        assert_eq!(by_reason(&memory, &context, 60), CONTINUE);
+        assert_eq!(counted(&memory.reason_counters[Reason::Clean as usize]), (1, 60));
+        assert!(memory.monitor_counters.iter().all(|counter| counted(counter) == (0, 0)));
+        context.judgement.would = Reason::SynRate;
+        for known in [false, true] {
+            context.known = known;
+            assert_eq!(by_reason(&memory, &context, 1_500), CONTINUE);
+            let index = Reason::SynRate.monitor_index(known) as usize;
+            assert_eq!(counted(&memory.monitor_counters[index]), (1, 1_500));
+        }
+    }
+
+    #[test]
+    fn what_is_on_a_list_or_no_packet_is_of_no_service() {
+        let memory = Memory::new();
+        for reason in Reason::ALL {
+            let mut context = memory.context(syn());
+            context.judgement.reason = reason;
+            let listed =
+                matches!(reason, Reason::Blocked | Reason::Trusted | Reason::Control | Reason::Fault);
+            assert_eq!(is_of_a_service(&context), !listed, "{reason:?}");
+            context.is_packet = false;
+            assert!(!is_of_a_service(&context));
+        }
+    }
+
+    #[test]
+    fn a_service_gets_to_see_what_came_for_it() {
+        let memory = Memory::new();
+        let mut context = memory.classified(udp());
+        context.judgement.service = 2;
+        assert!(by_service(&memory, &context, 100).is_continue());
+        context = memory.classified(syn());
+        context.judgement.service = 2;
+        context.judgement.new_source = true;
+        context.judgement.unsolicited = true;
+        context.judgement.reason = Reason::Unsolicited;
+        assert!(by_service(&memory, &context, 60).is_continue());
+        let counter = &memory.service_counters[2];
+        let counts = [
+            &counter.packets,
+            &counter.bytes,
+            &counter.dropped,
+            &counter.syns,
+            &counter.new_sources,
+            &counter.unsolicited,
+        ];
+        assert_eq!(counts.map(|word| word.load()), [2, 160, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn counters_that_are_out_of_reach_are_a_fault() {
+        let memory = Memory { reason_counters: Vec::new(), service_counters: Vec::new(), ..Memory::new() };
+        let context = memory.context(syn());
+        assert_eq!(by_reason(&memory, &context, 60), Step::Break(End::Fault));
+        assert!(matches!(by_service(&memory, &context, 60), Step::Break(End::Fault)));
+    }
+}

@@ -46,3 +46,60 @@ fn is_acquainted(settings: &Settings, context: &PacketContext, source: Source<'_
     let calm = settings.knowledge.load() & knowledge::CALM != 0;
     was_there && talks && (calm || age > ACQUAINTANCE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::rates,
+        decide::testing::{Memory, NOW, SECOND, syn, tcp, udp},
+        parse::{Packet, tcp_flag},
+    };
+
+    /// Whether the source is known after these packets, each at its second.
+    fn known_after(calm: bool, packets: &[(u64, Packet)]) -> bool {
+        let memory = Memory::new();
+        memory.set().knowledge.store(if calm { knowledge::CALM } else { 0 });
+        for &(second, packet) in packets {
+            let (mut context, source) = memory.entered_at(packet, NOW + second * SECOND);
+            recognise(&mut context, source);
+            learn(memory.set(), &context, source);
+            assert!(rates::judge(memory.set(), &mut context, source, &memory.services[0]).is_continue());
+        }
+        let (mut context, source) = memory.entered(syn());
+        recognise(&mut context, source);
+        assert_eq!(context.known, is_known(memory.set_of(&context), context.key));
+        context.known
+    }
+
+    #[test]
+    fn tcp_makes_known_by_going_on_after_a_request() {
+        let segment = tcp(tcp_flag::ACK);
+        assert!(known_after(true, &[(0, syn()), (0, segment)]));
+        assert!(!known_after(true, &[(0, segment), (0, segment)]), "never asked");
+        assert!(!known_after(true, &[(0, syn()), (40, syn())]), "never went on");
+    }
+
+    #[test]
+    fn anything_else_makes_known_after_a_second() {
+        assert!(!known_after(true, &[(0, udp()), (1, udp())]));
+        assert!(known_after(true, &[(0, udp()), (3, udp())]));
+    }
+
+    #[test]
+    fn in_an_attack_it_takes_longer() {
+        let segment = tcp(tcp_flag::ACK);
+        for packet in [segment, udp()] {
+            assert!(!known_after(false, &[(0, syn()), (20, packet)]), "{packet:?}");
+            assert!(known_after(false, &[(0, syn()), (40, packet)]), "{packet:?}");
+        }
+    }
+
+    #[test]
+    fn a_source_that_was_never_seen_is_not_known() {
+        let memory = Memory::new();
+        let context = memory.classified(syn());
+        assert!(!is_known(memory.set_of(&context), context.key));
+        assert_eq!(memory.sources_entered(), 0);
+    }
+}

@@ -23,6 +23,10 @@ mod signature;
 mod source;
 pub mod step;
 mod suspects;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod unsolicited;
 
 pub use context::PacketContext;

@@ -16,3 +16,51 @@ pub(super) fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut Pa
         Leaf::Block(_) => context.judgement.object(settings, Reason::Blocked, NONE),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::testing::{Memory, SOURCE, SOURCE6, syn},
+        decide::{DECIDED, End},
+        parse::Packet,
+        prefix::Address,
+    };
+
+    fn judged(memory: &Memory, source: Address) -> (Step, Reason) {
+        let mut context = memory.context(Packet { source, ..syn() });
+        (judge(memory, memory.set(), &mut context), context.reason())
+    }
+
+    #[test]
+    fn what_is_listed_passes_or_is_dropped_and_its_neighbours_are_left_alone() {
+        for (leaf, reason) in [(Leaf::Allow(1), Reason::Trusted), (Leaf::Block(1), Reason::Blocked)] {
+            let mut memory = Memory::new();
+            memory.list(SOURCE, leaf);
+            memory.list(SOURCE6, leaf);
+            for source in [SOURCE, SOURCE6] {
+                assert_eq!(judged(&memory, source), (DECIDED, reason));
+                let beside = Address { high: source.high ^ 1 << 41, ..source };
+                assert_eq!(judged(&memory, beside), (CONTINUE, Reason::Clean), "{beside:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_blocklist_that_is_monitored_only_notes() {
+        let mut memory = Memory::new();
+        memory.list(SOURCE, Leaf::Block(1));
+        memory.monitor(Reason::Blocked);
+        let mut context = memory.context(syn());
+        assert_eq!(judge(&memory, memory.set(), &mut context), CONTINUE);
+        assert_eq!((context.reason(), context.judgement.would), (Reason::Clean, Reason::Blocked));
+    }
+
+    #[test]
+    fn a_list_that_is_out_of_reach_is_a_fault() {
+        let mut memory = Memory::new();
+        memory.list(SOURCE, Leaf::Block(1));
+        memory.prefix_lines.clear();
+        assert_eq!(judged(&memory, SOURCE).0, Step::Break(End::Fault));
+    }
+}

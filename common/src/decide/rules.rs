@@ -149,3 +149,156 @@ fn prefix(settings: &Settings, address: Address, terms: &Terms) -> Key {
     let host_bits = 64 - u32::from(length.clamp(1, 64));
     Key::of(settings, Address { high: address.high >> host_bits << host_bits, ..address })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::testing::{Memory, NOW, SECOND, SOURCE, SOURCE6, bucket, counted, syn, udp},
+        decide::{DECIDED, Direct, End},
+        frame::Captured,
+        wire::Port,
+    };
+
+    const TERMS: Terms = Terms {
+        traits: Traits::SYN.bits(),
+        per: Per::Source,
+        then: Then::Limit,
+        monitor: false,
+        strangers: false,
+        bytes: false,
+        v4_length: 24,
+        v6_length: 48,
+    };
+
+    fn judged(memory: &Memory, packet: Packet) -> (Step, PacketContext) {
+        let (mut context, _) = memory.entered(packet);
+        let step = judge_context(memory, &mut context);
+        (step, context)
+    }
+
+    fn judge_context(memory: &Memory, context: &mut PacketContext) -> Step {
+        let frame = Captured::whole(&[]);
+        judge(memory, &Direct(memory, &frame), context, &memory.services[0])
+    }
+
+    fn from(source: Address) -> Packet {
+        Packet { source, ..syn() }
+    }
+
+    /// Another one of the same prefix, and one of another.
+    fn near_and_far(address: Address) -> [Address; 2] {
+        let bit = if address == SOURCE { 1 << 32 } else { 1 << 10 };
+        [Address { high: address.high ^ bit, ..address }, Address { high: address.high ^ 1 << 45, ..address }]
+    }
+
+    #[test]
+    fn a_rule_counts_per_source_prefix_or_service() {
+        for (per, reason, near, far) in [
+            (Per::Source, Reason::SourceRate, CONTINUE, CONTINUE),
+            (Per::Prefix, Reason::PrefixRate, DECIDED, CONTINUE),
+            (Per::Service, Reason::ServiceRate, DECIDED, DECIDED),
+        ] {
+            for source in [SOURCE, SOURCE6] {
+                let memory = Memory::new();
+                memory.rule(bucket(1, 2), Terms { per, ..TERMS });
+                let first = [(); 2].map(|()| judged(&memory, from(source)).0);
+                assert_eq!(first, [CONTINUE; 2], "the burst, per {per:?}");
+                let (step, context) = judged(&memory, from(source));
+                assert_eq!((step, context.reason(), context.judgement.number), (DECIDED, reason, 0));
+                assert_eq!(counted(&memory.rule_counters[0]), (1, 60));
+                let [beside, elsewhere] = near_and_far(source);
+                assert_eq!(judged(&memory, from(beside)).0, near, "per {per:?}");
+                assert_eq!(judged(&memory, from(elsewhere)).0, far, "per {per:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_rule_is_about_some_packets_and_may_spare_the_known() {
+        let memory = Memory::new();
+        memory.rule(bucket(1, 1), Terms { strangers: true, ..TERMS });
+        assert_eq!(judged(&memory, syn()).0, CONTINUE);
+        assert_eq!(judged(&memory, syn()).0, DECIDED);
+        assert_eq!(judged(&memory, udp()).0, CONTINUE);
+        let (mut context, _) = memory.entered(syn());
+        context.known = true;
+        assert_eq!(judge_context(&memory, &mut context), CONTINUE);
+    }
+
+    #[test]
+    fn rules_are_asked_in_their_order() {
+        let decides = |rules| {
+            let memory = Memory::new();
+            for number in [0, 6] {
+                memory.rules[number].bucket.store(bucket(1, 1).pack());
+                memory.rules[number].terms.store(TERMS.pack());
+            }
+            memory.services[0].rules.store(rules);
+            memory.services[0].traits.store(u64::from(TERMS.traits));
+            assert_eq!(judged(&memory, syn()).0, CONTINUE);
+            judged(&memory, syn()).1.judgement.number
+        };
+        assert_eq!(decides(0x0107), 6);
+        assert_eq!(decides(0x0701), 0);
+        assert_eq!(decides(0x07_00_01), 0, "0 ends the list");
+    }
+
+    #[test]
+    fn bytes_are_counted_where_a_rule_says_so() {
+        let memory = Memory::new();
+        let bytes = Terms::byte_bucket(1_000, 120).unwrap();
+        memory.rule(bytes, Terms { bytes: true, per: Per::Service, ..TERMS });
+        let steps = [(); 4].map(|()| judged(&memory, syn()).0);
+        assert_eq!(steps, [CONTINUE, CONTINUE, CONTINUE, DECIDED], "60 bytes each; the last may go beyond");
+    }
+
+    #[test]
+    fn some_only_alert_or_observe() {
+        let alerts = Terms { then: Then::Alert, ..TERMS };
+        let observes = Terms { monitor: true, then: Then::Ban, ..TERMS };
+        for terms in [alerts, observes] {
+            let memory = Memory::new();
+            memory.rule(bucket(1, 1), terms).ban.store(SECOND);
+            assert_eq!(judged(&memory, syn()).0, CONTINUE);
+            let (step, context) = judged(&memory, syn());
+            assert_eq!((step, context.judgement.would), (CONTINUE, Reason::SourceRate));
+            assert_eq!((context.judgement.would_number, context.judgement.banned_until), (0, 0));
+            assert_eq!(counted(&memory.rule_counters[0]), (1, 60));
+        }
+    }
+
+    #[test]
+    fn a_source_is_banned_and_the_controller_is_asked_to_ban_others() {
+        for (per, banned) in [(Per::Source, true), (Per::Prefix, false), (Per::Service, false)] {
+            let memory = Memory::new();
+            memory.rule(bucket(1, 1), Terms { per, then: Then::Ban, ..TERMS }).ban.store(10 * SECOND);
+            assert_eq!(judged(&memory, syn()).1.judgement.banned_until, 0);
+            let (step, context) = judged(&memory, syn());
+            assert_eq!((step, context.judgement.banned_until), (DECIDED, NOW + 10 * SECOND));
+            let source = memory.entered(syn()).1;
+            assert_eq!(source::is_banned(source.way, NOW), banned, "per {per:?}");
+        }
+    }
+
+    #[test]
+    fn rules_of_another_service_are_not_asked() {
+        let mut memory = Memory::new();
+        memory.rule(bucket(1, 1), TERMS);
+        memory.assign(crate::parse::protocol::TCP, 80, Port { service: 1, offered: false });
+        let frame = Captured::whole(&[]);
+        for _ in 0..3 {
+            let (mut context, _) = memory.entered(syn());
+            let service = &memory.services[context.judgement.service as usize];
+            assert_eq!(judge(&memory, &Direct(&memory, &frame), &mut context, service), CONTINUE);
+        }
+    }
+
+    #[test]
+    fn a_rule_that_is_not_there_is_a_fault() {
+        let memory = Memory { rules: Vec::new(), ..Memory::new() };
+        memory.services[0].rules.store(1);
+        memory.services[0].traits.store(1);
+        assert_eq!(judged(&memory, syn()).0, Step::Break(End::Fault));
+    }
+}

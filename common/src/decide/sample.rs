@@ -43,3 +43,40 @@ pub(super) fn choose<T: Tables>(
     context.sampled = true;
     CONTINUE
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::testing::{Memory, NOW, SECOND, syn};
+
+    /// How many of so many packets that come at once are chosen.
+    fn chosen(memory: &Memory, packets: u32) -> usize {
+        let is_chosen = |_: &u32| {
+            let mut context = memory.classified(syn());
+            assert_eq!(choose(memory, memory.set(), &mut context, &memory.service_counters[0]), CONTINUE);
+            context.sampled
+        };
+        (0..packets).filter(is_chosen).count()
+    }
+
+    #[test]
+    fn one_in_so_many_is_chosen() {
+        let memory = Memory::new();
+        memory.set().sample_interval.store(1);
+        assert_eq!(chosen(&memory, 100), 0, "nobody wants samples of the service");
+        memory.services[0].sample_every.store(10);
+        assert_eq!(chosen(&memory, 100), 10);
+        assert_eq!(memory.service_counters[0].samples.load(), 10);
+    }
+
+    #[test]
+    fn a_budget_holds_whatever_comes() {
+        let memory = Memory::new();
+        memory.services[0].sample_every.store(1);
+        assert_eq!(chosen(&memory, 100), 0, "there is no budget");
+        memory.set().sample_interval.store(SECOND);
+        assert_eq!(chosen(&memory, 100), BURST as usize + 1);
+        memory.set().clock.store(NOW + 5 * SECOND);
+        assert_eq!(chosen(&memory, 100), 5);
+    }
+}

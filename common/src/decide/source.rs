@@ -27,3 +27,28 @@ pub(super) fn enter<'t>(context: &mut PacketContext, sources: &'t SourceSet) -> 
     context.judgement.new_source = !was_there;
     Source { way, was_there, history: History::unpack(way.history.load()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::testing::{Memory, SOURCE6, syn},
+        parse::Packet,
+        source::Key,
+    };
+
+    #[test]
+    fn a_source_is_entered_once() {
+        for (source, bit) in [(syn().source, 0), (SOURCE6, standing::IPV6)] {
+            let memory = Memory::new();
+            let (context, entry) = memory.entered(Packet { source, ..syn() });
+            assert!(context.judgement.new_source && !entry.was_there);
+            assert_eq!(entry.history.standing, bit);
+            assert_eq!(Key(entry.way.key.load()), Key::of(memory.set(), source));
+            let (context, again) = memory.entered(Packet { source, ..syn() });
+            assert!(!context.judgement.new_source && again.was_there);
+            assert!(std::ptr::eq(entry.way, again.way));
+            assert_eq!(memory.sources_entered(), 1);
+        }
+    }
+}

@@ -20,3 +20,44 @@ pub(super) fn judge(
     }
     context.judgement.object(settings, reason, NONE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::DECIDED,
+        decide::testing::{Memory, NOW, SECOND, udp},
+    };
+
+    #[test]
+    fn a_few_of_each_kind_pass_and_then_none_until_there_are_few_again() {
+        let memory = Memory::new();
+        memory.tolerate(3);
+        let judged = |suspicion, seconds| {
+            let mut context = memory.context(udp());
+            context.time_ns = NOW + seconds * SECOND;
+            judge(memory.set(), &mut context, suspicion, Reason::Unsolicited)
+        };
+        let of_udp = [0; 5].map(|seconds| judged(Suspicion::Udp, seconds));
+        assert_eq!(of_udp, [CONTINUE, CONTINUE, CONTINUE, DECIDED, DECIDED]);
+        assert_eq!(judged(Suspicion::Tcp, 0), CONTINUE, "these are few");
+        assert_eq!(judged(Suspicion::Udp, 10), CONTINUE);
+    }
+
+    #[test]
+    fn a_reason_that_is_monitored_only_notes() {
+        let memory = Memory::new();
+        memory.tolerate(0);
+        memory.monitor(Reason::Stray);
+        let mut context = memory.context(udp());
+        assert_eq!(judge(memory.set(), &mut context, Suspicion::Stray, Reason::Stray), CONTINUE);
+        assert_eq!(context.judgement.would, Reason::Stray);
+    }
+
+    #[test]
+    fn without_a_limit_all_pass() {
+        let memory = Memory::new();
+        let passes = |_| judge(memory.set(), &mut memory.context(udp()), Suspicion::Udp, Reason::Unsolicited);
+        assert!((0..1_000).map(passes).all(|step| step == CONTINUE));
+    }
+}
