@@ -1,10 +1,10 @@
-//! Flows that the host opened itself, and what answers them; fragments, and what they are part of.
+//! Flows that the host opened itself, and what answers them.
 
 use crate::{
     memo,
     parse::Packet,
     prefix::Address,
-    tables::{FLOW_LINES, FRAGMENT_LINES, Tables},
+    tables::{FLOW_LINES, Tables},
     wire::Settings,
 };
 
@@ -38,17 +38,12 @@ impl Flow {
 
     #[inline(always)]
     fn hash(&self, settings: &Settings) -> u64 {
-        let seed = seed(settings);
+        let seed = memo::seed(settings);
         let ports =
             u64::from(self.protocol) << 32 | u64::from(self.local_port) << 16 | u64::from(self.remote_port);
         let near = memo::hash(seed, self.local.high, self.local.low ^ ports);
         memo::hash(seed, self.remote.high ^ near, self.remote.low)
     }
-}
-
-#[inline(always)]
-fn seed(settings: &Settings) -> [u64; 3] {
-    [settings.seed[0].load(), settings.seed[1].load(), settings.seed[2].load()]
 }
 
 /// Notes that the host has opened a flow. `None` if the memory could not be reached.
@@ -64,28 +59,4 @@ pub fn note<T: Tables>(tables: &T, settings: &Settings, flow: &Flow, now_ns: u64
 pub fn answers<T: Tables>(tables: &T, settings: &Settings, packet: &Packet) -> Option<bool> {
     let hash = Flow::answered_by(packet).hash(settings);
     Some(memo::recalls(tables.flow_line(memo::line(hash, FLOW_LINES))?, hash))
-}
-
-/// What all fragments of one packet share.
-#[inline(always)]
-fn fragments(settings: &Settings, packet: &Packet) -> u64 {
-    let seed = seed(settings);
-    let which = u64::from(packet.protocol) << 32 | u64::from(packet.identification);
-    let near = memo::hash(seed, packet.destination.high, packet.destination.low ^ which);
-    memo::hash(seed, packet.source.high ^ near, packet.source.low)
-}
-
-/// Notes that the first fragment of a packet has passed.
-#[inline(always)]
-pub fn first_passed<T: Tables>(tables: &T, settings: &Settings, packet: &Packet, now_ns: u64) -> Option<()> {
-    let hash = fragments(settings, packet);
-    memo::note(tables.fragment_line(memo::line(hash, FRAGMENT_LINES))?, hash, now_ns);
-    Some(())
-}
-
-/// Whether the first fragment of the packet that this is part of has passed.
-#[inline(always)]
-pub fn has_first_passed<T: Tables>(tables: &T, settings: &Settings, packet: &Packet) -> Option<bool> {
-    let hash = fragments(settings, packet);
-    Some(memo::recalls(tables.fragment_line(memo::line(hash, FRAGMENT_LINES))?, hash))
 }

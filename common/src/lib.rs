@@ -7,7 +7,7 @@
 //!
 //! 1. [`frame`]: how bytes of a packet are read, with the bounds checks that the verifier wants to see.
 //! 2. [`parse`]: a frame becomes a [`parse::Packet`], or is not IP, or is malformed.
-//! 3. [`decide`]: the stages, in order; the first one with an opinion gives the [`wire::Reason`].
+//! 3. [`decide`]: the stages, in their order, a file each; the first one that objects gives the [`wire::Reason`].
 //!
 //! The stages ask two tables: [`prefix`] (longest match over the allowlist and the blocklist) and [`source`]
 //! (what each source has sent, and its token buckets). Both are algorithms over memory that [`tables`] hands
@@ -26,8 +26,6 @@ pub mod frame;
 pub mod memo;
 pub mod parse;
 pub mod prefix;
-pub mod rules;
-pub mod sample;
 pub mod service;
 pub mod signature;
 pub mod source;

@@ -1,5 +1,5 @@
 //! A memory of what was seen lately, for as long as there is room: flows that the host opened, and packets whose
-//! first fragment was dropped.
+//! first fragment has passed.
 //!
 //! A line of eight words holds what shares a hash; each word is a tag of 40 bits and the time it was noted, of 24.
 //! What is noted takes the place of the oldest of its line. Two things may share a tag: one in 2³⁷ look-ups
@@ -7,7 +7,7 @@
 
 use crate::{
     branchless::min,
-    wire::{LINE_WORDS, Line},
+    wire::{LINE_WORDS, Line, Settings},
 };
 
 /// Time in a memory: ticks of 2³⁰ ns.
@@ -58,6 +58,12 @@ pub fn note(line: &Line, hash: u64, now_ns: u64) {
         best = min(best, rank << 3 | place as u32);
     }
     line[best as usize % LINE_WORDS].store(tag | now);
+}
+
+/// The seed of all hashes here.
+#[inline(always)]
+pub fn seed(settings: &Settings) -> [u64; 3] {
+    [settings.seed[0].load(), settings.seed[1].load(), settings.seed[2].load()]
 }
 
 /// Mixes two words and a seed into a hash, which nobody who does not know the seed can choose.

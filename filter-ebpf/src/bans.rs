@@ -1,14 +1,14 @@
 //! Bans, as told to the controller.
 
-use floodwall_common::{decide::Desk, tables::Tables, wire::BanEvent};
+use floodwall_common::{decide::PacketContext, tables::Tables, wire::BanEvent};
 
 use crate::maps::{BANS, Maps};
 
 /// Tells of the ban that this packet has brought upon its source. One that finds the ring full is counted, and found by
 /// the controller where it stands: in the source table.
 #[inline(always)]
-pub fn tell(desk: &Desk) {
-    if desk.judgement.banned_until == 0 {
+pub fn tell(context: &PacketContext) {
+    if context.judgement.banned_until == 0 {
         return;
     }
     let Some(mut entry) = BANS.reserve::<BanEvent>(0) else {
@@ -17,16 +17,16 @@ pub fn tell(desk: &Desk) {
         }
         return;
     };
-    let source = desk.packet.source;
+    let source = context.packet.source;
     entry.write(BanEvent {
-        time_ns: desk.time_ns,
-        until_ns: desk.judgement.banned_until,
+        time_ns: context.time_ns,
+        until_ns: context.judgement.banned_until,
         source: [source.high, source.low],
-        reason: desk.reason() as u32,
-        number: desk.judgement.number,
-        service: desk.judgement.service,
+        reason: context.reason() as u32,
+        number: context.judgement.number,
+        service: context.judgement.service,
         family: if source.family as u32 == 0 { 4 } else { 6 },
-        known: u8::from(desk.known),
+        known: u8::from(context.known),
         spare: [0; 2],
     });
     entry.submit(0);

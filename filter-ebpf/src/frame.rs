@@ -12,10 +12,10 @@ pub struct XdpFrame {
 
 impl XdpFrame {
     #[inline(always)]
-    pub fn new(ctx: &XdpContext) -> Self {
+    pub fn new(xdp: &XdpContext) -> Self {
         // SAFETY: the context is the one the kernel handed to the program.
-        let length = unsafe { bpf_xdp_get_buff_len(ctx.ctx) };
-        Self { data: ctx.data(), data_end: ctx.data_end(), length: length as u32 }
+        let length = unsafe { bpf_xdp_get_buff_len(xdp.ctx) };
+        Self { data: xdp.data(), data_end: xdp.data_end(), length: length as u32 }
     }
 }
 

@@ -1,19 +1,21 @@
 //! Parts of the decision that are functions of their own.
 //!
 //! The verifier looks at a global function once, knowing nothing of who calls it, where it would walk through an
-//! ordinary one again for each state it is called in. They find the packet on the desk, and say: go on (0), decided
-//! (1), or that the tables are out of reach (2).
+//! ordinary one again for each state it is called in. They find the packet in its context, and answer a step as a number.
 
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use floodwall_common::{
-    decide::{self, Desk, OutOfLine},
+    decide::{
+        CONTINUE, End, OutOfLine, PacketContext, Step, found, rules,
+        step::{from_code, to_code},
+    },
     tables::Tables as _,
 };
 
 use crate::{
     bans,
     frame::XdpFrame,
-    maps::{Maps, desk},
+    maps::{Maps, packet_context},
     record::record,
     show::show,
 };
@@ -21,78 +23,60 @@ use crate::{
 /// The functions, called for the packet of a context.
 pub struct Calls(pub *mut xdp_md);
 
-const GO_ON: u32 = 0;
-const DECIDED: u32 = 1;
-const FAULT: u32 = 2;
-
-#[inline(always)]
-fn told(outcome: Option<bool>) -> u32 {
-    match outcome {
-        Some(true) => DECIDED,
-        Some(false) => GO_ON,
-        None => FAULT,
-    }
-}
-
-#[inline(always)]
-fn heard(code: u32) -> Option<bool> {
-    if code == FAULT { None } else { Some(code == DECIDED) }
-}
-
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn read_features(ctx: *mut xdp_md) -> u32 {
     let frame = XdpFrame::new(&XdpContext::new(ctx));
-    if let Some(desk) = desk() {
-        desk.read_features(&frame);
+    if let Some(context) = packet_context() {
+        context.read_features(&frame);
     }
-    GO_ON
+    to_code(CONTINUE)
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn place_ruled(number: u32) -> u32 {
+pub extern "C" fn place_rule(number: u32) -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
-    told((|| decide::place(&maps, maps.settings()?, desk()?, number).map(|()| false))())
+    to_code((|| rules::place(&maps, found(maps.settings())?, found(packet_context())?, number))())
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn judge_ruled(number: u32) -> u32 {
+pub extern "C" fn apply_rule(number: u32) -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
-    told((|| decide::ruled(&maps, maps.settings()?, desk()?, number))())
+    to_code((|| rules::apply(&maps, found(maps.settings())?, found(packet_context())?, number))())
 }
 
 /// What is told to the controller: drops and faults, bans, and samples.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn tell(ctx: *mut xdp_md, on_record: u32) -> u32 {
-    let Some(desk) = desk() else { return FAULT };
-    let ctx = XdpContext::new(ctx);
-    let frame = XdpFrame::new(&ctx);
+    let Some(context) = packet_context() else { return to_code(Step::Break(End::Fault)) };
+    let xdp = XdpContext::new(ctx);
+    let frame = XdpFrame::new(&xdp);
     if on_record != 0 {
-        record(&ctx, &frame, desk);
+        record(&xdp, &frame, context);
     }
-    bans::tell(desk);
-    if desk.sampled && !desk.clock_was_told {
-        show(&ctx, &frame, desk);
+    bans::tell(context);
+    if context.sampled && !context.virtual_time {
+        show(&xdp, &frame, context);
     }
-    GO_ON
+    to_code(CONTINUE)
 }
 
 impl OutOfLine for Calls {
     #[inline(always)]
-    fn read_features(&self, _desk: &mut Desk) {
+    fn read_features(&self, _context: &mut PacketContext) {
         read_features(self.0);
     }
 
     #[inline(always)]
-    fn place(&self, _desk: &mut Desk, number: u32) -> Option<()> {
-        heard(place_ruled(number)).map(drop)
+    fn place_rule(&self, _context: &mut PacketContext, number: u32) -> Step {
+        from_code(place_rule(number))
     }
 
     #[inline(always)]
-    fn ruled(&self, _desk: &mut Desk, number: u32) -> Option<bool> {
-        heard(judge_ruled(number))
+    fn apply_rule(&self, _context: &mut PacketContext, number: u32) -> Step {
+        from_code(apply_rule(number))
     }
 }

@@ -29,27 +29,27 @@ mod program {
     use crate::{
         frame::XdpFrame,
         functions::{Calls, tell},
-        maps::{Maps, desk},
+        maps::{Maps, packet_context},
         record,
     };
 
     /// `frags`: so that interfaces with jumbo frames can be protected, too.
     #[xdp(frags)]
-    pub fn floodwall(ctx: XdpContext) -> u32 {
-        let Some(desk) = desk() else { return xdp_action::XDP_PASS };
-        let frame = XdpFrame::new(&ctx);
-        decide(&Maps(ctx.ctx), &frame, &Calls(ctx.ctx), desk);
-        let on_record = record::is_due(desk);
+    pub fn floodwall(xdp: XdpContext) -> u32 {
+        let Some(context) = packet_context() else { return xdp_action::XDP_PASS };
+        let frame = XdpFrame::new(&xdp);
+        decide(&Maps(xdp.ctx), &frame, &Calls(xdp.ctx), context);
+        let on_record = record::is_due(context);
         // In a test run, who runs it has the frame.
-        if on_record || desk.judgement.banned_until != 0 || desk.sampled && !desk.clock_was_told {
-            tell(ctx.ctx, on_record as u32);
+        if on_record || context.judgement.banned_until != 0 || context.sampled && !context.virtual_time {
+            tell(xdp.ctx, on_record as u32);
         }
-        let action = match desk.reason().verdict() {
+        let action = match context.reason().verdict() {
             Verdict::Pass => xdp_action::XDP_PASS,
             Verdict::Drop => xdp_action::XDP_DROP,
         };
         // Where the clock is the controller's, this is a test run that wants to know the reason, too.
-        if desk.clock_was_told { action | desk.code() << 8 } else { action }
+        if context.virtual_time { action | context.code() << 8 } else { action }
     }
 
     #[panic_handler]

@@ -7,7 +7,7 @@ use aya_ebpf::{
     maps::{Array, PerCpuArray, RingBuf},
 };
 use floodwall_common::{
-    decide::Desk,
+    decide::PacketContext,
     parse::Packet,
     prefix,
     tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES, Tables},
@@ -78,9 +78,9 @@ pub static BANS: RingBuf = RingBuf::with_byte_size(8 * 1024 * 1024, 0);
 #[map]
 pub static SAMPLES: RingBuf = RingBuf::with_byte_size(1024 * 1024, 0);
 
-/// What this CPU works on. XDP programs do not preempt each other.
+/// Of the packet that this CPU works on. XDP programs do not preempt each other.
 #[map]
-static DESK: PerCpuArray<Desk> = PerCpuArray::with_max_entries(1, 0);
+static PACKET_CONTEXT: PerCpuArray<PacketContext> = PerCpuArray::with_max_entries(1, 0);
 
 /// The controller's settings.
 #[inline(always)]
@@ -88,13 +88,13 @@ pub fn settings() -> Option<&'static Settings> {
     SETTINGS.get(0)
 }
 
-/// This CPU's desk.
+/// The context of the packet that this CPU works on.
 #[inline(always)]
-pub fn desk() -> Option<&'static mut Desk> {
-    let desk = DESK.get_ptr_mut(0)?;
-    // SAFETY: it is this CPU's own; all bits zero, which is what it starts as, is a desk; and who calls this again
+pub fn packet_context() -> Option<&'static mut PacketContext> {
+    let context = PACKET_CONTEXT.get_ptr_mut(0)?;
+    // SAFETY: it is this CPU's own; all bits zero, which is what it starts as, is a context; and who calls this again
     // while it holds one has handed that to the function that calls.
-    Some(unsafe { &mut *desk })
+    Some(unsafe { &mut *context })
 }
 
 /// Global, so that the verifier looks at it once, without what its callers know.

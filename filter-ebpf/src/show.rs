@@ -2,7 +2,7 @@
 
 use aya_ebpf::{helpers::generated::bpf_xdp_load_bytes, programs::XdpContext};
 use floodwall_common::{
-    decide::Desk,
+    decide::PacketContext,
     frame::Frame,
     wire::{SAMPLE_BYTES, SampleEvent},
 };
@@ -11,7 +11,7 @@ use crate::{frame::XdpFrame, maps::SAMPLES};
 
 /// Copies the start of the frame into the ring buffer, if there is room.
 #[inline(always)]
-pub fn show(ctx: &XdpContext, frame: &XdpFrame, desk: &Desk) {
+pub fn show(xdp: &XdpContext, frame: &XdpFrame, context: &PacketContext) {
     let Some(mut entry) = SAMPLES.reserve::<SampleEvent>(0) else { return };
     let sample = entry.as_mut_ptr();
     let length = frame.length();
@@ -21,14 +21,14 @@ pub fn show(ctx: &XdpContext, frame: &XdpFrame, desk: &Desk) {
     // SAFETY: the entry is ours, and as large as a sample; every field is written before it is submitted, and of the
     // bytes those that are told to be there.
     let copied = unsafe {
-        (*sample).time_ns = desk.time_ns;
+        (*sample).time_ns = context.time_ns;
         (*sample).length = length;
-        (*sample).ifindex = ctx.ingress_ifindex() as u32;
-        (*sample).reason = desk.reason() as u32;
+        (*sample).ifindex = xdp.ingress_ifindex() as u32;
+        (*sample).reason = context.reason() as u32;
         (*sample).captured = captured as u16;
-        (*sample).known = u8::from(desk.known);
-        (*sample).answers = u8::from(desk.judgement.answers);
-        bpf_xdp_load_bytes(ctx.ctx, 0, (&raw mut (*sample).bytes).cast(), captured)
+        (*sample).known = u8::from(context.known);
+        (*sample).answers = u8::from(context.judgement.answers);
+        bpf_xdp_load_bytes(xdp.ctx, 0, (&raw mut (*sample).bytes).cast(), captured)
     };
     if copied == 0 { entry.submit(0) } else { entry.discard(0) }
 }

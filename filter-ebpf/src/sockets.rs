@@ -18,34 +18,16 @@ const LISTEN: u32 = 10;
 /// that listens for TCP waits for requests, and those are asked about nowhere.
 #[inline(always)]
 pub fn holds(ctx: *mut xdp_md, packet: &Packet) -> bool {
-    // SAFETY: a tuple of integers, for which zero is a value.
-    let mut tuple: bpf_sock_tuple = unsafe { core::mem::zeroed() };
-    let (source_port, destination_port) = (packet.source_port.to_be(), packet.destination_port.to_be());
-    let size = if packet.source.family as u32 == Family::V4 as u32 {
-        // SAFETY: whichever of the union's halves is looked at, it is zero.
-        let v4 = unsafe { &mut tuple.__bindgen_anon_1.ipv4 };
-        v4.saddr = ((packet.source.high >> 32) as u32).to_be();
-        v4.daddr = ((packet.destination.high >> 32) as u32).to_be();
-        v4.sport = source_port;
-        v4.dport = destination_port;
-        12
-    } else {
-        // SAFETY: as above.
-        let v6 = unsafe { &mut tuple.__bindgen_anon_1.ipv6 };
-        v6.saddr = words(packet.source.high, packet.source.low);
-        v6.daddr = words(packet.destination.high, packet.destination.low);
-        v6.sport = source_port;
-        v6.dport = destination_port;
-        36
-    };
+    let (mut tuple, size) = tuple(packet);
+    let tuple: *mut bpf_sock_tuple = (&raw mut tuple).cast();
     let context = ctx.cast();
     // SAFETY: the helpers are given the context of this very packet, and a tuple of the size that they are told; a
     // socket that they return is released again, and only looked at before.
     unsafe {
         let socket: *mut bpf_sock = if packet.protocol == protocol::TCP {
-            bpf_skc_lookup_tcp(context, &raw mut tuple, size, THIS_NAMESPACE, 0)
+            bpf_skc_lookup_tcp(context, tuple, size, THIS_NAMESPACE, 0)
         } else {
-            bpf_sk_lookup_udp(context, &raw mut tuple, size, THIS_NAMESPACE, 0)
+            bpf_sk_lookup_udp(context, tuple, size, THIS_NAMESPACE, 0)
         };
         if socket.is_null() {
             return false;
@@ -56,8 +38,22 @@ pub fn holds(ctx: *mut xdp_md, packet: &Packet) -> bool {
     }
 }
 
-/// An IPv6 address as four words in network byte order.
+const _: () = assert!(size_of::<bpf_sock_tuple>() == 36);
+
+/// The bytes of a [`bpf_sock_tuple`], and how many of them there are: both addresses and both ports in network byte
+/// order.
+///
+/// As words, all of which are written for either family: the verifier then knows that nothing is left on the stack of
+/// what was asked about before, and that ways here which differ in that go on alike.
 #[inline(always)]
-fn words(high: u64, low: u64) -> [u32; 4] {
-    [((high >> 32) as u32).to_be(), (high as u32).to_be(), ((low >> 32) as u32).to_be(), (low as u32).to_be()]
+fn tuple(packet: &Packet) -> ([u64; 5], u32) {
+    let Packet { source, destination, source_port, destination_port, .. } = packet;
+    let ports = (u64::from(*source_port) << 48 | u64::from(*destination_port) << 32).to_be();
+    if source.family as u32 == Family::V4 as u32 {
+        let addresses = source.high | destination.high >> 32;
+        ([addresses.to_be(), ports, 0, 0, 0], 12)
+    } else {
+        let words = [source.high, source.low, destination.high, destination.low].map(u64::to_be);
+        ([words[0], words[1], words[2], words[3], ports], 36)
+    }
 }

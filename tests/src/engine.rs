@@ -11,7 +11,7 @@ use floodwall::{
     },
 };
 use floodwall_common::{
-    decide::{Desk, decide_on},
+    decide::{PacketContext, decide_on},
     frame::Captured,
     wire::{BucketSpec, Reason, Settings},
 };
@@ -113,9 +113,9 @@ impl Engine {
         match &self.kernel {
             Some(kernel) => Ok(kernel.judge(frame)?.reason),
             None => {
-                let mut desk = Desk::default();
-                decide_on(&*self.tables, &Captured::whole(frame), &mut desk);
-                Ok(desk.reason())
+                let mut context = PacketContext::default();
+                decide_on(&*self.tables, &Captured::whole(frame), &mut context);
+                Ok(context.reason())
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What the stages have found so far.
 
+use super::{CONTINUE, DECIDED, Step};
 use crate::wire::{Reason, Settings};
 
 /// Number of a rule or signature where there is none.
@@ -51,16 +52,23 @@ impl Default for Judgement {
 }
 
 impl Judgement {
-    /// A stage objects to the packet. Says whether that decides: it does not if the stage is only monitored.
+    /// The packet passes, whatever the stages to come would say.
     #[inline(always)]
-    pub(super) fn object(&mut self, settings: &Settings, reason: Reason, number: u32) -> bool {
+    pub(super) fn pass(&mut self, reason: Reason) -> Step {
+        self.reason = reason;
+        DECIDED
+    }
+
+    /// A stage objects to the packet: that decides, unless the stage is only monitored.
+    #[inline(always)]
+    pub(super) fn object(&mut self, settings: &Settings, reason: Reason, number: u32) -> Step {
         if settings.monitored.load() & reason.bit() != 0 {
             self.would(reason, number);
-            return false;
+            return CONTINUE;
         }
         self.reason = reason;
         self.number = number;
-        true
+        DECIDED
     }
 
     /// A stage would object to the packet.

@@ -51,7 +51,8 @@ impl Judged {
         }
     }
 
-    /// From [`Desk::code`](floodwall_common::decide::Desk::code); `None` if that can't have made it.
+    /// From [`PacketContext::code`](floodwall_common::decide::PacketContext::code); `None` if that can't have made
+    /// it.
     pub fn from_code(code: u32) -> Option<Self> {
         let number = code >> 11 & 0xff;
         Some(Self {

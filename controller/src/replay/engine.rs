@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use floodwall_common::{
-    decide::{Desk, decide_on},
+    decide::{PacketContext, decide_on},
     frame::{Captured, Frame, Window},
     wire::{Counter, Reason},
 };
@@ -50,7 +50,7 @@ pub trait Engine {
 /// The host build of the core, over plain memory. Needs no privilege.
 pub struct ModelEngine {
     tables: Arc<SharedTables>,
-    desk: Desk,
+    context: PacketContext,
     unseen: Counter,
 }
 
@@ -62,7 +62,7 @@ impl ModelEngine {
     /// If there is no memory for the tables.
     pub fn new(capacity: &Capacity) -> anyhow::Result<Self> {
         let tables = Arc::new(SharedTables::in_memory(capacity).context("making tables in memory")?);
-        Ok(Self { tables, desk: Desk::default(), unseen: Counter::default() })
+        Ok(Self { tables, context: PacketContext::default(), unseen: Counter::default() })
     }
 }
 
@@ -76,8 +76,8 @@ impl Engine for ModelEngine {
             return Ok(judged);
         }
         self.tables.settings[0].clock.store(time_ns);
-        decide_on(&*self.tables, &Shown::new(frame), &mut self.desk);
-        Judged::from_code(self.desk.code()).context("the core gave a code that it does not know")
+        decide_on(&*self.tables, &Shown::new(frame), &mut self.context);
+        Judged::from_code(self.context.code()).context("the core gave a code that it does not know")
     }
 
     fn totals(&self) -> anyhow::Result<Vec<ReasonTotals>> {

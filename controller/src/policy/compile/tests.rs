@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use floodwall_common::{
-    decide::{self, Desk, Direct, NONE},
+    decide::{self, Direct, End, NONE, PacketContext, Step},
     frame::Captured,
     parse::{Packet, protocol},
     prefix::Address,
     service,
     tables::Tables as _,
-    traits::Traits,
     wire::{Port, Reason, Terms, knowledge, service_flag},
 };
 
@@ -129,23 +128,15 @@ fn a_new_rule_has_a_full_bucket_on_any_clock() {
 /// What the rules make of a packet.
 fn judge(tables: &SharedTables, packet: &Packet) -> (Reason, u32) {
     let settings = tables.settings().unwrap();
-    let port = service::port(tables, settings, packet).unwrap();
-    let mut desk = Desk {
+    let mut context = PacketContext {
         packet: *packet,
-        traits: Traits::of(packet),
-        port,
         is_packet: true,
         time_ns: settings.clock.load(),
-        ..Desk::default()
+        ..PacketContext::default()
     };
-    desk.judgement.service = u32::from(port.service);
-    let set = decide::approach(tables, settings, &mut desk).unwrap();
-    let service = tables.service(desk.judgement.service).unwrap();
-    if !decide::sender(tables, settings, &mut desk, set, service) {
-        let frame = Captured::whole(&[]);
-        decide::is_ruled_out(tables, &Direct(tables, &frame), &mut desk, service).unwrap();
-    }
-    (desk.judgement.reason, desk.judgement.number)
+    let parts = Direct(tables, &Captured::whole(&[]));
+    assert_ne!(decide::judge(tables, settings, &parts, &mut context), Step::Break(End::Fault));
+    (context.judgement.reason, context.judgement.number)
 }
 
 #[test]

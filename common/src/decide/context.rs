@@ -1,0 +1,101 @@
+//! What is known of the packet at hand.
+
+use super::{Judgement, Place};
+use crate::{
+    features::{self, Features},
+    frame::Frame,
+    parse::{self, Packet},
+    source::Key,
+    tables::Tables,
+    traits::Traits,
+    wire::{Port, Reason, Settings},
+};
+
+/// What is known of the packet at hand: what was read from it, and what was found so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PacketContext {
+    /// The packet, if [`Self::is_packet`].
+    pub packet: Packet,
+    /// Its features, if there are signatures to hold them against.
+    pub features: Features,
+    /// What was found.
+    pub judgement: Judgement,
+    /// What kind of packet it is.
+    pub traits: Traits,
+    /// What the port says that it is for.
+    pub port: Port,
+    /// Whose it is.
+    pub key: Key,
+    /// Where the rule at hand counts it.
+    pub place: Place,
+    /// Its source is known.
+    pub known: bool,
+    /// Whether there is a packet: it is not, if the frame is not IP or malformed.
+    pub is_packet: bool,
+    /// The controller is to see this packet.
+    pub sampled: bool,
+    /// The time is one that the controller has set (replay, tests), and not the clock's.
+    pub virtual_time: bool,
+    /// The time it is judged at, ns.
+    pub time_ns: u64,
+}
+
+impl PacketContext {
+    /// Makes room for the next packet.
+    #[inline(always)]
+    pub(super) fn clear(&mut self) {
+        self.judgement = Judgement::default();
+        self.is_packet = false;
+        self.known = false;
+        self.sampled = false;
+    }
+
+    /// Reads the time.
+    #[inline(always)]
+    pub(super) fn read_time<T: Tables>(&mut self, tables: &T, settings: &Settings) {
+        let set = settings.clock.load();
+        self.virtual_time = set != 0;
+        self.time_ns = if self.virtual_time { set } else { tables.clock() };
+    }
+
+    /// Adds what the transport header says; then there is a packet. `None` if it is malformed.
+    #[inline(always)]
+    pub fn parse_transport<F: Frame>(&mut self, frame: &F) -> Option<()> {
+        parse::parse_transport(frame, &mut self.packet)?;
+        self.is_packet = true;
+        Some(())
+    }
+
+    /// Reads the features of the packet.
+    #[inline(always)]
+    pub fn read_features<F: Frame>(&mut self, frame: &F) {
+        let Self { packet, port, features, .. } = self;
+        features::read(frame, packet, port.service, port.offered, features);
+    }
+
+    /// Why the packet leaves as it does.
+    #[inline(always)]
+    pub const fn reason(&self) -> Reason {
+        self.judgement.reason
+    }
+
+    /// All that a test run answers, in 24 bits: reason (5 bits), what else it would have been (5), whether the packet
+    /// is sampled (1), rule or signature (8; all ones: none), whether the source is known (1), whether the packet
+    /// answers the host (1).
+    #[inline(always)]
+    pub const fn code(&self) -> u32 {
+        let number = if self.judgement.reason as u32 == Reason::Clean as u32 {
+            self.judgement.would_number
+        } else {
+            self.judgement.number
+        };
+        self.judgement.reason as u32
+            | (self.judgement.would as u32) << 5
+            | (self.sampled as u32) << 10
+            | (number & 0xff) << 11
+            | (self.known as u32) << 19
+            | (self.judgement.answers as u32) << 20
+    }
+}
+
+const _: () = assert!(Reason::COUNT <= 32);

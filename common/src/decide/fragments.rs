@@ -1,0 +1,111 @@
+//! Is it a later fragment, and has the first one passed?
+
+use super::{CONTINUE, PacketContext, Step, found, suspects};
+use crate::{
+    memo,
+    parse::{Fragment, Packet},
+    tables::{FRAGMENT_LINES, Tables},
+    wire::{Line, Reason, Settings, Suspicion},
+};
+
+/// Objects to later fragments whose first one was dropped or not seen, if they are too many.
+#[inline(always)]
+pub(super) fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Step {
+    if context.packet.fragment as u8 != Fragment::Later as u8 {
+        return CONTINUE;
+    }
+    let hash = hash(settings, &context.packet);
+    if memo::recalls(line(tables, hash)?, hash) {
+        return CONTINUE;
+    }
+    context.judgement.unsolicited = true;
+    suspects::judge(settings, context, Suspicion::Fragment, Reason::Fragment)
+}
+
+/// Notes a first fragment that no stage has objected to: the later ones of its packet may pass, too.
+#[inline(always)]
+pub(super) fn first_passes<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext) -> Step {
+    if context.packet.fragment as u8 == Fragment::First as u8 {
+        let hash = hash(settings, &context.packet);
+        memo::note(line(tables, hash)?, hash, context.time_ns);
+    }
+    CONTINUE
+}
+
+#[inline(always)]
+fn line<T: Tables>(tables: &T, hash: u64) -> Step<&Line> {
+    found(tables.fragment_line(memo::line(hash, FRAGMENT_LINES)))
+}
+
+/// A hash of what all fragments of one packet share.
+#[inline(always)]
+fn hash(settings: &Settings, packet: &Packet) -> u64 {
+    let seed = memo::seed(settings);
+    let which = u64::from(packet.protocol) << 32 | u64::from(packet.identification);
+    let near = memo::hash(seed, packet.destination.high, packet.destination.low ^ which);
+    memo::hash(seed, packet.source.high ^ near, packet.source.low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::testing::{Memory, udp},
+        decide::{DECIDED, End},
+    };
+
+    fn part(fragment: Fragment, identification: u32) -> Packet {
+        Packet { fragment, identification, ..udp() }
+    }
+
+    fn judged(memory: &Memory, packet: Packet) -> (Step, PacketContext) {
+        let mut context = memory.context(packet);
+        (judge(memory, memory.set(), &mut context), context)
+    }
+
+    #[test]
+    fn later_fragments_pass_behind_a_first_one_that_has() {
+        let memory = Memory::new();
+        memory.tolerate(0);
+        let first = memory.context(part(Fragment::First, 7));
+        assert_eq!(first_passes(&memory, memory.set(), &first), CONTINUE);
+        let (step, context) = judged(&memory, part(Fragment::Later, 7));
+        assert_eq!((step, context.judgement.unsolicited), (CONTINUE, false));
+        let (step, context) = judged(&memory, part(Fragment::Later, 8));
+        assert_eq!(
+            (step, context.reason(), context.judgement.unsolicited),
+            (DECIDED, Reason::Fragment, true)
+        );
+    }
+
+    #[test]
+    fn others_pass_as_long_as_they_are_few() {
+        let memory = Memory::new();
+        memory.tolerate(2);
+        let steps = [1, 2, 3].map(|number| judged(&memory, part(Fragment::Later, number)).0);
+        assert_eq!(steps, [CONTINUE, CONTINUE, DECIDED]);
+        memory.monitor(Reason::Fragment);
+        let (step, context) = judged(&memory, part(Fragment::Later, 4));
+        assert_eq!((step, context.judgement.would), (CONTINUE, Reason::Fragment));
+    }
+
+    #[test]
+    fn what_is_no_later_fragment_is_not_asked_about() {
+        let memory = Memory::new();
+        memory.tolerate(0);
+        for fragment in [Fragment::Whole, Fragment::First] {
+            assert_eq!(judged(&memory, part(fragment, 7)).0, CONTINUE);
+        }
+        // Nor is a whole packet noted.
+        assert_eq!(first_passes(&memory, memory.set(), &memory.context(part(Fragment::Whole, 7))), CONTINUE);
+        assert_eq!(judged(&memory, part(Fragment::Later, 7)).0, DECIDED);
+    }
+
+    #[test]
+    fn a_memory_that_is_out_of_reach_is_a_fault() {
+        let memory = Memory { fragments: Vec::new(), ..Memory::new() };
+        assert_eq!(judged(&memory, part(Fragment::Later, 7)).0, Step::Break(End::Fault));
+        let first = memory.context(part(Fragment::First, 7));
+        assert_eq!(first_passes(&memory, memory.set(), &first), Step::Break(End::Fault));
+    }
+}

@@ -1,0 +1,35 @@
+//! Parts that are functions of their own in the kernel.
+
+use super::{PacketContext, Step, found, rules};
+use crate::{frame::Frame, tables::Tables};
+
+/// How the largest parts are called. On the host they are ordinary functions. In the kernel each is a function of its
+/// own for the verifier, too: it then looks at each once, and not once for each way that leads there. A call costs
+/// some ten nanoseconds where the kernel guards returns (SRSO), as much as a stage does: so these parts are only those
+/// that most packets have no need of.
+pub trait OutOfLine {
+    /// [`PacketContext::read_features`].
+    fn read_features(&self, context: &mut PacketContext);
+    /// [`rules::place`].
+    fn place_rule(&self, context: &mut PacketContext, number: u32) -> Step;
+    /// [`rules::apply`].
+    fn apply_rule(&self, context: &mut PacketContext, number: u32) -> Step;
+}
+
+/// The parts as ordinary functions.
+#[derive(Clone, Copy, Debug)]
+pub struct Direct<'a, T, F>(pub &'a T, pub &'a F);
+
+impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
+    fn read_features(&self, context: &mut PacketContext) {
+        context.read_features(self.1);
+    }
+
+    fn place_rule(&self, context: &mut PacketContext, number: u32) -> Step {
+        rules::place(self.0, found(self.0.settings())?, context, number)
+    }
+
+    fn apply_rule(&self, context: &mut PacketContext, number: u32) -> Step {
+        rules::apply(self.0, found(self.0.settings())?, context, number)
+    }
+}

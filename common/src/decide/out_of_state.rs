@@ -1,0 +1,144 @@
+//! Is it a TCP segment of no connection that was asked for?
+
+use super::{CONTINUE, PacketContext, Step, source::Source, suspects};
+use crate::{
+    parse::Packet,
+    source,
+    tables::Tables,
+    traits::Traits,
+    wire::{Reason, Settings, Suspicion, knowledge},
+};
+
+/// Objects to such segments, if they are too many. Whoever sends one that passes takes part in a conversation.
+#[inline(always)]
+pub(super) fn judge<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    context: &mut PacketContext,
+    source: Source<'_>,
+) -> Step {
+    if !is_out_of_state(settings, context, source) {
+        return CONTINUE;
+    }
+    let belongs = belongs(tables, settings, &context.packet);
+    if !belongs {
+        suspects::judge(settings, context, Suspicion::Stray, Reason::Stray)?;
+    }
+    // In an attack, being one of few makes nobody known.
+    if belongs || settings.knowledge.load() & knowledge::CALM != 0 {
+        source::make_known(source.way);
+    }
+    CONTINUE
+}
+
+/// Whether a source that is not known, and never asked for a connection, sends a segment of one, to a port where
+/// something listens.
+#[inline(always)]
+fn is_out_of_state(settings: &Settings, context: &PacketContext, source: Source<'_>) -> bool {
+    settings.knowledge.load() & knowledge::PORTS != 0
+        && context.port.offered
+        && !context.known
+        && source.history.syns == 0
+        && context.traits.meets(Traits::SEGMENT.and(Traits::RST))
+}
+
+/// Whether a segment may belong to a connection all the same: one that was open before floodwall was there, or that the
+/// host's sockets know.
+#[inline(always)]
+fn belongs<T: Tables>(tables: &T, settings: &Settings, packet: &Packet) -> bool {
+    let known = settings.knowledge.load();
+    known & knowledge::CONNECTIONS == 0 || known & knowledge::SOCKETS != 0 && tables.has_socket(packet)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::testing::{Memory, syn, tcp, udp},
+        decide::{DECIDED, known, rates},
+        parse::{protocol, tcp_flag},
+        wire::{Port, standing},
+    };
+
+    const KNOWS: u64 = knowledge::PORTS | knowledge::CONNECTIONS;
+
+    /// A web server that knows all of its connections, and lets no suspect pass.
+    fn server(also: u64) -> Memory {
+        let mut memory = Memory::new();
+        memory.tolerate(0);
+        memory.set().knowledge.store(KNOWS | also);
+        memory.assign(protocol::TCP, 80, Port { service: 0, offered: true });
+        memory
+    }
+
+    /// What becomes of a packet, and whether its source is known thereafter.
+    fn judged(memory: &Memory, packet: Packet) -> (Step, Reason, bool) {
+        let (mut context, source) = memory.entered(packet);
+        known::recognise(&mut context, source);
+        let step = judge(memory, memory.set(), &mut context, source);
+        if step == CONTINUE {
+            // Counts the SYNs.
+            let _ = rates::judge(memory.set(), &mut context, source, &memory.services[0]);
+        }
+        let history = crate::wire::History::unpack(source.way.history.load());
+        (step, context.reason(), history.standing & standing::KNOWN != 0)
+    }
+
+    #[test]
+    fn a_segment_of_no_connection_is_dropped() {
+        for flags in [tcp_flag::ACK, tcp_flag::RST, tcp_flag::FIN | tcp_flag::ACK, 0] {
+            assert_eq!(judged(&server(0), tcp(flags)), (DECIDED, Reason::Stray, false), "{flags:#x}");
+        }
+        let memory = server(0);
+        assert_eq!(judged(&memory, syn()), (CONTINUE, Reason::Clean, false));
+        assert_eq!(judged(&memory, tcp(tcp_flag::ACK)).0, CONTINUE, "it was asked for");
+    }
+
+    #[test]
+    fn only_tcp_to_where_something_listens_is_meant() {
+        let memory = server(0);
+        assert_eq!(judged(&memory, udp()).0, CONTINUE);
+        assert_eq!(judged(&memory, Packet { destination_port: 81, ..tcp(tcp_flag::ACK) }).0, CONTINUE);
+        memory.set().knowledge.store(0);
+        assert_eq!(judged(&memory, tcp(tcp_flag::ACK)).0, CONTINUE, "nobody knows what listens");
+    }
+
+    #[test]
+    fn a_known_source_may_go_on() {
+        let memory = server(0);
+        source::make_known(memory.entered(syn()).1.way);
+        assert_eq!(judged(&memory, tcp(tcp_flag::ACK)).0, CONTINUE);
+    }
+
+    #[test]
+    fn a_few_pass_and_make_known_in_calm_times_only() {
+        for (also, known) in [(knowledge::CALM, true), (0, false)] {
+            let memory = server(also);
+            memory.tolerate(1);
+            assert_eq!(judged(&memory, tcp(tcp_flag::ACK)), (CONTINUE, Reason::Clean, known));
+        }
+    }
+
+    #[test]
+    fn a_connection_that_was_open_before_makes_known() {
+        let memory = server(0);
+        memory.set().knowledge.store(knowledge::PORTS);
+        assert_eq!(judged(&memory, tcp(tcp_flag::ACK)), (CONTINUE, Reason::Clean, true));
+        let memory = server(knowledge::SOCKETS);
+        assert_eq!(judged(&memory, tcp(tcp_flag::ACK)).0, DECIDED, "the host has none");
+        memory.socket.set(true);
+        assert_eq!(judged(&memory, tcp(tcp_flag::ACK)), (CONTINUE, Reason::Clean, true));
+    }
+
+    #[test]
+    fn what_is_monitored_is_noted_and_makes_known_as_what_passes_does() {
+        for (also, known) in [(knowledge::CALM, true), (0, false)] {
+            let memory = server(also);
+            memory.monitor(Reason::Stray);
+            let (mut context, source) = memory.entered(tcp(tcp_flag::ACK));
+            assert_eq!(judge(&memory, memory.set(), &mut context, source), CONTINUE);
+            assert_eq!(context.judgement.would, Reason::Stray);
+            assert_eq!(judged(&memory, tcp(tcp_flag::ACK)).2, known);
+        }
+    }
+}

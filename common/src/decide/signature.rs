@@ -1,0 +1,131 @@
+//! Do the headers match a signature?
+
+use super::{CONTINUE, OutOfLine, PacketContext, Step, found, known};
+use crate::{
+    signature,
+    tables::Tables,
+    wire::{Counter, Reason, Settings, SourceSet},
+};
+
+/// Counts the signatures that the packet matches, and objects if one of them is enforced. What answers the host is held
+/// against none.
+#[inline(always)]
+pub(super) fn judge<T: Tables, O: OutOfLine>(
+    tables: &T,
+    settings: &Settings,
+    parts: &O,
+    context: &mut PacketContext,
+    sources: &SourceSet,
+) -> Step {
+    if context.judgement.answers || settings.signatures.load() == 0 {
+        return CONTINUE;
+    }
+    parts.read_features(context);
+    let half = settings.signatures.load() as u32;
+    if half == 0 {
+        return CONTINUE;
+    }
+    let mut matches = found(signature::matches(tables, half, &context.features))?;
+    if matches.strangers != 0 && known::is_known(sources, context.key) {
+        matches = matches.of_known();
+    }
+    if matches.watched != 0 {
+        let number = signature::first(matches.watched);
+        count(found(tables.signature_counter(number))?, context);
+        context.judgement.would(Reason::Signature, number);
+    }
+    if matches.enforced == 0 {
+        return CONTINUE;
+    }
+    let number = signature::first(matches.enforced);
+    count(found(tables.signature_counter(number))?, context);
+    context.judgement.object(settings, Reason::Signature, number)
+}
+
+#[inline(always)]
+fn count(counter: &Counter, context: &PacketContext) {
+    counter.packets.add_local(1);
+    counter.bytes.add_local(u64::from(context.packet.length));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::testing::{Memory, counted, syn, udp},
+        decide::{DECIDED, Direct, End},
+        frame::Captured,
+        parse::{Packet, protocol},
+        source::make_known,
+    };
+
+    fn judged(memory: &Memory, packet: Packet) -> (Step, PacketContext) {
+        let mut context = memory.classified(packet);
+        let step = judge_context(memory, &mut context);
+        (step, context)
+    }
+
+    fn judge_context(memory: &Memory, context: &mut PacketContext) -> Step {
+        let sources = memory.set_of(context);
+        let frame = Captured::whole(&[]);
+        judge(memory, memory.set(), &Direct(memory, &frame), context, sources)
+    }
+
+    #[test]
+    fn what_matches_is_counted_and_dropped() {
+        let mut memory = Memory::new();
+        memory.sign(protocol::TCP, true, false);
+        let (step, context) = judged(&memory, syn());
+        assert_eq!((step, context.reason(), context.judgement.number), (DECIDED, Reason::Signature, 0));
+        assert_eq!(judged(&memory, udp()).0, CONTINUE, "matches nothing");
+        assert_eq!(counted(&memory.signature_counters[0]), (1, 60));
+    }
+
+    #[test]
+    fn a_signature_that_is_watched_only_notes() {
+        let mut memory = Memory::new();
+        memory.sign(protocol::TCP, false, false);
+        let (step, context) = judged(&memory, syn());
+        assert_eq!((step, context.judgement.would), (CONTINUE, Reason::Signature));
+        assert_eq!(context.judgement.would_number, 0);
+        assert_eq!(counted(&memory.signature_counters[0]), (1, 60));
+    }
+
+    #[test]
+    fn signatures_that_are_monitored_only_note() {
+        let mut memory = Memory::new();
+        memory.sign(protocol::TCP, true, false);
+        memory.monitor(Reason::Signature);
+        let (step, context) = judged(&memory, syn());
+        assert_eq!((step, context.judgement.would), (CONTINUE, Reason::Signature));
+    }
+
+    #[test]
+    fn some_spare_sources_that_are_known() {
+        for (strangers, expected) in [(true, CONTINUE), (false, DECIDED)] {
+            let mut memory = Memory::new();
+            memory.sign(protocol::TCP, true, strangers);
+            assert_eq!(judged(&memory, syn()).0, DECIDED, "a stranger");
+            assert_eq!(memory.sources_entered(), 0, "nobody is entered for being asked after");
+            make_known(memory.entered(syn()).1.way);
+            assert_eq!(judged(&memory, syn()).0, expected);
+        }
+    }
+
+    #[test]
+    fn what_answers_the_host_is_held_against_none() {
+        let mut memory = Memory::new();
+        memory.sign(protocol::TCP, true, false);
+        let mut context = memory.classified(syn());
+        context.judgement.answers = true;
+        assert_eq!(judge_context(&memory, &mut context), CONTINUE);
+    }
+
+    #[test]
+    fn without_signatures_there_is_nothing_to_reach() {
+        let memory = Memory::new();
+        assert_eq!(judged(&memory, syn()).0, CONTINUE);
+        memory.set().signatures.store(2);
+        assert_eq!(judged(&memory, syn()).0, Step::Break(End::Fault), "the second half is not there");
+    }
+}

@@ -1,0 +1,191 @@
+//! Whole decisions: the order of the stages, and what is counted.
+
+use super::{
+    testing::{Memory, NOW, SECOND, SOURCE, bucket, counted, frame, syn, tcp, udp},
+    *,
+};
+use crate::{
+    frame::Captured,
+    parse::{Packet, protocol, tcp_flag},
+    source,
+    wire::{Leaf, Per, Port, Terms, Then, knowledge},
+};
+
+fn decided(memory: &Memory, packet: &Packet) -> PacketContext {
+    let mut context = PacketContext::default();
+    decide_on(memory, &Captured::whole(&frame(packet)), &mut context);
+    context
+}
+
+#[test]
+fn the_first_stage_that_objects_decides() {
+    let mut memory = Memory::new();
+    memory.tolerate(0);
+    memory.set().knowledge.store(knowledge::PORTS | knowledge::FLOWS | knowledge::CONNECTIONS);
+    memory.set().bypass_until.store(NOW + 1);
+    memory.list(SOURCE, Leaf::Block(1));
+    memory.sign(protocol::TCP, true, false);
+    let nothing_passes = bucket(1, 1);
+    memory.rule(nothing_passes, Terms { per: Per::Service, ..RULE });
+    let (mut context, source) = memory.entered(tcp(tcp_flag::ACK));
+    bans::impose(&mut context, source.way, SECOND);
+
+    let packet = tcp(tcp_flag::ACK);
+    assert_eq!(decided(&memory, &packet).reason(), Reason::Bypass);
+    memory.set().bypass_until.store(0);
+    for reason in [Reason::Blocked, Reason::Unsolicited, Reason::Signature, Reason::Banned] {
+        let context = decided(&memory, &packet);
+        assert_eq!(context.reason(), reason);
+        if reason != Reason::Blocked {
+            assert_eq!(context.judgement.would, Reason::Blocked, "the first one that is monitored");
+        }
+        memory.monitor(reason);
+    }
+    source::lift(source.way, NOW);
+    memory.set().packet_bucket.store(nothing_passes.pack());
+    // Each has one packet to give.
+    assert_eq!(decided(&memory, &packet).reason(), Reason::Clean);
+    assert_eq!(decided(&memory, &packet).reason(), Reason::PacketRate);
+    memory.monitor(Reason::PacketRate);
+    assert_eq!(decided(&memory, &packet).reason(), Reason::ServiceRate);
+    memory.monitor(Reason::ServiceRate);
+    let context = decided(&memory, &packet);
+    assert_eq!((context.reason(), context.judgement.would), (Reason::Clean, Reason::Blocked));
+}
+
+#[test]
+fn a_segment_of_no_connection_is_judged_between_bans_and_rates() {
+    let mut memory = Memory::new();
+    memory.tolerate(0);
+    memory.set().knowledge.store(knowledge::PORTS | knowledge::CONNECTIONS);
+    memory.assign(protocol::TCP, 80, Port { service: 0, offered: true });
+    memory.set().packet_bucket.store(bucket(1, 1).pack());
+    let packet = tcp(tcp_flag::ACK);
+    let (mut context, source) = memory.entered(packet);
+    bans::impose(&mut context, source.way, SECOND);
+    assert_eq!(decided(&memory, &packet).reason(), Reason::Banned);
+    source::lift(source.way, NOW);
+    for _ in 0..3 {
+        assert_eq!(decided(&memory, &packet).reason(), Reason::Stray);
+    }
+    memory.monitor(Reason::Stray);
+    assert_eq!(decided(&memory, &packet).reason(), Reason::Clean, "those cost no token");
+    assert_eq!(decided(&memory, &packet).reason(), Reason::PacketRate);
+}
+
+const RULE: Terms = Terms {
+    traits: 1,
+    per: Per::Source,
+    then: Then::Limit,
+    monitor: false,
+    strangers: false,
+    bytes: false,
+    v4_length: 24,
+    v6_length: 48,
+};
+
+#[test]
+fn an_allowlist_wins_over_all_that_comes_after() {
+    let mut memory = Memory::new();
+    memory.list(SOURCE, Leaf::Allow(1));
+    memory.sign(protocol::TCP, true, false);
+    memory.set().packet_bucket.store(bucket(1, 1).pack());
+    for _ in 0..3 {
+        assert_eq!(decided(&memory, &syn()).reason(), Reason::Trusted);
+    }
+    assert_eq!(memory.sources_entered(), 0);
+}
+
+#[test]
+fn what_an_early_stage_drops_is_not_entered() {
+    let mut memory = Memory::new();
+    memory.sign(protocol::TCP, true, false);
+    assert_eq!(decided(&memory, &syn()).reason(), Reason::Signature);
+    assert_eq!(memory.sources_entered(), 0);
+    assert_eq!(decided(&memory, &udp()).reason(), Reason::Clean);
+    assert_eq!(memory.sources_entered(), 1);
+}
+
+#[test]
+fn later_fragments_share_the_fate_of_the_first() {
+    for blocked in [false, true] {
+        let mut memory = Memory::new();
+        memory.tolerate(0);
+        if blocked {
+            memory.sign(protocol::UDP, true, false);
+        }
+        // Of a first fragment, more are to come; of a later one, the offset is not 0.
+        let part = |flags: [u8; 2]| {
+            let mut bytes = frame(&udp());
+            bytes[20..22].copy_from_slice(&flags);
+            let mut context = PacketContext::default();
+            decide_on(&memory, &Captured::whole(&bytes), &mut context);
+            context.reason()
+        };
+        let expected = if blocked { [Reason::Signature, Reason::Fragment] } else { [Reason::Clean; 2] };
+        assert_eq!([part([0x20, 0]), part([0, 8])], expected);
+    }
+}
+
+#[test]
+fn every_frame_is_counted_once() {
+    let memory = Memory::new();
+    memory.set().syn_bucket.store(bucket(1, 1).pack());
+    decided(&memory, &syn());
+    decided(&memory, &syn());
+    let mut context = PacketContext::default();
+    decide_on(&memory, &Captured::whole(&[0; 14]), &mut context);
+    for (reason, packets, bytes) in [(Reason::Clean, 1, 60), (Reason::SynRate, 1, 60), (Reason::NotIp, 1, 14)]
+    {
+        assert_eq!(counted(&memory.reason_counters[reason as usize]), (packets, bytes), "{reason:?}");
+    }
+    let service = &memory.service_counters[0];
+    assert_eq!([&service.packets, &service.dropped, &service.syns].map(|word| word.load()), [2, 1, 2]);
+}
+
+#[test]
+fn what_goes_wrong_in_the_tables_passes() {
+    let broken = Memory { sources: Vec::new(), ..Memory::new() };
+    assert_eq!(decided(&broken, &syn()).reason(), Reason::Fault);
+    assert_eq!(counted(&broken.reason_counters[Reason::Fault as usize]), (1, 60));
+    assert_eq!(broken.service_counters[0].packets.load(), 0);
+    let gone = Memory { settings: Vec::new(), ..Memory::new() };
+    assert_eq!(decided(&gone, &syn()).reason(), Reason::Fault);
+    // A verdict stands, even where it cannot be counted.
+    let uncounted = Memory { reason_counters: Vec::new(), ..Memory::new() };
+    let context = decided(&uncounted, &syn());
+    assert_eq!((context.reason(), context.sampled), (Reason::Clean, false));
+}
+
+#[test]
+fn nothing_is_left_of_the_packet_before() {
+    let mut memory = Memory::new();
+    memory.services[0].sample_every.store(1);
+    memory.set().sample_interval.store(1);
+    memory.set().syn_bucket.store(bucket(1, 1).pack());
+    memory.set().syn_ban.store(SECOND);
+    let mut context = PacketContext::default();
+    let syn = frame(&syn());
+    for _ in 0..2 {
+        decide_on(&memory, &Captured::whole(&syn), &mut context);
+    }
+    assert_eq!(context.reason(), Reason::SynRate);
+    assert!(context.sampled && context.is_packet && context.judgement.banned_until != 0);
+    decide_on(&memory, &Captured::whole(&[0; 14]), &mut context);
+    assert!(!context.sampled && !context.is_packet && !context.known);
+    assert_eq!(context.judgement, Judgement { reason: Reason::NotIp, ..Judgement::default() });
+    memory.settings.clear();
+    decide_on(&memory, &Captured::whole(&syn), &mut context);
+    assert_eq!(context.judgement, Judgement { reason: Reason::Fault, ..Judgement::default() });
+}
+
+#[test]
+fn the_time_is_the_one_that_is_set_or_the_clocks() {
+    let memory = Memory::new();
+    memory.set().clock.store(5 * SECOND);
+    let context = decided(&memory, &syn());
+    assert_eq!((context.time_ns, context.virtual_time), (5 * SECOND, true));
+    memory.set().clock.store(0);
+    let context = decided(&memory, &syn());
+    assert_eq!((context.time_ns, context.virtual_time), (NOW, false));
+}
