@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use floodwall::{
     config::Config,
     kernel::{Kernel, ReasonTotals},
+    lock::FairMutex,
     state::bucket,
     tables::{
         Capacity, Prefix, SharedTables,
@@ -15,7 +16,6 @@ use floodwall::{
 };
 use floodwall_common::wire::BucketSpec;
 use floodwall_lab::random::Random;
-use parking_lot::FairMutex;
 use tokio::{runtime::Builder, sync::oneshot};
 
 use crate::signatures;

@@ -119,9 +119,7 @@ impl Both {
             for Poke { table, index, value } in poked.iter().rev() {
                 words(tables, *table)[*index as usize].store(*value);
             }
-            for suspect in &tables.settings[0].suspects {
-                suspect.store(0);
-            }
+            tables.services.iter().flat_map(|service| &service.suspects).for_each(|suspect| suspect.store(0));
         });
     }
 
@@ -153,7 +151,7 @@ impl Both {
         let bucket = |rate, burst| BucketSpec::new(rate, burst).unwrap_or_default().pack();
         self.each(|tables| {
             let settings = &tables.settings[0];
-            settings.knowledge.store(knowledge::PORTS | knowledge::FLOWS | knowledge::CALM);
+            settings.knowledge.store(knowledge::PORTS | knowledge::FLOWS);
             settings.packet_bucket.store(bucket(200, 400));
             settings.syn_bucket.store(bucket(10, 20));
             settings.syn_ban.store(5_000_000_000);

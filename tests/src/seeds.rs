@@ -127,7 +127,7 @@ const fn setting(offset: usize, value: u64) -> Poke {
 /// Tight limits, a rule, and ports that are known.
 fn rules() -> Vec<Poke> {
     let tight = BucketSpec::new(1, 2).unwrap_or_default().pack();
-    let known = knowledge::PORTS | knowledge::FLOWS | knowledge::CALM;
+    let known = knowledge::PORTS | knowledge::FLOWS;
     let word = |table, index, value| Poke { table, index, value };
     vec![
         setting(std::mem::offset_of!(Settings, knowledge), known),
@@ -137,9 +137,9 @@ fn rules() -> Vec<Poke> {
         setting(std::mem::offset_of!(Settings, sample_interval), MILLISECOND),
         word(Table::Ports, HTTP / 8, u64::from(OFFERED) << (HTTP % 8 * 8)),
         // Service 1: its first rule, about everything, one packet in two sampled.
-        word(Table::Services, 4, 1),
-        word(Table::Services, 5, u64::from(u32::MAX)),
-        word(Table::Services, 6, 2),
+        word(Table::Services, 8, 1),
+        word(Table::Services, 9, u64::from(u32::MAX)),
+        word(Table::Services, 10, 2),
         // Rule 0: per prefix of 24 and 48 bits, limit.
         word(Table::Rules, 0, tight),
         word(Table::Rules, 1, u64::from(u32::MAX) | 1 << 32 | 1 << 34 | 24 << 40 | 48 << 48),
@@ -161,7 +161,7 @@ fn signatures() -> Vec<Poke> {
 /// The same; those that `spare` names leave alone who is known.
 fn strangers(spare: u64) -> Vec<Poke> {
     let mut pokes = signatures();
-    pokes.push(setting(std::mem::offset_of!(Settings, knowledge), knowledge::PORTS | knowledge::CALM));
+    pokes.push(setting(std::mem::offset_of!(Settings, knowledge), knowledge::PORTS));
     pokes.push(Poke { table: Table::Ports, index: HTTP / 8, value: u64::from_ne_bytes([OFFERED; 8]) });
     pokes.push(Poke {
         table: Table::Ports,
@@ -196,7 +196,7 @@ fn limited() -> Vec<Poke> {
     let bytes = Terms { per: Per::Prefix, then: Then::Limit, strangers: true, bytes: true, ..terms };
     let watched = Terms { per: Per::Service, monitor: true, ..terms };
     vec![
-        setting(std::mem::offset_of!(Settings, knowledge), knowledge::CALM),
+        setting(std::mem::offset_of!(Settings, attacked), 1),
         word(Table::Services, 0, 0x03_02_01),
         word(Table::Services, 1, u64::from(u32::MAX)),
         word(Table::Services, 2, 1),

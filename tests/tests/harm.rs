@@ -139,6 +139,8 @@ fn a_rule_that_bans_cannot_be_aimed_at_what_the_host_lives_by() -> anyhow::Resul
         let segment = host.from(spared).tcp(7_000, 40_000).ack().build();
         assert!(host.passes(&segment)?, "{spared} was banned");
     }
+    // The controller says so when it takes back what the kernel has done.
+    assert!(!host.log().contains("not banned"), "banned for a moment: {}", host.log());
     let other: Vec<_> = (0..100).map(|port| syn(&host, "198.51.100.21", 1_000 + port)).collect();
     passing(&host, &other)?;
     wait_for("anybody else is banned, as the rule says", || {

@@ -90,8 +90,10 @@ fn drops_are_told_within_a_budget() -> anyhow::Result<()> {
     or_skip!(require_root());
     let host = Protected::start("events", BINARY)?;
     host.ok(&["block", "add", "203.0.113.0/24"])?;
-    let watcher =
-        host.command(&["--json", "events", "--count", "5"]).stdout(std::process::Stdio::piped()).spawn()?;
+    let watcher = host
+        .command(&["--json", "events", "--kind", "drop", "--count", "5"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()?;
     let frame = host.from("203.0.113.7").tcp(40_000, 80).syn().build();
     let deadline = Instant::now() + PATIENCE;
     let mut watcher = watcher;

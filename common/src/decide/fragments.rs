@@ -5,12 +5,17 @@ use crate::{
     memo,
     parse::{Fragment, Packet},
     tables::{FRAGMENT_LINES, Tables},
-    wire::{Line, Reason, Settings, Suspicion},
+    wire::{Line, Reason, Service, Settings, Suspicion},
 };
 
 /// Objects to later fragments whose first one was dropped or not seen, if they are too many.
 #[inline(always)]
-pub(super) fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Step {
+pub(super) fn judge<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    service: &Service,
+    context: &mut PacketContext,
+) -> Step {
     if context.packet.fragment as u8 != Fragment::Later as u8 {
         return CONTINUE;
     }
@@ -19,7 +24,7 @@ pub(super) fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut Pa
         return CONTINUE;
     }
     context.judgement.unsolicited = true;
-    suspects::judge(settings, context, Suspicion::Fragment, Reason::Fragment)
+    suspects::judge(settings, service, context, Suspicion::Fragment, Reason::Fragment)
 }
 
 /// Notes a first fragment that no stage has objected to: the later ones of its packet may pass, too.
@@ -60,7 +65,7 @@ mod tests {
 
     fn judged(memory: &Memory, packet: Packet) -> (Step, PacketContext) {
         let mut context = memory.context(packet);
-        (judge(memory, memory.set(), &mut context), context)
+        (judge(memory, memory.set(), &memory.services[0], &mut context), context)
     }
 
     #[test]

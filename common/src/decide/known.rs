@@ -4,7 +4,7 @@ use super::{PacketContext, source::Source};
 use crate::{
     source::{self, ENTERED_SHIFT, Key},
     traits::Traits,
-    wire::{History, Settings, SourceSet, WAYS, knowledge, standing},
+    wire::{History, Settings, SourceSet, WAYS, standing},
 };
 
 /// Time after which a source is known even in times that are not calm, in units of [`History::entered`]: half a minute.
@@ -43,7 +43,7 @@ fn is_acquainted(settings: &Settings, context: &PacketContext, source: Source<'_
     } else {
         age > 1
     };
-    let calm = settings.knowledge.load() & knowledge::CALM != 0;
+    let calm = !settings.is_attacked(context.judgement.service);
     was_there && talks && (calm || age > ACQUAINTANCE)
 }
 
@@ -59,7 +59,7 @@ mod tests {
     /// Whether the source is known after these packets, each at its second.
     fn known_after(calm: bool, packets: &[(u64, Packet)]) -> bool {
         let memory = Memory::new();
-        memory.set().knowledge.store(if calm { knowledge::CALM } else { 0 });
+        memory.set().attacked.store(u64::from(!calm));
         for &(second, packet) in packets {
             let (mut context, source) = memory.entered_at(packet, NOW + second * SECOND);
             recognise(&mut context, source);

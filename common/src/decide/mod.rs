@@ -93,13 +93,13 @@ pub fn judge<T: Tables, O: OutOfLine>(
     prefix_list::judge(tables, settings, context)?;
     neighbour_discovery::judge(context)?;
     let Classified { sources, service } = classify(tables, settings, context)?;
-    fragments::judge(tables, settings, context)?;
-    unsolicited::judge(tables, settings, context)?;
+    fragments::judge(tables, settings, service, context)?;
+    unsolicited::judge(tables, settings, service, context)?;
     signature::judge(tables, settings, parts, context, sources)?;
     let source = source::enter(context, sources);
     bans::judge(settings, context, source)?;
     known::recognise(context, source);
-    out_of_state::judge(tables, settings, context, source)?;
+    out_of_state::judge(tables, settings, service, context, source)?;
     known::learn(settings, context, source);
     rates::judge(settings, context, source, service)?;
     rules::judge(tables, parts, context, service)?;

@@ -6,7 +6,7 @@ use crate::{
     source,
     tables::Tables,
     traits::Traits,
-    wire::{Reason, Settings, Suspicion, knowledge},
+    wire::{Reason, Service, Settings, Suspicion, knowledge},
 };
 
 /// Objects to such segments, if they are too many. Whoever sends one that passes takes part in a conversation.
@@ -14,6 +14,7 @@ use crate::{
 pub(super) fn judge<T: Tables>(
     tables: &T,
     settings: &Settings,
+    service: &Service,
     context: &mut PacketContext,
     source: Source<'_>,
 ) -> Step {
@@ -22,10 +23,10 @@ pub(super) fn judge<T: Tables>(
     }
     let belongs = belongs(tables, settings, &context.packet);
     if !belongs {
-        suspects::judge(settings, context, Suspicion::Stray, Reason::Stray)?;
+        suspects::judge(settings, service, context, Suspicion::Stray, Reason::Stray)?;
     }
     // In an attack, being one of few makes nobody known.
-    if belongs || settings.knowledge.load() & knowledge::CALM != 0 {
+    if belongs || !settings.is_attacked(context.judgement.service) {
         source::make_known(source.way);
     }
     CONTINUE
@@ -75,7 +76,7 @@ mod tests {
     fn judged(memory: &Memory, packet: Packet) -> (Step, Reason, bool) {
         let (mut context, source) = memory.entered(packet);
         known::recognise(&mut context, source);
-        let step = judge(memory, memory.set(), &mut context, source);
+        let step = judge(memory, memory.set(), &memory.services[0], &mut context, source);
         if step == CONTINUE {
             // Counts the SYNs.
             let _ = rates::judge(memory.set(), &mut context, source, &memory.services[0]);
@@ -112,8 +113,9 @@ mod tests {
 
     #[test]
     fn a_few_pass_and_make_known_in_calm_times_only() {
-        for (also, known) in [(knowledge::CALM, true), (0, false)] {
-            let memory = server(also);
+        for (attacked, known) in [(1 << 1, true), (1, false)] {
+            let memory = server(0);
+            memory.set().attacked.store(attacked);
             memory.tolerate(1);
             assert_eq!(judged(&memory, tcp(tcp_flag::ACK)), (CONTINUE, Reason::Clean, known));
         }
@@ -132,11 +134,12 @@ mod tests {
 
     #[test]
     fn what_is_monitored_is_noted_and_makes_known_as_what_passes_does() {
-        for (also, known) in [(knowledge::CALM, true), (0, false)] {
-            let memory = server(also);
+        for (attacked, known) in [(1 << 1, true), (1, false)] {
+            let memory = server(0);
+            memory.set().attacked.store(attacked);
             memory.monitor(Reason::Stray);
             let (mut context, source) = memory.entered(tcp(tcp_flag::ACK));
-            assert_eq!(judge(&memory, memory.set(), &mut context, source), CONTINUE);
+            assert_eq!(judge(&memory, memory.set(), &memory.services[0], &mut context, source), CONTINUE);
             assert_eq!(context.judgement.would, Reason::Stray);
             assert_eq!(judged(&memory, tcp(tcp_flag::ACK)).2, known);
         }

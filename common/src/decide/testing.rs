@@ -114,7 +114,7 @@ impl Memory {
         // At 0 of them, a bucket that takes longer to fill than any test lasts has been used up before.
         self.set().suspect_bucket.store(bucket(1, suspects.max(1)).pack());
         let used_up = if suspects == 0 { u64::from(u32::MAX) } else { 0 };
-        for suspect in &self.set().suspects {
+        for suspect in self.services.iter().flat_map(|service| &service.suspects) {
             suspect.store((NOW >> BucketSpec::UNIT_SHIFT) + used_up);
         }
     }

@@ -8,12 +8,17 @@ use crate::{
     parse::Fragment,
     tables::Tables,
     traits::Traits,
-    wire::{Reason, Settings, Suspicion, knowledge},
+    wire::{Reason, Service, Settings, Suspicion, knowledge},
 };
 
 /// Objects to what nobody asked for, if that is too much; notes what answers the host.
 #[inline(always)]
-pub(super) fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Step {
+pub(super) fn judge<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    service: &Service,
+    context: &mut PacketContext,
+) -> Step {
     let known = settings.knowledge.load();
     if known & knowledge::PORTS == 0 || known & (knowledge::FLOWS | knowledge::SOCKETS) == 0 {
         return CONTINUE;
@@ -26,7 +31,7 @@ pub(super) fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut Pa
         return CONTINUE;
     }
     context.judgement.unsolicited = true;
-    suspects::judge(settings, context, suspicion, Reason::Unsolicited)
+    suspects::judge(settings, service, context, suspicion, Reason::Unsolicited)
 }
 
 /// What is to be said against the packet, if the host has not asked for it. A later fragment has no port, and is
@@ -68,7 +73,7 @@ mod tests {
 
     fn judged(memory: &Memory, packet: Packet) -> (Step, PacketContext) {
         let mut context = memory.classified(packet);
-        (judge(memory, memory.set(), &mut context), context)
+        (judge(memory, memory.set(), &memory.services[0], &mut context), context)
     }
 
     #[test]

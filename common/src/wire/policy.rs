@@ -6,7 +6,7 @@
 //!
 //! **Rules** stand in one array; a [`Service`] lists those that hold for it by number.
 
-use super::{BucketSpec, Word};
+use super::{BucketSpec, Suspicion, Word};
 
 /// Most services; the first one is for whatever no other names.
 pub const MAX_SERVICES: u32 = 64;
@@ -60,7 +60,7 @@ pub struct Destination {
     pub spare: Word,
 }
 
-/// A service's rules.
+/// What is known of a service.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct Service {
@@ -72,6 +72,8 @@ pub struct Service {
     pub sample_every: Word,
     /// [`service_flag`] bits.
     pub flags: Word,
+    /// Buckets of its suspects, by [`Suspicion`]: times in units of 64 ns, of which all 64 bits count.
+    pub suspects: [Word; Suspicion::COUNT],
 }
 
 /// Bits of [`Service::flags`].
@@ -201,7 +203,7 @@ impl Terms {
 }
 
 const _: () = assert!(size_of::<Destination>() == 32);
-const _: () = assert!(size_of::<Service>() == 32);
+const _: () = assert!(size_of::<Service>() == 64);
 const _: () = assert!(size_of::<Rule>() == 32);
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What the controller tells the kernel program.
 
-use super::Word;
+use super::{MAX_SERVICES, Word};
 
 /// A token bucket's rate and depth, packed into one word so that a change takes effect at once.
 ///
@@ -85,8 +85,8 @@ pub struct Settings {
     /// How many packets/s may come that claim to be answers and are not, of each [`Suspicion`]: a packed
     /// [`BucketSpec`].
     pub suspect_bucket: Word,
-    /// Their buckets, by [`Suspicion`]: times in units of 64 ns, of which all 64 bits count.
-    pub suspects: [Word; Suspicion::COUNT],
+    /// Services that are attacked, a bit each by their number: there, being one of few makes nobody known.
+    pub attacked: Word,
     /// Time between drop events on one CPU, ns; 0 tells of none.
     pub event_interval: Word,
     /// Time between samples on one CPU, ns; 0 takes none.
@@ -96,6 +96,16 @@ pub struct Settings {
     pub lost_bans: Word,
 }
 
+impl Settings {
+    /// Whether a service is attacked.
+    #[inline(always)]
+    pub fn is_attacked(&self, service: u32) -> bool {
+        self.attacked.load() >> (service & (MAX_SERVICES - 1)) & 1 != 0
+    }
+}
+
+const _: () = assert!(MAX_SERVICES == u64::BITS);
+
 /// Bits of [`Settings::knowledge`].
 pub mod knowledge {
     /// The ports say where something listens.
@@ -104,8 +114,6 @@ pub mod knowledge {
     pub const FLOWS: u64 = 1 << 1;
     /// The kernel's sockets can be asked.
     pub const SOCKETS: u64 = 1 << 2;
-    /// Times are calm: whoever takes part in a conversation becomes known.
-    pub const CALM: u64 = 1 << 3;
     /// Connections that were open when floodwall was started have been seen by now: a segment of one that was never
     /// asked for is a stray.
     pub const CONNECTIONS: u64 = 1 << 4;
@@ -130,7 +138,7 @@ impl Suspicion {
     pub const COUNT: usize = 4;
 }
 
-const _: () = assert!(size_of::<Settings>() == 192);
+const _: () = assert!(size_of::<Settings>() == 168);
 
 #[cfg(test)]
 mod tests {

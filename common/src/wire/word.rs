@@ -68,6 +68,18 @@ impl Word {
         self.store(self.load().wrapping_add(value));
     }
 
+    /// Gives the bits of `mask` the values that they have in `value`, and leaves the others as somebody else may just be
+    /// changing them.
+    #[cfg(not(target_arch = "bpf"))]
+    pub fn store_bits(&self, mask: u64, value: u64) {
+        let changed = |now: u64| {
+            let wanted = now & !mask | value & mask;
+            (wanted != now).then_some(wanted)
+        };
+        // An error says that it is so already.
+        let _ = self.atomic().fetch_update(Ordering::AcqRel, Ordering::Acquire, changed);
+    }
+
     /// Replaces `old` by `new` if the word still holds `old`; says whether it did.
     #[inline(always)]
     pub fn replace(&self, old: u64, new: u64) -> bool {

@@ -1,4 +1,4 @@
-//! What happens, as it happens: a sample of drops, and what becomes of interfaces.
+//! What happens, as it happens: a sample of drops, and all that an operator may want to know of.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,35 @@ pub enum Event {
     Drop(DropReport),
     /// An interface is filtered again, or not any more.
     Interface(InterfaceReport),
+    /// An attack has begun or ended, or something is known of it.
+    Attack(Notice),
+    /// A signature is deployed, or stands otherwise than before.
+    Signature(Notice),
+    /// Detection would have banned a source.
+    WouldBan(Notice),
+    /// Bans were made, have ended, or were lifted.
+    Ban(Notice),
+    /// A list has changed.
+    List(Notice),
+    /// A rule has tripped its ceiling, or its condition has begun or ceased to hold.
+    Rule(Notice),
+    /// The host fares otherwise than before, or other checks are in force.
+    Health(Notice),
+    /// An operator has changed something.
+    Command(Notice),
+    /// A task of the daemon has ended that should not have.
+    Task(Notice),
+}
+
+/// Something that has happened, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Unix time, ms.
+    pub time_ms: u64,
+    /// How much it asks for attention: `info`, `warning`, `error`.
+    pub severity: String,
+    /// What has happened.
+    pub text: String,
 }
 
 /// What has become of an interface that is to be filtered.

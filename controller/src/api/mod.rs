@@ -47,7 +47,7 @@ mod status;
 
 use serde::{Deserialize, Serialize};
 
-pub use events::{DropReport, Event, InterfaceReport};
+pub use events::{DropReport, Event, InterfaceReport, Notice};
 pub use limits::{Limit, LimitChange, Limits, SourceReport};
 pub use policy::InForce;
 pub use prefixes::{

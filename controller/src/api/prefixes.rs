@@ -12,6 +12,16 @@ pub enum ListName {
     Block,
 }
 
+impl ListName {
+    /// As it is said: `block` or `allow`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Block => "block",
+        }
+    }
+}
+
 /// Adds prefixes: all or none.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 pub struct SignatureList {
     /// Whether more comes than usual.
     pub attack: bool,
+    /// Names of the services that are attacked.
+    #[serde(default)]
+    pub attacked: Vec<String>,
     /// Number of the last incident since the start; 0 if there was none.
     pub incident: u32,
     /// Waves that it has had.

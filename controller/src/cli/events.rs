@@ -1,4 +1,4 @@
-//! `floodwall events`: what happens, as it happens: a sample of drops, and what becomes of interfaces.
+//! `floodwall events`: what happens, as it happens: a sample of drops, and all that an operator may want to know of.
 
 use std::{
     fmt::Write as _,
@@ -14,7 +14,7 @@ use super::{
     units,
 };
 use crate::{
-    api::{DropReport, Event, InterfaceReport},
+    api::{DropReport, Event, InterfaceReport, Notice},
     client::Lines,
 };
 
@@ -23,6 +23,43 @@ pub(super) struct Events {
     /// End after so many.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
+    /// Only these kinds: drop, attack, signature, would-ban, ban, list, rule, interface, health, command, task.
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    kind: Vec<Kind>,
+}
+
+/// Kinds of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    Drop,
+    Attack,
+    Signature,
+    WouldBan,
+    Ban,
+    List,
+    Rule,
+    Interface,
+    Health,
+    Command,
+    Task,
+}
+
+impl Kind {
+    fn of(event: &Event) -> Self {
+        match event {
+            Event::Drop(_) => Self::Drop,
+            Event::Interface(_) => Self::Interface,
+            Event::Attack(_) => Self::Attack,
+            Event::Signature(_) => Self::Signature,
+            Event::WouldBan(_) => Self::WouldBan,
+            Event::Ban(_) => Self::Ban,
+            Event::List(_) => Self::List,
+            Event::Rule(_) => Self::Rule,
+            Event::Health(_) => Self::Health,
+            Event::Command(_) => Self::Command,
+            Event::Task(_) => Self::Task,
+        }
+    }
 }
 
 /// Flags of a TCP header, lowest bit first (RFC 9293, 3.1).
@@ -34,6 +71,9 @@ impl Events {
         let mut left = self.count;
         while left != Some(0) {
             let Some(event) = events.next().await? else { break };
+            if !self.kind.is_empty() && !self.kind.contains(&Kind::of(&event)) {
+                continue;
+            }
             session.answer(&event, render)?;
             // Somebody is watching.
             session.out.flush()?;
@@ -46,6 +86,23 @@ impl Events {
 fn render(event: &Event, out: &mut dyn Write, style: Style) -> io::Result<()> {
     match event {
         Event::Drop(report) => render_drop(report, out, style),
+        Event::Attack(notice)
+        | Event::Signature(notice)
+        | Event::WouldBan(notice)
+        | Event::Ban(notice)
+        | Event::List(notice)
+        | Event::Rule(notice)
+        | Event::Health(notice)
+        | Event::Command(notice)
+        | Event::Task(notice) => {
+            let Notice { time_ms, severity, text } = notice;
+            let (clock, text) = (units::clock(*time_ms), units::printable(text));
+            match severity.as_str() {
+                "error" => writeln!(out, "{clock} {}", style.bad(text)),
+                "warning" => writeln!(out, "{clock} {}", style.loud(text)),
+                _ => writeln!(out, "{clock} {text}"),
+            }
+        }
         Event::Interface(InterfaceReport { time_ms, filtered, text, .. }) => {
             let text = units::printable(text);
             let text = if *filtered { style.good(text) } else { style.bad(text) };

@@ -7,6 +7,7 @@ use std::{
 };
 
 use floodwall_common::wire::BanEvent;
+use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
 use super::protect::Protection;
@@ -27,10 +28,11 @@ const SPARE: Duration = Duration::from_secs(2);
 
 /// Makes bans durable that the kernel tells of, for ever.
 pub(super) async fn note(
-    mut events: EventReader<BanEvent>,
+    events: Arc<Mutex<EventReader<BanEvent>>>,
     filter: Arc<Filter>,
     protection: Arc<Protection>,
 ) {
+    let mut events = events.lock().await;
     loop {
         let mut bans = Vec::new();
         if let Err(error) = events.read(|event| bans.push(event)).await {
@@ -40,8 +42,7 @@ pub(super) async fn note(
         let (filter, protection) = (Arc::clone(&filter), Arc::clone(&protection));
         let work = move || filter.note_bans(&bans, &protection.spared());
         match tokio::task::spawn_blocking(work).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(bans)) => info!(bans, "banned"),
+            Ok(Ok(_)) => {}
             Ok(Err(refusal)) => error!(%refusal, "bans could not be kept"),
             Err(error) => error!(%error, "the task that keeps bans failed"),
         }
@@ -79,10 +80,8 @@ pub(super) async fn tend(filter: Arc<Filter>, protection: Arc<Protection>) {
                 continue;
             }
         };
-        match ended {
-            Ok(0) => {}
-            Ok(bans) => info!(bans, "bans are over"),
-            Err(refusal) => warn!(%refusal, "bans could not be ended; trying again"),
+        if let Err(refusal) = ended {
+            warn!(%refusal, "bans could not be ended; trying again");
         }
         match found {
             Ok(0) => {}

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tracing::{error, info};
+use tracing::error;
 
 use crate::state::Filter;
 
@@ -27,7 +27,7 @@ pub(super) async fn run(filter: Arc<Filter>) {
         }
         let worker = Arc::clone(&filter);
         match tokio::task::spawn_blocking(move || worker.expire(SystemTime::now())).await {
-            Ok(Ok(taken_back)) => info!(taken_back, "entries expired"),
+            Ok(Ok(_)) => {}
             Ok(Err(refusal)) => {
                 error!(%refusal, "expired entries could not be taken back; trying again");
                 tokio::time::sleep(PAUSE).await;

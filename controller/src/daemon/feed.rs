@@ -3,40 +3,45 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use floodwall_common::wire::{DropEvent, Reason};
 use nix::time::{ClockId, clock_gettime};
-use tokio::sync::broadcast;
+use tokio::sync::{Mutex, broadcast};
 use tracing::error;
 
 use crate::{
-    api::{DropReport, Event},
+    api::DropReport,
     kernel::{EventReader, LogReader},
 };
 
 /// Forwards events for ever; where nobody listens they are gone.
-pub(super) async fn forward(mut events: EventReader<DropEvent>, sender: broadcast::Sender<Event>) {
+pub(super) async fn forward(
+    events: Arc<Mutex<EventReader<DropEvent>>>,
+    sender: broadcast::Sender<DropReport>,
+) {
+    let mut events = events.lock().await;
     let mut names = HashMap::new();
     loop {
         let offset = boot_offset();
         let read = events
             .read(|event| {
-                drop(sender.send(Event::Drop(translate(&event, offset, &mut names))));
+                drop(sender.send(translate(&event, offset, &mut names)));
             })
             .await;
         if let Err(error) = read {
-            error!(error = format!("{error:#}"), "reading events failed; there will be none");
+            error!(error = format!("{error:#}"), "reading events failed");
             return;
         }
     }
 }
 
 /// Forwards the kernel program's log into this process's, for ever.
-pub(super) async fn forward_log(log: LogReader) {
-    if let Err(error) = log.forward().await {
-        error!(error = format!("{error:#}"), "reading the kernel program's log failed; there will be none");
+pub(super) async fn forward_log(log: Arc<Mutex<LogReader>>) {
+    if let Err(error) = log.lock().await.forward().await {
+        error!(error = format!("{error:#}"), "reading the kernel program's log failed");
     }
 }
 

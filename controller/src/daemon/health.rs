@@ -12,11 +12,12 @@ use tokio::{
     net::TcpStream,
     task::JoinSet,
 };
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::protect::Protection;
 use crate::{
     api::{HealthReport, SignalReport},
+    event::What,
     host::{Vitals, sockets},
     policy::{HostFacts, Probe, RuleId, Signal},
     server::Dataplane as _,
@@ -55,13 +56,15 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
             if value.is_some_and(|value| value > when.over)
                 && last_over.insert(id.clone(), Instant::now()).is_none()
             {
-                warn!(rule = %id, condition = %when, "holds now");
+                let text = format!("holds now, as its condition does: {when}");
+                protection.bus().publish(What::Rule { rule: id.to_string(), text, loud: true });
             }
         }
         last_over.retain(|id, at| {
             let stays = at.elapsed() < LINGER;
             if !stays {
-                info!(rule = %id, "only counts again: its condition holds no longer");
+                let text = "only counts again: its condition holds no longer".to_owned();
+                protection.bus().publish(What::Rule { rule: id.to_string(), text, loud: false });
             }
             stays
         });

@@ -8,34 +8,40 @@ mod links;
 mod protect;
 mod role;
 mod socket;
+mod tasks;
 mod wards;
 mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use parking_lot::Mutex;
+use floodwall_common::wire::{BanEvent, DropEvent};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{Notify, broadcast},
 };
 use tracing::{info, warn};
 
+use self::{
+    protect::Protection,
+    tasks::{Policy, Tasks, Watched},
+    watch::Watch,
+};
 use crate::{
+    api::DropReport,
     config::Config,
     detect::Detector,
+    event::{Bus, Log, What},
     host::Netlink,
-    kernel::{Kernel, preflight},
+    kernel::{EventReader, Kernel, LogReader, preflight},
     options::RunOptions,
     server::{self, Context},
     state::Filter,
     store::Store,
 };
 
-use self::protect::Protection;
-
-/// Events that a slow reader may fall behind by.
-const EVENTS_HELD: usize = 1_024;
+/// Drops that a slow reader may fall behind by.
+const DROPS_HELD: usize = 1_024;
 
 /// Protects the interfaces until SIGTERM, SIGINT, or the last one is detached.
 ///
@@ -44,11 +50,13 @@ const EVENTS_HELD: usize = 1_024;
 /// another daemon may be using (state, socket, pins) is claimed before anything of it is touched.
 pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     preflight(Some(&options.bpffs))?;
+    let bus = Bus::default();
+    let logging = Log::open(&bus).context("starting the log of events")?;
     let opened = Store::open(&options.state_dir, options.accept_state)?;
     let (listener, socket) = socket::bind(&options.socket).await?;
     let netlink = Netlink::open()?;
     let mut kernel = Kernel::load(Some(&options.bpffs), config.capacity.clone())?;
-    let filter = Arc::new(Filter::open(kernel.tables(), opened, &config)?);
+    let filter = Filter::open(kernel.tables(), opened, &config, bus.clone())?;
     let events = kernel.take_events()?;
     let log = kernel.take_log()?;
     let samples = kernel.take_samples()?;
@@ -58,67 +66,132 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let tables = kernel.tables();
     let mut detector = Detector::default();
     watch::restore(&mut detector, &filter, &options.state_dir);
-    let detector = Arc::new(Mutex::new(detector));
+    let watched = Arc::new(Watched::default());
     let all_detached = Arc::new(Notify::new());
-    let (sender, _) = broadcast::channel(EVENTS_HELD);
-    let told = sender.clone();
+    let (drops, _) = broadcast::channel(DROPS_HELD);
+    let news = protect::News { bus: bus.clone(), tasks: Arc::clone(&watched) };
     let protection =
-        Protection::start(kernel, netlink, &options, config.mode, told, Arc::clone(&all_detached)).await?;
+        Protection::start(kernel, netlink, &options, config.mode, news, Arc::clone(&all_detached)).await?;
     let protection = Arc::new(protection);
     health::look(&filter, &protection, Default::default());
 
-    let tasks = [
-        tokio::spawn(feed::forward(events, sender.clone())),
-        tokio::spawn(feed::forward_log(log)),
-        tokio::spawn(expiry::run(Arc::clone(&filter))),
-        tokio::spawn(expiry::reclaim(Arc::clone(&filter))),
-        tokio::spawn(Arc::clone(&protection).watch()),
-        tokio::spawn(bans::note(bans, Arc::clone(&filter), Arc::clone(&protection))),
-        tokio::spawn(bans::tend(Arc::clone(&filter), Arc::clone(&protection))),
-        tokio::spawn(bans::spare(Arc::clone(&filter), Arc::clone(&protection))),
-        tokio::spawn(health::run(Arc::clone(&filter), Arc::clone(&protection))),
-        tokio::spawn(watch::keep(Arc::clone(&detector), Arc::clone(&filter), options.state_dir.clone())),
-        tokio::spawn(watch::run(
-            samples,
-            Arc::clone(&protection),
-            tables,
-            Arc::clone(&filter),
-            Arc::clone(&detector),
-        )),
-    ];
+    let watch = Watch {
+        samples,
+        protection: Arc::clone(&protection),
+        tables,
+        filter: Arc::clone(&filter),
+        bus: bus.clone(),
+    };
+    let (watching, detection) = watch::spawn(detector, watch).context("starting to look for attacks")?;
+    let mut tasks = Tasks::new(watched, bus.clone());
+    let readers = Readers { drops: events, log, bans };
+    start(&mut tasks, &filter, &protection, readers, &drops);
+    {
+        let (detection, filter, state_dir) =
+            (detection.clone(), Arc::clone(&filter), options.state_dir.clone());
+        tasks.run("baseline", Policy::Restart, move || {
+            watch::keep(detection.clone(), Arc::clone(&filter), state_dir.clone())
+        });
+    }
     let ended = Arc::new(Notify::new());
-    let serving = {
-        let context = Context::new(Arc::clone(&filter), protection.clone(), Arc::clone(&detector), sender);
+    let mut serving = {
+        let context =
+            Context::new(Arc::clone(&filter), protection.clone(), detection.clone(), drops, bus.clone());
         let ended = Arc::clone(&ended);
         tokio::spawn(
             async move { server::serve(listener, context, async move { ended.notified().await }).await },
         )
     };
     info!(socket = %options.socket.display(), "ready");
-    let detached = wait_for_the_end(&all_detached).await?;
+    let end = tokio::select! {
+        end = wait_for_the_end(&all_detached) => end?,
+        () = tasks.fatal() => End::Failed("a task has ended without which there is no going on"),
+        () = watching.failed() => End::Failed("the thread that looks for attacks has failed"),
+        () = filter.failed() => End::Failed("the thread that makes changes has failed"),
+        _ = &mut serving => End::Failed("the control socket is not served any more"),
+    };
     ended.notify_one();
     // Streams such as `events` never end by themselves; what is under way gets a moment.
-    if tokio::time::timeout(std::time::Duration::from_secs(2), serving).await.is_err() {
+    if !serving.is_finished() && tokio::time::timeout(Duration::from_secs(2), serving).await.is_err() {
         info!("some clients were still connected");
     }
-    tasks.iter().for_each(tokio::task::JoinHandle::abort);
-    watch::keep_now(&detector, &filter, &options.state_dir);
-    drop(socket);
-    if detached {
-        info!("every interface of this run was detached");
-    } else {
-        info!("stopping; the filter stays in force until `floodwall detach`");
+    drop(tasks);
+    if !matches!(end, End::Failed(_)) {
+        watch::keep_now(&detection, &filter, &options.state_dir);
     }
-    Ok(())
+    watching.end();
+    drop(socket);
+    let (text, outcome) = match end {
+        End::Detached => ("every interface of this run was detached".to_owned(), Ok(())),
+        End::Asked => ("stopping; the filter stays in force until `floodwall detach`".to_owned(), Ok(())),
+        End::Failed(why) => {
+            (format!("stopping: {why}; the filter stays in force"), Err(anyhow::anyhow!("{why}")))
+        }
+    };
+    logging.close(&bus, What::Health { text, loud: outcome.is_err() });
+    outcome
 }
 
-/// Resolves to whether it was the last detach that ends the daemon.
-async fn wait_for_the_end(all_detached: &Notify) -> anyhow::Result<bool> {
+/// What tells of the kernel's side.
+struct Readers {
+    drops: EventReader<DropEvent>,
+    log: LogReader,
+    bans: EventReader<BanEvent>,
+}
+
+/// Starts what goes on for ever beside detection and the server.
+fn start(
+    tasks: &mut Tasks,
+    filter: &Arc<Filter>,
+    protection: &Arc<Protection>,
+    readers: Readers,
+    sender: &broadcast::Sender<DropReport>,
+) {
+    let Readers { drops, log, bans } = readers;
+    // A task that is started again goes on reading where the one before was.
+    let (drops, log, bans) = (again(drops), again(log), again(bans));
+    let sender = sender.clone();
+    tasks.run("drop events", Policy::Restart, move || feed::forward(Arc::clone(&drops), sender.clone()));
+    tasks.run("kernel log", Policy::Restart, move || feed::forward_log(Arc::clone(&log)));
+    let both = || (Arc::clone(filter), Arc::clone(protection));
+    let (state, host) = both();
+    tasks.run("bans", Policy::Restart, move || {
+        bans::note(Arc::clone(&bans), Arc::clone(&state), Arc::clone(&host))
+    });
+    let (state, host) = both();
+    tasks.run("ends of bans", Policy::Restart, move || bans::tend(Arc::clone(&state), Arc::clone(&host)));
+    let (state, host) = both();
+    tasks.run("lifelines", Policy::Restart, move || bans::spare(Arc::clone(&state), Arc::clone(&host)));
+    let (state, host) = both();
+    tasks.run("health", Policy::Restart, move || health::run(Arc::clone(&state), Arc::clone(&host)));
+    let (state, host) = both();
+    tasks.run("expiry", Policy::Restart, move || expiry::run(Arc::clone(&state)));
+    tasks.run("interfaces", Policy::Restart, move || Arc::clone(&host).watch());
+    let (state, _) = both();
+    tasks.run("memory", Policy::Restart, move || expiry::reclaim(Arc::clone(&state)));
+}
+
+fn again<T>(reader: T) -> Arc<tokio::sync::Mutex<T>> {
+    Arc::new(tokio::sync::Mutex::new(reader))
+}
+
+/// Why the daemon ends.
+enum End {
+    /// The last interface was detached.
+    Detached,
+    /// A signal asked for it.
+    Asked,
+    /// Something is gone without which there is no going on.
+    Failed(&'static str),
+}
+
+/// Resolves once the daemon is to end.
+async fn wait_for_the_end(all_detached: &Notify) -> anyhow::Result<End> {
     let mut terminate = signal(SignalKind::terminate()).context("watching for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("watching for SIGINT")?;
     Ok(tokio::select! {
-        _ = terminate.recv() => false,
-        _ = interrupt.recv() => false,
-        () = all_detached.notified() => true,
+        _ = terminate.recv() => End::Asked,
+        _ = interrupt.recv() => End::Asked,
+        () = all_detached.notified() => End::Detached,
     })
 }

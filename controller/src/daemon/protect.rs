@@ -4,21 +4,21 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use floodwall_common::wire::{Reason, Verdict};
-use parking_lot::{Mutex, RwLock};
-use tokio::{
-    runtime::Handle,
-    sync::{Notify, broadcast},
-};
+use parking_lot::RwLock;
+use tokio::{runtime::Handle, sync::Notify};
 use tracing::{error, warn};
 
 use super::{
     role::Role,
+    tasks::Watched,
     wards::{Warden, Wards},
 };
 use crate::{
-    api::{Event, HealthReport, InterfaceStatus, ReasonCount, WouldCount},
+    api::{HealthReport, InterfaceStatus, ReasonCount, WouldCount},
+    event::Bus,
     host::{Lifelines, Netlink, Sockets, resolvers},
     kernel::{Kernel, MonitoredTotals, ServiceTotals},
+    lock::Mutex,
     options::{Mode, RunOptions},
     policy::Carries,
     server::Dataplane,
@@ -42,9 +42,16 @@ pub(super) struct Protection {
     lifelines: RwLock<Lifelines>,
     role: Mutex<Role>,
     health: Mutex<Option<HealthReport>>,
-    events: broadcast::Sender<Event>,
+    bus: Bus,
+    tasks: Arc<Watched>,
     runtime: Handle,
     all_detached: Arc<Notify>,
+}
+
+/// Where it is told what happens, and how the tasks fare.
+pub(super) struct News {
+    pub(super) bus: Bus,
+    pub(super) tasks: Arc<Watched>,
 }
 
 impl Protection {
@@ -55,7 +62,7 @@ impl Protection {
         netlink: Netlink,
         options: &RunOptions,
         mode: Mode,
-        events: broadcast::Sender<Event>,
+        news: News,
         all_detached: Arc<Notify>,
     ) -> anyhow::Result<Self> {
         let before = kernel.attached_interfaces()?;
@@ -98,7 +105,8 @@ impl Protection {
             lifelines: RwLock::default(),
             role: Mutex::default(),
             health: Mutex::default(),
-            events,
+            bus: news.bus,
+            tasks: news.tasks,
             runtime: Handle::current(),
             all_detached,
         };
@@ -109,6 +117,11 @@ impl Protection {
     /// What came for each service, by its number.
     pub(super) fn services(&self) -> anyhow::Result<Vec<(u8, ServiceTotals)>> {
         self.kernel.service_counters()
+    }
+
+    /// Where it is told what happens.
+    pub(super) fn bus(&self) -> &Bus {
+        &self.bus
     }
 
     /// Takes note of how the host fares.
@@ -155,8 +168,8 @@ impl Protection {
     }
 
     fn warden(&self) -> Warden<'_> {
-        let Self { kernel, netlink, mode, program, events, .. } = self;
-        Warden { kernel, netlink, mode: *mode, program: *program, events }
+        let Self { kernel, netlink, mode, program, bus, .. } = self;
+        Warden { kernel, netlink, mode: *mode, program: *program, bus }
     }
 
     async fn read_host(&self) -> anyhow::Result<()> {
@@ -167,7 +180,8 @@ impl Protection {
         let out = self.netlink.ways_out().await?;
         let protected = self.wards.lock().indices();
         let found = super::role::read(&self.netlink, &protected, out.routes).await;
-        self.role.lock().take(found);
+        let news = self.role.lock().take(found);
+        news.into_iter().for_each(|what| self.bus.publish(what));
         let mut lifelines = self.lifelines.write();
         (lifelines.own, lifelines.gateways) = (own, out.gateways);
         Ok(())
@@ -180,7 +194,9 @@ impl Dataplane for Protection {
     }
 
     fn problems(&self) -> Vec<String> {
-        self.wards.lock().problems()
+        let mut problems = self.wards.lock().problems();
+        problems.extend(self.tasks.problems());
+        problems
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -5,9 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracing::{info, warn};
-
 use crate::{
+    event::What,
     host::{Links, Netlink, carries, nat},
     policy::Carries,
 };
@@ -30,37 +29,39 @@ impl Role {
         self.carries.clone()
     }
 
-    /// Takes what was read, and tells it if that is news.
-    pub(super) fn take(&mut self, found: BTreeSet<Carries>) {
-        self.take_at(found, Instant::now());
+    /// Takes what was read; says what is news of it.
+    #[must_use]
+    pub(super) fn take(&mut self, found: BTreeSet<Carries>) -> Option<What> {
+        self.take_at(found, Instant::now())
     }
 
-    fn take_at(&mut self, found: BTreeSet<Carries>, now: Instant) {
+    fn take_at(&mut self, found: BTreeSet<Carries>, now: Instant) -> Option<What> {
         let was_read = std::mem::replace(&mut self.was_read, true);
         if found.is_empty() && !self.carries.is_empty() {
             let since = *self.clear_since.get_or_insert(now);
             if now.duration_since(since) < SETTLED {
-                return;
+                return None;
             }
         }
         if !found.is_empty() {
             self.clear_since = None;
         }
         if found == self.carries && was_read {
-            return;
+            return None;
         }
-        if found.is_empty() {
-            info!(
-                "the checks of unsolicited and stray packets hold (observed, they only count): this is plainly an end host"
-            );
-        } else {
+        let loud = !found.is_empty();
+        let text = if loud {
             let why: Vec<_> = found.iter().map(ToString::to_string).collect();
-            warn!(
+            format!(
                 "unsolicited and stray packets are only counted, and would be dropped on an end host; this is none: {}",
                 why.join("; ")
-            );
-        }
+            )
+        } else {
+            "the checks of unsolicited and stray packets hold (observed, they only count): this is plainly an end host"
+                .to_owned()
+        };
         self.carries = found;
+        Some(What::Health { text, loud })
     }
 }
 
@@ -95,19 +96,20 @@ mod tests {
         let mut role = Role::default();
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        role.take_at(BTreeSet::new(), at(0));
+        assert!(role.take_at(BTreeSet::new(), at(0)).is_some(), "the first time it is news");
         assert!(role.carries().is_empty(), "an end host from the start");
         let nat = BTreeSet::from([Carries::Nat("nftables")]);
-        role.take_at(nat.clone(), at(1));
+        let news = role.take_at(nat.clone(), at(1));
+        assert!(matches!(news, Some(What::Health { loud: true, .. })), "{news:?}");
         assert_eq!(role.carries(), nat, "at once");
-        role.take_at(BTreeSet::new(), at(2));
-        role.take_at(BTreeSet::new(), at(61));
+        drop(role.take_at(BTreeSet::new(), at(2)));
+        drop(role.take_at(BTreeSet::new(), at(61)));
         assert_eq!(role.carries(), nat, "59 s");
-        role.take_at(nat.clone(), at(62));
-        role.take_at(BTreeSet::new(), at(63));
-        role.take_at(BTreeSet::new(), at(122));
+        drop(role.take_at(nat.clone(), at(62)));
+        drop(role.take_at(BTreeSet::new(), at(63)));
+        drop(role.take_at(BTreeSet::new(), at(122)));
         assert_eq!(role.carries(), nat, "it begins anew");
-        role.take_at(BTreeSet::new(), at(123));
+        drop(role.take_at(BTreeSet::new(), at(123)));
         assert!(role.carries().is_empty());
     }
 }

@@ -1,15 +1,14 @@
 //! The interfaces that are to be filtered, and the attachments that do it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use tokio::sync::broadcast;
 use tracing::{error, info, warn};
 
 use super::links::{Bare, Sight, Step};
 use crate::{
-    api::{Event, InterfaceReport, InterfaceStatus},
+    api::InterfaceStatus,
+    event::{Bus, What},
     host::{Interface, Netlink},
     kernel::{Attachment, Kernel},
+    lock::Mutex,
     options::Mode,
 };
 
@@ -172,13 +171,13 @@ pub(super) struct Warden<'a> {
     pub(super) mode: Mode,
     /// Our program's number.
     pub(super) program: u32,
-    pub(super) events: &'a broadcast::Sender<Event>,
+    pub(super) bus: &'a Bus,
 }
 
 impl Warden<'_> {
     /// Looks at all of them, and mends what can be mended. The wards are locked for no longer than it takes to read or
     /// write them.
-    pub(super) async fn look(&self, wards: &parking_lot::Mutex<Wards>) {
+    pub(super) async fn look(&self, wards: &Mutex<Wards>) {
         let names = wards.lock().names();
         for name in names {
             match self.netlink.named(&name).await {
@@ -203,11 +202,7 @@ impl Warden<'_> {
     }
 
     /// Puts the program on an interface because an operator asks for it.
-    pub(super) async fn attach(
-        &self,
-        wards: &parking_lot::Mutex<Wards>,
-        name: &str,
-    ) -> anyhow::Result<InterfaceStatus> {
+    pub(super) async fn attach(&self, wards: &Mutex<Wards>, name: &str) -> anyhow::Result<InterfaceStatus> {
         let interface = self.netlink.interface(name).await?;
         let before = wards.lock().names();
         wards.lock().want(name);
@@ -225,7 +220,7 @@ impl Warden<'_> {
         anyhow::bail!("{}", bare.of(name))
     }
 
-    async fn look_at(&self, wards: &parking_lot::Mutex<Wards>, name: &str, named: Option<Interface>) {
+    async fn look_at(&self, wards: &Mutex<Wards>, name: &str, named: Option<Interface>) {
         let sight = {
             let wards = wards.lock();
             let Some(ward) = wards.wards.iter().find(|ward| ward.name == name) else { return };
@@ -275,7 +270,7 @@ impl Warden<'_> {
     }
 
     /// Attaches to an interface that has none of our programs.
-    fn put_on(&self, wards: &parking_lot::Mutex<Wards>, name: &str, interface: &Interface, back: bool) {
+    fn put_on(&self, wards: &Mutex<Wards>, name: &str, interface: &Interface, back: bool) {
         let wanted = Interface { name: name.to_owned(), ..interface.clone() };
         let outcome = self.kernel.attach(&wanted, self.mode);
         match outcome {
@@ -305,7 +300,7 @@ impl Warden<'_> {
     }
 
     /// What was filtered under a name has another one now (`None`: it is in another network namespace).
-    fn let_go(&self, wards: &parking_lot::Mutex<Wards>, name: &str, now: Option<String>) {
+    fn let_go(&self, wards: &Mutex<Wards>, name: &str, now: Option<String>) {
         let mut taken = None;
         self.change(wards, name, |ward| taken = ward.attachment.take());
         let Some(mut attachment) = taken else { return };
@@ -322,7 +317,7 @@ impl Warden<'_> {
     }
 
     /// What had another name has this one again.
-    fn take_back(&self, wards: &parking_lot::Mutex<Wards>, name: &str, interface: &Interface) {
+    fn take_back(&self, wards: &Mutex<Wards>, name: &str, interface: &Interface) {
         let mut held = wards.lock();
         let place =
             held.elsewhere.iter().position(|(_, attachment)| attachment.held() == Some(interface.index));
@@ -341,18 +336,18 @@ impl Warden<'_> {
         self.settle(wards, name, None, "has its name again, and is filtered");
     }
 
-    fn change(&self, wards: &parking_lot::Mutex<Wards>, name: &str, change: impl FnOnce(&mut Ward)) {
+    fn change(&self, wards: &Mutex<Wards>, name: &str, change: impl FnOnce(&mut Ward)) {
         if let Some(ward) = wards.lock().wards.iter_mut().find(|ward| ward.name == name) {
             change(ward);
         }
     }
 
-    fn bare_now(&self, wards: &parking_lot::Mutex<Wards>, name: &str) -> Option<Bare> {
+    fn bare_now(&self, wards: &Mutex<Wards>, name: &str) -> Option<Bare> {
         wards.lock().wards.iter().find(|ward| ward.name == name)?.bare.clone()
     }
 
     /// Notes whether an interface is filtered, and tells it if that is news; `text` is what is told if it is filtered.
-    fn settle(&self, wards: &parking_lot::Mutex<Wards>, name: &str, bare: Option<Bare>, text: &str) {
+    fn settle(&self, wards: &Mutex<Wards>, name: &str, bare: Option<Bare>, text: &str) {
         let before = {
             let mut wards = wards.lock();
             let Some(ward) = wards.wards.iter_mut().find(|ward| ward.name == name) else { return };
@@ -366,15 +361,7 @@ impl Warden<'_> {
             Some(bare) => bare.of(name).to_string(),
             None => format!("{name} {text}"),
         };
-        if bare.is_some() {
-            error!("{text}");
-        } else {
-            warn!("{text}");
-        }
-        let time_ms =
-            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        let report = InterfaceReport { time_ms, interface: name.to_owned(), filtered: bare.is_none(), text };
-        // Where nobody listens it is in the log.
-        drop(self.events.send(Event::Interface(report)));
+        let interface = name.to_owned();
+        self.bus.publish(What::Interface { interface, filtered: bare.is_none(), text });
     }
 }

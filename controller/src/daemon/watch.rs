@@ -1,9 +1,14 @@
 //! Attacks, as they are noticed and acted upon.
 
 use std::{
+    io,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use floodwall_common::{
@@ -11,14 +16,14 @@ use floodwall_common::{
     tables::Tables as _,
     wire::{Reason, SampleEvent},
 };
-use parking_lot::Mutex;
 use tracing::{error, info, warn};
 
 use super::protect::Protection;
 use crate::{
-    detect::{Counts, Detector, Moment, Sample, TICK},
+    detect::{self, Counts, Detection, Detector, Moment, Owner, Sample, Surroundings, TICK},
+    event::{AttackEvent, Bus, What},
     kernel::SampleReader,
-    state::Filter,
+    state::{Filter, carry_out},
     store::{keep_baseline, kept_baseline},
     tables::{SharedTables, memory::grace_period},
 };
@@ -41,18 +46,20 @@ pub(super) fn restore(detector: &mut Detector, filter: &Filter, state_dir: &Path
     }
     for (signature, enforced) in filter.pinned_signatures() {
         let now_ns = tables.clock();
-        if detector.pin(signature, enforced, now_ns, tables, &|| drop(grace_period())).is_none() {
+        if detector.pin(signature, enforced, now_ns).is_none() {
             error!("more signatures are pinned than there is room for");
         }
     }
+    detector.restart();
+    carry_out(tables, detector.take_actions(), grace);
 }
 
 /// Keeps what is usual every now and then, for ever.
-pub(super) async fn keep(detector: Arc<Mutex<Detector>>, filter: Arc<Filter>, state_dir: PathBuf) {
+pub(super) async fn keep(detection: Detection, filter: Arc<Filter>, state_dir: PathBuf) {
     loop {
         tokio::time::sleep(KEEP_INTERVAL).await;
-        let (detector, filter, state_dir) = (Arc::clone(&detector), Arc::clone(&filter), state_dir.clone());
-        let work = move || keep_now(&detector, &filter, &state_dir);
+        let (detection, filter, state_dir) = (detection.clone(), Arc::clone(&filter), state_dir.clone());
+        let work = move || keep_now(&detection, &filter, &state_dir);
         if let Err(error) = tokio::task::spawn_blocking(work).await {
             error!(%error, "the task that keeps what is usual failed");
         }
@@ -60,68 +67,133 @@ pub(super) async fn keep(detector: Arc<Mutex<Detector>>, filter: Arc<Filter>, st
 }
 
 /// Keeps what is usual; but a state that is damaged is left as it is, all of it.
-pub(super) fn keep_now(detector: &Mutex<Detector>, filter: &Filter, state_dir: &Path) {
+pub(super) fn keep_now(detection: &Detection, filter: &Filter, state_dir: &Path) {
     if !filter.keeps_changes() {
         return;
     }
-    let memory = detector.lock().remember(|number| filter.service_name(number));
-    if let Err(error) = keep_baseline(state_dir, &memory) {
+    let kept = detection.remember().map_err(anyhow::Error::from);
+    if let Err(error) = kept.and_then(|memory| keep_baseline(state_dir, &memory)) {
         error!(error = format!("{error:#}"), "what is usual could not be kept");
     }
 }
 
-/// Watches what comes, for ever.
-pub(super) async fn run(
-    mut samples: SampleReader,
-    protection: Arc<Protection>,
-    tables: Arc<SharedTables>,
-    filter: Arc<Filter>,
-    detector: Arc<Mutex<Detector>>,
-) {
-    let mut tick = tokio::time::interval(Duration::from_nanos(TICK));
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tick.tick().await;
-        let (protection, tables, filter, detector) =
-            (Arc::clone(&protection), Arc::clone(&tables), Arc::clone(&filter), Arc::clone(&detector));
-        let work = move || {
-            let observe = filter.is_observing();
-            let mut detector = detector.lock();
-            detector.observe(observe, tables.clock());
-            look(&mut samples, &protection, &tables, &mut detector);
-            samples
-        };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(reader) => samples = reader,
-            Err(error) => {
-                error!(%error, "watching failed; attacks are not noticed any more");
-                return;
-            }
+/// What comes, and what it is held against: all that the owner of the detector works with.
+pub(super) struct Watch {
+    pub(super) samples: SampleReader,
+    pub(super) protection: Arc<Protection>,
+    pub(super) tables: Arc<SharedTables>,
+    pub(super) filter: Arc<Filter>,
+    pub(super) bus: Bus,
+}
+
+/// The thread that owns the detector.
+pub(super) struct Watching {
+    ending: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+    /// Is dropped when the thread ends, whyever it does.
+    alive: tokio::sync::watch::Receiver<()>,
+}
+
+/// Looks for attacks, in a thread of its own that owns the detector.
+pub(super) fn spawn(detector: Detector, mut watch: Watch) -> io::Result<(Watching, Detection)> {
+    let (mut owner, detection) = Owner::new(detector);
+    let ending = Arc::new(AtomicBool::new(false));
+    let is_ending = Arc::clone(&ending);
+    let (dies, alive) = tokio::sync::watch::channel(());
+    let work = move || {
+        let _dies = dies;
+        let mut next = Instant::now();
+        while !is_ending.load(Ordering::Relaxed) {
+            // After a pause of the whole machine it goes on from now.
+            next = (next + Duration::from_nanos(TICK)).max(Instant::now());
+            owner.serve_until(next, &mut watch);
+            watch.look(&mut owner);
+        }
+    };
+    let thread = std::thread::Builder::new().name("detection".to_owned()).spawn(work)?;
+    Ok((Watching { ending, thread, alive }, detection))
+}
+
+impl Watching {
+    /// Resolves should the thread end by itself.
+    pub(super) async fn failed(&self) {
+        let mut alive = self.alive.clone();
+        while alive.changed().await.is_ok() {}
+    }
+
+    /// Ends it.
+    pub(super) fn end(self) {
+        self.ending.store(true, Ordering::Relaxed);
+        if self.thread.join().is_err() {
+            error!("the thread that looks for attacks has failed");
         }
     }
 }
 
-fn look(samples: &mut SampleReader, protection: &Protection, tables: &SharedTables, detector: &mut Detector) {
-    samples.read(|event| {
-        if let Some(sample) = sample(event, tables) {
-            detector.sample(sample);
+impl Watch {
+    /// Shows the detector what has come since the last look, and has done what it wants.
+    fn look(&mut self, owner: &mut Owner) {
+        let detector = &mut owner.detector;
+        detector.observe(self.filter.is_observing(), self.tables.clock());
+        self.samples.read(|event| {
+            if let Some(sample) = sample(event, &self.tables) {
+                detector.sample(sample);
+            }
+        });
+        let services = match self.protection.services() {
+            Ok(services) => services,
+            Err(error) => return error!(error = format!("{error:#}"), "the counters could not be read"),
+        };
+        let counts: Vec<_> = services
+            .into_iter()
+            .map(|(number, totals)| Counts::new(number, totals.packets, totals.dropped))
+            .collect();
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let moment = Moment::new(self.tables.clock(), unix.as_secs());
+        let events = detector.tick(moment, &counts, &*self.tables);
+        owner.settle(self);
+        for event in events {
+            let text = event.in_words(&*self.tables, |number| self.filter.service_name(number));
+            self.bus.publish(as_told(&event, text));
         }
-    });
-    let services = match protection.services() {
-        Ok(services) => services,
-        Err(error) => return error!(error = format!("{error:#}"), "the counters could not be read"),
-    };
-    let counts: Vec<_> = services
-        .into_iter()
-        .map(|(number, totals)| Counts::new(number, totals.packets, totals.dropped))
-        .collect();
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let moment = Moment::new(tables.clock(), unix.as_secs());
-    // Packets may still be judged by the half that is written next.
-    let grace = || drop(grace_period());
-    for event in detector.tick(moment, &counts, tables, &grace) {
-        info!("{}", event.in_words(tables));
     }
+}
+
+/// What the detector tells, for all who want to know.
+fn as_told(event: &detect::Event, text: String) -> What {
+    match event {
+        detect::Event::AttackBegan { incident, wave, .. } => {
+            What::Attack(AttackEvent::Began { incident: *incident, wave: *wave, text })
+        }
+        detect::Event::AttackEnded { .. } => What::Attack(AttackEvent::Ended { text }),
+        detect::Event::NothingFound { .. } | detect::Event::Accepted { .. } | detect::Event::Settled => {
+            What::Attack(AttackEvent::Noted { text })
+        }
+        detect::Event::Found { number, .. } | detect::Event::Turned { number, .. } => {
+            What::Signature { number: *number, text }
+        }
+        detect::Event::WouldBan { .. } => What::WouldBan { text },
+    }
+}
+
+impl Surroundings for Watch {
+    fn now_ns(&self) -> u64 {
+        self.tables.clock()
+    }
+
+    fn carry_out(&mut self, detector: &mut Detector) {
+        carry_out(&self.tables, detector.take_actions(), grace);
+    }
+
+    fn service_name(&self, number: u8) -> Option<String> {
+        self.filter.service_name(number)
+    }
+}
+
+/// Returns once no packet is judged any more by what was in force. Should the kernel refuse the wait, the half that is
+/// written next is still one that was left a tick ago at least.
+fn grace() {
+    drop(grace_period());
 }
 
 fn sample(event: &SampleEvent, tables: &SharedTables) -> Option<Sample> {
@@ -129,4 +201,26 @@ fn sample(event: &SampleEvent, tables: &SharedTables) -> Option<Sample> {
     let bytes = event.bytes.get(..usize::from(event.captured))?;
     let sample = Sample::read(tables, &Captured::cut(bytes, event.length), event.time_ns, reason)?;
     Some(Sample { known: event.known != 0, answers: event.answers != 0, ..sample })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Config, store::Store, tables::Capacity};
+
+    #[test]
+    fn signatures_that_nobody_knows_any_more_go_out_of_force_at_the_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config { capacity: Capacity { prefixes: 1_000, sources: 1_024 }, ..Config::default() };
+        let tables = Arc::new(SharedTables::in_memory(&config.capacity).unwrap());
+        // As the daemon before has left them, which has found one.
+        let mut before = Detector::default();
+        before.take_over("udp sport=7 len=28 dport=9".parse().unwrap(), false, true, 1).unwrap();
+        carry_out(&tables, before.take_actions(), || ());
+        assert_ne!(tables.settings[0].signatures.load(), 0);
+        let opened = Store::open(directory.path(), false).unwrap();
+        let filter = Filter::open(Arc::clone(&tables), opened, &config, Bus::default()).unwrap();
+        restore(&mut Detector::default(), &filter, directory.path());
+        assert_eq!(tables.settings[0].signatures.load(), 0);
+    }
 }

@@ -7,12 +7,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use floodwall_common::{
     features::{Features, Octet},
-    source::{self, Key},
-    wire::{History, standing},
+    source::Key,
 };
 
-use super::{reservoir::Reservoir, sample::Sample, sources::Sources};
-use crate::tables::SharedTables;
+use super::{
+    reservoir::Reservoir,
+    sample::Sample,
+    sources::Sources,
+    view::{KernelView, is_known},
+};
 
 /// How long a sample waits, ns.
 const WAIT: u64 = 2_000_000_000;
@@ -38,7 +41,7 @@ pub(super) struct Usual {
 #[derive(Debug, Default)]
 pub(super) struct Baseline {
     services: BTreeMap<u8, Reservoir>,
-    waiting: VecDeque<Sample>,
+    waiting: BTreeMap<u8, VecDeque<Sample>>,
     sources: Sources,
     first_ns: Option<u64>,
     version: u64,
@@ -47,24 +50,26 @@ pub(super) struct Baseline {
 impl Baseline {
     /// Notes a sample of calm times.
     pub(super) fn note(&mut self, sample: Sample) {
-        self.waiting.push_back(sample);
+        self.waiting.entry(sample.service()).or_default().push_back(sample);
     }
 
-    /// Lets those that have waited long enough count: requests for connections only if these came to be, as others are
-    /// no example of what clients send.
-    pub(super) fn settle(&mut self, now_ns: u64, tables: &SharedTables) {
-        while self.waiting.front().is_some_and(|sample| sample.time_ns + WAIT < now_ns) {
-            if let Some(sample) = self.waiting.pop_front()
-                && (!sample.opens() || sample.known || is_known(tables, sample.source))
-            {
+    /// Lets those of a service that have waited long enough count: requests for connections only if these came to be, as
+    /// others are no example of what clients send.
+    pub(super) fn settle(&mut self, service: u8, now_ns: u64, view: &dyn KernelView) {
+        let Some(mut waiting) = self.waiting.remove(&service) else { return };
+        while let Some(sample) = waiting.pop_front_if(|sample| sample.time_ns + WAIT < now_ns) {
+            if !sample.opens() || sample.known || is_known(view, sample.source) {
                 self.keep(sample);
             }
         }
+        if !waiting.is_empty() {
+            self.waiting.insert(service, waiting);
+        }
     }
 
-    /// Forgets those that still wait: an attack has begun.
-    pub(super) fn doubt(&mut self) {
-        self.waiting.clear();
+    /// Forgets those of a service that still wait: an attack on it has begun.
+    pub(super) fn doubt(&mut self, service: u8) {
+        self.waiting.remove(&service);
     }
 
     fn keep(&mut self, sample: Sample) {
@@ -81,6 +86,7 @@ impl Baseline {
     pub(super) fn retain(&mut self, is_there: impl Fn(u8) -> bool) {
         let before = self.services.len();
         self.services.retain(|service, _| is_there(*service));
+        self.waiting.retain(|service, _| is_there(*service));
         self.version += u64::from(self.services.len() < before);
     }
 
@@ -125,10 +131,4 @@ impl Baseline {
     pub(super) fn knows(&self, source: Key) -> bool {
         self.sources.contains(source)
     }
-}
-
-/// Whether the kernel program knows a source.
-fn is_known(tables: &SharedTables, source: Key) -> bool {
-    source::way_of(tables, &tables.settings[0], source)
-        .is_some_and(|way| History::unpack(way.history.load()).standing & standing::KNOWN != 0)
 }

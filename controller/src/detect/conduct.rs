@@ -4,19 +4,16 @@
 //! Nobody is banned: an address is not proof of who has sent a packet, and a busy client looks no different. It is told,
 //! within a budget, who would be, and why.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
-use floodwall_common::{
-    source::{self, Key},
-    wire::{History, Reason},
-};
+use floodwall_common::{source::Key, wire::Reason};
 use foldhash::{HashMap, HashSet};
 
 use super::{
-    TICK, baseline::Baseline, deployed::Deployment, event::Event, recent::Recent, sample::Sample,
-    search::flows,
+    TICK, baseline::Baseline, deployed::Deployment, event::Event, incident::Attack, recent::Recent,
+    sample::Sample, search::flows, view::KernelView,
 };
-use crate::{signature::Signature, tables::SharedTables};
+use crate::signature::Signature;
 
 /// How far back sources are held against each other, ns.
 pub(super) const LONG: u64 = 3_000_000_000;
@@ -58,10 +55,12 @@ pub(super) struct Scene<'a> {
     pub(super) baseline: &'a Baseline,
     /// What is in force.
     pub(super) deployment: &'a Deployment,
+    /// Services that are attacked; none in calm times.
+    pub(super) attacks: &'a BTreeMap<u8, Attack>,
     /// Share of the packets that is sampled.
     pub(super) sampled: f64,
     /// What the kernel program knows.
-    pub(super) tables: &'a SharedTables,
+    pub(super) view: &'a dyn KernelView,
 }
 
 impl Scene<'_> {
@@ -78,12 +77,18 @@ impl Scene<'_> {
         if busy.is_empty() {
             return Vec::new();
         }
-        let asked = self.recent.iter().filter(|sample| !sample.answers && busy.contains(&sample.source));
+        let asked = self.recent.iter().filter(|sample| self.is_at_issue(sample) && !sample.answers);
+        let asked = asked.filter(|sample| busy.contains(&sample.source));
         let mut counts: HashMap<Key, usize> = HashMap::default();
         for sample in asked.filter(|sample| !self.deployment.covers(sample)) {
             *counts.entry(sample.source).or_default() += 1;
         }
         ranked(counts.into_iter())
+    }
+
+    /// Whether a packet is for a service that is attacked, or none is.
+    fn is_at_issue(&self, sample: &Sample) -> bool {
+        self.attacks.is_empty() || self.attacks.contains_key(&sample.service())
     }
 
     /// Sources that asked for at least so many connections, and for how many, the busiest first.
@@ -95,8 +100,7 @@ impl Scene<'_> {
     fn is_bulk(&self, source: Key) -> bool {
         let sent: Vec<&Sample> = self.recent.iter().filter(|sample| sample.source == source).collect();
         let segments = sent.iter().filter(|sample| sample.is_segment() && !sample.is_small()).count();
-        let asked = source::way_of(self.tables, &self.tables.settings[0], source)
-            .is_some_and(|way| History::unpack(way.history.load()).syns > 0);
+        let asked = self.view.history(source).is_some_and(|history| history.syns > 0);
         asked
             && segments as f64 >= BULK_SHARE * sent.len() as f64
             && flows(&sent, &Signature::default()) <= BULK_FLOWS
@@ -197,7 +201,7 @@ impl Conduct {
     /// beside `usual` packets/s of all; and those that ask for far more connections. Tells of them, and names them all.
     pub(super) fn name_the_loudest(&mut self, scene: &Scene<'_>, usual: f64) -> (Vec<Event>, Vec<Key>) {
         let is_stranger = |source| !scene.baseline.knows(source);
-        let mut left = scene.recent.len();
+        let mut left = scene.recent.iter().filter(|sample| scene.is_at_issue(sample)).count();
         let (mut events, mut loud) = (Vec::new(), Vec::new());
         // Who has sent less than this is not loud, however many of the others are banned.
         let least = LOUD_TIMES * self.busiest;

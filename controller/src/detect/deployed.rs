@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use floodwall_common::wire::signature::MAX_SIGNATURES;
+use floodwall_common::{
+    features::Octet,
+    wire::{MAX_SERVICES, signature::MAX_SIGNATURES},
+};
 
 use super::sample::Sample;
 use crate::signature::{Image, ImageError, Signature, TooBroad};
@@ -31,6 +34,14 @@ pub struct Deployed {
 }
 
 impl Deployed {
+    /// Whether it may hit packets for a service.
+    pub(super) fn concerns(&self, service: u8) -> bool {
+        self.signature
+            .octets
+            .get(&(Octet::Service as usize))
+            .is_none_or(|services| services.contains(service))
+    }
+
     /// Counts only: whether it drops is decided by what it is seen to match.
     fn new(signature: Signature, now_ns: u64) -> Self {
         Self {
@@ -199,10 +210,15 @@ impl Deployment {
         }
     }
 
-    /// An attack is over: those that hit a little of what is usual only count, until the next. Says whether there are.
-    pub(super) fn rest(&mut self) -> bool {
+    /// An attack is over, and only services of which `attacked` says so are under one: what hits a little of what is usual,
+    /// and concerns none of them, only counts until the next. Says whether there is any.
+    pub(super) fn rest(&mut self, attacked: impl Fn(u8) -> bool) -> bool {
         let mut any = false;
-        let passing = |deployed: &&mut Deployed| !deployed.harmless && !deployed.pinned;
+        let passing = |deployed: &&mut Deployed| {
+            let needed =
+                (0..MAX_SERVICES as u8).any(|service| attacked(service) && deployed.concerns(service));
+            !deployed.harmless && !deployed.pinned && !needed
+        };
         for deployed in self.slots.iter_mut().flatten().filter(passing) {
             any |= deployed.enforced;
             (deployed.rests, deployed.enforced) = (true, false);
@@ -210,10 +226,11 @@ impl Deployment {
         any
     }
 
-    /// An attack has begun: those that rest are tried again. Says whether there are.
-    pub(super) fn wake(&mut self, now_ns: u64) -> bool {
+    /// An attack on a service has begun: what rests and concerns it is tried again. Says whether there is any.
+    pub(super) fn wake(&mut self, service: u8, now_ns: u64) -> bool {
         let mut any = false;
-        for deployed in self.slots.iter_mut().flatten().filter(|deployed| deployed.rests) {
+        let woken = |deployed: &&mut Deployed| deployed.rests && deployed.concerns(service);
+        for deployed in self.slots.iter_mut().flatten().filter(woken) {
             (deployed.rests, deployed.since_ns, any) = (false, now_ns, true);
         }
         any
@@ -224,11 +241,12 @@ impl Deployment {
         self.iter().any(|(_, deployed)| sample.matches(&deployed.signature))
     }
 
-    /// Whether one that drops, or would if nothing were only observed, has matched something since.
-    pub(super) fn holds_since(&self, since_ns: u64) -> bool {
+    /// Whether one that concerns a service and drops, or would if nothing were only observed, has matched something
+    /// since.
+    pub(super) fn holds_since(&self, service: u8, since_ns: u64) -> bool {
         self.iter().any(|(_, deployed)| {
             let counts = deployed.enforced || self.held(deployed) == Some(Held::Observe);
-            counts && deployed.hits > 0 && deployed.last_hit_ns >= since_ns
+            counts && deployed.concerns(service) && deployed.hits > 0 && deployed.last_hit_ns >= since_ns
         })
     }
 

@@ -1,16 +1,17 @@
 //! From samples and counts to signatures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use floodwall_common::wire::{Reason, Verdict, knowledge, signature::HALF_WORDS};
+use floodwall_common::wire::{Reason, Verdict, knowledge};
 use tracing::warn;
 
 use super::{
+    action::{self, Action},
     baseline::Baseline,
     conduct::{Conduct, LONG, Scene},
     deployed::{Deployed, Deployment, Held, Turn},
     event::Event,
-    incident::{Attack, Incident},
+    incident::{Attack, Incident, Incidents},
     load::{Counts, Load, Standing},
     memory::{Memory, OtherVersion, Remembered},
     moment::Moment,
@@ -18,8 +19,9 @@ use super::{
     recent::Recent,
     sample::Sample,
     search::{LEAST_EXCESS, Refused, Search},
+    view::KernelView,
 };
-use crate::{signature::Signature, tables::SharedTables};
+use crate::signature::Signature;
 
 /// How far back samples are searched, ns.
 const RECENT: u64 = 500_000_000;
@@ -47,29 +49,34 @@ pub struct Detector {
     pictures: Pictures,
     recent: Recent,
     deployment: Deployment,
-    attack: Option<Attack>,
-    incident: Incident,
+    /// Attacks that go on, by the service that they are aimed at: each is a matter of its own.
+    attacks: BTreeMap<u8, Attack>,
+    incidents: Incidents,
     refused: Vec<Refused>,
     conduct: Conduct,
+    /// The signatures in force are not those of [`Self::deployment`].
     changed: bool,
+    /// What is to be done, in order.
+    actions: Vec<Action>,
     /// It was said that enough is known.
     settled: bool,
-    /// What passes is as usual, whatever comes.
-    holds: bool,
+    /// Services of which more passes than usual.
+    flooded: BTreeSet<u8>,
 }
 
 impl Detector {
     /// Takes a sampled packet.
     pub fn sample(&mut self, sample: Sample) {
-        self.loads.entry(sample.service()).or_default().sample(&sample);
+        let service = sample.service();
+        self.loads.entry(service).or_default().sample(&sample);
         let knows = self.baseline.knows(sample.source);
         self.deployment.note(&sample, knows && !sample.answers);
         if !knows {
             self.conduct.note(&sample);
         }
         let passed = sample.reason.verdict() == Verdict::Pass;
-        let no_doubt = self.attack.is_none() || knows || sample.answers;
-        if passed && (no_doubt || self.baseline.is_fresh() && self.holds) {
+        let no_doubt = !self.attacks.contains_key(&service) || knows || sample.answers;
+        if passed && (no_doubt || self.baseline.is_fresh() && !self.flooded.contains(&service)) {
             self.baseline.note(sample);
         }
         if passed || sample.reason == Reason::Signature {
@@ -77,39 +84,36 @@ impl Detector {
         }
     }
 
-    /// Acts on what came since the last call, [`TICK`](super::TICK) ago, for the services that there are.
-    ///
-    /// `grace` returns once no packet is judged any more by what was not in force when it was called.
-    pub fn tick(
-        &mut self,
-        moment: Moment,
-        counts: &[Counts],
-        tables: &SharedTables,
-        grace: &dyn Fn(),
-    ) -> Vec<Event> {
+    /// Looks at what came since the last call, [`TICK`](super::TICK) ago, for the services that there are. What is to
+    /// be done about it stands in [`Self::take_actions`].
+    pub fn tick(&mut self, moment: Moment, counts: &[Counts], view: &dyn KernelView) -> Vec<Event> {
         let mut events = Vec::new();
         let now_ns = moment.now_ns;
         self.recent.forget_before(now_ns.saturating_sub(LONG));
         let learning_until = *self.started_ns.get_or_insert(now_ns) + LEARNING;
         if now_ns >= learning_until {
-            learn(tables, knowledge::CONNECTIONS, true);
+            self.know(knowledge::CONNECTIONS, true);
         }
-        let standings = self.weigh(moment, counts, tables);
-        self.follow(moment, &standings, tables, &mut events);
-        let Self { recent, baseline, deployment, conduct, .. } = self;
+        let standings = self.weigh(moment, counts);
+        self.follow(moment, &standings, view, &mut events);
+        events.extend(self.conduct.name_accomplices(now_ns));
+        let is_attacked = |service: &u8| self.attacks.contains_key(service);
+        for (service, _) in standings.iter().filter(|(service, _)| !is_attacked(service)) {
+            self.baseline.settle(*service, now_ns, view);
+        }
         let sampled = standings.iter().map(|(_, standing)| standing.sampled).fold(1.0, f64::min);
-        let scene = Scene { now_ns, recent, baseline, deployment, sampled, tables };
-        events.extend(conduct.name_accomplices(now_ns));
-        if self.attack.is_none() {
+        let Self { recent, baseline, deployment, conduct, attacks, .. } = self;
+        let scene = Scene { now_ns, recent, baseline, deployment, attacks, sampled, view };
+        if attacks.is_empty() {
             conduct.learn(&scene);
-            self.baseline.settle(now_ns, tables);
-            if !self.settled && !self.baseline.is_fresh() {
+            if !self.settled && !baseline.is_fresh() {
                 self.settled = true;
                 events.push(Event::Settled);
             }
         } else {
             if now_ns >= learning_until {
-                let usual = standings.iter().map(|(_, standing)| standing.usually_passes).sum();
+                let attacked = standings.iter().filter(|(service, _)| attacks.contains_key(service));
+                let usual = attacked.map(|(_, standing)| standing.usually_passes).sum();
                 let (told, loud) = conduct.name_the_loudest(&scene, usual);
                 // What a few sources send by themselves is no pattern, and would hide that of the others.
                 self.recent.forget(&loud);
@@ -130,9 +134,21 @@ impl Detector {
         }
         self.refused.retain(|refused| refused.until_ns > now_ns);
         if self.changed {
-            self.deploy(tables, grace);
+            self.deploy();
         }
         events
+    }
+
+    /// What is to be done since this was last asked, in order.
+    #[must_use]
+    pub fn take_actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
+    }
+
+    /// Has the signatures that it knows put in force in place of whatever is: what another detector has found before a
+    /// restart is known to nobody any more, and could not be taken back.
+    pub fn restart(&mut self) {
+        self.deploy();
     }
 
     /// Has signatures that are found drop, or only count. Those of an operator are as they are.
@@ -150,19 +166,19 @@ impl Detector {
         self.deployment.iter()
     }
 
-    /// Whether there is an attack.
-    pub fn is_attacked(&self) -> bool {
-        self.attack.is_some()
+    /// Services that are attacked.
+    pub fn attacked(&self) -> impl Iterator<Item = u8> {
+        self.attacks.keys().copied()
     }
 
     /// Number of the last incident; 0 if there was none.
     pub fn incident(&self) -> u32 {
-        self.incident.number
+        self.incidents.last().number
     }
 
     /// Waves that it has had so far.
     pub fn wave(&self) -> u32 {
-        self.incident.wave
+        self.incidents.last().wave
     }
 
     /// How many samples of usual packets there are to hold others against.
@@ -205,119 +221,109 @@ impl Detector {
         Ok(())
     }
 
-    /// Deploys a signature that an operator wants, in force when this returns. Gives its number; `None` if there is no
-    /// room for another.
-    pub fn pin(
-        &mut self,
-        signature: Signature,
-        enforced: bool,
-        now_ns: u64,
-        tables: &SharedTables,
-        grace: &dyn Fn(),
-    ) -> Option<usize> {
+    /// Deploys a signature that an operator wants. Gives its number; `None` if there is no room for another.
+    pub fn pin(&mut self, signature: Signature, enforced: bool, now_ns: u64) -> Option<usize> {
         let number = self.deployment.pin(signature, enforced, now_ns)?;
-        self.deploy(tables, grace);
+        self.deploy();
         Some(number)
     }
 
-    /// Deploys a signature that another detector has, in force when this returns: one that was found there is enforced,
-    /// rests and is taken back here as it would be there. Gives its number; `None` if there is no room for another.
+    /// Deploys a signature that another detector has: one that was found there is enforced, rests and is taken back
+    /// here as it would be there. Gives its number; `None` if there is no room for another.
     pub fn take_over(
         &mut self,
         signature: Signature,
         pinned: bool,
         enforced: bool,
         now_ns: u64,
-        tables: &SharedTables,
     ) -> Option<usize> {
         let number = self.deployment.take_over(signature, pinned, enforced, now_ns)?;
-        self.deploy(tables, &|| ());
+        self.deploy();
         Some(number)
     }
 
-    /// Takes a signature back, out of force when this returns. Neither it nor what resembles it is found again for a
-    /// while.
-    pub fn remove(
-        &mut self,
-        number: usize,
-        now_ns: u64,
-        tables: &SharedTables,
-        grace: &dyn Fn(),
-    ) -> Option<Deployed> {
+    /// Takes a signature back. Neither it nor what resembles it is found again for a while.
+    pub fn remove(&mut self, number: usize, now_ns: u64) -> Option<Deployed> {
         let removed = self.deployment.remove(number)?;
         self.refused.push(Refused {
             signature: removed.signature.clone(),
             until_ns: now_ns + REFUSED,
             by_operator: true,
         });
-        self.deploy(tables, grace);
+        self.deploy();
         Some(removed)
     }
 
     /// Holds what came for each service against what is usual, and has as much of it sampled as is wanted.
-    fn weigh(&mut self, moment: Moment, counts: &[Counts], tables: &SharedTables) -> Vec<(u8, Standing)> {
+    fn weigh(&mut self, moment: Moment, counts: &[Counts]) -> Vec<(u8, Standing)> {
         let is_there = |service: u8| counts.iter().any(|counts| counts.service == service);
         self.loads.retain(|service, _| is_there(*service));
         self.baseline.retain(is_there);
-        let calm = self.attack.is_none();
+        self.attacks.retain(|service, _| is_there(*service));
+        let Self { loads, actions, attacks, .. } = self;
         let standings = counts.iter().map(|counts| {
-            let load = self.loads.entry(counts.service).or_default();
+            let calm = !attacks.contains_key(&counts.service);
+            let load = loads.entry(counts.service).or_default();
             let standing = load.take(*counts, calm, moment);
-            let every = &tables.services[usize::from(counts.service)].sample_every;
-            if every.load() != load.sample_every() {
-                every.store(load.sample_every());
-            }
+            actions.push(Action::Sample { service: counts.service, every: load.sample_every() });
             (counts.service, standing)
         });
         standings.collect()
     }
 
-    /// Begins and ends attacks.
+    /// Begins and ends attacks, service by service.
     fn follow(
         &mut self,
         moment: Moment,
         standings: &[(u8, Standing)],
-        tables: &SharedTables,
+        view: &dyn KernelView,
         events: &mut Vec<Event>,
     ) {
         let now_ns = moment.now_ns;
-        self.holds = standings.iter().all(|(_, standing)| !standing.too_much_passes);
-        let excess = standings.iter().find(|(_, standing)| standing.all.excess);
-        let back = standings.iter().all(|(_, standing)| standing.all.back);
-        let is_held = self.deployment.holds_since(now_ns.saturating_sub(HOLDS));
+        let flooded = standings.iter().filter(|(_, standing)| standing.too_much_passes);
+        self.flooded = flooded.map(|(service, _)| *service).collect();
         let patience = if self.baseline.is_fresh() { ACCEPTED_AFTER_IF_FRESH } else { ACCEPTED_AFTER };
-        match (&mut self.attack, excess) {
-            (None, Some((_, Standing { all, .. }))) => {
-                self.attack = Some(Attack { since_ns: now_ns, last_unusual_ns: now_ns, told: false });
-                self.baseline.settle(now_ns, tables);
-                self.baseline.doubt();
-                self.changed |= self.deployment.wake(now_ns);
-                let Incident { number: incident, wave, .. } = self.incident.next(now_ns);
-                events.push(Event::AttackBegan { incident, wave, rate: all.now, usual: all.usual });
-                learn(tables, knowledge::CALM, false);
+        for (service, Standing { all, .. }) in standings {
+            let service = *service;
+            let is_held = self.deployment.holds_since(service, now_ns.saturating_sub(HOLDS));
+            match self.attacks.get_mut(&service) {
+                None if all.excess => {
+                    let attack = Attack { since_ns: now_ns, last_unusual_ns: now_ns, told: false };
+                    self.attacks.insert(service, attack);
+                    self.baseline.settle(service, now_ns, view);
+                    self.baseline.doubt(service);
+                    self.changed |= self.deployment.wake(service, now_ns);
+                    let Incident { number: incident, wave, .. } = self.incidents.next(service, now_ns);
+                    let (rate, usual) = (all.now, all.usual);
+                    events.push(Event::AttackBegan { service, incident, wave, rate, usual });
+                    self.actions.push(Action::Attacked { service, attacked: true });
+                }
+                None => self.actions.push(Action::Attacked { service, attacked: false }),
+                Some(attack) if !is_held && now_ns >= attack.since_ns + patience => {
+                    self.loads.entry(service).or_default().accept(moment);
+                    events.push(Event::Accepted { service });
+                    self.end(service, now_ns, events);
+                }
+                Some(attack) if !all.back => attack.last_unusual_ns = now_ns,
+                Some(attack) if now_ns >= attack.last_unusual_ns + CALM_AFTER => {
+                    self.end(service, now_ns, events);
+                }
+                Some(_) => {}
             }
-            (None, None) => learn(tables, knowledge::CALM, true),
-            (Some(attack), _) if !is_held && now_ns >= attack.since_ns + patience => {
-                self.loads.values_mut().for_each(|load| load.accept(moment));
-                events.push(Event::Accepted);
-                self.end(now_ns, tables, events);
-            }
-            (Some(attack), _) if !back => attack.last_unusual_ns = now_ns,
-            (Some(attack), _) if now_ns >= attack.last_unusual_ns + CALM_AFTER => {
-                self.end(now_ns, tables, events);
-            }
-            (Some(_), _) => {}
         }
     }
 
-    fn end(&mut self, now_ns: u64, tables: &SharedTables, events: &mut Vec<Event>) {
-        self.attack = None;
-        self.incident.ended_ns = now_ns;
-        self.conduct.forget();
-        self.pictures.clear();
-        self.changed |= self.deployment.rest();
-        events.push(Event::AttackEnded);
-        learn(tables, knowledge::CALM, true);
+    fn end(&mut self, service: u8, now_ns: u64, events: &mut Vec<Event>) {
+        self.attacks.remove(&service);
+        self.incidents.end(service, now_ns);
+        let attacks = &self.attacks;
+        self.changed |= self.deployment.rest(|service| attacks.contains_key(&service));
+        if self.attacks.is_empty() {
+            self.conduct.forget();
+            self.pictures.clear();
+        }
+        events.push(Event::AttackEnded { service });
+        self.actions.push(Action::Attacked { service, attacked: false });
     }
 
     /// Looks for what unusual packets have in common, service by service.
@@ -327,7 +333,8 @@ impl Detector {
         let unusual: Vec<&Sample> =
             lately.filter(strange).filter(|sample| !self.deployment.covers(sample)).collect();
         let mut findings = Vec::new();
-        for (service, standing) in standings {
+        for (service, standing) in standings.iter().filter(|(service, _)| self.attacks.contains_key(service))
+        {
             let of_service = |sample: &&Sample| sample.service() == *service;
             let unusual: Vec<&Sample> = unusual.iter().copied().filter(of_service).collect();
             if (unusual.len() as f64) < LEAST_EXCESS {
@@ -357,21 +364,19 @@ impl Detector {
                 usual_share: finding.usual_share,
             });
         }
-        let is_held = self.holds || self.deployment.holds_since(now_ns.saturating_sub(HOLDS));
-        if let Some(attack) = self.attack.as_mut().filter(|attack| !attack.told)
-            && now_ns >= attack.since_ns + NOTHING_AFTER
-            && !is_held
-        {
-            attack.told = true;
-            events.push(Event::NothingFound);
+        for (service, attack) in &mut self.attacks {
+            let is_held = !self.flooded.contains(service)
+                || self.deployment.holds_since(*service, now_ns.saturating_sub(HOLDS));
+            if !attack.told && now_ns >= attack.since_ns + NOTHING_AFTER && !is_held {
+                attack.told = true;
+                events.push(Event::NothingFound { service: *service });
+            }
         }
     }
 
-    /// Puts the signatures in force: written beside those that are, and then all at once.
-    fn deploy(&mut self, tables: &SharedTables, grace: &dyn Fn()) {
+    /// Has the signatures put in force.
+    fn deploy(&mut self) {
         self.changed = false;
-        let settings = &tables.settings[0];
-        let other = if settings.signatures.load() == 1 { 2 } else { 1 };
         let image = loop {
             match self.deployment.image() {
                 Ok(image) => break image,
@@ -381,19 +386,12 @@ impl Detector {
                 }
             }
         };
-        grace();
-        let start = (other as usize - 1) * HALF_WORDS as usize;
-        image.write(&tables.signatures[start..start + HALF_WORDS as usize]);
-        settings.signatures.store(if self.deployment.is_empty() { 0 } else { other });
+        let is_empty = self.deployment.is_empty();
+        self.actions.push(Action::Deploy(action::Deployment { image, is_empty }));
     }
-}
 
-/// Sets or clears what the kernel program is told to know.
-fn learn(tables: &SharedTables, what: u64, known: bool) {
-    let knowledge = &tables.settings[0].knowledge;
-    let now = knowledge.load();
-    let wanted = if known { now | what } else { now & !what };
-    if wanted != now {
-        knowledge.store(wanted);
+    /// Has the kernel program know something, or not any more.
+    fn know(&mut self, what: u64, known: bool) {
+        self.actions.push(Action::Know { what, known });
     }
 }

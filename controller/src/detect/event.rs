@@ -2,20 +2,18 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use floodwall_common::{
-    prefix::Family,
-    source::{self, Key},
-    wire::{History, standing},
-};
+use floodwall_common::{prefix::Family, source::Key, wire::standing};
 
-use super::{conduct::Cause, deployed::Turn};
-use crate::{signature::Signature, tables::SharedTables};
+use super::{conduct::Cause, deployed::Turn, view::KernelView};
+use crate::signature::Signature;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// More comes than usual.
     AttackBegan {
+        /// The service that it is aimed at.
+        service: u8,
         /// Number of the incident; one that begins soon after another has ended is a wave of the same.
         incident: u32,
         /// Number of the wave, from 1 on.
@@ -26,11 +24,20 @@ pub enum Event {
         usual: f64,
     },
     /// Nothing is found that could be dropped without harm to what is usual.
-    NothingFound,
+    NothingFound {
+        /// The service that is attacked.
+        service: u8,
+    },
     /// What comes is close to what is usual again.
-    AttackEnded,
+    AttackEnded {
+        /// The service that was attacked.
+        service: u8,
+    },
     /// What came for so long, and was not dropped, is taken for what is usual now.
-    Accepted,
+    Accepted {
+        /// The service that it came for.
+        service: u8,
+    },
     /// Enough is known of what is usual.
     Settled,
     /// A signature is tried out.
@@ -65,20 +72,23 @@ pub enum Event {
 }
 
 impl Event {
-    /// As a line for a log.
-    pub fn in_words(&self, tables: &SharedTables) -> String {
+    /// As a line for a log. `name` knows the services; the one for what no other names is not told of.
+    pub fn in_words(&self, view: &dyn KernelView, name: impl Fn(u8) -> Option<String>) -> String {
+        let on = |service: u8| match name(service) {
+            Some(name) if service != 0 => format!(" on {name}"),
+            _ => String::new(),
+        };
         match self {
-            Self::AttackBegan { incident, wave: 1, rate, usual } => {
-                format!("attack {incident}: {rate:.0} packets/s, usually {usual:.0}")
+            Self::AttackBegan { service, incident, wave, rate, usual } => {
+                let wave = if *wave > 1 { format!(", wave {wave}") } else { String::new() };
+                format!("attack {incident}{}{wave}: {rate:.0} packets/s, usually {usual:.0}", on(*service))
             }
-            Self::AttackBegan { incident, wave, rate, usual } => {
-                format!("attack {incident}, wave {wave}: {rate:.0} packets/s, usually {usual:.0}")
-            }
-            Self::NothingFound => {
-                "no pattern found that is safe to drop; limits per source, prefix and service hold".to_owned()
-            }
-            Self::AttackEnded => "attack over".to_owned(),
-            Self::Accepted => "what comes now is taken as usual".to_owned(),
+            Self::NothingFound { service } => format!(
+                "no pattern found{} that is safe to drop; limits per source, prefix and service hold",
+                on(*service)
+            ),
+            Self::AttackEnded { service } => format!("attack{} over", on(*service)),
+            Self::Accepted { service } => format!("what comes now{} is taken as usual", on(*service)),
             Self::Settled => "enough is known of what is usual".to_owned(),
             Self::Found { number, signature, covered, usual_share } => format!(
                 "signature {number} found: {signature} ({:.0} % of what is unusual, {:.3} % of what is usual)",
@@ -87,7 +97,7 @@ impl Event {
             ),
             Self::Turned { number, turn, .. } => format!("signature {number} {turn}"),
             Self::WouldBan { source, cause, others } => {
-                let address = address_in_words(*source, tables);
+                let address = address_in_words(*source, view);
                 let others = if *others > 0 { format!("; so would {others} others") } else { String::new() };
                 format!("would ban {address}: {cause}{others} (detection bans nobody)")
             }
@@ -96,14 +106,12 @@ impl Event {
 }
 
 /// The source that a key stands for.
-fn address_in_words(source: Key, tables: &SharedTables) -> String {
-    let settings = &tables.settings[0];
-    let is_v6 = source::way_of(tables, settings, source)
-        .is_some_and(|way| History::unpack(way.history.load()).standing & standing::IPV6 != 0);
+fn address_in_words(source: Key, view: &dyn KernelView) -> String {
+    let is_v6 = view.history(source).is_some_and(|history| history.standing & standing::IPV6 != 0);
     if is_v6 {
-        let address = source.address(settings, Family::V6);
+        let address = view.address(source, Family::V6);
         return format!("{}/64", Ipv6Addr::from_bits(u128::from(address.high) << 64));
     }
-    let address = source.address(settings, Family::V4);
+    let address = view.address(source, Family::V4);
     Ipv4Addr::from_bits((address.high >> 32) as u32).to_string()
 }

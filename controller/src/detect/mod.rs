@@ -10,12 +10,16 @@
 //! | [`examples`], [`columns`], [`tally`] | packets laid out so that a condition's are counted fast |
 //! | [`incident`] | attacks, and their waves |
 //! | [`deployed`] | signatures in force, watched and withdrawn |
-//! | [`conduct`], [`recent`] | bans for what sources do |
+//! | [`conduct`], [`recent`] | whom one would ban for what it does |
 //! | [`memory`] | what is kept over a restart |
+//! | [`view`] | what the kernel program knows of sources, to read |
+//! | [`action`] | what is to be done about all this |
+//! | [`owner`] | the task that owns a detector, and what others see of it |
 //!
-//! [`Detector`] drives all of it by a clock that it is given; it knows nothing of the kernel, and does the same for the
-//! same samples.
+//! [`Detector`] drives all of it by a clock that it is given; it knows nothing of the kernel, changes no table, and
+//! does the same for the same samples. What it returns is [applied](crate::state::carry_out) by its owner.
 
+mod action;
 mod assumed;
 mod baseline;
 mod columns;
@@ -32,6 +36,7 @@ mod load;
 mod memory;
 mod mine;
 mod moment;
+mod owner;
 mod picture;
 mod recent;
 mod reservoir;
@@ -40,10 +45,12 @@ mod search;
 mod sources;
 mod tally;
 mod usual;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
+pub use action::{Action, Deployment};
 pub use conduct::Cause;
 pub use deployed::{Deployed, Held, Turn};
 pub use detector::Detector;
@@ -51,4 +58,6 @@ pub use event::Event;
 pub use load::Counts;
 pub use memory::Memory;
 pub use moment::{Moment, TICK};
+pub use owner::{Detection, Ended, Owner, Snapshot, Surroundings};
 pub use sample::Sample;
+pub use view::KernelView;

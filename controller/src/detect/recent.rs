@@ -69,11 +69,6 @@ impl Recent {
         }
     }
 
-    /// How many samples there are.
-    pub(super) fn len(&self) -> usize {
-        self.samples.len()
-    }
-
     /// The samples, the oldest first.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Sample> {
         self.samples.iter()

@@ -10,6 +10,7 @@ use floodwall_common::{
 use super::{Counts, Detector, Event, Held, Memory, Moment, Sample, TICK, Turn, assumed};
 use crate::{
     signature::TooBroad,
+    state::carry_out,
     tables::{Capacity, SharedTables},
 };
 
@@ -81,7 +82,8 @@ impl Scene {
             self.now_ns += TICK;
             let moment = Moment::new(self.now_ns, self.now_ns / 1_000_000_000);
             let counts = self.counts.clone();
-            self.events.extend(self.detector.tick(moment, &counts, &self.tables, &|| ()));
+            self.events.extend(self.detector.tick(moment, &counts, &self.tables));
+            carry_out(&self.tables, self.detector.take_actions(), || ());
         }
     }
 
@@ -149,6 +151,26 @@ fn a_signature_is_for_the_service_that_is_attacked() {
 }
 
 #[test]
+fn an_attack_on_one_service_changes_nothing_for_another() {
+    let mut scene = Scene::new(2);
+    scene.pass(20.0, 800, 0, 0);
+    let learnt = scene.detector.baseline_len();
+    scene.pass(3.0, 800, 4_000, 1);
+    assert_eq!(scene.detector.attacked().collect::<Vec<_>>(), [1], "{:?}", scene.events);
+    assert_eq!(scene.tables.settings[0].attacked.load(), 1 << 1);
+    assert!(scene.detector.baseline_len() > learnt, "what comes for the other is learnt from still");
+    scene.pass(3.0, 800, 4_000, 0);
+    scene.pass(8.0, 800, 0, 0);
+    let began = |event: &Event| match event {
+        Event::AttackBegan { service, incident, wave, .. } => Some((*service, *incident, *wave)),
+        _ => None,
+    };
+    let began: Vec<_> = scene.events.iter().filter_map(began).collect();
+    assert_eq!(began, [(1, 1, 1), (0, 2, 1)]);
+    assert_eq!(scene.tables.settings[0].attacked.load(), 0, "both are over");
+}
+
+#[test]
 fn waves_are_one_incident() {
     let mut scene = Scene::new(1);
     scene.pass(20.0, 400, 0, 0);
@@ -162,7 +184,7 @@ fn waves_are_one_incident() {
     };
     let began: Vec<_> = scene.events.iter().filter_map(began).collect();
     assert_eq!(began, [(1, 1), (1, 2), (1, 3)]);
-    assert_eq!(scene.events.iter().filter(|event| **event == Event::AttackEnded).count(), 3);
+    assert_eq!(scene.events.iter().filter(|event| matches!(event, Event::AttackEnded { .. })).count(), 3);
 }
 
 #[test]
@@ -180,9 +202,9 @@ fn a_busy_host_with_nothing_but_clients_is_taken_as_usual() {
     let mut scene = Scene::new(1);
     scene.pass(40.0, 4_000, 0, 0);
     assert_eq!(scene.found(), Vec::<String>::new());
-    assert!(!scene.detector.is_attacked(), "{:?}", scene.events);
+    assert!(scene.detector.attacked().next().is_none(), "{:?}", scene.events);
     scene.pass(10.0, 4_000, 0, 0);
-    assert!(!scene.detector.is_attacked() && !scene.detector.is_fresh());
+    assert!(scene.detector.attacked().next().is_none() && !scene.detector.is_fresh());
 }
 
 #[test]
@@ -210,8 +232,8 @@ fn what_was_learnt_outlives_a_restart() {
 fn a_signature_that_rests_is_taken_over_as_one_that_does() {
     let mut scene = Scene::new(1);
     let mut take = |text: &str, pinned, enforced| {
-        let (detector, tables) = (&mut scene.detector, &scene.tables);
-        detector.take_over(text.parse().unwrap(), pinned, enforced, scene.now_ns, tables).unwrap()
+        let detector = &mut scene.detector;
+        detector.take_over(text.parse().unwrap(), pinned, enforced, scene.now_ns).unwrap()
     };
     let rests = take("tcp flags=syn len=40 dport=443 window=512", false, false);
     let counts = take("udp sport=53", true, false);
@@ -246,8 +268,8 @@ fn turns(scene: &Scene) -> Vec<Turn> {
 fn a_signature_that_says_too_little_is_never_enforced() {
     let mut scene = Scene::new(1);
     for text in ["ttl=52", "tcp ttl=52", "tcp flags=syn len=40 strangers", "tcp flags=syn len=40"] {
-        let (detector, tables) = (&mut scene.detector, &scene.tables);
-        detector.take_over(text.parse().unwrap(), false, false, scene.now_ns, tables).unwrap();
+        let detector = &mut scene.detector;
+        detector.take_over(text.parse().unwrap(), false, false, scene.now_ns).unwrap();
     }
     scene.pass(0.5, 400, 0, 0);
     let held: Vec<_> = (0..4)
@@ -261,7 +283,7 @@ fn a_signature_that_says_too_little_is_never_enforced() {
     assert_eq!(held, too_broad.map(|why| Some(Held::TooBroad(why))));
     scene.pass(20.0, 400, 0, 0);
     scene.pass(1.0, 400, 4_000, 0);
-    assert!(scene.detector.is_attacked());
+    assert!(scene.detector.attacked().next().is_some());
     let enforced: Vec<_> = scene.detector.signatures().filter(|(_, deployed)| deployed.enforced).collect();
     assert!(enforced.iter().all(|(_, deployed)| deployed.signature.too_broad().is_none()), "{enforced:?}");
     let told = |turn: &Turn| matches!(turn, Turn::Held(Held::TooBroad(_)));
@@ -277,7 +299,7 @@ fn what_is_only_observed_is_found_and_not_enforced() {
     assert!(!scene.found().is_empty(), "{:?}", scene.events);
     assert!(scene.detector.signatures().all(|(_, deployed)| !deployed.enforced));
     assert!(turns(&scene).contains(&Turn::Held(Held::Observe)));
-    assert!(!scene.events.contains(&Event::NothingFound), "it is found, and would drop");
+    assert!(!scene.events.contains(&Event::NothingFound { service: 0 }), "it is found, and would drop");
     scene.detector.observe(false, scene.now_ns);
     scene.pass(0.5, 400, 4_000, 0);
     assert!(scene.detector.signatures().any(|(_, deployed)| deployed.enforced), "{:?}", scene.events);
@@ -315,6 +337,6 @@ fn detection_names_whom_it_would_ban_and_bans_nobody() {
     assert_eq!(ways.iter().filter(is_banned).count(), 0);
     assert_eq!(scene.tables.settings[0].lost_bans.load(), 0);
     let told = scene.events.iter().find(|event| matches!(event, Event::WouldBan { .. })).unwrap();
-    let words = told.in_words(&scene.tables);
+    let words = told.in_words(&scene.tables, |_| None);
     assert!(words.starts_with("would ban ") && words.contains("connections/s"), "{words}");
 }

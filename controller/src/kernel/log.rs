@@ -19,7 +19,7 @@ impl LogReader {
     }
 
     /// Hands on what the program says, for ever.
-    pub async fn forward(mut self) -> anyhow::Result<()> {
+    pub async fn forward(&mut self) -> anyhow::Result<()> {
         loop {
             let mut guard = self.0.readable_mut().await.context("waiting for the kernel program's log")?;
             guard.get_inner_mut().flush();

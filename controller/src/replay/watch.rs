@@ -13,7 +13,7 @@ use crate::{
     detect::{Counts, Detector, Moment, Sample},
     kernel::Judged,
     signature::{Signature, naming},
-    state::address_of,
+    state::{address_of, carry_out},
 };
 
 /// Detects attacks, and acts on them.
@@ -60,8 +60,9 @@ impl Watch {
         let now_ns = world.tables.clock();
         let number = self
             .detector
-            .take_over(signature, *pinned, *enforced, now_ns, &world.tables)
+            .take_over(signature, *pinned, *enforced, now_ns)
             .context("there is no room for more")?;
+        carry_out(&world.tables, self.detector.take_actions(), || ());
         let state = match (enforced, pinned) {
             (true, _) => "",
             (false, true) => " (only counts)",
@@ -80,9 +81,13 @@ impl Controller for Watch {
             .collect();
         let moment = Moment::new(tick.time_ns, tick.unix_ns / 1_000_000_000);
         self.samples.drain(..).for_each(|sample| self.detector.sample(sample));
-        let events = self.detector.tick(moment, &counts, &tick.world.tables, &|| ());
+        let events = self.detector.tick(moment, &counts, &*tick.world.tables);
+        // Packets come one at a time: none is being judged by what was in force before.
+        carry_out(&tick.world.tables, self.detector.take_actions(), || ());
         let mut marks = std::mem::take(&mut self.marks);
-        marks.extend(events.into_iter().map(|event| Mark { what: event.in_words(&tick.world.tables) }));
+        let World { tables, placement, .. } = tick.world;
+        let name = |number| placement.service(number).map(str::to_owned);
+        marks.extend(events.into_iter().map(|event| Mark { what: event.in_words(&**tables, name) }));
         Ok(marks)
     }
 

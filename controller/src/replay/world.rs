@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use crate::lock::FairMutex;
 use anyhow::Context as _;
-use floodwall_common::{parse::protocol, wire::knowledge};
-use parking_lot::FairMutex;
+use floodwall_common::parse::protocol;
 
 use super::clock::START;
 use crate::{
@@ -93,8 +93,6 @@ impl World {
         };
         let situation = Situation { facts, observe: config.observe, ..Situation::default() };
         Enforcement::default().enforce(&self.tables, &config.policy, &situation)?;
-        let known = &self.tables.settings[0].knowledge;
-        known.store(known.load() | knowledge::CALM);
         Ok(())
     }
 }

@@ -4,7 +4,9 @@
 //! caller gives the listener and the shutdown.
 
 mod answer;
+mod command;
 mod dataplane;
+mod events;
 mod lists;
 mod peer;
 mod rules;
@@ -18,9 +20,9 @@ use std::{future::Future, sync::Arc};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    middleware::from_fn_with_state,
     routing::{get, post},
 };
-use parking_lot::Mutex;
 use tokio::{
     net::UnixListener,
     sync::{Semaphore, broadcast},
@@ -28,7 +30,7 @@ use tokio::{
 
 pub use dataplane::Dataplane;
 
-use crate::{api::Event, detect::Detector, state::Filter};
+use crate::{api::DropReport, detect::Detection, event::Bus, state::Filter};
 
 /// Requests that are worked on at once; more wait their turn.
 const MAX_REQUESTS: usize = 64;
@@ -45,9 +47,11 @@ pub struct Context {
     /// What is attached.
     pub dataplane: Arc<dyn Dataplane>,
     /// What watches for attacks.
-    pub detector: Arc<Mutex<Detector>>,
-    /// Drops as they are told.
-    pub events: broadcast::Sender<Event>,
+    pub detection: Detection,
+    /// Drops as they are sampled.
+    pub drops: broadcast::Sender<DropReport>,
+    /// What happens.
+    pub bus: Bus,
     /// Bounds the work that is under way.
     requests: Arc<Semaphore>,
 }
@@ -57,10 +61,11 @@ impl Context {
     pub fn new(
         filter: Arc<Filter>,
         dataplane: Arc<dyn Dataplane>,
-        detector: Arc<Mutex<Detector>>,
-        events: broadcast::Sender<Event>,
+        detection: Detection,
+        drops: broadcast::Sender<DropReport>,
+        bus: Bus,
     ) -> Self {
-        Self { filter, dataplane, detector, events, requests: Arc::new(Semaphore::new(MAX_REQUESTS)) }
+        Self { filter, dataplane, detection, drops, bus, requests: Arc::new(Semaphore::new(MAX_REQUESTS)) }
     }
 }
 
@@ -97,11 +102,12 @@ fn router(context: Context) -> Router {
         .route("/v1/signature/add", post(signatures::add))
         .route("/v1/signature/pin", post(signatures::pin))
         .route("/v1/signature/drop", post(signatures::drop))
-        .route("/v1/events", get(status::events))
+        .route("/v1/events", get(events::events))
         .route("/v1/attach", post(status::attach))
         .route("/v1/detach", post(status::detach))
         .fallback(answer::no_such_path)
         .method_not_allowed_fallback(answer::no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(context.clone(), command::tell))
         .with_state(context)
 }

@@ -1,6 +1,6 @@
 //! Who is on the other end of the socket.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use axum::{extract::connect_info::Connected, serve::IncomingStream};
 use tokio::net::UnixListener;
@@ -10,7 +10,18 @@ use crate::host::login_addresses;
 /// The process that connected.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
+    uid: Option<u32>,
     pid: Option<i32>,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.uid, self.pid) {
+            (Some(uid), Some(pid)) => write!(formatter, "uid {uid} (pid {pid})"),
+            (Some(uid), None) => write!(formatter, "uid {uid}"),
+            _ => formatter.write_str("somebody"),
+        }
+    }
 }
 
 impl Peer {
@@ -22,6 +33,10 @@ impl Peer {
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self { pid: stream.io().peer_cred().ok().and_then(|credentials| credentials.pid()) }
+        let credentials = stream.io().peer_cred().ok();
+        Self {
+            uid: credentials.map(|credentials| credentials.uid()),
+            pid: credentials.and_then(|credentials| credentials.pid()),
+        }
     }
 }

@@ -15,6 +15,7 @@ use crate::{
         BanCount, BanPage, BypassRequest, BypassState, HealthReport, InForce, KeepRequest, LiftRequest,
         ReloadReport, ReloadRequest, RuleChange, RuleList, RuleReport,
     },
+    event::What,
     policy::RuleId,
     state::Refusal,
     tables::Prefix,
@@ -114,8 +115,13 @@ pub(super) async fn bypass(
     answer(&context, move |context| {
         let seconds = context.filter.bypass(request.seconds.map(Duration::from_secs))?;
         match seconds {
-            Some(seconds) => tracing::warn!(seconds, "bypass: every packet passes"),
-            None => tracing::info!("the bypass is over"),
+            Some(seconds) => context.bus.publish(What::Health {
+                text: format!("BYPASS: every packet passes for {seconds:.0} s"),
+                loud: true,
+            }),
+            None => {
+                context.bus.publish(What::Health { text: "the bypass is over".to_owned(), loud: false });
+            }
         }
         Ok(BypassState { seconds })
     })

@@ -11,23 +11,27 @@ use crate::{
     api::{Failure, FailureKind, SignatureList, SignatureNumber, SignatureReport, SignatureRequest},
     detect::{Deployed, Held},
     signature::Signature,
-    state::Refusal,
-    tables::memory::grace_period,
 };
 
 pub(super) async fn list(State(context): State<Context>) -> Answer<SignatureList> {
     answer(&context, |context| {
-        let detector = context.detector.lock();
-        let signatures = detector
-            .signatures()
-            .map(|(number, deployed)| report(context, number, deployed, detector.held(deployed)))
+        let seen = context.detection.snapshot();
+        let signatures = seen
+            .signatures
+            .iter()
+            .map(|(number, deployed, held)| report(context, *number, deployed, *held))
             .collect::<Result<_, _>>()?;
         Ok(SignatureList {
-            attack: detector.is_attacked(),
-            incident: detector.incident(),
-            wave: detector.wave(),
-            baseline: detector.baseline_len() as u64,
-            assumed: detector.is_fresh(),
+            attack: !seen.attacked.is_empty(),
+            attacked: seen
+                .attacked
+                .iter()
+                .filter_map(|number| context.filter.service_name(*number))
+                .collect(),
+            incident: seen.incident,
+            wave: seen.wave,
+            baseline: seen.baseline_len as u64,
+            assumed: seen.is_fresh,
             signatures,
         })
     })
@@ -53,14 +57,9 @@ pub(super) async fn pin(
     Body(SignatureNumber { number }): Body<SignatureNumber>,
 ) -> Answer<SignatureReport> {
     answer(&context, move |context| {
-        let found = context
-            .detector
-            .lock()
-            .signatures()
-            .find(|(there, _)| *there == number as usize)
-            .map(|(_, deployed)| (deployed.signature.clone(), deployed.enforced));
-        let (signature, enforced) = found.ok_or_else(|| no_such_number(number))?;
-        deploy(context, signature, enforced)
+        let seen = context.detection.snapshot();
+        let found = seen.signature(number as usize).ok_or_else(|| no_such_number(number))?;
+        deploy(context, found.signature.clone(), found.enforced)
     })
     .await
 }
@@ -70,19 +69,7 @@ pub(super) async fn drop(
     Body(SignatureNumber { number }): Body<SignatureNumber>,
 ) -> Answer<SignatureReport> {
     answer(&context, move |context| {
-        let mut detector = context.detector.lock();
-        let pinned = |(there, deployed): (usize, &Deployed)| there == number as usize && deployed.pinned;
-        // One that was found by itself is on no disk.
-        if detector.signatures().any(pinned) {
-            context.filter.check_changeable()?;
-        }
-        let tables = context.filter.tables();
-        let removed = detector
-            .remove(number as usize, tables.clock(), tables, &grace)
-            .ok_or_else(|| no_such_number(number))?;
-        if removed.pinned {
-            context.filter.unpin_signature(&removed.signature)?;
-        }
+        let removed = context.filter.unpin_signature(number as usize, &context.detection)?;
         report(context, number as usize, &removed, None)
     })
     .await
@@ -90,26 +77,8 @@ pub(super) async fn drop(
 
 /// Deploys what an operator wants, in force and on disk.
 fn deploy(context: &Context, signature: Signature, enforced: bool) -> Result<SignatureReport, Refused> {
-    context.filter.check_changeable()?;
-    let mut detector = context.detector.lock();
-    let tables = context.filter.tables();
-    let number = detector
-        .pin(signature.clone(), enforced, tables.clock(), tables, &grace)
-        .ok_or_else(|| Refusal::Full("there are 64 signatures already; drop one first".to_owned()))?;
-    if let Err(refusal) = context.filter.pin_signature(&signature, enforced) {
-        detector.remove(number, tables.clock(), tables, &grace);
-        return Err(refusal.into());
-    }
-    let deployed =
-        detector.signatures().find(|(there, _)| *there == number).map(|(_, deployed)| deployed.clone());
-    let deployed = deployed.ok_or_else(|| no_such_number(number as u32))?;
+    let (number, deployed) = context.filter.pin_signature(signature, enforced, &context.detection)?;
     report(context, number, &deployed, None)
-}
-
-/// Returns once no packet is judged any more by what was in force.
-fn grace() {
-    // Without the call, the half that is written is one that was left 50 ms ago at least.
-    let _ = grace_period();
 }
 
 fn report(

@@ -1,12 +1,10 @@
 //! How the filter stands, what it drops, and its end.
 
-use axum::{extract::State, response::Response};
-use tokio::sync::broadcast::error::RecvError;
+use axum::extract::State;
 
 use super::{
     Context,
     answer::{Answer, Body, Refused, answer},
-    stream::Lines,
 };
 use crate::{
     api::{AttachRequest, DetachRequest, DetachResponse, Failure, FailureKind, InterfaceStatus, Status},
@@ -27,30 +25,6 @@ pub(super) async fn status(State(context): State<Context>) -> Answer<Status> {
         Ok(status)
     })
     .await
-}
-
-pub(super) async fn events(State(context): State<Context>) -> Response {
-    let (lines, response) = Lines::response();
-    let mut events = context.events.subscribe();
-    tokio::spawn(async move {
-        loop {
-            let event = tokio::select! {
-                event = events.recv() => event,
-                () = lines.closed() => break,
-            };
-            match event {
-                Ok(event) => {
-                    if !lines.write(&event).await {
-                        break;
-                    }
-                }
-                // The reader was too slow for some; they are a sample anyhow.
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => break,
-            }
-        }
-    });
-    response
 }
 
 pub(super) async fn attach(

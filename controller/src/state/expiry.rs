@@ -7,51 +7,83 @@ use tracing::warn;
 use super::{
     change::{Change, Origin},
     filter::Filter,
+    ledger::Transaction,
     refusal::Refusal,
 };
-use crate::tables::prefixes::TableError;
+use crate::{api::ListName, event::What, policy::RuleId, store::Store};
 
 impl Filter {
     /// When something is to be taken back next.
     pub fn next_expiry(&self) -> Option<SystemTime> {
-        let at = self.books.lock().records.next_expiry()?;
+        let at = self.records.lock().next_expiry()?;
         Some(UNIX_EPOCH + Duration::from_secs(at))
     }
 
-    /// Takes back what has expired; returns how many prefixes and imports.
+    /// Takes back what has expired; returns how many prefixes, imports and words about rules.
     pub fn expire(&self, now: SystemTime) -> Result<u64, Refusal> {
-        let _bulk = self.bulk.lock();
-        let mut books = self.books.lock();
-        let (imports, mut changes): (Vec<_>, Vec<_>) = books
-            .records
-            .expired(unix_seconds(now))
-            .into_iter()
-            .partition(|change| matches!(change, Change::Forget { .. }));
-        // A prefix that an import wants, too, stays listed on its account.
-        let mut expired = changes.len() as u64;
-        changes.retain(|change| {
-            let Change::Remove { list, prefix, .. } = change else { return true };
-            match self.table.lock().leave((*list).into(), *prefix, Origin::HAND.bit()) {
-                Ok(_) | Err(TableError::NotThere { .. }) => true,
-                Err(error) => {
-                    warn!(%prefix, %error, "an expired prefix is still in force; trying again");
-                    false
+        self.transact(Expire { now, changes: Vec::new() })
+    }
+}
+
+/// Takes back what has expired.
+struct Expire {
+    now: SystemTime,
+    changes: Vec<Change>,
+}
+
+impl Transaction for Expire {
+    type Outcome = u64;
+    const BY_ITSELF: bool = true;
+
+    fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
+        self.changes = filter.records.lock().expired(unix_seconds(self.now));
+        Ok(self.changes.clone())
+    }
+
+    fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
+        let mut rules = Vec::new();
+        for change in &self.changes {
+            match change {
+                // A prefix that an import wants, too, stays listed on its account.
+                Change::Remove { list, prefix, .. } => {
+                    let manual = Origin::HAND.bit();
+                    match filter.unlist_one((*list).into(), *prefix, manual) {
+                        Ok(_) | Err(Refusal::NotFound(_)) => {}
+                        Err(error) => {
+                            warn!(%prefix, %error, "has expired and is still in force; the next start takes it back");
+                        }
+                    }
                 }
-            }
-        });
-        books.note(&changes)?;
-        if changes.iter().any(|change| matches!(change, Change::ResetRule { .. })) {
-            self.regime.lock().hear(&self.tables, &books.records)?;
-        }
-        drop(books);
-        for import in imports {
-            if let Change::Forget { origin } = import {
-                self.books.lock().note(&[import])?;
-                self.withdraw(origin)?;
-                expired += 1;
+                Change::Forget { origin } => drop(filter.withdraw(*origin)?),
+                Change::ResetRule { service, rule } => rules.push((RuleId::new(service, rule), None)),
+                _ => {}
             }
         }
-        Ok(expired)
+        if !rules.is_empty() {
+            filter.regime.lock().say(&filter.tables, rules)?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self) -> Option<What> {
+        let of_list = |name: ListName| {
+            let expired = |change: &&Change| match change {
+                Change::Remove { list, .. } => *list == name,
+                Change::Forget { .. } => name == ListName::Block,
+                _ => false,
+            };
+            self.changes.iter().filter(expired).count() as u64
+        };
+        // Most often it is the blocklist; what both have lost is told of that.
+        let (block, allow) = (of_list(ListName::Block), of_list(ListName::Allow));
+        let name = if block > 0 { ListName::Block } else { ListName::Allow };
+        let removed = block + allow;
+        let what = What::List { list: name.name(), added: 0, removed, account: "expiry".to_owned() };
+        (removed > 0).then_some(what)
+    }
+
+    fn finish(self, _: &Filter, _: Option<&mut Store>) -> u64 {
+        self.changes.len() as u64
     }
 }
 

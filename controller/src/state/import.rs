@@ -2,23 +2,29 @@
 
 use std::{
     collections::BTreeMap,
+    sync::mpsc::{self, Sender},
     time::{Duration, Instant, SystemTime},
 };
+
+use anyhow::Context as _;
 
 use super::{
     change::{Change, Origin},
     expiry::{expiry, unix_seconds},
     filter::Filter,
+    ledger::Transaction,
     lifelines::Danger,
     refusal::Refusal,
 };
 use crate::{
     api::{ImportProblem, ImportReport, ListName},
+    event::What,
     host::Lifelines,
     lists::{self, MAX_PROBLEMS, ParsedList},
+    store::Store,
     tables::{
         Prefix,
-        prefixes::{Changes, List},
+        prefixes::{Changes, Committed, List},
     },
 };
 
@@ -78,105 +84,227 @@ impl Filter {
             )));
         }
 
-        let _bulk = self.bulk.lock();
-        let known = self.books.lock().records.origin_of(&options.name);
-        let origin = match known {
-            Some(origin) => origin,
-            None => self.books.lock().records.free_origin().ok_or_else(|| {
-                let most = Origin::MAX_IMPORTS;
-                Refusal::Full(format!(
-                    "{most} imports are kept apart at most; flush one, or import under its name"
-                ))
-            })?,
+        let (told, progressed) = mpsc::channel();
+        let (answer, answered) = mpsc::channel();
+        let import = Import {
+            name: options.name.clone(),
+            replace: options.replace,
+            expires,
+            prefixes,
+            kept: Vec::new(),
+            origin: None,
+            known: false,
+            brought: Brought::default(),
+            progress: told,
         };
-        let kept = match known {
-            Some(_) if !options.replace => self.books.lock().load_import(origin)?,
-            _ => Vec::new(),
-        };
-
-        let wanted = prefixes.iter().map(|prefix| (*prefix, origin.bit()));
-        let mut changes = Changes::new();
-        if options.replace {
-            changes = changes.withdraw(List::Block, origin.bit());
-        }
-        let changes = changes.insert(List::Block, wanted);
-        let committed =
-            self.apply(changes, &mut |done, total| progress(Progress { stage: "building", done, total }))?;
-        report.added = committed.added;
-        report.removed = committed.removed;
-        report.duplicate += committed.present;
-
-        let total = (prefixes.len() + kept.len()) as u64;
-        progress(Progress { stage: "saving", done: 0, total });
-        let saved = self.save(origin, options, expires, prefixes, kept);
-        if let Err(error) = saved {
-            // Not on disk: out of force again, so that nothing is enforced that a restart would lose. What a
-            // replacement took away stands in the old file still, and comes back with it.
-            self.restore_import(origin, known.is_some())?;
-            return Err(error);
-        }
-        progress(Progress { stage: "saving", done: total, total });
+        // Progress is passed on while the change is made; the last word of it comes before the answer.
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(answer.send(self.transact(import))));
+            progressed.iter().for_each(&mut *progress);
+        });
+        let ended = |_| Refusal::Internal("the import was not answered".to_owned());
+        let Brought { added, removed, present } = answered.recv().map_err(ended)??;
+        (report.added, report.removed) = (added, removed);
+        report.duplicate += present;
         report.milliseconds = start.elapsed().as_millis() as u64;
         Ok(report)
     }
 
-    fn save(
-        &self,
-        origin: Origin,
-        options: &ImportOptions,
-        expires: Option<u64>,
-        mut prefixes: Vec<Prefix>,
-        kept: Vec<Prefix>,
-    ) -> Result<(), Refusal> {
-        prefixes.extend(kept);
-        prefixes.sort_unstable();
-        prefixes.dedup();
-        let mut books = self.books.lock();
-        let since = unix_seconds(SystemTime::now());
-        let change = Change::Import { origin, name: options.name.clone(), since, expires };
-        books.store()?.save_import(origin, prefixes.iter(), &change)?;
-        books.records.apply(&change);
-        books.snapshot_if_due();
-        Ok(())
-    }
-
-    /// Gives an import back the prefixes that are on disk for it.
-    fn restore_import(&self, origin: Origin, known: bool) -> Result<(), Refusal> {
-        let old = if known { self.books.lock().load_import(origin)? } else { Vec::new() };
-        let changes = Changes::new()
-            .withdraw(List::Block, origin.bit())
-            .insert(List::Block, old.into_iter().map(|prefix| (prefix, origin.bit())));
-        self.apply(changes, &mut |_, _| ())?;
-        Ok(())
-    }
-
     /// Takes everything off a list, or what an import of this name brought. Returns how many prefixes left.
     pub fn flush(&self, list: ListName, name: Option<&str>) -> Result<u64, Refusal> {
-        self.check_changeable()?;
-        let _bulk = self.bulk.lock();
-        let Some(name) = name else {
-            self.books.lock().keep(&[Change::Flush { list }])?;
-            let removed = self.apply(Changes::new().clear(list.into()), &mut |_, _| ())?.removed;
-            if list == ListName::Block {
-                self.unmark_all();
-            }
-            return Ok(removed);
+        match name {
+            None => self.transact(Flush { list, removed: 0 }),
+            Some(name) => self.transact(Forget::named(name)),
+        }
+    }
+}
+
+/// Brings a list in.
+struct Import {
+    name: String,
+    replace: bool,
+    expires: Option<u64>,
+    prefixes: Vec<Prefix>,
+    /// What an import of this name brought before, and is to stay.
+    kept: Vec<Prefix>,
+    /// Its bit.
+    origin: Option<Origin>,
+    /// There was an import of this name.
+    known: bool,
+    brought: Brought,
+    progress: Sender<Progress>,
+}
+
+/// What an import has changed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Brought {
+    added: u64,
+    removed: u64,
+    present: u64,
+}
+
+impl Import {
+    fn tell(&self, stage: &'static str, done: u64, total: u64) {
+        let _whoever_asked_may_have_gone = self.progress.send(Progress { stage, done, total });
+    }
+}
+
+impl Transaction for Import {
+    type Outcome = Brought;
+
+    fn take(&mut self, filter: &Filter, store: Option<&Store>) -> Result<Vec<Change>, Refusal> {
+        let (known, free) = {
+            let records = filter.records.lock();
+            (records.origin_of(&self.name), records.free_origin())
         };
-        let records = &self.books.lock().records.clone();
-        let origin = records.origin_of(name).ok_or_else(|| {
+        let origin = known.or(free).ok_or_else(|| {
+            let most = Origin::MAX_IMPORTS;
+            Refusal::Full(format!(
+                "{most} imports are kept apart at most; flush one, or import under its name"
+            ))
+        })?;
+        if let (Some(store), true, false) = (store, known.is_some(), self.replace) {
+            self.kept = filter.load_import(store, origin)?;
+        }
+        (self.origin, self.known) = (Some(origin), known.is_some());
+        let since = unix_seconds(SystemTime::now());
+        Ok(vec![Change::Import { origin, name: self.name.clone(), since, expires: self.expires }])
+    }
+
+    fn write(&mut self, store: &mut Store, changes: &[Change]) -> anyhow::Result<()> {
+        let mut prefixes = std::mem::take(&mut self.kept);
+        prefixes.extend(&self.prefixes);
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        let total = prefixes.len() as u64;
+        self.tell("saving", 0, total);
+        let origin = self.origin.context("an import without a number")?;
+        store.save_import(origin, prefixes.iter(), changes)?;
+        self.tell("saving", total, total);
+        Ok(())
+    }
+
+    fn unwrite(&mut self, store: &mut Store) -> anyhow::Result<()> {
+        let origin = self.origin.context("an import without a number")?;
+        store.retract_import(origin, self.known)
+    }
+
+    fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
+        let Some(origin) = self.origin else { return Ok(()) };
+        let wanted = std::mem::take(&mut self.prefixes).into_iter().map(|prefix| (prefix, origin.bit()));
+        let mut changes = Changes::new();
+        if self.replace {
+            changes = changes.withdraw(List::Block, origin.bit());
+        }
+        let changes = changes.insert(List::Block, wanted);
+        let committed = filter.apply(changes, &mut |done, total| self.tell("building", done, total))?;
+        let Committed { added, removed, present, .. } = committed;
+        self.brought = Brought { added, removed, present };
+        Ok(())
+    }
+
+    fn tell(&self) -> Option<What> {
+        let Brought { added, removed, .. } = self.brought;
+        let account = format!("import {}", self.name);
+        Some(What::List { list: ListName::Block.name(), added, removed, account })
+    }
+
+    fn finish(self, _: &Filter, store: Option<&mut Store>) -> Brought {
+        if let (Some(store), Some(origin)) = (store, self.origin) {
+            store.confirm_import(origin);
+        }
+        self.brought
+    }
+}
+
+/// Takes everything off a list.
+struct Flush {
+    list: ListName,
+    removed: u64,
+}
+
+impl Transaction for Flush {
+    type Outcome = u64;
+
+    fn take(&mut self, _: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
+        Ok(vec![Change::Flush { list: self.list }])
+    }
+
+    fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
+        self.removed = filter.apply(Changes::new().clear(self.list.into()), &mut |_, _| ())?.removed;
+        if self.list == ListName::Block {
+            filter.unmark_all();
+        }
+        Ok(())
+    }
+
+    fn tell(&self) -> Option<What> {
+        let account = "flush".to_owned();
+        Some(What::List { list: self.list.name(), added: 0, removed: self.removed, account })
+    }
+
+    fn finish(self, _: &Filter, _: Option<&mut Store>) -> u64 {
+        self.removed
+    }
+}
+
+/// Takes the prefixes of an import off the list that nobody else wants.
+struct Forget {
+    name: String,
+    removed: u64,
+}
+
+impl Forget {
+    fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), removed: 0 }
+    }
+}
+
+impl Transaction for Forget {
+    type Outcome = u64;
+
+    fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
+        let records = filter.records.lock();
+        let origin = records.origin_of(&self.name).ok_or_else(|| {
             let names: Vec<_> = records.imports().map(|(_, record)| record.name.as_str()).collect();
             let there = if names.is_empty() {
                 "there is none".to_owned()
             } else {
                 format!("there are {}", names.join(", "))
             };
-            Refusal::NotFound(format!("there is no import {name}; {there}"))
+            Refusal::NotFound(format!("there is no import {}; {there}", self.name))
         })?;
-        self.books.lock().keep(&[Change::Forget { origin }])?;
-        self.withdraw(origin)
+        Ok(vec![Change::Forget { origin }])
     }
 
-    /// Takes the prefixes of an import off the list that nobody else wants. The caller holds the lock on bulk changes.
+    fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
+        let origin = filter.records.lock().origin_of(&self.name);
+        if let Some(origin) = origin {
+            self.removed = filter.withdraw(origin)?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self) -> Option<What> {
+        let account = format!("flush of import {}", self.name);
+        Some(What::List { list: ListName::Block.name(), added: 0, removed: self.removed, account })
+    }
+
+    fn finish(self, _: &Filter, _: Option<&mut Store>) -> u64 {
+        self.removed
+    }
+}
+
+impl Filter {
+    /// The prefixes of an import that are in force on its account.
+    fn load_import(&self, store: &Store, origin: Origin) -> Result<Vec<Prefix>, Refusal> {
+        let mut prefixes = store.load_import(origin)?;
+        let records = self.records.lock();
+        prefixes.retain(|prefix| !records.is_withheld(origin, *prefix));
+        Ok(prefixes)
+    }
+
+    /// Takes the prefixes of an import off the list that nobody else wants.
     pub(super) fn withdraw(&self, origin: Origin) -> Result<u64, Refusal> {
         Ok(self.apply(Changes::new().withdraw(List::Block, origin.bit()), &mut |_, _| ())?.removed)
     }

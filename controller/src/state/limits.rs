@@ -3,10 +3,11 @@
 
 use floodwall_common::wire::BucketSpec;
 
-use super::{change::Change, filter::Filter, refusal::Refusal};
+use super::{change::Change, filter::Filter, ledger::Transaction, refusal::Refusal};
 use crate::{
     api::{Limit, LimitChange, Limits},
     policy::{Policy, Rate, Rule, defaults},
+    store::Store,
 };
 
 /// The limits in a policy.
@@ -76,17 +77,36 @@ impl Filter {
 
     /// Changes limits; they hold from the next packet on.
     pub fn set_limits(&self, change: LimitChange) -> Result<Limits, Refusal> {
-        self.check_changeable()?;
-        let mut books = self.books.lock();
-        let mut regime = self.regime.lock();
-        let old = limits_of(&regime.policy());
-        let limits =
-            Limits { packets: change.packets.unwrap_or(old.packets), syn: change.syn.unwrap_or(old.syn) };
+        self.transact(SetLimits { change, limits: Limits::default() })
+    }
+}
+
+/// Changes limits.
+struct SetLimits {
+    change: LimitChange,
+    /// Those that hold then.
+    limits: Limits,
+}
+
+impl Transaction for SetLimits {
+    type Outcome = Limits;
+
+    fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
+        let old = filter.limits();
+        let LimitChange { packets, syn } = &self.change;
+        let limits = Limits { packets: packets.unwrap_or(old.packets), syn: syn.unwrap_or(old.syn) };
         for (what, limit) in [("packets", limits.packets), ("syn", limits.syn)] {
             bucket(what, limit)?;
         }
-        books.keep(&[Change::Limit { limits }])?;
-        regime.hear(&self.tables, &books.records)?;
-        Ok(limits)
+        self.limits = limits;
+        Ok(vec![Change::Limit { limits }])
+    }
+
+    fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
+        filter.regime.lock().limit(&filter.tables, self.limits)
+    }
+
+    fn finish(self, _: &Filter, _: Option<&mut Store>) -> Limits {
+        self.limits
     }
 }

@@ -1,18 +1,20 @@
 //! What is wanted: prefixes, limits, and what is known of them. Knows nothing of BPF.
 //!
-//! Every command becomes a list of [`Change`]s. [`Filter`] sees to it that a change is in force (in the tables
-//! that packets are judged by), on disk, and in the [`Records`] that answer questions: in this order, and all
-//! of it or nothing.
+//! Every command becomes a list of [`Change`]s. The [`ledger`] sees to it that a change is on disk, in force (in the
+//! tables that packets are judged by), and in the [`Records`] that answer questions: in this order, and all of it or
+//! nothing.
 
 mod bans;
-mod by_hand;
 mod change;
 mod checks;
+mod detection;
 mod expiry;
 mod filter;
 mod import;
+mod ledger;
 mod lifelines;
 mod limits;
+mod manual;
 mod records;
 mod refusal;
 mod regime;
@@ -24,6 +26,7 @@ mod tests;
 
 pub use bans::{Ban, BanBook};
 pub use change::{Change, Origin, Owners};
+pub use detection::carry_out;
 pub use filter::Filter;
 pub use import::{ImportOptions, Progress};
 pub use lifelines::{Danger, address_of};

@@ -106,13 +106,33 @@ impl Regime {
         Ok(())
     }
 
-    /// Brings into force what is on record. If that cannot be, what was before stays.
-    pub(super) fn hear(&mut self, tables: &SharedTables, records: &Records) -> Result<(), Refusal> {
-        let (limits, overrides) = (self.limits, self.overrides.clone());
-        self.take(records);
+    /// Brings limits into force, in place of those that were set before. If that cannot be, those stay.
+    pub(super) fn limit(&mut self, tables: &SharedTables, limits: Limits) -> Result<(), Refusal> {
+        let before = self.limits.replace(limits);
         let outcome = self.enforce(tables);
         if outcome.is_err() {
-            (self.limits, self.overrides) = (limits, overrides);
+            self.limits = before;
+        }
+        outcome
+    }
+
+    /// Brings into force what is said of rules, or that nothing is said of them any more. If that cannot be, what was
+    /// said before stays.
+    pub(super) fn say(
+        &mut self,
+        tables: &SharedTables,
+        said: impl IntoIterator<Item = (RuleId, Option<Override>)>,
+    ) -> Result<(), Refusal> {
+        let before = self.overrides.clone();
+        for (id, said) in said {
+            match said {
+                Some(said) => drop(self.overrides.insert(id, said)),
+                None => drop(self.overrides.remove(&id)),
+            }
+        }
+        let outcome = self.enforce(tables);
+        if outcome.is_err() {
+            self.overrides = before;
         }
         outcome
     }
@@ -191,7 +211,7 @@ impl Regime {
         tables: &SharedTables,
         bans: &[(RuleId, bool)],
         now_ms: u64,
-    ) -> Result<Vec<String>, Refusal> {
+    ) -> Result<Vec<(RuleId, String)>, Refusal> {
         for (id, known) in bans {
             *self.banned.entry(id.clone()).or_default() += 1;
             self.recent.entry(id.clone()).or_default().push_back((now_ms, *known));
@@ -216,11 +236,11 @@ impl Regime {
             };
             if self.situation.stayed.insert(id.clone()) {
                 let alert = format!(
-                    "rule {id} has gone beyond its ceiling ({why}) and only counts until it is set to enforce, or the \
-                     configuration is read again"
+                    "has gone beyond its ceiling ({why}) and only counts until it is set to enforce, or the configuration \
+                     is read again"
                 );
-                self.alerts.insert(id.clone(), alert.clone());
-                said.push(alert);
+                self.alerts.insert(id.clone(), format!("rule {id} {alert}"));
+                said.push((id.clone(), alert));
             }
         }
         if !said.is_empty() {

@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     api::{Covering, Entry, ListName, ListPage, ListStatus, MemoryUse, SourceReport, Status, TestResponse},
-    store::Kept,
     tables::{
         Prefix,
         prefixes::{List, Listed, PrefixTable},
@@ -27,7 +26,7 @@ use crate::{
 impl Filter {
     /// A part of a list, in order of address.
     pub fn page(&self, list: ListName, after: Option<Prefix>, limit: usize) -> ListPage {
-        let books = self.books.lock();
+        let records = self.records.lock();
         let (found, hits, total) = {
             let mut table = self.table.lock();
             let found = table.range_after(list.into(), after, limit);
@@ -36,14 +35,13 @@ impl Filter {
             (found, hits, total)
         };
         let next = (found.len() == limit).then(|| found.last().map(|last| last.prefix.to_string())).flatten();
-        let entries =
-            found.iter().zip(hits).map(|(listed, hits)| entry(&books.records, listed, hits)).collect();
+        let entries = found.iter().zip(hits).map(|(listed, hits)| entry(&records, listed, hits)).collect();
         ListPage { entries, next, total }
     }
 
     /// What the filter makes of an address, and why.
     pub fn test(&self, address: IpAddr) -> TestResponse {
-        let books = self.books.lock();
+        let records = self.records.lock();
         let mut found = self.listed(address);
         let decides = |list| {
             let of_list = found.iter().enumerate().filter(|(_, listed)| listed.list == list);
@@ -65,7 +63,7 @@ impl Filter {
                 .iter()
                 .map(|listed| Covering {
                     list: listed.list.into(),
-                    entry: entry(&books.records, listed, hits(&mut table, listed)),
+                    entry: entry(&records, listed, hits(&mut table, listed)),
                 })
                 .collect(),
         }
@@ -115,7 +113,7 @@ impl Filter {
 
     /// How things stand, without what only the kernel knows.
     pub fn status(&self) -> Status {
-        // Before the table is locked: the books come first.
+        // Before the table is locked.
         let (limits, checks, observe) = (self.limits(), self.checks(), self.is_observing());
         let only_count = self.limits_that_only_count();
         let table = self.table.lock();
@@ -160,15 +158,21 @@ impl Filter {
 
     /// What keeps the state from being what it should be; empty if nothing does.
     pub fn problems(&self) -> Vec<String> {
-        let books = self.books.lock();
-        let Kept::Nowhere(damaged) = &books.kept else { return Vec::new() };
+        let stalled = self.ledger.stalled().map(|waited| {
+            format!(
+                "THE DISK DOES NOT ANSWER: a change has waited {:.0} s for the state directory; what is in force stays, and \
+                 changes wait",
+                waited.as_secs_f64()
+            )
+        });
+        let Some(damaged) = &self.damaged else { return stalled.into_iter().collect() };
         let whole = format!(
             "THE STATE IS DAMAGED: of {} what could be read is enforced, and no change is taken. Stop the daemon, put right \
              what is named here and start it again, or have it go on with what could be read: `floodwall run \
              --accept-state`",
-            damaged.directory().display()
+            damaged.directory.display()
         );
-        let each = damaged.damage().iter().map(|damage| format!("{damage}: {}", damage.remedy()));
+        let each = damaged.damage.iter().map(|damage| format!("{damage}: {}", damage.remedy()));
         std::iter::once(whole).chain(each).collect()
     }
 }

@@ -13,14 +13,16 @@ use floodwall_common::{
 };
 use tracing::warn;
 
-use super::{change::Change, expiry::expiry, filter::Filter, refusal::Refusal};
+use super::{change::Change, expiry::expiry, filter::Filter, ledger::Transaction, refusal::Refusal};
 use crate::{
     api::{InForce, ReloadReport, RuleChange, RuleReport, RuleState},
     config::Config,
+    event::What,
     policy::{
         Author, HostFacts, Override, Per, Policy, Probe, Rate, Rule, RuleId, RuleMode, Situation, Subject,
         Then, When, defaults, difference, what,
     },
+    store::Store,
     tables::SharedTables,
 };
 
@@ -61,7 +63,7 @@ impl Filter {
 
     /// All rules, with what they have done.
     pub fn rules(&self, counts: &RuleCounts) -> Vec<RuleReport> {
-        let books = self.books.lock();
+        let overrides = self.records.lock().overrides().clone();
         let regime = self.regime.lock();
         let policy = regime.policy();
         let reports = policy.rules().map(|(service, rule)| {
@@ -74,7 +76,7 @@ impl Filter {
                 (None, true) => counts.source_packets,
                 (None, false) => (0, 0),
             };
-            let said = books.records.overrides().get(&id);
+            let said = overrides.get(&id);
             let configured = regime.configured.rule(&id);
             let expires = said.and_then(|(_, expires)| *expires);
             RuleReport {
@@ -112,42 +114,15 @@ impl Filter {
 
     /// Says something of a rule; it holds from the next packet on, and is on disk, when this returns.
     pub fn set_rule(&self, change: &RuleChange) -> Result<RuleId, Refusal> {
-        self.check_changeable()?;
         let invalid = Refusal::Invalid;
         let per: Per = change.per.parse().map_err(invalid)?;
         let of: Subject = change.of.parse().map_err(invalid)?;
         let then = change.then.as_deref().map(str::parse::<Then>).transpose().map_err(invalid)?;
-        let mut books = self.books.lock();
-        let mut regime = self.regime.lock();
-        let policy = regime.policy();
-        let id = id_of(&policy, &change.service, per, of)?;
-        if change.reset {
-            books.keep(&[Change::ResetRule { service: id.service.clone(), rule: id.rule.clone() }])?;
-            regime.forgive(&id);
-            regime.hear(&self.tables, &books.records)?;
-            return Ok(id);
-        }
         let rate = change.rate.map(|rate| Rate { rate, burst: change.burst.unwrap_or(rate) });
         let said = Override { per, of, rate, then, mode: change.mode };
-        if rate.is_none() && policy.rule(&id).is_none() {
-            return Err(Refusal::NotFound(format!(
-                "service {} has no rule for {of} per {per}; name a rate to make one. It has {}",
-                id.service,
-                names(&policy, &id.service)
-            )));
-        }
-        let before = books.records.overrides().get(&id).map(|(said, _)| said.clone());
-        let said = before.map_or(said.clone(), |before| before.then(said));
-        regime.try_override(&id, &said)?;
         let lifetime = change.seconds.map(Duration::from_secs);
-        let expires = lifetime.map(|lifetime| expiry(SystemTime::now(), lifetime)).transpose()?;
-        let (service, rule) = (id.service.clone(), id.rule.clone());
-        books.keep(&[Change::SetRule { service, rule, said, expires }])?;
-        if change.mode == Some(RuleMode::Enforce) {
-            regime.forgive(&id);
-        }
-        regime.hear(&self.tables, &books.records)?;
-        Ok(id)
+        let service = change.service.clone();
+        self.transact(SetRule { service, said, reset: change.reset, lifetime, id: None, wanted: None })
     }
 
     /// Reads the configuration again, and says what that changes; changes it, unless it is only to be said.
@@ -239,7 +214,9 @@ impl Filter {
     /// Counts bans for the ceilings of their rules.
     pub(super) fn count_bans(&self, bans: &[(RuleId, bool)], now_ms: u64) {
         match self.regime.lock().count(&self.tables, bans, now_ms) {
-            Ok(alerts) => alerts.iter().for_each(|alert| warn!("{alert}")),
+            Ok(alerts) => alerts.into_iter().for_each(|(rule, text)| {
+                self.bus.publish(What::Rule { rule: rule.to_string(), text, loud: true });
+            }),
             Err(refusal) => warn!(%refusal, "a rule beyond its ceiling could not be held back"),
         }
     }
@@ -269,6 +246,60 @@ impl Filter {
     pub fn has_lost_bans(&self, seen: &mut u64) -> bool {
         let lost = self.tables.settings[0].lost_bans.load();
         std::mem::replace(seen, lost) != lost
+    }
+}
+
+/// Says something of a rule, or takes back what was said.
+struct SetRule {
+    service: String,
+    said: Override,
+    reset: bool,
+    lifetime: Option<Duration>,
+    /// The rule.
+    id: Option<RuleId>,
+    /// All that is said of it then.
+    wanted: Option<Override>,
+}
+
+impl Transaction for SetRule {
+    type Outcome = RuleId;
+
+    fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
+        let Self { service, said, .. } = self;
+        let policy = filter.regime.lock().policy();
+        let id = id_of(&policy, service, said.per, said.of)?;
+        let (service, rule) = (id.service.clone(), id.rule.clone());
+        self.id = Some(id.clone());
+        if self.reset {
+            return Ok(vec![Change::ResetRule { service, rule }]);
+        }
+        if said.rate.is_none() && policy.rule(&id).is_none() {
+            return Err(Refusal::NotFound(format!(
+                "service {service} has no rule for {} per {}; name a rate to make one. It has {}",
+                said.of,
+                said.per,
+                names(&policy, &service)
+            )));
+        }
+        let before = filter.records.lock().overrides().get(&id).map(|(said, _)| said.clone());
+        let said = before.map_or(said.clone(), |before| before.then(said.clone()));
+        filter.regime.lock().try_override(&id, &said)?;
+        let expires = self.lifetime.map(|lifetime| expiry(SystemTime::now(), lifetime)).transpose()?;
+        self.wanted = Some(said.clone());
+        Ok(vec![Change::SetRule { service, rule, said, expires }])
+    }
+
+    fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
+        let Some(id) = self.id.clone() else { return Ok(()) };
+        let mut regime = filter.regime.lock();
+        if self.reset || self.said.mode == Some(RuleMode::Enforce) {
+            regime.forgive(&id);
+        }
+        regime.say(&filter.tables, [(id, self.wanted.clone())])
+    }
+
+    fn finish(self, _: &Filter, _: Option<&mut Store>) -> RuleId {
+        self.id.unwrap_or_else(|| RuleId::new(&self.service, ""))
     }
 }
 

@@ -2,9 +2,11 @@
 
 use tracing::warn;
 
-use super::{change::Change, filter::Filter, refusal::Refusal};
+use super::{change::Change, filter::Filter, ledger::Transaction, refusal::Refusal};
 use crate::{
+    detect::{Deployed, Detection, Ended},
     signature::{ParseError, Signature, naming},
+    store::Store,
     tables::SharedTables,
 };
 
@@ -36,27 +38,106 @@ impl Filter {
 
     /// Signatures that are wanted, and whether they drop.
     pub fn pinned_signatures(&self) -> Vec<(Signature, bool)> {
-        let books = self.books.lock();
-        let parsed =
-            books.records.signatures().filter_map(|(text, enforced)| match self.signature_of(text) {
-                Ok(signature) => Some((signature, enforced)),
-                Err(error) => {
-                    warn!(text, %error, "a signature that was kept is not understood any more");
-                    None
-                }
-            });
+        let records = self.records.lock().clone();
+        let parsed = records.signatures().filter_map(|(text, enforced)| match self.signature_of(text) {
+            Ok(signature) => Some((signature, enforced)),
+            Err(error) => {
+                warn!(text, %error, "a signature that was kept is not understood any more");
+                None
+            }
+        });
         parsed.collect()
     }
 
-    /// Keeps a signature on disk.
-    pub fn pin_signature(&self, signature: &Signature, enforced: bool) -> Result<(), Refusal> {
-        let change = Change::Signature { text: self.signature_in_words(signature), enforced };
-        self.books.lock().keep(&[change])
+    /// Deploys a signature as an operator wants it, in force and on disk; its number, and how it stands.
+    pub fn pin_signature(
+        &self,
+        signature: Signature,
+        enforced: bool,
+        detection: &Detection,
+    ) -> Result<(usize, Deployed), Refusal> {
+        let detection = detection.clone();
+        self.transact(Pin { signature, enforced, detection, pinned: None })?.ok_or_else(full)
     }
 
-    /// Takes a signature off the disk.
-    pub fn unpin_signature(&self, signature: &Signature) -> Result<(), Refusal> {
-        let change = Change::ForgetSignature { text: self.signature_in_words(signature) };
-        self.books.lock().keep(&[change])
+    /// Takes a signature back, out of force and off the disk, if it is there; says what it was.
+    pub fn unpin_signature(&self, number: usize, detection: &Detection) -> Result<Deployed, Refusal> {
+        // One that was found by itself is on no disk, and may go while nothing can be kept.
+        let seen = detection.snapshot();
+        let pinned = seen.signature(number).ok_or_else(|| no_such_number(number))?.pinned;
+        if pinned {
+            let detection = detection.clone();
+            self.transact(Unpin { number, detection, removed: None })?.ok_or_else(|| no_such_number(number))
+        } else {
+            detection.remove(number)?.ok_or_else(|| no_such_number(number))
+        }
     }
+}
+
+/// Deploys a signature as an operator wants it.
+struct Pin {
+    signature: Signature,
+    enforced: bool,
+    detection: Detection,
+    pinned: Option<(usize, Deployed)>,
+}
+
+impl Transaction for Pin {
+    type Outcome = Option<(usize, Deployed)>;
+
+    fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
+        let text = filter.signature_in_words(&self.signature);
+        Ok(vec![Change::Signature { text, enforced: self.enforced }])
+    }
+
+    fn enforce(&mut self, _: &Filter) -> Result<(), Refusal> {
+        self.pinned = Some(self.detection.pin(self.signature.clone(), self.enforced)?.ok_or_else(full)?);
+        Ok(())
+    }
+
+    fn finish(self, _: &Filter, _: Option<&mut Store>) -> Self::Outcome {
+        self.pinned
+    }
+}
+
+/// Takes back a signature that an operator wanted.
+struct Unpin {
+    number: usize,
+    detection: Detection,
+    removed: Option<Deployed>,
+}
+
+impl Transaction for Unpin {
+    type Outcome = Option<Deployed>;
+
+    fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
+        let seen = self.detection.snapshot();
+        let deployed = seen.signature(self.number).ok_or_else(|| no_such_number(self.number))?;
+        Ok(vec![Change::ForgetSignature { text: filter.signature_in_words(&deployed.signature) }])
+    }
+
+    fn enforce(&mut self, _: &Filter) -> Result<(), Refusal> {
+        self.removed = self.detection.remove(self.number)?;
+        Ok(())
+    }
+
+    fn finish(self, _: &Filter, _: Option<&mut Store>) -> Self::Outcome {
+        self.removed
+    }
+}
+
+impl From<Ended> for Refusal {
+    fn from(ended: Ended) -> Self {
+        Self::Internal(ended.to_string())
+    }
+}
+
+fn full() -> Refusal {
+    Refusal::Full("there are 64 signatures already; drop one first".to_owned())
+}
+
+fn no_such_number(number: usize) -> Refusal {
+    Refusal::NotFound(format!(
+        "there is no signature {number}; `floodwall signature list` names those there are"
+    ))
 }

@@ -1,6 +1,7 @@
 //! The state as a whole, over tables in memory and a store in a directory of its own.
 
 mod damaged;
+mod stalled;
 
 use std::{
     path::Path,
@@ -15,8 +16,9 @@ use super::{Filter, ImportOptions};
 use crate::{
     api::{InForce, ListName},
     config::Config,
+    event::Bus,
     policy::{HostFacts, RuleId},
-    store::Store,
+    store::{Kept, Opened, Store},
     tables::{Capacity, Prefix, SharedTables},
 };
 
@@ -37,7 +39,7 @@ fn open_as(directory: &Path, accept: bool) -> Arc<Filter> {
     let config = Config { capacity: Capacity { prefixes: 10_000, sources: 1_024 }, ..Config::default() };
     let tables = Arc::new(SharedTables::in_memory(&config.capacity).expect("memory"));
     let opened = Store::open(directory, accept).expect("a directory that can be used");
-    Arc::new(Filter::open(tables, opened, &config).expect("a state that fits"))
+    Filter::open(tables, opened, &config, Bus::default()).expect("a state that fits")
 }
 
 fn import(filter: &Filter, text: &str) {
@@ -90,11 +92,14 @@ fn what_was_taken_off_an_import_stays_off_until_it_is_imported_again() {
     let (filter, directory) = filter();
     import(&filter, "198.51.100.1\n198.51.100.2\n");
     filter.remove(ListName::Block, &[prefix("198.51.100.1/32")]).expect("removed");
-    let mut books = filter.books.lock();
-    let records = books.records.clone();
-    books.store().expect("sound").snapshot(&records).expect("a snapshot");
-    drop(books);
     drop(filter);
+    let Opened { kept: Kept::OnDisk(mut store), records, .. } =
+        Store::open(directory.path(), false).expect("a directory that can be used")
+    else {
+        panic!("the state is sound");
+    };
+    store.snapshot(&records).expect("a snapshot");
+    drop(store);
     let filter = open(directory.path());
     assert_eq!(blocked(&filter), ["198.51.100.2/32"], "after a restart");
     import(&filter, "198.51.100.3\n");

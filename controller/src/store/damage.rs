@@ -1,10 +1,6 @@
 //! What is wrong with a state directory.
 
-use std::{
-    fmt,
-    fs::File,
-    path::{Path, PathBuf},
-};
+use std::{fmt, fs::File, path::PathBuf};
 
 use nix::fcntl::Flock;
 
@@ -110,25 +106,28 @@ impl BadLines {
 
 /// A state directory that was damaged when it was opened. It is held, and left as it is.
 pub struct Damaged {
-    pub(super) directory: PathBuf,
-    pub(super) damage: Vec<Damage>,
+    pub(super) report: DamageReport,
     pub(super) _lock: Flock<File>,
 }
 
-impl Damaged {
-    /// What is wrong, the first thing that was found first.
-    pub fn damage(&self) -> &[Damage] {
-        &self.damage
-    }
-
+/// What is wrong with a state directory.
+#[derive(Clone, Debug)]
+pub struct DamageReport {
     /// The directory.
-    pub fn directory(&self) -> &Path {
-        &self.directory
+    pub directory: PathBuf,
+    /// What is wrong, the first thing that was found first.
+    pub damage: Vec<Damage>,
+}
+
+impl Damaged {
+    /// What is wrong.
+    pub fn report(&self) -> DamageReport {
+        self.report.clone()
     }
 }
 
 /// Why nothing can be kept there, and what can be done.
-impl fmt::Display for Damaged {
+impl fmt::Display for DamageReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "the state in {} is damaged", self.directory.display())?;
         if let Some(first) = self.damage.first() {

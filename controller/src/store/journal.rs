@@ -27,6 +27,8 @@ pub(super) struct Journal {
     file: File,
     /// The end: that of the last line that was answered.
     at: Position,
+    /// The end before that.
+    before: Position,
 }
 
 impl Journal {
@@ -38,7 +40,7 @@ impl Journal {
         let length = file.metadata().with_context(creating)?.len();
         ensure!(length == 0, "{} is there already, and not empty", path.display());
         sync_directory(directory).with_context(creating)?;
-        Ok(Self { file, at: Position { number, ..Position::default() } })
+        Ok(Self::at(file, Position { number, ..Position::default() }))
     }
 
     /// Opens a journal that has been read, and cuts off a last line that a crash left unfinished.
@@ -48,7 +50,11 @@ impl Journal {
         file.set_len(at.end)
             .and_then(|()| file.seek(SeekFrom::Start(at.end)))
             .with_context(|| format!("cutting {} to its last whole line", path.display()))?;
-        Ok(Self { file, at })
+        Ok(Self::at(file, at))
+    }
+
+    fn at(file: File, at: Position) -> Self {
+        Self { file, at, before: at }
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -67,13 +73,26 @@ impl Journal {
             text.push('\n');
         }
         if let Err(error) = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data()) {
-            self.file.set_len(self.at.end)?;
-            self.file.seek(SeekFrom::Start(self.at.end))?;
+            self.cut()?;
             return Err(error.into());
         }
+        self.before = self.at;
         self.at.end += text.len() as u64;
         self.at.lines += changes.len() as u64;
         Ok(())
+    }
+
+    /// Takes back what was appended last, on disk as well; there is no more than that to take back.
+    pub(super) fn retract(&mut self) -> anyhow::Result<()> {
+        self.at = self.before;
+        self.cut()?;
+        Ok(self.file.sync_data()?)
+    }
+
+    /// Cuts off what is after the end.
+    fn cut(&mut self) -> std::io::Result<()> {
+        self.file.set_len(self.at.end)?;
+        self.file.seek(SeekFrom::Start(self.at.end)).map(drop)
     }
 }
 

@@ -41,7 +41,7 @@ use tracing::{error, warn};
 
 pub use self::{
     baseline::{keep_baseline, kept_baseline},
-    damage::{Damage, Damaged, Flaw},
+    damage::{Damage, DamageReport, Damaged, Flaw},
 };
 use self::{
     files::{
@@ -106,9 +106,9 @@ impl Store {
             for damage in &found.damage {
                 error!("{damage}: {}", damage.remedy());
             }
-            let damaged = Damaged { directory, damage: found.damage, _lock: lock };
-            error!("what could be read is enforced, and no change is taken: {damaged}");
-            Kept::Nowhere(damaged)
+            let report = DamageReport { directory, damage: found.damage };
+            error!("what could be read is enforced, and no change is taken: {report}");
+            Kept::Nowhere(Damaged { report, _lock: lock })
         };
         Ok(Opened { kept, records: found.records, lists: found.lists })
     }
@@ -156,38 +156,52 @@ impl Store {
         self.tidy(records)
     }
 
-    /// Saves the prefixes of an import, in place of those that were saved for it before, and the change that
-    /// tells of it: both, or neither.
+    /// Takes back what was appended last.
+    pub fn retract(&mut self) -> anyhow::Result<()> {
+        self.journal
+            .retract()
+            .with_context(|| format!("taking back what was written to {}", self.directory.display()))
+    }
+
+    /// Saves the prefixes of an import, in place of those that were saved for it before, and the changes that tell of
+    /// it: all, or nothing. To be confirmed, or retracted.
     pub fn save_import<'a>(
         &mut self,
         origin: Origin,
         prefixes: impl Iterator<Item = &'a Prefix>,
-        change: &Change,
+        changes: &[Change],
     ) -> anyhow::Result<()> {
         let path = self.directory.join(list_name(origin));
         let writing = || format!("writing {}", path.display());
         // Another name for the old file: to put it back takes no room, which may be what is lacking then.
-        let before = before(&path);
-        match fs::hard_link(&path, &before) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).with_context(writing),
-            _ => {}
-        }
+        let old = before(&path);
+        let had_one = match fs::hard_link(&path, &old) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(error).with_context(writing),
+        };
         let saved = replace_file(&path, |file| lists::write(file, prefixes))
             .with_context(writing)
-            .and_then(|()| self.append(std::slice::from_ref(change)));
-        match saved {
-            Ok(()) => {
-                if let Err(error) = absent_or(fs::remove_file(&before)) {
-                    warn!(file = %before.display(), %error, "left behind; the next start removes it");
-                }
-                Ok(())
-            }
-            Err(error) => {
-                absent_or(fs::rename(&before, &path))
-                    .with_context(|| format!("restoring {}", path.display()))?;
-                Err(error)
-            }
+            .and_then(|()| self.append(changes));
+        if saved.is_err() {
+            restore(&path, had_one)?;
         }
+        saved
+    }
+
+    /// What was saved of an import last is to stay: what was there before is not needed any more.
+    pub fn confirm_import(&mut self, origin: Origin) {
+        let old = before(&self.directory.join(list_name(origin)));
+        if let Err(error) = absent_or(fs::remove_file(&old)) {
+            warn!(file = %old.display(), %error, "left behind; the next start removes it");
+        }
+    }
+
+    /// Takes back what was saved of an import last; `had_one`: there was one before.
+    pub fn retract_import(&mut self, origin: Origin, had_one: bool) -> anyhow::Result<()> {
+        let retracted = self.retract();
+        restore(&self.directory.join(list_name(origin)), had_one)?;
+        retracted
     }
 
     /// The prefixes of an import.
@@ -213,6 +227,12 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Puts a list back as it was before it was replaced.
+fn restore(path: &Path, had_one: bool) -> anyhow::Result<()> {
+    let restored = if had_one { fs::rename(before(path), path) } else { absent_or(fs::remove_file(path)) };
+    restored.with_context(|| format!("restoring {}", path.display()))
 }
 
 fn lock(directory: &Path) -> anyhow::Result<Flock<File>> {

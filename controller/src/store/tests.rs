@@ -59,7 +59,7 @@ fn open(directory: &Path, accept: bool) -> Opened {
 fn store(opened: Opened) -> (Store, Records) {
     match opened.kept {
         Kept::OnDisk(store) => (store, opened.records),
-        Kept::Nowhere(damaged) => panic!("{damaged}"),
+        Kept::Nowhere(damaged) => panic!("{}", damaged.report()),
     }
 }
 
@@ -79,7 +79,7 @@ fn keep(store: &mut Store, records: &mut Records, changes: &[Change]) {
 fn save_list(store: &mut Store, records: &mut Records, prefixes: &[&str]) {
     let change = import("list");
     let prefixes: Vec<_> = prefixes.iter().map(|text| prefix(text)).collect();
-    store.save_import(Origin::import(0).unwrap(), prefixes.iter(), &change).unwrap();
+    store.save_import(Origin::import(0).unwrap(), prefixes.iter(), std::slice::from_ref(&change)).unwrap();
     records.apply(&change);
 }
 
@@ -128,11 +128,11 @@ fn assert_damaged(before: &Files, told: &[&str], held: &[&str]) {
         let opened = open(path, false);
         assert_eq!(read(&opened), held);
         let damaged = damaged(opened);
-        let damage: Vec<_> = damaged.damage().iter().map(ToString::to_string).collect();
+        let damage: Vec<_> = damaged.report().damage.iter().map(ToString::to_string).collect();
         let alike =
             damage.len() == told.len() && damage.iter().zip(told).all(|(is, told)| is.starts_with(told));
         assert!(alike, "{damage:#?} is not {told:#?}");
-        let what_to_do = damaged.to_string();
+        let what_to_do = damaged.report().to_string();
         assert!(what_to_do.contains(&damage[0]) && what_to_do.contains("--accept-state"), "{what_to_do}");
         drop(damaged);
         assert_eq!(&files(path), before, "something was changed");

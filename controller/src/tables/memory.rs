@@ -15,6 +15,8 @@ use floodwall_common::wire::{
 };
 use memmap2::{MmapOptions, MmapRaw};
 
+use crate::lock::assert_none_held;
+
 /// A type that memory shared with the kernel can be seen as.
 ///
 /// # Safety
@@ -128,6 +130,7 @@ pub(super) fn online_cpus() -> u64 {
 /// The kernel's own: it has no such call (`ENOSYS`), or refuses it as the machine was booted with `nohz_full`
 /// (`EINVAL`).
 pub fn grace_period() -> io::Result<()> {
+    assert_none_held("a grace period");
     // SAFETY: the call takes integers only and touches no memory of ours.
     let result = unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }

@@ -119,6 +119,7 @@ mod tests {
         assert!(text.contains("12,345 packets") && text.contains("1 (0.50 %)"), "{text}");
         let all = SignatureList {
             attack: true,
+            attacked: vec!["default".to_owned()],
             incident: 1,
             wave: 3,
             baseline: 10,

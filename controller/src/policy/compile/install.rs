@@ -30,7 +30,7 @@ pub(super) fn install(image: &Image, tables: &SharedTables) {
     put_settings(image, settings, tables.judging_cpus());
     put_destinations(&image.map, tables, settings);
     // Only now is what the ports say worth something.
-    put(&settings.knowledge, settings.knowledge.load() & !OF_HOST | image.settings.knowledge);
+    settings.knowledge.store_bits(OF_HOST, image.settings.knowledge);
     for (service, _) in tables.services.iter().zip(&image.services).filter(|(_, wanted)| wanted.flags == 0) {
         put(&service.rules, 0);
         put(&service.traits, 0);

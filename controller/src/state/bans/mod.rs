@@ -8,7 +8,10 @@
 mod book;
 mod notice;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::HashSet,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use floodwall_common::{
     prefix::Family,
@@ -22,13 +25,16 @@ pub use self::book::{Ban, BanBook};
 use super::{
     change::{Change, Origin},
     filter::{Filter, grace},
+    ledger::Transaction,
     refusal::Refusal,
 };
 use crate::{
     api::{BanEntry, BanPage},
+    event::What,
+    store::Store,
     tables::{
         Prefix,
-        prefixes::{self, Changes, List, PrefixTable, TableError},
+        prefixes::{self, Changes, List, PrefixTable},
     },
 };
 
@@ -36,7 +42,7 @@ use crate::{
 const FEW: usize = 256;
 
 /// A moment on both clocks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Moment {
     unix_ms: u64,
     kernel_ns: u64,
@@ -66,27 +72,24 @@ fn unix_ms(time: SystemTime) -> u64 {
 impl Filter {
     /// When the next ban ends.
     pub fn next_ban_end(&self) -> Option<SystemTime> {
-        let at = self.books.lock().records.bans.next_end()?;
+        let at = self.records.lock().bans.next_end()?;
         Some(UNIX_EPOCH + Duration::from_millis(at))
     }
 
     /// Ends the bans whose time is over; returns how many.
     pub fn end_bans(&self, now: SystemTime) -> Result<u64, Refusal> {
-        let ended = self.books.lock().records.bans.end(unix_ms(now));
-        self.unlist(&ended)?;
-        Ok(ended.len() as u64)
+        self.transact(End { now, ended: 0 })
     }
 
     /// Bans in force, in order of address.
     pub fn bans(&self, after: Option<Prefix>, limit: usize) -> BanPage {
-        let books = self.books.lock();
+        let records = self.records.lock();
         let mut table = self.table.lock();
         if after.is_none() {
             // Once for all pages: to do it for each prefix reads all that lies near it.
             table.harvest(0..PrefixTable::SLOTS);
         }
-        let entries: Vec<_> = books
-            .records
+        let entries: Vec<_> = records
             .bans
             .after(after)
             .take(limit)
@@ -100,51 +103,30 @@ impl Filter {
             })
             .collect();
         let next = (entries.len() == limit).then(|| entries.last().map(|last| last.prefix.clone())).flatten();
-        BanPage { entries, next, total: books.records.bans.len() as u64 }
+        BanPage { entries, next, total: records.bans.len() as u64 }
     }
 
     /// Lifts bans before their time, and forgets the offences: all or none. In force when it returns.
     pub fn lift_bans(&self, prefixes: &[Prefix]) -> Result<u64, Refusal> {
-        self.check_changeable()?;
-        let books = self.books.lock();
-        for prefix in prefixes {
-            if books.records.bans.in_force(*prefix).is_none() && !self.is_marked(*prefix) {
-                return Err(Refusal::NotFound(format!("{prefix} is not banned")));
-            }
-        }
-        drop(books);
-        self.lift(prefixes)?;
-        Ok(prefixes.len() as u64)
+        self.transact(Lift::<false> { prefixes: prefixes.to_vec() })
     }
 
-    /// Lifts bans, and forgets the offences, whether somebody has asked for that or not.
-    fn lift(&self, prefixes: &[Prefix]) -> Result<(), Refusal> {
-        let lifts: Vec<_> = prefixes.iter().map(|prefix| Change::Lift { prefix: *prefix }).collect();
-        self.books.lock().note(&lifts)?;
-        self.unlist(prefixes)?;
-        prefixes.iter().for_each(|prefix| self.unmark(*prefix));
-        Ok(())
+    /// Lifts bans, and forgets the offences, though nobody has asked for it.
+    fn lift_by_itself(&self, prefixes: &[Prefix]) -> Result<u64, Refusal> {
+        self.transact(Lift::<true> { prefixes: prefixes.to_vec() })
     }
 
     /// Lifts all bans, and forgets all offences. Returns how many were in force.
     pub fn lift_all_bans(&self) -> Result<u64, Refusal> {
-        self.check_changeable()?;
-        let _bulk = self.bulk.lock();
-        let mut books = self.books.lock();
-        let lifted = books.records.bans.len() as u64;
-        books.keep(&[Change::LiftAll])?;
-        drop(books);
-        self.apply(Changes::new().withdraw(List::Block, Origin::BAN.bit()), &mut |_, _| ())?;
-        self.unmark_all();
-        Ok(lifted)
+        self.transact(LiftAll { lifted: 0 })
     }
 
-    /// Makes bans entries of the blocklist as if they were made by hand: for a time, or for ever.
+    /// Makes bans entries of the blocklist as if they were made manually: for a time, or for ever.
     pub fn keep_bans(&self, prefixes: &[Prefix], lifetime: Option<Duration>) -> Result<u64, Refusal> {
         self.check_changeable()?;
         let rules: Vec<_> = {
-            let books = self.books.lock();
-            let rule = |prefix: &Prefix| match books.records.bans.in_force(*prefix) {
+            let records = self.records.lock();
+            let rule = |prefix: &Prefix| match records.bans.in_force(*prefix) {
                 Some(ban) => Ok(ban.rule.clone()),
                 None => Err(Refusal::NotFound(format!("{prefix} is not banned"))),
             };
@@ -154,15 +136,13 @@ impl Filter {
             let note = format!("was banned by {}", rule.as_deref().unwrap_or("the filter"));
             self.add(crate::api::ListName::Block, &[*prefix], lifetime, Some(note), None)?;
         }
-        self.lift(prefixes)?;
-        Ok(prefixes.len() as u64)
+        self.lift_bans(prefixes)
     }
 
     /// Lists banned prefixes.
     fn list(&self, prefixes: &[Prefix]) -> Result<(), Refusal> {
         let owner = Origin::BAN.bit();
         if prefixes.len() > FEW {
-            let _bulk = self.bulk.lock();
             let banned = prefixes.iter().map(|prefix| (*prefix, owner));
             self.apply(Changes::new().insert(List::Block, banned), &mut |_, _| ())?;
             return Ok(());
@@ -180,17 +160,19 @@ impl Filter {
     fn unlist(&self, prefixes: &[Prefix]) -> Result<(), Refusal> {
         let owner = Origin::BAN.bit();
         if prefixes.len() > FEW {
-            let _bulk = self.bulk.lock();
-            let books = self.books.lock();
-            let left: Vec<_> = books.records.bans.after(None).map(|(prefix, _)| (prefix, owner)).collect();
-            drop(books);
+            let gone: HashSet<Prefix> = prefixes.iter().copied().collect();
+            let left: Vec<_> = {
+                let records = self.records.lock();
+                let left = records.bans.after(None).filter(|(prefix, _)| !gone.contains(prefix));
+                left.map(|(prefix, _)| (prefix, owner)).collect()
+            };
             let changes = Changes::new().withdraw(List::Block, owner).insert(List::Block, left);
             self.apply(changes, &mut |_, _| ())?;
             return Ok(());
         }
         for prefix in prefixes {
-            match self.table.lock().leave(List::Block, *prefix, owner) {
-                Ok(_) | Err(TableError::NotThere { .. }) => {}
+            match self.unlist_one(List::Block, *prefix, owner) {
+                Ok(()) | Err(Refusal::NotFound(_)) => {}
                 Err(error) => warn!(%prefix, %error, "a ban that is over is still in force"),
             }
         }
@@ -227,5 +209,96 @@ impl Filter {
             Family::V6 => 64,
         };
         (prefix.length() == whole).then(|| Key::of(&self.tables.settings[0], prefix.address()))
+    }
+}
+
+/// Ends bans whose time is over. That they end stands in the journal since they began.
+struct End {
+    now: SystemTime,
+    ended: u64,
+}
+
+impl Transaction for End {
+    type Outcome = u64;
+    const BY_ITSELF: bool = true;
+
+    fn take(&mut self, _: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
+        Ok(Vec::new())
+    }
+
+    fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
+        let ended = filter.records.lock().bans.end(unix_ms(self.now));
+        self.ended = ended.len() as u64;
+        filter.unlist(&ended)
+    }
+
+    fn tell(&self) -> Option<What> {
+        (self.ended > 0).then_some(What::Unbanned { bans: self.ended, lifted: false })
+    }
+
+    fn finish(self, _: &Filter, _: Option<&mut Store>) -> u64 {
+        self.ended
+    }
+}
+
+/// Lifts bans before their time; `BY_ITSELF`: though no operator has asked for it.
+struct Lift<const BY_ITSELF: bool> {
+    prefixes: Vec<Prefix>,
+}
+
+impl<const BY_ITSELF: bool> Transaction for Lift<BY_ITSELF> {
+    type Outcome = u64;
+    const BY_ITSELF: bool = BY_ITSELF;
+
+    fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
+        let records = filter.records.lock();
+        for prefix in &self.prefixes {
+            if !BY_ITSELF && records.bans.in_force(*prefix).is_none() && !filter.is_marked(*prefix) {
+                return Err(Refusal::NotFound(format!("{prefix} is not banned")));
+            }
+        }
+        Ok(self.prefixes.iter().map(|prefix| Change::Lift { prefix: *prefix }).collect())
+    }
+
+    fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
+        filter.unlist(&self.prefixes)?;
+        self.prefixes.iter().for_each(|prefix| filter.unmark(*prefix));
+        Ok(())
+    }
+
+    fn tell(&self) -> Option<What> {
+        Some(What::Unbanned { bans: self.prefixes.len() as u64, lifted: true })
+    }
+
+    fn finish(self, _: &Filter, _: Option<&mut Store>) -> u64 {
+        self.prefixes.len() as u64
+    }
+}
+
+/// Lifts all bans.
+struct LiftAll {
+    lifted: u64,
+}
+
+impl Transaction for LiftAll {
+    type Outcome = u64;
+
+    fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
+        self.lifted = filter.records.lock().bans.len() as u64;
+        Ok(vec![Change::LiftAll])
+    }
+
+    fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
+        filter.apply(Changes::new().withdraw(List::Block, Origin::BAN.bit()), &mut |_, _| ())?;
+        filter.unmark_all();
+        Ok(())
+    }
+
+    fn tell(&self) -> Option<What> {
+        Some(What::Unbanned { bans: self.lifted, lifted: true })
+    }
+
+    fn finish(self, _: &Filter, _: Option<&mut Store>) -> u64 {
+        self.lifted
     }
 }

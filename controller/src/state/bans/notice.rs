@@ -1,6 +1,10 @@
 //! How the controller learns of bans, and what it makes of them.
 
-use std::{collections::BTreeSet, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
 
 use floodwall_common::{
     prefix::{Address, Family},
@@ -12,14 +16,20 @@ use tracing::{info, warn};
 
 use super::{Ban, Moment};
 use crate::{
+    event::What,
     host::Lifelines,
     policy::{DEFAULT_SERVICE, RuleId, Then, defaults},
-    state::{address_of, change::Change, filter::Filter, lifelines::Danger, refusal::Refusal},
+    state::{
+        address_of, change::Change, filter::Filter, ledger::Transaction, lifelines::Danger, refusal::Refusal,
+    },
+    store::Store,
     tables::{Prefix, prefixes::List},
 };
 
 /// A ban that ends sooner than this is left to the source's own entry.
 const BRIEF_MS: u64 = 250;
+/// Bans of one go that are told by name.
+const MOST_NAMED: usize = 5;
 
 /// Somebody who was banned just now.
 struct Offence {
@@ -32,6 +42,8 @@ struct Offence {
     /// How long the first ban lasts, if the rule is known.
     first: Option<Duration>,
     known: bool,
+    /// Nobody told of it: it was found where it stands, perhaps again.
+    found: bool,
 }
 
 impl Filter {
@@ -69,6 +81,7 @@ impl Filter {
                     rule: id,
                     first,
                     known: event.known != 0,
+                    found: false,
                 })
             };
             events.iter().filter_map(offence).collect()
@@ -95,72 +108,19 @@ impl Filter {
             {
                 let known = history.standing & standing::KNOWN != 0;
                 let (since, until) = (now.unix_ms, now.unix(until_ns));
-                offences.push(Offence { prefix, since, until, rule: None, first: None, known });
+                offences.push(Offence { prefix, since, until, rule: None, first: None, known, found: true });
             }
         }
-        let books = self.books.lock();
-        offences.retain(|offence| books.records.bans.in_force(offence.prefix).is_none());
-        drop(books);
         self.ban(offences, now, lifelines)
     }
 
     /// Writes bans down, and lists them.
     fn ban(&self, offences: Vec<Offence>, now: Moment, lifelines: &Lifelines) -> Result<u64, Refusal> {
-        let escalation = self.regime.lock().policy().escalation;
-        let forget_after = u64::try_from(escalation.forget_after.as_millis()).unwrap_or(u64::MAX >> 1);
-        let mut books = self.books.lock();
-        let (mut listed, mut changes, mut counted) = (Vec::new(), Vec::new(), Vec::new());
-        for Offence { prefix, since, until, rule, first, known } in offences {
-            if books.records.bans.in_force(prefix).is_some_and(|ban| ban.until + BRIEF_MS >= until) {
-                continue;
-            }
-            if let Some(why) = self.is_to_be_spared(prefix, lifelines) {
-                self.unmark(prefix);
-                info!(%prefix, why, "not banned");
-                continue;
-            }
-            let before = books.records.bans.offences(prefix, now.unix_ms);
-            let length = first.map_or(0, |first| {
-                u64::try_from(escalation.length(first, before).as_millis()).unwrap_or(u64::MAX >> 1)
-            });
-            // However late it is told of; but never shorter than what the kernel has begun.
-            let until = until.max(if first.is_some() { since.saturating_add(length) } else { 0 });
-            let ban = Ban {
-                since,
-                until,
-                forget: until.saturating_add(forget_after),
-                count: before + 1,
-                rule: rule.as_ref().map(ToString::to_string),
-            };
-            if before > 0 {
-                self.mark(prefix, now.kernel(until));
-            }
-            if until.saturating_sub(now.unix_ms) > BRIEF_MS {
-                listed.push(prefix);
-            }
-            // What is told twice in one go is one ban.
-            books.records.bans.enter(prefix, ban.clone());
-            changes.push(Change::Ban { prefix, ban });
-            counted.extend(rule.map(|rule| (rule, known)));
+        if offences.is_empty() {
+            return Ok(0);
         }
-        let written = if changes.is_empty() { Ok(()) } else { books.note(&changes) };
-        drop(books);
-        // In force all the same: a disk that is full is no reason to let a flood in.
-        if let Err(error) = written {
-            warn!(error = format!("{error:#}"), "bans could not be written down; a restart will forget them");
-        }
-        if !counted.is_empty() {
-            self.count_bans(&counted, now.unix_ms);
-        }
-        if let Err(refusal) = self.list(&listed) {
-            warn!(%refusal, "bans could not be listed; the source table holds them, as long as it has room");
-        }
-        // Some may have ended, or been lifted, while they were being listed.
-        let books = self.books.lock();
-        listed.retain(|prefix| books.records.bans.in_force(*prefix).is_none());
-        drop(books);
-        self.unlist(&listed)?;
-        Ok(changes.len() as u64)
+        let lifelines = lifelines.clone();
+        self.transact(Note { offences, now, lifelines, ..Note::default() })
     }
 
     /// Why a prefix is not to be banned, if there is a reason.
@@ -212,14 +172,99 @@ impl Filter {
             let length = if family == 0 { 32 } else { 64 };
             if !before.contains(spared)
                 && let Ok(prefix) = Prefix::around(address, length)
-                && self.books.lock().records.bans.in_force(prefix).is_some()
+                && self.records.lock().bans.in_force(prefix).is_some()
             {
-                match self.lift(&[prefix]) {
-                    Ok(()) => info!(%prefix, "its ban is lifted, as the host lives by it"),
+                match self.lift_by_itself(&[prefix]) {
+                    Ok(_) => info!(%prefix, "its ban is lifted, as the host lives by it"),
                     Err(refusal) => warn!(%prefix, %refusal, "its ban could not be lifted"),
                 }
             }
         }
         *before = wanted;
+    }
+}
+
+/// Writes down bans that the kernel has made, and lists them.
+#[derive(Default)]
+struct Note {
+    offences: Vec<Offence>,
+    now: Moment,
+    lifelines: Lifelines,
+    /// Bans, those of repeated offenders among them.
+    bans: BTreeMap<Prefix, Ban>,
+    /// Those who are not to be banned.
+    spared: Vec<Prefix>,
+    /// Rules that banned, and whether somebody known.
+    counted: Vec<(RuleId, bool)>,
+}
+
+impl Transaction for Note {
+    type Outcome = u64;
+    const BY_ITSELF: bool = true;
+
+    fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
+        let escalation = filter.regime.lock().policy().escalation;
+        let forget_after = u64::try_from(escalation.forget_after.as_millis()).unwrap_or(u64::MAX >> 1);
+        let records = filter.records.lock();
+        for Offence { prefix, since, until, rule, first, known, found } in std::mem::take(&mut self.offences)
+        {
+            // What is told twice in one go is one ban.
+            let in_force = self.bans.get(&prefix).or_else(|| records.bans.in_force(prefix));
+            if in_force.is_some_and(|ban| found || ban.until + BRIEF_MS >= until) {
+                continue;
+            }
+            if let Some(why) = filter.is_to_be_spared(prefix, &self.lifelines) {
+                self.spared.push(prefix);
+                info!(%prefix, why, "not banned");
+                continue;
+            }
+            let before = match self.bans.get(&prefix) {
+                Some(ban) => ban.count,
+                None => records.bans.offences(prefix, self.now.unix_ms),
+            };
+            let length = first.map_or(0, |first| {
+                u64::try_from(escalation.length(first, before).as_millis()).unwrap_or(u64::MAX >> 1)
+            });
+            // However late it is told of; but never shorter than what the kernel has begun.
+            let until = until.max(if first.is_some() { since.saturating_add(length) } else { 0 });
+            let ban = Ban {
+                since,
+                until,
+                forget: until.saturating_add(forget_after),
+                count: before + 1,
+                rule: rule.as_ref().map(ToString::to_string),
+            };
+            self.bans.insert(prefix, ban);
+            self.counted.extend(rule.map(|rule| (rule, known)));
+        }
+        let change = |(prefix, ban): (&Prefix, &Ban)| Change::Ban { prefix: *prefix, ban: ban.clone() };
+        Ok(self.bans.iter().map(change).collect())
+    }
+
+    fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
+        self.spared.iter().for_each(|prefix| filter.unmark(*prefix));
+        for (prefix, ban) in self.bans.iter().filter(|(_, ban)| ban.count > 1) {
+            filter.mark(*prefix, self.now.kernel(ban.until));
+        }
+        if !self.counted.is_empty() {
+            filter.count_bans(&self.counted, self.now.unix_ms);
+        }
+        let lasting =
+            self.bans.iter().filter(|(_, ban)| ban.until.saturating_sub(self.now.unix_ms) > BRIEF_MS);
+        let lasting: Vec<_> = lasting.map(|(prefix, _)| *prefix).collect();
+        if let Err(refusal) = filter.list(&lasting) {
+            warn!(%refusal, "bans could not be listed; the source table holds them, as long as it has room");
+        }
+        Ok(())
+    }
+
+    fn tell(&self) -> Option<What> {
+        let first = self.bans.iter().take(MOST_NAMED);
+        let first = first.map(|(prefix, ban)| (prefix.to_string(), ban.rule.clone())).collect();
+        (!self.bans.is_empty()).then_some(What::Banned { bans: self.bans.len() as u64, first })
+    }
+
+    fn finish(self, _: &Filter, _: Option<&mut Store>) -> u64 {
+        self.bans.len() as u64
     }
 }

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use super::{blocked, import, open, open_as, prefix};
 use crate::{
     api::{Limit, LimitChange, ListName, RuleChange},
+    detect::{Detector, Owner},
     host::Lifelines,
     policy::RuleId,
     signature::Signature,
@@ -108,6 +109,10 @@ fn what_can_be_read_is_in_force_and_what_operators_ask_for_is_refused() {
     let limits = LimitChange { packets: Some(Some(Limit { rate: 1, burst: 1 })), ..LimitChange::default() };
     let limits_before = filter.limits();
     let signature: Signature = "tcp flags=syn window=0".parse().expect("a signature");
+    // One is pinned since before. Nobody serves its owner: what asks for more would wait for ever.
+    let mut detector = Detector::default();
+    detector.pin("udp sport=7 len=28".parse().expect("a signature"), true, 1);
+    let (_owner, detection) = Owner::new(detector);
     let outcomes: [(&str, Result<(), Refusal>); 13] = [
         ("add", filter.add(ListName::Block, &[prefix("192.0.2.9/32")], None, None, None).map(drop)),
         ("allow", filter.add(ListName::Allow, &one, None, None, None).map(drop)),
@@ -120,8 +125,8 @@ fn what_can_be_read_is_in_force_and_what_operators_ask_for_is_refused() {
         ("lift", filter.lift_bans(&banned).map(drop)),
         ("lift all", filter.lift_all_bans().map(drop)),
         ("keep", filter.keep_bans(&banned, None).map(drop)),
-        ("pin", filter.pin_signature(&signature, true)),
-        ("unpin", filter.unpin_signature(&signature)),
+        ("pin", filter.pin_signature(signature, true, &detection).map(drop)),
+        ("unpin", filter.unpin_signature(0, &detection).map(drop)),
     ];
     for (what, outcome) in outcomes {
         let Err(Refusal::Damaged(why)) = outcome else { panic!("{what}: {outcome:?}") };

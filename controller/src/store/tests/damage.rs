@@ -145,7 +145,7 @@ fn a_file_that_the_system_does_not_give_out() {
     fs::create_dir(directory.path().join(JOURNAL)).unwrap();
     let opened = open(directory.path(), false);
     assert_eq!(read(&opened), all(&[&IN_SNAPSHOT, &IN_LIST]));
-    let damage = damaged(opened).damage()[0].to_string();
+    let damage = damaged(opened).report().damage[0].to_string();
     assert!(damage.starts_with("journal-2.jsonl cannot be read ("), "{damage}");
 }
 

@@ -1,6 +1,6 @@
 //! Changes of a table that others use at the same time: locked for a moment at a time, with grace periods between.
 
-use parking_lot::FairMutex;
+use crate::lock::FairMutex;
 
 use super::{Changes, Committed, PrefixTable, PreparedChanges, TableError};
 

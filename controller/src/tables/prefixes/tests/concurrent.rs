@@ -9,11 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::lock::FairMutex;
 use floodwall_common::{
     prefix::{Address, Family, find},
     wire::Leaf,
 };
-use parking_lot::FairMutex;
 
 use super::{
     super::{Changes, List, PrefixTable, TableError, apply, change, reclaim},

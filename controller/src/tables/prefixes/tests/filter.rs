@@ -1,11 +1,11 @@
 //! The filter of IPv6 prefixes: that it holds what is listed, and little else.
 
+use crate::lock::FairMutex;
 use floodwall_common::{
     bloom::{may_cover, words_of},
     prefix::Family,
     wire::Word,
 };
-use parking_lot::FairMutex;
 
 use super::{
     super::{Changes, List, PrefixTable, TableError, apply, engine::Half, reclaim, renew},

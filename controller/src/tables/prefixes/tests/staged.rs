@@ -1,7 +1,7 @@
 //! Changes of many prefixes, as others see them.
 
+use crate::lock::FairMutex;
 use floodwall_common::prefix::Address;
-use parking_lot::FairMutex;
 
 use super::{
     super::{Changes, List, Listed, PrefixTable, TableError, apply, change, reclaim},

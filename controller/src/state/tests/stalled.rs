@@ -1,0 +1,136 @@
+//! A disk that does not answer: changes wait for it, and nothing else does.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{PATIENCE, blocked, filter, prefix};
+use crate::{
+    api::ListName,
+    detect::Action,
+    state::{Filter, Refusal, carry_out, change::Change, ledger::Transaction},
+    store::Store,
+};
+
+/// A change whose write takes until it is let go, and which cannot be put in force then, if so wanted.
+struct Slow {
+    begun: Sender<()>,
+    go_on: Receiver<()>,
+    change: Change,
+    fails: bool,
+}
+
+impl Transaction for Slow {
+    type Outcome = ();
+
+    fn take(&mut self, _: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
+        Ok(vec![self.change.clone()])
+    }
+
+    fn write(&mut self, store: &mut Store, changes: &[Change]) -> anyhow::Result<()> {
+        self.begun.send(()).expect("the test waits");
+        self.go_on.recv().expect("the test lets it go on");
+        store.append(changes)
+    }
+
+    fn enforce(&mut self, _: &Filter) -> Result<(), Refusal> {
+        if self.fails { Err(Refusal::Full("no room".to_owned())) } else { Ok(()) }
+    }
+
+    fn finish(self, _: &Filter, _: Option<&mut Store>) {}
+}
+
+fn slow(fails: bool) -> (Slow, Receiver<()>, Sender<()>) {
+    let ((begun, waits), (lets_go, go_on)) = (mpsc::channel(), mpsc::channel());
+    let change = Change::Signature { text: "udp sport=7 len=28".to_owned(), enforced: true };
+    (Slow { begun, go_on, change, fails }, waits, lets_go)
+}
+
+#[test]
+fn while_the_disk_does_not_answer_all_but_changes_goes_on() {
+    let (filter, _directory) = filter();
+    filter.add(ListName::Block, &[prefix("203.0.113.0/24")], None, None, None).expect("added");
+    let (slow, waits, lets_go) = slow(false);
+    let changing = Arc::clone(&filter);
+    let first = thread::spawn(move || changing.transact(slow));
+    waits.recv_timeout(PATIENCE).expect("the write has begun");
+    let adding = Arc::clone(&filter);
+    let second = thread::spawn(move || {
+        adding.add(ListName::Block, &[prefix("192.0.2.0/24")], None, None, None).map(drop)
+    });
+
+    let asked = Instant::now();
+    assert_eq!(filter.status().block.ipv4, 1);
+    assert!(filter.test([203, 0, 113, 7].into()).decided_by.is_some());
+    assert_eq!(blocked(&filter), ["203.0.113.0/24"], "what waits is not in force");
+    assert_eq!(filter.bans(None, 10).total, 0);
+    assert!(filter.bypass(Some(Duration::from_secs(60))).expect("at all times").is_some());
+    assert!(filter.bypass(None).expect("at all times").is_none());
+    carry_out(filter.tables(), vec![Action::Attacked { service: 3, attacked: true }], || ());
+    assert_eq!(filter.tables().settings[0].attacked.load(), 1 << 3, "detection goes on");
+    assert!(asked.elapsed() < PATIENCE, "something waited for the disk");
+    while filter.problems().is_empty() {
+        assert!(asked.elapsed() < PATIENCE, "nobody is told that the disk does not answer");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(filter.problems()[0].contains("THE DISK DOES NOT ANSWER"), "{:?}", filter.problems());
+    assert!(!first.is_finished() && !second.is_finished());
+
+    lets_go.send(()).expect("it waits");
+    first.join().expect("no panic").expect("made");
+    second.join().expect("no panic").expect("made");
+    assert_eq!(blocked(&filter), ["192.0.2.0/24", "203.0.113.0/24"]);
+    assert_eq!(filter.problems(), [""; 0]);
+}
+
+#[test]
+fn what_cannot_be_put_in_force_is_taken_off_the_disk_again() {
+    let (filter, directory) = filter();
+    filter.add(ListName::Block, &[prefix("203.0.113.0/24")], None, None, None).expect("added");
+    let journal = directory.path().join("journal-1.jsonl");
+    let before = std::fs::read(&journal).expect("a journal");
+    let (slow, _waits, lets_go) = slow(true);
+    lets_go.send(()).expect("it will be read");
+    assert!(matches!(filter.transact(slow), Err(Refusal::Full(_))));
+    assert_eq!(std::fs::read(&journal).expect("a journal"), before);
+    assert!(filter.pinned_signatures().is_empty(), "it is known nevertheless");
+    // The journal goes on where it was.
+    filter.add(ListName::Block, &[prefix("192.0.2.0/24")], None, None, None).expect("added");
+    drop(filter);
+    let filter = super::open(directory.path());
+    assert_eq!(blocked(&filter), ["192.0.2.0/24", "203.0.113.0/24"]);
+    assert_eq!(filter.problems(), [""; 0]);
+}
+
+#[test]
+fn prefixes_of_which_one_finds_no_room_leave_nothing_behind_in_force_or_on_disk() {
+    let (filter, directory) = filter();
+    // One more than there is room for.
+    let many: Vec<_> = (0..10_001_u32).map(|n| prefix(&format!("10.{}.{}.0/24", n >> 8, n & 0xff))).collect();
+    let journal = directory.path().join("journal-1.jsonl");
+    let before = std::fs::read(&journal).expect("a journal");
+    let refused = filter.add(ListName::Block, &many, None, None, None);
+    assert!(matches!(refused, Err(Refusal::Full(_))), "{refused:?}");
+    assert_eq!((filter.status().block.ipv4, blocked(&filter).len()), (0, 0));
+    assert_eq!(std::fs::read(&journal).expect("a journal"), before);
+    let options = super::ImportOptions {
+        name: "list".to_owned(),
+        skip_bad: false,
+        replace: false,
+        lifetime: None,
+        lifelines: None,
+    };
+    let text: String = many.iter().map(|prefix| format!("{prefix}\n")).collect();
+    let refused = filter.import(text.as_bytes(), &options, &mut |_| ());
+    assert!(matches!(refused, Err(Refusal::Full(_))), "{refused:?}");
+    assert_eq!(std::fs::read(&journal).expect("a journal"), before);
+    assert!(!directory.path().join("import-1.list").exists(), "the list of an import that was refused");
+    super::import(&filter, "198.51.100.1\n");
+    drop(filter);
+    assert_eq!(blocked(&super::open(directory.path())), ["198.51.100.1/32"]);
+}

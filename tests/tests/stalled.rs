@@ -1,0 +1,95 @@
+//! The disk with the state on it does not answer: what is not a change goes on.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use floodwall_lab::{or_skip, skip::require_root};
+use floodwall_tests::{protected::Protected, requests::wait_for};
+use nix::sys::signal::Signal;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
+/// Much longer than any of these commands takes, and much shorter than the disk is frozen.
+const SOON: Duration = Duration::from_secs(8);
+
+fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let output =
+        Command::new(program).args(arguments).output().with_context(|| format!("running {program}"))?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "{program} {arguments:?}: {said}");
+    Ok(())
+}
+
+/// A file system of its own that can be frozen; thawed and unmounted when it is dropped.
+struct Disk {
+    at: PathBuf,
+}
+
+impl Disk {
+    fn mounted(at: &Path, image: &Path) -> anyhow::Result<Self> {
+        std::fs::File::create(image)?.set_len(32 << 20)?;
+        let (image, text) = (image.display().to_string(), at.display().to_string());
+        run("mkfs.ext4", &["-q", &image])?;
+        run("mount", &["-o", "loop", &image, &text])?;
+        Ok(Self { at: at.to_owned() })
+    }
+
+    fn freeze(&self) -> anyhow::Result<()> {
+        run("fsfreeze", &["--freeze", &self.at.display().to_string()])
+    }
+
+    fn thaw(&self) -> anyhow::Result<()> {
+        run("fsfreeze", &["--unfreeze", &self.at.display().to_string()])
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // It is not frozen any more, if all went well.
+        drop(self.thaw());
+        drop(run("umount", &["--lazy", &self.at.display().to_string()]));
+    }
+}
+
+#[test]
+fn status_bypass_and_detection_go_on_while_the_disk_does_not_answer() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start("stalled", BINARY)?;
+    host.end(Signal::SIGTERM)?;
+    let state = host.state_dir();
+    let disk = Disk::mounted(&state, &host.file("disk.img"))?;
+    host.launch()?;
+    host.ok(&["block", "add", "203.0.113.0/24"])?;
+    let blocked = host.from("203.0.113.7").udp(1, 2).build();
+
+    disk.freeze()?;
+    let mut adding = host.command(&["block", "add", "192.0.2.128"]).spawn()?;
+    thread::sleep(Duration::from_millis(300));
+    ensure!(adding.try_wait()?.is_none(), "it was answered before it was on disk");
+    let asked = Instant::now();
+    wait_for("it is told", || {
+        let output = host.run(&["status"])?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(output.status.code() == Some(9) && said.contains("THE DISK DOES NOT ANSWER"))
+    })?;
+    assert!(!host.passes(&blocked)?, "what is in force stays");
+    host.ok(&["bypass", "on", "--for", "1m"])?;
+    assert!(host.passes(&blocked)?);
+    host.ok(&["bypass", "off"])?;
+    host.ok(&["signature", "list"])?;
+    host.ok(&["rule", "list"])?;
+    host.ok(&["block", "list"])?;
+    assert!(asked.elapsed() < SOON, "something has waited for the disk: {:?}", asked.elapsed());
+    ensure!(adding.try_wait()?.is_none(), "it was answered before it was on disk");
+
+    disk.thaw()?;
+    ensure!(adding.wait()?.success(), "the change that waited is made");
+    assert!(!host.passes(&host.from("192.0.2.128").udp(1, 2).build())?);
+    wait_for("all is well", || Ok(host.run(&["status"])?.status.code() == Some(0)))?;
+    host.end(Signal::SIGTERM)?;
+    Ok(())
+}
