@@ -1,7 +1,7 @@
 //! Whole decisions: the order of the stages, and what is counted.
 
 use super::{
-    testing::{Memory, NOW, SECOND, SOURCE, bucket, counted, frame, syn, tcp, udp},
+    testing::{Memory, NOW, SECOND, SOURCE, SOURCE6, bucket, counted, frame, syn, tcp, udp},
     *,
 };
 use crate::{
@@ -94,6 +94,55 @@ fn an_allowlist_wins_over_all_that_comes_after() {
         assert_eq!(decided(&memory, &syn()).reason(), Reason::Trusted);
     }
     assert_eq!(memory.sources_entered(), 0);
+}
+
+#[test]
+fn neighbour_discovery_is_cut_off_by_a_blocklist_and_by_no_rate() {
+    let mut memory = Memory::new();
+    memory.set().packet_bucket.store(bucket(1, 1).pack());
+    let solicitation = Packet {
+        source: SOURCE6,
+        protocol: protocol::ICMPV6,
+        destination_port: 135 << 8,
+        hop_limit: 255,
+        ..syn()
+    };
+    let judged = |memory: &Memory| {
+        let mut context = memory.context(solicitation);
+        let parts = Direct(memory, &Captured::whole(&[]));
+        assert_eq!(judge(memory, memory.set(), &parts, &mut context), DECIDED);
+        context.reason()
+    };
+    assert_eq!([(); 3].map(|()| judged(&memory)), [Reason::Control; 3]);
+    memory.list(SOURCE6, Leaf::Block(1));
+    assert_eq!(judged(&memory), Reason::Blocked);
+}
+
+#[test]
+fn what_is_bypassed_is_not_even_read() {
+    let memory = Memory::new();
+    memory.set().bypass_until.store(NOW + 1);
+    let whole = frame(&syn());
+    for frame in [&whole[..], &whole[..20], &[0; 14]] {
+        let mut context = PacketContext::default();
+        decide_on(&memory, &Captured::whole(frame), &mut context);
+        assert_eq!((context.reason(), context.is_packet), (Reason::Bypass, false));
+    }
+}
+
+#[test]
+fn a_known_source_is_recognised_where_it_is_not_banned() {
+    let memory = Memory::new();
+    let (mut entered, source) = memory.entered(syn());
+    assert!(!decided(&memory, &syn()).known);
+    source::make_known(source.way);
+    let mut context = decided(&memory, &syn());
+    assert!(context.known);
+    decide_on(&memory, &Captured::whole(&[0; 14]), &mut context);
+    assert!(!context.known, "nothing is left of the packet before");
+    bans::impose(&mut entered, source.way, SECOND);
+    let context = decided(&memory, &syn());
+    assert_eq!((context.reason(), context.known), (Reason::Banned, false));
 }
 
 #[test]
