@@ -5,14 +5,17 @@
 
 mod bench;
 mod build;
+mod corpus;
 mod demo;
 mod fuzz;
 mod lint;
+mod progress;
 mod score;
 mod setup;
 mod shell;
 mod steps;
 mod test;
+mod verdicts;
 
 use std::process::ExitCode;
 
@@ -51,6 +54,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Measure how well the filter tells attacks from customers, on labelled captures
     Score(score::Options),
+    /// Check that every packet of the corpus is still judged for the same reason, on both engines
+    Verdicts(verdicts::Options),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +69,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Score(options) => score::run(&options),
+        Task::Verdicts(options) => verdicts::run(&options),
     };
     report(outcome)
 }
