@@ -47,8 +47,7 @@ enum Task {
     Run(build::RunOptions),
     /// Show a service under a flood, first without and then with floodwall
     Demo(demo::Options),
-    /// Measure what a packet costs, beside the physical floor and other filters
-    #[command(disable_help_flag = true)]
+    /// Measure what a packet costs, beside the physical floor and other filters, or beside another commit
     Bench(bench::Options),
     /// Feed random input to both engines and to the reader of captures
     Fuzz(fuzz::Options),
