@@ -78,7 +78,7 @@ impl Report {
             match judged.standing() {
                 Standing::Same => {}
                 Standing::New => {
-                    line(&mut text, &format!("NEW       {}: no line in the file", judged.subject))
+                    line(&mut text, &format!("NEW       {}: no line in the file", judged.subject));
                 }
                 Standing::Differs => differing(&mut text, judged),
             }
