@@ -32,6 +32,8 @@ pub(super) struct Before {
     pub(super) is_reference: bool,
     /// The first packet that differs; `None` if none does.
     pub(super) first: Option<First>,
+    /// Why they cannot be read, if so: the build before may have had other names for reasons.
+    pub(super) problem: Option<String>,
 }
 
 /// The first packet with another reason.
@@ -51,14 +53,19 @@ pub(super) struct First {
 }
 
 impl Before {
-    /// Holds verdicts of the build before against those of now.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub(super) fn new(before: &Path, now: &Path, capture: &Path, reference: &str) -> Result<Self> {
+    /// Holds verdicts of the build before against those of now. That they differ is known, whatever is found.
+    pub(super) fn new(before: &Path, now: &Path, capture: &Path, reference: &str) -> Self {
+        Self::read(before, now, capture, reference).unwrap_or_else(|error| Self {
+            is_reference: false,
+            first: None,
+            problem: Some(format!("{error:#}")),
+        })
+    }
+
+    fn read(before: &Path, now: &Path, capture: &Path, reference: &str) -> Result<Self> {
         let is_reference = file::hash(before)?.hash == reference;
         let first = file::part(before, now)?.map(|parting| First::new(&parting, capture)).transpose()?;
-        Ok(Self { is_reference, first })
+        Ok(Self { is_reference, first, problem: None })
     }
 }
 
@@ -209,14 +216,17 @@ mod tests {
         fs::write(file("x.pcap"), writer.finish().unwrap()).unwrap();
         fs::write(file("before"), "index,reason\n0,clean\n1,clean\n").unwrap();
         fs::write(file("now"), "index,reason\n0,clean\n1,syn-rate\n").unwrap();
-        let before = Before::new(&file("before"), &file("now"), &file("x.pcap"), "another hash").unwrap();
+        let before = Before::new(&file("before"), &file("now"), &file("x.pcap"), "another hash");
         let first = before.first.unwrap();
         assert!(!before.is_reference);
         assert_eq!((first.packet, first.before, first.now), (1, Some("clean"), Some("syn-rate")));
         assert_eq!(first.kind.as_deref(), Some("tcp high->443 flags 0x02"));
         assert!((first.seconds.unwrap() - 0.363).abs() < 1e-9);
         let same = file::hash(&file("before")).unwrap().hash;
-        let before = Before::new(&file("before"), &file("before"), &file("x.pcap"), &same).unwrap();
+        let before = Before::new(&file("before"), &file("before"), &file("x.pcap"), &same);
         assert!(before.is_reference && before.first.is_none());
+        fs::write(file("before"), "index,reason\n0,whim\n").unwrap();
+        let before = Before::new(&file("before"), &file("now"), &file("x.pcap"), &same);
+        assert!(before.problem.unwrap().contains("packet 0 left for `whim`"));
     }
 }

@@ -98,6 +98,10 @@ impl Report {
 fn differing(text: &mut String, judged: &Judged) {
     line(text, &format!("DIFFERS   {}", judged.subject));
     let Some(before) = &judged.before else { return };
+    if let Some(problem) = &before.problem {
+        line(text, &format!("          (no packet is named: {problem})"));
+        return;
+    }
     match &before.first {
         Some(first) => line(text, &format!("          {}", told(first, judged.packets))),
         None => line(text, "          no packet is judged otherwise than in the verdicts of --before"),
@@ -159,7 +163,7 @@ mod tests {
             now: Some("banned"),
             packets: 3,
         };
-        let report = report("bb", Some(Before { is_reference: true, first: Some(first) }));
+        let report = report("bb", Some(Before { is_reference: true, first: Some(first), problem: None }));
         assert!(!report.good());
         assert_eq!(
             report.text(),
