@@ -139,8 +139,8 @@ fn summary(parts: &[Tally], expected: &Expected, lacking: &[String]) -> (String,
         Finding::Fine => {}
         Finding::Incomplete { unexpected, lacking } => {
             let lacking = lacking.join(", ");
-            let skips = format!("{unexpected} skips that {} does not have", expected::FILE);
-            lines.push(format!("{skips} are let pass, as this machine lacks {lacking}"));
+            let skips = format!("skips that are not in {}", expected::FILE);
+            lines.push(format!("{skips}, let pass as this machine lacks {lacking}: {unexpected}"));
         }
         Finding::Unexpected(skips) => {
             let why = format!("this machine has everything, and {} has no such line", expected::FILE);
@@ -183,7 +183,7 @@ mod tests {
         assert!(text.ends_with("\n1 passed, 0 failed, 1 skipped\n"), "{text}");
 
         let (text, good) = summary(&parts, &Expected::default(), &["root".to_owned(), "`nft`".to_owned()]);
-        assert!(good && text.contains("are let pass, as this machine lacks root, `nft`"), "{text}");
+        assert!(good && text.contains("let pass as this machine lacks root, `nft`: 1\n"), "{text}");
         assert!(text.ends_with("\n1 passed, 0 failed, 1 skipped\n"), "{text}");
 
         let folder = tempfile::tempdir().unwrap();
