@@ -112,7 +112,32 @@ impl Side<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::super::outcome::tests::printed;
     use super::*;
+
+    const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bench/stand-in.sh");
+
+    #[test]
+    fn both_are_measured_in_turn_and_neither_is_always_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, new] = [("old", 100.0), ("new", 104.0)].map(|(name, cost)| {
+            let binary = folder.path().join(name);
+            symlink(STAND_IN, &binary).unwrap();
+            fs::write(binary.with_extension("json"), printed(cost, 1_000)).unwrap();
+            binary
+        });
+        let sides = [Side { binary: &old, name: "old" }, Side { binary: &new, name: "new" }];
+        let rounds = measure(&sides, 3, true).unwrap();
+        let turns = fs::read_to_string(folder.path().join("turns")).unwrap();
+        let order: Vec<_> = turns.lines().map(|line| &line[..3]).collect();
+        assert_eq!(order, ["old", "new", "new", "old", "old", "new"]);
+        assert!(turns.lines().all(|line| line.ends_with(" --json --rounds 1 --quick")), "{turns}");
+        let comparison = Comparison::new(&rounds, 0.07).unwrap();
+        assert!(comparison.good() && (comparison.rows[0].ratio - 1.04).abs() < 1e-9, "{comparison:?}");
+    }
 
     #[test]
     fn a_benchmark_that_fails_or_speaks_otherwise_is_named() {
