@@ -5,14 +5,17 @@
 
 mod bench;
 mod build;
+mod corpus;
 mod demo;
 mod fuzz;
 mod lint;
+mod progress;
 mod score;
 mod setup;
 mod shell;
 mod steps;
 mod test;
+mod verdicts;
 
 use std::process::ExitCode;
 
@@ -44,13 +47,14 @@ enum Task {
     Run(build::RunOptions),
     /// Show a service under a flood, first without and then with floodwall
     Demo(demo::Options),
-    /// Measure what a packet costs, beside the physical floor and other filters
-    #[command(disable_help_flag = true)]
+    /// Measure what a packet costs, beside the physical floor and other filters, or beside another commit
     Bench(bench::Options),
     /// Feed random input to both engines and to the reader of captures
     Fuzz(fuzz::Options),
     /// Measure how well the filter tells attacks from customers, on labelled captures
     Score(score::Options),
+    /// Check that every packet of the corpus is still judged for the same reason, on both engines
+    Verdicts(verdicts::Options),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Score(options) => score::run(&options),
+        Task::Verdicts(options) => verdicts::run(&options),
     };
     report(outcome)
 }

@@ -4,7 +4,7 @@
 const HIGH: u16 = 10_000;
 
 /// The kind of the packet that begins with these bytes.
-pub(super) fn of(head: &[u8]) -> String {
+pub(crate) fn of(head: &[u8]) -> String {
     name(head).unwrap_or_else(|| if head.is_empty() { "empty".to_owned() } else { "cut off".to_owned() })
 }
 

@@ -6,24 +6,21 @@
 //! another program for the same numbers.
 
 mod check;
-mod kind;
+pub(crate) mod kind;
 mod measure;
 mod report;
 mod scenario;
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::Mutex;
-use std::thread;
+use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::build;
-use crate::shell;
+use crate::corpus::{self, Engine, Judge, Told};
 use measure::{Score, Verdict};
 use scenario::Scenario;
 
@@ -31,7 +28,7 @@ use scenario::Scenario;
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Directory with a folder `scenarios` of NAME.pcap.gz, NAME.labels, NAME.json and NAME.egress.csv.gz
-    #[arg(long, value_name = "DIR", default_value = "../shared/corpus")]
+    #[arg(long, value_name = "DIR", default_value = corpus::DEFAULT)]
     corpus: PathBuf,
     /// Print JSON: one document
     #[arg(long)]
@@ -45,9 +42,9 @@ pub(crate) struct Options {
     /// Another configuration than the default one
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What judges: `model` or `kernel` (which needs root)
-    #[arg(long, default_value = "model")]
-    engine: String,
+    /// What judges
+    #[arg(long, value_enum, default_value = "model")]
+    engine: Engine,
     /// Keep the verdicts, in DIR/egress and DIR/alone
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -59,33 +56,6 @@ pub(crate) struct Options {
     binary: Option<PathBuf>,
 }
 
-/// What the filter is told of the flows that the host itself opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
-    /// All of them.
-    Egress,
-    /// Nothing.
-    Alone,
-}
-
-impl Told {
-    const ALL: [Self; 2] = [Self::Egress, Self::Alone];
-
-    fn folder(self) -> &'static str {
-        match self {
-            Self::Egress => "egress",
-            Self::Alone => "alone",
-        }
-    }
-
-    fn title(self) -> &'static str {
-        match self {
-            Self::Egress => "told of the flows that the host itself opened",
-            Self::Alone => "not told of them",
-        }
-    }
-}
-
 /// Scores the scenarios.
 ///
 /// # Errors
@@ -93,7 +63,9 @@ impl Told {
 /// When there is no scenario, the build or a replay fails, or the other program comes to other numbers.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let folder = options.corpus.join("scenarios");
-    let names = scenario::names(&folder, options.only.as_deref())?;
+    let mut names = corpus::names(&folder)?;
+    names.retain(|name| options.only.as_ref().is_none_or(|only| name.contains(only)));
+    ensure!(!names.is_empty(), "{} holds no scenario of that name", folder.display());
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
         None => build::floodwall()?,
@@ -106,7 +78,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
 
     let job = Job { options, binary: &binary, folder: &folder, verdicts };
-    let scores = in_parallel(&names, |name| job.score(name))?;
+    let scores = corpus::in_parallel(&names, |name| job.score(name))?;
     let by_told = |number: usize| scores.iter().map(|pair| pair[number].clone()).collect::<Vec<_>>();
     let groups = [(Told::ALL[0], by_told(0)), (Told::ALL[1], by_told(1))];
     if options.json {
@@ -147,52 +119,16 @@ impl Job<'_> {
 
     /// Has floodwall judge a scenario, and says where the verdicts are.
     fn replay(&self, name: &str, told: Told) -> Result<PathBuf> {
-        let file = |ending: &str| self.folder.join(format!("{name}{ending}"));
         let verdicts = self.verdicts.join(told.folder()).join(format!("{name}.csv"));
-        let mut command = Command::new(self.binary);
-        command.arg("replay").arg(file(".pcap.gz")).arg("--host").arg(file(".json"));
-        command.args(["--engine", &self.options.engine, "--columns", "index,verdict,reason", "--json"]);
-        command.arg("--verdicts").arg(&verdicts);
-        let egress = file(".egress.csv.gz");
-        if told == Told::Egress && egress.exists() {
-            command.arg("--egress").arg(egress);
-        }
-        if let Some(config) = &self.options.config {
-            command.arg("--config").arg(config);
-        }
-        let line = shell::line_of(&command);
-        let output = command.stdin(Stdio::null()).output().with_context(|| format!("running `{line}`"))?;
-        if !output.status.success() {
-            let said = [output.stdout, output.stderr].concat();
-            bail!("`{line}` failed: {}", String::from_utf8_lossy(&said).trim());
-        }
+        let judge = Judge {
+            binary: self.binary,
+            folder: self.folder,
+            config: self.options.config.as_deref(),
+            columns: "index,verdict,reason",
+        };
+        judge.replay(name, self.options.engine, told, &verdicts)?;
         Ok(verdicts)
     }
-}
-
-/// Does something for each name, on every CPU; the results are in the order of the names.
-fn in_parallel<T: Send>(names: &[String], work: impl Fn(&str) -> Result<T> + Sync) -> Result<Vec<T>> {
-    let next = Mutex::new(names.iter().enumerate());
-    let done = Mutex::new(Vec::new());
-    let workers = thread::available_parallelism().map_or(2, NonZero::get);
-    thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                loop {
-                    // The lock must not be held while the work is done.
-                    let taken = next.lock().ok().and_then(|mut next| next.next());
-                    let Some((number, name)) = taken else { break };
-                    let outcome = work(name);
-                    if let Ok(mut done) = done.lock() {
-                        done.push((number, outcome));
-                    }
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_default();
-    done.sort_by_key(|(number, _)| *number);
-    done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 /// Reads `index,verdict,reason`, a line for every packet.

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use super::Told;
 use super::measure::Score;
+use crate::corpus::Told;
 
 /// A column: its heading, its name in JSON, and what stands in it.
 type Column = (&'static str, &'static str, fn(&Score) -> Option<f64>);

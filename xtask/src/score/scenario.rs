@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use floodwall_lab::pcap::Reader;
 use serde_json::Value;
 
@@ -37,28 +37,6 @@ pub(super) struct Scenario {
     pub(super) heads: Vec<Box<[u8]>>,
     /// What each packet is.
     pub(super) labels: Vec<Label>,
-}
-
-/// The scenarios of a folder, in order of name.
-///
-/// # Errors
-///
-/// When the folder cannot be read, or holds none that fits.
-pub(super) fn names(folder: &Path, only: Option<&str>) -> Result<Vec<String>> {
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("looking for scenarios in {}", folder.display()))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if let Some(name) = name.strip_suffix(".labels")
-            && only.is_none_or(|only| name.contains(only))
-        {
-            names.push(name.to_owned());
-        }
-    }
-    ensure!(!names.is_empty(), "{} holds no scenario of that name", folder.display());
-    names.sort();
-    Ok(names)
 }
 
 impl Scenario {

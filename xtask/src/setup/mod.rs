@@ -12,6 +12,7 @@ mod programs;
 mod toolchain;
 
 use anyhow::{Context as _, Result, ensure};
+pub(crate) use programs::missing as missing_programs;
 pub(crate) use toolchain::{Toolchain, chosen};
 
 use crate::shell;

@@ -22,16 +22,21 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("wrk", "wrk"),
 ];
 
+/// Those that are not installed.
+pub(crate) fn missing() -> Vec<&'static str> {
+    lacking().map(|(program, _)| program).collect()
+}
+
+fn lacking() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PROGRAMS.into_iter().filter(|(program, _)| require_tool(program).is_err())
+}
+
 /// Installs those that are missing; what cannot be had is told, and its tests will say so too.
 ///
 /// # Errors
 /// When the package manager fails half-way.
 pub(super) fn ensure(steps: &Steps, apt: &mut Apt) -> Result<()> {
-    let packages: Vec<_> = PROGRAMS
-        .iter()
-        .filter(|(program, _)| require_tool(program).is_err())
-        .map(|&(_, package)| package)
-        .collect();
+    let packages: Vec<_> = lacking().map(|(_, package)| package).collect();
     if packages.is_empty() {
         steps.ok("programs for tests", &PROGRAMS.map(|(program, _)| program).join(" "));
         return Ok(());

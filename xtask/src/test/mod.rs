@@ -1,8 +1,10 @@
 //! `cargo xtask test`: builds all tests, runs them, and counts.
 //!
 //! The test programs are run one after the other by this task and not by cargo, so that each
-//! one's counts, skips and crash are known to be its own.
+//! one's counts, skips and crash are known to be its own. On a machine that has everything, a skip
+//! has to be an [`expected`] one.
 
+mod expected;
 mod part;
 mod tally;
 
@@ -14,6 +16,7 @@ use clap::Args;
 use crate::build::{self, Executable};
 use crate::setup::{self, Talk};
 use crate::shell;
+use expected::{Expected, Finding};
 use part::Part;
 use tally::Tally;
 
@@ -37,9 +40,11 @@ pub(crate) struct Options {
 /// Runs the tests. The last line printed is `N passed, N failed, N skipped`.
 ///
 /// # Errors
-/// When setup or the build fails.
+/// When setup or the build fails, or the list of expected skips cannot be read.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     setup::run(Talk::Changes)?;
+    // Before the long work, in which nobody would see that it is in vain.
+    let expected = Expected::read(&shell::root().join(expected::FILE))?;
     let mut build = shell::cargo();
     build.args(["test", "--no-run"]);
     select(&mut build, options);
@@ -59,7 +64,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if executables.iter().any(|executable| executable.kind == "lib") {
         parts.push(documentation(options).run(&skips)?);
     }
-    Ok(summary(&parts))
+    let (text, good) = summary(&parts, &expected, &expected::lacking());
+    print!("{text}");
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn select(command: &mut std::process::Command, options: &Options) {
@@ -108,36 +115,91 @@ fn documentation(options: &Options) -> Part {
     Part { name: "examples in documentation".to_owned(), command }
 }
 
-/// Prints what was counted, part by part and in all.
-fn summary(parts: &[Tally]) -> ExitCode {
-    println!();
+/// What was counted, part by part and in all, as text; and whether it is good.
+fn summary(parts: &[Tally], expected: &Expected, lacking: &[String]) -> (String, bool) {
+    let mut lines = vec![String::new()];
     for part in parts.iter().filter(|part| part.total() > 0 || part.broken.is_some()) {
-        println!("{:<44} {}", part.name, part.counts());
+        lines.push(format!("{:<44} {}", part.name, part.counts()));
     }
     let told =
         parts.iter().any(|part| !part.skips.is_empty() || !part.failures.is_empty() || part.broken.is_some());
     if told {
-        println!();
+        lines.push(String::new());
     }
     for part in parts {
-        for skip in &part.skips {
-            println!("skipped  {}: {}", skip.test, skip.reason);
-        }
+        lines.extend(part.skips.iter().map(|skip| format!("skipped  {}: {}", skip.test, skip.reason)));
     }
     for part in parts {
-        for failure in &part.failures {
-            println!("FAILED   {}: {failure}", part.name);
-        }
-        if let Some(broken) = &part.broken {
-            println!("FAILED   {}: {broken}", part.name);
-        }
+        lines.extend(part.failures.iter().map(|failure| format!("FAILED   {}: {failure}", part.name)));
+        lines.extend(part.broken.iter().map(|broken| format!("FAILED   {}: {broken}", part.name)));
     }
     let all = tally::sum(parts);
-    if all.total() == 0 {
-        println!("No test was run: the filter fits none.");
+    let finding = expected::judge(expected, &all.skips, lacking);
+    match &finding {
+        Finding::Fine => {}
+        Finding::Incomplete { unexpected, lacking } => {
+            let lacking = lacking.join(", ");
+            let skips = format!("skips that are not in {}", expected::FILE);
+            lines.push(format!("{skips}, let pass as this machine lacks {lacking}: {unexpected}"));
+        }
+        Finding::Unexpected(skips) => {
+            let why = format!("this machine has everything, and {} has no such line", expected::FILE);
+            lines.extend(skips.iter().map(|skip| format!("SKIPPED  {}: {why}", skip.test)));
+        }
     }
-    println!();
-    println!("{}", all.counts());
-    let good = all.failed == 0 && all.total() > 0;
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if all.total() == 0 {
+        lines.push("No test was run: the filter fits none.".to_owned());
+    }
+    lines.extend([String::new(), all.counts(), String::new()]);
+    let good = all.failed == 0 && all.total() > 0 && !matches!(finding, Finding::Unexpected(_));
+    (lines.join("\n"), good)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::ExitStatus;
+
+    use super::*;
+
+    fn part(lines: &[&str], told: &str) -> Tally {
+        let mut part = Tally::new("part");
+        lines.iter().for_each(|line| part.read(line));
+        part.finish(ExitStatus::from_raw(0), told);
+        part
+    }
+
+    #[test]
+    fn a_skip_that_nobody_expects_makes_a_run_red_on_a_complete_machine() {
+        let lines = [
+            "test a::one ... ok",
+            "test a::two ... ok",
+            "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out",
+        ];
+        let parts = [part(&lines, "a::two\tneeds a network card\n")];
+        let (text, good) = summary(&parts, &Expected::default(), &[]);
+        assert!(!good);
+        assert!(text.contains("\nSKIPPED  a::two: this machine has everything"), "{text}");
+        assert!(text.ends_with("\n1 passed, 0 failed, 1 skipped\n"), "{text}");
+
+        let (text, good) = summary(&parts, &Expected::default(), &["root".to_owned(), "`nft`".to_owned()]);
+        assert!(good && text.contains("let pass as this machine lacks root, `nft`: 1\n"), "{text}");
+        assert!(text.ends_with("\n1 passed, 0 failed, 1 skipped\n"), "{text}");
+
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("expected-skips");
+        std::fs::write(&file, "a::two: needs a network card\n").unwrap();
+        let (text, good) = summary(&parts, &Expected::read(&file).unwrap(), &[]);
+        assert!(good && !text.contains("SKIPPED"), "{text}");
+    }
+
+    #[test]
+    fn failures_and_runs_of_nothing_are_red() {
+        let failing = ["test a::one ... FAILED", "test result: FAILED. 0 passed; 1 failed; 0 ignored"];
+        let (text, good) = summary(&[part(&failing, "")], &Expected::default(), &[]);
+        assert!(!good && text.contains("FAILED   part: a::one"), "{text}");
+        let nothing = ["test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out"];
+        let (text, good) = summary(&[part(&nothing, "")], &Expected::default(), &[]);
+        assert!(!good && text.contains("No test was run"), "{text}");
+    }
 }

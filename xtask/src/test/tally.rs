@@ -143,6 +143,17 @@ mod tests {
     }
 
     #[test]
+    fn the_skips_of_all_parts_add_up_and_keep_their_reasons() {
+        let result = "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
+        let one = tally(&["test a::one ... ok", result], 0, "a::one\tneeds root\n");
+        let other = tally(&["test b::one ... ok", result], 0, "b::one\tneeds `nft`\nno tab, no skip\n");
+        let all = sum(&[one, other]);
+        assert_eq!((all.counts().as_str(), all.total()), ("0 passed, 0 failed, 2 skipped", 2));
+        let told: Vec<_> = all.skips.iter().map(|skip| (&*skip.test, &*skip.reason)).collect();
+        assert_eq!(told, [("a::one", "needs root"), ("b::one", "needs `nft`")]);
+    }
+
+    #[test]
     fn failures_are_counted_and_named() {
         let lines = [
             "test a::one ... \u{1b}[31mFAILED\u{1b}[m",

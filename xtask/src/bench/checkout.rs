@@ -1,0 +1,240 @@
+//! Another commit's benchmark, built beside this checkout.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::setup;
+use crate::shell;
+
+/// A commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Commit {
+    /// All of its hexadecimal digits.
+    pub(super) id: String,
+}
+
+impl Commit {
+    /// Finds what a name, such as `HEAD~1`, stands for.
+    ///
+    /// # Errors
+    /// When git knows no such commit.
+    pub(super) fn named(repository: &Path, name: &str) -> Result<Self> {
+        // A name that begins with a dash would be an option.
+        let mut git = git(repository);
+        git.args(["rev-parse", "--verify", "--quiet", "--end-of-options"]).arg(format!("{name}^{{commit}}"));
+        let id =
+            shell::output(&mut git).with_context(|| format!("`{name}` is no commit of this repository"))?;
+        Ok(Self { id: id.trim().to_owned() })
+    }
+
+    /// The first digits, for people.
+    pub(super) fn short(&self) -> &str {
+        self.id.get(..10).unwrap_or(&self.id)
+    }
+}
+
+/// Whether tracked files differ from what is committed.
+///
+/// # Errors
+/// When git cannot tell.
+pub(super) fn changed(repository: &Path) -> Result<bool> {
+    let status = shell::output(git(repository).args(["status", "--porcelain", "--untracked-files=no"]))?;
+    Ok(!status.trim().is_empty())
+}
+
+fn git(directory: &Path) -> Command {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(directory);
+    git
+}
+
+/// Where other commits are checked out and built. One task at a time has it.
+pub(super) struct Shelf {
+    folder: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl Shelf {
+    /// Opens it below a target directory.
+    ///
+    /// # Errors
+    /// When another task has it, or it cannot be made.
+    pub(super) fn open(target: &Path) -> Result<Self> {
+        let folder = target.join("against");
+        fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+        // Git and cargo are run elsewhere.
+        let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
+        let path = folder.join("lock");
+        let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+            .map_err(|(_, error)| error)
+            .with_context(|| format!("another benchmark holds {}", path.display()))?;
+        Ok(Self { folder, _lock: lock })
+    }
+
+    /// The commit's benchmark, as `build` builds it in a checkout (with the target directory that it is given), or as an
+    /// earlier call did with the same compilers.
+    ///
+    /// # Errors
+    /// When the commit cannot be checked out or built.
+    pub(super) fn benchmark(
+        &self,
+        commit: &Commit,
+        compilers: &str,
+        build: impl FnOnce(&Path, &Path) -> Result<PathBuf>,
+    ) -> Result<PathBuf> {
+        let kept = self.folder.join(&commit.id);
+        let (binary, built_by) = (kept.join("floodwall-bench"), kept.join("built-by"));
+        if binary.exists() && fs::read_to_string(&built_by).is_ok_and(|text| text == compilers) {
+            eprintln!("bench: {} was built before: {}", commit.short(), binary.display());
+            return Ok(binary);
+        }
+        eprintln!("bench: building {} in {}", commit.short(), self.folder.display());
+        let checkout = Checkout::new(&shell::root(), self.folder.join("checkout"), commit)?;
+        let built = build(&checkout.path, &self.folder.join("target"))
+            .with_context(|| format!("building the benchmark of {}", commit.short()))?;
+        fs::create_dir_all(&kept).with_context(|| format!("creating {}", kept.display()))?;
+        fs::copy(&built, &binary).with_context(|| format!("copying {}", built.display()))?;
+        // Last, so that a copy that was broken off is not taken for a whole one.
+        fs::write(&built_by, compilers).with_context(|| format!("writing {}", built_by.display()))?;
+        Ok(binary)
+    }
+}
+
+/// What both halves are built with, as text.
+///
+/// # Errors
+/// When a compiler cannot be asked.
+pub(super) fn compilers() -> Result<String> {
+    let host = shell::output(Command::new("rustc").arg("-vV").current_dir(shell::root()))?;
+    let kernel = shell::output(shell::rustup_run(setup::chosen()?.name(), "rustc").arg("-vV"))?;
+    let mut linker = Command::new(shell::tools().join("bin/bpf-linker"));
+    let linker = shell::output(linker.arg("--version").env_remove("LD_LIBRARY_PATH"))?;
+    Ok(host + &kernel + &linker)
+}
+
+/// A work tree of git's, which is gone when this is dropped.
+struct Checkout {
+    repository: PathBuf,
+    path: PathBuf,
+}
+
+impl Checkout {
+    fn new(repository: &Path, path: PathBuf, commit: &Commit) -> Result<Self> {
+        let checkout = Self { repository: repository.to_owned(), path };
+        // A task that was killed has left it.
+        checkout.remove();
+        if checkout.path.exists() {
+            bail!("{} is in the way, and cannot be removed", checkout.path.display());
+        }
+        let mut add = git(repository);
+        // By force: git may still know the place of one whose files were deleted.
+        add.args(["worktree", "add", "--force", "--detach", "--quiet"]).arg(&checkout.path).arg(&commit.id);
+        shell::output(&mut add).with_context(|| format!("checking out {}", commit.short()))?;
+        let tools = checkout.path.join(".tools");
+        std::os::unix::fs::symlink(shell::tools(), &tools)
+            .with_context(|| format!("linking {} to this checkout's", tools.display()))?;
+        Ok(checkout)
+    }
+
+    fn remove(&self) {
+        if self.path.exists() {
+            let mut remove = git(&self.repository);
+            remove.args(["worktree", "remove", "--force", "--force"]).arg(&self.path);
+            if shell::output(&mut remove).is_err() {
+                // No work tree, or no longer one that git knows.
+                let _ = fs::remove_dir_all(&self.path);
+            }
+        }
+    }
+}
+
+impl Drop for Checkout {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(directory: &Path, arguments: &[&str]) -> String {
+        let mut git = git(directory);
+        git.args(["-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "core.hooksPath=/dev/null"]);
+        shell::output(git.args(arguments)).unwrap()
+    }
+
+    /// A repository of two commits, the ids of which are returned.
+    fn repository(path: &Path) -> [Commit; 2] {
+        run(path, &["init", "--quiet"]);
+        ["old", "new"].map(|text| {
+            fs::write(path.join("text"), text).unwrap();
+            run(path, &["add", "text"]);
+            run(path, &["commit", "--quiet", "-m", text]);
+            Commit { id: run(path, &["rev-parse", "HEAD"]).trim().to_owned() }
+        })
+    }
+
+    #[test]
+    fn a_checkout_is_of_its_commit_and_gone_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository_path = folder.path().join("repository");
+        fs::create_dir(&repository_path).unwrap();
+        let [old, new] = repository(&repository_path);
+        let path = folder.path().join("checkout");
+        let text = |commit: &Commit| {
+            let checkout = Checkout::new(&repository_path, path.clone(), commit).unwrap();
+            fs::read_to_string(checkout.path.join("text")).unwrap()
+        };
+        assert_eq!(text(&old), "old");
+        assert!(!path.exists());
+        // One that was left over, one whose files alone are gone, and a folder that git knows nothing of.
+        std::mem::forget(Checkout::new(&repository_path, path.clone(), &old).unwrap());
+        assert_eq!(text(&new), "new");
+        std::mem::forget(Checkout::new(&repository_path, path.clone(), &old).unwrap());
+        fs::remove_dir_all(&path).unwrap();
+        assert_eq!(text(&new), "new");
+        fs::create_dir(&path).unwrap();
+        assert_eq!(text(&old), "old");
+        assert_eq!(run(&repository_path, &["worktree", "list"]).lines().count(), 1);
+        assert_eq!(fs::read_to_string(repository_path.join("text")).unwrap(), "new");
+    }
+
+    #[test]
+    fn what_was_built_is_built_again_only_by_other_compilers() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::open(folder.path()).unwrap();
+        assert!(Shelf::open(folder.path()).is_err(), "it is taken");
+        let commit = Commit { id: "0".repeat(40) };
+        let kept = shelf.folder.join(&commit.id);
+        fs::create_dir(&kept).unwrap();
+        fs::write(kept.join("floodwall-bench"), "").unwrap();
+        fs::write(kept.join("built-by"), "rustc 1").unwrap();
+        let built = shelf.benchmark(&commit, "rustc 1", |_, _| panic!("it is there")).unwrap();
+        assert_eq!(built, kept.join("floodwall-bench"));
+        // There is no such commit to check out.
+        let error = shelf.benchmark(&commit, "rustc 2", |_, _| panic!("not this far")).unwrap_err();
+        assert!(error.to_string().contains("checking out 0000000000"), "{error:#}");
+    }
+
+    #[test]
+    fn a_commit_has_many_names_and_what_is_none_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, new] = repository(folder.path());
+        for (name, commit) in [("HEAD~1", &old), ("HEAD", &new), (new.short(), &new)] {
+            assert_eq!(Commit::named(folder.path(), name).unwrap(), *commit);
+        }
+        for name in ["no-such-branch", "--all", "", "HEAD:text"] {
+            let error = Commit::named(folder.path(), name).unwrap_err().to_string();
+            assert!(error.contains("no commit of this repository"), "{error}");
+        }
+        assert!(!changed(folder.path()).unwrap());
+        fs::write(folder.path().join("text"), "newer").unwrap();
+        assert!(changed(folder.path()).unwrap());
+    }
+}
