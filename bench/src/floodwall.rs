@@ -7,7 +7,7 @@ use floodwall::{
     config::Config,
     kernel::{Kernel, ReasonTotals},
     lock::FairMutex,
-    state::bucket,
+    policy::bucket,
     tables::{
         Capacity, Prefix, SharedTables,
         memory::grace_period,
@@ -69,6 +69,7 @@ impl Floodwall {
         let [packets, syn] = match limits {
             Limits::Default => {
                 let limits = Config::default().limits();
+                let bucket = |what, limit| bucket(what, limit).map_err(anyhow::Error::msg);
                 [bucket("packets", limits.packets)?, bucket("syn", limits.syn)?]
             }
             Limits::OutOfReach => [BucketSpec { increment: 1, tolerance: 1 << 28 }; 2],

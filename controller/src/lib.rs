@@ -24,6 +24,7 @@ pub mod lists;
 pub mod lock;
 pub mod options;
 pub mod policy;
+pub mod records;
 pub mod replay;
 pub mod server;
 pub mod signature;

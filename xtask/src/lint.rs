@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 
+use crate::modules::Graph;
 use crate::setup::{self, Talk, Toolchain, deny};
 use crate::shell;
 
@@ -39,6 +40,15 @@ pub(crate) fn run() -> Result<ExitCode> {
         if !shell::status(&mut command)?.success() {
             failed.push(title);
         }
+    }
+    let title = "modules of the controller import each other in one direction";
+    println!("lint: {title}");
+    let circles = Graph::of(&shell::root().join("controller/src"))?.circles();
+    for circle in &circles {
+        println!("error: a circle: {} → {}", circle.join(" → "), circle[0]);
+    }
+    if !circles.is_empty() {
+        failed.push(title);
     }
     if failed.is_empty() {
         println!("lint: all clean");

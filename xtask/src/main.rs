@@ -9,6 +9,7 @@ mod corpus;
 mod demo;
 mod fuzz;
 mod lint;
+mod modules;
 mod progress;
 mod score;
 mod setup;

@@ -24,10 +24,8 @@ use anyhow::{Context as _, bail};
 pub use self::fault::Fault;
 use self::file::File;
 use crate::{
-    api::Limits,
     options::{Mode, RunOptions},
-    policy::Policy,
-    state::limits_of,
+    policy::{Limits, Policy, limits_of},
     tables::Capacity,
 };
 
@@ -138,10 +136,7 @@ mod tests {
     use floodwall_common::wire::Reason;
 
     use super::*;
-    use crate::{
-        api::Limit,
-        policy::{Per, Rate, Then, defaults},
-    };
+    use crate::policy::{Per, Rate, Then, defaults};
 
     #[test]
     fn an_empty_file_is_the_default() {
@@ -151,7 +146,7 @@ mod tests {
     #[test]
     fn one_limit_leaves_the_other() {
         let config = Config::parse("[limit]\nsyn = { rate = 5, burst = 10 }").expect("valid");
-        assert_eq!(config.limits().syn, Some(Limit { rate: 5, burst: 10 }));
+        assert_eq!(config.limits().syn, Some(Rate { rate: 5, burst: 10 }));
         assert_eq!(config.limits().packets, limits_of(&Policy::default()).packets);
     }
 

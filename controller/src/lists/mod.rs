@@ -40,5 +40,5 @@ mod text;
 
 pub use fault::{Fault, PrefixError};
 pub use input::{ListError, MAX_TEXT, parse};
-pub use parsed::{MAX_PREFIXES, MAX_PROBLEMS, ParsedList};
+pub use parsed::{MAX_PREFIXES, MAX_PROBLEMS, ParsedList, Problem};
 pub use prefix::{parse_address, parse_prefix};

@@ -4,13 +4,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing::warn;
 
-use super::{
-    change::{Change, Origin},
-    filter::Filter,
-    ledger::Transaction,
-    refusal::Refusal,
+use super::{filter::Filter, ledger::Transaction, refusal::Refusal};
+use crate::{
+    api::ListName,
+    event::What,
+    policy::RuleId,
+    records::{Change, Origin},
+    store::Store,
 };
-use crate::{api::ListName, event::What, policy::RuleId, store::Store};
 
 impl Filter {
     /// When something is to be taken back next.

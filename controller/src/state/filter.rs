@@ -11,14 +11,15 @@ use anyhow::Context as _;
 use tracing::{info, warn};
 
 use super::{
-    change::Origin, expiry::unix_seconds, ledger::Ledger, lifelines::address_of, records::Records,
-    refusal::Refusal, regime::Regime, rules::event_interval,
+    expiry::unix_seconds, ledger::Ledger, lifelines::address_of, refusal::Refusal, regime::Regime,
+    rules::event_interval,
 };
 use crate::{
     api::ListName,
     config::Config,
     event::Bus,
     lock::{FairMutex, Mutex},
+    records::{Origin, Records},
     store::{DamageReport, Kept, Opened},
     tables::{
         Capacity, Prefix, SharedTables,

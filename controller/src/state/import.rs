@@ -9,7 +9,6 @@ use std::{
 use anyhow::Context as _;
 
 use super::{
-    change::{Change, Origin},
     expiry::{expiry, unix_seconds},
     filter::Filter,
     ledger::Transaction,
@@ -20,7 +19,8 @@ use crate::{
     api::{ImportProblem, ImportReport, ListName},
     event::What,
     host::Lifelines,
-    lists::{self, MAX_PROBLEMS, ParsedList},
+    lists::{self, MAX_PROBLEMS, ParsedList, Problem},
+    records::{Change, Origin},
     store::Store,
     tables::{
         Prefix,
@@ -318,6 +318,10 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     Err(Refusal::Invalid(format!("an import's name has 1 to {MAX_NAME} printable characters")))
 }
 
+fn as_told(Problem { line, text, message }: Problem) -> ImportProblem {
+    ImportProblem { line, text, message }
+}
+
 /// The prefixes of a list that may be blocked, and the report so far.
 fn accepted(list: ParsedList, lifelines: Option<&Lifelines>) -> (Vec<Prefix>, ImportReport) {
     let mut report = ImportReport {
@@ -325,7 +329,7 @@ fn accepted(list: ParsedList, lifelines: Option<&Lifelines>) -> (Vec<Prefix>, Im
         duplicate: list.duplicates,
         refused: list.refused,
         timeouts: list.timeouts,
-        problems: list.problems,
+        problems: list.problems.into_iter().map(as_told).collect(),
         ..ImportReport::default()
     };
     let mut dangers = BTreeMap::new();

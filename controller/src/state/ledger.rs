@@ -28,10 +28,11 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tracing::{error, warn};
 
-use super::{change::Change, filter::Filter, refusal::Refusal};
+use super::{filter::Filter, refusal::Refusal};
 use crate::{
     event::What,
     lock::assert_none_held,
+    records::Change,
     store::{Kept, Store},
 };
 

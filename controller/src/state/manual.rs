@@ -8,7 +8,6 @@ use std::{
 use tracing::warn;
 
 use super::{
-    change::{Change, Origin, Owners},
     expiry::{expiry, unix_seconds},
     filter::{Filter, grace},
     ledger::Transaction,
@@ -19,6 +18,7 @@ use crate::{
     api::{AddResponse, ListName},
     event::What,
     host::Lifelines,
+    records::{Change, Origin, Owners},
     store::Store,
     tables::{
         Prefix,

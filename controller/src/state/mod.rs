@@ -1,11 +1,10 @@
 //! What is wanted: prefixes, limits, and what is known of them. Knows nothing of BPF.
 //!
-//! Every command becomes a list of [`Change`]s. The [`ledger`] sees to it that a change is on disk, in force (in the
-//! tables that packets are judged by), and in the [`Records`] that answer questions: in this order, and all of it or
+//! Every command becomes a list of [`Change`](crate::records::Change)s. The [`ledger`] sees to it that a change is on disk, in force (in the
+//! tables that packets are judged by), and in the [`Records`](crate::records::Records) that answer questions: in this order, and all of it or
 //! nothing.
 
 mod bans;
-mod change;
 mod checks;
 mod detection;
 mod expiry;
@@ -15,7 +14,6 @@ mod ledger;
 mod lifelines;
 mod limits;
 mod manual;
-mod records;
 mod refusal;
 mod regime;
 mod report;
@@ -24,13 +22,9 @@ mod signatures;
 #[cfg(test)]
 mod tests;
 
-pub use bans::{Ban, BanBook};
-pub use change::{Change, Origin, Owners};
 pub use detection::carry_out;
 pub use filter::Filter;
 pub use import::{ImportOptions, Progress};
 pub use lifelines::{Danger, address_of};
-pub use limits::{bucket, limits_of, with_limits};
-pub use records::{ImportRecord, NoteRecord, Records};
 pub use refusal::Refusal;
 pub use rules::{Count, RuleCounts};

@@ -5,13 +5,13 @@ use std::{
     path::PathBuf,
 };
 
-use super::{limits::with_limits, records::Records, refusal::Refusal};
+use super::refusal::Refusal;
 use crate::{
-    api::Limits,
     policy::{
-        Author, DEFAULT_SERVICE, Enforcement, HostFacts, Override, Placement, Policy, RuleId, Situation,
-        Unfit, overridden,
+        Author, DEFAULT_SERVICE, Enforcement, HostFacts, Limits, Override, Placement, Policy, RuleId,
+        Situation, Unfit, overridden, with_limits,
     },
+    records::Records,
     tables::{Capacity, SharedTables},
 };
 

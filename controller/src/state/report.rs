@@ -9,14 +9,10 @@ use floodwall_common::{
     wire::{BucketSpec, History, Volume, standing},
 };
 
-use super::{
-    change::{Origin, Owners},
-    filter::Filter,
-    lifelines::address_of,
-    records::Records,
-};
+use super::{filter::Filter, lifelines::address_of};
 use crate::{
     api::{Covering, Entry, ListName, ListPage, ListStatus, MemoryUse, SourceReport, Status, TestResponse},
+    records::{Origin, Owners, Records},
     tables::{
         Prefix,
         prefixes::{List, Listed, PrefixTable},

@@ -13,17 +13,18 @@ use floodwall_common::{
 };
 use tracing::warn;
 
-use super::{change::Change, expiry::expiry, filter::Filter, ledger::Transaction, refusal::Refusal};
+use super::{expiry::expiry, filter::Filter, ledger::Transaction, refusal::Refusal};
 use crate::{
-    api::{InForce, ReloadReport, RuleChange, RuleReport, RuleState},
+    api::{self, InForce, ReloadReport, RuleChange, RuleReport, RuleState},
     config::Config,
     event::What,
     policy::{
         Author, HostFacts, Override, Per, Policy, Probe, Rate, Rule, RuleId, RuleMode, Situation, Subject,
         Then, When, defaults, difference, what,
     },
+    records::Change,
     store::Store,
-    tables::SharedTables,
+    tables::{Capacity, SharedTables},
 };
 
 /// Packets and bytes.
@@ -103,13 +104,15 @@ impl Filter {
     }
 
     /// What packets are judged by, beside lists and signatures.
-    pub fn in_force(&self) -> InForce {
+    pub fn in_force(&self) -> Result<InForce, Refusal> {
         let regime = self.regime.lock();
-        InForce {
-            policy: regime.policy_as_it_holds(),
-            capacity: self.capacity.clone(),
+        let Capacity { prefixes, sources } = self.capacity;
+        Ok(InForce {
+            policy: serde_json::to_value(regime.policy_as_it_holds())
+                .map_err(|error| Refusal::Internal(format!("telling the policy: {error}")))?,
+            capacity: api::Capacity { prefixes, sources },
             observe: regime.situation().observe,
-        }
+        })
     }
 
     /// Says something of a rule; it holds from the next packet on, and is on disk, when this returns.
@@ -119,7 +122,7 @@ impl Filter {
         let of: Subject = change.of.parse().map_err(invalid)?;
         let then = change.then.as_deref().map(str::parse::<Then>).transpose().map_err(invalid)?;
         let rate = change.rate.map(|rate| Rate { rate, burst: change.burst.unwrap_or(rate) });
-        let said = Override { per, of, rate, then, mode: change.mode };
+        let said = Override { per, of, rate, then, mode: change.mode.map(mode_of) };
         let lifetime = change.seconds.map(Duration::from_secs);
         let service = change.service.clone();
         self.transact(SetRule { service, said, reset: change.reset, lifetime, id: None, wanted: None })
@@ -300,6 +303,14 @@ impl Transaction for SetRule {
 
     fn finish(self, _: &Filter, _: Option<&mut Store>) -> RuleId {
         self.id.unwrap_or_else(|| RuleId::new(&self.service, ""))
+    }
+}
+
+fn mode_of(mode: api::RuleMode) -> RuleMode {
+    match mode {
+        api::RuleMode::Enforce => RuleMode::Enforce,
+        api::RuleMode::Monitor => RuleMode::Monitor,
+        api::RuleMode::Off => RuleMode::Off,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use tracing::warn;
 
-use super::{change::Change, filter::Filter, ledger::Transaction, refusal::Refusal};
+use super::{filter::Filter, ledger::Transaction, refusal::Refusal};
 use crate::{
     detect::{Deployed, Detection, Ended},
+    records::Change,
     signature::{ParseError, Signature, naming},
     store::Store,
     tables::SharedTables,

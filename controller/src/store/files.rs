@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::state::Origin;
+use crate::records::Origin;
 
 pub(super) const SNAPSHOT: &str = "snapshot.jsonl";
 pub(super) const BASELINE: &str = "baseline.json.gz";

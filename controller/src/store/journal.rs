@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 
 use super::files::{journal_name, sync_directory};
-use crate::state::Change;
+use crate::records::Change;
 
 /// Where a journal goes on.
 #[derive(Clone, Copy, Debug, Default)]

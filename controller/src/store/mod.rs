@@ -53,7 +53,7 @@ use self::{
 };
 use crate::{
     claim::claim,
-    state::{Change, Origin, Records},
+    records::{Change, Origin, Records},
     tables::Prefix,
 };
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     api::ListName,
-    state::{Change, Origin, Records},
+    records::{Change, Origin, Records},
     tables::Prefix,
 };
 

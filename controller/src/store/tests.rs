@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::{Damaged, Kept, Opened, Store};
 use crate::{
     api::ListName,
-    state::{Change, Origin, Records},
+    records::{Change, Origin, Records},
     tables::Prefix,
 };
 

@@ -5,7 +5,6 @@
 //! cannot be pushed out, and outlives a restart. A ban that was not told of, as the ring buffer was full, is found
 //! where it stands ([`Filter::find_bans`]).
 
-mod book;
 mod notice;
 
 use std::{
@@ -21,9 +20,7 @@ use floodwall_common::{
 };
 use tracing::warn;
 
-pub use self::book::{Ban, BanBook};
 use super::{
-    change::{Change, Origin},
     filter::{Filter, grace},
     ledger::Transaction,
     refusal::Refusal,
@@ -31,6 +28,7 @@ use super::{
 use crate::{
     api::{BanEntry, BanPage},
     event::What,
+    records::{Change, Origin},
     store::Store,
     tables::{
         Prefix,

@@ -14,14 +14,13 @@ use floodwall_common::{
 };
 use tracing::{info, warn};
 
-use super::{Ban, Moment};
+use super::Moment;
 use crate::{
     event::What,
     host::Lifelines,
     policy::{DEFAULT_SERVICE, RuleId, Then, defaults},
-    state::{
-        address_of, change::Change, filter::Filter, ledger::Transaction, lifelines::Danger, refusal::Refusal,
-    },
+    records::{Ban, Change},
+    state::{address_of, filter::Filter, ledger::Transaction, lifelines::Danger, refusal::Refusal},
     store::Store,
     tables::{Prefix, prefixes::List},
 };

@@ -13,7 +13,8 @@ use super::{PATIENCE, blocked, filter, prefix};
 use crate::{
     api::ListName,
     detect::Action,
-    state::{Filter, Refusal, carry_out, change::Change, ledger::Transaction},
+    records::Change,
+    state::{Filter, Refusal, carry_out, ledger::Transaction},
     store::Store,
 };
 

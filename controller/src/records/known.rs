@@ -7,8 +7,8 @@ use super::{
     change::{Change, Origin, Owners},
 };
 use crate::{
-    api::{Limits, ListName},
-    policy::{Override, RuleId},
+    api::ListName,
+    policy::{Limits, Override, RuleId},
     tables::Prefix,
 };
 
@@ -69,7 +69,7 @@ pub struct Records {
     limits: Option<Limits>,
     signatures: BTreeMap<String, bool>,
     /// Who is banned, and who was.
-    pub(super) bans: BanBook,
+    pub bans: BanBook,
     /// What was said of rules, and when it is to be taken back.
     overrides: BTreeMap<RuleId, (Override, Option<u64>)>,
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::bans::Ban;
 use crate::{
-    api::{Limits, ListName},
-    policy::Override,
+    api::ListName,
+    policy::{Limits, Override},
     tables::Prefix,
 };
 
