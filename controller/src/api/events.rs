@@ -1,9 +1,10 @@
 //! What happens, as it happens: a sample of drops, and all that an operator may want to know of.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Something that has happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Event {
     /// A packet was dropped.
@@ -31,7 +32,7 @@ pub enum Event {
 }
 
 /// Something that has happened, in words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Notice {
     /// Unix time, ms.
     pub time_ms: u64,
@@ -42,7 +43,7 @@ pub struct Notice {
 }
 
 /// What has become of an interface that is to be filtered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InterfaceReport {
     /// Unix time, ms.
     pub time_ms: u64,
@@ -55,7 +56,7 @@ pub struct InterfaceReport {
 }
 
 /// A dropped packet out of a bounded sample.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DropReport {
     /// Unix time, ms.
     pub time_ms: u64,

@@ -1,9 +1,10 @@
 //! Per-source limits, and what is known of a source.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A token bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
     /// Sustained rate, per second.
@@ -13,7 +14,7 @@ pub struct Limit {
 }
 
 /// The limits in force for every source; `None` is no limit.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Packets.
@@ -23,19 +24,21 @@ pub struct Limits {
 }
 
 /// Changes the limits that are named, and leaves the others.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LimitChange {
     /// `null` lifts the limit.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
+    #[schemars(with = "Option<Limit>")]
     pub packets: Option<Option<Limit>>,
     /// `null` lifts the limit.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
+    #[schemars(with = "Option<Limit>")]
     pub syn: Option<Option<Limit>>,
 }
 
 /// What the kernel knows of a source.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SourceReport {
     /// The source: an IPv4 address or an IPv6 /64.
     pub source: String,

@@ -7,56 +7,33 @@
 //! on disk is damaged, whatever would change it is answered with 503: it may be asked again once an operator has seen to
 //! that. Questions, `bypass`, `reload` and `detach` are answered as ever.
 //!
-//! | method and path | body | answer |
-//! |---|---|---|
-//! | `GET /v1/status` | | [`Status`] |
-//! | `POST /v1/{block,allow}/add` | [`AddRequest`] | [`AddResponse`] |
-//! | `POST /v1/{block,allow}/remove` | [`RemoveRequest`] | [`RemoveResponse`] |
-//! | `GET /v1/{block,allow}?after=PREFIX&limit=N` | | [`ListPage`] |
-//! | `GET /v1/{block,allow}/test?address=ADDR` | | [`TestResponse`] |
-//! | `POST /v1/block/import?name=N&skip_bad=B&replace=B&force=B&seconds=N` | the list, plain or gzip | lines of [`ImportLine`] |
-//! | `POST /v1/block/flush` | [`FlushRequest`] | [`RemoveResponse`] |
-//! | `GET /v1/rule` | | [`RuleList`] |
-//! | `PUT /v1/rule` | [`RuleChange`] | [`RuleList`] of the one |
-//! | `GET /v1/ban?after=PREFIX&limit=N` | | [`BanPage`] |
-//! | `POST /v1/ban/lift` | [`LiftRequest`] | [`BanCount`] |
-//! | `POST /v1/ban/keep` | [`KeepRequest`] | [`BanCount`] |
-//! | `GET /v1/bypass` | | [`BypassState`] |
-//! | `PUT /v1/bypass` | [`BypassRequest`] | [`BypassState`] |
-//! | `POST /v1/reload` | [`ReloadRequest`] | [`ReloadReport`] |
-//! | `GET /v1/health` | | [`HealthReport`] |
-//! | `GET /v1/policy` | | [`InForce`] |
-//! | `GET /v1/limit` | | [`Limits`] |
-//! | `PUT /v1/limit` | [`LimitChange`] | [`Limits`] |
-//! | `GET /v1/source?address=ADDR` | | [`SourceReport`] |
-//! | `GET /v1/signature` | | [`SignatureList`] |
-//! | `POST /v1/signature/add` | [`SignatureRequest`] | [`SignatureReport`] |
-//! | `POST /v1/signature/pin` | [`SignatureNumber`] | [`SignatureReport`] |
-//! | `POST /v1/signature/drop` | [`SignatureNumber`] | [`SignatureReport`] |
-//! | `GET /v1/events` | | lines of [`Event`], until either side hangs up |
-//! | `POST /v1/attach` | [`AttachRequest`] | [`InterfaceStatus`] |
-//! | `POST /v1/detach` | [`DetachRequest`] | [`DetachResponse`] |
+//! What is answered where stands in [`ROUTES`]; [`openapi`] describes it for programs.
 
 mod events;
 mod limits;
+pub mod openapi;
+pub mod path;
 mod policy;
 mod prefixes;
+pub mod routes;
 mod rules;
 mod signatures;
 mod status;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use events::{DropReport, Event, InterfaceReport, Notice};
 pub use limits::{Limit, LimitChange, Limits, SourceReport};
-pub use policy::InForce;
+pub use policy::{Capacity, InForce};
 pub use prefixes::{
     AddRequest, AddResponse, Covering, Entry, FlushRequest, ImportLine, ImportProblem, ImportReport,
     ListName, ListPage, RemoveRequest, RemoveResponse, TestResponse,
 };
+pub use routes::{MAX_PAGE, ROUTES};
 pub use rules::{
     BanCount, BanEntry, BanPage, BypassRequest, BypassState, HealthReport, KeepRequest, LiftRequest,
-    ReloadReport, ReloadRequest, RuleChange, RuleList, RuleReport, RuleState, SignalReport,
+    ReloadReport, ReloadRequest, RuleChange, RuleList, RuleMode, RuleReport, RuleState, SignalReport,
 };
 pub use signatures::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest};
 pub use status::{
@@ -65,7 +42,7 @@ pub use status::{
 };
 
 /// Why a request was refused. Nothing was changed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// What kind of refusal, for scripts.
     pub kind: FailureKind,
@@ -74,7 +51,7 @@ pub struct Failure {
 }
 
 /// Kinds of refusal; the CLI's exit codes follow them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// The request could not be understood (400).

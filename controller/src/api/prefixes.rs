@@ -1,9 +1,10 @@
 //! The blocklist and the allowlist.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ListName {
     /// Sources that always pass.
@@ -23,7 +24,7 @@ impl ListName {
 }
 
 /// Adds prefixes: all or none.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddRequest {
     /// One or more.
@@ -40,7 +41,7 @@ pub struct AddRequest {
 }
 
 /// What became of an [`AddRequest`]. The kernel enforces it already.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AddResponse {
     /// Newly listed.
     pub added: Vec<String>,
@@ -49,7 +50,7 @@ pub struct AddResponse {
 }
 
 /// Removes prefixes: all or none.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveRequest {
     /// One or more.
@@ -57,14 +58,14 @@ pub struct RemoveRequest {
 }
 
 /// How many prefixes were removed. The kernel passes them already.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RemoveResponse {
     /// Prefixes.
     pub removed: u64,
 }
 
 /// Empties the list.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlushRequest {
     /// Only what an import under this name brought.
@@ -73,7 +74,7 @@ pub struct FlushRequest {
 }
 
 /// A listed prefix.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// The prefix.
     pub prefix: String,
@@ -93,7 +94,7 @@ pub struct Entry {
 }
 
 /// A part of a list, in order of address.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ListPage {
     /// At most as many as were asked for.
     pub entries: Vec<Entry>,
@@ -105,7 +106,7 @@ pub struct ListPage {
 }
 
 /// What the filter makes of an address.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct TestResponse {
     /// The address that was asked about.
     pub address: String,
@@ -120,7 +121,7 @@ pub struct TestResponse {
 }
 
 /// A prefix that covers an address.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Covering {
     /// The list it stands in.
     pub list: ListName,
@@ -130,7 +131,7 @@ pub struct Covering {
 }
 
 /// One line of the answer to an import: progress, and at last the report or the failure.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImportLine {
     /// The work has come so far.
@@ -155,7 +156,7 @@ pub enum ImportLine {
 }
 
 /// What an import found in a list.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ImportReport {
     /// Lines in the list.
     pub lines: u64,
@@ -178,7 +179,7 @@ pub struct ImportReport {
 }
 
 /// A refused line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImportProblem {
     /// Number of the line, from 1; 0 if the complaint is about a prefix, wherever it stands.
     pub line: u64,

@@ -1,11 +1,22 @@
 //! Rules, bans, and what makes them hold.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::policy::RuleMode;
+/// Whether a rule does what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuleMode {
+    /// It does.
+    Enforce,
+    /// It only counts what it would do.
+    Monitor,
+    /// There is no such rule: takes a default away.
+    Off,
+}
 
 /// A ban in force. Times are Unix seconds, to the millisecond.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BanEntry {
     /// Who is banned: a source (an IPv4 address or an IPv6 /64), or a prefix of sources.
     pub prefix: String,
@@ -23,7 +34,7 @@ pub struct BanEntry {
 }
 
 /// A part of the bans, in order of address.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct BanPage {
     /// At most as many as were asked for.
     pub entries: Vec<BanEntry>,
@@ -35,7 +46,7 @@ pub struct BanPage {
 }
 
 /// Lifts bans before their time, and forgets the offences: all or none.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LiftRequest {
     /// Whose.
@@ -47,7 +58,7 @@ pub struct LiftRequest {
 }
 
 /// Makes bans entries of the blocklist.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeepRequest {
     /// Whose.
@@ -58,14 +69,14 @@ pub struct KeepRequest {
 }
 
 /// How many bans were lifted or kept.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct BanCount {
     /// Bans.
     pub bans: u64,
 }
 
 /// What a rule does now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleState {
     /// What it says.
@@ -79,7 +90,7 @@ pub enum RuleState {
 }
 
 /// A rule, and what it has done.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RuleReport {
     /// Its service.
     pub service: String,
@@ -119,14 +130,14 @@ pub struct RuleReport {
 }
 
 /// All rules.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RuleList {
     /// By service, in the order in which they are asked.
     pub rules: Vec<RuleReport>,
 }
 
 /// Says something of a rule, in place of what is configured.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleChange {
     /// Its service.
@@ -156,7 +167,7 @@ pub struct RuleChange {
 }
 
 /// Has everything pass for a time, or no longer.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BypassRequest {
     /// For so many seconds; `None`: no longer.
@@ -165,14 +176,14 @@ pub struct BypassRequest {
 }
 
 /// Whether everything passes.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct BypassState {
     /// For so many seconds; `None`: it does not.
     pub seconds: Option<f64>,
 }
 
 /// Reads the configuration again.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReloadRequest {
     /// Only say what that would change.
@@ -181,7 +192,7 @@ pub struct ReloadRequest {
 }
 
 /// What another configuration changes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ReloadReport {
     /// Where it was read.
     pub path: String,
@@ -192,7 +203,7 @@ pub struct ReloadReport {
 }
 
 /// What tells "slow, not down".
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct HealthReport {
     /// Signals of the host, and probes of services.
     pub signals: Vec<SignalReport>,
@@ -201,7 +212,7 @@ pub struct HealthReport {
 }
 
 /// A signal.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SignalReport {
     /// Its name, as in conditions.
     pub signal: String,

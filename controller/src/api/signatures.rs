@@ -1,9 +1,10 @@
 //! Signatures: what tells an attack's packets from others.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Signatures, and what they rest on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SignatureList {
     /// Whether more comes than usual.
     pub attack: bool,
@@ -24,7 +25,7 @@ pub struct SignatureList {
 }
 
 /// A signature.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SignatureReport {
     /// Its number, as long as it is there.
     pub number: u32,
@@ -55,7 +56,7 @@ pub struct SignatureReport {
 }
 
 /// Deploys a signature by hand.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignatureRequest {
     /// The signature.
@@ -66,7 +67,7 @@ pub struct SignatureRequest {
 }
 
 /// Names a signature.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignatureNumber {
     /// Its number.

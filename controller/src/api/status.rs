@@ -1,9 +1,10 @@
 //! How the filter stands.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the filter stands.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// Version of floodwall.
     pub version: String,
@@ -47,7 +48,7 @@ pub struct Status {
 }
 
 /// A protected interface.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct InterfaceStatus {
     /// Its name.
     pub name: String,
@@ -65,7 +66,7 @@ const fn yes() -> bool {
 }
 
 /// A check that packets are held against.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckStatus {
     /// Its name: that of the reason that it gives.
     pub check: String,
@@ -77,7 +78,7 @@ pub struct CheckStatus {
 }
 
 /// Packets that would have been dropped for a reason, had it not only counted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WouldCount {
     /// Name of the reason.
     pub reason: String,
@@ -92,7 +93,7 @@ pub struct WouldCount {
 }
 
 /// Packets that left with one reason.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ReasonCount {
     /// Name of the reason.
     pub reason: String,
@@ -105,7 +106,7 @@ pub struct ReasonCount {
 }
 
 /// A list in short.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ListStatus {
     /// IPv4 prefixes.
     pub ipv4: u64,
@@ -114,7 +115,7 @@ pub struct ListStatus {
 }
 
 /// Kernel memory of one structure.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryUse {
     /// What it holds.
     pub structure: String,
@@ -125,7 +126,7 @@ pub struct MemoryUse {
 }
 
 /// Puts the filter on an interface, or back on it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttachRequest {
     /// Its name.
@@ -133,7 +134,7 @@ pub struct AttachRequest {
 }
 
 /// Takes the filter off an interface.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DetachRequest {
     /// Its name.
@@ -141,7 +142,7 @@ pub struct DetachRequest {
 }
 
 /// What is left after a detach.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DetachResponse {
     /// Interfaces that are still protected. When there are none, every trace is gone and the daemon ends.
     pub remaining: Vec<String>,

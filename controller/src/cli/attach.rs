@@ -7,7 +7,7 @@ use super::{
     exit::{Done, Stop},
     session::Session,
 };
-use crate::api::{AttachRequest, InterfaceStatus};
+use crate::api::{AttachRequest, InterfaceStatus, path};
 
 #[derive(Debug, Args)]
 pub(super) struct Attach {
@@ -19,7 +19,7 @@ pub(super) struct Attach {
 impl Attach {
     pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
         let request = AttachRequest { interface: self.interface };
-        let status: InterfaceStatus = session.client.post("/v1/attach", &request).await?;
+        let status: InterfaceStatus = session.client.post(path::ATTACH, &request).await?;
         session.answer(&status, |InterfaceStatus { name, mode, .. }, out, _| {
             writeln!(out, "{name} is filtered ({mode} mode)")
         })?;

@@ -13,7 +13,7 @@ use super::{
     session::Session,
 };
 use crate::{
-    api::{DetachRequest, DetachResponse},
+    api::{DetachRequest, DetachResponse, path},
     kernel,
 };
 
@@ -30,7 +30,7 @@ pub(super) struct Detach {
 impl Detach {
     pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
         let request = DetachRequest { interface: self.interface.clone() };
-        let (response, daemon) = match session.client.post("/v1/detach", &request).await {
+        let (response, daemon) = match session.client.post(path::DETACH, &request).await {
             Ok(response) => (response, true),
             Err(error) if error.is_nobody_there() => (self.offline()?, false),
             Err(error) => return Err(error.into()),

@@ -14,7 +14,7 @@ use super::{
     units,
 };
 use crate::{
-    api::{DropReport, Event, InterfaceReport, Notice},
+    api::{DropReport, Event, InterfaceReport, Notice, path},
     client::Lines,
 };
 
@@ -67,7 +67,7 @@ const FLAGS: [&str; 8] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"
 
 impl Events {
     pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
-        let mut events: Lines<Event> = session.client.lines("/v1/events").await?;
+        let mut events: Lines<Event> = session.client.lines(path::EVENTS).await?;
         let mut left = self.count;
         while left != Some(0) {
             let Some(event) = events.next().await? else { break };

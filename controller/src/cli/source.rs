@@ -14,7 +14,10 @@ use super::{
     style::Style,
     units,
 };
-use crate::{api::SourceReport, client::target};
+use crate::{
+    api::{SourceReport, path},
+    client::target,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Source {
@@ -30,7 +33,7 @@ impl Source {
     pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
         let Self::Show { address } = self;
         let report: SourceReport =
-            session.client.get(&target("/v1/source", [("address", &address as _)])).await?;
+            session.client.get(&target(path::SOURCE, [("address", &address as _)])).await?;
         session.answer(&report, render)?;
         Ok(Done::Plain)
     }

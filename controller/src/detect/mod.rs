@@ -17,7 +17,7 @@
 //! | [`owner`] | the task that owns a detector, and what others see of it |
 //!
 //! [`Detector`] drives all of it by a clock that it is given; it knows nothing of the kernel, changes no table, and
-//! does the same for the same samples. What it returns is [applied](crate::state::carry_out) by its owner.
+//! does the same for the same samples. What it returns is applied by its owner.
 
 mod action;
 mod assumed;

@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::Context;
 use crate::{
-    api::{Failure, FailureKind},
+    api::{Failure, FailureKind, ROUTES},
     state::Refusal,
 };
 
@@ -132,12 +132,11 @@ where
 }
 
 pub(super) async fn no_such_path(uri: Uri) -> Refused {
+    let mut paths: Vec<&str> = ROUTES.iter().map(|route| route.path).collect();
+    paths.dedup();
     Refused(Failure {
         kind: FailureKind::NotFound,
-        message: format!(
-            "there is no {}; paths start with /v1: status, block, allow, ban, rule, policy, limit, bypass, reload, health, source, signature, events, attach, detach",
-            uri.path()
-        ),
+        message: format!("there is no {}; there are {}", uri.path(), paths.join(", ")),
     })
 }
 

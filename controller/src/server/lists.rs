@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     api::{
-        AddRequest, AddResponse, FlushRequest, ImportLine, ListName, ListPage, RemoveRequest, RemoveResponse,
-        TestResponse,
+        AddRequest, AddResponse, FlushRequest, ImportLine, ListName, ListPage, MAX_PAGE, RemoveRequest,
+        RemoveResponse, TestResponse,
     },
     host::Lifelines,
     lists::{parse_address, parse_prefix},
@@ -30,8 +30,6 @@ use crate::{
 const MAX_NAMED: usize = 10_000;
 /// Longest note, characters.
 const MAX_NOTE: usize = 1_000;
-/// Entries of a page, unless fewer are asked for.
-const MAX_PAGE: usize = 1_000;
 
 fn list_named(name: &str) -> Result<ListName, Refused> {
     match name {

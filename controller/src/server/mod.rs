@@ -14,6 +14,8 @@ mod signatures;
 mod sources;
 mod status;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::{future::Future, sync::Arc};
 
@@ -30,7 +32,12 @@ use tokio::{
 
 pub use dataplane::Dataplane;
 
-use crate::{api::DropReport, detect::Detection, event::Bus, state::Filter};
+use crate::{
+    api::{DropReport, path},
+    detect::Detection,
+    event::Bus,
+    state::Filter,
+};
 
 /// Requests that are worked on at once; more wait their turn.
 const MAX_REQUESTS: usize = 64;
@@ -81,30 +88,31 @@ pub async fn serve(
 
 fn router(context: Context) -> Router {
     Router::new()
-        .route("/v1/status", get(status::status))
-        .route("/v1/block/import", post(lists::import).layer(DefaultBodyLimit::max(MAX_LIST)))
-        .route("/v1/block/flush", post(lists::flush))
-        .route("/v1/policy", get(rules::in_force))
-        .route("/v1/rule", get(rules::list).put(rules::set))
-        .route("/v1/ban", get(rules::bans))
-        .route("/v1/ban/lift", post(rules::lift))
-        .route("/v1/ban/keep", post(rules::keep))
-        .route("/v1/bypass", get(rules::bypassed).put(rules::bypass))
-        .route("/v1/reload", post(rules::reload))
-        .route("/v1/health", get(rules::health))
-        .route("/v1/{list}", get(lists::page))
-        .route("/v1/{list}/add", post(lists::add))
-        .route("/v1/{list}/remove", post(lists::remove))
-        .route("/v1/{list}/test", get(lists::test))
-        .route("/v1/limit", get(sources::limits).put(sources::set_limits))
-        .route("/v1/source", get(sources::source))
-        .route("/v1/signature", get(signatures::list))
-        .route("/v1/signature/add", post(signatures::add))
-        .route("/v1/signature/pin", post(signatures::pin))
-        .route("/v1/signature/drop", post(signatures::drop))
-        .route("/v1/events", get(events::events))
-        .route("/v1/attach", post(status::attach))
-        .route("/v1/detach", post(status::detach))
+        .route(path::STATUS, get(status::status))
+        .route(path::IMPORT, post(lists::import).layer(DefaultBodyLimit::max(MAX_LIST)))
+        .route(path::FLUSH, post(lists::flush))
+        .route(path::POLICY, get(rules::in_force))
+        .route(path::RULE, get(rules::list).put(rules::set))
+        .route(path::BAN, get(rules::bans))
+        .route(path::LIFT, post(rules::lift))
+        .route(path::KEEP, post(rules::keep))
+        .route(path::BYPASS, get(rules::bypassed).put(rules::bypass))
+        .route(path::RELOAD, post(rules::reload))
+        .route(path::HEALTH, get(rules::health))
+        .route(path::LIST, get(lists::page))
+        .route(path::ADD, post(lists::add))
+        .route(path::REMOVE, post(lists::remove))
+        .route(path::TEST, get(lists::test))
+        .route(path::LIMIT, get(sources::limits).put(sources::set_limits))
+        .route(path::SOURCE, get(sources::source))
+        .route(path::SIGNATURE, get(signatures::list))
+        .route(path::SIGNATURE_ADD, post(signatures::add))
+        .route(path::SIGNATURE_PIN, post(signatures::pin))
+        .route(path::SIGNATURE_DROP, post(signatures::drop))
+        .route(path::EVENTS, get(events::events))
+        .route(path::ATTACH, post(status::attach))
+        .route(path::DETACH, post(status::detach))
+        .route(path::OPENAPI, get(status::openapi))
         .fallback(answer::no_such_path)
         .method_not_allowed_fallback(answer::no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))

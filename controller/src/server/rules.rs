@@ -13,16 +13,13 @@ use super::{
 use crate::{
     api::{
         BanCount, BanPage, BypassRequest, BypassState, HealthReport, InForce, KeepRequest, LiftRequest,
-        ReloadReport, ReloadRequest, RuleChange, RuleList, RuleReport,
+        MAX_PAGE, ReloadReport, ReloadRequest, RuleChange, RuleList, RuleReport,
     },
     event::What,
     policy::RuleId,
     state::Refusal,
     tables::Prefix,
 };
-
-/// Bans of a page, unless fewer are asked for.
-const MAX_PAGE: usize = 5_000;
 
 fn rules(context: &Context) -> Result<Vec<RuleReport>, Refused> {
     let fresh = context.filter.fresh_rules();
@@ -35,7 +32,7 @@ pub(super) async fn list(State(context): State<Context>) -> Answer<RuleList> {
 }
 
 pub(super) async fn in_force(State(context): State<Context>) -> Answer<InForce> {
-    answer(&context, |context| Ok(context.filter.in_force())).await
+    answer(&context, |context| Ok(context.filter.in_force()?)).await
 }
 
 pub(super) async fn set(State(context): State<Context>, Body(change): Body<RuleChange>) -> Answer<RuleList> {

@@ -7,7 +7,9 @@ use super::{
     answer::{Answer, Body, Refused, answer},
 };
 use crate::{
-    api::{AttachRequest, DetachRequest, DetachResponse, Failure, FailureKind, InterfaceStatus, Status},
+    api::{
+        self, AttachRequest, DetachRequest, DetachResponse, Failure, FailureKind, InterfaceStatus, Status,
+    },
     state::Refusal,
 };
 
@@ -58,4 +60,8 @@ pub(super) async fn detach(
         Ok(DetachResponse { remaining })
     })
     .await
+}
+
+pub(super) async fn openapi() -> axum::Json<serde_json::Value> {
+    axum::Json(api::openapi::document())
 }

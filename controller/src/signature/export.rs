@@ -1,6 +1,7 @@
 //! Signatures in the terms of other tools.
 //!
-//! What a tool cannot say is left out, and named: what it says then is wider than the signature.
+//! What a tool cannot say is left out, and named: what it says then is wider than the signature. A rule that drops is not
+//! given if what is left of it is too broad to drop by.
 
 use floodwall_common::{
     features::{Octet, Short},
@@ -8,7 +9,7 @@ use floodwall_common::{
 };
 use serde::Serialize;
 
-use super::{ByteSet, Ranges, Signature};
+use super::{ByteSet, Ranges, Signature, TooBroad};
 
 /// A signature as another tool reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -17,6 +18,22 @@ pub struct Exported {
     pub text: String,
     /// Fields that it cannot be told of.
     pub left_out: Vec<String>,
+}
+
+/// Why a signature is not exported.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TooWide {
+    /// The tool can say nothing of it.
+    #[error("nothing of it can be said there ({})", .0.join(", "))]
+    Nothing(Vec<String>),
+    /// What it can say would drop far more than the signature does.
+    #[error("without what cannot be said there ({}) {why}", left_out.join(", "))]
+    Broad {
+        /// Fields that it cannot be told of.
+        left_out: Vec<String>,
+        /// What is wrong with the rest.
+        why: TooBroad,
+    },
 }
 
 /// How a tool names a field, and a range of its values.
@@ -39,8 +56,13 @@ impl Field {
     }
 }
 
-/// A rule of nftables (for a chain that sees the packet at ingress or later), as `nft add rule` reads it.
-pub fn nftables(signature: &Signature) -> Exported {
+/// A rule of nftables (for a chain that sees the packet at ingress or later), as `nft add rule` reads it. `service` is the
+/// term on the service, which no tool knows.
+///
+/// # Errors
+///
+/// If the rule would drop far more than the signature does.
+pub fn nftables(signature: &Signature, service: Option<String>) -> Result<Exported, TooWide> {
     let say: Say = |signature, field, first, last| {
         let name = match field {
             field if field == Field::octet(Octet::Protocol) => "meta l4proto",
@@ -68,6 +90,7 @@ pub fn nftables(signature: &Signature) -> Exported {
     // A set of values stands in braces after the name; it is built here from single sayings.
     export(
         signature,
+        service,
         say,
         |sayings| match sayings {
             [one] => one.clone(),
@@ -78,12 +101,16 @@ pub fn nftables(signature: &Signature) -> Exported {
             }
         },
         " ",
-        |terms| format!("{terms} drop"),
+        Whole::Drops(|terms| format!("{terms} drop")),
     )
 }
 
 /// A filter expression of tcpdump (pcap-filter(7)), for IPv4.
-pub fn tcpdump(signature: &Signature) -> Exported {
+///
+/// # Errors
+///
+/// If nothing of the signature can be said.
+pub fn tcpdump(signature: &Signature, service: Option<String>) -> Result<Exported, TooWide> {
     let say: Say = |signature, field, first, last| {
         let name = match field {
             field if field == Field::octet(Octet::Protocol) => "ip[9]".to_owned(),
@@ -122,18 +149,23 @@ pub fn tcpdump(signature: &Signature) -> Exported {
     };
     export(
         signature,
+        service,
         say,
         |sayings| match sayings {
             [one] => one.clone(),
             several => format!("({})", several.join(" or ")),
         },
         " and ",
-        |terms| terms,
+        Whole::Shows,
     )
 }
 
 /// A rule of BGP FlowSpec (RFC 8955), in the words that GoBGP and ExaBGP share.
-pub fn flowspec(signature: &Signature) -> Exported {
+///
+/// # Errors
+///
+/// If the rule would drop far more than the signature does.
+pub fn flowspec(signature: &Signature, service: Option<String>) -> Result<Exported, TooWide> {
     let say: Say = |signature, field, first, last| {
         let name = match field {
             field if field == Field::octet(Octet::Protocol) => "protocol",
@@ -154,6 +186,7 @@ pub fn flowspec(signature: &Signature) -> Exported {
     };
     export(
         signature,
+        service,
         say,
         |sayings| {
             let (name, _) = sayings[0].split_once(' ').unwrap_or_default();
@@ -162,32 +195,59 @@ pub fn flowspec(signature: &Signature) -> Exported {
             format!("{name} {}", values.join(" "))
         },
         " ",
-        |terms| format!("match {terms} then discard"),
+        Whole::Drops(|terms| format!("match {terms} then discard")),
     )
 }
 
 fn export(
     signature: &Signature,
+    service: Option<String>,
     say: Say,
     either: fn(&[String]) -> String,
     also: &str,
-    whole: fn(String) -> String,
-) -> Exported {
+    whole: Whole,
+) -> Result<Exported, TooWide> {
     let octets = signature.octets.iter().map(|(field, set)| (Field::Octet(*field), byte_ranges(set)));
     let shorts = signature.shorts.iter().map(|(field, ranges)| (Field::Short(*field), ranges.clone()));
     let (mut terms, mut left_out) = (Vec::new(), Vec::new());
+    let mut said = Signature::default();
     for (field, ranges) in octets.chain(shorts) {
         let sayings: Option<Vec<_>> =
             ranges.iter().map(|(first, last)| say(signature, field, first, last)).collect();
         match sayings {
-            Some(sayings) if !sayings.is_empty() => terms.push(either(&sayings)),
+            Some(sayings) if !sayings.is_empty() => {
+                terms.push(either(&sayings));
+                let Signature { octets, shorts, .. } = only(signature, field);
+                said.octets.extend(octets);
+                said.shorts.extend(shorts);
+            }
             _ => left_out.push(only(signature, field).to_string()),
         }
     }
     if signature.strangers {
         left_out.push("strangers".to_owned());
     }
-    Exported { text: whole(terms.join(also)), left_out }
+    left_out.extend(service);
+    if terms.is_empty() {
+        return Err(TooWide::Nothing(left_out));
+    }
+    let terms = terms.join(also);
+    let text = match whole {
+        Whole::Shows => terms,
+        Whole::Drops(whole) => match said.too_broad().filter(|_| !left_out.is_empty()) {
+            Some(why) => return Err(TooWide::Broad { left_out, why }),
+            None => whole(terms),
+        },
+    };
+    Ok(Exported { text, left_out })
+}
+
+/// What a tool does by the terms, and how they become what it reads.
+enum Whole {
+    /// It shows packets: too many do no harm.
+    Shows,
+    /// It drops packets.
+    Drops(fn(String) -> String),
 }
 
 fn byte_ranges(set: &ByteSet) -> Ranges {
@@ -230,7 +290,7 @@ mod tests {
 
     #[test]
     fn nftables_reads_it() {
-        let exported = nftables(&signature());
+        let exported = nftables(&signature(), None).unwrap();
         assert_eq!(
             exported.text,
             "meta l4proto 6 tcp flags & 0xff == 2 ip ttl { 242, 244 } tcp doff 5 ip length 40 th dport 25565 tcp window 0 drop"
@@ -240,7 +300,7 @@ mod tests {
 
     #[test]
     fn tcpdump_reads_it() {
-        let exported = tcpdump(&signature());
+        let exported = tcpdump(&signature(), None).unwrap();
         assert_eq!(
             exported.text,
             "ip[9] = 6 and tcp[13] = 2 and (ip[8] = 242 or ip[8] = 244) and tcp[12] >> 4 = 5 and ip[2:2] = 40 and \
@@ -250,11 +310,30 @@ mod tests {
 
     #[test]
     fn flowspec_reads_it() {
-        let exported = flowspec(&"udp sport=123 len=400-500,600".parse().unwrap());
+        let exported = flowspec(&"udp sport=123 len=400-500,600".parse().unwrap(), None).unwrap();
         assert_eq!(
             exported.text,
             "match protocol ==17 packet-length >=400&<=500 ==600 source-port ==123 then discard"
         );
         assert_eq!(exported.left_out, [""; 0]);
+    }
+
+    #[test]
+    fn a_rule_that_would_drop_far_more_is_not_given() {
+        let payload: Signature = "udp byte0=1 byte1=2".parse().unwrap();
+        let refused = nftables(&payload, None).unwrap_err().to_string();
+        assert!(refused.contains("byte0") && refused.contains("one header field only"), "{refused}");
+        assert!(flowspec(&payload, None).is_err());
+        assert!(tcpdump(&payload, None).unwrap().text.contains("udp[8] = 1"), "it only shows");
+        let options: Signature = "options=0x0204".parse().unwrap();
+        let nothing = |exported: Result<Exported, TooWide>| matches!(exported, Err(TooWide::Nothing(_)));
+        assert!(nothing(nftables(&options, None)) && nothing(flowspec(&options, None)));
+        assert!(nothing(tcpdump(&options, None)), "it would show everything");
+        // The service is what keeps it from hitting all services.
+        let of_service: Signature = "tcp flags=syn len=40".parse().unwrap();
+        assert!(nftables(&of_service, Some("service=web".to_owned())).is_err());
+        assert!(nftables(&of_service, None).is_ok(), "nothing is left out: it is as wide as it was wanted");
+        let left_out = nftables(&signature(), Some("service=web".to_owned())).unwrap().left_out;
+        assert_eq!(left_out, ["options=0x0000", "service=web"]);
     }
 }

@@ -10,14 +10,13 @@ use super::{
     words::{self, RuleWords, What, Words},
 };
 use crate::{
-    api::{Limit, LimitChange, Limits, RuleChange, RuleList},
+    api::{Limit, LimitChange, Limits, RuleChange, RuleList, RuleMode, path},
     cli::{
         arguments,
         exit::{Done, Failed, Kind, Stop},
         rules::rule,
         session::Session,
     },
-    policy::RuleMode,
 };
 
 #[derive(Debug, Args)]
@@ -59,7 +58,7 @@ impl Set {
                     return Err(Failed::new(Kind::Invalid, message).into());
                 }
                 let limits: Limits =
-                    session.client.put("/v1/limit", &change(*what, *setting, self.burst)?).await?;
+                    session.client.put(path::LIMIT, &change(*what, *setting, self.burst)?).await?;
                 session.answer(&limits, show::render)?;
                 Ok(Done::Plain)
             }
@@ -123,7 +122,7 @@ impl Reset {
 }
 
 async fn send(change: &RuleChange, session: &mut Session<'_>) -> Result<Done, Stop> {
-    let RuleList { rules } = session.client.put("/v1/rule", change).await?;
+    let RuleList { rules } = session.client.put(path::RULE, change).await?;
     if session.json {
         session.write_json(&RuleList { rules })?;
         return Ok(Done::Plain);

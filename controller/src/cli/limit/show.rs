@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::{
-    api::{Limit, Limits},
+    api::{Limit, Limits, path},
     cli::{
         exit::{Done, Stop},
         session::Session,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(super) async fn apply(session: &mut Session<'_>) -> Result<Done, Stop> {
-    let limits: Limits = session.client.get("/v1/limit").await?;
+    let limits: Limits = session.client.get(path::LIMIT).await?;
     session.answer(&limits, render)?;
     Ok(Done::Plain)
 }

@@ -8,9 +8,9 @@ use std::{
 use clap::Args;
 use ipnetwork::IpNetwork;
 
-use super::{fate, name};
+use super::fate;
 use crate::{
-    api::{AddRequest, AddResponse, ListName},
+    api::{AddRequest, AddResponse, ListName, path},
     cli::{
         arguments,
         exit::{Done, Stop},
@@ -44,7 +44,7 @@ impl Add {
             note,
             force,
         };
-        let response = session.client.post(&format!("/v1/{}/add", name(list)), &request).await?;
+        let response = session.client.post(&path::of_list(path::ADD, list), &request).await?;
         session.answer(&response, |response, out, _| render(list, lifetime, response, out))?;
         Ok(Done::Plain)
     }

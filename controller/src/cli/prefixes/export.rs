@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::pages::Pages;
 use crate::{
-    api::{Entry, ListName, Status},
+    api::{Entry, ListName, Status, path},
     cli::{
         exit::{Done, Stop},
         session::Session,
@@ -36,7 +36,7 @@ impl Export {
     pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
         let now = units::now();
         if self.format == Format::Ipset && !session.json {
-            let status: Status = session.client.get("/v1/status").await?;
+            let status: Status = session.client.get(path::STATUS).await?;
             create(4, status.block.ipv4, &mut *session.out)?;
             create(6, status.block.ipv6, &mut *session.out)?;
         }

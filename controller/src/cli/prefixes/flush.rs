@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use clap::Args;
 
 use crate::{
-    api::{FlushRequest, RemoveResponse},
+    api::{FlushRequest, RemoveResponse, path},
     cli::{
         exit::{Done, Failed, Kind, Stop},
         session::Session,
@@ -29,7 +29,7 @@ impl Flush {
             self.confirm(session.interactive)?;
         }
         let response: RemoveResponse =
-            session.client.post("/v1/block/flush", &FlushRequest { name: self.name }).await?;
+            session.client.post(path::FLUSH, &FlushRequest { name: self.name }).await?;
         session.answer(&response, |response, out, _| {
             writeln!(out, "removed {} from the blocklist", units::prefixes(response.removed))
         })?;

@@ -13,7 +13,7 @@ use tokio::fs::File;
 
 use super::report;
 use crate::{
-    api::{ImportLine, ImportReport},
+    api::{ImportLine, ImportReport, path},
     cli::{
         arguments,
         exit::{Done, Failed, Kind, Stop},
@@ -87,7 +87,7 @@ impl Import {
         if let Some(seconds) = &seconds {
             parameters.push(("seconds", seconds));
         }
-        target("/v1/block/import", parameters)
+        target(path::IMPORT, parameters)
     }
 
     /// The list and, where it can be told, its length in bytes.

@@ -1,7 +1,7 @@
 //! A list, page by page.
 
 use crate::{
-    api::{ListName, ListPage},
+    api::{ListName, ListPage, MAX_PAGE, path},
     cli::{
         exit::{Failed, Kind, Stop},
         session::Session,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Entries that are asked for at once.
-const PAGE: u64 = 5_000;
+const PAGE: u64 = MAX_PAGE as u64;
 
 /// A list as it is read, page by page. What changes meanwhile is seen or not.
 pub(in crate::cli) struct Pages {
@@ -33,7 +33,7 @@ impl Pages {
             return Ok(None);
         }
         let limit = self.left.map_or(PAGE, |left| left.min(PAGE));
-        let path = format!("/v1/{}", super::name(self.list));
+        let path = path::of_list(path::LIST, self.list);
         let target = match &self.after {
             None => target(&path, [("limit", &limit as _)]),
             Some(after) => target(&path, [("after", after as _), ("limit", &limit as _)]),

@@ -5,7 +5,7 @@ use ipnetwork::IpNetwork;
 
 use super::name;
 use crate::{
-    api::{ListName, RemoveRequest, RemoveResponse},
+    api::{ListName, RemoveRequest, RemoveResponse, path},
     cli::{
         arguments,
         exit::{Done, Stop},
@@ -25,7 +25,7 @@ impl Rm {
     pub(super) async fn apply(self, list: ListName, session: &mut Session<'_>) -> Result<Done, Stop> {
         let request = RemoveRequest { prefixes: self.prefixes.iter().map(ToString::to_string).collect() };
         let response: RemoveResponse =
-            session.client.post(&format!("/v1/{}/remove", name(list)), &request).await?;
+            session.client.post(&path::of_list(path::REMOVE, list), &request).await?;
         session.answer(&response, |response, out, _| {
             writeln!(out, "removed {} from the {}list", units::prefixes(response.removed), name(list))
         })?;

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::{fate, name};
 use crate::{
-    api::{Covering, ListName, TestResponse},
+    api::{Covering, ListName, TestResponse, path},
     cli::{
         arguments,
         exit::{Done, Stop},
@@ -32,7 +32,7 @@ pub(in crate::cli) struct Test {
 
 impl Test {
     pub(super) async fn apply(self, list: ListName, session: &mut Session<'_>) -> Result<Done, Stop> {
-        let target = target(&format!("/v1/{}/test", name(list)), [("address", &self.address as _)]);
+        let target = target(&path::of_list(path::TEST, list), [("address", &self.address as _)]);
         let response: TestResponse = session.client.get(&target).await?;
         let now = units::now();
         session.answer(&response, |response, out, style| render(response, now, out, style))?;

@@ -2,14 +2,14 @@
 
 use super::{Given, invalid};
 use crate::{
-    api::{InForce, ListName, SignatureList},
+    api::{InForce, ListName, SignatureList, path},
     cli::{
         exit::{Failed, Kind, Stop},
         prefixes::Pages,
         session::Session,
     },
     config::Config,
-    tables::Prefix,
+    tables::{Capacity, Prefix},
 };
 
 /// Adds the daemon's lists and signatures to what is given, and returns its policy and capacity.
@@ -21,9 +21,16 @@ pub(super) fn take(session: &Session<'_>, given: &mut Given) -> Result<Config, S
     runtime.block_on(async {
         given.lists.allow.extend(list(session, ListName::Allow).await?);
         given.lists.block.extend(list(session, ListName::Block).await?);
-        let SignatureList { signatures, .. } = session.client.get("/v1/signature").await?;
+        let SignatureList { signatures, .. } = session.client.get(path::SIGNATURE).await?;
         given.signatures = signatures;
-        let InForce { policy, capacity, observe } = session.client.get("/v1/policy").await?;
+        let InForce { policy, capacity, observe } = session.client.get(path::POLICY).await?;
+        let policy = serde_json::from_value(policy).map_err(|error| {
+            Failed::new(
+                Kind::Internal,
+                format!("the daemon's policy is not understood, as it may be of another version: {error}"),
+            )
+        })?;
+        let capacity = Capacity { prefixes: capacity.prefixes, sources: capacity.sources };
         let config = Config { policy, capacity, observe, ..Config::default() };
         config.check().map_err(invalid)?;
         Ok(config)

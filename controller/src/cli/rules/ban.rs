@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use ipnetwork::IpNetwork;
 
 use crate::{
-    api::{BanCount, BanEntry, BanPage, KeepRequest, LiftRequest},
+    api::{BanCount, BanEntry, BanPage, KeepRequest, LiftRequest, MAX_PAGE, path},
     cli::{
         arguments,
         exit::{Done, Stop},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Entries that are asked for at once.
-const PAGE: u64 = 5_000;
+const PAGE: u64 = MAX_PAGE as u64;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Ban {
@@ -68,14 +68,14 @@ impl Ban {
             Self::Lift(Lift { prefixes, all }) => {
                 let prefixes = prefixes.iter().map(ToString::to_string).collect();
                 let lifted: BanCount =
-                    session.client.post("/v1/ban/lift", &LiftRequest { prefixes, all }).await?;
+                    session.client.post(path::LIFT, &LiftRequest { prefixes, all }).await?;
                 session.answer(&lifted, |lifted, out, _| writeln!(out, "lifted {}", bans(lifted.bans)))?;
                 Ok(Done::Plain)
             }
             Self::Keep(Keep { prefixes, lifetime }) => {
                 let prefixes = prefixes.iter().map(ToString::to_string).collect();
                 let request = KeepRequest { prefixes, seconds: lifetime.map(|lifetime| lifetime.as_secs()) };
-                let kept: BanCount = session.client.post("/v1/ban/keep", &request).await?;
+                let kept: BanCount = session.client.post(path::KEEP, &request).await?;
                 session.answer(&kept, |kept, out, _| {
                     writeln!(out, "{} moved to the blocklist", bans(kept.bans))
                 })?;
@@ -101,8 +101,8 @@ impl List {
         while let Some(from) = after.pop_front() {
             let limit = left.min(PAGE);
             let path = match &from {
-                None => target("/v1/ban", [("limit", &limit as _)]),
-                Some(from) => target("/v1/ban", [("after", from as _), ("limit", &limit as _)]),
+                None => target(path::BAN, [("limit", &limit as _)]),
+                Some(from) => target(path::BAN, [("after", from as _), ("limit", &limit as _)]),
             };
             let page: BanPage = session.client.get(&path).await?;
             total = page.total;

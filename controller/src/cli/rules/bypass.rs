@@ -8,7 +8,7 @@ use std::{
 use clap::{Args, Subcommand};
 
 use crate::{
-    api::{BypassRequest, BypassState},
+    api::{BypassRequest, BypassState, path},
     cli::{
         arguments,
         exit::{Done, Stop},
@@ -39,10 +39,10 @@ impl Bypass {
     pub(in crate::cli) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
         let state: BypassState = match self {
             Self::On(On { lifetime }) => {
-                session.client.put("/v1/bypass", &BypassRequest { seconds: Some(lifetime.as_secs()) }).await?
+                session.client.put(path::BYPASS, &BypassRequest { seconds: Some(lifetime.as_secs()) }).await?
             }
-            Self::Off => session.client.put("/v1/bypass", &BypassRequest { seconds: None }).await?,
-            Self::Show => session.client.get("/v1/bypass").await?,
+            Self::Off => session.client.put(path::BYPASS, &BypassRequest { seconds: None }).await?,
+            Self::Show => session.client.get(path::BYPASS).await?,
         };
         session.answer(&state, render)?;
         Ok(Done::Plain)

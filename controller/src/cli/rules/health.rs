@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::{
-    api::{HealthReport, SignalReport},
+    api::{HealthReport, SignalReport, path},
     cli::{
         exit::{Done, Stop},
         session::Session,
@@ -14,7 +14,7 @@ use crate::{
 
 /// Shows the signals that rules can wait for.
 pub(in crate::cli) async fn apply(session: &mut Session<'_>) -> Result<Done, Stop> {
-    let report: HealthReport = session.client.get("/v1/health").await?;
+    let report: HealthReport = session.client.get(path::HEALTH).await?;
     session.answer(&report, render)?;
     Ok(Done::Plain)
 }

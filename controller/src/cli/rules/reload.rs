@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::Args;
 
 use crate::{
-    api::{ReloadReport, ReloadRequest},
+    api::{ReloadReport, ReloadRequest, path},
     cli::{
         exit::{Done, Stop},
         session::Session,
@@ -24,15 +24,15 @@ impl Reload {
     pub(in crate::cli) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
         let report: ReloadReport =
             if self.dry_run || session.json {
-                session.client.post("/v1/reload", &ReloadRequest { dry_run: self.dry_run }).await?
+                session.client.post(path::RELOAD, &ReloadRequest { dry_run: self.dry_run }).await?
             } else {
                 // Said before it is done.
                 let said: ReloadReport =
-                    session.client.post("/v1/reload", &ReloadRequest { dry_run: true }).await?;
+                    session.client.post(path::RELOAD, &ReloadRequest { dry_run: true }).await?;
                 said.differences.iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
                 session.out.flush()?;
                 let done: ReloadReport =
-                    session.client.post("/v1/reload", &ReloadRequest { dry_run: false }).await?;
+                    session.client.post(path::RELOAD, &ReloadRequest { dry_run: false }).await?;
                 let differences =
                     if done.differences == said.differences { Vec::new() } else { done.differences };
                 let nothing = said.differences.is_empty() && differences.is_empty();

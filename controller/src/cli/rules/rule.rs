@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::Subcommand;
 
 use crate::{
-    api::{RuleList, RuleReport, RuleState},
+    api::{RuleList, RuleReport, RuleState, path},
     cli::{
         exit::{Done, Failed, Kind, Stop},
         session::Session,
@@ -31,7 +31,7 @@ pub(in crate::cli) enum Rules {
 
 impl Rules {
     pub(in crate::cli) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
-        let RuleList { mut rules } = session.client.get("/v1/rule").await?;
+        let RuleList { mut rules } = session.client.get(path::RULE).await?;
         if let Self::Show { name } = &self {
             let (service, rule) = name.split_once('/').map_or((name.as_str(), None), |(s, r)| (s, Some(r)));
             let known: Vec<_> = rules.iter().map(|rule| format!("{}/{}", rule.service, rule.rule)).collect();

@@ -9,7 +9,7 @@ use super::{
     session::Session,
 };
 use crate::{
-    api::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest},
+    api::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest, path},
     signature::{Signature as Terms, export, naming},
 };
 
@@ -98,17 +98,17 @@ impl Signature {
             }
             Self::Add(Add { terms, monitor }) => {
                 let request = SignatureRequest { text: terms.join(" "), monitor };
-                let report: SignatureReport = session.client.post("/v1/signature/add", &request).await?;
+                let report: SignatureReport = session.client.post(path::SIGNATURE_ADD, &request).await?;
                 session.answer(&report, render::one)?;
             }
             Self::Pin(Number { number }) => {
                 let request = SignatureNumber { number };
-                let report: SignatureReport = session.client.post("/v1/signature/pin", &request).await?;
+                let report: SignatureReport = session.client.post(path::SIGNATURE_PIN, &request).await?;
                 session.answer(&report, render::one)?;
             }
             Self::Drop(Number { number }) => {
                 let request = SignatureNumber { number };
-                let report: SignatureReport = session.client.post("/v1/signature/drop", &request).await?;
+                let report: SignatureReport = session.client.post(path::SIGNATURE_DROP, &request).await?;
                 session.answer(&report, |report, out, _| {
                     writeln!(out, "dropped {}: {}", report.number, report.text)
                 })?;
@@ -119,12 +119,15 @@ impl Signature {
                 let terms: Terms = text.parse().map_err(|error| {
                     Failed::new(Kind::Internal, format!("the daemon's signature is not understood: {error}"))
                 })?;
-                let mut exported = match tool {
-                    Tool::Nftables => export::nftables(&terms),
-                    Tool::Tcpdump => export::tcpdump(&terms),
-                    Tool::Flowspec => export::flowspec(&terms),
+                let exported = match tool {
+                    Tool::Nftables => export::nftables(&terms, service),
+                    Tool::Tcpdump => export::tcpdump(&terms, service),
+                    Tool::Flowspec => export::flowspec(&terms, service),
                 };
-                exported.left_out.extend(service);
+                let exported = exported.map_err(|error| {
+                    let message = format!("signature {number} is not exported: {error}");
+                    Failed::new(Kind::Refused, message)
+                })?;
                 session.answer(&exported, |exported, out, _| {
                     writeln!(out, "{}", exported.text)?;
                     let left_out = exported.left_out.join(", ");
@@ -141,7 +144,7 @@ impl Signature {
 }
 
 async fn list(session: &mut Session<'_>) -> Result<SignatureList, Stop> {
-    Ok(session.client.get("/v1/signature").await?)
+    Ok(session.client.get(path::SIGNATURE).await?)
 }
 
 async fn find(session: &mut Session<'_>, number: u32) -> Result<SignatureReport, Stop> {

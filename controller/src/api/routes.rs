@@ -1,0 +1,197 @@
+//! Everything that the control socket answers, in one table. The server serves it, and the [OpenAPI document] is made
+//! of it.
+//!
+//! [OpenAPI document]: super::openapi
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::{
+    AddRequest, AddResponse, AttachRequest, BanCount, BanPage, BypassRequest, BypassState, DetachRequest,
+    DetachResponse, Event, FlushRequest, HealthReport, ImportLine, InForce, InterfaceStatus, KeepRequest,
+    LiftRequest, LimitChange, Limits, ListPage, ReloadReport, ReloadRequest, RemoveRequest, RemoveResponse,
+    RuleChange, RuleList, SignatureList, SignatureNumber, SignatureReport, SignatureRequest, SourceReport,
+    Status, TestResponse, path,
+};
+
+/// Most entries of a page; fewer come only if fewer are asked for, or left.
+pub const MAX_PAGE: usize = 5_000;
+
+/// What a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// It asks.
+    Get,
+    /// It does something.
+    Post,
+    /// It gives something a new value.
+    Put,
+}
+
+impl Method {
+    /// As HTTP writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+        }
+    }
+}
+
+/// A parameter in the query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type, as JSON Schema names it.
+    pub kind: &'static str,
+    /// Whether it has to be there.
+    pub required: bool,
+    /// What it says.
+    pub what: &'static str,
+}
+
+const fn parameter(name: &'static str, kind: &'static str, required: bool, what: &'static str) -> Parameter {
+    Parameter { name, kind, required, what }
+}
+
+const PAGE: &[Parameter] = &[
+    parameter("after", "string", false, "Entries after this prefix: `next` of the page before."),
+    parameter("limit", "integer", false, "At most so many entries."),
+];
+const ADDRESS: &[Parameter] = &[parameter("address", "string", true, "An IPv4 or IPv6 address.")];
+const IMPORT: &[Parameter] = &[
+    parameter("name", "string", true, "What the import is called."),
+    parameter("skip_bad", "boolean", false, "Import what is right of a list that has bad lines."),
+    parameter("replace", "boolean", false, "Take off what an import of this name brought before."),
+    parameter("force", "boolean", false, "Import what would cut off the host, too."),
+    parameter("seconds", "integer", false, "Take all of it back after so long."),
+];
+
+/// What a body holds.
+#[derive(Clone, Copy)]
+pub enum Body {
+    /// Nothing.
+    None,
+    /// A list of prefixes as it was published, plain or gzip.
+    List,
+    /// One document.
+    Json(Describe),
+    /// Documents, one a line.
+    Lines(Describe),
+}
+
+/// Describes a type.
+pub type Describe = fn(&mut SchemaGenerator) -> Schema;
+
+const fn json<T: JsonSchema>() -> Body {
+    Body::Json(SchemaGenerator::subschema_for::<T>)
+}
+
+const fn lines<T: JsonSchema>() -> Body {
+    Body::Lines(SchemaGenerator::subschema_for::<T>)
+}
+
+/// One thing that is answered.
+#[derive(Clone, Copy)]
+pub struct Route {
+    /// What the request does.
+    pub method: Method,
+    /// Where it is sent.
+    pub path: &'static str,
+    /// What it is good for.
+    pub what: &'static str,
+    /// Parameters in the query.
+    pub parameters: &'static [Parameter],
+    /// What is sent.
+    pub request: Body,
+    /// What is answered.
+    pub answer: Body,
+}
+
+const fn get(path: &'static str, what: &'static str, answer: Body) -> Route {
+    Route { method: Method::Get, path, what, parameters: &[], request: Body::None, answer }
+}
+
+const fn post(path: &'static str, what: &'static str, request: Body, answer: Body) -> Route {
+    Route { method: Method::Post, path, what, parameters: &[], request, answer }
+}
+
+const fn put(path: &'static str, what: &'static str, request: Body, answer: Body) -> Route {
+    Route { method: Method::Put, path, what, parameters: &[], request, answer }
+}
+
+const fn with(parameters: &'static [Parameter], route: Route) -> Route {
+    Route { parameters, ..route }
+}
+
+/// All of them.
+pub const ROUTES: [Route; 28] = [
+    get(path::STATUS, "How the filter stands.", json::<Status>()),
+    post(path::ADD, "Lists prefixes: all or none.", json::<AddRequest>(), json::<AddResponse>()),
+    post(
+        path::REMOVE,
+        "Takes prefixes off a list: all or none.",
+        json::<RemoveRequest>(),
+        json::<RemoveResponse>(),
+    ),
+    with(PAGE, get(path::LIST, "A page of a list, in order of address.", json::<ListPage>())),
+    with(ADDRESS, get(path::TEST, "What decides about an address, and why.", json::<TestResponse>())),
+    with(IMPORT, post(path::IMPORT, "Imports a list into the blocklist.", Body::List, lines::<ImportLine>())),
+    post(
+        path::FLUSH,
+        "Empties the blocklist, or takes back an import.",
+        json::<FlushRequest>(),
+        json::<RemoveResponse>(),
+    ),
+    get(path::RULE, "The rules, and what they have done.", json::<RuleList>()),
+    put(path::RULE, "Says something of a rule.", json::<RuleChange>(), json::<RuleList>()),
+    with(PAGE, get(path::BAN, "A page of the bans, in order of address.", json::<BanPage>())),
+    post(path::LIFT, "Lifts bans before their time.", json::<LiftRequest>(), json::<BanCount>()),
+    post(path::KEEP, "Makes bans entries of the blocklist.", json::<KeepRequest>(), json::<BanCount>()),
+    get(path::BYPASS, "Whether every packet passes, and for how long.", json::<BypassState>()),
+    put(
+        path::BYPASS,
+        "Has every packet pass for a time, or no longer.",
+        json::<BypassRequest>(),
+        json::<BypassState>(),
+    ),
+    post(path::RELOAD, "Reads the configuration again.", json::<ReloadRequest>(), json::<ReloadReport>()),
+    get(path::HEALTH, "How the host and its services fare.", json::<HealthReport>()),
+    get(path::POLICY, "What packets are judged by, beside lists and signatures.", json::<InForce>()),
+    get(path::LIMIT, "The limits that hold for every source.", json::<Limits>()),
+    put(path::LIMIT, "Changes limits that hold for every source.", json::<LimitChange>(), json::<Limits>()),
+    with(ADDRESS, get(path::SOURCE, "What is known of a source.", json::<SourceReport>())),
+    get(path::SIGNATURE, "Attacks, and the signatures against them.", json::<SignatureList>()),
+    post(path::SIGNATURE_ADD, "Deploys a signature.", json::<SignatureRequest>(), json::<SignatureReport>()),
+    post(
+        path::SIGNATURE_PIN,
+        "Keeps a signature that was found.",
+        json::<SignatureNumber>(),
+        json::<SignatureReport>(),
+    ),
+    post(
+        path::SIGNATURE_DROP,
+        "Takes a signature back.",
+        json::<SignatureNumber>(),
+        json::<SignatureReport>(),
+    ),
+    get(path::EVENTS, "What happens, as it happens, until either side hangs up.", lines::<Event>()),
+    post(
+        path::ATTACH,
+        "Puts the filter on an interface, or back on it.",
+        json::<AttachRequest>(),
+        json::<InterfaceStatus>(),
+    ),
+    post(
+        path::DETACH,
+        "Takes the filter off an interface.",
+        json::<DetachRequest>(),
+        json::<DetachResponse>(),
+    ),
+    get(path::OPENAPI, "This description.", Body::Json(anything)),
+];
+
+fn anything(_: &mut SchemaGenerator) -> Schema {
+    Schema::default()
+}

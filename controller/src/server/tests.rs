@@ -1,0 +1,319 @@
+//! The server on a socket of its own, over tables in memory: as clients meet it, without root.
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    net::UnixListener,
+    sync::{Notify, broadcast},
+};
+
+use super::{Context, Dataplane, serve};
+use crate::{
+    api::{
+        FailureKind, HealthReport, InterfaceStatus, ListName, ROUTES, ReasonCount, WouldCount, openapi, path,
+        routes::Method,
+    },
+    client::{Client, ClientError},
+    config::Config,
+    detect::{Detection, Detector, Owner, Surroundings},
+    event::Bus,
+    host::Lifelines,
+    state::{Filter, RuleCounts, carry_out},
+    store::Store,
+    tables::{Capacity, SharedTables},
+};
+
+/// The host's own address.
+const OWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+/// How long something may take before it counts as not happening.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Interfaces that are only names.
+#[derive(Default)]
+struct Names(Mutex<BTreeMap<String, u32>>);
+
+impl Dataplane for Names {
+    fn interfaces(&self) -> Vec<InterfaceStatus> {
+        let names = self.0.lock();
+        let status = |(name, ifindex): (&String, &u32)| InterfaceStatus {
+            name: name.clone(),
+            ifindex: *ifindex,
+            mode: "native".to_owned(),
+            filtered: true,
+        };
+        names.iter().map(status).collect()
+    }
+
+    fn problems(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn counters(&self) -> anyhow::Result<Vec<ReasonCount>> {
+        Ok(Vec::new())
+    }
+
+    fn signature_counters(&self) -> anyhow::Result<Vec<(u64, u64)>> {
+        Ok(vec![(7, 700)])
+    }
+
+    fn rule_counters(&self, _: &[u8]) -> anyhow::Result<RuleCounts> {
+        Ok(RuleCounts::default())
+    }
+
+    fn health(&self) -> Option<HealthReport> {
+        None
+    }
+
+    fn would_drop(&self) -> anyhow::Result<Vec<WouldCount>> {
+        Ok(Vec::new())
+    }
+
+    fn attach(&self, interface: &str) -> anyhow::Result<InterfaceStatus> {
+        anyhow::ensure!(interface.starts_with('e'), "there is no interface {interface}");
+        self.0.lock().insert(interface.to_owned(), 7);
+        self.interfaces().into_iter().next().ok_or_else(|| anyhow::anyhow!("gone"))
+    }
+
+    fn detach(&self, interface: &str) -> anyhow::Result<Vec<String>> {
+        let mut names = self.0.lock();
+        names.remove(interface);
+        Ok(names.keys().cloned().collect())
+    }
+
+    fn lifelines(&self) -> Lifelines {
+        Lifelines { own: vec![OWN], ..Lifelines::default() }
+    }
+}
+
+/// Where the detector of a test lives.
+struct Room(Arc<SharedTables>);
+
+impl Surroundings for Room {
+    fn now_ns(&self) -> u64 {
+        1
+    }
+
+    fn carry_out(&mut self, detector: &mut Detector) {
+        carry_out(&self.0, detector.take_actions(), || ());
+    }
+
+    fn service_name(&self, _: u8) -> Option<String> {
+        None
+    }
+}
+
+/// A server, and a client of it.
+struct Served {
+    client: Client,
+    tables: Arc<SharedTables>,
+    directory: TempDir,
+    ending: Arc<AtomicBool>,
+    ended: Arc<Notify>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.ending.store(true, Ordering::Relaxed);
+        self.ended.notify_one();
+    }
+}
+
+fn detection(tables: &Arc<SharedTables>, ending: &Arc<AtomicBool>) -> Detection {
+    let (mut owner, detection) = Owner::new(Detector::default());
+    let (mut room, ending) = (Room(Arc::clone(tables)), Arc::clone(ending));
+    std::thread::spawn(move || {
+        while !ending.load(Ordering::Relaxed) {
+            owner.serve_until(Instant::now() + Duration::from_millis(10), &mut room);
+        }
+    });
+    detection
+}
+
+/// Starts one, with a state directory that `prepare` may have put something into.
+fn served_with(prepare: impl FnOnce(&std::path::Path)) -> Served {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = directory.path().join("state");
+    std::fs::create_dir(&state).expect("a directory");
+    prepare(&state);
+    let config = Config { capacity: Capacity { prefixes: 1_000, sources: 1_024 }, ..Config::default() };
+    let tables = Arc::new(SharedTables::in_memory(&config.capacity).expect("memory"));
+    let opened = Store::open(&state, false).expect("a directory that can be used");
+    let bus = Bus::default();
+    let filter = Filter::open(Arc::clone(&tables), opened, &config, bus.clone()).expect("a state that fits");
+    let ending = Arc::new(AtomicBool::new(false));
+    let detection = detection(&tables, &ending);
+    let (drops, _) = broadcast::channel(16);
+    let context = Context::new(filter, Arc::new(Names::default()), detection, drops, bus);
+    let socket = directory.path().join("socket");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    let ended = Arc::new(Notify::new());
+    let until = Arc::clone(&ended);
+    tokio::spawn(async move { serve(listener, context, async move { until.notified().await }).await });
+    Served { client: Client::new(socket).with_patience(PATIENCE), tables, directory, ending, ended }
+}
+
+fn served() -> Served {
+    served_with(|_| ())
+}
+
+/// The kind of failure that a request is answered with.
+fn kind<T: std::fmt::Debug>(outcome: Result<T, ClientError>) -> FailureKind {
+    match outcome {
+        Err(ClientError::Failed(failure)) => failure.kind,
+        other => panic!("no failure: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prefixes_come_and_go_and_what_would_cut_off_the_host_is_refused() {
+    let served = served();
+    let client = &served.client;
+    let add = json!({ "prefixes": ["203.0.113.0/24"], "note": "spam" });
+    let added: Value = client.post("/v1/block/add", &add).await.expect("added");
+    assert_eq!(added["added"], json!(["203.0.113.0/24"]));
+    let found: Value = client.get("/v1/block/test?address=203.0.113.7").await.expect("found");
+    assert_eq!((&found["decided_by"], &found["prefix"]), (&json!("block"), &json!("203.0.113.0/24")));
+    let page: Value = client.get("/v1/block").await.expect("a page");
+    assert_eq!((&page["total"], &page["entries"][0]["note"]), (&json!(1), &json!("spam")));
+
+    let own = json!({ "prefixes": ["192.0.2.0/24"] });
+    assert_eq!(kind(client.post::<Value>("/v1/block/add", &own).await), FailureKind::Refused);
+    let nonsense = json!({ "prefixes": ["192.0.2.0/99"] });
+    assert_eq!(kind(client.post::<Value>("/v1/block/add", &nonsense).await), FailureKind::Invalid);
+    let absent = json!({ "prefixes": ["198.51.100.0/24"] });
+    assert_eq!(kind(client.post::<Value>("/v1/block/remove", &absent).await), FailureKind::NotFound);
+    let many = json!({ "prefixes": (0..2_000).map(|n| format!("10.{}.{}.0/24", n / 250, n % 250)).collect::<Vec<_>>() });
+    assert_eq!(kind(client.post::<Value>("/v1/block/add", &many).await), FailureKind::Full);
+    let status: Value = client.get("/v1/status").await.expect("a status");
+    assert_eq!(status["block"], json!({ "ipv4": 1, "ipv6": 0 }), "what was refused is not listed");
+    let removed: Value =
+        client.post("/v1/block/remove", &json!({ "prefixes": ["203.0.113.0/24"] })).await.expect("removed");
+    assert_eq!(removed["removed"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_or_not_understood_is_told_by_its_kind() {
+    let served = served();
+    let client = &served.client;
+    assert_eq!(kind(client.get::<Value>("/v1/nonsense").await), FailureKind::NotFound);
+    assert_eq!(kind(client.post::<Value>("/v1/status", &json!({})).await), FailureKind::Invalid);
+    assert_eq!(
+        kind(client.post::<Value>("/v1/block/add", &json!({ "prefix": 1 })).await),
+        FailureKind::Invalid
+    );
+    assert_eq!(kind(client.get::<Value>("/v1/block?limit=many").await), FailureKind::Invalid);
+    assert_eq!(
+        kind(client.post::<Value>("/v1/attach", &json!({ "interface": "x0" })).await),
+        FailureKind::Refused
+    );
+    assert_eq!(
+        kind(client.post::<Value>("/v1/detach", &json!({ "interface": "e0" })).await),
+        FailureKind::NotFound
+    );
+    let attached: Value = client.post("/v1/attach", &json!({ "interface": "e0" })).await.expect("attached");
+    assert_eq!(attached["name"], "e0");
+    let left: Value = client.post("/v1/detach", &json!({ "interface": "e0" })).await.expect("detached");
+    assert_eq!(left["remaining"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_of_the_table_is_served_and_no_other_method() {
+    let served = served();
+    for route in ROUTES {
+        let path = path::of_list(route.path, ListName::Block);
+        // What it says does not matter here, but that somebody is there to say it.
+        let answer = match route.method {
+            // A stream has no end.
+            Method::Get if route.path == path::EVENTS => continue,
+            Method::Get => served.client.get::<Value>(&path).await,
+            Method::Post => served.client.post(&path, &json!(0)).await,
+            Method::Put => served.client.put(&path, &json!(0)).await,
+        };
+        if let Err(ClientError::Failed(failure)) = answer {
+            let nobody =
+                failure.message.starts_with("there is no /v1") || failure.message.contains("does not take");
+            assert!(!nobody, "{} {path}: {failure:?}", route.method.name());
+        }
+        let is_there = |method| ROUTES.iter().any(|other| other.path == route.path && other.method == method);
+        if !is_there(Method::Put) {
+            let refused = served.client.put::<Value>(&path, &json!(0)).await;
+            assert!(
+                matches!(refused, Err(ClientError::Failed(failure)) if failure.message.contains("does not take PUT"))
+            );
+        }
+    }
+    let described: Value = served.client.get(path::OPENAPI).await.expect("a description");
+    assert_eq!(described, openapi::document());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_is_in_force_when_it_is_answered_and_out_when_it_is_dropped() {
+    let served = served();
+    let client = &served.client;
+    let wanted = json!({ "text": "udp sport=7 len=28", "monitor": false });
+    let report: Value = client.post("/v1/signature/add", &wanted).await.expect("deployed");
+    assert_eq!(
+        (&report["pinned"], &report["enforced"], &report["packets"]),
+        (&json!(true), &json!(true), &json!(7))
+    );
+    assert_ne!(served.tables.settings[0].signatures.load(), 0);
+    let list: Value = client.get("/v1/signature").await.expect("a list");
+    assert_eq!((&list["attack"], list["signatures"].as_array().map(Vec::len)), (&json!(false), Some(1)));
+    assert_eq!(
+        kind(client.post::<Value>("/v1/signature/drop", &json!({ "number": 9 })).await),
+        FailureKind::NotFound
+    );
+    let number = json!({ "number": report["number"] });
+    client.post::<Value>("/v1/signature/drop", &number).await.expect("dropped");
+    assert_eq!(served.tables.settings[0].signatures.load(), 0);
+    let nonsense = json!({ "text": "udp sport=x", "monitor": false });
+    assert_eq!(kind(client.post::<Value>("/v1/signature/add", &nonsense).await), FailureKind::Invalid);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_listens_hears_what_has_changed_and_who_has_changed_it() {
+    let served = served();
+    let mut events = served.client.lines::<Value>("/v1/events").await.expect("a stream");
+    let add = json!({ "prefixes": ["203.0.113.0/24"] });
+    // The stream begins when its answer does.
+    served.client.post::<Value>("/v1/block/add", &add).await.expect("added");
+    let mut heard = BTreeMap::new();
+    while heard.len() < 2 {
+        let event = tokio::time::timeout(PATIENCE, events.next()).await.expect("told");
+        let event = event.expect("a line").expect("more");
+        heard.insert(event["kind"].to_string(), event["text"].to_string());
+    }
+    assert!(heard["\"list\""].contains("blocklist: 1 added"), "{heard:?}");
+    let who = format!("uid {}", nix::unistd::getuid());
+    assert!(heard["\"command\""].contains(&who) && heard["\"command\""].contains("block add"), "{heard:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_state_takes_no_change_and_lets_everything_pass_if_asked_to() {
+    let served = served_with(|state| {
+        std::fs::write(state.join("journal-7.jsonl"), "{\"change\":\"lift-all\"}\n").expect("written");
+    });
+    let client = &served.client;
+    let add = json!({ "prefixes": ["203.0.113.0/24"] });
+    assert_eq!(kind(client.post::<Value>("/v1/block/add", &add).await), FailureKind::StateDamaged);
+    let bypass: Value = client.put("/v1/bypass", &json!({ "seconds": 60 })).await.expect("at all times");
+    assert!(bypass["seconds"].as_f64().is_some_and(|left| left > 50.0));
+    let status: Value = client.get("/v1/status").await.expect("a status");
+    assert!(status["problems"][0].as_str().is_some_and(|problem| problem.contains("DAMAGED")), "{status}");
+    assert!(served.directory.path().join("state/journal-7.jsonl").exists(), "it is left as it is");
+}
