@@ -10,24 +10,21 @@
 //! machine, [`lists`] reads public blocklists, [`config`] the configuration file. [`replay`] runs all of it on
 //! captures, in virtual time.
 
-pub mod api;
 mod claim;
 pub mod cli;
-pub mod client;
 pub mod config;
 pub mod daemon;
-pub mod detect;
 pub mod event;
 pub mod host;
 pub mod kernel;
-pub mod lists;
-pub mod lock;
 pub mod options;
-pub mod policy;
 pub mod records;
 pub mod replay;
 pub mod server;
-pub mod signature;
 pub mod state;
 pub mod store;
-pub mod tables;
+
+pub use floodwall_api::{self as api, client};
+pub use floodwall_detect::{self as detect, signature};
+pub use floodwall_policy::{self as policy, lists};
+pub use floodwall_tables::{self as tables, lock};

@@ -1,26 +1,11 @@
-//! What the detector is shown of the tables, and what it wants done, put in force.
+//! What the detector wants done, put in force.
 
-use floodwall_common::{
-    prefix::{Address, Family},
-    source::{self, Key},
-    wire::{History, MAX_SERVICES, signature::HALF_WORDS},
-};
+use floodwall_common::wire::{MAX_SERVICES, signature::HALF_WORDS};
 
 use crate::{
-    detect::{Action, Deployment, KernelView},
+    detect::{Action, Deployment},
     tables::SharedTables,
 };
-
-impl KernelView for SharedTables {
-    fn history(&self, source: Key) -> Option<History> {
-        let way = source::way_of(self, &self.settings[0], source)?;
-        Some(History::unpack(way.history.load()))
-    }
-
-    fn address(&self, source: Key, family: Family) -> Address {
-        source.address(&self.settings[0], family)
-    }
-}
 
 /// Does what a detector wants done, in its order; all of it is in force when this returns.
 ///

@@ -4,7 +4,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing::warn;
 
-use super::{filter::Filter, ledger::Transaction, refusal::Refusal};
+use super::{
+    filter::{Filter, list_of},
+    ledger::Transaction,
+    refusal::Refusal,
+};
 use crate::{
     api::ListName,
     event::What,
@@ -48,7 +52,7 @@ impl Transaction for Expire {
                 // A prefix that an import wants, too, stays listed on its account.
                 Change::Remove { list, prefix, .. } => {
                     let manual = Origin::HAND.bit();
-                    match filter.unlist_one((*list).into(), *prefix, manual) {
+                    match filter.unlist_one(list_of(*list), *prefix, manual) {
                         Ok(_) | Err(Refusal::NotFound(_)) => {}
                         Err(error) => {
                             warn!(%prefix, %error, "has expired and is still in force; the next start takes it back");

@@ -108,7 +108,7 @@ impl Filter {
         let now = unix_seconds(SystemTime::now());
         let mut wanted = [Vec::new(), Vec::new()];
         for (list, prefix) in records.noted() {
-            wanted[List::from(list) as usize].push((prefix, Origin::HAND.bit()));
+            wanted[list_of(list) as usize].push((prefix, Origin::HAND.bit()));
         }
         for (origin, record) in records.imports() {
             if record.expires.is_some_and(|at| at <= now) {
@@ -180,20 +180,18 @@ pub(super) fn grace() -> Result<(), Refusal> {
         .map_err(|error| Refusal::Internal(format!("waiting for the kernel to let go of memory: {error}")))
 }
 
-impl From<ListName> for List {
-    fn from(list: ListName) -> Self {
-        match list {
-            ListName::Allow => Self::Allow,
-            ListName::Block => Self::Block,
-        }
+/// The list of that name.
+pub(super) const fn list_of(name: ListName) -> List {
+    match name {
+        ListName::Allow => List::Allow,
+        ListName::Block => List::Block,
     }
 }
 
-impl From<List> for ListName {
-    fn from(list: List) -> Self {
-        match list {
-            List::Allow => Self::Allow,
-            List::Block => Self::Block,
-        }
+/// The name of a list.
+pub(super) const fn name_of(list: List) -> ListName {
+    match list {
+        List::Allow => ListName::Allow,
+        List::Block => ListName::Block,
     }
 }

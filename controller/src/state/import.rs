@@ -10,7 +10,7 @@ use anyhow::Context as _;
 
 use super::{
     expiry::{expiry, unix_seconds},
-    filter::Filter,
+    filter::{Filter, list_of},
     ledger::Transaction,
     lifelines::Danger,
     refusal::Refusal,
@@ -231,7 +231,7 @@ impl Transaction for Flush {
     }
 
     fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
-        self.removed = filter.apply(Changes::new().clear(self.list.into()), &mut |_, _| ())?.removed;
+        self.removed = filter.apply(Changes::new().clear(list_of(self.list)), &mut |_, _| ())?.removed;
         if self.list == ListName::Block {
             filter.unmark_all();
         }

@@ -9,17 +9,15 @@ use crate::{
     store::Store,
 };
 
-impl From<policy::Limits> for Limits {
-    fn from(policy::Limits { packets, syn }: policy::Limits) -> Self {
-        let limit = |rate: Option<Rate>| rate.map(|Rate { rate, burst }| Limit { rate, burst });
-        Self { packets: limit(packets), syn: limit(syn) }
-    }
+fn as_told(policy::Limits { packets, syn }: policy::Limits) -> Limits {
+    let limit = |rate: Option<Rate>| rate.map(|Rate { rate, burst }| Limit { rate, burst });
+    Limits { packets: limit(packets), syn: limit(syn) }
 }
 
 impl Filter {
     /// The limits in force.
     pub fn limits(&self) -> Limits {
-        limits_of(&self.regime.lock().policy()).into()
+        as_told(limits_of(&self.regime.lock().policy()))
     }
 
     /// Which of them only count.
@@ -69,6 +67,6 @@ impl Transaction for SetLimits {
     }
 
     fn finish(self, _: &Filter, _: Option<&mut Store>) -> Limits {
-        self.limits.into()
+        as_told(self.limits)
     }
 }

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::{
     expiry::{expiry, unix_seconds},
-    filter::{Filter, grace},
+    filter::{Filter, grace, list_of},
     ledger::Transaction,
     lifelines::Danger,
     refusal::Refusal,
@@ -101,7 +101,7 @@ impl Transaction for Add {
     }
 
     fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
-        let list = List::from(self.list);
+        let list = list_of(self.list);
         for prefix in &self.wanted {
             match filter.list_manually(list, *prefix) {
                 Ok(was) => self.done.push((*prefix, was)),
@@ -168,7 +168,7 @@ impl Transaction for Remove {
     }
 
     fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
-        let list = List::from(self.list);
+        let list = list_of(self.list);
         for prefix in self.owners.keys() {
             match prefixes::change(&filter.table, grace, |table| table.remove(list, *prefix)) {
                 Ok(()) => self.done.push(*prefix),
@@ -206,14 +206,14 @@ impl Filter {
     /// Who wants a prefix of a list, if it is there.
     fn owners_of(&self, list: ListName, prefix: Prefix) -> Result<Owners, Refusal> {
         let table = self.table.lock();
-        if let Some(listed) = table.get(list.into(), prefix) {
+        if let Some(listed) = table.get(list_of(list), prefix) {
             return Ok(listed.owner);
         }
-        let why = match table.covering(prefix.address()).find(|found| found.list == List::from(list)) {
+        let why = match table.covering(prefix.address()).find(|found| found.list == list_of(list)) {
             Some(found) => format!("; {} is, and covers it", found.prefix),
             None => String::new(),
         };
-        Err(Refusal::NotFound(format!("{prefix} is not in the {}list{why}", List::from(list))))
+        Err(Refusal::NotFound(format!("{prefix} is not in the {}list{why}", list_of(list))))
     }
 }
 

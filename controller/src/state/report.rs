@@ -9,7 +9,10 @@ use floodwall_common::{
     wire::{BucketSpec, History, Volume, standing},
 };
 
-use super::{filter::Filter, lifelines::address_of};
+use super::{
+    filter::{Filter, list_of, name_of},
+    lifelines::address_of,
+};
 use crate::{
     api::{Covering, Entry, ListName, ListPage, ListStatus, MemoryUse, SourceReport, Status, TestResponse},
     records::{Origin, Owners, Records},
@@ -25,9 +28,9 @@ impl Filter {
         let records = self.records.lock();
         let (found, hits, total) = {
             let mut table = self.table.lock();
-            let found = table.range_after(list.into(), after, limit);
+            let found = table.range_after(list_of(list), after, limit);
             let hits: Vec<_> = found.iter().map(|listed| hits(&mut table, listed)).collect();
-            let total = u64::from(table.len(list.into()));
+            let total = u64::from(table.len(list_of(list)));
             (found, hits, total)
         };
         let next = (found.len() == limit).then(|| found.last().map(|last| last.prefix.to_string())).flatten();
@@ -52,13 +55,13 @@ impl Filter {
         let mut table = self.table.lock();
         TestResponse {
             address: address.to_string(),
-            decided_by: decided_by.map(|listed| listed.list.into()),
+            decided_by: decided_by.map(|listed| name_of(listed.list)),
             prefix: decided_by.map(|listed| listed.prefix.to_string()),
             why,
             covering: found
                 .iter()
                 .map(|listed| Covering {
-                    list: listed.list.into(),
+                    list: name_of(listed.list),
                     entry: entry(&records, listed, hits(&mut table, listed)),
                 })
                 .collect(),
@@ -179,7 +182,7 @@ fn hits(table: &mut PrefixTable, listed: &Listed) -> u64 {
 }
 
 fn entry(records: &Records, listed: &Listed, hits: u64) -> Entry {
-    let note = records.note(listed.list.into(), listed.prefix);
+    let note = records.note(name_of(listed.list), listed.prefix);
     let import = origins(listed.owner).find_map(|origin| records.import(origin));
     let ban = records.bans.in_force(listed.prefix).filter(|_| listed.owner & Origin::BAN.bit() != 0);
     // Wanted by several: listed until the latest of their ends.

@@ -1,0 +1,214 @@
+//! A set of signatures as the kernel program wants it: see [`floodwall_common::wire::signature`].
+
+use std::collections::HashMap;
+
+use floodwall_common::{
+    features::{Octet, Short},
+    wire::{
+        Word,
+        signature::{
+            DIRECTORIES, ENFORCED, FIELDS, HALF_WORDS, MAX_PAGES, MAX_SIGNATURES, OCTETS, PAGE_WORDS, PAGES,
+            STRANGERS, WATCHED, fields,
+        },
+    },
+};
+
+use super::{Ranges, Signature};
+
+/// Words of one half.
+#[derive(Clone, Debug)]
+pub struct Image {
+    words: Vec<u64>,
+    /// Pages in use.
+    pages: u32,
+}
+
+/// Why signatures cannot be laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImageError {
+    /// There are too many.
+    #[error("{0} signatures, and there can be {MAX_SIGNATURES}")]
+    TooMany(usize),
+    /// Their ranges have too many ends.
+    #[error("the ranges of the signatures need more than {MAX_PAGES} pages")]
+    TooFine,
+}
+
+impl Image {
+    /// Lays signatures out; each is given a bit by its place. `None` leaves a bit unused. The flag says whether the
+    /// signature drops, or only counts.
+    ///
+    /// # Errors
+    /// If there is no room.
+    pub fn new(signatures: &[Option<(&Signature, bool)>]) -> Result<Self, ImageError> {
+        if signatures.len() > MAX_SIGNATURES as usize {
+            return Err(ImageError::TooMany(signatures.len()));
+        }
+        let live: Vec<(u64, &Signature, bool)> = signatures
+            .iter()
+            .enumerate()
+            .filter_map(|(bit, signature)| {
+                signature.map(|(signature, enforced)| (1 << bit, signature, enforced))
+            })
+            .collect();
+        let mut image = Self { words: vec![0; HALF_WORDS as usize], pages: 0 };
+        image.write_header(&live);
+        for field in 0..Octet::COUNT {
+            image.write_octet(field, &live);
+        }
+        // Pages that are the same are written once.
+        let mut known = HashMap::new();
+        for field in 0..Short::COUNT {
+            image.write_short(field, &live, &mut known)?;
+        }
+        Ok(image)
+    }
+
+    fn write_header(&mut self, live: &[(u64, &Signature, bool)]) {
+        for (bit, signature, enforced) in live {
+            self.words[if *enforced { ENFORCED } else { WATCHED } as usize] |= bit;
+            if signature.strangers {
+                self.words[STRANGERS as usize] |= bit;
+            }
+            let tcp = [Short::Window, Short::Options, Short::SegmentSize];
+            if signature.octets.contains_key(&(Octet::TcpHeader as usize))
+                || tcp.iter().any(|field| signature.shorts.contains_key(&(*field as usize)))
+            {
+                self.words[FIELDS as usize] |= fields::TCP;
+            }
+            let payload = Octet::Payload as usize;
+            if signature.octets.range(payload..payload + 8).next().is_some() {
+                self.words[FIELDS as usize] |= fields::PAYLOAD;
+            }
+            if signature.octets.range(payload + 8..).next().is_some() {
+                self.words[FIELDS as usize] |= fields::MORE_PAYLOAD;
+            }
+        }
+    }
+
+    fn write_octet(&mut self, field: usize, live: &[(u64, &Signature, bool)]) {
+        let page = OCTETS as usize + field * PAGE_WORDS as usize;
+        for (bit, signature, _) in live {
+            let allowed = signature.octets.get(&field);
+            for value in 0..=u8::MAX {
+                if allowed.is_none_or(|set| set.contains(value)) {
+                    self.words[page + usize::from(value)] |= bit;
+                }
+            }
+        }
+    }
+
+    fn write_short(
+        &mut self,
+        field: usize,
+        live: &[(u64, &Signature, bool)],
+        known: &mut HashMap<Vec<u64>, u32>,
+    ) -> Result<(), ImageError> {
+        for high in 0..=u8::MAX {
+            let mut page = vec![0; PAGE_WORDS as usize];
+            for (bit, signature, _) in live {
+                allow(&mut page, *bit, high, signature.shorts.get(&field));
+            }
+            let number = match known.get(&page) {
+                Some(number) => *number,
+                None => {
+                    let number = self.pages;
+                    if number == MAX_PAGES {
+                        return Err(ImageError::TooFine);
+                    }
+                    self.pages += 1;
+                    let start = (PAGES + number * PAGE_WORDS) as usize;
+                    self.words[start..start + PAGE_WORDS as usize].copy_from_slice(&page);
+                    known.insert(page, number);
+                    number
+                }
+            };
+            let entry = DIRECTORIES as usize + field * PAGE_WORDS as usize + usize::from(high);
+            self.words[entry] = u64::from(number);
+        }
+        Ok(())
+    }
+
+    /// Writes the image to the half of the table that is not in force, whose words these are.
+    pub fn write(&self, half: &[Word]) {
+        let used = (PAGES + self.pages * PAGE_WORDS) as usize;
+        for (word, value) in half.iter().zip(&self.words[..used]) {
+            word.store(*value);
+        }
+    }
+}
+
+/// Sets a signature's bit for the values it allows among those that start with the byte `high`.
+fn allow(page: &mut [u64], bit: u64, high: u8, ranges: Option<&Ranges>) {
+    let base = u16::from(high) << 8;
+    let mut set = |first: u16, last: u16| {
+        page[usize::from(first)..=usize::from(last)].iter_mut().for_each(|word| *word |= bit);
+    };
+    let Some(ranges) = ranges else { return set(0, 255) };
+    for (first, last) in ranges.iter() {
+        if last >= base && first <= base | 0xff {
+            set(first.max(base) - base, last.min(base | 0xff) - base);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use floodwall_common::{features::Features, signature::matches};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::signature::ByteSet;
+    use floodwall_tables::{Capacity, SharedTables};
+
+    fn signature() -> impl Strategy<Value = Signature> {
+        let octet = (0..Octet::COUNT, prop::collection::vec(0..4u8, 1..4));
+        let short = (0..Short::COUNT, prop::collection::vec((0..600u16, 0..600u16), 1..3));
+        (prop::collection::vec(octet, 0..3), prop::collection::vec(short, 0..3)).prop_map(
+            |(octets, shorts)| Signature {
+                octets: octets
+                    .into_iter()
+                    .map(|(field, bytes)| (field, bytes.into_iter().collect::<ByteSet>()))
+                    .collect(),
+                shorts: shorts
+                    .into_iter()
+                    .map(|(field, ranges)| (field, ranges.into_iter().collect()))
+                    .collect(),
+                strangers: false,
+            },
+        )
+    }
+
+    fn features() -> impl Strategy<Value = Features> {
+        (prop::array::uniform32(0..4u8), prop::array::uniform7(0..600u16)).prop_map(|(octets, shorts)| {
+            Features { octets: std::array::from_fn(|field| octets[field]), shorts }
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+        #[test]
+        fn the_image_matches_what_the_signatures_match(
+            signatures in prop::collection::vec((signature(), any::<bool>()), 1..64),
+            packets in prop::collection::vec(features(), 50),
+        ) {
+            let tables = SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 1_024 }).unwrap();
+            let listed: Vec<_> = signatures.iter().map(|(signature, enforced)| Some((signature, *enforced))).collect();
+            Image::new(&listed).unwrap().write(&tables.signatures[..HALF_WORDS as usize]);
+            for packet in &packets {
+                let found = matches(&tables, 1, packet).unwrap();
+                for (bit, (signature, enforced)) in signatures.iter().enumerate() {
+                    let expected = signature.matches(packet);
+                    prop_assert_eq!(found.enforced >> bit & 1 != 0, expected && *enforced);
+                    prop_assert_eq!(found.watched >> bit & 1 != 0, expected && !*enforced);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_than_fit() {
+        let one = Signature::default();
+        assert_eq!(Image::new(&[Some((&one, true)); 65]).unwrap_err(), ImageError::TooMany(65));
+    }
+}

@@ -1,0 +1,32 @@
+//! What the kernel program knows of sources, to read and not to change.
+
+use floodwall_common::{
+    prefix::{Address, Family},
+    source::{self, Key},
+    wire::{History, standing},
+};
+use floodwall_tables::SharedTables;
+
+/// The source table, as the detector may see it.
+pub trait KernelView {
+    /// What is known of a source; `None` if the table does not hold it.
+    fn history(&self, source: Key) -> Option<History>;
+    /// The address that a key of this family stands for.
+    fn address(&self, source: Key, family: Family) -> Address;
+}
+
+impl KernelView for SharedTables {
+    fn history(&self, source: Key) -> Option<History> {
+        let way = source::way_of(self, &self.settings[0], source)?;
+        Some(History::unpack(way.history.load()))
+    }
+
+    fn address(&self, source: Key, family: Family) -> Address {
+        source.address(&self.settings[0], family)
+    }
+}
+
+/// Whether the kernel program takes a source for one that has taken part in conversations.
+pub(super) fn is_known(view: &dyn KernelView, source: Key) -> bool {
+    view.history(source).is_some_and(|history| history.standing & standing::KNOWN != 0)
+}
