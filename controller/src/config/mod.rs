@@ -136,11 +136,21 @@ mod tests {
     use floodwall_common::wire::Reason;
 
     use super::*;
-    use crate::policy::{Per, Rate, Then, defaults};
+    use crate::policy::{Per, Rate, RuleId, Then, defaults};
 
     #[test]
     fn an_empty_file_is_the_default() {
         assert_eq!(Config::parse("").expect("valid"), Config::default());
+    }
+
+    #[test]
+    fn a_default_that_only_counts_is_enforced_once_its_limit_is_named() {
+        let monitors = |text: &str| {
+            let policy = Config::parse(text).expect("valid").policy;
+            policy.rule(&RuleId::new("default", defaults::SOURCE_PACKETS)).expect("a default").monitor
+        };
+        assert!(monitors(""));
+        assert!(!monitors("[limit]\npackets = { rate = 20000, burst = 40000 }"));
     }
 
     #[test]

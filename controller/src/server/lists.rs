@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     api::{
-        AddRequest, AddResponse, FlushRequest, ImportLine, ListName, ListPage, MAX_PAGE, RemoveRequest,
-        RemoveResponse, TestResponse,
+        AddRequest, AddResponse, Failure, FailureKind, FlushRequest, ImportLine, ListName, ListPage,
+        MAX_PAGE, RemoveRequest, RemoveResponse, TestResponse,
     },
     host::Lifelines,
     lists::{parse_address, parse_prefix},
@@ -35,7 +35,10 @@ fn list_named(name: &str) -> Result<ListName, Refused> {
     match name {
         "block" => Ok(ListName::Block),
         "allow" => Ok(ListName::Allow),
-        _ => Err(Refused::invalid(format!("there is no list `{name}`; there are block and allow"))),
+        _ => Err(Refused(Failure {
+            kind: FailureKind::NotFound,
+            message: format!("there is no list `{name}`; there are block and allow"),
+        })),
     }
 }
 

@@ -279,6 +279,5 @@ fn a_default_that_only_counts_does_what_it_says_once_it_is_named() {
     };
     assert!(monitors(""));
     assert!(!monitors("[defaults]\nsource-packets = { rate = 5000 }"));
-    assert!(!monitors("[limit]\npackets = { rate = 20000, burst = 40000 }"));
     assert!(monitors("[defaults]\nsource-packets = { rate = 5000, mode = \"monitor\" }"));
 }
