@@ -7,7 +7,7 @@
 mod connect;
 mod error;
 #[cfg(any(test, feature = "fake"))]
-#[cfg_attr(not(test), expect(clippy::unwrap_used, reason = "it is for tests, which may panic"))]
+#[expect(clippy::unwrap_used, reason = "it is for tests, which may panic")]
 pub mod fake;
 mod lines;
 mod request;
