@@ -1,4 +1,4 @@
-//! Has an operator said that everything passes for now?
+//! Has an operator said that everything passes for a time?
 
 use super::{CONTINUE, PacketContext, Step};
 use crate::wire::{Reason, Settings};

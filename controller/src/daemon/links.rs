@@ -13,7 +13,7 @@ pub(super) struct Sight {
     pub(super) attached: Option<u32>,
     /// Index of the interface that the link holds now, perhaps in another network namespace; 0: none.
     pub(super) held: u32,
-    /// What the name stands for now: an index, and whether our program is on it.
+    /// What the name stands for at this moment: an index, and whether our program is on it.
     pub(super) named: Option<(u32, bool)>,
     /// The program has been put back already after another tool had detached it.
     pub(super) was_put_back: bool,

@@ -59,7 +59,7 @@ impl Netlink {
         }
     }
 
-    /// The interface that a name, or another name of it, stands for now.
+    /// The interface that a name, or another name of it, stands for at this moment.
     pub async fn named(&self, name: &str) -> anyhow::Result<Option<Interface>> {
         let mut links = self.handle.link().get().match_name(name.to_owned()).execute();
         match links.try_next().await {

@@ -145,7 +145,8 @@ struct Brought {
 
 impl Import {
     fn tell(&self, stage: &'static str, done: u64, total: u64) {
-        let _whoever_asked_may_have_gone = self.progress.send(Progress { stage, done, total });
+        // Whoever asked may have gone.
+        let _ = self.progress.send(Progress { stage, done, total });
     }
 }
 
