@@ -21,6 +21,12 @@ fn sign_bit(value: u64) -> u64 {
     }
 }
 
+/// 1 if `value` is not 0, else 0.
+#[inline(always)]
+pub(crate) fn nonzero(value: u64) -> u64 {
+    sign_bit(value | value.wrapping_neg())
+}
+
 /// 1 if `a <= b`, else 0.
 #[inline(always)]
 pub(crate) fn at_most(a: u32, b: u32) -> u32 {
@@ -98,6 +104,8 @@ mod tests {
     fn choices_are_right_at_the_edges() {
         let edges = [0, 1, 6, 0x7fff_ffff, 0x8000_0000, u32::MAX];
         for a in edges {
+            assert_eq!(nonzero(a.into()), u64::from(a != 0), "{a}");
+            assert_eq!(nonzero(u64::from(a) << 32), u64::from(a != 0), "{a}");
             for b in edges {
                 assert_eq!(at_most(a, b), u32::from(a <= b), "{a} {b}");
                 assert_eq!(min(a, b), a.min(b), "{a} {b}");

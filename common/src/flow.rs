@@ -1,19 +1,31 @@
-//! Flows that the host opened itself, and what answers them.
+//! Flows that leave the host, and what answers them: opened by what [`observe`](crate::observe) sees, and asked about by
+//! the stages that judge what comes in.
 
 use crate::{
+    entry::{self, Entry, Event, State, ticks},
     memo,
-    parse::Packet,
+    parse::{Packet, protocol},
     prefix::Address,
-    tables::{FLOW_LINES, Tables},
-    wire::Settings,
+    tables::Tables,
+    wire::{Line, Settings},
 };
 
-/// A flow, as the host that opened it sees it.
+/// How long a flow of anything but TCP is known after its last packet (RFC 4787, REQ-5, asks for 120 s at least), ticks.
+const DATAGRAMS: u64 = ticks(180);
+/// How long a TCP connection is known that was asked for and not confirmed, ticks: longer than it is asked for.
+const OPENED: u64 = ticks(120);
+/// How long a TCP connection is known that is confirmed: five days, as Linux itself has it (nf_conntrack), ticks.
+const CONFIRMED: u64 = ticks(5 * 24 * 3_600);
+/// How long a TCP connection is known that is over, ticks: four minutes would be two segments' lifetimes (RFC 9293), and
+/// who still acknowledges what comes keeps it known.
+const CLOSED: u64 = ticks(120);
+
+/// A flow, as the end that sends out from here sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flow {
     /// Protocol above IP.
     pub protocol: u8,
-    /// The host's address.
+    /// The address on this side.
     pub local: Address,
     /// Its port.
     pub local_port: u16,
@@ -24,7 +36,7 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// The flow that a packet belongs to, if it is an answer.
+    /// The flow that a packet which comes in belongs to.
     #[inline(always)]
     pub fn answered_by(packet: &Packet) -> Self {
         Self {
@@ -36,8 +48,21 @@ impl Flow {
         }
     }
 
+    /// The flow that a packet which goes out belongs to.
     #[inline(always)]
-    fn hash(&self, settings: &Settings) -> u64 {
+    pub fn opened_by(packet: &Packet) -> Self {
+        Self {
+            protocol: packet.protocol,
+            local: packet.source,
+            local_port: packet.source_port,
+            remote: packet.destination,
+            remote_port: packet.destination_port,
+        }
+    }
+
+    /// A hash that nobody who does not know the seed can choose.
+    #[inline(always)]
+    pub fn hash(&self, settings: &Settings) -> u64 {
         let seed = memo::seed(settings);
         let ports =
             u64::from(self.protocol) << 32 | u64::from(self.local_port) << 16 | u64::from(self.remote_port);
@@ -46,17 +71,68 @@ impl Flow {
     }
 }
 
-/// Notes that the host has opened a flow. `None` if the memory could not be reached.
 #[inline(always)]
-pub fn note<T: Tables>(tables: &T, settings: &Settings, flow: &Flow, now_ns: u64) -> Option<()> {
-    let hash = flow.hash(settings);
-    memo::note(tables.flow_line(memo::line(hash, FLOW_LINES))?, hash, now_ns);
-    Some(())
+fn line<'t, T: Tables>(tables: &'t T, settings: &Settings, hash: u64) -> Option<&'t Line> {
+    tables.flow_line(hash as u32 & settings.flow_mask.load() as u32)
 }
 
-/// Whether a packet answers a flow that the host has opened.
+/// Has an event happen to the flow with this hash. Says whether anything has changed; `None` if the table could not be
+/// reached.
 #[inline(always)]
-pub fn answers<T: Tables>(tables: &T, settings: &Settings, packet: &Packet) -> Option<bool> {
+pub fn note<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    hash: u64,
+    event: Event,
+    now_ns: u64,
+) -> Option<bool> {
+    Some(entry::note(line(tables, settings, hash)?, hash, event, now_ns))
+}
+
+/// What is known of the flow with this hash, of a protocol: nothing, once its life is over. `None` if the table could not
+/// be reached.
+#[inline(always)]
+pub fn recall<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    protocol: u8,
+    hash: u64,
+    now_ns: u64,
+) -> Option<Option<State>> {
+    let entry = entry::recall(line(tables, settings, hash)?, hash);
+    Some(match entry {
+        Some(entry) if lives(protocol, entry, now_ns) => Some(entry.state),
+        _ => None,
+    })
+}
+
+#[inline(always)]
+fn lives(protocol: u8, entry: Entry, now_ns: u64) -> bool {
+    let life = match entry.state {
+        _ if protocol != protocol::TCP => DATAGRAMS,
+        State::Confirmed => CONFIRMED,
+        State::Closed => CLOSED,
+        State::Opened | State::Asked => OPENED,
+    };
+    entry.age(now_ns) <= life
+}
+
+/// Whether a packet belongs to a flow that has left from here; one of anything but TCP is confirmed thereby.
+#[inline(always)]
+pub fn answers<T: Tables>(tables: &T, settings: &Settings, packet: &Packet, now_ns: u64) -> Option<bool> {
     let hash = Flow::answered_by(packet).hash(settings);
-    Some(memo::recalls(tables.flow_line(memo::line(hash, FLOW_LINES))?, hash))
+    let known = match recall(tables, settings, packet.protocol, hash, now_ns)? {
+        None | Some(State::Asked) => false,
+        Some(_) => true,
+    };
+    if known && packet.protocol != protocol::TCP {
+        note(tables, settings, hash, Event::Confirm, now_ns)?;
+    }
+    Some(known)
+}
+
+/// Notes a flow of which only the beginning will be told: it is known for as long as one that is confirmed. `None` if the
+/// table could not be reached.
+pub fn adopt<T: Tables>(tables: &T, settings: &Settings, flow: &Flow, now_ns: u64) -> Option<bool> {
+    note(tables, settings, flow.hash(settings), Event::Confirm, now_ns)
 }

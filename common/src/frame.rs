@@ -42,6 +42,9 @@ impl<'a> Captured<'a> {
         Self { bytes, length: u32::try_from(bytes.len()).unwrap_or(u32::MAX) }
     }
 
+    /// Nothing at all.
+    pub const NONE: Captured<'static> = Captured { bytes: &[], length: 0 };
+
     /// The first bytes of a frame that was `length` bytes long on the wire.
     pub fn cut(bytes: &'a [u8], length: u32) -> Self {
         let whole = Self::whole(bytes);

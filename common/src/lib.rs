@@ -9,6 +9,8 @@
 //! 2. [`parse`]: a frame becomes a [`parse::Packet`], or is not IP, or is malformed.
 //! 3. [`decide`]: the stages, in their order, a file each; the first one that objects gives the [`wire::Reason`].
 //!
+//! What goes out teaches what may come in: [`observe`] notes it in the tables that [`flow`] and [`offered`] are about.
+//!
 //! The stages ask two tables: [`prefix`] (longest match over the allowlist and the blocklist) and [`source`]
 //! (what each source has sent, and its token buckets). Both are algorithms over memory that [`tables`] hands
 //! out; [`wire`] says what that memory looks like to everyone who shares it.
@@ -20,13 +22,17 @@ pub mod bloom;
 mod branchless;
 pub mod bucket;
 pub mod decide;
+pub mod entry;
 pub mod features;
 pub mod flow;
 pub mod frame;
 pub mod memo;
+pub mod observe;
+pub mod offered;
 pub mod parse;
 pub mod prefix;
 pub mod service;
+pub mod sight;
 pub mod signature;
 pub mod source;
 pub mod tables;

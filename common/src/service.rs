@@ -37,6 +37,21 @@ pub fn port<T: Tables>(tables: &T, settings: &Settings, packet: &Packet) -> Opti
     Some(Port::unpack((word >> (byte % 8 * 8)) as u8))
 }
 
+/// What an address's port of a protocol says. `None` if the tables could not be reached.
+#[inline(always)]
+pub fn port_at<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    address: Address,
+    protocol: u8,
+    port: u16,
+) -> Option<Port> {
+    let class = class(tables, settings, address)?;
+    let byte = byte_of(protocol, port);
+    let word = tables.ports(class * PORT_WORDS + byte / 8)?.load();
+    Some(Port::unpack((word >> (byte % 8 * 8)) as u8))
+}
+
 /// The class of a destination.
 #[inline(always)]
 fn class<T: Tables>(tables: &T, settings: &Settings, address: Address) -> Option<u32> {

@@ -54,8 +54,12 @@ pub trait Tables {
     fn rule(&self, number: u32) -> Option<&Rule>;
     /// A half of the signatures, 0 or 1: see [`crate::wire::signature`].
     fn signature_half(&self, number: u32) -> Option<&signature::Half>;
-    /// A line of the memory of flows that the host opened, of [`FLOW_LINES`].
+    /// A line of the table of flows: see [`crate::flow`]. There are [`Settings::flow_mask`] of them, and one more.
     fn flow_line(&self, index: u32) -> Option<&Line>;
+    /// A line of the table of where something is offered, of [`OFFERED_LINES`].
+    fn offered_line(&self, index: u32) -> Option<&Line>;
+    /// A line of the memory of segments that nobody knew, of [`SIGHT_LINES`].
+    fn sight_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of packets whose first fragment passed, of [`FRAGMENT_LINES`].
     fn fragment_line(&self, index: u32) -> Option<&Line>;
 
@@ -75,7 +79,11 @@ pub trait Tables {
 
 /// Sets of the table of source prefixes: 16,384 prefixes, half a megabyte that stays in the cache.
 pub const AGGREGATE_SETS: u32 = 4_096;
-/// Lines of the memory of flows: 131,072 flows, 1 MiB.
-pub const FLOW_LINES: u32 = 16_384;
+/// Lines of the table of where something is offered: 65,536 entries, 512 KiB.
+pub const OFFERED_LINES: u32 = 8_192;
+/// Lines of the memory of segments that nobody knew: 524,288 connections, 4 MiB.
+pub const SIGHT_LINES: u32 = 65_536;
+/// Counters of what leaves; an interface has that of its index modulo this.
+pub const LEFT: u32 = 256;
 /// Lines of the memory of fragments: 8,192 packets, 64 KiB.
 pub const FRAGMENT_LINES: u32 = 1_024;

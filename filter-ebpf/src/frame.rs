@@ -29,15 +29,23 @@ impl Frame for XdpFrame {
 
     #[inline(always)]
     fn header<const N: usize>(&self, offset: u32) -> Option<Pointer> {
-        // The verifier follows a packet pointer only if what is added to it is known to be small.
-        let start = self.data + (offset & 0x7fff) as usize;
-        if start + N > self.data_end { None } else { Some(Pointer(start as *const u8)) }
+        Pointer::within(self.data, self.data_end, offset, N)
     }
 }
 
 /// A place in the packet behind which as many bytes are known to be there as [`Frame::header`] was asked for.
 #[derive(Clone, Copy)]
 pub struct Pointer(*const u8);
+
+impl Pointer {
+    /// The place at `offset` of a packet, if so many bytes are there.
+    #[inline(always)]
+    pub fn within(data: usize, data_end: usize, offset: u32, bytes: usize) -> Option<Self> {
+        // The verifier follows a packet pointer only if what is added to it is known to be small.
+        let start = data + (offset & 0x7fff) as usize;
+        if start + bytes > data_end { None } else { Some(Self(start as *const u8)) }
+    }
+}
 
 impl Header for Pointer {
     #[inline(always)]

@@ -8,8 +8,10 @@ use floodwall_common::{
     decide::{
         CONTINUE, End, OutOfLine, PacketContext, Step, found, rules,
         step::{from_code, to_code},
+        suspects,
     },
     tables::Tables as _,
+    wire::Suspicion,
 };
 
 use crate::{
@@ -31,6 +33,18 @@ pub extern "C" fn read_features(ctx: *mut xdp_md) -> u32 {
         context.read_features(&frame);
     }
     to_code(CONTINUE)
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn judge_suspect(ctx: *mut xdp_md, suspicion: u32) -> u32 {
+    let maps = Maps(ctx);
+    let suspicion = match suspicion {
+        0 => Suspicion::Tcp,
+        1 => Suspicion::Udp,
+        _ => Suspicion::Stray,
+    };
+    to_code((|| suspects::judge(&maps, found(maps.settings())?, found(packet_context())?, suspicion))())
 }
 
 #[inline(never)]
@@ -68,6 +82,11 @@ impl OutOfLine for Calls {
     #[inline(always)]
     fn read_features(&self, _context: &mut PacketContext) {
         read_features(self.0);
+    }
+
+    #[inline(always)]
+    fn judge_suspect(&self, _context: &mut PacketContext, suspicion: Suspicion) -> Step {
+        from_code(judge_suspect(self.0, suspicion as u32))
     }
 
     #[inline(always)]

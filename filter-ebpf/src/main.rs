@@ -1,4 +1,5 @@
-//! The XDP program. It decides nothing: [`floodwall_common::decide`] does, over the packet and the maps that
+//! The XDP program, and the one that looks at what goes out. They decide nothing: [`floodwall_common::decide`] and
+//! [`floodwall_common::observe`] do, over the packet and the maps that
 //! the modules here adapt; then the verdict is counted and, within a budget, told.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 #![cfg_attr(
@@ -8,6 +9,8 @@
 
 #[cfg(target_arch = "bpf")]
 mod bans;
+#[cfg(target_arch = "bpf")]
+mod egress;
 #[cfg(target_arch = "bpf")]
 mod frame;
 #[cfg(target_arch = "bpf")]
@@ -23,10 +26,15 @@ mod sockets;
 
 #[cfg(target_arch = "bpf")]
 mod program {
-    use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+    use aya_ebpf::{
+        bindings::xdp_action,
+        macros::{classifier, xdp},
+        programs::{TcContext, XdpContext},
+    };
     use floodwall_common::{decide::decide, wire::Verdict};
 
     use crate::{
+        egress,
         frame::XdpFrame,
         functions::{Calls, tell},
         maps::{Maps, packet_context},
@@ -50,6 +58,16 @@ mod program {
         };
         // Where the clock is the controller's, this is a test run that wants to know the reason, too.
         if context.virtual_time { action | context.code() << 8 } else { action }
+    }
+
+    /// `TC_ACT_UNSPEC`, which is also `TCX_NEXT`: whoever comes after this program is asked as if it were not there.
+    const GO_ON: i32 = -1;
+
+    /// At the egress of interfaces.
+    #[classifier]
+    pub fn floodwall_egress(context: TcContext) -> i32 {
+        egress::see(&context);
+        GO_ON
     }
 
     #[panic_handler]

@@ -10,7 +10,7 @@ use floodwall_common::{
     decide::PacketContext,
     parse::Packet,
     prefix,
-    tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES, Tables},
+    tables::{AGGREGATE_SETS, FRAGMENT_LINES, LEFT as LEFT_COUNTERS, OFFERED_LINES, SIGHT_LINES, Tables},
     wire::{
         BITMAP_WORDS, Counter, Destination, EventMeter, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES,
         MAX_SERVICES, MONITOR_COUNTERS, PORT_WORDS, ROOTS, Reason, Rule, Service, ServiceCounter, Settings,
@@ -43,7 +43,11 @@ static RULES: Array<Rule> = Array::with_max_entries(MAX_RULES, BPF_F_MMAPABLE);
 #[map]
 static SIGNATURES: Array<signature::Half> = Array::with_max_entries(2, BPF_F_MMAPABLE);
 #[map]
-static FLOWS: Array<Line> = Array::with_max_entries(FLOW_LINES, BPF_F_MMAPABLE);
+static FLOWS: Array<Line> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static OFFERED: Array<Line> = Array::with_max_entries(OFFERED_LINES, BPF_F_MMAPABLE);
+#[map]
+static SIGHTS: Array<Line> = Array::with_max_entries(SIGHT_LINES, BPF_F_MMAPABLE);
 #[map]
 static FRAGMENTS: Array<Line> = Array::with_max_entries(FRAGMENT_LINES, BPF_F_MMAPABLE);
 
@@ -65,6 +69,9 @@ static SERVICE_COUNTS: PerCpuArray<ServiceCounter> = PerCpuArray::with_max_entri
 #[map]
 static SAMPLE_METER: PerCpuArray<Word> = PerCpuArray::with_max_entries(1, 0);
 
+/// Packets that left by an interface: what tells that the program is asked at all.
+#[map]
+pub static LEFT: PerCpuArray<Word> = PerCpuArray::with_max_entries(LEFT_COUNTERS, 0);
 #[map]
 pub static EVENT_METER: PerCpuArray<EventMeter> = PerCpuArray::with_max_entries(1, 0);
 /// Dropped packets, within a budget.
@@ -187,6 +194,16 @@ impl Tables for Maps {
     #[inline(always)]
     fn flow_line(&self, index: u32) -> Option<&Line> {
         FLOWS.get(index)
+    }
+
+    #[inline(always)]
+    fn offered_line(&self, index: u32) -> Option<&Line> {
+        OFFERED.get(index)
+    }
+
+    #[inline(always)]
+    fn sight_line(&self, index: u32) -> Option<&Line> {
+        SIGHTS.get(index)
     }
 
     #[inline(always)]

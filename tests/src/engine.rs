@@ -17,7 +17,7 @@ use floodwall_common::{
 };
 
 /// Small enough to be made for each test.
-const CAPACITY: Capacity = Capacity { prefixes: 10_000, sources: 4_096 };
+const CAPACITY: Capacity = Capacity { prefixes: 10_000, sources: 4_096, flows: 4_096 };
 /// A time well after boot, ns: bucket times are compared with what was.
 pub const START: u64 = 1_000_000_000_000;
 const SECOND: u64 = 1_000_000_000;

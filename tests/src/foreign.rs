@@ -1,10 +1,21 @@
 //! What other tools do to a filter.
 
-use std::{ffi::CString, io, os::unix::ffi::OsStrExt as _, path::Path};
+use std::{
+    ffi::CString,
+    io,
+    os::{
+        fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::Path,
+};
 
 use anyhow::Context as _;
+use floodwall_lab::namespace::Namespace;
 
+const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_OBJ_GET: libc::c_long = 7;
+const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_LINK_DETACH: libc::c_long = 34;
 
 /// Detaches a link through its pin, which stays, as `bpftool link detach` does.
@@ -22,6 +33,34 @@ pub fn detach_pinned(path: &Path) -> anyhow::Result<()> {
     // SAFETY: the kernel has just handed out this descriptor; nobody else owns it.
     unsafe { libc::close(link as libc::c_int) };
     outcome.map(drop)
+}
+
+/// Puts a program at the egress of an interface, before all others, that ends the chain there: it returns `TC_ACT_OK`.
+/// It is there for as long as the link lives.
+///
+/// # Errors
+///
+/// If the kernel has no TCX.
+pub fn end_egress(namespace: &Namespace, ifindex: u32) -> anyhow::Result<OwnedFd> {
+    // `BPF_PROG_TYPE_SCHED_CLS`, `BPF_TCX_EGRESS`, `BPF_F_BEFORE` in `include/uapi/linux/bpf.h`.
+    const CLASSIFIER: u64 = 3;
+    const EGRESS: u64 = 47;
+    const BEFORE: u64 = 1 << 3;
+    namespace.enter(|| {
+        // `r0 = 0; exit`.
+        let instructions: [u64; 2] = [0xb7, 0x95];
+        let license = c"GPL";
+        let mut load: [u64; 6] =
+            [CLASSIFIER | 2 << 32, instructions.as_ptr() as u64, license.as_ptr() as u64, 0, 0, 0];
+        let program = bpf(BPF_PROG_LOAD, &mut load).context("loading a program that ends the chain")?;
+        // SAFETY: the kernel has just handed out this descriptor; nobody else owns it.
+        let program = unsafe { OwnedFd::from_raw_fd(program as libc::c_int) };
+        let fd = u64::from(program.as_raw_fd().cast_unsigned());
+        let mut create: [u64; 4] = [fd | u64::from(ifindex) << 32, EGRESS | BEFORE << 32, 0, 0];
+        let link = bpf(BPF_LINK_CREATE, &mut create).context("attaching it")?;
+        // SAFETY: as above.
+        Ok(unsafe { OwnedFd::from_raw_fd(link as libc::c_int) })
+    })?
 }
 
 fn bpf<const N: usize>(command: libc::c_long, attribute: &mut [u64; N]) -> io::Result<libc::c_long> {

@@ -23,19 +23,21 @@ use floodwall_common::{
 use crate::experiment::{Experiment, Poke};
 
 /// Small enough to be cleared for each experiment.
-const CAPACITY: Capacity = Capacity { prefixes: 1_000, sources: 1_024 };
+const CAPACITY: Capacity = Capacity { prefixes: 1_000, sources: 1_024, flows: 4_096 };
 /// Always listed.
 const BLOCKED: [&str; 4] = ["203.0.113.0/24", "2001:db8:bad::/48", "10.0.0.0/8", "198.51.100.77/32"];
 const ALLOWED: [&str; 3] = ["203.0.113.128/25", "2001:db8:bad:900d::/64", "192.0.2.53/32"];
 
 /// Tables that packets change, and a controller: the others are only ever read.
-const WRITTEN: [Table; 7] = [
+const WRITTEN: [Table; 9] = [
     Table::Settings,
     Table::Services,
     Table::Rules,
     Table::Sources,
     Table::Aggregates,
     Table::Flows,
+    Table::Offered,
+    Table::Sights,
     Table::Fragments,
 ];
 
@@ -60,13 +62,14 @@ mod setting {
     pub(super) const GENERATION: u32 = index(std::mem::offset_of!(Settings, generation));
     /// What the tables themselves, the clock and the secrets are: nothing that a controller changes under way; and
     /// what speaks of events, which only the kernel has.
-    pub(super) const FIXED: [u32; 8] = [
+    pub(super) const FIXED: [u32; 9] = [
         index(std::mem::offset_of!(Settings, abi)),
         index(std::mem::offset_of!(Settings, clock)),
         index(std::mem::offset_of!(Settings, seed)),
         index(std::mem::offset_of!(Settings, seed)) + 1,
         index(std::mem::offset_of!(Settings, seed)) + 2,
         index(std::mem::offset_of!(Settings, source_mask)),
+        index(std::mem::offset_of!(Settings, flow_mask)),
         index(std::mem::offset_of!(Settings, event_interval)),
         index(std::mem::offset_of!(Settings, lost_bans)),
     ];
@@ -120,6 +123,7 @@ impl Both {
                 words(tables, *table)[*index as usize].store(*value);
             }
             tables.services.iter().flat_map(|service| &service.suspects).for_each(|suspect| suspect.store(0));
+            tables.settings[0].sights.store(0);
         });
     }
 
@@ -291,6 +295,8 @@ fn words(tables: &SharedTables, table: Table) -> &[Word] {
         Table::Rules => tables.rules.words(),
         Table::Signatures => tables.signatures.words(),
         Table::Flows => tables.flows.words(),
+        Table::Offered => tables.offered.words(),
+        Table::Sights => tables.sights.words(),
         Table::Fragments => tables.fragments.words(),
     }
 }

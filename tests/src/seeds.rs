@@ -17,7 +17,7 @@ const HOST6: &str = "2001:db8:5::10";
 /// The port that something listens on.
 const HTTP: u32 = 80;
 /// What the ports say of it: that it is service 1's.
-const OFFERED: u8 = Port { service: 1, offered: true }.pack();
+const OFFERED: u8 = Port { service: 1, offered: true, carried: false }.pack();
 const MILLISECOND: u64 = 1_000_000;
 
 /// Frames of every kind, each with a name.

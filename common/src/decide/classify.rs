@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn a_packet_gets_its_source_its_port_its_service_and_its_traits() {
         let mut memory = Memory::new();
-        let web = Port { service: 3, offered: true };
+        let web = Port { service: 3, offered: true, carried: false };
         memory.assign(protocol::TCP, 80, web);
         let mut context = memory.context(syn());
         let Step::Continue(classified) = classify(&memory, memory.set(), &mut context) else {
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn a_later_fragment_is_for_its_protocol() {
         let mut memory = Memory::new();
-        memory.assign(protocol::UDP, 40_000, Port { service: 3, offered: true });
+        memory.assign(protocol::UDP, 40_000, Port { service: 3, offered: true, carried: false });
         let mut context = memory.context(Packet { fragment: Fragment::Later, ..udp() });
         assert!(classify(&memory, memory.set(), &mut context).is_continue());
         assert_eq!(context.port, Port::default());
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn the_destination_says_which_ports_are_meant() {
         let mut memory = Memory::new();
-        memory.assign(protocol::TCP, 80, Port { service: 3, offered: true });
+        memory.assign(protocol::TCP, 80, Port { service: 3, offered: true, carried: false });
         let (high, low) = service::mapped(HOST);
         for range in &memory.destinations {
             range.high.store(u64::MAX);
@@ -93,7 +93,7 @@ mod tests {
         let mut context = memory.context(syn());
         assert!(classify(&memory, memory.set(), &mut context).is_continue());
         assert_eq!(context.port, Port::default(), "nothing was said of ports of class 1");
-        memory.assign_at(PORT_WORDS, protocol::TCP, 80, Port { service: 4, offered: false });
+        memory.assign_at(PORT_WORDS, protocol::TCP, 80, Port { service: 4, offered: false, carried: false });
         assert!(classify(&memory, memory.set(), &mut context).is_continue());
         assert_eq!(context.judgement.service, 4);
     }

@@ -30,6 +30,8 @@ pub struct PacketContext {
     pub place: Place,
     /// Its source is known.
     pub known: bool,
+    /// What claims to belong to something does so, as far as was asked.
+    pub belongs: bool,
     /// Whether there is a packet: it is not, if the frame is not IP or malformed.
     pub is_packet: bool,
     /// The controller is to see this packet.

@@ -24,7 +24,7 @@ pub(super) fn judge<T: Tables>(
         return CONTINUE;
     }
     context.judgement.unsolicited = true;
-    suspects::judge(settings, service, context, Suspicion::Fragment, Reason::Fragment)
+    suspects::object_to_many(settings, service, context, Suspicion::Fragment, Reason::Fragment)
 }
 
 /// Notes a first fragment that no stage has objected to: the later ones of its packet may pass, too.

@@ -22,9 +22,9 @@ mod sample;
 mod signature;
 mod source;
 pub mod step;
-mod suspects;
+pub mod suspects;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod unsolicited;
@@ -94,12 +94,12 @@ pub fn judge<T: Tables, O: OutOfLine>(
     neighbour_discovery::judge(context)?;
     let Classified { sources, service } = classify(tables, settings, context)?;
     fragments::judge(tables, settings, service, context)?;
-    unsolicited::judge(tables, settings, service, context)?;
+    unsolicited::judge(settings, parts, context)?;
     signature::judge(tables, settings, parts, context, sources)?;
     let source = source::enter(context, sources);
     bans::judge(settings, context, source)?;
     known::recognise(context, source);
-    out_of_state::judge(tables, settings, service, context, source)?;
+    out_of_state::judge(settings, parts, context, source)?;
     known::learn(settings, context, source);
     rates::judge(settings, context, source, service)?;
     rules::judge(tables, parts, context, service)?;

@@ -1,7 +1,7 @@
 //! Parts that are functions of their own in the kernel.
 
-use super::{PacketContext, Step, found, rules};
-use crate::{frame::Frame, tables::Tables};
+use super::{PacketContext, Step, found, rules, suspects};
+use crate::{frame::Frame, tables::Tables, wire::Suspicion};
 
 /// How the largest parts are called. On the host they are ordinary functions. In the kernel each is a function of its
 /// own for the verifier, too: it then looks at each once, and not once for each way that leads there. A call costs
@@ -10,6 +10,8 @@ use crate::{frame::Frame, tables::Tables};
 pub trait OutOfLine {
     /// [`PacketContext::read_features`].
     fn read_features(&self, context: &mut PacketContext);
+    /// [`suspects::judge`].
+    fn judge_suspect(&self, context: &mut PacketContext, suspicion: Suspicion) -> Step;
     /// [`rules::place`].
     fn place_rule(&self, context: &mut PacketContext, number: u32) -> Step;
     /// [`rules::apply`].
@@ -23,6 +25,10 @@ pub struct Direct<'a, T, F>(pub &'a T, pub &'a F);
 impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
     fn read_features(&self, context: &mut PacketContext) {
         context.read_features(self.1);
+    }
+
+    fn judge_suspect(&self, context: &mut PacketContext, suspicion: Suspicion) -> Step {
+        suspects::judge(self.0, found(self.0.settings())?, context, suspicion)
     }
 
     fn place_rule(&self, context: &mut PacketContext, number: u32) -> Step {

@@ -1,30 +1,28 @@
 //! Is it a TCP segment of no connection that was asked for?
 
-use super::{CONTINUE, PacketContext, Step, source::Source, suspects};
+use super::{CONTINUE, OutOfLine, PacketContext, Step, source::Source};
 use crate::{
-    parse::Packet,
     source,
-    tables::Tables,
     traits::Traits,
-    wire::{Reason, Service, Settings, Suspicion, knowledge},
+    wire::{Settings, Suspicion, knowledge},
 };
 
 /// Objects to such segments, if they are too many. Whoever sends one that passes takes part in a conversation.
 #[inline(always)]
-pub(super) fn judge<T: Tables>(
-    tables: &T,
+pub(super) fn judge<O: OutOfLine>(
     settings: &Settings,
-    service: &Service,
+    parts: &O,
     context: &mut PacketContext,
     source: Source<'_>,
 ) -> Step {
     if !is_out_of_state(settings, context, source) {
         return CONTINUE;
     }
-    let belongs = belongs(tables, settings, &context.packet);
-    if !belongs {
-        suspects::judge(settings, service, context, Suspicion::Stray, Reason::Stray)?;
-    }
+    // One that was open before floodwall was there, and can be asked about nowhere, belongs to a connection.
+    let belongs = settings.knowledge.load() & (knowledge::CONNECTIONS | knowledge::FLOWS) == 0 || {
+        parts.judge_suspect(context, Suspicion::Stray)?;
+        context.belongs
+    };
     // In an attack, being one of few makes nobody known.
     if belongs || !settings.is_attacked(context.judgement.service) {
         source::make_known(source.way);
@@ -43,23 +41,22 @@ fn is_out_of_state(settings: &Settings, context: &PacketContext, source: Source<
         && context.traits.meets(Traits::SEGMENT.and(Traits::RST))
 }
 
-/// Whether a segment may belong to a connection all the same: one that was open before floodwall was there, or that the
-/// host's sockets know.
-#[inline(always)]
-fn belongs<T: Tables>(tables: &T, settings: &Settings, packet: &Packet) -> bool {
-    let known = settings.knowledge.load();
-    known & knowledge::CONNECTIONS == 0 || known & knowledge::SOCKETS != 0 && tables.has_socket(packet)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         decide::testing::{Memory, syn, tcp, udp},
-        decide::{DECIDED, known, rates},
-        parse::{protocol, tcp_flag},
-        wire::{Port, standing},
+        decide::{DECIDED, Direct, known, rates},
+        frame::Captured,
+        parse::{Packet, protocol, tcp_flag},
+        wire::{Port, Reason, standing},
     };
+
+    fn parts(memory: &Memory) -> impl OutOfLine {
+        Direct(memory, NO_FRAME)
+    }
+
+    const NO_FRAME: &Captured<'static> = &Captured::NONE;
 
     const KNOWS: u64 = knowledge::PORTS | knowledge::CONNECTIONS;
 
@@ -68,7 +65,7 @@ mod tests {
         let mut memory = Memory::new();
         memory.tolerate(0);
         memory.set().knowledge.store(KNOWS | also);
-        memory.assign(protocol::TCP, 80, Port { service: 0, offered: true });
+        memory.assign(protocol::TCP, 80, Port { service: 0, offered: true, carried: false });
         memory
     }
 
@@ -76,7 +73,7 @@ mod tests {
     fn judged(memory: &Memory, packet: Packet) -> (Step, Reason, bool) {
         let (mut context, source) = memory.entered(packet);
         known::recognise(&mut context, source);
-        let step = judge(memory, memory.set(), &memory.services[0], &mut context, source);
+        let step = judge(memory.set(), &parts(memory), &mut context, source);
         if step == CONTINUE {
             // Counts the SYNs.
             let _ = rates::judge(memory.set(), &mut context, source, &memory.services[0]);
@@ -139,7 +136,7 @@ mod tests {
             memory.set().attacked.store(attacked);
             memory.monitor(Reason::Stray);
             let (mut context, source) = memory.entered(tcp(tcp_flag::ACK));
-            assert_eq!(judge(&memory, memory.set(), &memory.services[0], &mut context, source), CONTINUE);
+            assert_eq!(judge(memory.set(), &parts(&memory), &mut context, source), CONTINUE);
             assert_eq!(context.judgement.would, Reason::Stray);
             assert_eq!(judged(&memory, tcp(tcp_flag::ACK)).2, known);
         }

@@ -285,7 +285,7 @@ mod tests {
     fn rules_of_another_service_are_not_asked() {
         let mut memory = Memory::new();
         memory.rule(bucket(1, 1), TERMS);
-        memory.assign(crate::parse::protocol::TCP, 80, Port { service: 1, offered: false });
+        memory.assign(crate::parse::protocol::TCP, 80, Port { service: 1, offered: false, carried: false });
         let frame = Captured::whole(&[]);
         for _ in 0..3 {
             let (mut context, _) = memory.entered(syn());

@@ -9,7 +9,7 @@ use crate::{
 
 /// The entry of a packet's source.
 #[derive(Clone, Copy)]
-pub(super) struct Source<'t> {
+pub(crate) struct Source<'t> {
     /// The entry itself.
     pub(super) way: &'t Way,
     /// Whether it was there before this packet.

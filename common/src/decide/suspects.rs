@@ -1,22 +1,123 @@
-//! Suspects pass as long as they are few, since what is known of the host may be incomplete.
+//! Suspects: packets that claim to belong to something. What has left from here is asked whether that is so; of the
+//! others a few pass, since what is known of the host may be incomplete.
 
-use super::{CONTINUE, NONE, PacketContext, Step};
+use super::{CONTINUE, NONE, PacketContext, Step, found};
 use crate::{
     bucket,
-    wire::{BucketSpec, Reason, Service, Settings, Suspicion},
+    entry::Event,
+    flow::{self, Flow},
+    memo,
+    offered::{self, Offer},
+    parse::protocol,
+    sight,
+    tables::{SIGHT_LINES, Tables},
+    traits::Traits,
+    wire::{BucketSpec, Reason, Service, Settings, Suspicion, knowledge},
 };
 
-/// Objects to a suspect for `reason`, if there are too many of its kind that come for its service.
+/// Segments/s that pass on second sight, all services together: that many sessions older than the filter are taken up
+/// again, and of a flood that sends everything twice no more pass.
+const SIGHTS: BucketSpec = match BucketSpec::new(100, 200) {
+    Some(spec) => spec,
+    None => BucketSpec::UNTOUCHED,
+};
+
+/// Objects to a suspect, TCP or UDP, if nothing that has left from here speaks for it, and there are too many of its kind
+/// that come for its service. The context says whether it belongs to something, or comes for what is offered.
 #[inline(always)]
-pub(super) fn judge(
+pub fn judge<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    context: &mut PacketContext,
+    suspicion: Suspicion,
+) -> Step {
+    let known = settings.knowledge.load();
+    let flows = known & knowledge::FLOWS != 0;
+    let now_ns = context.time_ns;
+    context.belongs = false;
+    let is_stray = suspicion as u32 == Suspicion::Stray as u32;
+    if flows {
+        if found(flow::answers(tables, settings, &context.packet, now_ns))? {
+            context.belongs = true;
+            return CONTINUE;
+        }
+        let packet = &context.packet;
+        let offer = Offer::new(packet.protocol, packet.destination, packet.destination_port);
+        if !is_stray
+            && !context.traits.meets(Traits::SYN_ACK)
+            && found(offered::is(tables, settings, offer, now_ns))?
+        {
+            context.port.offered = true;
+            return CONTINUE;
+        }
+    }
+    if known & knowledge::SOCKETS != 0 && !context.port.carried && tables.has_socket(&context.packet) {
+        context.belongs = true;
+        return ask(tables, settings, context);
+    }
+    // Of those that send nothing by here, nothing can be proven.
+    let provable = !context.port.carried
+        || flows && found(offered::sends(tables, settings, context.packet.destination, now_ns))?;
+    if !provable {
+        return ask(tables, settings, context);
+    }
+    let service = found(tables.service(context.judgement.service))?;
+    let reason = if is_stray {
+        Reason::Stray
+    } else {
+        context.judgement.unsolicited = true;
+        Reason::Unsolicited
+    };
+    if !is_one_of_few(settings, service, suspicion, now_ns) && !is_seen_again(tables, settings, context)? {
+        context.judgement.object(settings, reason, NONE)?;
+    }
+    ask(tables, settings, context)
+}
+
+/// Notes a datagram that passes: what answers it is no flow of the host's own, and shows that something is offered.
+#[inline(always)]
+fn ask<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext) -> Step {
+    if context.packet.protocol == protocol::UDP && settings.knowledge.load() & knowledge::FLOWS != 0 {
+        let hash = Flow::answered_by(&context.packet).hash(settings);
+        found(flow::note(tables, settings, hash, Event::Ask, context.time_ns))?;
+    }
+    CONTINUE
+}
+
+/// Whether it is a retransmission, as it seems, and there are not too many. Reflectors send their SYN-ACKs again as well,
+/// and nobody sends an RST again.
+#[inline(always)]
+fn is_seen_again<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext) -> Step<bool> {
+    if settings.knowledge.load() & knowledge::FLOWS == 0
+        || !context.traits.meets(Traits::SEGMENT.and(Traits::SYN))
+    {
+        return Step::Continue(false);
+    }
+    let hash = Flow::answered_by(&context.packet).hash(settings);
+    let line = found(tables.sight_line(memo::line(hash, SIGHT_LINES)))?;
+    let again = sight::again(line, hash, context.time_ns)
+        && bucket::take_long(&settings.sights, SIGHTS, SIGHTS.increment, context.time_ns);
+    Step::Continue(again)
+}
+
+/// Whether suspects of this kind that come for a service are few.
+#[inline(always)]
+fn is_one_of_few(settings: &Settings, service: &Service, suspicion: Suspicion, now_ns: u64) -> bool {
+    let spec = BucketSpec::unpack(settings.suspect_bucket.load());
+    bucket::take_or_shut(&service.suspects[suspicion as usize], spec, now_ns)
+}
+
+/// Objects to a suspect of which nothing can be asked for `reason`, if there are too many of its kind that come for its
+/// service.
+#[inline(always)]
+pub(super) fn object_to_many(
     settings: &Settings,
     service: &Service,
     context: &mut PacketContext,
     suspicion: Suspicion,
     reason: Reason,
 ) -> Step {
-    let spec = BucketSpec::unpack(settings.suspect_bucket.load());
-    if bucket::take_or_shut(&service.suspects[suspicion as usize], spec, context.time_ns) {
+    if is_one_of_few(settings, service, suspicion, context.time_ns) {
         return CONTINUE;
     }
     context.judgement.object(settings, reason, NONE)
@@ -37,7 +138,7 @@ mod tests {
         let judged = |suspicion, seconds| {
             let mut context = memory.context(udp());
             context.time_ns = NOW + seconds * SECOND;
-            judge(memory.set(), &memory.services[0], &mut context, suspicion, Reason::Unsolicited)
+            object_to_many(memory.set(), &memory.services[0], &mut context, suspicion, Reason::Unsolicited)
         };
         let of_udp = [0; 5].map(|seconds| judged(Suspicion::Udp, seconds));
         assert_eq!(of_udp, [CONTINUE, CONTINUE, CONTINUE, DECIDED, DECIDED]);
@@ -52,7 +153,7 @@ mod tests {
         memory.monitor(Reason::Stray);
         let mut context = memory.context(udp());
         assert_eq!(
-            judge(memory.set(), &memory.services[0], &mut context, Suspicion::Stray, Reason::Stray),
+            object_to_many(memory.set(), &memory.services[0], &mut context, Suspicion::Stray, Reason::Stray),
             CONTINUE
         );
         assert_eq!(context.judgement.would, Reason::Stray);
@@ -62,7 +163,7 @@ mod tests {
     fn without_a_limit_all_pass() {
         let memory = Memory::new();
         let passes = |_| {
-            judge(
+            object_to_many(
                 memory.set(),
                 &memory.services[0],
                 &mut memory.context(udp()),

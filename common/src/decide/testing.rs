@@ -12,7 +12,7 @@ use crate::{
     parse::{Packet, protocol, tcp_flag},
     prefix::Address,
     service, source,
-    tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES, Tables},
+    tables::{AGGREGATE_SETS, FRAGMENT_LINES, OFFERED_LINES, SIGHT_LINES, Tables},
     wire::{
         BucketSpec, Counter, Destination, Leaf, Line, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
         MONITOR_COUNTERS, Port, Reason, Rule, Service, ServiceCounter, Settings, Shape, Slot, SourceSet,
@@ -21,43 +21,48 @@ use crate::{
 };
 
 /// A second, ns.
-pub(super) const SECOND: u64 = 1_000_000_000;
+pub(crate) const SECOND: u64 = 1_000_000_000;
 /// When tests take place, ns: well after boot, as bucket times are compared with what was.
-pub(super) const NOW: u64 = 1_000 * SECOND;
+pub(crate) const NOW: u64 = 1_000 * SECOND;
 
 /// The host's address.
-pub(super) const HOST: Address = Address::v4(0xc000_020a);
+pub(crate) const HOST: Address = Address::v4(0xc000_020a);
 /// The address that packets come from.
-pub(super) const SOURCE: Address = Address::v4(0xcb00_7107);
+pub(crate) const SOURCE: Address = Address::v4(0xcb00_7107);
 /// The IPv6 address that packets come from.
-pub(super) const SOURCE6: Address = Address::v6(0x2001_0db8_0bad_0001, 7);
+pub(crate) const SOURCE6: Address = Address::v6(0x2001_0db8_0bad_0001, 7);
+
+/// Lines of the table of flows.
+const FLOW_LINES: u32 = 1_024;
 
 /// What stands where nothing was written.
 static NOTHING: Word = Word::new(0);
 
 /// What is emptied is out of reach.
-pub(super) struct Memory {
-    pub(super) settings: Vec<Settings>,
-    pub(super) prefix_roots: BTreeMap<u32, Word>,
-    pub(super) prefix_bitmaps: BTreeMap<u32, Word>,
-    pub(super) prefix_lines: Vec<Line>,
-    pub(super) sources: Vec<SourceSet>,
-    pub(super) aggregates: Vec<SourceSet>,
-    pub(super) ports: BTreeMap<u32, Word>,
-    pub(super) destinations: Vec<Destination>,
-    pub(super) services: Vec<Service>,
-    pub(super) rules: Vec<Rule>,
-    pub(super) signatures: Vec<Box<signature::Half>>,
-    pub(super) flows: Vec<Line>,
-    pub(super) fragments: Vec<Line>,
-    pub(super) reason_counters: Vec<Counter>,
-    pub(super) monitor_counters: Vec<Counter>,
-    pub(super) rule_counters: Vec<Counter>,
-    pub(super) signature_counters: Vec<Counter>,
-    pub(super) service_counters: Vec<ServiceCounter>,
-    pub(super) sample_meter: Word,
+pub(crate) struct Memory {
+    pub(crate) settings: Vec<Settings>,
+    pub(crate) prefix_roots: BTreeMap<u32, Word>,
+    pub(crate) prefix_bitmaps: BTreeMap<u32, Word>,
+    pub(crate) prefix_lines: Vec<Line>,
+    pub(crate) sources: Vec<SourceSet>,
+    pub(crate) aggregates: Vec<SourceSet>,
+    pub(crate) ports: BTreeMap<u32, Word>,
+    pub(crate) destinations: Vec<Destination>,
+    pub(crate) services: Vec<Service>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) signatures: Vec<Box<signature::Half>>,
+    pub(crate) flows: Vec<Line>,
+    pub(crate) offered: Vec<Line>,
+    pub(crate) sights: Vec<Line>,
+    pub(crate) fragments: Vec<Line>,
+    pub(crate) reason_counters: Vec<Counter>,
+    pub(crate) monitor_counters: Vec<Counter>,
+    pub(crate) rule_counters: Vec<Counter>,
+    pub(crate) signature_counters: Vec<Counter>,
+    pub(crate) service_counters: Vec<ServiceCounter>,
+    pub(crate) sample_meter: Word,
     /// Whether the host has a socket for whatever comes.
-    pub(super) socket: Cell<bool>,
+    pub(crate) socket: Cell<bool>,
 }
 
 fn filled<T: Default>(length: u32) -> Vec<T> {
@@ -66,7 +71,7 @@ fn filled<T: Default>(length: u32) -> Vec<T> {
 
 impl Memory {
     /// Nothing is listed, limited, or known; the time is [`NOW`].
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let settings = Settings::default();
         for (seed, value) in
             settings.seed.iter().zip([0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03, 0x1234_5677])
@@ -75,6 +80,7 @@ impl Memory {
         }
         settings.clock.store(NOW);
         settings.source_mask.store(15);
+        settings.flow_mask.store(u64::from(FLOW_LINES - 1));
         Self {
             settings: vec![settings],
             prefix_roots: BTreeMap::new(),
@@ -88,6 +94,8 @@ impl Memory {
             rules: filled(MAX_RULES),
             signatures: Vec::new(),
             flows: filled(FLOW_LINES),
+            offered: filled(OFFERED_LINES),
+            sights: filled(SIGHT_LINES),
             fragments: filled(FRAGMENT_LINES),
             reason_counters: filled(Reason::COUNT),
             monitor_counters: filled(MONITOR_COUNTERS),
@@ -100,17 +108,17 @@ impl Memory {
     }
 
     /// What the controller has set.
-    pub(super) fn set(&self) -> &Settings {
+    pub(crate) fn set(&self) -> &Settings {
         &self.settings[0]
     }
 
     /// Only monitors a reason from now on.
-    pub(super) fn monitor(&self, reason: Reason) {
+    pub(crate) fn monitor(&self, reason: Reason) {
         self.set().monitored.store(self.set().monitored.load() | reason.bit());
     }
 
     /// Lets so many suspects of each kind pass, and then none.
-    pub(super) fn tolerate(&self, suspects: u64) {
+    pub(crate) fn tolerate(&self, suspects: u64) {
         // At 0 of them, a bucket that takes longer to fill than any test lasts has been used up before.
         self.set().suspect_bucket.store(bucket(1, suspects.max(1)).pack());
         let used_up = if suspects == 0 { u64::from(u32::MAX) } else { 0 };
@@ -120,7 +128,7 @@ impl Memory {
     }
 
     /// Lists the /24 of an IPv4 address, or the /32 of an IPv6 one; no two of the same 19, or 16, bits.
-    pub(super) fn list(&mut self, address: Address, leaf: Leaf) {
+    pub(crate) fn list(&mut self, address: Address, leaf: Leaf) {
         let line = self.prefix_lines.len() as u32;
         let words = Line::default();
         let (family, high) = (address.family as u32, address.high);
@@ -151,19 +159,19 @@ impl Memory {
     }
 
     /// Says what a port is for, where nothing was said of it; of all destinations, if there are no ranges of them.
-    pub(super) fn assign(&mut self, protocol: u8, port: u16, to: Port) {
+    pub(crate) fn assign(&mut self, protocol: u8, port: u16, to: Port) {
         self.assign_at(0, protocol, port, to);
     }
 
     /// Says what a port is for where the ports of a class start at this word.
-    pub(super) fn assign_at(&mut self, first: u32, protocol: u8, port: u16, to: Port) {
+    pub(crate) fn assign_at(&mut self, first: u32, protocol: u8, port: u16, to: Port) {
         let byte = service::byte_of(protocol, port);
         let word = self.ports.entry(first + byte / 8).or_default();
         word.store(word.load() | u64::from(to.pack()) << (byte % 8 * 8));
     }
 
     /// Puts rule number 0 in force, and no other, for the service of number 0.
-    pub(super) fn rule(&self, bucket: BucketSpec, terms: Terms) -> &Rule {
+    pub(crate) fn rule(&self, bucket: BucketSpec, terms: Terms) -> &Rule {
         self.rules[0].bucket.store(bucket.pack());
         self.rules[0].terms.store(terms.pack());
         self.services[0].rules.store(1);
@@ -173,7 +181,7 @@ impl Memory {
 
     /// Puts signature number 0 in force, and no other: it enforces, or only watches, and matches all packets of a
     /// protocol.
-    pub(super) fn sign(&mut self, protocol: u8, enforced: bool, strangers: bool) {
+    pub(crate) fn sign(&mut self, protocol: u8, enforced: bool, strangers: bool) {
         let half: Vec<Word> = filled(signature::HALF_WORDS);
         let Ok(half) = Box::<signature::Half>::try_from(half.into_boxed_slice()) else { unreachable!() };
         half[signature::OCTETS as usize..].iter().for_each(|word| word.store(1));
@@ -192,7 +200,7 @@ impl Memory {
     }
 
     /// A packet before it is classified, at the time that is set.
-    pub(super) fn context(&self, packet: Packet) -> PacketContext {
+    pub(crate) fn context(&self, packet: Packet) -> PacketContext {
         PacketContext {
             packet,
             is_packet: true,
@@ -205,24 +213,24 @@ impl Memory {
 
 impl Memory {
     /// A packet that is classified.
-    pub(super) fn classified(&self, packet: Packet) -> PacketContext {
+    pub(crate) fn classified(&self, packet: Packet) -> PacketContext {
         let mut context = self.context(packet);
         assert!(classify(self, self.set(), &mut context).is_continue(), "the tables are there");
         context
     }
 
     /// The set that the source of a packet belongs to.
-    pub(super) fn set_of(&self, context: &PacketContext) -> &SourceSet {
+    pub(crate) fn set_of(&self, context: &PacketContext) -> &SourceSet {
         source::set_of(self, self.set(), context.key).expect("the tables are there")
     }
 
     /// A packet that is classified, and its source's entry.
-    pub(super) fn entered(&self, packet: Packet) -> (PacketContext, Source<'_>) {
+    pub(crate) fn entered(&self, packet: Packet) -> (PacketContext, Source<'_>) {
         self.entered_at(packet, self.set().clock.load())
     }
 
     /// The same at another time.
-    pub(super) fn entered_at(&self, packet: Packet, time_ns: u64) -> (PacketContext, Source<'_>) {
+    pub(crate) fn entered_at(&self, packet: Packet, time_ns: u64) -> (PacketContext, Source<'_>) {
         let mut context = self.classified(packet);
         context.time_ns = time_ns;
         let sources = self.set_of(&context);
@@ -231,7 +239,7 @@ impl Memory {
     }
 
     /// Sources that the source table holds.
-    pub(super) fn sources_entered(&self) -> usize {
+    pub(crate) fn sources_entered(&self) -> usize {
         self.sources.iter().flat_map(|set| &set.ways).filter(|way| way.key.load() != 0).count()
     }
 }
@@ -293,6 +301,14 @@ impl Tables for Memory {
         self.flows.get(index as usize)
     }
 
+    fn offered_line(&self, index: u32) -> Option<&Line> {
+        self.offered.get(index as usize)
+    }
+
+    fn sight_line(&self, index: u32) -> Option<&Line> {
+        self.sights.get(index as usize)
+    }
+
     fn fragment_line(&self, index: u32) -> Option<&Line> {
         self.fragments.get(index as usize)
     }
@@ -323,12 +339,12 @@ impl Tables for Memory {
 }
 
 /// The bucket of a rate and a burst that there can be.
-pub(super) fn bucket(rate: u64, burst: u64) -> BucketSpec {
+pub(crate) fn bucket(rate: u64, burst: u64) -> BucketSpec {
     BucketSpec::new(rate, burst).expect("a rate and a burst that the arithmetic holds")
 }
 
 /// A TCP packet to port 80, with these flags.
-pub(super) fn tcp(flags: u8) -> Packet {
+pub(crate) fn tcp(flags: u8) -> Packet {
     Packet {
         source: SOURCE,
         destination: HOST,
@@ -343,17 +359,17 @@ pub(super) fn tcp(flags: u8) -> Packet {
 }
 
 /// A request for a TCP connection to port 80.
-pub(super) fn syn() -> Packet {
+pub(crate) fn syn() -> Packet {
     tcp(tcp_flag::SYN)
 }
 
 /// A UDP packet from port 53 to port 40,000.
-pub(super) fn udp() -> Packet {
+pub(crate) fn udp() -> Packet {
     Packet { source_port: 53, destination_port: 40_000, protocol: protocol::UDP, ..tcp(0) }
 }
 
 /// The frame of an IPv4 packet of TCP, UDP, or with nothing above, in as many bytes as its length says; not a fragment.
-pub(super) fn frame(packet: &Packet) -> Vec<u8> {
+pub(crate) fn frame(packet: &Packet) -> Vec<u8> {
     let mut bytes = vec![0; packet.length as usize];
     let network = 14;
     bytes[12..14].copy_from_slice(&[0x08, 0x00]);
@@ -378,6 +394,6 @@ pub(super) fn frame(packet: &Packet) -> Vec<u8> {
 }
 
 /// What is counted: packets and bytes.
-pub(super) fn counted(counter: &Counter) -> (u64, u64) {
+pub(crate) fn counted(counter: &Counter) -> (u64, u64) {
     (counter.packets.load(), counter.bytes.load())
 }

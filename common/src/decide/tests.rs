@@ -58,7 +58,7 @@ fn a_segment_of_no_connection_is_judged_between_bans_and_rates() {
     let mut memory = Memory::new();
     memory.tolerate(0);
     memory.set().knowledge.store(knowledge::PORTS | knowledge::CONNECTIONS);
-    memory.assign(protocol::TCP, 80, Port { service: 0, offered: true });
+    memory.assign(protocol::TCP, 80, Port { service: 0, offered: true, carried: false });
     memory.set().packet_bucket.store(bucket(1, 1).pack());
     let packet = tcp(tcp_flag::ACK);
     let (mut context, source) = memory.entered(packet);

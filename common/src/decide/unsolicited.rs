@@ -2,36 +2,24 @@
 //!
 //! Only such suspects are held against what the host has asked, so that the cost stays bounded.
 
-use super::{CONTINUE, PacketContext, Step, found, suspects};
+use super::{CONTINUE, OutOfLine, PacketContext, Step};
 use crate::{
-    flow,
     parse::Fragment,
-    tables::Tables,
     traits::Traits,
-    wire::{Reason, Service, Settings, Suspicion, knowledge},
+    wire::{Settings, Suspicion, knowledge},
 };
 
 /// Objects to what nobody asked for, if that is too much; notes what answers the host.
 #[inline(always)]
-pub(super) fn judge<T: Tables>(
-    tables: &T,
-    settings: &Settings,
-    service: &Service,
-    context: &mut PacketContext,
-) -> Step {
+pub(super) fn judge<O: OutOfLine>(settings: &Settings, parts: &O, context: &mut PacketContext) -> Step {
     let known = settings.knowledge.load();
     if known & knowledge::PORTS == 0 || known & (knowledge::FLOWS | knowledge::SOCKETS) == 0 {
         return CONTINUE;
     }
     let Some(suspicion) = suspicion(context) else { return CONTINUE };
-    let asked_for = known & knowledge::FLOWS != 0 && found(flow::answers(tables, settings, &context.packet))?
-        || known & knowledge::SOCKETS != 0 && tables.has_socket(&context.packet);
-    if asked_for {
-        context.judgement.answers = true;
-        return CONTINUE;
-    }
-    context.judgement.unsolicited = true;
-    suspects::judge(settings, service, context, suspicion, Reason::Unsolicited)
+    parts.judge_suspect(context, suspicion)?;
+    context.judgement.answers = context.belongs;
+    CONTINUE
 }
 
 /// What is to be said against the packet, if the host has not asked for it. A later fragment has no port, and is
@@ -57,10 +45,11 @@ mod tests {
     use super::*;
     use crate::{
         decide::testing::{Memory, NOW, syn, tcp, udp},
-        decide::{DECIDED, End},
-        flow::Flow,
+        decide::{DECIDED, Direct, End},
+        flow::{self, Flow},
+        frame::Captured,
         parse::{Packet, protocol, tcp_flag},
-        wire::Port,
+        wire::{Port, Reason},
     };
 
     /// Knows what listens and what the host asked, and lets no suspect pass.
@@ -73,7 +62,8 @@ mod tests {
 
     fn judged(memory: &Memory, packet: Packet) -> (Step, PacketContext) {
         let mut context = memory.classified(packet);
-        (judge(memory, memory.set(), &memory.services[0], &mut context), context)
+        let parts = Direct(memory, &Captured::whole(&[]));
+        (judge(memory.set(), &parts, &mut context), context)
     }
 
     #[test]
@@ -99,7 +89,7 @@ mod tests {
     #[test]
     fn what_is_offered_may_be_asked_for_but_not_answered() {
         let mut memory = strict();
-        memory.assign(protocol::TCP, 80, Port { service: 1, offered: true });
+        memory.assign(protocol::TCP, 80, Port { service: 1, offered: true, carried: false });
         assert_eq!(judged(&memory, syn()).0, CONTINUE);
         let (step, context) = judged(&memory, tcp(tcp_flag::SYN | tcp_flag::ACK));
         assert_eq!((step, context.reason()), (DECIDED, Reason::Unsolicited));
@@ -108,7 +98,7 @@ mod tests {
     #[test]
     fn an_answer_passes_and_is_noted_as_one() {
         let memory = strict();
-        flow::note(&memory, memory.set(), &Flow::answered_by(&udp()), NOW);
+        flow::adopt(&memory, memory.set(), &Flow::answered_by(&udp()), NOW);
         let (step, context) = judged(&memory, udp());
         assert_eq!((step, context.judgement.answers, context.judgement.unsolicited), (CONTINUE, true, false));
         let other = Packet { source_port: 54, ..udp() };

@@ -26,9 +26,9 @@ pub use prefix::{
     TILE_BITS, TILE_BLOCKS, TILES, TILES_PER_SLOT, TailWord, bitmap_base, root_base,
 };
 pub use reason::{MONITOR_COUNTERS, Reason, Verdict};
-pub use settings::{BucketSpec, Settings, Suspicion, knowledge};
+pub use settings::{BucketSpec, MAX_OUTSIDE, Settings, Suspicion, knowledge};
 pub use source::{History, SourceSet, Volume, WAYS, Way, standing};
 pub use word::Word;
 
 /// Version of every layout in this module.
-pub const ABI_VERSION: u32 = 7;
+pub const ABI_VERSION: u32 = 8;

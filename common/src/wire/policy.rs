@@ -28,20 +28,29 @@ pub struct Port {
     pub service: u8,
     /// Something listens there, as far as is known.
     pub offered: bool,
+    /// The destination is not one of the host's own addresses: it may be of somebody whom the host carries packets for.
+    pub carried: bool,
 }
 
 impl Port {
     const OFFERED: u8 = 1 << 7;
+    const CARRIED: u8 = 1 << 6;
 
     /// As a byte.
     pub const fn pack(self) -> u8 {
-        self.service | if self.offered { Self::OFFERED } else { 0 }
+        self.service
+            | if self.offered { Self::OFFERED } else { 0 }
+            | if self.carried { Self::CARRIED } else { 0 }
     }
 
     /// From a byte.
     #[inline(always)]
     pub const fn unpack(byte: u8) -> Self {
-        Self { service: byte & (MAX_SERVICES as u8 - 1), offered: byte & Self::OFFERED != 0 }
+        Self {
+            service: byte & (MAX_SERVICES as u8 - 1),
+            offered: byte & Self::OFFERED != 0,
+            carried: byte & Self::CARRIED != 0,
+        }
     }
 }
 
@@ -202,6 +211,7 @@ impl Terms {
     pub const BYTE_SHIFT: u32 = 16;
 }
 
+const _: () = assert!(MAX_SERVICES as u8 == Port::CARRIED);
 const _: () = assert!(size_of::<Destination>() == 32);
 const _: () = assert!(size_of::<Service>() == 64);
 const _: () = assert!(size_of::<Rule>() == 32);
@@ -227,8 +237,10 @@ mod tests {
 
     #[test]
     fn ports_survive_packing() {
-        let port = Port { service: MAX_SERVICES as u8 - 1, offered: true };
-        assert_eq!(Port::unpack(port.pack()), port);
+        for (offered, carried) in [(true, false), (false, true), (true, true)] {
+            let port = Port { service: MAX_SERVICES as u8 - 1, offered, carried };
+            assert_eq!(Port::unpack(port.pack()), port);
+        }
     }
 
     #[test]

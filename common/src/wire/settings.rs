@@ -94,7 +94,18 @@ pub struct Settings {
     /// Bans that nobody was told of, as the ring buffer had no room or the controller itself made them; the source table
     /// holds them.
     pub lost_bans: Word,
+    /// Number of lines in the table of flows less one (a power of two less one).
+    pub flow_mask: Word,
+    /// Not used: what follows is a cache line of its own.
+    pub spare: [Word; 2],
+    /// Indices of interfaces that lead to the outside, two a word; unused ones are 0.
+    pub outside: [Word; MAX_OUTSIDE / 2],
+    /// The bucket of segments that pass on second sight: a time in units of 64 ns, of which all 64 bits count.
+    pub sights: Word,
 }
+
+/// Most interfaces that lead to the outside.
+pub const MAX_OUTSIDE: usize = 16;
 
 impl Settings {
     /// Whether a service is attacked.
@@ -110,7 +121,7 @@ const _: () = assert!(MAX_SERVICES == u64::BITS);
 pub mod knowledge {
     /// The ports say where something listens.
     pub const PORTS: u64 = 1;
-    /// The flows that the host opened are noted.
+    /// Every flow that leaves is noted, whoever on this side of the interface has sent it.
     pub const FLOWS: u64 = 1 << 1;
     /// The kernel's sockets can be asked.
     pub const SOCKETS: u64 = 1 << 2;
@@ -138,7 +149,7 @@ impl Suspicion {
     pub const COUNT: usize = 4;
 }
 
-const _: () = assert!(size_of::<Settings>() == 168);
+const _: () = assert!(size_of::<Settings>() == 264 && core::mem::offset_of!(Settings, outside) == 192);
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Config, DEFAULT_EVENTS_PER_SECOND, MAX_EVENTS_PER_SECOND, MAX_SAMPLES_PER_SECOND, PREFIXES, SOURCES,
+    Config, DEFAULT_EVENTS_PER_SECOND, FLOWS, MAX_EVENTS_PER_SECOND, MAX_SAMPLES_PER_SECOND, PREFIXES,
+    SOURCES,
 };
 use crate::{
     api::Limit,
@@ -25,6 +26,7 @@ pub(super) struct File {
     mode: Option<Mode>,
     max_prefixes: Option<Spanned<u32>>,
     max_sources: Option<Spanned<u32>>,
+    max_flows: Option<Spanned<u32>>,
     events_per_second: Option<Spanned<u64>>,
     samples_per_second: Option<Spanned<u64>>,
     #[serde(default)]
@@ -54,6 +56,7 @@ impl File {
             mode,
             max_prefixes,
             max_sources,
+            max_flows,
             events_per_second,
             samples_per_second,
             observe,
@@ -94,6 +97,7 @@ impl File {
             capacity: Capacity {
                 prefixes: within("max-prefixes", max_prefixes, &PREFIXES)?.unwrap_or(default.prefixes),
                 sources: within("max-sources", max_sources, &SOURCES)?.unwrap_or(default.sources),
+                flows: within("max-flows", max_flows, &FLOWS)?.unwrap_or(default.flows),
             },
             events_per_second: within("events-per-second", events_per_second, &(0..=MAX_EVENTS_PER_SECOND))?
                 .unwrap_or(DEFAULT_EVENTS_PER_SECOND),

@@ -4,6 +4,7 @@
 //! mode = "native"            # or "generic", "auto"
 //! max-prefixes = 1250000     # both lists and families together
 //! max-sources = 1000000      # sources tracked at once
+//! max-flows = 1000000        # flows that leave, known at once
 //! events-per-second = 200    # drops told, of however many
 //! observe = true             # lists, signatures and rules that are named here are in force; all else only counts
 //!
@@ -48,6 +49,8 @@ pub struct Config {
 const PREFIXES: std::ops::RangeInclusive<u32> = 1_000..=8_000_000;
 /// Fewest and most sources.
 const SOURCES: std::ops::RangeInclusive<u32> = 1_024..=134_217_728;
+/// Flows that can be told apart.
+const FLOWS: std::ops::RangeInclusive<u32> = 1_024..=64_000_000;
 /// Longest file that is read: many times what all services and rules take.
 const MAX_BYTES: u64 = 1 << 20;
 const DEFAULT_EVENTS_PER_SECOND: u64 = 200;
@@ -120,7 +123,8 @@ impl Config {
     /// Values that the tables cannot hold.
     pub fn check(&self) -> anyhow::Result<()> {
         within("max-prefixes", self.capacity.prefixes, &PREFIXES)?;
-        within("max-sources", self.capacity.sources, &SOURCES)
+        within("max-sources", self.capacity.sources, &SOURCES)?;
+        within("max-flows", self.capacity.flows, &FLOWS)
     }
 }
 

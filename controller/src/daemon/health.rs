@@ -97,7 +97,13 @@ pub(super) fn look(filter: &Filter, protection: &Protection, roused: BTreeSet<Ru
         }
     };
     let own = protection.lifelines().own.into_iter().collect();
-    let facts = HostFacts { own, listening, flows: false, sockets: true, carries: protection.carries() };
+    let facts = HostFacts {
+        own,
+        listening,
+        flows: protection.sees_what_leaves(),
+        sockets: true,
+        carries: protection.carries(),
+    };
     if let Err(refusal) = filter.look(facts, roused) {
         error!(%refusal, "the rules could not be brought into force for what is known of the host");
     }

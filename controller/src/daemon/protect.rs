@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use floodwall_common::wire::{Reason, Verdict};
+use floodwall_common::wire::{MAX_OUTSIDE, Reason, Verdict};
 use parking_lot::RwLock;
 use tokio::{runtime::Handle, sync::Notify};
 use tracing::{error, warn};
 
 use super::{
+    egress::{Egress, ways_out},
     role::Role,
     tasks::Watched,
     wards::{Warden, Wards},
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     api::{HealthReport, InterfaceStatus, ReasonCount, WouldCount},
     event::Bus,
-    host::{Lifelines, Netlink, Sockets, resolvers},
+    host::{Lifelines, Netlink, Sockets, WaysOut, resolvers},
     kernel::{Kernel, MonitoredTotals, ServiceTotals},
     lock::Mutex,
     options::{Mode, RunOptions},
@@ -41,6 +42,7 @@ pub(super) struct Protection {
     wards: Mutex<Wards>,
     lifelines: RwLock<Lifelines>,
     role: Mutex<Role>,
+    egress: Mutex<Egress>,
     health: Mutex<Option<HealthReport>>,
     bus: Bus,
     tasks: Arc<Watched>,
@@ -104,6 +106,7 @@ impl Protection {
             wards: Mutex::new(Wards::new(attachments)),
             lifelines: RwLock::default(),
             role: Mutex::default(),
+            egress: Mutex::default(),
             health: Mutex::default(),
             bus: news.bus,
             tasks: news.tasks,
@@ -141,9 +144,14 @@ impl Protection {
         self.lifelines.read().clone()
     }
 
-    /// Why the host is not plainly an end host.
+    /// Why packets may belong to flows that nothing is known of.
     pub(super) fn carries(&self) -> BTreeSet<Carries> {
         self.role.lock().carries()
+    }
+
+    /// Whether all that leaves is noted.
+    pub(super) fn sees_what_leaves(&self) -> bool {
+        self.egress.lock().sees_all()
     }
 
     /// Keeps the program on the interfaces, and what is known of the host up to date, for ever.
@@ -172,16 +180,58 @@ impl Protection {
         Warden { kernel, netlink, mode: *mode, program: *program, bus }
     }
 
+    /// Keeps the program that looks at what leaves on the interfaces that lead out.
+    async fn see_what_leaves(
+        &self,
+        protected: &[u32],
+        routes: &WaysOut,
+        addressed: BTreeSet<u32>,
+    ) -> anyhow::Result<()> {
+        let all = self.netlink.interfaces().await?;
+        let out = ways_out(all, protected, routes, &addressed);
+        let _changes = self.changes.lock().await;
+        // After the last command to let go, nothing is put on any more.
+        if self.wards.lock().is_empty() {
+            return Ok(());
+        }
+        let outside: BTreeSet<u32> =
+            protected.iter().copied().chain(routes.interfaces.iter().copied()).collect();
+        let mut outside = outside.into_iter().take(MAX_OUTSIDE);
+        let tables = self.kernel.tables();
+        for pair in &tables.settings[0].outside {
+            let mut next = || u64::from(outside.next().unwrap_or(0));
+            pair.store(next() | next() << 32);
+        }
+        self.egress.lock().look(&self.kernel, &out);
+        Ok(())
+    }
+
     async fn read_host(&self) -> anyhow::Result<()> {
         // Loopback addresses never come in from a wire; a list that covers them does no harm.
-        let own =
-            self.netlink.addresses().await?.into_iter().filter(|address: &IpAddr| !address.is_loopback());
-        let own = own.collect();
+        let own: Vec<(u32, IpAddr)> = self
+            .netlink
+            .addresses()
+            .await?
+            .into_iter()
+            .filter(|(_, address)| !address.is_loopback())
+            .collect();
         let out = self.netlink.ways_out().await?;
         let protected = self.wards.lock().indices();
+        // Each interface has one that is local to its link, those of containers as well.
+        let is_wide = |address: &IpAddr| match address {
+            IpAddr::V4(address) => !address.is_link_local(),
+            IpAddr::V6(address) => !address.is_unicast_link_local(),
+        };
+        let addressed = own.iter().filter(|(_, address)| is_wide(address)).map(|(index, _)| *index).collect();
+        self.see_what_leaves(&protected, &out, addressed).await?;
         let found = super::role::read(&self.netlink, &protected, out.routes).await;
-        let news = self.role.lock().take(found);
+        let (unseen, names) = {
+            let egress = self.egress.lock();
+            (egress.unseen(), egress.names())
+        };
+        let news = self.role.lock().take(found, unseen, &names);
         news.into_iter().for_each(|what| self.bus.publish(what));
+        let own = own.into_iter().map(|(_, address)| address).collect();
         let mut lifelines = self.lifelines.write();
         (lifelines.own, lifelines.gateways) = (own, out.gateways);
         Ok(())
@@ -200,7 +250,9 @@ impl Dataplane for Protection {
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.wards.lock().warnings()
+        let mut warnings = self.wards.lock().warnings();
+        warnings.extend(self.egress.lock().unseen().iter().map(ToString::to_string));
+        warnings
     }
 
     fn counters(&self) -> anyhow::Result<Vec<ReasonCount>> {

@@ -29,13 +29,19 @@ impl Role {
         self.carries.clone()
     }
 
-    /// Takes what was read; says what is news of it.
+    /// Takes what was read: what the host carries, why not all that leaves is seen, and by which interfaces it is seen.
+    /// Says what is news of it.
     #[must_use]
-    pub(super) fn take(&mut self, found: BTreeSet<Carries>) -> Option<What> {
-        self.take_at(found, Instant::now())
+    pub(super) fn take(
+        &mut self,
+        found: BTreeSet<Carries>,
+        unseen: BTreeSet<Carries>,
+        seen: &[String],
+    ) -> Option<What> {
+        self.take_at(unproven(found, unseen, seen), seen, Instant::now())
     }
 
-    fn take_at(&mut self, found: BTreeSet<Carries>, now: Instant) -> Option<What> {
+    fn take_at(&mut self, found: BTreeSet<Carries>, seen: &[String], now: Instant) -> Option<What> {
         let was_read = std::mem::replace(&mut self.was_read, true);
         if found.is_empty() && !self.carries.is_empty() {
             let since = *self.clear_since.get_or_insert(now);
@@ -53,16 +59,30 @@ impl Role {
         let text = if loud {
             let why: Vec<_> = found.iter().map(ToString::to_string).collect();
             format!(
-                "unsolicited and stray packets are only counted, and would be dropped on an end host; this is none: {}",
+                "unsolicited and stray packets are only counted: what they belong to may not be known: {}",
                 why.join("; ")
             )
-        } else {
+        } else if seen.is_empty() {
             "the checks of unsolicited and stray packets hold (observed, they only count): this is plainly an end host"
                 .to_owned()
+        } else {
+            format!(
+                "the checks of unsolicited and stray packets hold (observed, they only count): what leaves is seen on {}",
+                seen.join(", ")
+            )
         };
         self.carries = found;
         Some(What::Health { text, loud })
     }
+}
+
+/// Why packets may belong to flows that nothing is known of: not on an end host, whose sockets know all of them, nor where
+/// all that leaves is seen.
+fn unproven(carries: BTreeSet<Carries>, unseen: BTreeSet<Carries>, seen: &[String]) -> BTreeSet<Carries> {
+    if carries.is_empty() || unseen.is_empty() && !seen.is_empty() {
+        return BTreeSet::new();
+    }
+    carries.into_iter().chain(unseen).collect()
 }
 
 /// Reads why the host is not plainly an end host. `protected` are the indices of the protected interfaces, and `routes` how
@@ -96,20 +116,32 @@ mod tests {
         let mut role = Role::default();
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert!(role.take_at(BTreeSet::new(), at(0)).is_some(), "the first time it is news");
+        assert!(role.take_at(BTreeSet::new(), &[], at(0)).is_some(), "the first time it is news");
         assert!(role.carries().is_empty(), "an end host from the start");
         let nat = BTreeSet::from([Carries::Nat("nftables")]);
-        let news = role.take_at(nat.clone(), at(1));
+        let news = role.take_at(nat.clone(), &[], at(1));
         assert!(matches!(news, Some(What::Health { loud: true, .. })), "{news:?}");
         assert_eq!(role.carries(), nat, "at once");
-        drop(role.take_at(BTreeSet::new(), at(2)));
-        drop(role.take_at(BTreeSet::new(), at(61)));
+        drop(role.take_at(BTreeSet::new(), &[], at(2)));
+        drop(role.take_at(BTreeSet::new(), &[], at(61)));
         assert_eq!(role.carries(), nat, "59 s");
-        drop(role.take_at(nat.clone(), at(62)));
-        drop(role.take_at(BTreeSet::new(), at(63)));
-        drop(role.take_at(BTreeSet::new(), at(122)));
+        drop(role.take_at(nat.clone(), &[], at(62)));
+        drop(role.take_at(BTreeSet::new(), &[], at(63)));
+        drop(role.take_at(BTreeSet::new(), &[], at(122)));
         assert_eq!(role.carries(), nat, "it begins anew");
-        drop(role.take_at(BTreeSet::new(), at(123)));
+        drop(role.take_at(BTreeSet::new(), &[], at(123)));
         assert!(role.carries().is_empty());
+    }
+
+    #[test]
+    fn what_is_carried_is_no_reason_where_all_that_leaves_is_seen() {
+        let nat = BTreeSet::from([Carries::Nat("nftables")]);
+        let unseen =
+            BTreeSet::from([Carries::Unseen { interface: "e1".to_owned(), why: "no TCX".to_owned() }]);
+        let seen = ["e0".to_owned()];
+        assert!(unproven(nat.clone(), BTreeSet::new(), &seen).is_empty());
+        assert_eq!(unproven(nat.clone(), BTreeSet::new(), &[]), nat);
+        assert_eq!(unproven(nat.clone(), unseen.clone(), &seen).len(), 2);
+        assert!(unproven(BTreeSet::new(), unseen, &seen).is_empty(), "sockets know all of an end host's");
     }
 }

@@ -211,7 +211,10 @@ mod tests {
     #[test]
     fn signatures_that_nobody_knows_any_more_go_out_of_force_at_the_start() {
         let directory = tempfile::tempdir().unwrap();
-        let config = Config { capacity: Capacity { prefixes: 1_000, sources: 1_024 }, ..Config::default() };
+        let config = Config {
+            capacity: Capacity { prefixes: 1_000, sources: 1_024, flows: 1_024 },
+            ..Config::default()
+        };
         let tables = Arc::new(SharedTables::in_memory(&config.capacity).unwrap());
         // As the daemon before has left them, which has found one.
         let mut before = Detector::default();

@@ -1,6 +1,9 @@
 //! Interfaces, addresses and routes, from the kernel by rtnetlink.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use anyhow::{Context as _, anyhow};
 use futures_util::TryStreamExt as _;
@@ -23,6 +26,10 @@ use super::{AttachedXdp, Interface};
 pub struct WaysOut {
     /// Their next hops.
     pub gateways: Vec<IpAddr>,
+    /// Indices of the interfaces that they lead by.
+    pub interfaces: BTreeSet<u32>,
+    /// Indices of the interfaces that routes lead by to another router.
+    pub to_routers: BTreeSet<u32>,
     /// How many there are of IPv4 and of IPv6, in all tables, each next hop counted.
     pub routes: [usize; 2],
 }
@@ -94,8 +101,8 @@ impl Netlink {
         Ok(taken)
     }
 
-    /// The host's own addresses, loopback included.
-    pub async fn addresses(&self) -> anyhow::Result<Vec<IpAddr>> {
+    /// The host's own addresses, loopback included, and the indices of their interfaces.
+    pub async fn addresses(&self) -> anyhow::Result<Vec<(u32, IpAddr)>> {
         let mut own = Vec::new();
         let mut messages = self.handle.address().get().execute();
         while let Some(message) = messages.try_next().await.context("listing the host's addresses")? {
@@ -108,7 +115,7 @@ impl Netlink {
                 AddressAttribute::Address(address) => Some(*address),
                 _ => None,
             });
-            own.extend(local.or(address));
+            own.extend(local.or(address).map(|address| (message.header.index, address)));
         }
         Ok(own)
     }
@@ -121,6 +128,16 @@ impl Netlink {
         for (query, number) in queries.into_iter().zip(&mut out.routes) {
             let mut routes = self.handle.route().get(query).execute();
             while let Some(route) = routes.try_next().await.context("listing routes")? {
+                if route.header.kind == RouteType::Unicast {
+                    let mut routers = Vec::new();
+                    next_hops(&route, &mut routers);
+                    let is_default = route.header.destination_prefix_length == 0;
+                    if is_default {
+                        leads_by(&route, &mut out.interfaces);
+                    } else if !routers.is_empty() {
+                        leads_by(&route, &mut out.to_routers);
+                    }
+                }
                 if route.header.destination_prefix_length == 0 && route.header.kind == RouteType::Unicast {
                     next_hops(&route, &mut out.gateways);
                     *number += hops(&route);
@@ -202,6 +219,17 @@ fn hops(route: &RouteMessage) -> usize {
         _ => None,
     });
     paths.unwrap_or(1)
+}
+
+/// Indices of the interfaces that a route leads by.
+fn leads_by(route: &RouteMessage, interfaces: &mut BTreeSet<u32>) {
+    for attribute in &route.attributes {
+        match attribute {
+            RouteAttribute::Oif(index) => drop(interfaces.insert(*index)),
+            RouteAttribute::MultiPath(hops) => interfaces.extend(hops.iter().map(|hop| hop.interface_index)),
+            _ => {}
+        }
+    }
 }
 
 fn next_hops(route: &RouteMessage, gateways: &mut Vec<IpAddr>) {

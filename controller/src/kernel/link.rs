@@ -217,6 +217,7 @@ pub(super) fn detach(pins: &Pins, interface: &str) -> anyhow::Result<Vec<String>
     fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
     let left = pins.interfaces().context("listing the interfaces that are left")?;
     if left.is_empty() {
+        super::egress::let_go_of_all(pins);
         pins.remove_all().context("removing the maps")?;
     }
     Ok(left)

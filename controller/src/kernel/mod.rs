@@ -5,11 +5,13 @@
 //! What packets are judged by is written through [`SharedTables`](crate::tables::SharedTables), which are the maps' own memory.
 //!
 //! ```text
-//! BPFFS/v1-1250000-1000000/SETTINGS …   maps of one layout and capacity
+//! BPFFS/v8-1250000-1000000-1000000/SETTINGS …   maps of one layout and capacity
 //! BPFFS/links/eth0                      the attachment to an interface
+//! BPFFS/egress/2                        what looks at what leaves by the interface with this index
 //! ```
 
 mod counters;
+mod egress;
 mod events;
 mod link;
 mod log;
@@ -21,6 +23,7 @@ mod syscall;
 mod test_run;
 
 pub use counters::{MonitoredTotals, ReasonTotals, ServiceTotals};
+pub use egress::Observer;
 pub use events::EventReader;
 pub use link::{Attachment, detach_offline};
 pub use log::LogReader;

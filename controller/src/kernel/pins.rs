@@ -26,7 +26,8 @@ impl Pins {
     /// Where the maps of this layout and capacity are. Maps of another layout or capacity have another name,
     /// so what is found here always fits.
     pub(super) fn maps(&self, capacity: &Capacity) -> PathBuf {
-        self.root.join(format!("v{ABI_VERSION}-{}-{}", capacity.prefixes, capacity.sources))
+        self.root
+            .join(format!("v{ABI_VERSION}-{}-{}-{}", capacity.prefixes, capacity.sources, capacity.flows))
     }
 
     /// Where the attachment to an interface is. Names on a BPF file system have no dots, and those of interfaces no colons.
@@ -34,12 +35,22 @@ impl Pins {
         self.links().join(interface.replace('.', ":"))
     }
 
+    /// Where the program is that looks at what leaves by an interface.
+    pub(super) fn egress(&self, ifindex: u32) -> PathBuf {
+        self.observers().join(ifindex.to_string())
+    }
+
+    /// Where those are.
+    pub(super) fn observers(&self) -> PathBuf {
+        self.root.join("egress")
+    }
+
     fn links(&self) -> PathBuf {
         self.root.join("links")
     }
 
     pub(super) fn create(&self, capacity: &Capacity) -> anyhow::Result<()> {
-        for directory in [self.maps(capacity), self.links()] {
+        for directory in [self.maps(capacity), self.links(), self.observers()] {
             fs::create_dir_all(&directory).with_context(|| {
                 format!("creating {} (names on a BPF file system have no dots)", directory.display())
             })?;
@@ -78,7 +89,7 @@ impl Pins {
         let keep = self.maps(capacity);
         for entry in fs::read_dir(&self.root)? {
             let path = entry?.path();
-            if path != keep && path != self.links() {
+            if path != keep && path != self.links() && path != self.observers() {
                 fs::remove_dir_all(path)?;
             }
         }

@@ -11,21 +11,26 @@ use std::{
 use anyhow::{Context as _, anyhow, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Map, MapData},
-    programs::Xdp,
+    maps::{Map, MapData, PerCpuArray},
+    programs::{SchedClassifier, Xdp},
 };
-use floodwall_common::wire::{BanEvent, DropEvent, Reason};
+use floodwall_common::{
+    tables::LEFT,
+    wire::{BanEvent, DropEvent, Reason},
+};
 use nix::fcntl::Flock;
 use tracing::warn;
 
 use super::{
     counters::{Counters, MonitoredTotals, ReasonTotals, ServiceTotals},
+    egress::{self, Observer},
     events::EventReader,
     link::{self, Attachment},
     log::LogReader,
     pins::Pins,
     preflight::preflight,
     samples::SampleReader,
+    syscall,
     test_run::{self, Judged},
 };
 use crate::{
@@ -37,7 +42,9 @@ use crate::{
 /// What `build.rs` made of `filter-ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/floodwall-filter"));
 const PROGRAM: &str = "floodwall";
-const OTHER_MAPS: [&str; 10] = [
+const EGRESS: &str = "floodwall_egress";
+const OTHER_MAPS: [&str; 11] = [
+    "LEFT",
     "REASON_COUNTS",
     "MONITOR_COUNTS",
     "RULE_COUNTS",
@@ -65,6 +72,8 @@ const fn map_name(table: Table) -> &'static str {
         Table::Rules => "RULES",
         Table::Signatures => "SIGNATURES",
         Table::Flows => "FLOWS",
+        Table::Offered => "OFFERED",
+        Table::Sights => "SIGHTS",
         Table::Fragments => "FRAGMENTS",
     }
 }
@@ -74,6 +83,7 @@ pub struct Kernel {
     ebpf: Ebpf,
     tables: Arc<SharedTables>,
     counters: Counters,
+    left: PerCpuArray<MapData, u64>,
     pins: Option<Pins>,
     capacity: Capacity,
     /// Keeps others off what is pinned.
@@ -89,7 +99,8 @@ impl Kernel {
         let mut loader = EbpfLoader::new();
         loader
             .map_max_entries("PREFIX_LINES", capacity.prefix_lines())
-            .map_max_entries("SOURCES", capacity.source_sets());
+            .map_max_entries("SOURCES", capacity.source_sets())
+            .map_max_entries("FLOWS", capacity.flow_lines());
         if let Some(pins) = &pins {
             pins.create(&capacity)?;
             lock = Some(pins.lock()?);
@@ -106,6 +117,17 @@ impl Kernel {
         program.load().context(
             "the kernel's verifier refuses the program; please report this with your kernel version",
         )?;
+        let observer: &mut SchedClassifier = ebpf
+            .program_mut(EGRESS)
+            .ok_or_else(|| anyhow!("the embedded object has no program `{EGRESS}`"))?
+            .try_into()
+            .context("the embedded program is none for what leaves")?;
+        observer.load().context(
+            "the kernel's verifier refuses the program that looks at what leaves; please report this with your \
+             kernel version",
+        )?;
+        let left = PerCpuArray::try_from(take_map(&mut ebpf, "LEFT")?)
+            .context("opening the counters of what leaves")?;
         let tables = Arc::new(map_tables(&mut ebpf, &capacity)?);
         let counters = Counters::new(
             take_map(&mut ebpf, "REASON_COUNTS")?,
@@ -114,7 +136,7 @@ impl Kernel {
             take_map(&mut ebpf, "RULE_COUNTS")?,
             take_map(&mut ebpf, "SERVICE_COUNTS")?,
         )?;
-        let kernel = Self { ebpf, tables, counters, pins, capacity, _lock: lock };
+        let kernel = Self { ebpf, tables, counters, left, pins, capacity, _lock: lock };
         Ok(kernel)
     }
 
@@ -223,6 +245,44 @@ impl Kernel {
     pub fn detach(&self, interface: &str) -> anyhow::Result<Vec<String>> {
         let Some(pins) = &self.pins else { bail!("{interface} is not protected by this floodwall") };
         link::detach(pins, interface)
+    }
+
+    /// Has the other program look at what leaves by an interface, behind all others that do so.
+    pub fn observe(&self, interface: &Interface) -> anyhow::Result<Observer> {
+        let Some(pins) = &self.pins else { bail!("a program whose maps are not pinned is not attached") };
+        egress::observe(pins, self.egress()?.fd().context("the program is not loaded")?.as_fd(), interface)
+    }
+
+    /// Indices of the interfaces at which it is looked what leaves, by this run or an earlier one.
+    pub fn observed(&self) -> Vec<u32> {
+        self.pins.as_ref().map(egress::pinned).unwrap_or_default()
+    }
+
+    /// It is no longer looked at what leaves by an interface.
+    pub fn let_leave(&self, ifindex: u32) -> anyhow::Result<()> {
+        self.pins.as_ref().map_or(Ok(()), |pins| egress::let_go(&pins.egress(ifindex)))
+    }
+
+    /// Numbers of programs of others that are asked before ours about what leaves by an interface, and may not let it be
+    /// asked.
+    pub fn before_observer(&self, ifindex: u32) -> anyhow::Result<Vec<u32>> {
+        let ours = self.egress()?.info().context("asking about the program")?.id();
+        let all = syscall::egress_programs(ifindex).context("asking which programs look at what leaves")?;
+        Ok(all.into_iter().take_while(|number| *number != ours).collect())
+    }
+
+    /// How many packets have been seen to leave by an interface, or by one that shares its counter.
+    pub fn left(&self, ifindex: u32) -> anyhow::Result<u64> {
+        let values = self.left.get(&(ifindex % LEFT), 0).context("reading the counters of what leaves")?;
+        Ok(values.iter().fold(0, |sum, value| sum.wrapping_add(*value)))
+    }
+
+    fn egress(&self) -> anyhow::Result<&SchedClassifier> {
+        self.ebpf
+            .program(EGRESS)
+            .ok_or_else(|| anyhow!("the program is gone"))?
+            .try_into()
+            .context("the program is none for what leaves")
     }
 
     /// Shows one frame to the program, which judges it as it would on an interface (`BPF_PROG_TEST_RUN`).

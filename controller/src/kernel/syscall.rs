@@ -17,11 +17,13 @@ const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_PROG_TEST_RUN: libc::c_int = 10;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+const BPF_PROG_QUERY: libc::c_int = 16;
 const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_LINK_UPDATE: libc::c_int = 29;
 const BPF_LINK_DETACH: libc::c_int = 34;
 /// `enum bpf_attach_type` in `include/uapi/linux/bpf.h`.
 const BPF_XDP: u32 = 37;
+const BPF_TCX_EGRESS: u32 = 47;
 
 /// `union bpf_attr` for `BPF_LINK_CREATE`.
 #[repr(C)]
@@ -40,6 +42,21 @@ struct LinkUpdate {
     program: u32,
     flags: u32,
     old_program: u32,
+}
+
+/// Most programs that can look at what leaves by an interface (`BPF_MPROG_MAX`).
+const MOST_PROGRAMS: usize = 64;
+
+/// `union bpf_attr` for `BPF_PROG_QUERY`.
+#[repr(C)]
+struct Query {
+    ifindex: u32,
+    attach_type: u32,
+    flags: [u32; 2],
+    numbers: u64,
+    count: u32,
+    padding: u32,
+    rest: [u64; 4],
 }
 
 /// `union bpf_attr` for `BPF_PROG_TEST_RUN`.
@@ -73,7 +90,7 @@ struct Info {
     info: u64,
 }
 
-/// `struct bpf_link_info` for an XDP link.
+/// `struct bpf_link_info` for an XDP or TCX link.
 #[repr(C)]
 #[derive(Default)]
 struct LinkInfo {
@@ -109,6 +126,29 @@ pub(super) fn link_create(program: BorrowedFd<'_>, ifindex: u32, flags: u32) -> 
     bpf(BPF_LINK_CREATE, &mut attribute).map(owned)
 }
 
+/// Has a program look at what leaves by an interface, after all others that do so by now.
+pub(super) fn link_create_egress(program: BorrowedFd<'_>, ifindex: u32) -> io::Result<OwnedFd> {
+    let program = program.as_raw_fd() as u32;
+    let mut attribute = LinkCreate { program, ifindex, attach_type: BPF_TCX_EGRESS, flags: 0, rest: [0; 6] };
+    bpf(BPF_LINK_CREATE, &mut attribute).map(owned)
+}
+
+/// Numbers of the programs that look at what leaves by an interface through TCX, in their order. Of very many, none.
+pub(super) fn egress_programs(ifindex: u32) -> io::Result<Vec<u32>> {
+    let mut numbers = [0_u32; MOST_PROGRAMS];
+    let mut query = Query {
+        ifindex,
+        attach_type: BPF_TCX_EGRESS,
+        flags: [0; 2],
+        numbers: numbers.as_mut_ptr() as u64,
+        count: MOST_PROGRAMS as u32,
+        padding: 0,
+        rest: [0; 4],
+    };
+    bpf(BPF_PROG_QUERY, &mut query)?;
+    Ok(numbers.into_iter().take(query.count as usize).collect())
+}
+
 /// Puts another program behind a link; each packet sees the one or the other.
 pub(super) fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
     let (link, program) = (link.as_raw_fd() as u32, program.as_raw_fd() as u32);
@@ -120,7 +160,7 @@ pub(super) fn link_detach(link: BorrowedFd<'_>) -> io::Result<()> {
     bpf(BPF_LINK_DETACH, &mut { link.as_raw_fd() as u32 }).map(drop)
 }
 
-/// Index of the interface that an XDP link is attached to; 0 if the interface is gone.
+/// Index of the interface that an XDP or TCX link is attached to; 0 if the interface is gone.
 pub(super) fn link_ifindex(link: BorrowedFd<'_>) -> io::Result<u32> {
     let mut info = LinkInfo::default();
     let length = size_of::<LinkInfo>() as u32;

@@ -112,7 +112,7 @@ impl Controller for Watch {
             remote: address_of(flow.remote),
             remote_port: flow.remote_port,
         };
-        flow::note(&*world.tables, &world.tables.settings[0], &opened, time_ns);
+        flow::adopt(&*world.tables, &world.tables.settings[0], &opened, time_ns);
         Ok(())
     }
 }

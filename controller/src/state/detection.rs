@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn what_is_known_is_set_and_cleared_bit_by_bit() {
-        let tables = SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 1_024 }).unwrap();
+        let tables =
+            SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 1_024, flows: 1_024 }).unwrap();
         let told = |what, known| carry_out(&tables, vec![Action::Know { what, known }], || ());
         told(knowledge::PORTS, true);
         told(knowledge::CONNECTIONS, true);
@@ -69,7 +70,8 @@ mod tests {
 
     #[test]
     fn signatures_take_turns_in_the_two_halves_and_each_waits_for_the_packets_before() {
-        let tables = SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 1_024 }).unwrap();
+        let tables =
+            SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 1_024, flows: 1_024 }).unwrap();
         let mut detector = Detector::default();
         let waited = Cell::new(0);
         let mut halves = Vec::new();

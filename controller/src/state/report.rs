@@ -131,7 +131,7 @@ impl Filter {
             ("source prefixes", footprint.aggregates, None),
             ("ports", footprint.ports, None),
             ("signatures", footprint.signatures, None),
-            ("flows and fragments", footprint.memories, None),
+            ("flows, services, segments and fragments", footprint.memories, None),
         ];
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),

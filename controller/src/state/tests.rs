@@ -36,7 +36,8 @@ fn open(directory: &Path) -> Arc<Filter> {
 }
 
 fn open_as(directory: &Path, accept: bool) -> Arc<Filter> {
-    let config = Config { capacity: Capacity { prefixes: 10_000, sources: 1_024 }, ..Config::default() };
+    let config =
+        Config { capacity: Capacity { prefixes: 10_000, sources: 1_024, flows: 1_024 }, ..Config::default() };
     let tables = Arc::new(SharedTables::in_memory(&config.capacity).expect("memory"));
     let opened = Store::open(directory, accept).expect("a directory that can be used");
     Filter::open(tables, opened, &config, Bus::default()).expect("a state that fits")

@@ -24,7 +24,8 @@ struct Scene {
 
 impl Scene {
     fn new(services: u8) -> Self {
-        let tables = SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 1_024 }).unwrap();
+        let tables =
+            SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 1_024, flows: 1_024 }).unwrap();
         (0..services).for_each(|number| tables.services[usize::from(number)].flags.store(service_flag::USED));
         let counts = (0..services).map(|number| Counts::new(number, 0, 0)).collect();
         Self {

@@ -21,12 +21,13 @@ pub struct HostFacts {
     pub own: BTreeSet<IpAddr>,
     /// Where something listens; `None`: not known.
     pub listening: Option<BTreeSet<Listener>>,
-    /// The flows that the host opens are noted in the tables.
+    /// All that leaves by any way out is noted in the tables, whoever has sent it.
     pub flows: bool,
     /// The kernel's sockets can be asked.
     pub sockets: bool,
-    /// Why it is not plainly an end host; empty if it is one. As long as it is not, the checks that hold packets
-    /// against the host's own sockets only count: others' packets that it carries have none.
+    /// Why packets may belong to flows that nothing is known of: the host carries what none of its own sockets has sent,
+    /// and not all that leaves is seen. Empty if there is no such reason. As long as there is one, the checks that hold
+    /// packets against what has left only count.
     pub carries: BTreeSet<Carries>,
 }
 
@@ -55,6 +56,13 @@ pub enum Carries {
     Ipvs,
     /// There is more than one way out: answers may come in on another interface than the question left by.
     DefaultRoutes(&'static str, usize),
+    /// What leaves by an interface is not seen, and why.
+    Unseen {
+        /// The interface.
+        interface: String,
+        /// Why.
+        why: String,
+    },
     /// It could not be read whether it is so.
     Unknown(String),
 }
@@ -69,6 +77,9 @@ impl fmt::Display for Carries {
             Self::Ipvs => formatter.write_str("IPVS passes connections on to other hosts"),
             Self::DefaultRoutes(family, routes) => {
                 write!(formatter, "there are {routes} {family} default routes")
+            }
+            Self::Unseen { interface, why } => {
+                write!(formatter, "what leaves by {interface} is not seen: {why}")
             }
             Self::Unknown(what) => write!(formatter, "{what}"),
         }

@@ -8,7 +8,7 @@
 //! ```
 //! # use floodwall_policy::{Enforcement, Policy, Situation};
 //! # use floodwall_tables::{Capacity, SharedTables};
-//! let tables = SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 4_096 })?;
+//! let tables = SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 4_096, flows: 4_096 })?;
 //! let mut enforcement = Enforcement::default();
 //! enforcement.enforce(&tables, &Policy::default(), &Situation::default())?;
 //! # Ok::<(), anyhow::Error>(())

@@ -1,9 +1,10 @@
 //! What the tables are made for, and what that costs.
 
 use floodwall_common::{
-    tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES},
+    tables::{AGGREGATE_SETS, FRAGMENT_LINES, OFFERED_LINES, SIGHT_LINES},
     wire::{
-        BITMAP_WORDS, Line, MAX_CLASSES, PORT_WORDS, ROOTS, SLOTS, Slot, SourceSet, WAYS, Word, signature,
+        BITMAP_WORDS, LINE_WORDS, Line, MAX_CLASSES, PORT_WORDS, ROOTS, SLOTS, Slot, SourceSet, WAYS, Word,
+        signature,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -22,11 +23,13 @@ pub struct Capacity {
     pub prefixes: u32,
     /// Sources that can be told apart at the same time.
     pub sources: u32,
+    /// Flows that leave and can be told apart at the same time; half as many are told apart surely.
+    pub flows: u32,
 }
 
 impl Default for Capacity {
     fn default() -> Self {
-        Self { prefixes: 1_250_000, sources: 1_000_000 }
+        Self { prefixes: 1_250_000, sources: 1_000_000, flows: 1_000_000 }
     }
 }
 
@@ -45,6 +48,12 @@ impl Capacity {
         if sets > 1 << 31 { 1 << 31 } else { sets.next_power_of_two() }
     }
 
+    /// Lines of the table of flows, a power of two.
+    pub const fn flow_lines(&self) -> u32 {
+        let lines = self.flows.div_ceil(LINE_WORDS as u32);
+        if lines > 1 << 31 { 1 << 31 } else { lines.next_power_of_two() }
+    }
+
     /// What it costs, in bytes.
     pub const fn bytes(&self) -> Footprint {
         Footprint {
@@ -55,7 +64,8 @@ impl Capacity {
             aggregates: AGGREGATE_SETS as u64 * size_of::<SourceSet>() as u64,
             ports: (MAX_CLASSES * PORT_WORDS) as u64 * size_of::<Word>() as u64,
             signatures: 2 * signature::HALF_WORDS as u64 * size_of::<Word>() as u64,
-            memories: (FLOW_LINES + FRAGMENT_LINES) as u64 * size_of::<Line>() as u64,
+            memories: (self.flow_lines() + OFFERED_LINES + SIGHT_LINES + FRAGMENT_LINES) as u64
+                * size_of::<Line>() as u64,
         }
     }
 }
@@ -77,7 +87,7 @@ pub struct Footprint {
     pub ports: u64,
     /// The signatures, twice.
     pub signatures: u64,
-    /// The memories of flows and of fragments.
+    /// The tables of flows and of what is offered, and the memories of segments and of fragments.
     pub memories: u64,
 }
 

@@ -3,7 +3,7 @@
 use std::{io, os::fd::BorrowedFd};
 
 use floodwall_common::{
-    tables::{AGGREGATE_SETS, FLOW_LINES, FRAGMENT_LINES, Tables},
+    tables::{AGGREGATE_SETS, FRAGMENT_LINES, OFFERED_LINES, SIGHT_LINES, Tables},
     wire::{
         ABI_VERSION, Counter, Destination, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
         PORT_WORDS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word, service_flag,
@@ -42,15 +42,19 @@ pub enum Table {
     Rules,
     /// Two halves of signatures.
     Signatures,
-    /// The memory of flows.
+    /// The table of flows; a power of two.
     Flows,
+    /// The table of what is offered.
+    Offered,
+    /// The memory of segments that nobody knew.
+    Sights,
     /// The memory of fragments.
     Fragments,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Settings,
         Self::PrefixRoots,
         Self::PrefixBitmaps,
@@ -63,6 +67,8 @@ impl Table {
         Self::Rules,
         Self::Signatures,
         Self::Flows,
+        Self::Offered,
+        Self::Sights,
         Self::Fragments,
     ];
 
@@ -80,7 +86,9 @@ impl Table {
             Self::Services => MAX_SERVICES,
             Self::Rules => MAX_RULES,
             Self::Signatures => 2 * signature::HALF_WORDS,
-            Self::Flows => FLOW_LINES,
+            Self::Flows => capacity.flow_lines(),
+            Self::Offered => OFFERED_LINES,
+            Self::Sights => SIGHT_LINES,
             Self::Fragments => FRAGMENT_LINES,
         }
     }
@@ -117,6 +125,10 @@ pub struct SharedTables {
     pub signatures: Region<Word>,
     /// [`Table::Flows`].
     pub flows: Region<Line>,
+    /// [`Table::Offered`].
+    pub offered: Region<Line>,
+    /// [`Table::Sights`].
+    pub sights: Region<Line>,
     /// [`Table::Fragments`].
     pub fragments: Region<Line>,
     /// What the host counts when it runs the decisions itself.
@@ -192,6 +204,8 @@ impl SharedTables {
             rules: take(ground, capacity, Table::Rules)?,
             signatures: take(ground, capacity, Table::Signatures)?,
             flows: take(ground, capacity, Table::Flows)?,
+            offered: take(ground, capacity, Table::Offered)?,
+            sights: take(ground, capacity, Table::Sights)?,
             fragments: take(ground, capacity, Table::Fragments)?,
             local: LocalTables::new()?,
         })
@@ -214,6 +228,7 @@ impl SharedTables {
         let settings = &self.settings[0];
         settings.abi.store(u64::from(ABI_VERSION));
         settings.source_mask.store(u64::from(capacity.source_sets() - 1));
+        settings.flow_mask.store(u64::from(capacity.flow_lines() - 1));
     }
 }
 
@@ -281,6 +296,16 @@ impl Tables for SharedTables {
     #[inline]
     fn flow_line(&self, index: u32) -> Option<&Line> {
         self.flows.get(index as usize)
+    }
+
+    #[inline]
+    fn offered_line(&self, index: u32) -> Option<&Line> {
+        self.offered.get(index as usize)
+    }
+
+    #[inline]
+    fn sight_line(&self, index: u32) -> Option<&Line> {
+        self.sights.get(index as usize)
     }
 
     #[inline]

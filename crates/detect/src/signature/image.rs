@@ -192,7 +192,7 @@ mod tests {
             signatures in prop::collection::vec((signature(), any::<bool>()), 1..64),
             packets in prop::collection::vec(features(), 50),
         ) {
-            let tables = SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 1_024 }).unwrap();
+            let tables = SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 1_024, flows: 1_024 }).unwrap();
             let listed: Vec<_> = signatures.iter().map(|(signature, enforced)| Some((signature, *enforced))).collect();
             Image::new(&listed).unwrap().write(&tables.signatures[..HALF_WORDS as usize]);
             for packet in &packets {

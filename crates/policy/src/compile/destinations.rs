@@ -54,6 +54,8 @@ struct Fate {
     services: Vec<usize>,
     /// Where something listens; `None`: not known, or not this host's.
     listening: Option<BTreeSet<(bool, u16)>>,
+    /// They are not the host's own, and what they offer is learned from what leaves.
+    carried: bool,
 }
 
 impl Map {
@@ -75,7 +77,7 @@ impl Map {
             .iter()
             .map(|fate| {
                 let services = fate.services.iter().filter_map(|place| policy.services.get(*place));
-                pages::page(services, numbers, fate.listening.as_ref())
+                pages::page(services, numbers, fate.listening.as_ref(), fate.carried)
             })
             .collect();
         let map = Self { ranges, pages };
@@ -125,8 +127,9 @@ fn ranges(policy: &Policy, facts: &HostFacts, detail: Detail) -> Result<(Vec<Ran
     let mut fates = Vec::new();
     let mut ranges: Vec<Range> = Vec::new();
     for first in firsts {
-        let fate =
-            Fate { services: covering(policy, first), listening: listening(facts, &own, first, detail) };
+        let carried = facts.flows && !own.is_empty() && !own.contains(&first);
+        let listening = if carried { Some(BTreeSet::new()) } else { listening(facts, &own, first, detail) };
+        let fate = Fate { services: covering(policy, first), listening, carried };
         let class = *classes.entry(fate.clone()).or_insert_with(|| {
             fates.push(fate);
             fates.len() - 1

@@ -27,11 +27,12 @@ impl Page {
 }
 
 /// The page for destinations of these services, of which the first that names a port has it. Something listens at
-/// `listening`, or, if that is not known, everywhere.
+/// `listening`, or, if that is not known, everywhere. `carried`: they are not the host's own.
 pub(super) fn page<'p>(
     services: impl DoubleEndedIterator<Item = &'p Service>,
     numbers: &Numbers,
     listening: Option<&BTreeSet<(bool, u16)>>,
+    carried: bool,
 ) -> Page {
     let mut bytes = vec![0_u8; PORT_WORDS as usize * 8];
     // The default service is the policy's first, and asked last.
@@ -50,6 +51,9 @@ pub(super) fn page<'p>(
             }
         }
     }
+    if carried {
+        bytes.iter_mut().for_each(|byte| *byte = Port { carried, ..Port::unpack(*byte) }.pack());
+    }
     let (words, _) = bytes.as_chunks::<8>();
     Page(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
 }
@@ -60,7 +64,7 @@ fn offered(byte: u8) -> u8 {
 
 /// Writes a service's number wherever it is meant.
 fn paint(bytes: &mut [u8], service: &Service, number: u8) {
-    let byte = Port { service: number, offered: false }.pack();
+    let byte = Port { service: number, ..Port::default() }.pack();
     let with_ports = [(service.protocol.is_tcp(), protocol::TCP), (service.protocol.is_udp(), protocol::UDP)];
     for (_, of) in with_ports.into_iter().filter(|(is, _)| *is) {
         if service.ports.is_empty() {

@@ -20,7 +20,8 @@ use crate::{
 use floodwall_tables::{Capacity, SharedTables};
 
 fn tables() -> SharedTables {
-    let tables = SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 4_096 }).unwrap();
+    let tables =
+        SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 4_096, flows: 4_096 }).unwrap();
     for seed in &tables.settings[0].seed {
         seed.store(0x9e37_79b9_7f4a_7c15);
     }
@@ -185,10 +186,17 @@ fn what_listens_is_offered_and_only_that() {
         ("192.0.2.1", protocol::TCP, 81, false),
         ("192.0.2.1", protocol::UDP, 53, false),
         ("192.0.2.2", protocol::UDP, 53, true),
-        ("192.0.2.3", protocol::UDP, 4_000, true),
+        ("192.0.2.3", protocol::UDP, 4_000, false),
     ] {
-        assert_eq!(port(&tables, to, of, at).offered, expected, "{to} {of} {at}");
+        let port = port(&tables, to, of, at);
+        assert_eq!((port.offered, port.carried), (expected, to == "192.0.2.3"), "{to} {of} {at}");
     }
+    // Where what leaves is not seen, nobody knows what others offer.
+    let facts = HostFacts { flows: false, ..situation.facts };
+    let situation = Situation { facts, ..Situation::default() };
+    enforcement.enforce(&tables, &Policy::default(), &situation).unwrap();
+    let other = port(&tables, "192.0.2.3", protocol::UDP, 4_000);
+    assert!(other.offered && !other.carried);
 }
 
 #[test]

@@ -233,7 +233,7 @@ mod tests {
     use crate::Capacity;
 
     fn forest() -> Forest {
-        let capacity = Capacity { prefixes: 20_000, sources: 4 };
+        let capacity = Capacity { prefixes: 20_000, sources: 4, flows: 8 };
         Forest::new(Arc::new(SharedTables::in_memory(&capacity).unwrap()))
     }
 

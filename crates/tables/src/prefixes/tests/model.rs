@@ -80,12 +80,12 @@ impl Bulk {
 
 impl World {
     pub(super) fn new(prefixes: u32) -> Self {
-        Self::with_lines(prefixes, Capacity { prefixes, sources: 4 }.prefix_lines() as usize)
+        Self::with_lines(prefixes, Capacity { prefixes, sources: 4, flows: 8 }.prefix_lines() as usize)
     }
 
     /// With as little memory as this.
     pub(super) fn with_lines(prefixes: u32, lines: usize) -> Self {
-        let mut tables = SharedTables::in_memory(&Capacity { prefixes, sources: 4 }).unwrap();
+        let mut tables = SharedTables::in_memory(&Capacity { prefixes, sources: 4, flows: 8 }).unwrap();
         tables.prefix_lines = Region::in_memory(lines).unwrap();
         let tables = Arc::new(tables);
         let table = PrefixTable::new(Arc::clone(&tables), prefixes).unwrap();

@@ -1,0 +1,184 @@
+//! The program that looks at what leaves, kept on every interface that leads out.
+//!
+//! These are the protected ones, those that a default route or a route to another router leads by, and those that have an
+//! address of the host's: answers may come in by a protected one to what has left by any of them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use tracing::{info, warn};
+
+use crate::{
+    host::{Interface, WaysOut},
+    kernel::{Kernel, Observer},
+    policy::Carries,
+};
+
+/// Most interfaces that it is kept on. Those that come first by their index are.
+const MOST: usize = 256;
+
+/// Where it is.
+#[derive(Debug, Default)]
+pub(super) struct Egress {
+    held: BTreeMap<u32, Held>,
+    /// Why it is not, or does not see what leaves, by the name of the interface.
+    unseen: BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+struct Held {
+    name: String,
+    observer: Observer,
+    /// What had left by it when that was last looked at: as we have seen, and as the interface says.
+    counts: Option<(u64, u64)>,
+    /// Whether another tool's program, which comes before ours, keeps what leaves from us.
+    hidden: Option<u32>,
+}
+
+impl Egress {
+    /// Why not all that leaves is seen; empty if it is.
+    pub(super) fn unseen(&self) -> BTreeSet<Carries> {
+        let unseen = self
+            .unseen
+            .iter()
+            .map(|(interface, why)| Carries::Unseen { interface: interface.clone(), why: why.clone() });
+        unseen.collect()
+    }
+
+    /// Whether all that leaves is seen.
+    pub(super) fn sees_all(&self) -> bool {
+        !self.held.is_empty() && self.unseen.is_empty()
+    }
+
+    /// Names of the interfaces by which it is seen what leaves.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.held.values().filter(|held| held.hidden.is_none()).map(|held| held.name.clone()).collect()
+    }
+
+    /// Puts it on those that lead out and takes it off others.
+    pub(super) fn look(&mut self, kernel: &Kernel, out: &[Interface]) {
+        let before = std::mem::take(&mut self.unseen);
+        let wanted: BTreeSet<u32> = out.iter().map(|interface| interface.index).collect();
+        self.held.retain(|index, _| wanted.contains(index));
+        for index in kernel.observed().into_iter().filter(|index| !wanted.contains(index)) {
+            if let Err(error) = kernel.let_leave(index) {
+                warn!(index, error = format!("{error:#}"), "what leaves by an interface is looked at still");
+            }
+        }
+        let sent = sent();
+        for interface in out {
+            let why = match self.look_at(kernel, interface, &sent) {
+                Ok(None) => continue,
+                Ok(Some(program)) => format!(
+                    "another tool's program, number {program}, is asked before floodwall's and keeps it from being asked"
+                ),
+                Err(error) => format!("{error:#}"),
+            };
+            if before.get(&interface.name) != Some(&why) {
+                warn!(interface = interface.name, why, "WHAT LEAVES IS NOT SEEN");
+            }
+            self.unseen.insert(interface.name.clone(), why);
+        }
+    }
+
+    /// Says which other program keeps us from seeing what leaves by an interface, if one does.
+    fn look_at(
+        &mut self,
+        kernel: &Kernel,
+        interface: &Interface,
+        sent: &BTreeMap<String, u64>,
+    ) -> anyhow::Result<Option<u32>> {
+        let Interface { index, name, .. } = interface;
+        if self.held.get(index).is_some_and(|held| !held.observer.is_on(*index)) {
+            warn!(interface = name, "another tool has detached what looks at what leaves: it is put back");
+            self.held.remove(index);
+        }
+        if !self.held.contains_key(index) {
+            let observer = kernel.observe(interface)?;
+            info!(interface = name, "what leaves is seen");
+            let held = Held { name: name.clone(), observer, counts: None, hidden: None };
+            self.held.insert(*index, held);
+        }
+        let Some(held) = self.held.get_mut(index) else { return Ok(None) };
+        held.name.clone_from(name);
+        // A kernel that cannot tell who else is there has said so when ours was attached.
+        let first = kernel.before_observer(*index).unwrap_or_default().first().copied();
+        let now = (kernel.left(*index)?, sent.get(name).copied().unwrap_or_default());
+        let before = held.counts.replace(now);
+        held.hidden = match (first, before) {
+            (None, _) => None,
+            (Some(_), Some((seen, _))) if now.0 != seen => None,
+            (Some(program), Some((_, sent))) if now.1 != sent => Some(program),
+            // Nothing has left since.
+            (Some(_), _) => held.hidden,
+        };
+        Ok(held.hidden)
+    }
+}
+
+/// The interfaces that lead out; `addressed` are the indices of those that have addresses.
+pub(super) fn ways_out(
+    all: Vec<Interface>,
+    protected: &[u32],
+    routes: &WaysOut,
+    addressed: &BTreeSet<u32>,
+) -> Vec<Interface> {
+    let leads_out = |interface: &Interface| {
+        let index = &interface.index;
+        let by_route = routes.interfaces.contains(index) || routes.to_routers.contains(index);
+        protected.contains(index) || by_route || addressed.contains(index)
+    };
+    all.into_iter().filter(|interface| is_ethernet(interface) && leads_out(interface)).take(MOST).collect()
+}
+
+/// Whether frames of an interface begin with an Ethernet header, as those of a protected one do; loopback leads nowhere.
+fn is_ethernet(interface: &Interface) -> bool {
+    interface.address.len() == 6 && interface.address.iter().any(|byte| *byte != 0)
+}
+
+/// Packets sent, by interface (proc(5), `/proc/net/dev`).
+fn sent() -> BTreeMap<String, u64> {
+    let text = fs::read_to_string("/proc/thread-self/net/dev").unwrap_or_default();
+    let of = |line: &str| {
+        let (name, numbers) = line.split_once(':')?;
+        Some((name.trim().to_owned(), numbers.split_whitespace().nth(9)?.parse().ok()?))
+    };
+    text.lines().skip(2).filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interface(index: u32, address: &[u8]) -> Interface {
+        Interface {
+            name: format!("e{index}"),
+            index,
+            mtu: 1_500,
+            xdp: None,
+            xdp_programs: Vec::new(),
+            master: None,
+            lower: None,
+            kind: None,
+            address: address.to_vec(),
+        }
+    }
+
+    #[test]
+    fn what_leads_out_is_protected_addressed_or_has_a_route() {
+        let ethernet = [2, 0, 0, 0, 0, 1];
+        let mut all: Vec<_> = (1..=7).map(|index| interface(index, &ethernet)).collect();
+        all[0].address = vec![0; 6];
+        all[6].address = Vec::new();
+        let routes = WaysOut { interfaces: [4].into(), to_routers: [5].into(), ..WaysOut::default() };
+        let out = ways_out(all, &[2], &routes, &[1, 3, 7].into());
+        let indices: Vec<_> = out.iter().map(|interface| interface.index).collect();
+        assert_eq!(
+            indices,
+            [2, 3, 4, 5],
+            "not loopback, nor one without Ethernet, nor one that leads nowhere"
+        );
+    }
+}
