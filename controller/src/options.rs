@@ -62,6 +62,8 @@ pub struct RunOptions {
     pub max_prefixes: Option<u32>,
     /// Sources that are tracked at once.
     pub max_sources: Option<u32>,
+    /// Flows that are known at once.
+    pub max_flows: Option<u32>,
     /// Only what the operator names is in force; everything else counts.
     pub observe: bool,
 }

@@ -58,6 +58,9 @@ pub(super) struct Run {
     /// Sources that are tracked at once [default: 1000000].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_sources: Option<u32>,
+    /// Flows of the host, and of what it carries, that are known at once [default: 1000000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_flows: Option<u32>,
     /// Drop only what you have named: lists, signatures of your own, and rules that the configuration names. All else
     /// only counts, and `status` says what it would have dropped.
     #[arg(long)]
@@ -85,6 +88,7 @@ impl Run {
             bpffs,
             max_prefixes,
             max_sources,
+            max_flows,
             observe,
         } = self;
         for (index, name) in interfaces.iter().enumerate() {
@@ -102,6 +106,7 @@ impl Run {
             bpffs,
             max_prefixes,
             max_sources,
+            max_flows,
             observe,
         })
     }
@@ -154,8 +159,8 @@ mod tests {
         assert!(!options.accept_state);
         assert_eq!(options.bpffs, PathBuf::from("/sys/fs/bpf/floodwall"));
         assert_eq!(
-            (options.config, options.mode, options.max_prefixes, options.max_sources),
-            (None, None, None, None)
+            (options.config, options.mode, options.max_prefixes, options.max_sources, options.max_flows),
+            (None, None, None, None, None)
         );
     }
 
@@ -163,8 +168,11 @@ mod tests {
     fn the_help_names_the_defaults_that_hold() {
         let help = Cli::try_parse_from(["floodwall", "run", "--help"]).unwrap_err().to_string();
         let capacity = Capacity::default();
-        for (option, default) in [("--max-prefixes", capacity.prefixes), ("--max-sources", capacity.sources)]
-        {
+        for (option, default) in [
+            ("--max-prefixes", capacity.prefixes),
+            ("--max-sources", capacity.sources),
+            ("--max-flows", capacity.flows),
+        ] {
             let told = help.split(option).nth(1).and_then(|rest| rest.split("default: ").nth(1)).unwrap();
             assert_eq!(told.split(']').next().unwrap(), default.to_string(), "{option}");
         }
@@ -173,14 +181,17 @@ mod tests {
     #[test]
     fn what_is_said_is_taken() {
         let options = options(
-            "--iface eth0 --config f.toml --state-dir /s --mode auto --bpffs /b --max-prefixes 5000 --max-sources 4096 \
+            "--iface eth0 --config f.toml --state-dir /s --mode auto --bpffs /b --max-prefixes 5000 --max-sources 4096 --max-flows 2048 \
              --accept-state --socket /x",
         )
         .unwrap();
         assert_eq!(options.socket, PathBuf::from("/x"));
         assert_eq!(options.mode, Some(Mode::Auto));
         assert!(options.accept_state);
-        assert_eq!((options.max_prefixes, options.max_sources), (Some(5000), Some(4096)));
+        assert_eq!(
+            (options.max_prefixes, options.max_sources, options.max_flows),
+            (Some(5000), Some(4096), Some(2048))
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! mode = "native"            # or "generic", "auto"
 //! max-prefixes = 1250000     # both lists and families together
 //! max-sources = 1000000      # sources tracked at once
-//! max-flows = 1000000        # flows that leave, known at once
+//! max-flows = 1000000        # flows that the host carries, known at once
 //! events-per-second = 200    # drops told, of however many
 //! observe = true             # lists, signatures and rules that are named here are in force; all else only counts
 //!
@@ -49,7 +49,7 @@ pub struct Config {
 const PREFIXES: std::ops::RangeInclusive<u32> = 1_000..=8_000_000;
 /// Fewest and most sources.
 const SOURCES: std::ops::RangeInclusive<u32> = 1_024..=134_217_728;
-/// Flows that can be told apart.
+/// Fewest and most flows.
 const FLOWS: std::ops::RangeInclusive<u32> = 1_024..=64_000_000;
 /// Longest file that is read: many times what all services and rules take.
 const MAX_BYTES: u64 = 1 << 20;
@@ -81,6 +81,7 @@ impl Config {
         config.observe |= options.observe;
         config.capacity.prefixes = options.max_prefixes.unwrap_or(config.capacity.prefixes);
         config.capacity.sources = options.max_sources.unwrap_or(config.capacity.sources);
+        config.capacity.flows = options.max_flows.unwrap_or(config.capacity.flows);
         config.check()?;
         Ok(config)
     }

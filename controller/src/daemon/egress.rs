@@ -27,6 +27,17 @@ pub(super) struct Egress {
     unseen: BTreeMap<String, String>,
 }
 
+/// What is seen of what leaves, for those who only want to know.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// Why not all that leaves is seen; empty if it is.
+    pub(super) unseen: BTreeSet<Carries>,
+    /// Names of the interfaces by which it is seen what leaves.
+    pub(super) names: Vec<String>,
+    /// Whether all that leaves is seen.
+    pub(super) all: bool,
+}
+
 #[derive(Debug)]
 struct Held {
     name: String,
@@ -38,27 +49,21 @@ struct Held {
 }
 
 impl Egress {
-    /// Why not all that leaves is seen; empty if it is.
-    pub(super) fn unseen(&self) -> BTreeSet<Carries> {
+    fn seen(&self) -> Seen {
         let unseen = self
             .unseen
             .iter()
             .map(|(interface, why)| Carries::Unseen { interface: interface.clone(), why: why.clone() });
-        unseen.collect()
+        let names = self.held.values().filter(|held| held.hidden.is_none()).map(|held| held.name.clone());
+        Seen {
+            unseen: unseen.collect(),
+            names: names.collect(),
+            all: !self.held.is_empty() && self.unseen.is_empty(),
+        }
     }
 
-    /// Whether all that leaves is seen.
-    pub(super) fn sees_all(&self) -> bool {
-        !self.held.is_empty() && self.unseen.is_empty()
-    }
-
-    /// Names of the interfaces by which it is seen what leaves.
-    pub(super) fn names(&self) -> Vec<String> {
-        self.held.values().filter(|held| held.hidden.is_none()).map(|held| held.name.clone()).collect()
-    }
-
-    /// Puts it on those that lead out and takes it off others.
-    pub(super) fn look(&mut self, kernel: &Kernel, out: &[Interface]) {
+    /// Puts it on those that lead out and takes it off others. Says what is seen now.
+    pub(super) fn look(&mut self, kernel: &Kernel, out: &[Interface]) -> Seen {
         let before = std::mem::take(&mut self.unseen);
         let wanted: BTreeSet<u32> = out.iter().map(|interface| interface.index).collect();
         self.held.retain(|index, _| wanted.contains(index));
@@ -81,6 +86,7 @@ impl Egress {
             }
             self.unseen.insert(interface.name.clone(), why);
         }
+        self.seen()
     }
 
     /// Says which other program keeps us from seeing what leaves by an interface, if one does.

@@ -9,7 +9,7 @@ use tokio::{runtime::Handle, sync::Notify};
 use tracing::{error, warn};
 
 use super::{
-    egress::{Egress, ways_out},
+    egress::{Egress, Seen, ways_out},
     role::Role,
     tasks::Watched,
     wards::{Warden, Wards},
@@ -37,12 +37,12 @@ pub(super) struct Protection {
     netlink: Netlink,
     mode: Mode,
     program: u32,
-    /// One change of attachments at a time.
-    changes: tokio::sync::Mutex<()>,
+    /// One change of attachments at a time, and by its holder what is attached to the ways out.
+    changes: tokio::sync::Mutex<Egress>,
     wards: Mutex<Wards>,
     lifelines: RwLock<Lifelines>,
     role: Mutex<Role>,
-    egress: Mutex<Egress>,
+    seen: Mutex<Seen>,
     health: Mutex<Option<HealthReport>>,
     bus: Bus,
     tasks: Arc<Watched>,
@@ -106,7 +106,7 @@ impl Protection {
             wards: Mutex::new(Wards::new(attachments)),
             lifelines: RwLock::default(),
             role: Mutex::default(),
-            egress: Mutex::default(),
+            seen: Mutex::default(),
             health: Mutex::default(),
             bus: news.bus,
             tasks: news.tasks,
@@ -151,7 +151,7 @@ impl Protection {
 
     /// Whether all that leaves is noted.
     pub(super) fn sees_what_leaves(&self) -> bool {
-        self.egress.lock().sees_all()
+        self.seen.lock().all
     }
 
     /// Keeps the program on the interfaces, and what is known of the host up to date, for ever.
@@ -189,7 +189,7 @@ impl Protection {
     ) -> anyhow::Result<()> {
         let all = self.netlink.interfaces().await?;
         let out = ways_out(all, protected, routes, &addressed);
-        let _changes = self.changes.lock().await;
+        let mut egress = self.changes.lock().await;
         // After the last command to let go, nothing is put on any more.
         if self.wards.lock().is_empty() {
             return Ok(());
@@ -202,7 +202,8 @@ impl Protection {
             let mut next = || u64::from(outside.next().unwrap_or(0));
             pair.store(next() | next() << 32);
         }
-        self.egress.lock().look(&self.kernel, &out);
+        let seen = egress.look(&self.kernel, &out);
+        *self.seen.lock() = seen;
         Ok(())
     }
 
@@ -225,10 +226,7 @@ impl Protection {
         let addressed = own.iter().filter(|(_, address)| is_wide(address)).map(|(index, _)| *index).collect();
         self.see_what_leaves(&protected, &out, addressed).await?;
         let found = super::role::read(&self.netlink, &protected, out.routes).await;
-        let (unseen, names) = {
-            let egress = self.egress.lock();
-            (egress.unseen(), egress.names())
-        };
+        let Seen { unseen, names, .. } = self.seen.lock().clone();
         let news = self.role.lock().take(found, unseen, &names);
         news.into_iter().for_each(|what| self.bus.publish(what));
         let own = own.into_iter().map(|(_, address)| address).collect();
@@ -251,7 +249,7 @@ impl Dataplane for Protection {
 
     fn warnings(&self) -> Vec<String> {
         let mut warnings = self.wards.lock().warnings();
-        warnings.extend(self.egress.lock().unseen().iter().map(ToString::to_string));
+        warnings.extend(self.seen.lock().unseen.iter().map(ToString::to_string));
         warnings
     }
 

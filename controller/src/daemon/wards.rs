@@ -7,7 +7,7 @@ use crate::{
     api::InterfaceStatus,
     event::{Bus, What},
     host::{Interface, Netlink},
-    kernel::{Attachment, Kernel},
+    kernel::{Attachment, Kernel, Link},
     lock::Mutex,
     options::Mode,
 };
@@ -80,6 +80,23 @@ impl Wards {
         let ward = &mut self.wards[place];
         (ward.waits, ward.was_put_back) = (false, false);
         ward
+    }
+
+    /// What holds an interface's attachment, and the index that it had when it was attached.
+    fn link_of(&self, name: &str) -> Option<(Link, u32)> {
+        let ward = self.wards.iter().find(|ward| ward.name == name)?;
+        ward.attachment.as_ref().map(|attachment| (attachment.link(), attachment.ifindex))
+    }
+
+    /// What holds the attachments whose interface is not where it was.
+    fn links_elsewhere(&self) -> Vec<Link> {
+        self.elsewhere.iter().map(|(_, attachment)| attachment.link()).collect()
+    }
+
+    /// Takes out the one of them that this link holds, with the name that its interface had.
+    fn take_elsewhere(&mut self, link: &Link) -> Option<(String, Attachment)> {
+        let place = self.elsewhere.iter().position(|(_, attachment)| attachment.link().is(link))?;
+        Some(self.elsewhere.remove(place))
     }
 
     /// Names under which attachments stand that are to be detached if this interface is no longer to be filtered.
@@ -185,20 +202,17 @@ impl Warden<'_> {
                 Err(error) => warn!(interface = name, error = format!("{error:#}"), "cannot be looked at"),
             }
         }
-        let mut wards = wards.lock();
-        wards.elsewhere.retain(|(before, attachment)| {
-            let lives = attachment.held() != Some(0);
-            if !lives {
-                info!(interface = attachment.interface, before, "is gone, and its filter with it");
-                if let Err(error) = self.kernel.forget(attachment) {
-                    warn!(
-                        error = format!("{error:#}"),
-                        "its pin, which holds nothing any more, is left behind"
-                    );
-                }
+        let links = wards.lock().links_elsewhere();
+        for link in links {
+            if link.held() != Some(0) {
+                continue;
             }
-            lives
-        });
+            let Some((before, attachment)) = wards.lock().take_elsewhere(&link) else { continue };
+            info!(interface = attachment.interface, before, "is gone, and its filter with it");
+            if let Err(error) = self.kernel.forget(&attachment) {
+                warn!(error = format!("{error:#}"), "its pin, which holds nothing any more, is left behind");
+            }
+        }
     }
 
     /// Puts the program on an interface because an operator asks for it.
@@ -221,14 +235,15 @@ impl Warden<'_> {
     }
 
     async fn look_at(&self, wards: &Mutex<Wards>, name: &str, named: Option<Interface>) {
+        let asked = wards.lock().link_of(name);
+        let held = match asked {
+            // That the question fails says nothing about the interface.
+            Some((link, ifindex)) => link.held().unwrap_or(ifindex),
+            None => 0,
+        };
         let sight = {
             let wards = wards.lock();
             let Some(ward) = wards.wards.iter().find(|ward| ward.name == name) else { return };
-            let held = match &ward.attachment {
-                // That the question fails says nothing about the interface.
-                Some(attachment) => attachment.held().unwrap_or(attachment.ifindex),
-                None => 0,
-            };
             let ours = |interface: &Interface| interface.xdp_programs.contains(&self.program);
             Sight {
                 attached: ward.attachment.as_ref().map(|attachment| attachment.ifindex),
@@ -318,12 +333,9 @@ impl Warden<'_> {
 
     /// What had another name has this one again.
     fn take_back(&self, wards: &Mutex<Wards>, name: &str, interface: &Interface) {
-        let mut held = wards.lock();
-        let place =
-            held.elsewhere.iter().position(|(_, attachment)| attachment.held() == Some(interface.index));
-        let found = place.map(|place| held.elsewhere.remove(place));
-        drop(held);
-        let Some((_, mut attachment)) = found else {
+        let links = wards.lock().links_elsewhere();
+        let link = links.into_iter().find(|link| link.held() == Some(interface.index));
+        let Some((_, mut attachment)) = link.and_then(|link| wards.lock().take_elsewhere(&link)) else {
             // Nobody here has let go of it: what attaching to it says is told.
             return self.put_on(wards, name, interface, false);
         };

@@ -4,6 +4,7 @@ use std::{
     fs, io,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::Path,
+    sync::Arc,
 };
 
 use anyhow::{Context as _, anyhow, bail};
@@ -29,15 +30,34 @@ pub struct Attachment {
     pub native: bool,
     /// Whether the mode is not the one asked for, and why.
     pub fallback: Option<String>,
-    /// Holds the attachment together with its pin.
-    link: OwnedFd,
+    link: Link,
 }
 
 impl Attachment {
+    /// What holds it, to be asked without the attachment.
+    pub fn link(&self) -> Link {
+        self.link.clone()
+    }
+}
+
+/// Holds an attachment together with its pin.
+#[derive(Clone, Debug)]
+pub struct Link(Arc<OwnedFd>);
+
+impl Link {
+    fn new(link: OwnedFd) -> Self {
+        Self(Arc::new(link))
+    }
+
     /// Index of the interface that the link holds now, in whichever network namespace that is; 0 if it holds none: the
     /// interface is gone, or another tool has detached the program. `None` if that cannot be told.
     pub fn held(&self) -> Option<u32> {
-        syscall::link_ifindex(self.link.as_fd()).ok()
+        syscall::link_ifindex(self.0.as_fd()).ok()
+    }
+
+    /// Whether it is the same, and not another one of the same interface.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -79,7 +99,13 @@ pub(super) fn attach(
         syscall::link_update(link.as_fd(), program)
             .with_context(|| format!("replacing the program on {name} through its link"))?;
         let fallback = (!native).then(|| "an earlier run attached it so".to_owned());
-        return Ok(Attachment { interface: name.clone(), ifindex: interface.index, native, fallback, link });
+        return Ok(Attachment {
+            interface: name.clone(),
+            ifindex: interface.index,
+            native,
+            fallback,
+            link: Link::new(link),
+        });
     }
     if let Some(other) = interface.xdp {
         if let Some(old) = name_of_old(pins, interface)? {
@@ -95,7 +121,13 @@ pub(super) fn attach(
     let (link, native, fallback) = create(program, interface, mode)?;
     syscall::pin(link.as_fd(), &path)
         .with_context(|| format!("pinning the link of {name} as {}", path.display()))?;
-    Ok(Attachment { interface: name.clone(), ifindex: interface.index, native, fallback, link })
+    Ok(Attachment {
+        interface: name.clone(),
+        ifindex: interface.index,
+        native,
+        fallback,
+        link: Link::new(link),
+    })
 }
 
 /// The pinned link of an earlier run, if it still holds this interface. One whose interface is gone is removed;

@@ -25,7 +25,7 @@ mod test_run;
 pub use counters::{MonitoredTotals, ReasonTotals, ServiceTotals};
 pub use egress::Observer;
 pub use events::EventReader;
-pub use link::{Attachment, detach_offline};
+pub use link::{Attachment, Link, detach_offline};
 pub use log::LogReader;
 pub use preflight::{Missing, preflight};
 pub use program::Kernel;

@@ -13,6 +13,8 @@ use std::{
     path::Path,
 };
 
+use crate::lock::assert_none_held;
+
 const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_PROG_TEST_RUN: libc::c_int = 10;
@@ -103,6 +105,7 @@ struct LinkInfo {
 }
 
 fn bpf<T>(command: libc::c_int, attribute: &mut T) -> io::Result<libc::c_long> {
+    assert_none_held("a system call about programs and links");
     let pointer: *mut T = attribute;
     // SAFETY: `attribute` is laid out as the kernel's `union bpf_attr` for `command`, and as long as is said;
     // pointers in it outlive the call.

@@ -150,7 +150,8 @@ fn served_with(prepare: impl FnOnce(&std::path::Path)) -> Served {
     let state = directory.path().join("state");
     std::fs::create_dir(&state).expect("a directory");
     prepare(&state);
-    let config = Config { capacity: Capacity { prefixes: 1_000, sources: 1_024 }, ..Config::default() };
+    let config =
+        Config { capacity: Capacity { prefixes: 1_000, sources: 1_024, flows: 1_024 }, ..Config::default() };
     let tables = Arc::new(SharedTables::in_memory(&config.capacity).expect("memory"));
     let opened = Store::open(&state, false).expect("a directory that can be used");
     let bus = Bus::default();

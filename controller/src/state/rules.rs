@@ -106,11 +106,11 @@ impl Filter {
     /// What packets are judged by, beside lists and signatures.
     pub fn in_force(&self) -> Result<InForce, Refusal> {
         let regime = self.regime.lock();
-        let Capacity { prefixes, sources } = self.capacity;
+        let Capacity { prefixes, sources, flows } = self.capacity;
         Ok(InForce {
             policy: serde_json::to_value(regime.policy_as_it_holds())
                 .map_err(|error| Refusal::Internal(format!("telling the policy: {error}")))?,
-            capacity: api::Capacity { prefixes, sources },
+            capacity: api::Capacity { prefixes, sources, flows },
             observe: regime.situation().observe,
         })
     }
@@ -140,7 +140,8 @@ impl Filter {
         let mut lines = difference(&regime.policy(), &regime.policy_of(&config.policy));
         if regime.wanted_capacity.as_ref().is_some_and(|wanted| *wanted != config.capacity) {
             lines.push(
-                "~ max-prefixes, max-sources: at the next start, unless its options say otherwise".to_owned(),
+                "~ max-prefixes, max-sources, max-flows: at the next start, unless its options say otherwise"
+                    .to_owned(),
             );
         }
         let interval = event_interval(&self.tables, config.events_per_second);

@@ -24,4 +24,6 @@ pub struct Capacity {
     pub prefixes: u32,
     /// Sources.
     pub sources: u32,
+    /// Flows that leave.
+    pub flows: u32,
 }

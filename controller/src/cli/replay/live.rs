@@ -30,7 +30,8 @@ pub(super) fn take(session: &Session<'_>, given: &mut Given) -> Result<Config, S
                 format!("the daemon's policy is not understood, as it may be of another version: {error}"),
             )
         })?;
-        let capacity = Capacity { prefixes: capacity.prefixes, sources: capacity.sources };
+        let capacity =
+            Capacity { prefixes: capacity.prefixes, sources: capacity.sources, flows: capacity.flows };
         let config = Config { policy, capacity, observe, ..Config::default() };
         config.check().map_err(invalid)?;
         Ok(config)
