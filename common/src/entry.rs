@@ -132,31 +132,48 @@ fn place(line: &Line, tag: u64, now: u64) -> (&Word, bool) {
     (&line[best as usize % LINE_WORDS], best < LINE_WORDS as u32)
 }
 
-/// Has an event happen to what has this hash. Says whether anything has changed: within a tick, the same event twice
-/// changes nothing.
+/// What became of an entry to which something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// Whether anything has changed: within a tick, the same event twice changes nothing.
+    pub changed: bool,
+    /// How far it had come before; `None`: it was not there.
+    pub before: Option<State>,
+}
+
+impl Noted {
+    /// Whether it was there, and had come so far.
+    #[inline(always)]
+    pub fn was(self, state: State) -> bool {
+        self.before.is_some_and(|before| before as u64 == state as u64)
+    }
+}
+
+/// Has an event happen to what has this hash.
 #[inline(always)]
-pub fn note(line: &Line, hash: u64, event: Event, now_ns: u64) -> bool {
+pub fn note(line: &Line, hash: u64, event: Event, now_ns: u64) -> Noted {
     let (tag, now) = (tag(hash), now(now_ns));
     let (place, is_there) = place(line, tag, now);
     let before = place.load();
     let was = state(before) as u64;
     let is = |state: State| is_there && was == state as u64;
+    let noted = |changed| Noted { changed, before: is_there.then(|| self::state(before)) };
     let state = match event {
         Event::Open if is(State::Confirmed) => State::Confirmed,
         Event::Open => State::Opened,
         Event::Confirm if is(State::Closed) => State::Closed,
         Event::Confirm => State::Confirmed,
         Event::Close if is_there => State::Closed,
-        Event::Close => return false,
-        Event::Ask if is_there && was != State::Asked as u64 => return false,
+        Event::Close => return noted(false),
+        Event::Ask if is_there && was != State::Asked as u64 => return noted(false),
         Event::Ask => State::Asked,
     };
     let after = tag | (state as u64) << TIME_BITS | now;
     if after == before {
-        return false;
+        return noted(false);
     }
     place.store(after);
-    true
+    noted(true)
 }
 
 const _: () = assert!(LINE_WORDS == 8 && TAG_SHIFT + 40 == u64::BITS);
@@ -226,10 +243,25 @@ mod tests {
     #[test]
     fn a_line_is_written_once_a_tick() {
         let line = Line::default();
-        assert!(note(&line, 1 << 40, Event::Confirm, 10 * SECOND));
-        assert!(!note(&line, 1 << 40, Event::Confirm, 10 * SECOND + 1));
-        assert!(note(&line, 1 << 40, Event::Confirm, 12 * SECOND));
-        assert!(note(&line, 1 << 40, Event::Close, 12 * SECOND));
+        let changed = |event, at| note(&line, 1 << 40, event, at).changed;
+        assert!(changed(Event::Confirm, 10 * SECOND));
+        assert!(!changed(Event::Confirm, 10 * SECOND + 1));
+        assert!(changed(Event::Confirm, 12 * SECOND));
+        assert!(changed(Event::Close, 12 * SECOND));
+    }
+
+    #[test]
+    fn it_is_told_what_was_before() {
+        use Event::{Close, Confirm, Open};
+        let line = Line::default();
+        let before = |event| note(&line, 1 << 40, event, SECOND).before;
+        assert_eq!(before(Close), None);
+        assert_eq!(before(Open), None);
+        assert_eq!(before(Open), Some(State::Opened));
+        assert_eq!(before(Confirm), Some(State::Opened));
+        assert_eq!(before(Confirm), Some(State::Confirmed));
+        assert_eq!(before(Close), Some(State::Confirmed));
+        assert_eq!(before(Open), Some(State::Closed));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! the stages that judge what comes in.
 
 use crate::{
-    entry::{self, Entry, Event, State, ticks},
+    entry::{self, Entry, Event, Noted, State, ticks},
     memo,
     parse::{Packet, protocol},
     prefix::Address,
@@ -76,8 +76,7 @@ fn line<'t, T: Tables>(tables: &'t T, settings: &Settings, hash: u64) -> Option<
     tables.flow_line(hash as u32 & settings.flow_mask.load() as u32)
 }
 
-/// Has an event happen to the flow with this hash. Says whether anything has changed; `None` if the table could not be
-/// reached.
+/// Has an event happen to the flow with this hash. `None` if the table could not be reached.
 #[inline(always)]
 pub fn note<T: Tables>(
     tables: &T,
@@ -85,7 +84,7 @@ pub fn note<T: Tables>(
     hash: u64,
     event: Event,
     now_ns: u64,
-) -> Option<bool> {
+) -> Option<Noted> {
     Some(entry::note(line(tables, settings, hash)?, hash, event, now_ns))
 }
 
@@ -133,6 +132,6 @@ pub fn answers<T: Tables>(tables: &T, settings: &Settings, packet: &Packet, now_
 
 /// Notes a flow of which only the beginning will be told: it is known for as long as one that is confirmed. `None` if the
 /// table could not be reached.
-pub fn adopt<T: Tables>(tables: &T, settings: &Settings, flow: &Flow, now_ns: u64) -> Option<bool> {
+pub fn adopt<T: Tables>(tables: &T, settings: &Settings, flow: &Flow, now_ns: u64) -> Option<Noted> {
     note(tables, settings, flow.hash(settings), Event::Confirm, now_ns)
 }

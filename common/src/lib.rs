@@ -37,4 +37,5 @@ pub mod signature;
 pub mod source;
 pub mod tables;
 pub mod traits;
+pub mod unproven;
 pub mod wire;

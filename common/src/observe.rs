@@ -6,6 +6,7 @@
 //! | SYN-ACK | the flow is opened, and something is offered there |
 //! | FIN or RST | the flow is over, if it is known |
 //! | any other segment with ACK | the flow is confirmed: no forger has ever drawn one of a connection that is none |
+//! | either of these two | a request for a connection was answered; the other end has completed the handshake |
 //! | UDP that answers a request | something is offered there |
 //! | UDP from where something is offered | nothing |
 //! | other UDP | the flow is opened |
@@ -23,6 +24,7 @@ use crate::{
     parse::{self, Fragment, Kind, Packet, protocol, tcp_flag},
     service,
     tables::Tables,
+    unproven,
     wire::Settings,
 };
 
@@ -110,8 +112,36 @@ fn tcp<T: Tables>(
         offered::note(tables, settings, offer, from_outside, now_ns)?;
     }
     let hash = Flow::opened_by(packet).hash(settings);
-    let changed = flow::note(tables, settings, hash, event, now_ns)?;
-    Some(changed || event as u8 == Event::Close as u8)
+    let noted = flow::note(tables, settings, hash, event, now_ns)?;
+    // Once a connection each: whatever more of it leaves finds it as far as it has come.
+    let is_new = noted.before.is_none_or(|before| before as u8 == State::Closed as u8);
+    let completes = !syn && flags & tcp_flag::RST == 0 && noted.was(State::Opened);
+    if ack && !from_outside && (syn && is_new || completes) {
+        count(tables, settings, packet, completes, now_ns)?;
+    }
+    Some(noted.changed || event as u8 == Event::Close as u8)
+}
+
+/// Counts a request that is answered, or a handshake that is completed, if it was asked for from the other end. `None` if a
+/// table could not be reached.
+#[inline(always)]
+fn count<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    packet: &Packet,
+    completes: bool,
+    now_ns: u64,
+) -> Option<()> {
+    let port = service::port_at(tables, settings, packet.source, protocol::TCP, packet.source_port)?;
+    if !completes {
+        tables.service_counter(port.service.into())?.unproven.openings.add_local(1);
+        return Some(());
+    }
+    let offer = Offer::new(protocol::TCP, packet.source, packet.source_port);
+    if port.offered || offered::is(tables, settings, offer, now_ns)? {
+        unproven::complete(tables, settings, port.service.into(), packet.destination, now_ns)?;
+    }
+    Some(())
 }
 
 #[inline(always)]
@@ -140,7 +170,7 @@ fn udp<T: Tables>(
             }
         }
     }
-    flow::note(tables, settings, hash, Event::Open, now_ns)
+    Some(flow::note(tables, settings, hash, Event::Open, now_ns)?.changed)
 }
 
 /// Whether an interface leads to the outside.
@@ -217,6 +247,27 @@ mod tests {
             }
             assert_eq!(state(&memory, &packet(flags)), expected, "{flags:#x}");
             assert_eq!(is_offered(&memory, protocol::TCP, 80), offers, "{flags:#x}");
+        }
+    }
+
+    #[test]
+    fn requests_that_are_answered_and_handshakes_that_are_completed_are_counted() {
+        use tcp_flag::{ACK, FIN, RST, SYN};
+        for (flags, expected) in [
+            (&[SYN | ACK, SYN | ACK][..], (1, 0)),
+            (&[SYN | ACK, ACK, ACK], (1, 1)),
+            (&[SYN | ACK, FIN | ACK], (1, 1)),
+            (&[SYN | ACK, RST | ACK], (1, 0)),
+            (&[SYN | ACK, ACK, FIN | ACK, SYN | ACK], (2, 1)),
+            (&[SYN, ACK], (0, 0)),
+            (&[ACK, ACK], (0, 0)),
+        ] {
+            let memory = memory();
+            for flags in flags {
+                learn(&memory, &answer(tcp(*flags)), OUT).expect("the tables are there");
+            }
+            let counter = &memory.service_counters[0].unproven;
+            assert_eq!((counter.openings.load(), counter.completed.load()), expected, "{flags:x?}");
         }
     }
 

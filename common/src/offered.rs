@@ -53,7 +53,7 @@ impl Offer {
     fn note<T: Tables>(self, tables: &T, settings: &Settings, event: Event, now_ns: u64) -> Option<bool> {
         let hash = self.hash(settings);
         let line = tables.offered_line(memo::line(hash, OFFERED_LINES))?;
-        Some(entry::note(line, hash, event, now_ns))
+        Some(entry::note(line, hash, event, now_ns).changed)
     }
 
     #[inline(always)]

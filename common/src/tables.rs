@@ -60,6 +60,8 @@ pub trait Tables {
     fn offered_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of segments that nobody knew, of [`SIGHT_LINES`].
     fn sight_line(&self, index: u32) -> Option<&Line>;
+    /// A line of the memory of sources that were counted lately: see [`crate::unproven`]; of [`COUNTED_LINES`].
+    fn counted_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of packets whose first fragment passed, of [`FRAGMENT_LINES`].
     fn fragment_line(&self, index: u32) -> Option<&Line>;
 
@@ -83,6 +85,13 @@ pub const AGGREGATE_SETS: u32 = 4_096;
 pub const OFFERED_LINES: u32 = 8_192;
 /// Lines of the memory of segments that nobody knew: 524,288 connections, 4 MiB.
 pub const SIGHT_LINES: u32 = 65_536;
+/// Lines of the memory of sources whose packets were counted in this second, and of those that completed handshakes:
+/// 32,768 of the former and 65,536 of the latter, 768 KiB.
+pub const COUNTED_LINES: u32 = COUNTED_PACKETS + COUNTED_HANDSHAKES;
+/// Lines of that for sources whose packets were counted; they come first.
+pub const COUNTED_PACKETS: u32 = 4_096;
+/// Lines of that for sources that completed handshakes.
+pub const COUNTED_HANDSHAKES: u32 = 8_192;
 /// Counters of what leaves; an interface has that of its index modulo this.
 pub const LEFT: u32 = 256;
 /// Lines of the memory of fragments: 8,192 packets, 64 KiB.

@@ -8,7 +8,7 @@ use floodwall_common::{
     decide::{
         CONTINUE, End, OutOfLine, PacketContext, Step, found, rules,
         step::{from_code, to_code},
-        suspects,
+        suspects, unproven,
     },
     tables::Tables as _,
     wire::Suspicion,
@@ -45,6 +45,13 @@ pub extern "C" fn judge_suspect(ctx: *mut xdp_md, suspicion: u32) -> u32 {
         _ => Suspicion::Stray,
     };
     to_code((|| suspects::judge(&maps, found(maps.settings())?, found(packet_context())?, suspicion))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn count_unproven() -> u32 {
+    let maps = Maps::WITHOUT_CONTEXT;
+    to_code((|| unproven::count_marked(&maps, found(maps.settings())?, found(packet_context())?))())
 }
 
 #[inline(never)]
@@ -87,6 +94,11 @@ impl OutOfLine for Calls {
     #[inline(always)]
     fn judge_suspect(&self, _context: &mut PacketContext, suspicion: Suspicion) -> Step {
         from_code(judge_suspect(self.0, suspicion as u32))
+    }
+
+    #[inline(always)]
+    fn count_unproven(&self, _context: &mut PacketContext) -> Step {
+        from_code(count_unproven())
     }
 
     #[inline(always)]

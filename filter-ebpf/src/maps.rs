@@ -10,7 +10,10 @@ use floodwall_common::{
     decide::PacketContext,
     parse::Packet,
     prefix,
-    tables::{AGGREGATE_SETS, FRAGMENT_LINES, LEFT as LEFT_COUNTERS, OFFERED_LINES, SIGHT_LINES, Tables},
+    tables::{
+        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, LEFT as LEFT_COUNTERS, OFFERED_LINES, SIGHT_LINES,
+        Tables,
+    },
     wire::{
         BITMAP_WORDS, Counter, Destination, EventMeter, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES,
         MAX_SERVICES, MONITOR_COUNTERS, PORT_WORDS, ROOTS, Reason, Rule, Service, ServiceCounter, Settings,
@@ -48,6 +51,8 @@ static FLOWS: Array<Line> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 static OFFERED: Array<Line> = Array::with_max_entries(OFFERED_LINES, BPF_F_MMAPABLE);
 #[map]
 static SIGHTS: Array<Line> = Array::with_max_entries(SIGHT_LINES, BPF_F_MMAPABLE);
+#[map]
+static COUNTED: Array<Line> = Array::with_max_entries(COUNTED_LINES, BPF_F_MMAPABLE);
 #[map]
 static FRAGMENTS: Array<Line> = Array::with_max_entries(FRAGMENT_LINES, BPF_F_MMAPABLE);
 
@@ -204,6 +209,11 @@ impl Tables for Maps {
     #[inline(always)]
     fn sight_line(&self, index: u32) -> Option<&Line> {
         SIGHTS.get(index)
+    }
+
+    #[inline(always)]
+    fn counted_line(&self, index: u32) -> Option<&Line> {
+        COUNTED.get(index)
     }
 
     #[inline(always)]

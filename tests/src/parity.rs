@@ -297,6 +297,7 @@ fn words(tables: &SharedTables, table: Table) -> &[Word] {
         Table::Flows => tables.flows.words(),
         Table::Offered => tables.offered.words(),
         Table::Sights => tables.sights.words(),
+        Table::Counted => tables.counted.words(),
         Table::Fragments => tables.fragments.words(),
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     memo,
     parse::{Fragment, Packet},
     tables::{FRAGMENT_LINES, Tables},
-    wire::{Line, Reason, Service, Settings, Suspicion},
+    wire::{Line, Reason, Service, Settings, Suspicion, Unproven},
 };
 
 /// Objects to later fragments whose first one was dropped or not seen, if they are too many.
@@ -24,6 +24,7 @@ pub(super) fn judge<T: Tables>(
         return CONTINUE;
     }
     context.judgement.unsolicited = true;
+    context.judgement.unproven = Unproven::Other;
     suspects::object_to_many(settings, service, context, Suspicion::Fragment, Reason::Fragment)
 }
 

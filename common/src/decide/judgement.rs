@@ -1,7 +1,7 @@
 //! What the stages have found so far.
 
 use super::{CONTINUE, DECIDED, Step};
-use crate::wire::{Reason, Settings};
+use crate::wire::{Reason, Settings, Unproven};
 
 /// Number of a rule or signature where there is none.
 pub const NONE: u32 = 0xff;
@@ -29,6 +29,8 @@ pub struct Judgement {
     pub unsolicited: bool,
     /// It answers what the host has asked.
     pub answers: bool,
+    /// How it has not proven itself, as far as was asked.
+    pub unproven: Unproven,
     /// Number of the service that the packet is for.
     pub service: u32,
 }
@@ -47,6 +49,7 @@ impl Default for Judgement {
             new_source: false,
             unsolicited: false,
             answers: false,
+            unproven: Unproven::No,
         }
     }
 }

@@ -27,6 +27,7 @@ pub mod suspects;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod unproven;
 mod unsolicited;
 
 pub use context::PacketContext;
@@ -65,7 +66,7 @@ pub fn decide<T: Tables, F: Frame, O: OutOfLine>(
         context.judgement.reason = Reason::Fault;
     }
     // The verdict stands, whatever comes of counting it.
-    let _ = account(tables, settings, context, frame.length());
+    let _ = account(tables, settings, parts, context, frame.length());
 }
 
 /// Judges a frame.
@@ -99,6 +100,7 @@ pub fn judge<T: Tables, O: OutOfLine>(
     let source = source::enter(context, sources);
     bans::judge(settings, context, source)?;
     known::recognise(context, source);
+    unproven::mark(settings, context, source);
     out_of_state::judge(settings, parts, context, source)?;
     known::learn(settings, context, source);
     rates::judge(settings, context, source, service)?;
@@ -108,11 +110,18 @@ pub fn judge<T: Tables, O: OutOfLine>(
 
 /// Counts what was decided, and chooses what is sampled.
 #[inline(always)]
-fn account<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext, length: u32) -> Step {
+fn account<T: Tables, O: OutOfLine>(
+    tables: &T,
+    settings: &Settings,
+    parts: &O,
+    context: &mut PacketContext,
+    length: u32,
+) -> Step {
     count::by_reason(tables, context, length)?;
     if !count::is_of_a_service(context) {
         return CONTINUE;
     }
     let counter = count::by_service(tables, context, length)?;
+    unproven::count(parts, context, counter)?;
     sample::choose(tables, settings, context, counter)
 }

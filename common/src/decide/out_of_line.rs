@@ -1,6 +1,6 @@
 //! Parts that are functions of their own in the kernel.
 
-use super::{PacketContext, Step, found, rules, suspects};
+use super::{PacketContext, Step, found, rules, suspects, unproven};
 use crate::{frame::Frame, tables::Tables, wire::Suspicion};
 
 /// How the largest parts are called. On the host they are ordinary functions. In the kernel each is a function of its
@@ -12,6 +12,8 @@ pub trait OutOfLine {
     fn read_features(&self, context: &mut PacketContext);
     /// [`suspects::judge`].
     fn judge_suspect(&self, context: &mut PacketContext, suspicion: Suspicion) -> Step;
+    /// [`unproven::count_marked`].
+    fn count_unproven(&self, context: &mut PacketContext) -> Step;
     /// [`rules::place`].
     fn place_rule(&self, context: &mut PacketContext, number: u32) -> Step;
     /// [`rules::apply`].
@@ -29,6 +31,10 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
 
     fn judge_suspect(&self, context: &mut PacketContext, suspicion: Suspicion) -> Step {
         suspects::judge(self.0, found(self.0.settings())?, context, suspicion)
+    }
+
+    fn count_unproven(&self, context: &mut PacketContext) -> Step {
+        unproven::count_marked(self.0, found(self.0.settings())?, context)
     }
 
     fn place_rule(&self, context: &mut PacketContext, number: u32) -> Step {

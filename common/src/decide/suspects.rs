@@ -12,7 +12,7 @@ use crate::{
     sight,
     tables::{SIGHT_LINES, Tables},
     traits::Traits,
-    wire::{BucketSpec, Reason, Service, Settings, Suspicion, knowledge},
+    wire::{BucketSpec, Reason, Service, Settings, Suspicion, Unproven, knowledge},
 };
 
 /// Segments/s that pass on second sight, all services together: that many sessions older than the filter are taken up
@@ -68,6 +68,8 @@ pub fn judge<T: Tables>(
         context.judgement.unsolicited = true;
         Reason::Unsolicited
     };
+    let datagram = suspicion as u32 == Suspicion::Udp as u32;
+    context.judgement.unproven = if datagram { Unproven::Unasked } else { Unproven::Segment };
     if !is_one_of_few(settings, service, suspicion, now_ns) && !is_seen_again(tables, settings, context)? {
         context.judgement.object(settings, reason, NONE)?;
     }

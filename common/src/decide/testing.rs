@@ -12,7 +12,7 @@ use crate::{
     parse::{Packet, protocol, tcp_flag},
     prefix::Address,
     service, source,
-    tables::{AGGREGATE_SETS, FRAGMENT_LINES, OFFERED_LINES, SIGHT_LINES, Tables},
+    tables::{AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, OFFERED_LINES, SIGHT_LINES, Tables},
     wire::{
         BucketSpec, Counter, Destination, Leaf, Line, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
         MONITOR_COUNTERS, Port, Reason, Rule, Service, ServiceCounter, Settings, Shape, Slot, SourceSet,
@@ -54,6 +54,7 @@ pub(crate) struct Memory {
     pub(crate) flows: Vec<Line>,
     pub(crate) offered: Vec<Line>,
     pub(crate) sights: Vec<Line>,
+    pub(crate) counted: Vec<Line>,
     pub(crate) fragments: Vec<Line>,
     pub(crate) reason_counters: Vec<Counter>,
     pub(crate) monitor_counters: Vec<Counter>,
@@ -96,6 +97,7 @@ impl Memory {
             flows: filled(FLOW_LINES),
             offered: filled(OFFERED_LINES),
             sights: filled(SIGHT_LINES),
+            counted: filled(COUNTED_LINES),
             fragments: filled(FRAGMENT_LINES),
             reason_counters: filled(Reason::COUNT),
             monitor_counters: filled(MONITOR_COUNTERS),
@@ -307,6 +309,10 @@ impl Tables for Memory {
 
     fn sight_line(&self, index: u32) -> Option<&Line> {
         self.sights.get(index as usize)
+    }
+
+    fn counted_line(&self, index: u32) -> Option<&Line> {
+        self.counted.get(index as usize)
     }
 
     fn fragment_line(&self, index: u32) -> Option<&Line> {

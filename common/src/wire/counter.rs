@@ -32,7 +32,141 @@ pub struct ServiceCounter {
     pub samples: Word,
     /// Packets still to go by until the next sample.
     pub until_sample: Word,
+    /// What of it had not proven itself.
+    pub unproven: UnprovenCounter,
+}
+
+/// What had not proven itself of what came for one service on one CPU: see [`Unproven`].
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct UnprovenCounter {
+    /// Requests for a TCP connection that were answered from here, or dropped.
+    pub openings: Word,
+    /// Handshakes that were completed.
+    pub completed: Word,
+    /// Those of sources that had completed others in four different seconds of the last minute, once a source and
+    /// second.
+    pub repeated: Word,
+    /// Packets that a signature has dropped.
+    pub signed: Word,
+    /// By [`Unproven::place`]: sources, each once a second.
+    pub sources: [Word; Unproven::COUNTED],
+    /// Likewise: packets, at most [`Unproven::CAP`] a source and second.
+    pub capped: [Word; Unproven::COUNTED],
+    /// Likewise: packets, all of them.
+    pub packets: [Word; Unproven::COUNTED],
+}
+
+/// What had not proven itself of what came for one service so far: an [`UnprovenCounter`] by value,
+/// summed over CPUs.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnprovenTotals {
+    /// Requests for a TCP connection that were answered from here, or dropped.
+    pub openings: u64,
+    /// Handshakes that were completed.
+    pub completed: u64,
+    /// Those of sources that complete one after the other.
+    pub repeated: u64,
+    /// Packets that a signature has dropped.
+    pub signed: u64,
+    /// By [`Unproven::place`]: sources, each once a second.
+    pub sources: [u64; Unproven::COUNTED],
+    /// Likewise: packets, so many a source and second.
+    pub capped: [u64; Unproven::COUNTED],
+    /// Likewise: all packets.
+    pub packets: [u64; Unproven::COUNTED],
+}
+
+const _: () = assert!(size_of::<UnprovenTotals>() == size_of::<UnprovenCounter>());
+
+impl UnprovenTotals {
+    /// What one CPU has counted.
+    pub fn of(counter: &UnprovenCounter) -> Self {
+        let all = |words: &[Word; Unproven::COUNTED]| core::array::from_fn(|place| words[place].load());
+        Self {
+            openings: counter.openings.load(),
+            completed: counter.completed.load(),
+            repeated: counter.repeated.load(),
+            signed: counter.signed.load(),
+            sources: all(&counter.sources),
+            capped: all(&counter.capped),
+            packets: all(&counter.packets),
+        }
+    }
+
+    /// The sum.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        type Each = [u64; Unproven::COUNTED];
+        let each =
+            |one: Each, other: Each| core::array::from_fn(|place| one[place].wrapping_add(other[place]));
+        Self {
+            openings: self.openings.wrapping_add(other.openings),
+            completed: self.completed.wrapping_add(other.completed),
+            repeated: self.repeated.wrapping_add(other.repeated),
+            signed: self.signed.wrapping_add(other.signed),
+            sources: each(self.sources, other.sources),
+            capped: each(self.capped, other.capped),
+            packets: each(self.packets, other.packets),
+        }
+    }
+
+    /// What was added since it was `before`. Of counters that have begun anew, nothing.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        type Each = [u64; Unproven::COUNTED];
+        let each =
+            |now: Each, then: Each| core::array::from_fn(|place| now[place].saturating_sub(then[place]));
+        Self {
+            openings: self.openings.saturating_sub(before.openings),
+            completed: self.completed.saturating_sub(before.completed),
+            repeated: self.repeated.saturating_sub(before.repeated),
+            signed: self.signed.saturating_sub(before.signed),
+            sources: each(self.sources, before.sources),
+            capped: each(self.capped, before.capped),
+            packets: each(self.packets, before.packets),
+        }
+    }
+}
+
+/// How a packet has not proven itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Unproven {
+    /// It has, or nothing is to be proven.
+    #[default]
+    No = 0,
+    /// A TCP segment of no connection, or a request for one at a port where nothing is offered.
+    Segment = 1,
+    /// A datagram to where something is offered, of a source that is not known.
+    Datagram = 2,
+    /// A datagram to where nothing is offered, and that nobody asked for.
+    Unasked = 3,
+    /// A fragment, or neither TCP nor UDP, of a source that is not known.
+    Other = 4,
+    /// A request for a TCP connection where something is offered, and what answers it is not seen to leave.
+    Opening = 5,
+    /// A segment that may complete a handshake of which only this side is seen.
+    Completing = 6,
+}
+
+impl Unproven {
+    /// Those of which sources and packets are counted: the first after [`Self::No`].
+    pub const COUNTED: usize = 4;
+    /// Packets that count of one source in a second.
+    pub const CAP: u64 = 20;
+
+    /// Where it stands in a counter, if sources and packets of it are counted.
+    #[inline(always)]
+    pub const fn place(self) -> Option<usize> {
+        match self {
+            Self::Segment | Self::Datagram | Self::Unasked | Self::Other => Some(self as usize - 1),
+            Self::No | Self::Opening | Self::Completing => None,
+        }
+    }
 }
 
 const _: () = assert!(size_of::<Counter>() == 16);
-const _: () = assert!(size_of::<ServiceCounter>() == 64);
+const _: () = assert!(size_of::<UnprovenCounter>() == 128);
+const _: () = assert!(size_of::<ServiceCounter>() == 192);

@@ -14,7 +14,7 @@ pub mod signature;
 mod source;
 mod word;
 
-pub use counter::{Counter, ServiceCounter};
+pub use counter::{Counter, ServiceCounter, Unproven, UnprovenCounter, UnprovenTotals};
 pub use event::{BanEvent, DropEvent, EventMeter, SAMPLE_BYTES, SampleEvent};
 pub use policy::{
     Destination, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES, PORT_WORDS, Per, Port,
@@ -31,4 +31,4 @@ pub use source::{History, SourceSet, Volume, WAYS, Way, standing};
 pub use word::Word;
 
 /// Version of every layout in this module.
-pub const ABI_VERSION: u32 = 8;
+pub const ABI_VERSION: u32 = 9;

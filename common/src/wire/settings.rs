@@ -128,6 +128,8 @@ pub mod knowledge {
     /// Connections that were open when floodwall was started have been seen by now: a segment of one that was never
     /// asked for is a stray.
     pub const CONNECTIONS: u64 = 1 << 4;
+    /// It is seen what the host answers: requests for connections are counted where they are answered.
+    pub const ANSWERS: u64 = 1 << 5;
 }
 
 /// Why a packet may be bogus, though nothing in its headers is wrong.

@@ -91,6 +91,11 @@ pub mod standing {
     pub const IPV6: u8 = 1 << 3;
     /// It is never banned: somebody is logged in from there.
     pub const SPARED: u8 = 1 << 4;
+    /// The lowest bit of how many connections it has asked for and not completed, where what answers them is not seen.
+    /// Once there are [`MOST_OPENING`], they are not counted down any more.
+    pub const OPENING: u8 = 1 << 5;
+    /// See [`OPENING`].
+    pub const MOST_OPENING: u8 = 7;
 }
 
 impl History {

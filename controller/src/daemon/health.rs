@@ -101,6 +101,7 @@ pub(super) fn look(filter: &Filter, protection: &Protection, roused: BTreeSet<Ru
         own,
         listening,
         flows: protection.sees_what_leaves(),
+        answers: protection.sees_what_leaves(),
         sockets: true,
         carries: protection.carries(),
     };

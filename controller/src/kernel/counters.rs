@@ -5,7 +5,7 @@ use aya::{
     Pod,
     maps::{MapData, PerCpuArray, PerCpuValues},
 };
-use floodwall_common::wire::{MAX_RULES, Reason, ServiceCounter, signature::MAX_SIGNATURES};
+use floodwall_common::wire::{MAX_RULES, Reason, ServiceCounter, UnprovenTotals, signature::MAX_SIGNATURES};
 use parking_lot::Mutex;
 
 /// What left with one reason since the maps were made.
@@ -56,6 +56,8 @@ pub struct ServiceTotals {
     pub samples: u64,
     /// Of no meaning in a sum.
     until_sample: u64,
+    /// What had not proven itself.
+    pub unproven: UnprovenTotals,
 }
 
 const _: () = assert!(size_of::<ServiceTotals>() == size_of::<ServiceCounter>());
@@ -75,6 +77,7 @@ impl ServiceTotals {
             unsolicited: counter.unsolicited.load(),
             samples: counter.samples.load(),
             until_sample: 0,
+            unproven: UnprovenTotals::of(&counter.unproven),
         }
     }
 
@@ -88,6 +91,7 @@ impl ServiceTotals {
             unsolicited: self.unsolicited.wrapping_add(other.unsolicited),
             samples: self.samples.wrapping_add(other.samples),
             until_sample: 0,
+            unproven: self.unproven.plus(other.unproven),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! What packets are judged by is written through [`SharedTables`](crate::tables::SharedTables), which are the maps' own memory.
 //!
 //! ```text
-//! BPFFS/v8-1250000-1000000-1000000/SETTINGS …   maps of one layout and capacity
+//! BPFFS/v9-1250000-1000000-1000000/SETTINGS …   maps of one layout and capacity
 //! BPFFS/links/eth0                      the attachment to an interface
 //! BPFFS/egress/2                        what looks at what leaves by the interface with this index
 //! ```

@@ -23,6 +23,8 @@ pub struct HostFacts {
     pub listening: Option<BTreeSet<Listener>>,
     /// All that leaves by any way out is noted in the tables, whoever has sent it.
     pub flows: bool,
+    /// What the host answers is seen among it, and not only what it asks.
+    pub answers: bool,
     /// The kernel's sockets can be asked.
     pub sockets: bool,
     /// Why packets may belong to flows that nothing is known of: the host carries what none of its own sockets has sent,

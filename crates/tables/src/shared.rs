@@ -3,7 +3,7 @@
 use std::{io, os::fd::BorrowedFd};
 
 use floodwall_common::{
-    tables::{AGGREGATE_SETS, FRAGMENT_LINES, OFFERED_LINES, SIGHT_LINES, Tables},
+    tables::{AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, OFFERED_LINES, SIGHT_LINES, Tables},
     wire::{
         ABI_VERSION, Counter, Destination, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
         PORT_WORDS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word, service_flag,
@@ -48,13 +48,15 @@ pub enum Table {
     Offered,
     /// The memory of segments that nobody knew.
     Sights,
+    /// The memory of sources that were counted lately.
+    Counted,
     /// The memory of fragments.
     Fragments,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Settings,
         Self::PrefixRoots,
         Self::PrefixBitmaps,
@@ -69,6 +71,7 @@ impl Table {
         Self::Flows,
         Self::Offered,
         Self::Sights,
+        Self::Counted,
         Self::Fragments,
     ];
 
@@ -89,6 +92,7 @@ impl Table {
             Self::Flows => capacity.flow_lines(),
             Self::Offered => OFFERED_LINES,
             Self::Sights => SIGHT_LINES,
+            Self::Counted => COUNTED_LINES,
             Self::Fragments => FRAGMENT_LINES,
         }
     }
@@ -129,6 +133,8 @@ pub struct SharedTables {
     pub offered: Region<Line>,
     /// [`Table::Sights`].
     pub sights: Region<Line>,
+    /// [`Table::Counted`].
+    pub counted: Region<Line>,
     /// [`Table::Fragments`].
     pub fragments: Region<Line>,
     /// What the host counts when it runs the decisions itself.
@@ -206,6 +212,7 @@ impl SharedTables {
             flows: take(ground, capacity, Table::Flows)?,
             offered: take(ground, capacity, Table::Offered)?,
             sights: take(ground, capacity, Table::Sights)?,
+            counted: take(ground, capacity, Table::Counted)?,
             fragments: take(ground, capacity, Table::Fragments)?,
             local: LocalTables::new()?,
         })
@@ -306,6 +313,11 @@ impl Tables for SharedTables {
     #[inline]
     fn sight_line(&self, index: u32) -> Option<&Line> {
         self.sights.get(index as usize)
+    }
+
+    #[inline]
+    fn counted_line(&self, index: u32) -> Option<&Line> {
+        self.counted.get(index as usize)
     }
 
     #[inline]

@@ -134,6 +134,7 @@ impl SettingsImage {
             monitored,
             knowledge: knows(facts.listening.is_some(), knowledge::PORTS)
                 | knows(facts.flows, knowledge::FLOWS)
+                | knows(facts.answers, knowledge::ANSWERS)
                 | knows(facts.sockets, knowledge::SOCKETS),
             samples_per_second: policy.samples_per_second,
         }

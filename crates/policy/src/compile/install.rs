@@ -9,7 +9,7 @@ use super::{SAMPLE_EVERY, destinations, image::Image};
 use floodwall_tables::SharedTables;
 
 /// What the facts of the host say; whether times are calm, say, is not theirs.
-const OF_HOST: u64 = knowledge::PORTS | knowledge::FLOWS | knowledge::SOCKETS;
+const OF_HOST: u64 = knowledge::PORTS | knowledge::FLOWS | knowledge::ANSWERS | knowledge::SOCKETS;
 
 /// Rules first, then the services that name them, then the ports that name those; what is no longer named is emptied
 /// last.

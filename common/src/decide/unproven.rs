@@ -1,0 +1,235 @@
+//! Has the packet proven itself? What has not is counted, whatever becomes of it: see [`crate::unproven`].
+//!
+//! Suspects of which nothing was proven are marked where they are judged, later fragments likewise; here is the rest. A
+//! packet of a known source, or of a flow that the host has opened, costs a comparison.
+
+use super::{CONTINUE, OutOfLine, PacketContext, Step, found, source::Source};
+use crate::{
+    entry::{Event, State},
+    flow::{self, Flow},
+    source::{self, Key},
+    tables::Tables,
+    traits::Traits,
+    unproven,
+    wire::{History, Reason, ServiceCounter, Settings, Unproven, Verdict, knowledge, standing},
+};
+
+/// Marks what has not proven itself, once it is known whose it is.
+#[inline(always)]
+pub(super) fn mark(settings: &Settings, context: &mut PacketContext, source: Source<'_>) {
+    let traits = context.traits;
+    if traits.meets(Traits::TCP) {
+        mark_tcp(settings, context, source);
+    } else if !context.known
+        && !context.judgement.answers
+        && context.judgement.unproven as u8 == Unproven::No as u8
+    {
+        let datagram = traits.meets(Traits::UDP) && !traits.meets(Traits::FRAGMENT);
+        context.judgement.unproven = if datagram { Unproven::Datagram } else { Unproven::Other };
+    }
+}
+
+/// Of TCP, where what leaves is not seen: a handshake is taken for answered as its request passes, and for completed as
+/// the same flow goes on.
+#[inline(always)]
+fn mark_tcp(settings: &Settings, context: &mut PacketContext, source: Source<'_>) {
+    if settings.knowledge.load() & knowledge::ANSWERS != 0
+        || context.judgement.unproven as u8 != Unproven::No as u8
+    {
+        return;
+    }
+    if context.traits.meets(Traits::SYN) {
+        context.judgement.unproven = Unproven::Opening;
+    } else if source.history.standing >= standing::OPENING && context.traits.meets(Traits::SEGMENT) {
+        context.judgement.unproven = Unproven::Completing;
+    }
+}
+
+/// Counts the packet to its service.
+#[inline(always)]
+pub(super) fn count<O: OutOfLine>(parts: &O, context: &mut PacketContext, counter: &ServiceCounter) -> Step {
+    let judgement = &context.judgement;
+    let signed = judgement.reason as u32 == Reason::Signature as u32;
+    if judgement.unproven as u8 == Unproven::No as u8 && !signed {
+        // One that was dropped is a request that leads to nothing, as it is answered by nobody.
+        let dropped = judgement.reason.verdict() as u8 == Verdict::Drop as u8;
+        let banned = judgement.reason as u32 == Reason::Banned as u32;
+        if dropped && !banned && context.traits.meets(Traits::SYN) {
+            counter.unproven.openings.add_local(1);
+        }
+        return CONTINUE;
+    }
+    if signed {
+        counter.unproven.signed.add_local(1);
+        if context.traits.meets(Traits::SYN) && judgement.unproven as u8 == Unproven::No as u8 {
+            counter.unproven.openings.add_local(1);
+        }
+        return CONTINUE;
+    }
+    parts.count_unproven(context)
+}
+
+/// Counts a packet that was marked.
+#[inline(always)]
+pub fn count_marked<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext) -> Step {
+    let PacketContext { judgement, packet, key, time_ns, .. } = context;
+    let service = judgement.service;
+    match judgement.unproven {
+        Unproven::No => {}
+        Unproven::Opening => {
+            let passed = judgement.reason.verdict() as u8 == Verdict::Pass as u8;
+            let hash = Flow::answered_by(packet).hash(settings);
+            // One that comes again asks for the same connection.
+            if passed && found(flow::note(tables, settings, hash, Event::Ask, *time_ns))?.was(State::Asked) {
+                return CONTINUE;
+            }
+            found(tables.service_counter(service))?.unproven.openings.add_local(1);
+            if passed {
+                count_opening(tables, settings, *key, true)?;
+            }
+        }
+        Unproven::Completing => {
+            let hash = Flow::answered_by(packet).hash(settings);
+            let state = found(flow::recall(tables, settings, packet.protocol, hash, *time_ns))?;
+            if state.is_some_and(|state| state as u64 == State::Asked as u64) {
+                found(flow::note(tables, settings, hash, Event::Confirm, *time_ns))?;
+                count_opening(tables, settings, *key, false)?;
+                found(unproven::complete(tables, settings, service, packet.source, *time_ns))?;
+            }
+        }
+        kind => found(unproven::count(tables, settings, service, *key, kind, *time_ns))?,
+    }
+    CONTINUE
+}
+
+/// Notes that a source has asked for one more connection, or for one less. Should another CPU write at the same moment,
+/// its packets are looked at for longer.
+#[inline(always)]
+fn count_opening<T: Tables>(tables: &T, settings: &Settings, key: Key, more: bool) -> Step {
+    let Some(way) = source::way_of(tables, settings, key) else { return CONTINUE };
+    let word = way.history.load();
+    let history = History::unpack(word);
+    if history.standing / standing::OPENING < standing::MOST_OPENING {
+        let standing = if more {
+            history.standing.wrapping_add(standing::OPENING)
+        } else {
+            history.standing.saturating_sub(standing::OPENING)
+        };
+        way.history.replace(word, History { standing, ..history }.pack());
+    }
+    CONTINUE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::{
+            decide_on,
+            testing::{Memory, NOW, SECOND, frame, syn, tcp, udp},
+        },
+        frame::Captured,
+        parse::{Packet, protocol, tcp_flag},
+        prefix::Address,
+        wire::{Port, UnprovenCounter, Word},
+    };
+
+    /// A web server and a name server, of which the ports are known, and what leaves is noted.
+    fn server(answers: bool) -> Memory {
+        let mut memory = Memory::new();
+        let known = knowledge::PORTS | knowledge::FLOWS;
+        memory.set().knowledge.store(known | if answers { knowledge::ANSWERS } else { 0 });
+        memory.assign(protocol::TCP, 80, Port { service: 1, offered: true, carried: false });
+        memory.assign(protocol::UDP, 40_000, Port { service: 2, offered: true, carried: false });
+        memory
+    }
+
+    fn from(number: u32, packet: Packet) -> Packet {
+        Packet { source: Address::v4(0xc633_6400 | number), ..packet }
+    }
+
+    fn judge(memory: &Memory, packet: &Packet, after: u64) {
+        memory.set().clock.store(NOW + after);
+        let bytes = frame(packet);
+        decide_on(memory, &Captured::whole(&bytes), &mut PacketContext::default());
+    }
+
+    fn of(memory: &Memory, service: usize) -> &UnprovenCounter {
+        &memory.service_counters[service].unproven
+    }
+
+    fn all(counter: &UnprovenCounter) -> Vec<u64> {
+        let [sources, packets] =
+            [&counter.sources, &counter.packets].map(|words| words.iter().map(Word::load));
+        [counter.openings.load(), counter.completed.load()]
+            .into_iter()
+            .chain(sources)
+            .chain(packets)
+            .collect()
+    }
+
+    #[test]
+    fn a_handshake_of_which_only_one_side_is_seen_is_completed_as_the_flow_goes_on() {
+        let memory = server(false);
+        for second in [0, 1] {
+            for port in 1_000..1_009 {
+                judge(&memory, &Packet { source_port: port, ..syn() }, second * SECOND);
+            }
+        }
+        let counts = || (of(&memory, 1).openings.load(), of(&memory, 1).completed.load());
+        assert_eq!(counts(), (9, 0), "one that comes again is the same");
+        for port in 1_000..1_005 {
+            for _ in 0..3 {
+                judge(&memory, &Packet { source_port: port, ..tcp(tcp_flag::ACK) }, 2 * SECOND);
+            }
+        }
+        assert_eq!(counts(), (9, 5));
+        assert_eq!(all(of(&memory, 1))[2..], [0; 8]);
+    }
+
+    #[test]
+    fn where_what_leaves_is_seen_only_dropped_requests_are_counted_here() {
+        let memory = server(true);
+        judge(&memory, &syn(), 0);
+        judge(&memory, &tcp(tcp_flag::ACK), 0);
+        assert_eq!(all(of(&memory, 1)), [0; 10]);
+        memory.set().syn_bucket.store(crate::decide::testing::bucket(10, 3).pack());
+        for _ in 0..5 {
+            judge(&memory, &syn(), 0);
+        }
+        assert_eq!(of(&memory, 1).openings.load(), 2);
+    }
+
+    #[test]
+    fn each_kind_counts_sources_and_packets() {
+        let memory = server(true);
+        for number in 0..5 {
+            for _ in 0..3 {
+                judge(&memory, &from(number, tcp(tcp_flag::ACK)), 0);
+                judge(&memory, &from(number, Packet { destination_port: 81, ..syn() }), 0);
+                judge(&memory, &from(50 + number, udp()), 0);
+                judge(&memory, &from(number, Packet { destination_port: 40_001, ..udp() }), 0);
+                judge(&memory, &from(100 + number, Packet { protocol: 47, ..tcp(0) }), 0);
+            }
+        }
+        // A stray that passes as one of few makes its source known.
+        assert_eq!(all(of(&memory, 1))[2], 5);
+        assert_eq!(all(of(&memory, 2)), [0, 0, 0, 5, 0, 0, 0, 15, 0, 0]);
+        let rest = all(of(&memory, 0));
+        assert_eq!((rest[2], rest[4], rest[5], rest[6], rest[8], rest[9]), (5, 5, 5, 15, 15, 15));
+    }
+
+    #[test]
+    fn a_known_source_and_what_answers_the_host_are_not_counted() {
+        let memory = server(true);
+        let question = Packet { destination_port: 50_000, ..udp() };
+        let hash = Flow::answered_by(&question).hash(memory.set());
+        flow::note(&memory, memory.set(), hash, Event::Open, NOW).expect("the table is there");
+        judge(&memory, &question, 0);
+        judge(&memory, &from(9, udp()), 0);
+        judge(&memory, &from(9, udp()), 5 * SECOND);
+        judge(&memory, &from(9, udp()), 6 * SECOND);
+        assert_eq!(all(of(&memory, 0)), [0; 10]);
+        assert_eq!(of(&memory, 2).packets[1].load(), 2, "until it is known");
+    }
+}
