@@ -14,7 +14,7 @@ use tokio::{
 };
 use tracing::{error, warn};
 
-use super::protect::Protection;
+use super::{capacity::Capacity, protect::Protection};
 use crate::{
     api::{HealthReport, SignalReport},
     event::What,
@@ -41,6 +41,7 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut before = (Instant::now(), Vitals::read());
     let mut last_over: BTreeMap<RuleId, Instant> = BTreeMap::new();
+    let mut capacity = Capacity::default();
     let mut round = 0_u32;
     loop {
         tick.tick().await;
@@ -48,6 +49,10 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
         let now = (Instant::now(), Vitals::read());
         let signals = signals(&before, &now);
         before = now;
+        let of_host = signals.iter().map(|(signal, value)| ((*signal, None), *value));
+        let of_services =
+            probes.iter().map(|(service, took)| ((Signal::Probe, Some(service.clone())), *took));
+        capacity.look(of_host.chain(of_services)).into_iter().for_each(|what| protection.bus().publish(what));
         for (id, when) in filter.conditions() {
             let value = match when.signal {
                 Signal::Probe => probes.get(&id.service).copied(),

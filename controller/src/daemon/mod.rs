@@ -1,6 +1,7 @@
 //! `floodwall run`: wires state, kernel and server together, and nothing more.
 
 mod bans;
+mod capacity;
 mod egress;
 mod expiry;
 mod feed;

@@ -1,0 +1,103 @@
+//! Whether the host, or a service, is over its capacity: an alarm of its own kind.
+//!
+//! It is told by what suffers, and not by what comes: customers may do it as well as attackers, and a flood may be one that
+//! the host bears. What is over its limit in three looks of five is told once, and once more when none has been for ten.
+
+use std::collections::BTreeMap;
+
+use crate::{event::What, policy::Signal};
+
+/// Looks of the last five over the limit that make it strained.
+const STRAINED: u32 = 3;
+const LOOKS: u32 = 5;
+/// Looks in a row within it that end that.
+const RELIEVED: u32 = 10;
+
+/// Above this a signal tells of too much; `None`: it does not. Units are those of [`Signal`].
+const fn limit(signal: Signal) -> Option<u64> {
+    match signal {
+        // Two seconds, or it has failed.
+        Signal::Probe => Some(2_000),
+        Signal::ListenOverflows | Signal::SynCookies => Some(10),
+        // Those that overflow, and others that are no strain.
+        Signal::ListenDrops => None,
+        Signal::Conntrack | Signal::Softirq => Some(95),
+    }
+}
+
+/// What is looked at: a signal of the host, or of one of its services.
+pub(super) type Subject = (Signal, Option<String>);
+
+/// One subject's last looks.
+#[derive(Debug, Default)]
+struct Strain {
+    /// A bit each, the youngest lowest: whether it was over its limit.
+    looks: u32,
+    told: bool,
+}
+
+/// What is strained.
+#[derive(Debug, Default)]
+pub(super) struct Capacity {
+    strains: BTreeMap<Subject, Strain>,
+}
+
+impl Capacity {
+    /// Looks at values, of a probe that has failed the greatest there is. What is to be told.
+    pub(super) fn look(&mut self, values: impl Iterator<Item = (Subject, u64)>) -> Vec<What> {
+        let mut told = Vec::new();
+        for ((signal, service), value) in values {
+            let Some(limit) = limit(signal) else { continue };
+            let over = value > limit;
+            let strain = self.strains.entry((signal, service.clone())).or_default();
+            strain.looks = strain.looks << 1 | u32::from(over);
+            let of = service.map_or_else(|| "the host".to_owned(), |service| format!("service {service}"));
+            let recent = |looks: u32| strain.looks & ((1 << looks) - 1);
+            if !strain.told && over && recent(LOOKS).count_ones() >= STRAINED {
+                strain.told = true;
+                let value = if value == u64::MAX { "failed".to_owned() } else { signal.words(value) };
+                let text = format!("OVER CAPACITY: {of}, by its {}: {value}", signal.name());
+                told.push(What::Health { text, loud: true });
+            } else if strain.told && recent(RELIEVED) == 0 {
+                strain.told = false;
+                let text = format!("within its capacity again: {of}, by its {}", signal.name());
+                told.push(What::Health { text, loud: false });
+            }
+        }
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(capacity: &mut Capacity, subject: &Subject, values: &[u64]) -> Vec<String> {
+        let look = |value: &u64| capacity.look(std::iter::once((subject.clone(), *value)));
+        values.iter().flat_map(look).map(|what| what.to_string()).collect()
+    }
+
+    #[test]
+    fn what_lasts_is_told_once_and_its_end() {
+        let mut capacity = Capacity::default();
+        let host = (Signal::ListenOverflows, None);
+        assert_eq!(looks(&mut capacity, &host, &[0, 500, 0, 400, 0, 0]), Vec::<String>::new());
+        let told = looks(&mut capacity, &host, &[300, 300, 300, 0, 300, 300]);
+        assert_eq!(told, ["OVER CAPACITY: the host, by its listen-overflows: 300/s"]);
+        assert_eq!(
+            looks(&mut capacity, &host, &[0; 20]),
+            ["within its capacity again: the host, by its listen-overflows"]
+        );
+    }
+
+    #[test]
+    fn a_service_is_told_of_by_its_probe() {
+        let mut capacity = Capacity::default();
+        let web = (Signal::Probe, Some("web".to_owned()));
+        assert_eq!(looks(&mut capacity, &web, &[900; 10]), Vec::<String>::new(), "slow, and no more");
+        let told = looks(&mut capacity, &web, &[u64::MAX; 3]);
+        assert_eq!(told, ["OVER CAPACITY: service web, by its probe: failed"]);
+        let drops = (Signal::ListenDrops, None);
+        assert_eq!(looks(&mut capacity, &drops, &[9_000; 9]), Vec::<String>::new());
+    }
+}
