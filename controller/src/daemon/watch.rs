@@ -146,7 +146,7 @@ impl Watch {
         };
         let counts: Vec<_> = services
             .into_iter()
-            .map(|(number, totals)| Counts::new(number, totals.packets, totals.dropped))
+            .map(|(number, totals)| Counts::new(number, totals.packets, totals.dropped, totals.unproven))
             .collect();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let moment = Moment::new(self.tables.clock(), unix.as_secs());

@@ -67,9 +67,15 @@ pub struct Report {
     pub foreign: u64,
     /// The numbers of those link types.
     pub foreign_links: Vec<u32>,
+    /// What is taken for granted, since a capture does not show what the host answers.
+    pub assumed: &'static str,
     /// What ended the reading, if the capture is damaged.
     pub damage: Option<String>,
 }
+
+/// What is taken for granted.
+const ASSUMED: &str = "a request for a TCP connection that passes is answered, and the next segment of it that comes \
+                       completes the handshake";
 
 /// Packets that left with one reason.
 #[derive(Debug, Serialize)]
@@ -175,6 +181,7 @@ impl Summary {
             marks_in_all: self.marks_in_all,
             foreign: self.foreign,
             foreign_links: self.foreign_links.iter().copied().collect(),
+            assumed: ASSUMED,
             damage,
         }
     }

@@ -77,7 +77,7 @@ impl Controller for Watch {
         let counts: Vec<_> = tick
             .services
             .iter()
-            .map(|(number, totals)| Counts::new(*number, totals.packets, totals.dropped))
+            .map(|(number, totals)| Counts::new(*number, totals.packets, totals.dropped, totals.unproven))
             .collect();
         let moment = Moment::new(tick.time_ns, tick.unix_ns / 1_000_000_000);
         self.samples.drain(..).for_each(|sample| self.detector.sample(sample));

@@ -1,32 +1,24 @@
 //! What packets usually look like, service by service, and the sources they came from.
 //!
-//! Samples wait for a while before they count, so that the first moments of an attack, which nobody has noticed yet,
-//! do not become part of what is usual.
+//! Only packets of flows that have [proven](super::proof) themselves are kept.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use floodwall_common::{
     features::{Features, Octet},
     source::Key,
 };
 
-use super::{
-    reservoir::Reservoir,
-    sample::Sample,
-    sources::Sources,
-    view::{KernelView, is_known},
-};
+use super::{reservoir::Reservoir, sample::Sample, sources::Sources};
 
-/// How long a sample waits, ns.
-const WAIT: u64 = 2_000_000_000;
 /// How long a source would be a stranger in an attack, ns.
 const STRANGE: u64 = 30_000_000_000;
 /// Whoever is there that soon after the start was there before, ns.
 const THERE_BEFORE: u64 = 10_000_000_000;
-/// Samples without which a service's packets are no picture of what it usually gets.
-const ENOUGH: usize = 2_000;
+/// Samples, four of a flow at most, without which a service's packets are no picture of what it usually gets.
+const ENOUGH: usize = 800;
 
-/// What a packet of calm times looked like.
+/// What a packet that has proven itself looked like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usual {
     /// Its header fields.
@@ -37,42 +29,23 @@ pub(super) struct Usual {
     pub(super) stranger: bool,
 }
 
-/// Samples of calm times.
+/// Samples of what usually comes.
 #[derive(Debug, Default)]
 pub(super) struct Baseline {
     services: BTreeMap<u8, Reservoir>,
-    waiting: BTreeMap<u8, VecDeque<Sample>>,
     sources: Sources,
     first_ns: Option<u64>,
     version: u64,
 }
 
 impl Baseline {
-    /// Notes a sample of calm times.
-    pub(super) fn note(&mut self, sample: Sample) {
-        self.waiting.entry(sample.service()).or_default().push_back(sample);
+    /// Notes that a source was there, with a flow that has proven itself.
+    pub(super) fn meet(&mut self, source: Key, now_ns: u64) {
+        self.sources.see(source, now_ns);
     }
 
-    /// Lets those of a service that have waited long enough count: requests for connections only if these came to be, as
-    /// others are no example of what clients send.
-    pub(super) fn settle(&mut self, service: u8, now_ns: u64, view: &dyn KernelView) {
-        let Some(mut waiting) = self.waiting.remove(&service) else { return };
-        while let Some(sample) = waiting.pop_front_if(|sample| sample.time_ns + WAIT < now_ns) {
-            if !sample.opens() || sample.known || is_known(view, sample.source) {
-                self.keep(sample);
-            }
-        }
-        if !waiting.is_empty() {
-            self.waiting.insert(service, waiting);
-        }
-    }
-
-    /// Forgets those of a service that still wait: an attack on it has begun.
-    pub(super) fn doubt(&mut self, service: u8) {
-        self.waiting.remove(&service);
-    }
-
-    fn keep(&mut self, sample: Sample) {
+    /// Keeps a packet of a flow that has proven itself.
+    pub(super) fn keep(&mut self, sample: Sample) {
         self.version += 1;
         let started = *self.first_ns.get_or_insert(sample.time_ns);
         let first = self.sources.see(sample.source, sample.time_ns);
@@ -86,7 +59,6 @@ impl Baseline {
     pub(super) fn retain(&mut self, is_there: impl Fn(u8) -> bool) {
         let before = self.services.len();
         self.services.retain(|service, _| is_there(*service));
-        self.waiting.retain(|service, _| is_there(*service));
         self.version += u64::from(self.services.len() < before);
     }
 

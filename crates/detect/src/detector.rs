@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::{
     action::{self, Action},
+    alarm::Level,
     baseline::Baseline,
     conduct::{Conduct, LONG, Scene},
     deployed::{Deployed, Deployment, Held, Turn},
@@ -16,6 +17,7 @@ use super::{
     memory::{Memory, OtherVersion, Remembered},
     moment::Moment,
     picture::Pictures,
+    proof::Proof,
     recent::Recent,
     sample::Sample,
     search::{LEAST_EXCESS, Refused, Search},
@@ -27,14 +29,11 @@ use crate::signature::Signature;
 const RECENT: u64 = 500_000_000;
 /// How long floodwall watches before it takes a segment for a stray, ns.
 const LEARNING: u64 = 10_000_000_000;
-/// How long what comes must be close to what is usual before an attack is over, ns.
-const CALM_AFTER: u64 = 5_000_000_000;
 /// How long an attack lasts before it is said that nothing is found against it, ns.
 const NOTHING_AFTER: u64 = 2_000_000_000;
-/// How long something unusual lasts that nothing is dropped of before it becomes usual, ns: an hour, but only half a
-/// minute if it is not known yet what is.
+/// How long something unusual lasts that nothing is dropped of, and that does not grow any more, before it becomes usual:
+/// an hour, ns.
 const ACCEPTED_AFTER: u64 = 3_600_000_000_000;
-const ACCEPTED_AFTER_IF_FRESH: u64 = 30_000_000_000;
 /// A signature that matched something so lately still holds an attack off, ns.
 const HOLDS: u64 = 5_000_000_000;
 /// How long a signature that was withdrawn is not tried again, ns.
@@ -45,6 +44,9 @@ const REFUSED: u64 = 60_000_000_000;
 pub struct Detector {
     loads: BTreeMap<u8, Load>,
     started_ns: Option<u64>,
+    proof: Proof,
+    /// What a sample teaches; empty but for a moment.
+    lessons: Vec<Sample>,
     baseline: Baseline,
     pictures: Pictures,
     recent: Recent,
@@ -60,28 +62,38 @@ pub struct Detector {
     actions: Vec<Action>,
     /// It was said that enough is known.
     settled: bool,
-    /// Services of which more passes than usual.
+    /// Services of which far more passes than usual.
     flooded: BTreeSet<u8>,
+    /// Services that are watched: see [`Level::Watch`].
+    watched: BTreeSet<u8>,
 }
 
 impl Detector {
     /// Takes a sampled packet.
     pub fn sample(&mut self, sample: Sample) {
         let service = sample.service();
-        self.loads.entry(service).or_default().sample(&sample);
+        self.loads.entry(service).or_default().sample();
         let knows = self.baseline.knows(sample.source);
         self.deployment.note(&sample, knows && !sample.answers);
         if !knows {
             self.conduct.note(&sample);
         }
         let passed = sample.reason.verdict() == Verdict::Pass;
-        let no_doubt = !self.attacks.contains_key(&service) || knows || sample.answers;
-        if passed && (no_doubt || self.baseline.is_fresh() && !self.flooded.contains(&service)) {
-            self.baseline.note(sample);
+        // In an attack, only who had proven itself before it teaches.
+        if passed && (!self.attacks.contains_key(&service) || knows || sample.answers) {
+            self.learn(&sample);
         }
         if passed || sample.reason == Reason::Signature {
             self.recent.push(sample);
         }
+    }
+
+    /// Learns from a packet that has passed, if its flow has proven itself.
+    fn learn(&mut self, sample: &Sample) {
+        if self.proof.take(sample, &mut self.lessons) {
+            self.baseline.meet(sample.source, sample.time_ns);
+        }
+        self.lessons.drain(..).for_each(|lesson| self.baseline.keep(lesson));
     }
 
     /// Looks at what came since the last call, [`TICK`](super::TICK) ago, for the services that there are. What is to
@@ -95,12 +107,8 @@ impl Detector {
             self.know(knowledge::CONNECTIONS, true);
         }
         let standings = self.weigh(moment, counts);
-        self.follow(moment, &standings, view, &mut events);
+        self.follow(moment, &standings, &mut events);
         events.extend(self.conduct.name_accomplices(now_ns));
-        let is_attacked = |service: &u8| self.attacks.contains_key(service);
-        for (service, _) in standings.iter().filter(|(service, _)| !is_attacked(service)) {
-            self.baseline.settle(*service, now_ns, view);
-        }
         let sampled = standings.iter().map(|(_, standing)| standing.sampled).fold(1.0, f64::min);
         let Self { recent, baseline, deployment, conduct, attacks, .. } = self;
         let scene = Scene { now_ns, recent, baseline, deployment, attacks, sampled, view };
@@ -171,6 +179,11 @@ impl Detector {
         self.attacks.keys().copied()
     }
 
+    /// Services that are watched: far more connections are completed than usual.
+    pub fn watched(&self) -> impl Iterator<Item = u8> {
+        self.watched.iter().copied()
+    }
+
     /// Number of the last incident; 0 if there was none.
     pub fn incident(&self) -> u32 {
         self.incidents.last().number
@@ -212,9 +225,7 @@ impl Detector {
     ) -> Result<(), OtherVersion> {
         for (name, remembered) in memory.services()? {
             let Some(service) = number(&name) else { continue };
-            if let Some(load) = Load::of(remembered.habits.clone()) {
-                self.loads.insert(service, load);
-            }
+            self.loads.insert(service, Load::of(remembered.habits.clone()));
             self.baseline.recall(service, remembered.packets());
         }
         self.settled = !self.baseline.is_fresh();
@@ -272,43 +283,35 @@ impl Detector {
     }
 
     /// Begins and ends attacks, service by service.
-    fn follow(
-        &mut self,
-        moment: Moment,
-        standings: &[(u8, Standing)],
-        view: &dyn KernelView,
-        events: &mut Vec<Event>,
-    ) {
+    fn follow(&mut self, moment: Moment, standings: &[(u8, Standing)], events: &mut Vec<Event>) {
         let now_ns = moment.now_ns;
-        let flooded = standings.iter().filter(|(_, standing)| standing.too_much_passes);
-        self.flooded = flooded.map(|(service, _)| *service).collect();
-        let patience = if self.baseline.is_fresh() { ACCEPTED_AFTER_IF_FRESH } else { ACCEPTED_AFTER };
-        for (service, Standing { all, .. }) in standings {
+        let such = |is: fn(&Standing) -> bool| {
+            let such = standings.iter().filter(move |(_, standing)| is(standing));
+            such.map(|(service, _)| *service).collect()
+        };
+        self.flooded = such(|standing| standing.too_much_passes);
+        self.watched = such(|standing| standing.level >= Level::Watch);
+        for (service, standing) in standings {
             let service = *service;
             let is_held = self.deployment.holds_since(service, now_ns.saturating_sub(HOLDS));
-            match self.attacks.get_mut(&service) {
-                None if all.excess => {
-                    let attack = Attack { since_ns: now_ns, last_unusual_ns: now_ns, told: false };
-                    self.attacks.insert(service, attack);
-                    self.baseline.settle(service, now_ns, view);
-                    self.baseline.doubt(service);
+            match (self.attacks.get_mut(&service), standing.begins) {
+                (None, Some(cause)) => {
+                    self.attacks.insert(service, Attack::new(now_ns));
                     self.changed |= self.deployment.wake(service, now_ns);
                     let Incident { number: incident, wave, .. } = self.incidents.next(service, now_ns);
-                    let (rate, usual) = (all.now, all.usual);
-                    events.push(Event::AttackBegan { service, incident, wave, rate, usual });
+                    events.push(Event::AttackBegan { service, incident, wave, cause });
                     self.actions.push(Action::Attacked { service, attacked: true });
                 }
-                None => self.actions.push(Action::Attacked { service, attacked: false }),
-                Some(attack) if !is_held && now_ns >= attack.since_ns + patience => {
-                    self.loads.entry(service).or_default().accept(moment);
-                    events.push(Event::Accepted { service });
-                    self.end(service, now_ns, events);
+                (None, None) => self.actions.push(Action::Attacked { service, attacked: false }),
+                (Some(_), _) if standing.level != Level::Alarm => self.end(service, now_ns, events),
+                (Some(attack), _) => {
+                    attack.measure(standing.lately, now_ns);
+                    if !is_held && !attack.grows && now_ns >= attack.since_ns + ACCEPTED_AFTER {
+                        self.loads.entry(service).or_default().accept();
+                        events.push(Event::Accepted { service });
+                        self.end(service, now_ns, events);
+                    }
                 }
-                Some(attack) if !all.back => attack.last_unusual_ns = now_ns,
-                Some(attack) if now_ns >= attack.last_unusual_ns + CALM_AFTER => {
-                    self.end(service, now_ns, events);
-                }
-                Some(_) => {}
             }
         }
     }

@@ -4,13 +4,18 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use floodwall_common::{prefix::Family, source::Key, wire::standing};
 
-use super::{conduct::Cause, deployed::Turn, view::KernelView};
+use super::{
+    alarm::{self, Excess},
+    conduct::Cause,
+    deployed::Turn,
+    view::KernelView,
+};
 use crate::signature::Signature;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// More comes than usual.
+    /// More comes that has not proven itself than chance explains.
     AttackBegan {
         /// The service that it is aimed at.
         service: u8,
@@ -18,10 +23,8 @@ pub enum Event {
         incident: u32,
         /// Number of the wave, from 1 on.
         wave: u32,
-        /// Packets/s now.
-        rate: f64,
-        /// Packets/s usually.
-        usual: f64,
+        /// What there is too much of.
+        cause: alarm::Cause,
     },
     /// Nothing is found that could be dropped without harm to what is usual.
     NothingFound {
@@ -79,9 +82,11 @@ impl Event {
             _ => String::new(),
         };
         match self {
-            Self::AttackBegan { service, incident, wave, rate, usual } => {
+            Self::AttackBegan { service, incident, wave, cause } => {
                 let wave = if *wave > 1 { format!(", wave {wave}") } else { String::new() };
-                format!("attack {incident}{}{wave}: {rate:.0} packets/s, usually {usual:.0}", on(*service))
+                let alarm::Cause { class, excess: Excess { rate, bound } } = cause;
+                let on = on(*service);
+                format!("attack {incident}{on}{wave}: {rate:.0} {class}, where {bound:.0} are usual at most")
             }
             Self::NothingFound { service } => format!(
                 "no pattern found{} that is safe to drop; limits per source, prefix and service hold",

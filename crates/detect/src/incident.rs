@@ -5,14 +5,37 @@ use std::collections::BTreeMap;
 /// An attack that begins so soon after another has ended is a wave of the same incident, ns.
 const SAME_INCIDENT: u64 = 600_000_000_000;
 
+/// How often it is looked how large an attack is, ns.
+const MEASURED: u64 = 600_000_000_000;
+/// What is more than so many times as large as before has grown.
+const GROWTH: f64 = 1.1;
+
 /// An attack on one service that goes on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attack {
     pub(super) since_ns: u64,
-    /// When what comes was last unusual, ns.
-    pub(super) last_unusual_ns: u64,
+    /// When it was last looked how large it is, ns; how large it was then; and whether it had grown.
+    pub(super) measured_ns: u64,
+    pub(super) measured: f64,
+    pub(super) grows: bool,
     /// It was said that nothing is found.
     pub(super) told: bool,
+}
+
+impl Attack {
+    /// One that begins.
+    pub(super) fn new(since_ns: u64) -> Self {
+        Self { since_ns, measured_ns: since_ns, measured: 0.0, grows: true, told: false }
+    }
+
+    /// Looks every ten minutes how large it is, and whether it has grown since.
+    pub(super) fn measure(&mut self, size: f64, now_ns: u64) {
+        if now_ns < self.measured_ns + MEASURED {
+            return;
+        }
+        self.grows = size > self.measured * GROWTH;
+        (self.measured_ns, self.measured) = (now_ns, size);
+    }
 }
 
 /// The last incident of a service.

@@ -3,7 +3,9 @@
 //! | | |
 //! |---|---|
 //! | [`sample`], [`kind`] | what is learnt from a packet that the kernel program shows |
-//! | [`load`], [`usual`], [`day`] | how many come for each service, and whether that is more than usual |
+//! | [`alarm`] | whether a service is attacked: what has not proven itself, held against chance |
+//! | [`load`], [`usual`] | how many come for each service |
+//! | [`proof`] | which flows have proven themselves, and so teach what is usual |
 //! | [`baseline`], [`reservoir`], [`sources`] | what packets usually look like, and who was there before |
 //! | [`picture`], [`assumed`] | what unusual packets are held against, also where little was seen yet |
 //! | [`search`], [`mine`], [`condition`] | what those of an attack have in common |
@@ -20,12 +22,12 @@
 //! does the same for the same samples. What it returns is applied by its owner.
 
 mod action;
+mod alarm;
 mod assumed;
 mod baseline;
 mod columns;
 mod condition;
 mod conduct;
-mod day;
 mod deployed;
 mod detector;
 mod event;
@@ -38,6 +40,7 @@ mod mine;
 mod moment;
 mod owner;
 mod picture;
+mod proof;
 mod recent;
 mod reservoir;
 mod sample;
@@ -52,6 +55,7 @@ mod view;
 mod tests;
 
 pub use action::{Action, Deployment};
+pub use alarm::{Cause as AlarmCause, Class, Excess, Level};
 pub use conduct::Cause;
 pub use deployed::{Deployed, Held, Turn};
 pub use detector::Detector;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use floodwall_common::features::{Features, Octet, Short};
 use serde::{Deserialize, Serialize};
 
-use super::{baseline::Usual, usual::Habit};
+use super::{baseline::Usual, load::Habits};
 
 /// Changes whenever the meaning of a field does.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is usual, by the name of the service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,10 +18,10 @@ pub struct Memory {
 }
 
 /// What is usual for one service.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Remembered {
     /// Rates, as [`Load`](super::load::Load) has them.
-    pub(super) habits: Vec<Habit>,
+    pub(super) habits: Habits,
     packets: Vec<Packet>,
 }
 
@@ -51,7 +51,7 @@ impl Memory {
 pub struct OtherVersion(u32);
 
 impl Remembered {
-    pub(super) fn new(habits: Vec<Habit>, packets: &[Usual]) -> Self {
+    pub(super) fn new(habits: Habits, packets: &[Usual]) -> Self {
         let packet = |usual: &Usual| {
             let Features { octets, shorts } = usual.features;
             Packet(octets, shorts, usual.flow, u8::from(usual.stranger))

@@ -3,6 +3,9 @@
 /// Time between two calls of [`Detector::tick`](super::Detector::tick), ns.
 pub const TICK: u64 = 50_000_000;
 
+/// Ticks in a second.
+pub(super) const PER_SECOND: f64 = 1e9 / TICK as f64;
+
 /// A point in time.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {

@@ -167,7 +167,9 @@ mod tests {
         let mut features = Features::default();
         features.octets[Octet::Protocol as usize] = protocol::TCP;
         features.octets[Octet::Flags as usize] = if opens { tcp_flag::SYN } else { tcp_flag::ACK };
-        Sample { time_ns, features, source: Key(source), reason: Reason::Clean, known: false, answers }
+        let (known, unasked, acknowledged) = (false, false, 0);
+        let (source, reason) = (Key(source), Reason::Clean);
+        Sample { time_ns, features, source, reason, known, answers, unasked, acknowledged }
     }
 
     fn counted<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<(Key, usize)> {

@@ -2,12 +2,13 @@
 
 use floodwall_common::{
     features::{self, Features, Octet, Short},
-    frame::Frame,
-    parse::{self, Parsed, protocol, tcp_flag},
+    frame::{Frame, Header as _},
+    offered::{self, Offer},
+    parse::{self, Packet, Parsed, protocol, tcp_flag},
     service,
     source::Key,
     tables::Tables,
-    wire::Reason,
+    wire::{Reason, Settings, knowledge},
 };
 
 use crate::signature::Signature;
@@ -31,6 +32,10 @@ pub struct Sample {
     pub known: bool,
     /// It answers what the host has asked.
     pub answers: bool,
+    /// It comes for where nothing is offered: unless it answers something, nobody has asked for it.
+    pub unasked: bool,
+    /// Its acknowledgement number, if it is a TCP segment with one; else 0.
+    pub acknowledged: u32,
 }
 
 impl Sample {
@@ -75,8 +80,28 @@ impl Sample {
         let mut features = Features::default();
         features::read(frame, &packet, port.service, port.offered, &mut features);
         let source = Key::of(settings, packet.source);
-        Some(Self { time_ns, features, source, reason, known: false, answers: false })
+        let acknowledged = acknowledged(frame, &packet);
+        let unasked = !port.offered && is_unasked(tables, settings, &packet, time_ns);
+        Some(Self { time_ns, features, source, reason, known: false, answers: false, unasked, acknowledged })
     }
+}
+
+/// Whether it comes for where nothing is offered, if that is known at all.
+fn is_unasked<T: Tables>(tables: &T, settings: &Settings, packet: &Packet, now_ns: u64) -> bool {
+    let known = settings.knowledge.load();
+    if known & knowledge::PORTS == 0 || known & (knowledge::FLOWS | knowledge::SOCKETS) == 0 {
+        return false;
+    }
+    let offer = Offer::new(packet.protocol, packet.destination, packet.destination_port);
+    let has_ports = matches!(packet.protocol, protocol::TCP | protocol::UDP);
+    has_ports && !offered::is(tables, settings, offer, now_ns).unwrap_or_default()
+}
+
+/// The acknowledgement number of a TCP segment that has one.
+fn acknowledged<F: Frame>(frame: &F, packet: &Packet) -> u32 {
+    let acknowledges = packet.protocol == protocol::TCP && packet.tcp_flags & tcp_flag::ACK != 0;
+    let header = frame.header::<20>(packet.transport).filter(|_| acknowledges);
+    header.map_or(0, |header| header.be32(8))
 }
 
 /// Whether it asks for a TCP connection.

@@ -11,6 +11,9 @@ use super::{Action, Counts, Detector, Event, Held, Memory, Moment, Sample, TICK,
 use crate::signature::TooBroad;
 use floodwall_tables::{Capacity, SharedTables};
 
+/// Sources from here on are forged.
+const FORGED: u64 = 1 << 40;
+
 /// A detector, and what it is shown.
 struct Scene {
     detector: Detector,
@@ -27,7 +30,7 @@ impl Scene {
         let tables =
             SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 1_024, flows: 1_024 }).unwrap();
         (0..services).for_each(|number| tables.services[usize::from(number)].flags.store(service_flag::USED));
-        let counts = (0..services).map(|number| Counts::new(number, 0, 0)).collect();
+        let counts = (0..services).map(|number| Counts { service: number, ..Counts::default() }).collect();
         Self {
             detector: Detector::default(),
             tables,
@@ -50,6 +53,11 @@ impl Scene {
         let counts = &mut self.counts[usize::from(service)];
         counts.all += 1;
         counts.passed += u64::from(!covered);
+        // Clients complete what they ask for; of the others nothing more comes.
+        let asks = features.octets[Octet::Flags as usize] == tcp_flag::SYN;
+        counts.unproven.openings += u64::from(asks);
+        counts.unproven.completed += u64::from(asks && source < FORGED);
+        counts.unproven.signed += u64::from(covered);
         let source = Key(source);
         self.detector.sample(Sample {
             time_ns: self.now_ns,
@@ -58,6 +66,8 @@ impl Scene {
             reason,
             known,
             answers: false,
+            unasked: false,
+            acknowledged: self.number as u32 % 8 * 1_000,
         });
     }
 
@@ -69,13 +79,13 @@ impl Scene {
                 self.number += 1;
                 // Each client asks for a connection, and goes on.
                 let (client, step) = (self.number / 8 % 400, self.number % 8);
-                let features = if step == 0 { request() } else { data(self.number) };
+                let features = if step == 0 { request(self.number / 8) } else { data(self.number) };
                 let service = (client % u64::from(self.services)) as u8;
                 self.packet(service, 1 + client, features, step > 1);
             }
             for _ in 0..forged / ticks_per_second {
                 self.number += 1;
-                self.packet(at, 1 << 40 | self.number, bare_syn(self.number), false);
+                self.packet(at, FORGED | self.number, bare_syn(self.number), false);
             }
             self.now_ns += TICK;
             let moment = Moment::new(self.now_ns, self.now_ns / 1_000_000_000);
@@ -117,15 +127,18 @@ fn tcp(flags: u8, header: u8, length: u16, window: u16, source_port: u64) -> Fea
     features
 }
 
-fn request() -> Features {
-    let mut features = tcp(tcp_flag::SYN, 10, 60, 64_240, 1);
+fn request(port: u64) -> Features {
+    let mut features = tcp(tcp_flag::SYN, 10, 60, 64_240, port);
     features.shorts[Short::Options as usize] = 0x0204;
     features.shorts[Short::SegmentSize as usize] = 1_460;
     features
 }
 
 fn data(number: u64) -> Features {
-    tcp(tcp_flag::ACK | tcp_flag::PSH, 8, 52 + (number * 101 % 1_400) as u16, 501, number / 8)
+    let payload = 1 + (number * 101 % 1_400) as u16;
+    let mut features = tcp(tcp_flag::ACK | tcp_flag::PSH, 8, 52 + payload, 501, number / 8);
+    features.shorts[Short::PayloadLength as usize] = payload;
+    features
 }
 
 /// As a tool sends it that does without options.
@@ -146,7 +159,7 @@ fn a_flood_is_found_and_clients_are_spared() {
     assert!(
         deployed.iter().any(|(_, deployed)| deployed.enforced && deployed.signature.matches(&bare_syn(1)))
     );
-    assert!(!deployed.iter().any(|(_, deployed)| deployed.signature.matches(&request())));
+    assert!(!deployed.iter().any(|(_, deployed)| deployed.signature.matches(&request(1))));
 }
 
 #[test]
@@ -202,7 +215,7 @@ fn a_flood_that_was_there_first_is_found_by_what_clients_are_assumed_to_send() {
     assert!(scene.detector.is_fresh());
     let found = scene.found();
     assert!(!found.is_empty(), "{:?}", scene.events);
-    assert!(!scene.detector.signatures().any(|(_, deployed)| deployed.signature.matches(&request())));
+    assert!(!scene.detector.signatures().any(|(_, deployed)| deployed.signature.matches(&request(1))));
 }
 
 #[test]
@@ -232,7 +245,7 @@ fn what_was_learnt_outlives_a_restart() {
     next.pass(2.0, 800, 0, 0);
     next.pass(1.0, 800, 4_000, 0);
     assert!(!next.found().is_empty(), "{:?}", next.events);
-    let other: Memory = serde_json::from_str(&written.replace("\"version\":1", "\"version\":0")).unwrap();
+    let other: Memory = serde_json::from_str(&written.replace("\"version\":2", "\"version\":1")).unwrap();
     assert!(next.detector.recall(other, number).is_err());
 }
 
@@ -279,7 +292,7 @@ fn a_signature_that_says_too_little_is_never_enforced() {
         let detector = &mut scene.detector;
         detector.take_over(text.parse().unwrap(), false, false, scene.now_ns).unwrap();
     }
-    scene.pass(0.5, 400, 0, 0);
+    scene.pass(0.1, 400, 0, 0);
     let held: Vec<_> = (0..4)
         .map(|wanted| {
             let (_, deployed) = scene.detector.signatures().find(|(number, _)| *number == wanted).unwrap();
@@ -328,7 +341,7 @@ fn detection_names_whom_it_would_ban_and_bans_nobody() {
             let settings = &scene.tables.settings[0];
             let set = source::set_of(&scene.tables, settings, key).unwrap();
             source::visit(set, key, 0, scene.now_ns);
-            scene.packet(0, key.0, request(), false);
+            scene.packet(0, key.0, request(1), false);
         }
         scene.pass(0.05, 400, 0, 0);
     }

@@ -3,7 +3,7 @@
 use floodwall_common::{
     prefix::{Address, Family},
     source::{self, Key},
-    wire::{History, standing},
+    wire::History,
 };
 use floodwall_tables::SharedTables;
 
@@ -24,9 +24,4 @@ impl KernelView for SharedTables {
     fn address(&self, source: Key, family: Family) -> Address {
         source.address(&self.settings[0], family)
     }
-}
-
-/// Whether the kernel program takes a source for one that has taken part in conversations.
-pub(super) fn is_known(view: &dyn KernelView, source: Key) -> bool {
-    view.history(source).is_some_and(|history| history.standing & standing::KNOWN != 0)
 }

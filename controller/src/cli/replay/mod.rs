@@ -40,7 +40,8 @@ use crate::{
 /// What runs where nothing else is said.
 const AFTER_HELP: &str = "\
 Each packet is judged at its own time, by the same code that runs on an interface; nothing is sent, and no interface
-is touched. The same input gives the same output, byte for byte. A damaged capture is judged up to the damage; the
+is touched. The same input gives the same output, byte for byte. A capture does not show what the host answers: a request
+for a TCP connection that passes is taken for answered, and the next segment of it for the end of the handshake. A damaged capture is judged up to the damage; the
 exit code is 12 then.";
 
 #[derive(Debug, Args)]

@@ -46,6 +46,7 @@ pub(super) fn report(
             links.join(", ")
         )?;
     }
+    writeln!(out, "assumed: {}", report.assumed)?;
     reasons(report, out, style)?;
     monitored(report, out, style)?;
     rules(report, out, style)?;

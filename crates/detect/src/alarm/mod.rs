@@ -1,0 +1,419 @@
+//! Whether a service is attacked: a statement about the packets that have not proven themselves, and about those only.
+//!
+//! **What is counted**, each 50 ms and for each service, of packets that come in: requests for a TCP connection that were
+//! answered and not completed; segments of no connection, and requests where nothing is offered; datagrams of sources that
+//! are not known; datagrams that nobody asked for; fragments and other protocols of sources that are not known; handshakes of
+//! sources that complete one after the other. Of all but the first, sources once each a second, and packets up to 20 a
+//! source and second. Packets of flows that have proven themselves raise no alarm, however many: a backup, a download or a
+//! rush of customers is no case at all. That the host is over its capacity is told by its own signals, and is another kind
+//! of alarm.
+//!
+//! **The test.** That a count is no attack is given up once more comes in a window than chance makes of the highest
+//! intensity that is usual, [`bound`]. That is the greater of a floor, which grows with what passes for the service, and 12
+//! times (of requests 6 or 3 times) the [busiest ten minutes](series::Busiest) so far. Of requests it is at least the rate of
+//! those that are completed: a crowd raises its own bound, and so no learning is needed first.
+//!
+//! **Its rate of false alarms** is at most 0.1 in 24 hours by chance, for sixty series and as long as the intensity is at
+//! most the bound: see [`bound`]. (Of requests, whose count is a difference of two, that is a rule of thumb; and where what
+//! leaves is not seen, requests are counted as they pass.) That ordinary traffic stays below the bound is nothing that could
+//! be derived: `docs/detection.md` says how it was measured.
+//!
+//! **An alarm ends** once no window of up to a second has been above its bound for five seconds; the window of ten seconds
+//! then begins anew. As long as signatures drop more than a few packets, it goes on: what they drop is the attack.
+//!
+//! **A watch** is less than an alarm: far more connections are completed than usual. It harms nobody and tells nobody.
+
+mod bound;
+mod exceeds;
+mod series;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use exceeds::Excess;
+use exceeds::{Test, Window};
+use floodwall_common::wire::{Unproven, UnprovenTotals};
+use series::{Busiest, Middle, Series};
+
+use crate::moment::PER_SECOND;
+
+/// How long no window must be above its bound before an alarm is over, ns.
+const CALM_AFTER: u64 = 5_000_000_000;
+/// Packets/s that signatures drop of which an alarm goes on.
+const HOLDS: f64 = 50.0;
+/// The floor is that of a service which usually passes twice as many packets/s; it grows with half of what it passes.
+const SMALL: f64 = 400.0;
+/// Handshakes/s that are usual, and how many times as many as in the busiest ten minutes are: more is watched.
+const WATCHED: f64 = 100.0;
+const WATCHED_TIMES: f64 = 12.0;
+/// Ticks of a second.
+const SECOND: usize = 20;
+
+/// What has not proven itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Class {
+    /// Requests for a TCP connection that were answered and not completed.
+    Openings,
+    /// TCP segments of no connection.
+    Segments,
+    /// Datagrams of sources that are not known.
+    Datagrams,
+    /// Datagrams that nobody asked for.
+    Unasked,
+    /// Fragments and other protocols of sources that are not known.
+    Others,
+    /// Handshakes of sources that complete one after the other.
+    Repeated,
+}
+
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Openings, Self::Segments, Self::Datagrams, Self::Unasked, Self::Others, Self::Repeated];
+
+    /// Where its sources and packets are counted.
+    const fn place(self) -> Option<usize> {
+        match self {
+            Self::Openings | Self::Repeated => None,
+            Self::Segments => Unproven::Segment.place(),
+            Self::Datagrams => Unproven::Datagram.place(),
+            Self::Unasked => Unproven::Unasked.place(),
+            Self::Others => Unproven::Other.place(),
+        }
+    }
+
+    /// What is tested of it: of sources, of packets up to so many each, and of all packets.
+    fn tests(self) -> Vec<Test> {
+        let windows: &[&'static [Window]] = match self {
+            Self::Openings => &[&OPENINGS],
+            Self::Datagrams => &[&DATAGRAM_SOURCES, &DATAGRAM_PACKETS, &ALL_PACKETS],
+            Self::Segments | Self::Unasked | Self::Others => &[&SOURCES, &PACKETS, &ALL_PACKETS],
+            Self::Repeated => &[&REPEATED],
+        };
+        windows.iter().map(|windows| Test::new(windows)).collect()
+    }
+}
+
+/// As it stands behind a number of packets/s.
+impl fmt::Display for Class {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Openings => "requests for connections/s that nothing follows",
+            Self::Segments => "segments/s of no connection",
+            Self::Datagrams => "datagrams/s of unknown sources",
+            Self::Unasked => "datagrams/s that nobody asked for",
+            Self::Others => "fragments and other packets/s of unknown sources",
+            Self::Repeated => "connections/s of sources that connect time and again",
+        })
+    }
+}
+
+const fn window(ticks: usize, floor: f64, times: f64, batch: f64) -> Window {
+    Window { ticks, floor, times, batch: Some(batch) }
+}
+
+const OPENINGS: [Window; 3] =
+    [window(10, 300.0, 6.0, 1.0), window(20, 200.0, 3.0, 1.0), window(200, 150.0, 3.0, 1.0)];
+/// A source counts once a second, and a window of ten touches eleven.
+const SOURCES: [Window; 3] =
+    [window(2, 200.0, 12.0, 1.0), window(20, 100.0, 12.0, 2.0), window(200, 50.0, 12.0, 11.0)];
+const DATAGRAM_SOURCES: [Window; 3] =
+    [window(2, 400.0, 12.0, 1.0), window(20, 200.0, 12.0, 2.0), window(200, 150.0, 12.0, 11.0)];
+/// Up to [`Unproven::CAP`] times in each.
+const PACKETS: [Window; 2] = [window(20, 400.0, 12.0, 40.0), window(200, 100.0, 12.0, 220.0)];
+const DATAGRAM_PACKETS: [Window; 2] = [window(20, 1_000.0, 12.0, 40.0), window(200, 500.0, 12.0, 220.0)];
+const ALL_PACKETS: [Window; 1] = [Window { ticks: 20, floor: 1_500.0, times: 12.0, batch: None }];
+const REPEATED: [Window; 1] = [window(200, 25.0, 12.0, 11.0)];
+
+/// How a service stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing is the matter.
+    #[default]
+    Calm,
+    /// Far more connections are completed than usual.
+    Watch,
+    /// It is attacked.
+    Alarm,
+}
+
+/// Why an alarm was raised.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cause {
+    /// What there is too much of.
+    pub class: Class,
+    /// How much.
+    pub excess: Excess,
+}
+
+/// What was found at a tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Finding {
+    /// How the service stands.
+    pub(super) level: Level,
+    /// Why an alarm began at this tick, if one did.
+    pub(super) begins: Option<Cause>,
+}
+
+/// One class's tests, and whether it is in alarm.
+#[derive(Clone, Debug)]
+struct Tests {
+    class: Class,
+    tests: Vec<Test>,
+    /// When it was last above its bound, in an alarm, ns.
+    above_ns: Option<u64>,
+}
+
+/// What is looked at of one service.
+#[derive(Clone, Debug)]
+pub(super) struct Alarm {
+    classes: Vec<Tests>,
+    /// Handshakes that were completed, and how many usually are.
+    completed: Series,
+    completed_busiest: Busiest,
+    /// What signatures drop.
+    signed: Series,
+    /// What passes of flows that have proven themselves.
+    proven: Middle,
+    is_on: bool,
+}
+
+/// What is kept of it over a restart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Usual {
+    busiest: Vec<(Class, Vec<Busiest>)>,
+    completed: Busiest,
+    proven: Middle,
+}
+
+impl Default for Alarm {
+    fn default() -> Self {
+        let tests = |class: Class| Tests { class, tests: class.tests(), above_ns: None };
+        Self {
+            classes: Class::ALL.into_iter().map(tests).collect(),
+            completed: Series::default(),
+            completed_busiest: Busiest::default(),
+            signed: Series::default(),
+            proven: Middle::default(),
+            is_on: false,
+        }
+    }
+}
+
+impl Alarm {
+    /// Takes what came since the last tick: what had not proven itself, and how many packets had.
+    pub(super) fn take(&mut self, came: &UnprovenTotals, proven: u64, now_ns: u64) -> Finding {
+        let calm = !self.is_on;
+        self.proven.take(proven as f64);
+        self.completed.push(came.completed as f64);
+        let most = WATCHED.max(WATCHED_TIMES * self.completed_busiest.rate());
+        self.completed_busiest.take(came.completed as f64, calm, most / WATCHED_TIMES);
+        self.signed.push(came.signed as f64);
+        let growth = (self.proven.rate() / SMALL).max(1.0);
+        // A crowd completes what it asks for.
+        let completing = self.completed.window(series::LONGEST) * PER_SECOND / series::LONGEST as f64;
+        let mut begins = None;
+        for Tests { class, tests, above_ns } in &mut self.classes {
+            let least = if *class == Class::Openings { completing } else { 0.0 };
+            let mut excess = None;
+            for (test, count) in tests.iter_mut().zip(counts(*class, came)) {
+                excess = excess.or(test.take(count, calm, growth, least));
+            }
+            match (&mut *above_ns, excess) {
+                (None, Some(excess)) => {
+                    *above_ns = Some(now_ns);
+                    begins = begins.or(Some(Cause { class: *class, excess }));
+                }
+                (Some(last), _) if tests.iter().all(|test| test.is_below(growth, least)) => {
+                    if now_ns >= *last + CALM_AFTER {
+                        tests.iter_mut().for_each(Test::restart);
+                        *above_ns = None;
+                    }
+                }
+                (Some(last), _) => *last = now_ns,
+                (None, None) => {}
+            }
+        }
+        let any = self.classes.iter().any(|class| class.above_ns.is_some());
+        let held = self.is_on && self.signed.window(SECOND) > HOLDS;
+        let began = begins.filter(|_| !self.is_on);
+        self.is_on = any || held;
+        let level = if self.is_on {
+            Level::Alarm
+        } else if self.completed.window(SECOND) > most {
+            Level::Watch
+        } else {
+            Level::Calm
+        };
+        Finding { level, begins: began }
+    }
+
+    /// Takes what came in the last ten seconds as usual.
+    pub(super) fn accept(&mut self) {
+        for Tests { tests, above_ns, .. } in &mut self.classes {
+            for test in tests.iter_mut() {
+                let lately = test.lately();
+                test.busiest.accept(lately);
+                test.restart();
+            }
+            *above_ns = None;
+        }
+        self.is_on = false;
+    }
+
+    /// What of each class came in the last ten seconds, a second, added up: whether an attack still grows.
+    pub(super) fn lately(&self) -> f64 {
+        self.classes.iter().filter_map(|class| class.tests.last()).map(Test::lately).sum()
+    }
+
+    /// What is to be kept.
+    pub(super) fn usual(&self) -> Usual {
+        let busiest = |tests: &Tests| (tests.class, tests.tests.iter().map(|test| test.busiest).collect());
+        Usual {
+            busiest: self.classes.iter().map(busiest).collect(),
+            completed: self.completed_busiest,
+            proven: self.proven.clone(),
+        }
+    }
+
+    /// Takes up what was kept.
+    pub(super) fn of(usual: Usual) -> Self {
+        let mut alarm = Self { completed_busiest: usual.completed, proven: usual.proven, ..Self::default() };
+        for (class, busiest) in usual.busiest {
+            let Some(tests) = alarm.classes.iter_mut().find(|tests| tests.class == class) else { continue };
+            for (test, busiest) in tests.tests.iter_mut().zip(busiest) {
+                test.busiest = busiest;
+            }
+        }
+        alarm
+    }
+}
+
+/// What came of a class, for each of its tests.
+fn counts(class: Class, came: &UnprovenTotals) -> [f64; 3] {
+    match class.place() {
+        Some(place) => {
+            [came.sources[place], came.capped[place], came.packets[place]].map(|count| count as f64)
+        }
+        None if class == Class::Repeated => [came.repeated as f64, 0.0, 0.0],
+        None => [came.openings as f64 - came.completed as f64, 0.0, 0.0],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moment::TICK;
+
+    /// A service, and what comes for it.
+    #[derive(Default)]
+    struct Scene {
+        alarm: Alarm,
+        now_ns: u64,
+        left: [f64; 4],
+        begun: Vec<(u64, Class)>,
+    }
+
+    /// What comes a second.
+    #[derive(Clone, Copy, Default)]
+    struct Rates {
+        openings: f64,
+        completed: f64,
+        proven: f64,
+        unasked: f64,
+    }
+
+    impl Scene {
+        fn pass(&mut self, seconds: f64, rates: Rates) -> Level {
+            let mut level = Level::Calm;
+            for _ in 0..(seconds * PER_SECOND) as usize {
+                let rates = [rates.openings, rates.completed, rates.proven, rates.unasked];
+                let whole = std::array::from_fn::<u64, 4, _>(|place| {
+                    self.left[place] += rates[place] / PER_SECOND;
+                    let whole = self.left[place].floor();
+                    self.left[place] -= whole;
+                    whole as u64
+                });
+                let [openings, completed, proven, unasked] = whole;
+                let each = [0, 0, unasked, 0];
+                let came = UnprovenTotals {
+                    openings,
+                    completed,
+                    sources: each,
+                    capped: each,
+                    packets: each,
+                    ..UnprovenTotals::default()
+                };
+                self.now_ns += TICK;
+                let finding = self.alarm.take(&came, proven, self.now_ns);
+                self.begun.extend(finding.begins.map(|cause| (self.now_ns, cause.class)));
+                level = finding.level;
+            }
+            level
+        }
+    }
+
+    #[test]
+    fn proven_packets_raise_no_alarm_however_many() {
+        let mut scene = Scene::default();
+        scene.pass(30.0, Rates { proven: 300.0, ..Rates::default() });
+        assert_eq!(scene.pass(60.0, Rates { proven: 1e6, ..Rates::default() }), Level::Calm);
+    }
+
+    #[test]
+    fn a_crowd_is_watched_and_a_flood_of_requests_is_an_alarm() {
+        let mut scene = Scene::default();
+        let calm = Rates { openings: 20.0, completed: 19.5, proven: 300.0, unasked: 0.0 };
+        assert_eq!(scene.pass(30.0, calm), Level::Calm);
+        let crowd = Rates { openings: 400.0, completed: 390.0, ..calm };
+        assert_eq!(scene.pass(30.0, crowd), Level::Watch);
+        assert_eq!(scene.begun, []);
+        scene.pass(20.0, calm);
+        let before = scene.now_ns;
+        assert_eq!(scene.pass(1.0, Rates { openings: 3_000.0, ..calm }), Level::Alarm);
+        let [(at, class)] = scene.begun[..] else { panic!("{:?}", scene.begun) };
+        assert_eq!(class, Class::Openings);
+        assert!(at - before <= 3 * TICK, "{} ns", at - before);
+    }
+
+    #[test]
+    fn an_alarm_ends_five_seconds_after_what_raised_it_and_comes_back_at_once() {
+        let mut scene = Scene::default();
+        let calm = Rates { openings: 20.0, completed: 19.5, proven: 300.0, unasked: 0.0 };
+        let flood = Rates { unasked: 8_000.0, ..calm };
+        for wave in 1..=3 {
+            assert_eq!(scene.pass(0.2, flood), Level::Alarm);
+            scene.pass(20.0, flood);
+            assert_eq!(scene.pass(4.9, calm), Level::Alarm);
+            assert_eq!(scene.pass(1.5, calm), Level::Calm);
+            assert_eq!(scene.begun.len(), wave);
+        }
+    }
+
+    #[test]
+    fn what_was_usual_outlives_a_restart() {
+        let mut scene = Scene::default();
+        let busy = Rates { openings: 20.0, completed: 19.5, proven: 8_000.0, unasked: 30.0 };
+        scene.pass(1_300.0, busy);
+        assert_eq!(scene.begun, []);
+        let text = serde_json::to_string(&scene.alarm.usual()).expect("it is written");
+        let alarm = Alarm::of(serde_json::from_str(&text).expect("it is read"));
+        let mut next = Scene { alarm, ..Scene::default() };
+        assert_eq!(next.pass(30.0, Rates { unasked: 280.0, ..busy }), Level::Calm);
+        assert_eq!(
+            Scene::default().pass(30.0, Rates { unasked: 280.0, ..busy }),
+            Level::Alarm,
+            "where nothing is known"
+        );
+    }
+
+    #[test]
+    fn what_is_accepted_is_usual() {
+        let mut scene = Scene::default();
+        let rates = Rates { proven: 300.0, unasked: 500.0, ..Rates::default() };
+        assert_eq!(scene.pass(10.0, rates), Level::Alarm);
+        scene.alarm.accept();
+        assert_eq!(scene.pass(60.0, rates), Level::Calm);
+    }
+}
