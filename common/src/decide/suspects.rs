@@ -68,8 +68,11 @@ pub fn judge<T: Tables>(
         context.judgement.unsolicited = true;
         Reason::Unsolicited
     };
-    let datagram = suspicion as u32 == Suspicion::Udp as u32;
-    context.judgement.unproven = if datagram { Unproven::Unasked } else { Unproven::Segment };
+    // Connections that are older than the filter have to show themselves first.
+    if !is_stray || known & knowledge::CONNECTIONS != 0 {
+        let datagram = suspicion as u32 == Suspicion::Udp as u32;
+        context.judgement.unproven = if datagram { Unproven::Unasked } else { Unproven::Segment };
+    }
     if !is_one_of_few(settings, service, suspicion, now_ns) && !is_seen_again(tables, settings, context)? {
         context.judgement.object(settings, reason, NONE)?;
     }

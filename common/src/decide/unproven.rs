@@ -137,7 +137,7 @@ mod tests {
     /// A web server and a name server, of which the ports are known, and what leaves is noted.
     fn server(answers: bool) -> Memory {
         let mut memory = Memory::new();
-        let known = knowledge::PORTS | knowledge::FLOWS;
+        let known = knowledge::PORTS | knowledge::FLOWS | knowledge::CONNECTIONS;
         memory.set().knowledge.store(known | if answers { knowledge::ANSWERS } else { 0 });
         memory.assign(protocol::TCP, 80, Port { service: 1, offered: true, carried: false });
         memory.assign(protocol::UDP, 40_000, Port { service: 2, offered: true, carried: false });
@@ -214,6 +214,7 @@ mod tests {
         }
         // A stray that passes as one of few makes its source known.
         assert_eq!(all(of(&memory, 1))[2], 5);
+        assert_eq!(all(of(&memory, 1))[6], 5);
         assert_eq!(all(of(&memory, 2)), [0, 0, 0, 5, 0, 0, 0, 15, 0, 0]);
         let rest = all(of(&memory, 0));
         assert_eq!((rest[2], rest[4], rest[5], rest[6], rest[8], rest[9]), (5, 5, 5, 15, 15, 15));

@@ -15,8 +15,8 @@ use super::{reservoir::Reservoir, sample::Sample, sources::Sources};
 const STRANGE: u64 = 30_000_000_000;
 /// Whoever is there that soon after the start was there before, ns.
 const THERE_BEFORE: u64 = 10_000_000_000;
-/// Samples, four of a flow at most, without which a service's packets are no picture of what it usually gets.
-const ENOUGH: usize = 800;
+/// Samples, a few of a flow, without which a service's packets are no picture of what it usually gets.
+const ENOUGH: usize = 1_200;
 
 /// What a packet that has proven itself looked like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -79,8 +79,9 @@ impl Detector {
             self.conduct.note(&sample);
         }
         let passed = sample.reason.verdict() == Verdict::Pass;
-        // In an attack, only who had proven itself before it teaches.
-        if passed && (!self.attacks.contains_key(&service) || knows || sample.answers) {
+        // In an attack, and in what may become one, only who had proven itself before it teaches.
+        let doubted = self.attacks.contains_key(&service) || self.watched.contains(&service);
+        if passed && (!doubted || knows || sample.answers) {
             self.learn(&sample);
         }
         if passed || sample.reason == Reason::Signature {

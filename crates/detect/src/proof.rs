@@ -3,7 +3,7 @@
 //! An alarm does not decide what is learned: it may come late, or not at all. A flow does, by what no attacker can feign or
 //! none bothers to: that the host has opened it; that its client has sent data over TCP after it had acknowledged data of the
 //! host's (a completed handshake alone is no proof, bots complete it; and where TLS is spoken it must have acknowledged more
-//! than a greeting); that datagrams went to and fro for a while. From an attack's beginning on, only sources that had proven
+//! than a greeting); that datagrams went to and fro for a while. From the beginning of an attack or a watch on, only sources that had proven
 //! themselves before it are asked.
 //!
 //! A few packets of a flow teach, and one flow of a source in ten seconds: who sends much does not make up the picture.
@@ -29,9 +29,9 @@ const TLS_PORTS: [u16; 7] = [443, 465, 853, 636, 993, 995, 8_443];
 /// Packets of a flow that are held until it has proven itself: its first.
 const HELD: usize = 2;
 /// Packets of a flow that teach, these included.
-const MOST_TAUGHT: u8 = 4;
+const MOST_TAUGHT: u8 = 12;
 /// Which packets after the proof teach, beside that which proves.
-const TEACHING: [u32; 2] = [4, 16];
+const TEACHING: [u32; 9] = [1, 2, 4, 6, 8, 12, 16, 24, 32];
 /// How long no other flow of a source teaches, ns.
 const BETWEEN_FLOWS: u64 = 10_000_000_000;
 /// How long a flow, and what a source has taught, is remembered at least, ns; most of a generation.
@@ -236,8 +236,9 @@ mod tests {
         assert_eq!(taught(&mut proof, &handshake), [0, 0, 0], "bots send that, too");
         assert_eq!(taught(&mut proof, &[tcp(90, ACK, 9_000, 0)]), [0], "an answer is acknowledged");
         assert_eq!(taught(&mut proof, &[tcp(500, ACK, 9_000, 200)]), [3], "and it goes on");
-        let more: Vec<_> = (0..40).map(|at| tcp(600 + at, ACK, 9_000 + at as u32, 100)).collect();
-        assert_eq!(taught(&mut proof, &more).iter().sum::<usize>(), 1, "four packets of a flow");
+        let more: Vec<_> = (0..400).map(|at| tcp(600 + at, ACK, 9_000 + at as u32, 100)).collect();
+        let taught = 3 + taught(&mut proof, &more).iter().sum::<usize>();
+        assert_eq!(taught, usize::from(MOST_TAUGHT), "so many packets of a flow");
     }
 
     #[test]
