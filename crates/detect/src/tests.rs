@@ -292,7 +292,6 @@ fn a_signature_that_says_too_little_is_never_enforced() {
         let detector = &mut scene.detector;
         detector.take_over(text.parse().unwrap(), false, false, scene.now_ns).unwrap();
     }
-    scene.pass(0.1, 400, 0, 0);
     let held: Vec<_> = (0..4)
         .map(|wanted| {
             let (_, deployed) = scene.detector.signatures().find(|(number, _)| *number == wanted).unwrap();
