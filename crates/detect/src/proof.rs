@@ -3,7 +3,7 @@
 //! An alarm does not decide what is learned: it may come late, or not at all. A flow does, by what no attacker can feign or
 //! none bothers to: that the host has opened it; that its client has sent data over TCP after it had acknowledged data of the
 //! host's (a completed handshake alone is no proof, bots complete it; and where TLS is spoken it must have acknowledged more
-//! than a greeting); that datagrams went to and fro for a while. From the beginning of an attack or a watch on, only sources that had proven
+//! than a greeting); that a source's datagrams to a port went on for a while. From the beginning of an attack or a watch on, only sources that had proven
 //! themselves before it are asked.
 //!
 //! A few packets of a flow teach, and one flow of a source in ten seconds: who sends much does not make up the picture.
@@ -128,7 +128,7 @@ impl Proof {
         self.forget(sample.time_ns);
         let id = Id {
             source: sample.source,
-            source_port: sample.features.shorts[Short::SourcePort as usize],
+            source_port: if asks(sample) { 0 } else { sample.features.shorts[Short::SourcePort as usize] },
             destination_port: sample.features.shorts[Short::DestinationPort as usize],
             protocol: sample.features.octets[Octet::Protocol as usize],
         };
@@ -174,6 +174,11 @@ impl Proof {
             self.since_ns = now_ns;
         }
     }
+}
+
+/// Whether it is a datagram that asks something of the host: each question may come from another port.
+fn asks(sample: &Sample) -> bool {
+    !sample.answers && sample.features.octets[Octet::Protocol as usize] == protocol::UDP
 }
 
 /// Whether a packet can be part of a flow that proves itself: it answers the host, or comes for what is offered, and is no
@@ -258,6 +263,10 @@ mod tests {
         let mut proof = Proof::default();
         let udp = |time| sample(time, 1, protocol::UDP);
         assert_eq!(taught(&mut proof, &[udp(0), udp(700), udp(760)]), [0, 0, 3]);
+        let mut resolver = [0, 400, 800].map(|time| Sample { source: Key(7), ..udp(time) });
+        resolver[1].features.shorts[Short::SourcePort as usize] = 40_001;
+        resolver[2].features.shorts[Short::SourcePort as usize] = 40_002;
+        assert_eq!(taught(&mut proof, &resolver), [0, 0, 3], "each question from another port");
         let answer = Sample { answers: true, unasked: true, ..sample(0, 2, protocol::UDP) };
         assert_eq!(taught(&mut proof, &[answer]), [1]);
         let unasked = |time| Sample { unasked: true, ..sample(time, 3, protocol::UDP) };

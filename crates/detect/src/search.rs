@@ -23,7 +23,7 @@ use super::{
     recent::Recent,
     sample::Sample,
 };
-use crate::signature::Signature;
+use crate::signature::{Signature, TooBroad};
 
 /// Flows that a signature has to cover: what a few long ones have in common is chance.
 const LEAST_FLOWS: usize = 8;
@@ -65,6 +65,10 @@ const MOST_OPENINGS: f64 = 0.0015;
 const STRANGER_RULES: usize = 4;
 /// Share of what is unusual that a signature has to cover.
 const LEAST_SHARE: f64 = 0.08;
+
+/// Ports that a signature comes to name at most, and share of what it covers that has to go there.
+const MOST_PORTS: usize = 4;
+const ON_PORTS: f64 = 0.95;
 
 /// Share of what a signature hits that another one hits, too, if they resemble each other.
 const ALIKE: f64 = 0.5;
@@ -235,6 +239,7 @@ impl Search<'_> {
         let mut findings = mine::mine(&now, usual, self.expected * part, &start, &terms);
         findings.retain_mut(|finding| {
             finding.signature.strangers = strangers;
+            name_ports(finding, unusual);
             finding.usual_share *= part;
             left -= finding.usual_share;
             left >= 0.0
@@ -274,6 +279,31 @@ impl Search<'_> {
 fn are_enough(findings: &[Finding], too_many: f64) -> bool {
     let found: usize = findings.iter().map(|finding| finding.covered).sum();
     found as f64 >= LEAST_TOGETHER * too_many && found > 0
+}
+
+/// Has a signature that would only count, as it says nothing of where its packets go, name their ports, if these are few.
+fn name_ports(finding: &mut Finding, samples: &[&Sample]) {
+    if !matches!(
+        finding.signature.too_broad(),
+        Some(TooBroad::Everywhere | TooBroad::NewSourcesEverywhere)
+    ) {
+        return;
+    }
+    let mut ports: HashMap<u16, usize> = HashMap::default();
+    for sample in samples.iter().filter(|sample| finding.signature.matches(&sample.features)) {
+        *ports.entry(sample.features.shorts[Short::DestinationPort as usize]).or_default() += 1;
+    }
+    let mut ports: Vec<(u16, usize)> = ports.into_iter().collect();
+    ports.sort_unstable_by_key(|(port, count)| (std::cmp::Reverse(*count), *port));
+    ports.truncate(MOST_PORTS);
+    let covered: usize = ports.iter().map(|(_, count)| count).sum();
+    if covered as f64 >= ON_PORTS * finding.covered as f64 {
+        let mut ports: Vec<u16> = ports.into_iter().map(|(port, _)| port).collect();
+        ports.sort_unstable();
+        let ports = ports.into_iter().map(|port| (port, port)).collect();
+        finding.signature.shorts.insert(Short::DestinationPort as usize, ports);
+        finding.covered = covered;
+    }
 }
 
 /// Whether a signature covers many flows, and not mainly a few that much is sent over.
