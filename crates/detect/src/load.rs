@@ -97,7 +97,7 @@ impl Load {
         let sampled = self.sampled.unwrap_or(1.0).max(LEAST_SAMPLED);
         let unproven = came.packets.iter().sum::<u64>() + came.openings;
         let finding = self.alarm.take(&came, passed.saturating_sub(unproven), moment.now_ns);
-        let calm = calm && finding.level != Level::Alarm;
+        let calm = calm && finding.level == Level::Calm;
         self.all.take(packets as f64, calm);
         self.passing.take(passed as f64, calm);
         Standing {
