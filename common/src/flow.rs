@@ -20,6 +20,10 @@ const CONFIRMED: u64 = ticks(5 * 24 * 3_600);
 /// who still acknowledges what comes keeps it known.
 const CLOSED: u64 = ticks(120);
 
+/// How long ago a flow was last noted in which both ends speak, ticks: an end that receives acknowledges all the time, and
+/// that is noted once a tick.
+const MUTUAL: u64 = 2;
+
 /// A flow, as the end that sends out from here sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flow {
@@ -103,6 +107,16 @@ pub fn recall<T: Tables>(
     Some(match entry {
         Some(entry) if lives(protocol, entry, now_ns) => Some(entry.state),
         _ => None,
+    })
+}
+
+/// Whether a packet belongs to a flow in which both ends have spoken within the last seconds.
+#[inline(always)]
+pub fn is_mutual<T: Tables>(tables: &T, settings: &Settings, packet: &Packet, now_ns: u64) -> Option<bool> {
+    let hash = Flow::answered_by(packet).hash(settings);
+    Some(match entry::recall(line(tables, settings, hash)?, hash) {
+        None => false,
+        Some(entry) => entry.state as u64 == State::Confirmed as u64 && entry.age(now_ns) <= MUTUAL,
     })
 }
 

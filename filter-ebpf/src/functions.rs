@@ -49,6 +49,13 @@ pub extern "C" fn judge_suspect(ctx: *mut xdp_md, suspicion: u32) -> u32 {
 
 #[inline(never)]
 #[unsafe(no_mangle)]
+pub extern "C" fn ask_flow() -> u32 {
+    let maps = Maps::WITHOUT_CONTEXT;
+    to_code((|| suspects::ask_flow(&maps, found(maps.settings())?, found(packet_context())?))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
 pub extern "C" fn place_rule(number: u32) -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
     to_code((|| rules::place(&maps, found(maps.settings())?, found(packet_context())?, number))())
@@ -87,6 +94,11 @@ impl OutOfLine for Calls {
     #[inline(always)]
     fn judge_suspect(&self, _context: &mut PacketContext, suspicion: Suspicion) -> Step {
         from_code(judge_suspect(self.0, suspicion as u32))
+    }
+
+    #[inline(always)]
+    fn ask_flow(&self, _context: &mut PacketContext) -> Step {
+        from_code(ask_flow())
     }
 
     #[inline(always)]

@@ -4,8 +4,8 @@ use floodwall::tables::Table;
 use floodwall_common::{
     traits::Traits,
     wire::{
-        BucketSpec, Destination, PORT_WORDS, Per, Port, Settings, Terms, Then, knowledge, service_flag,
-        signature,
+        BucketSpec, Destination, PORT_WORDS, Per, Port, Settings, Spares, Terms, Then, knowledge,
+        service_flag, signature,
     },
 };
 use floodwall_lab::frame::{Frame, Network};
@@ -188,12 +188,12 @@ fn limited() -> Vec<Poke> {
         per: Per::Source,
         then: Then::Ban,
         monitor: false,
-        strangers: false,
+        spares: Spares::Nobody,
         bytes: false,
         v4_length: 24,
         v6_length: 48,
     };
-    let bytes = Terms { per: Per::Prefix, then: Then::Limit, strangers: true, bytes: true, ..terms };
+    let bytes = Terms { per: Per::Prefix, then: Then::Limit, spares: Spares::Known, bytes: true, ..terms };
     let watched = Terms { per: Per::Service, monitor: true, ..terms };
     vec![
         setting(std::mem::offset_of!(Settings, attacked), 1),

@@ -110,7 +110,7 @@ fn where_another_tool_hides_what_leaves_a_host_that_forwards_only_counts() -> an
 }
 
 #[test]
-fn no_default_bans_and_packets_are_only_counted() -> anyhow::Result<()> {
+fn no_default_bans_and_who_is_known_is_left_alone_in_peace() -> anyhow::Result<()> {
     or_skip!(require_root());
     let host = Protected::start_configured("nobans", BINARY, "")?;
     let frames: Vec<_> = (0..600).map(|port| syn(&host, "198.51.100.9", 1_000 + port)).collect();
@@ -121,10 +121,18 @@ fn no_default_bans_and_packets_are_only_counted() -> anyhow::Result<()> {
     assert_eq!(host.count("banned")?, 0);
     assert_eq!(passing(&host, &frames[..5])?, 5, "and it is not shut out");
     let shown = host.ok(&["rule", "show", "default/source-packets"])?;
-    assert!(shown.contains("monitor: only counts") && shown.contains("a load balancer"), "{shown}");
-    host.ok(&["limit", "set", "default", "packets", "per", "source", "--mode", "enforce"])?;
-    let shown = host.ok(&["rule", "show", "default/source-packets"])?;
-    assert!(shown.contains("enforced"), "{shown}");
+    assert!(
+        shown.contains("enforced") && shown.contains("in peace all that a known source sends"),
+        "{shown}"
+    );
+
+    // A connection of this one goes on: it may open as many as it likes.
+    let segment = host.from("198.51.100.10").tcp(999, 80).ack().payload(b"x").build();
+    passing(&host, &[syn(&host, "198.51.100.10", 999), segment])?;
+    let frames: Vec<_> = (0..600).map(|port| syn(&host, "198.51.100.10", 1_000 + port)).collect();
+    assert_eq!(passing(&host, &frames)?, frames.len(), "a load balancer is limited");
+    host.ok(&["limit", "set", "syn", "100/s", "--burst", "200"])?;
+    assert!(passing(&host, &frames)? < 500, "an operator's limit holds for all");
     Ok(())
 }
 

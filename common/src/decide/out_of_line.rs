@@ -12,6 +12,8 @@ pub trait OutOfLine {
     fn read_features(&self, context: &mut PacketContext);
     /// [`suspects::judge`].
     fn judge_suspect(&self, context: &mut PacketContext, suspicion: Suspicion) -> Step;
+    /// [`suspects::ask_flow`].
+    fn ask_flow(&self, context: &mut PacketContext) -> Step;
     /// [`rules::place`].
     fn place_rule(&self, context: &mut PacketContext, number: u32) -> Step;
     /// [`rules::apply`].
@@ -29,6 +31,10 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
 
     fn judge_suspect(&self, context: &mut PacketContext, suspicion: Suspicion) -> Step {
         suspects::judge(self.0, found(self.0.settings())?, context, suspicion)
+    }
+
+    fn ask_flow(&self, context: &mut PacketContext) -> Step {
+        suspects::ask_flow(self.0, found(self.0.settings())?, context)
     }
 
     fn place_rule(&self, context: &mut PacketContext, number: u32) -> Step {

@@ -19,7 +19,7 @@ use crate::{
     config::Config,
     event::What,
     policy::{
-        Author, HostFacts, Override, Per, Policy, Probe, Rate, Rule, RuleId, RuleMode, Situation, Subject,
+        HostFacts, Override, Per, Policy, Probe, Rate, Rule, RuleId, RuleMode, Situation, Spares, Subject,
         Then, When, defaults, difference, what,
     },
     records::Change,
@@ -343,8 +343,8 @@ fn names(policy: &Policy, service: &str) -> String {
 }
 
 fn state(situation: &Situation, id: &RuleId, rule: &Rule) -> RuleState {
-    let Situation { stayed, roused, observe, .. } = situation;
-    if rule.monitor || *observe && rule.author == Author::Default {
+    let Situation { stayed, roused, .. } = situation;
+    if rule.monitor || situation.holds_back(rule) {
         RuleState::Monitor
     } else if stayed.contains(id) {
         RuleState::Ceiling
@@ -397,8 +397,11 @@ fn explain(service: &str, rule: &Rule, configured: Option<&Rule>, said: Option<&
         ),
         Then::Alert => "what is over that passes, and is counted".to_owned(),
     });
-    if rule.strangers {
-        lines.push("known sources, which have taken part in conversations before, are left alone".to_owned());
+    let known = "known sources, which have taken part in conversations before, are left alone";
+    match rule.spares {
+        Spares::Nobody => {}
+        Spares::KnownInPeace => lines.push(format!("{known} while the service is not attacked")),
+        Spares::Known => lines.push(known.to_owned()),
     }
     if let Some(when) = rule.when {
         lines.push(format!("it holds only while this does: {when}; else it only counts"));

@@ -41,5 +41,5 @@ pub use model::{DEFAULT_SERVICE, Escalation, Policy, Protocol, RuleId, Service};
 pub use overrides::{Override, overridden};
 pub use probe::Probe;
 pub use quantity::Quantity;
-pub use rule::{Author, Ceiling, Per, PrefixLengths, Rate, Rule, RuleMode, Then};
+pub use rule::{Author, Ceiling, Per, PrefixLengths, Rate, Rule, RuleMode, Spares, Then};
 pub use subject::Subject;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     model::{Policy, RuleId},
-    rule::{Author, Per, PrefixLengths, Rate, Rule, RuleMode, Then},
+    rule::{Author, Per, PrefixLengths, Rate, Rule, RuleMode, Spares, Then},
     subject::Subject,
 };
 
@@ -50,7 +50,7 @@ impl Override {
             then: Then::Limit,
             monitor: false,
             author: Author::Operator,
-            strangers: false,
+            spares: Spares::Nobody,
             prefix: PrefixLengths::default(),
             ceiling: None,
             when: None,

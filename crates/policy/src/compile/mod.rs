@@ -18,8 +18,10 @@ use floodwall_common::wire::Reason;
 
 use self::{image::Image, numbers::Numbers};
 use super::{
+    defaults,
     facts::HostFacts,
     model::{Policy, RuleId},
+    rule::{Author, Rule},
 };
 use floodwall_tables::SharedTables;
 
@@ -40,6 +42,13 @@ pub struct Situation {
 }
 
 impl Situation {
+    /// Whether a rule that nobody has named only counts: where all such do, or, if it limits packets, where what leaves is
+    /// not seen, as nothing tells a fast transfer from a flood there.
+    pub fn holds_back(&self, rule: &Rule) -> bool {
+        let is_blind = rule.name == defaults::SOURCE_PACKETS && !self.facts.flows;
+        rule.author == Author::Default && (self.observe || is_blind)
+    }
+
     /// Reasons that only count, whatever the policy says: bits by [`Reason`].
     pub fn monitored(&self) -> u64 {
         let of_host = if self.facts.carries.is_empty() { 0 } else { bits(&HELD_AGAINST_SOCKETS) };
