@@ -233,7 +233,7 @@ mod tests {
             memory.set().attacked.store(0);
             let (mut context, source) = memory.entered(syn());
             source.way.buckets.store(0);
-            judge_context(&memory, &mut context);
+            let _ = judge_context(&memory, &mut context);
             assert_eq!(judged(&memory, syn()).0, DECIDED, "a stranger, {spares:?}");
             assert_eq!(judged(&memory, udp()).0, CONTINUE);
             assert_eq!(known(&memory), in_peace, "{spares:?}");
