@@ -109,6 +109,15 @@ impl World {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
+    /// What the daemon says of itself.
+    fn told(&self) -> String {
+        let said = |arguments: &[&str]| match self.command(arguments).output() {
+            Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
+            Err(error) => error.to_string(),
+        };
+        [said(&["status"]), said(&["signature", "list"]), self.log()].join("\n")
+    }
+
     /// Packets dropped so far.
     fn dropped(&self) -> anyhow::Result<u64> {
         let output = self.command(&["status", "--json"]).output()?;
@@ -138,6 +147,17 @@ impl World {
                         stream.write_all(&bytes[..length])?;
                     }
                 });
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Something that reads all that is sent to a port.
+    fn sink(&self, who: &Namespace, port: u16) -> anyhow::Result<()> {
+        let listener = who.enter(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))??;
+        who.spawn("sink", move || {
+            for stream in listener.incoming().flatten() {
+                thread::spawn(move || std::io::copy(&mut { stream }, &mut std::io::sink()));
             }
         })?;
         Ok(())
@@ -185,6 +205,16 @@ impl Drop for World {
 
 /// How many of many connections from `who` to an address fail.
 fn failures(who: &Namespace, to: SocketAddrV4) -> anyhow::Result<usize> {
+    failures_of(who, to, CONNECTIONS, Duration::from_millis(11))
+}
+
+/// How many of so many connections fail, one begun after the other at this distance.
+fn failures_of(
+    who: &Namespace,
+    to: SocketAddrV4,
+    connections: usize,
+    distance: Duration,
+) -> anyhow::Result<usize> {
     let one = move || -> std::io::Result<()> {
         let mut stream = TcpStream::connect_timeout(&SocketAddr::V4(to), Duration::from_secs(3))?;
         stream.set_read_timeout(Some(Duration::from_secs(3)))?;
@@ -193,12 +223,26 @@ fn failures(who: &Namespace, to: SocketAddrV4) -> anyhow::Result<usize> {
     };
     who.enter(move || {
         let start = |_| {
-            thread::sleep(Duration::from_millis(11));
+            thread::sleep(distance);
             thread::spawn(one)
         };
-        let all: Vec<_> = (0..CONNECTIONS).map(start).collect();
+        let all: Vec<_> = (0..connections).map(start).collect();
         all.into_iter().filter_map(|one| one.join().ok()).filter(Result::is_err).count()
     })
+}
+
+/// Bytes that were sent to an address within a time.
+fn upload(who: &Namespace, to: SocketAddrV4, time: Duration) -> anyhow::Result<usize> {
+    let work = move || -> std::io::Result<usize> {
+        let mut stream = TcpStream::connect(to)?;
+        stream.set_write_timeout(Some(Duration::from_secs(2)))?;
+        let (bytes, start, mut sent) = (vec![0; 1 << 20], Instant::now(), 0);
+        while start.elapsed() < time {
+            sent += stream.write(&bytes)?;
+        }
+        Ok(sent)
+    };
+    Ok(who.enter(work)??)
 }
 
 /// A connection that somebody makes: from whom, and to where.
@@ -211,8 +255,9 @@ fn stands(world: &World, visits: &[Visit<'_>], to: Mac, address: Ipv4Addr, port:
             let failed = failures(who, SocketAddrV4::new(*address, *port))?;
             assert!(
                 failed <= FAILURES,
-                "{when}, {} to {address}:{port}: {failed} of {CONNECTIONS} failed",
-                who.label()
+                "{when}, {} to {address}:{port}: {failed} of {CONNECTIONS} failed\n{}",
+                who.label(),
+                world.told()
             );
         }
         Ok(())
@@ -227,7 +272,7 @@ fn stands(world: &World, visits: &[Visit<'_>], to: Mac, address: Ipv4Addr, port:
     outcome?;
     let (dropped, sent) = (world.dropped()? - before, sent.load(Ordering::Relaxed));
     assert!(sent > 2 * FLOOD, "{sent} sent");
-    assert!(dropped * 100 >= sent * 95, "{dropped} of {sent} were dropped");
+    assert!(dropped * 100 >= sent * 95, "{dropped} of {sent} were dropped\n{}", world.told());
     Ok(())
 }
 
@@ -313,6 +358,38 @@ fn a_guest_on_a_macvlan() -> anyhow::Result<()> {
     world.protect()?;
     let visits = [(&world.carried, OUTSIDE, 80), (&world.outside, guest, 80)];
     stands(&world, &visits, mac, guest, 80)
+}
+
+/// A load balancer, a gateway with an office behind it, a probe or a crawler: one address that opens many connections.
+#[test]
+fn one_client_opens_many_connections() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut world = World::new("w-many")?;
+    world.e0.address(&format!("{HOST}/24"))?;
+    world.serve(&world.host, 80)?;
+    world.protect()?;
+    let to = SocketAddrV4::new(HOST, 80);
+    let failed = failures_of(&world.outside, to, 1_500, Duration::from_millis(2))?;
+    assert!(failed <= 3, "{failed} of 1500 failed");
+    assert_eq!(world.dropped()?, 0, "{}", world.log());
+    Ok(())
+}
+
+/// What is established is no flood, however fast it is, in either direction and beside a flood.
+#[test]
+fn fast_transfers() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut world = World::new("w-fast")?;
+    world.e0.address(&format!("{HOST}/24"))?;
+    world.sink(&world.host, 5_001)?;
+    world.sink(&world.outside, 5_001)?;
+    world.protect()?;
+    for (who, to) in [(&world.outside, HOST), (&world.host, OUTSIDE)] {
+        let sent = upload(who, SocketAddrV4::new(to, 5_001), Duration::from_secs(3))?;
+        assert!(sent > 100 << 20, "{sent} bytes in 3 s");
+    }
+    assert_eq!(world.dropped()?, 0, "{}", world.log());
+    Ok(())
 }
 
 /// What comes in by the protected interface is answered by another one.

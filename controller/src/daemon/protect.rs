@@ -15,7 +15,7 @@ use super::{
     wards::{Warden, Wards},
 };
 use crate::{
-    api::{HealthReport, InterfaceStatus, ReasonCount, WouldCount},
+    api::{HealthReport, InterfaceStatus, ProofStatus, ReasonCount, WouldCount},
     event::Bus,
     host::{Lifelines, Netlink, Sockets, WaysOut, resolvers},
     kernel::{Kernel, MonitoredTotals, ServiceTotals},
@@ -286,6 +286,10 @@ impl Dataplane for Protection {
             }
         }
         Ok(would)
+    }
+
+    fn proofs(&self) -> Vec<ProofStatus> {
+        self.seen.lock().proofs()
     }
 
     fn signature_counters(&self) -> anyhow::Result<Vec<(u64, u64)>> {

@@ -141,6 +141,7 @@ impl Filter {
             counters: Vec::new(),
             would_drop: Vec::new(),
             checks,
+            proofs: Vec::new(),
             observe,
             block: list(List::Block),
             allow: list(List::Allow),

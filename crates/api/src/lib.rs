@@ -38,7 +38,7 @@ pub use rules::{
 };
 pub use signatures::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest};
 pub use status::{
-    AttachRequest, CheckStatus, DetachRequest, DetachResponse, InterfaceStatus, ListStatus, MemoryUse,
+    AttachRequest, CheckStatus, DetachRequest, DetachResponse, InterfaceStatus, ListStatus, MemoryUse, ProofStatus,
     ReasonCount, Status, WouldCount,
 };
 
