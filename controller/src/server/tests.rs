@@ -21,8 +21,8 @@ use tokio::{
 use super::{Context, Dataplane, serve};
 use crate::{
     api::{
-        FailureKind, HealthReport, InterfaceStatus, ListName, ROUTES, ReasonCount, ProofStatus, WouldCount, openapi, path,
-        routes::Method,
+        FailureKind, HealthReport, InterfaceStatus, ListName, ProofStatus, ROUTES, ReasonCount, WouldCount,
+        openapi, path, routes::Method,
     },
     client::{Client, ClientError},
     config::Config,

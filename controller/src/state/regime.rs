@@ -8,8 +8,8 @@ use std::{
 use super::refusal::Refusal;
 use crate::{
     policy::{
-        Author, DEFAULT_SERVICE, Enforcement, HostFacts, Limits, Override, Placement, Policy, RuleId,
-        Situation, Unfit, overridden, with_limits,
+        DEFAULT_SERVICE, Enforcement, HostFacts, Limits, Override, Placement, Policy, RuleId, Situation,
+        Unfit, overridden, with_limits,
     },
     records::Records,
     tables::{Capacity, SharedTables},
@@ -89,8 +89,7 @@ impl Regime {
                 // One that services share is enforced, or not, for all of them as the default service's.
                 let shared = self.placement().shared.contains(&id);
                 let id = if shared { RuleId::new(DEFAULT_SERVICE, &rule.name) } else { id };
-                rule.monitor |= self.situation.stayed.contains(&id)
-                    || self.situation.observe && rule.author == Author::Default;
+                rule.monitor |= self.situation.stayed.contains(&id) || self.situation.holds_back(rule);
                 rule.when = rule.when.filter(|_| !self.situation.roused.contains(&id));
             }
         }

@@ -38,8 +38,8 @@ pub use rules::{
 };
 pub use signatures::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest};
 pub use status::{
-    AttachRequest, CheckStatus, DetachRequest, DetachResponse, InterfaceStatus, ListStatus, MemoryUse, ProofStatus,
-    ReasonCount, Status, WouldCount,
+    AttachRequest, CheckStatus, DetachRequest, DetachResponse, InterfaceStatus, ListStatus, MemoryUse,
+    ProofStatus, ReasonCount, Status, WouldCount,
 };
 
 /// Why a request was refused. Nothing was changed.
