@@ -110,13 +110,13 @@ pub fn recall<T: Tables>(
     })
 }
 
-/// Whether a packet belongs to a flow in which both ends have spoken within the last seconds.
+/// Whether a packet belongs to a flow in which both ends have spoken within the last seconds, if only to end it.
 #[inline(always)]
 pub fn is_mutual<T: Tables>(tables: &T, settings: &Settings, packet: &Packet, now_ns: u64) -> Option<bool> {
     let hash = Flow::answered_by(packet).hash(settings);
     Some(match entry::recall(line(tables, settings, hash)?, hash) {
         None => false,
-        Some(entry) => entry.state as u64 == State::Confirmed as u64 && entry.age(now_ns) <= MUTUAL,
+        Some(entry) => matches!(entry.state, State::Confirmed | State::Closed) && entry.age(now_ns) <= MUTUAL,
     })
 }
 

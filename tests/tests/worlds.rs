@@ -295,7 +295,7 @@ fn a_container_behind_masquerade_with_a_published_port() -> anyhow::Result<()> {
     let mut world = World::with_routed_guest("w-nat")?;
     let rules = "table ip nat {\n\
          chain pre { type nat hook prerouting priority -100; iifname \"e0\" tcp dport 8080 dnat to 10.98.0.2:80; }\n\
-         chain post { type nat hook postrouting priority 100; oifname \"e0\" masquerade; } }";
+         chain post { type nat hook postrouting priority 100; oifname \"e0\" masquerade; }\n }";
     let status = world.host.command("nft").arg(rules).status()?;
     assert!(status.success());
     world.serve(&world.carried, 80)?;
@@ -370,8 +370,8 @@ fn one_client_opens_many_connections() -> anyhow::Result<()> {
     world.protect()?;
     let to = SocketAddrV4::new(HOST, 80);
     let failed = failures_of(&world.outside, to, 1_500, Duration::from_millis(2))?;
-    assert!(failed <= 3, "{failed} of 1500 failed");
-    assert_eq!(world.dropped()?, 0, "{}", world.log());
+    assert!(failed <= 3, "{failed} of 1500 failed\n{}", world.told());
+    assert_eq!(world.dropped()?, 0, "{}", world.told());
     Ok(())
 }
 
@@ -388,7 +388,7 @@ fn fast_transfers() -> anyhow::Result<()> {
         let sent = upload(who, SocketAddrV4::new(to, 5_001), Duration::from_secs(3))?;
         assert!(sent > 100 << 20, "{sent} bytes in 3 s");
     }
-    assert_eq!(world.dropped()?, 0, "{}", world.log());
+    assert_eq!(world.dropped()?, 0, "{}", world.told());
     Ok(())
 }
 

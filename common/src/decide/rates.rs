@@ -132,18 +132,21 @@ mod tests {
 
     #[test]
     fn a_flow_in_which_both_ends_speak_may_be_spared() {
-        let passing_after = |event, spared| {
+        let passing_after = |events: &[Event], spared| {
             let memory = Memory::new();
             memory.set().knowledge.store(knowledge::FLOWS);
             memory.set().spared.store(spared);
             memory.set().packet_bucket.store(bucket(1, 1).pack());
             let hash = Flow::answered_by(&tcp(tcp_flag::ACK)).hash(memory.set());
-            flow::note(&memory, memory.set(), hash, event, NOW);
+            for event in events {
+                flow::note(&memory, memory.set(), hash, *event, NOW);
+            }
             passing(&memory, tcp(tcp_flag::ACK))
         };
-        assert_eq!(passing_after(Event::Confirm, spared::FLOWS), 10);
-        assert_eq!(passing_after(Event::Open, spared::FLOWS), 1, "one end has spoken");
-        assert_eq!(passing_after(Event::Confirm, 0), 1, "an operator's limit holds for all");
+        assert_eq!(passing_after(&[Event::Confirm], spared::FLOWS), 10);
+        assert_eq!(passing_after(&[Event::Confirm, Event::Close], spared::FLOWS), 10, "its last segments");
+        assert_eq!(passing_after(&[Event::Open], spared::FLOWS), 1, "one end has spoken");
+        assert_eq!(passing_after(&[Event::Confirm], 0), 1, "an operator's limit holds for all");
     }
 
     #[test]
