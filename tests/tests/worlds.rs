@@ -4,7 +4,7 @@
 use std::{
     fs::File,
     io::{Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
@@ -34,8 +34,8 @@ const CONNECTIONS: usize = 200;
 const FAILURES: usize = CONNECTIONS / 100;
 /// Packets/s of the flood, a third of each kind.
 const FLOOD: u64 = 9_000;
-const OUTSIDE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
-const HOST: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
+const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 99, 0, 2));
+const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 99, 0, 1));
 
 /// The world outside, the host, and what it carries.
 struct World {
@@ -76,8 +76,8 @@ impl World {
         b0.address("10.98.0.1/24")?;
         c0.address("10.98.0.2/24")?;
         c0.route("default", Ipv4Addr::new(10, 98, 0, 1).into())?;
-        world.e0.route("default", OUTSIDE.into())?;
-        world.r0.route("10.98.0.0/24", HOST.into())?;
+        world.e0.route("default", OUTSIDE)?;
+        world.r0.route("10.98.0.0/24", HOST)?;
         world.host.sysctl("net.ipv4.ip_forward", "1")?;
         Ok(world)
     }
@@ -129,7 +129,7 @@ impl World {
 
     /// Something that answers every connection to a port with what came first.
     fn serve(&self, who: &Namespace, port: u16) -> anyhow::Result<()> {
-        let listener = who.enter(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))??;
+        let listener = who.enter(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)))??;
         let over = Arc::clone(&self.over);
         who.spawn("server", move || {
             for stream in listener.incoming() {
@@ -154,7 +154,7 @@ impl World {
 
     /// Something that reads all that is sent to a port.
     fn sink(&self, who: &Namespace, port: u16) -> anyhow::Result<()> {
-        let listener = who.enter(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))??;
+        let listener = who.enter(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)))??;
         who.spawn("sink", move || {
             for stream in listener.incoming().flatten() {
                 thread::spawn(move || std::io::copy(&mut { stream }, &mut std::io::sink()));
@@ -164,12 +164,18 @@ impl World {
     }
 
     /// Floods an address, by way of a link-layer address, until it is told to stop; says how many packets were sent.
-    fn flood(&self, to: Mac, address: Ipv4Addr, port: u16, stop: Arc<AtomicBool>, sent: Arc<AtomicU64>) {
+    fn flood(&self, to: Mac, address: IpAddr, port: u16, stop: Arc<AtomicBool>, sent: Arc<AtomicU64>) {
         let sender = Sender::open(&self.outside, self.r0.name()).expect("a socket for the flood");
-        let frame = |source: Ipv4Addr| Frame::ipv4(source, address).macs(self.r0.mac(), to);
+        let frame = |source: u32| match address {
+            IpAddr::V4(address) => Frame::ipv4(Ipv4Addr::from(0x2d00_0000 | source >> 8), address),
+            IpAddr::V6(address) => {
+                Frame::ipv6(Ipv6Addr::from((0x2001_0db8 << 96) | u128::from(source) << 64 | 7), address)
+            }
+        };
+        let frame = |source| frame(source).macs(self.r0.mac(), to);
         let frames: Vec<Vec<u8>> = (0..9_000_u32)
             .map(|number| {
-                let source = Ipv4Addr::from(0x2d00_0000 | number.wrapping_mul(2_654_435_761) >> 8);
+                let source = number.wrapping_mul(2_654_435_761);
                 let high = 1_024 + (number % 60_000) as u16;
                 match number % 3 {
                     0 => frame(source).udp(53, high).payload(&[7; 64]).build(),
@@ -204,19 +210,19 @@ impl Drop for World {
 }
 
 /// How many of many connections from `who` to an address fail.
-fn failures(who: &Namespace, to: SocketAddrV4) -> anyhow::Result<usize> {
+fn failures(who: &Namespace, to: SocketAddr) -> anyhow::Result<usize> {
     failures_of(who, to, CONNECTIONS, Duration::from_millis(11))
 }
 
 /// How many of so many connections fail, one begun after the other at this distance.
 fn failures_of(
     who: &Namespace,
-    to: SocketAddrV4,
+    to: SocketAddr,
     connections: usize,
     distance: Duration,
 ) -> anyhow::Result<usize> {
     let one = move || -> std::io::Result<()> {
-        let mut stream = TcpStream::connect_timeout(&SocketAddr::V4(to), Duration::from_secs(3))?;
+        let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(3))?;
         stream.set_read_timeout(Some(Duration::from_secs(3)))?;
         stream.write_all(b"hello")?;
         stream.read_exact(&mut [0; 5])
@@ -232,7 +238,7 @@ fn failures_of(
 }
 
 /// Bytes that were sent to an address within a time.
-fn upload(who: &Namespace, to: SocketAddrV4, time: Duration) -> anyhow::Result<usize> {
+fn upload(who: &Namespace, to: SocketAddr, time: Duration) -> anyhow::Result<usize> {
     let work = move || -> std::io::Result<usize> {
         let mut stream = TcpStream::connect(to)?;
         stream.set_write_timeout(Some(Duration::from_secs(2)))?;
@@ -246,13 +252,13 @@ fn upload(who: &Namespace, to: SocketAddrV4, time: Duration) -> anyhow::Result<u
 }
 
 /// A connection that somebody makes: from whom, and to where.
-type Visit<'a> = (&'a Namespace, Ipv4Addr, u16);
+type Visit<'a> = (&'a Namespace, IpAddr, u16);
 
 /// What people do goes on in peace and in a flood of that destination, and of the flood nearly nothing passes.
-fn stands(world: &World, visits: &[Visit<'_>], to: Mac, address: Ipv4Addr, port: u16) -> anyhow::Result<()> {
+fn stands(world: &World, visits: &[Visit<'_>], to: Mac, address: IpAddr, port: u16) -> anyhow::Result<()> {
     let all_succeed = |when: &str| -> anyhow::Result<()> {
         for (who, address, port) in visits {
-            let failed = failures(who, SocketAddrV4::new(*address, *port))?;
+            let failed = failures(who, SocketAddr::new(*address, *port))?;
             assert!(
                 failed <= FAILURES,
                 "{when}, {} to {address}:{port}: {failed} of {CONNECTIONS} failed\n{}",
@@ -309,7 +315,7 @@ fn a_container_behind_masquerade_with_a_published_port() -> anyhow::Result<()> {
 fn a_guest_that_is_routed_for() -> anyhow::Result<()> {
     or_skip!(require_root());
     let mut world = World::with_routed_guest("w-routed")?;
-    let guest = Ipv4Addr::new(10, 98, 0, 2);
+    let guest = IpAddr::from([10, 98, 0, 2]);
     world.serve(&world.carried, 80)?;
     world.serve(&world.outside, 80)?;
     world.protect()?;
@@ -318,10 +324,31 @@ fn a_guest_that_is_routed_for() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_guest_that_is_routed_for_by_ipv6() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut world = World::new("w-routed6")?;
+    let (outside, guest): (IpAddr, IpAddr) = ("fd00:99::2".parse()?, "fd00:98::2".parse()?);
+    let (b0, c0) = veth(&world.host, "b0", &world.carried, "c0")?;
+    world.host.sysctl("net.ipv6.conf.all.forwarding", "1")?;
+    world.e0.address("fd00:99::1/64")?;
+    world.r0.address("fd00:99::2/64")?;
+    b0.address("fd00:98::1/64")?;
+    c0.address("fd00:98::2/64")?;
+    c0.route("default", "fd00:98::1".parse()?)?;
+    world.e0.route("default", outside)?;
+    world.r0.route("fd00:98::/64", "fd00:99::1".parse()?)?;
+    world.serve(&world.carried, 80)?;
+    world.serve(&world.outside, 80)?;
+    world.protect()?;
+    let visits = [(&world.carried, outside, 80), (&world.outside, guest, 80)];
+    stands(&world, &visits, world.e0.mac(), guest, 80)
+}
+
+#[test]
 fn a_guest_behind_a_bridge() -> anyhow::Result<()> {
     or_skip!(require_root());
     let mut world = World::new("w-bridge")?;
-    let guest = Ipv4Addr::new(10, 99, 0, 3);
+    let guest = IpAddr::from([10, 99, 0, 3]);
     let (_, c0) = veth(&world.host, "b0", &world.carried, "c0")?;
     c0.address(&format!("{guest}/24"))?;
     world.host.ip("link add br0 type bridge")?;
@@ -347,7 +374,7 @@ fn a_guest_behind_a_bridge() -> anyhow::Result<()> {
 fn a_guest_on_a_macvlan() -> anyhow::Result<()> {
     or_skip!(require_root());
     let mut world = World::new("w-macvlan")?;
-    let (guest, mac) = (Ipv4Addr::new(10, 99, 0, 3), [2, 0, 0, 0, 9, 3]);
+    let (guest, mac) = (IpAddr::from([10, 99, 0, 3]), [2, 0, 0, 0, 9, 3]);
     world.e0.address(&format!("{HOST}/24"))?;
     world.host.ip("link add mv0 address 02:00:00:00:09:03 link e0 type macvlan mode bridge")?;
     world.host.ip(&format!("link set mv0 netns {}", world.carried.name()))?;
@@ -368,7 +395,7 @@ fn one_client_opens_many_connections() -> anyhow::Result<()> {
     world.e0.address(&format!("{HOST}/24"))?;
     world.serve(&world.host, 80)?;
     world.protect()?;
-    let to = SocketAddrV4::new(HOST, 80);
+    let to = SocketAddr::new(HOST, 80);
     let failed = failures_of(&world.outside, to, 1_500, Duration::from_millis(2))?;
     assert!(failed <= 3, "{failed} of 1500 failed\n{}", world.told());
     assert_eq!(world.dropped()?, 0, "{}", world.told());
@@ -385,7 +412,7 @@ fn fast_transfers() -> anyhow::Result<()> {
     world.sink(&world.outside, 5_001)?;
     world.protect()?;
     for (who, to) in [(&world.outside, HOST), (&world.host, OUTSIDE)] {
-        let sent = upload(who, SocketAddrV4::new(to, 5_001), Duration::from_secs(3))?;
+        let sent = upload(who, SocketAddr::new(to, 5_001), Duration::from_secs(3))?;
         assert!(sent > 100 << 20, "{sent} bytes in 3 s");
     }
     assert_eq!(world.dropped()?, 0, "{}", world.told());
@@ -397,7 +424,7 @@ fn fast_transfers() -> anyhow::Result<()> {
 fn a_host_whose_answers_leave_by_another_way() -> anyhow::Result<()> {
     or_skip!(require_root());
     let mut world = World::new("w-asymmetric")?;
-    let client = Ipv4Addr::new(10, 50, 0, 2);
+    let client = IpAddr::from([10, 50, 0, 2]);
     world.e0.address(&format!("{HOST}/24"))?;
     let (e1, r1) = veth(&world.host, "e1", &world.outside, "r1")?;
     e1.address("10.97.0.1/24")?;
@@ -419,14 +446,14 @@ fn a_session_that_is_older_than_the_filter() -> anyhow::Result<()> {
     let mut world = World::with_routed_guest("w-older")?;
     world.serve(&world.outside, 80)?;
     world.serve(&world.carried, 80)?;
-    let guest = Ipv4Addr::new(10, 98, 0, 2);
+    let guest = IpAddr::from([10, 98, 0, 2]);
     let mut session = world.outside.enter(|| TcpStream::connect((guest, 80)))??;
     session.set_read_timeout(Some(Duration::from_secs(5)))?;
     session.write_all(b"before")?;
     session.read_exact(&mut [0; 6])?;
     world.protect()?;
     // So that it is known that the guest sends by here.
-    failures(&world.carried, SocketAddrV4::new(OUTSIDE, 80))?;
+    failures(&world.carried, SocketAddr::new(OUTSIDE, 80))?;
     let (stop, sent) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
     world.flood(world.e0.mac(), guest, 80, Arc::clone(&stop), sent);
     thread::sleep(Duration::from_secs(2));
