@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use floodwall_lab::{
-    frame::Frame,
+    frame::{Frame, Network},
     link::{Mac, Port, veth},
     namespace::Namespace,
     or_skip,
@@ -166,24 +166,16 @@ impl World {
     /// Floods an address, by way of a link-layer address, until it is told to stop; says how many packets were sent.
     fn flood(&self, to: Mac, address: IpAddr, port: u16, stop: Arc<AtomicBool>, sent: Arc<AtomicU64>) {
         let sender = Sender::open(&self.outside, self.r0.name()).expect("a socket for the flood");
-        let frame = |source: u32| match address {
-            IpAddr::V4(address) => Frame::ipv4(Ipv4Addr::from(0x2d00_0000 | source >> 8), address),
-            IpAddr::V6(address) => {
-                Frame::ipv6(Ipv6Addr::from((0x2001_0db8 << 96) | u128::from(source) << 64 | 7), address)
-            }
+        let (from, to) = (self.r0.mac(), to);
+        let frames = match address {
+            IpAddr::V4(address) => unasked(port, |number| {
+                Frame::ipv4(Ipv4Addr::from(0x2d00_0000 | number >> 8), address).macs(from, to)
+            }),
+            IpAddr::V6(address) => unasked(port, |number| {
+                let source = (0x2001_0db8 << 96) | u128::from(number) << 64 | 7;
+                Frame::ipv6(Ipv6Addr::from(source), address).macs(from, to)
+            }),
         };
-        let frame = |source| frame(source).macs(self.r0.mac(), to);
-        let frames: Vec<Vec<u8>> = (0..9_000_u32)
-            .map(|number| {
-                let source = number.wrapping_mul(2_654_435_761);
-                let high = 1_024 + (number % 60_000) as u16;
-                match number % 3 {
-                    0 => frame(source).udp(53, high).payload(&[7; 64]).build(),
-                    1 => frame(source).tcp(80, high).syn().ack().build(),
-                    _ => frame(source).tcp(high, port).ack().build(),
-                }
-            })
-            .collect();
         thread::spawn(move || {
             for batch in frames.chunks(90).cycle() {
                 if stop.load(Ordering::Relaxed) {
@@ -207,6 +199,21 @@ impl Drop for World {
             let _ = detach.arg("--bpffs").arg(&self.bpffs).output();
         }
     }
+}
+
+/// Answers by UDP and TCP that nobody has asked for, and segments of no connection to a port, in equal parts; `frame` begins
+/// one from a source with a number.
+fn unasked<N: Network>(port: u16, frame: impl Fn(u32) -> Frame<N>) -> Vec<Vec<u8>> {
+    let one = |number: u32| {
+        let frame = frame(number.wrapping_mul(2_654_435_761));
+        let high = 1_024 + (number % 60_000) as u16;
+        match number % 3 {
+            0 => frame.udp(53, high).payload(&[7; 64]).build(),
+            1 => frame.tcp(80, high).syn().ack().build(),
+            _ => frame.tcp(high, port).ack().build(),
+        }
+    };
+    (0..9_000).map(one).collect()
 }
 
 /// How many of many connections from `who` to an address fail.
