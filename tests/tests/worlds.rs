@@ -27,7 +27,7 @@ use floodwall_lab::{
 use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(25);
 /// Connections in peace, and again in a flood.
 const CONNECTIONS: usize = 200;
 /// How many of these may fail.
@@ -101,7 +101,13 @@ impl World {
             }
             thread::sleep(Duration::from_millis(50));
         }
-        assert!(self.log().contains("what leaves is seen on"), "{}", self.log());
+        // Flows that were open before have ten seconds to show themselves.
+        while !self.log().contains("what leaves is seen on") {
+            if Instant::now() > deadline {
+                bail!("the checks do not hold: {}", self.told());
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
         Ok(())
     }
 
@@ -344,6 +350,9 @@ fn a_guest_that_is_routed_for_by_ipv6() -> anyhow::Result<()> {
     c0.route("default", "fd00:98::1".parse()?)?;
     world.e0.route("default", outside)?;
     world.r0.route("fd00:98::/64", "fd00:99::1".parse()?)?;
+    // A router asks for its neighbours from a link-local address, which these have not.
+    world.e0.neighbour(outside, world.r0.mac())?;
+    b0.neighbour(guest, c0.mac())?;
     world.serve(&world.carried, 80)?;
     world.serve(&world.outside, 80)?;
     world.protect()?;
@@ -394,9 +403,10 @@ fn a_guest_on_a_macvlan() -> anyhow::Result<()> {
     stands(&world, &visits, mac, guest, 80)
 }
 
-/// A load balancer, a gateway with an office behind it, a probe or a crawler: one address that opens many connections.
+/// A load balancer, a gateway with an office behind it, a probe or a crawler: one address that opens many connections. That
+/// there are more of them from one second to the next is taken for an attack, still, and in one they are limited.
 #[test]
-fn one_client_opens_many_connections() -> anyhow::Result<()> {
+fn one_client_opens_more_and_more_connections() -> anyhow::Result<()> {
     or_skip!(require_root());
     let mut world = World::new("w-many")?;
     world.e0.address(&format!("{HOST}/24"))?;
