@@ -61,8 +61,11 @@ fn a_host_that_forwards_drops_what_nothing_that_has_left_asked_for() -> anyhow::
     let namespace = host.lab.inside.namespace();
     namespace.sysctl("net.ipv4.conf.eth0.forwarding", "1")?;
     namespace.ip("route add default via 192.0.2.1 dev eth0 metric 77")?;
-    // What the host carries is read every three seconds.
+    // What the host carries is read every three seconds, and flows have ten seconds to show themselves.
     thread::sleep(Duration::from_secs(4));
+    let said = host.ok(&["status"])?;
+    assert!(said.contains("stray only count") && said.contains("less than ten seconds"), "{said}");
+    thread::sleep(Duration::from_secs(10));
     let said = host.ok(&["status"])?;
     assert!(!said.contains("only count"), "{said}");
     for name in ["unsolicited", "stray"] {

@@ -403,18 +403,18 @@ fn a_guest_on_a_macvlan() -> anyhow::Result<()> {
     stands(&world, &visits, mac, guest, 80)
 }
 
-/// A load balancer, a gateway with an office behind it, a probe or a crawler: one address that opens many connections. That
-/// there are more of them from one second to the next is taken for an attack, still, and in one they are limited.
+/// A load balancer, a gateway with an office behind it, a probe or a crawler: one address that opens more connections than
+/// an unknown one may.
 #[test]
-fn one_client_opens_more_and_more_connections() -> anyhow::Result<()> {
+fn one_client_opens_many_connections() -> anyhow::Result<()> {
     or_skip!(require_root());
     let mut world = World::new("w-many")?;
     world.e0.address(&format!("{HOST}/24"))?;
     world.serve(&world.host, 80)?;
     world.protect()?;
     let to = SocketAddr::new(HOST, 80);
-    let failed = failures_of(&world.outside, to, 1_500, Duration::from_millis(2))?;
-    assert!(failed <= 3, "{failed} of 1500 failed\n{}", world.told());
+    let failed = failures_of(&world.outside, to, 1_400, Duration::from_millis(7))?;
+    assert!(failed <= 3, "{failed} of 1400 failed\n{}", world.told());
     assert_eq!(world.dropped()?, 0, "{}", world.told());
     Ok(())
 }

@@ -19,7 +19,7 @@ pub(super) fn judge<O: OutOfLine>(
         return CONTINUE;
     }
     // One that was open before floodwall was there, and can be asked about nowhere, belongs to a connection.
-    let belongs = settings.knowledge.load() & knowledge::CONNECTIONS == 0 || {
+    let belongs = settings.knowledge.load() & (knowledge::CONNECTIONS | knowledge::SOCKETS) == 0 || {
         parts.judge_suspect(context, Suspicion::Stray)?;
         context.belongs
     };

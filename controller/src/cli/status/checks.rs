@@ -35,6 +35,10 @@ pub(super) fn write(status: &Status, out: &mut dyn Write, style: Style) -> io::R
         return Ok(());
     }
     fact(out, "checks", &parts.join("; "))?;
+    for CheckStatus { check, why, .. } in count {
+        let why: Vec<_> = why.iter().map(|why| units::printable(why)).collect();
+        writeln!(out, "{:NAME$}   {}: {}", "", units::printable(check), why.join("; "))?;
+    }
     let names = |proof: &str| {
         let those = status.proofs.iter().filter(|status| status.proof == proof);
         those.map(|status| units::printable(&status.interface)).collect::<Vec<_>>()
@@ -47,10 +51,6 @@ pub(super) fn write(status: &Status, out: &mut dyn Write, style: Style) -> io::R
         .collect();
     if !parts.is_empty() {
         fact(out, "flows known", &parts.join("; "))?;
-    }
-    for CheckStatus { check, why, .. } in count {
-        let why: Vec<_> = why.iter().map(|why| units::printable(why)).collect();
-        writeln!(out, "{:NAME$}   {}: {}", "", units::printable(check), why.join("; "))?;
     }
     Ok(())
 }

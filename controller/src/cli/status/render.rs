@@ -194,9 +194,9 @@ mod tests {
              limits      packets 20,000/s, burst 40,000 (only counts); syn off; per source\n\
              mode        observe: only lists, rules and signatures that you have named drop\n\
              checks      malformed drop; unsolicited, stray only count\n\
-             flows known by what leaves and by sockets on eth0, eth1; by sockets alone on eth2\n\
              \x20             unsolicited: NAT\n\
              \x20             stray: NAT; IPVS\n\
+             flows known by what leaves and by sockets on eth0, eth1; by sockets alone on eth2\n\
              \n\
              VERDICT  REASON     PACKETS    BYTES\n\
              pass     clean    1,234,567  3.0 GiB\n\
