@@ -155,7 +155,8 @@ pub enum Change {
         /// The rule.
         rule: String,
     },
-    /// The limits per source.
+    /// The limits per source, as versions before this one wrote them: rules of the default service.
+    #[serde(skip_serializing)]
     Limit {
         /// All of them.
         limits: Limits,

@@ -55,7 +55,8 @@ impl Filter {
         config: &Config,
         bus: Bus,
     ) -> anyhow::Result<Arc<Self>> {
-        let Opened { kept, records, lists } = opened;
+        let Opened { kept, mut records, lists } = opened;
+        records.turn_limits(&config.policy);
         let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes)
             .context("taking up the prefix table")?;
         let regime = Regime::new(config.policy.clone(), config.observe, &records);
