@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     bans::BanBook,
-    change::{Change, Origin, Owners},
+    change::Change,
+    origin::{Origin, Origins},
 };
 use crate::{
     api::ListName,
@@ -65,7 +66,7 @@ pub struct Records {
     imports: BTreeMap<Origin, ImportRecord>,
     expiring: BTreeSet<(u64, Expiring)>,
     /// Prefixes that were taken off the blocklist although these imports hold them.
-    withheld: BTreeMap<Prefix, Owners>,
+    withheld: BTreeMap<Prefix, Origins>,
     signatures: BTreeMap<String, bool>,
     /// Who is banned, and who was.
     pub bans: BanBook,
@@ -89,8 +90,8 @@ impl Records {
             }
             Change::Remove { list, prefix, imports } => {
                 self.remove(*list, *prefix);
-                if *imports != 0 {
-                    *self.withheld.entry(*prefix).or_default() |= imports;
+                if !imports.is_empty() {
+                    self.withheld.entry(*prefix).or_default().0.extend(&imports.0);
                 }
             }
             Change::Import { origin, name, since, expires } => {
@@ -142,7 +143,7 @@ impl Records {
         let withheld = withheld.map(move |(prefix, imports)| Change::Remove {
             list,
             prefix: *prefix,
-            imports: *imports,
+            imports: imports.clone(),
         });
         let notes = self.notes.iter().map(|((list, prefix), record)| Change::Add {
             list: ListName::from(*list),
@@ -186,7 +187,7 @@ impl Records {
 
     /// Whether a prefix is to stay away although this import holds it.
     pub fn is_withheld(&self, origin: Origin, prefix: Prefix) -> bool {
-        self.withheld.get(&prefix).is_some_and(|imports| imports & origin.bit() != 0)
+        self.withheld.get(&prefix).is_some_and(|imports| imports.0.contains(&origin))
     }
 
     /// The import with this name.
@@ -194,9 +195,9 @@ impl Records {
         self.imports.iter().find(|(_, record)| record.name == name).map(|(origin, _)| *origin)
     }
 
-    /// A bit for a new import, if there is one left.
+    /// A number for a new import, if there is one left.
     pub fn free_origin(&self) -> Option<Origin> {
-        (0..Origin::MAX_IMPORTS).filter_map(Origin::import).find(|origin| !self.imports.contains_key(origin))
+        (1..=Origin::MOST).filter_map(Origin::import).find(|origin| !self.imports.contains_key(origin))
     }
 
     /// Signatures that are wanted as they are, and whether they drop.
@@ -216,7 +217,7 @@ impl Records {
             .take_while(|(at, _)| *at <= now)
             .map(|(_, what)| match what {
                 Expiring::Prefix(list, prefix) => {
-                    Change::Remove { list: (*list).into(), prefix: *prefix, imports: 0 }
+                    Change::Remove { list: (*list).into(), prefix: *prefix, imports: Origins::default() }
                 }
                 Expiring::Import(origin) => Change::Forget { origin: *origin },
                 Expiring::Rule(RuleId { service, rule }) => {
@@ -272,8 +273,8 @@ impl Records {
             self.expiring.remove(&(at, Expiring::Import(origin)));
         }
         self.withheld.retain(|_, imports| {
-            *imports &= !origin.bit();
-            *imports != 0
+            imports.0.remove(&origin);
+            !imports.is_empty()
         });
     }
 

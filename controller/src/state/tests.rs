@@ -1,6 +1,7 @@
 //! The state as a whole, over tables in memory and a store in a directory of its own.
 
 mod damaged;
+mod imports;
 mod limits;
 mod stalled;
 
