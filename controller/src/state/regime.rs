@@ -8,8 +8,8 @@ use std::{
 use super::refusal::Refusal;
 use crate::{
     policy::{
-        DEFAULT_SERVICE, Enforcement, HostFacts, Limits, Override, Placement, Policy, RuleId, Situation,
-        Unfit, overridden, with_limits,
+        DEFAULT_SERVICE, Enforcement, HostFacts, Override, Placement, Policy, RuleId, Situation, Unfit,
+        overridden,
     },
     records::Records,
     tables::{Capacity, SharedTables},
@@ -29,8 +29,6 @@ pub(super) struct Regime {
     pub(super) wanted_capacity: Option<Capacity>,
     /// An option of the run has everything observed that the configuration does not name, whatever that says of it.
     pub(super) observe_asked: bool,
-    /// Limits per source that were set since.
-    limits: Option<Limits>,
     /// What was said of rules since.
     overrides: BTreeMap<RuleId, Override>,
     situation: Situation,
@@ -62,7 +60,6 @@ impl Regime {
     }
 
     fn take(&mut self, records: &Records) {
-        self.limits = records.limits();
         self.overrides =
             records.overrides().iter().map(|(id, (said, _))| (id.clone(), said.clone())).collect();
     }
@@ -74,8 +71,7 @@ impl Regime {
 
     /// What would be wanted if this were configured.
     pub(super) fn policy_of(&self, configured: &Policy) -> Policy {
-        let limited = self.limits.map(|limits| with_limits(configured, limits));
-        overridden(limited.as_ref().unwrap_or(configured), &self.overrides)
+        overridden(configured, &self.overrides)
     }
 
     /// What is wanted, as it holds now: what only counts is monitored, whyever that is, and rules whose condition holds
@@ -105,16 +101,6 @@ impl Regime {
         Ok(())
     }
 
-    /// Brings limits into force, in place of those that were set before. If that cannot be, those stay.
-    pub(super) fn limit(&mut self, tables: &SharedTables, limits: Limits) -> Result<(), Refusal> {
-        let before = self.limits.replace(limits);
-        let outcome = self.enforce(tables);
-        if outcome.is_err() {
-            self.limits = before;
-        }
-        outcome
-    }
-
     /// Brings into force what is said of rules, or that nothing is said of them any more. If that cannot be, what was
     /// said before stays.
     pub(super) fn say(
@@ -138,9 +124,9 @@ impl Regime {
 
     /// Whether a rule could be enforced with this said of it.
     pub(super) fn try_override(&self, id: &RuleId, said: &Override) -> Result<(), Refusal> {
-        let mut policy = self.policy();
-        said.apply(id, &mut policy);
-        Ok(Enforcement::check(&policy)?)
+        let mut overrides = self.overrides.clone();
+        overrides.insert(id.clone(), said.clone());
+        Ok(Enforcement::check(&overridden(&self.configured, &overrides))?)
     }
 
     /// Takes another configuration in place of the one before, and gives rules that went too far another chance.

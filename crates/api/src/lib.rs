@@ -25,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use events::{DropReport, Event, InterfaceReport, Notice};
-pub use limits::{Limit, LimitChange, Limits, SourceReport};
+pub use limits::{Limit, Limits, SourceReport};
 pub use policy::{Capacity, InForce};
 pub use prefixes::{
     AddRequest, AddResponse, Covering, Entry, FlushRequest, ImportLine, ImportProblem, ImportReport,

@@ -36,7 +36,7 @@ pub use compile::{Enforcement, Placement, SAMPLE_EVERY, Situation, Unfit};
 pub use condition::{Signal, When};
 pub use difference::{difference, what};
 pub use facts::{Carries, HostFacts, Listener};
-pub use limits::{Limits, bucket, limits_of, with_limits};
+pub use limits::{Limits, bucket, limits_of};
 pub use model::{DEFAULT_SERVICE, Escalation, Policy, Protocol, RuleId, Service};
 pub use overrides::{Override, overridden};
 pub use probe::Probe;

@@ -61,12 +61,13 @@ impl Image {
         for service in &policy.services {
             let mut image = ServiceImage { flags: service_flag::USED, ..ServiceImage::default() };
             let mut traits = 0;
+            for rule in &service.rules {
+                let Some(fault) = rule.fault() else { continue };
+                let message = format!("rule {}: {fault}", rule.name);
+                return Err(Unfit::Service { service: service.name.clone(), message });
+            }
             for (place, rule) in numbers.own_rules(service).into_iter().enumerate() {
                 let id = RuleId::new(&service.name, &rule.name);
-                let wrong = |message| Unfit::Service { service: service.name.clone(), message };
-                if let Some(fault) = rule.fault() {
-                    return Err(wrong(format!("rule {}: {fault}", rule.name)));
-                }
                 let Some(number) = numbers.rule(&id) else { continue };
                 rules[usize::from(number)] = Some(RuleImage::of(rule, only_counts(situation, &id, rule)));
                 image.rules |= (u64::from(number) + 1) << (8 * place);
