@@ -95,7 +95,7 @@ fn lines_that_cannot_be_read() {
 
 #[test]
 fn an_import_with_a_number_that_there_is_not_is_no_change() {
-    for number in ["0", "31", "200"] {
+    for number in ["0", "4097", "60000"] {
         let bad = format!("{{\"change\":\"import\",\"origin\":{number},\"name\":\"x\",\"since\":1}}");
         let files = with(&sound(), JOURNAL, |text| text.extend([bad.as_bytes(), b"\n"].concat()));
         let held = all(&[&IN_SNAPSHOT, &IN_JOURNAL, &IN_LIST]);
