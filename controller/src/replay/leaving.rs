@@ -7,6 +7,11 @@ use floodwall_common::{
 
 use crate::kernel::{LONGEST_LEAVING, SHORTEST_FRAME};
 
+/// Where an Ethernet header says what follows it.
+const ETHER_TYPE: usize = 12;
+/// Headers of IPv4 and IPv6.
+const V4_HEADER: usize = 20;
+const V6_HEADER: usize = 40;
 /// Where the length stands in the headers of IPv4, IPv6 and UDP.
 const V4_LENGTH: usize = 2;
 const V6_LENGTH: usize = 4;
@@ -21,13 +26,19 @@ pub(super) struct Leaving {
 }
 
 impl Leaving {
-    /// The frame, with zeros for what was not captured; nothing, if it is too short to reach a filter.
+    /// The frame, with zeros for what was not captured; nothing, if it is too short to reach a filter, or for the IP header
+    /// that its Ethernet header promises: such a frame teaches nothing, and test runs of this kind refuse it.
     ///
     /// Only the headers of what leaves teach anything, and a test run shows no more than [`LONGEST_LEAVING`] bytes. So a
     /// longer frame is shown with less payload, as its headers then say, too: both engines learn the same of it.
     pub(super) fn shown(&mut self, frame: &Captured<'_>) -> Option<&[u8]> {
         let length = frame.length() as usize;
-        if length < SHORTEST_FRAME {
+        let promised = match frame.bytes().get(ETHER_TYPE..SHORTEST_FRAME) {
+            Some([0x08, 0x00]) => V4_HEADER,
+            Some([0x86, 0xdd]) => V6_HEADER,
+            _ => 0,
+        };
+        if length < SHORTEST_FRAME + promised {
             return None;
         }
         let (shown, there) = (length.min(LONGEST_LEAVING), frame.bytes());
@@ -101,6 +112,17 @@ mod tests {
             let ends = Packet { length: before.length, end: before.end, ..after };
             assert_eq!(ends, before, "{length}");
             assert_eq!(shown == whole, length <= LONGEST_LEAVING);
+        }
+    }
+
+    #[test]
+    fn what_has_no_room_for_its_ip_header_is_not_shown() {
+        let mut leaving = Leaving::default();
+        for (ether_type, least) in [([8, 0], 34), ([0x86, 0xdd], 54), ([8, 6], 14)] {
+            let mut bytes = vec![0; least];
+            bytes[12..14].copy_from_slice(&ether_type);
+            assert!(leaving.shown(&Captured::whole(&bytes)).is_some(), "{ether_type:x?}");
+            assert!(leaving.shown(&Captured::whole(&bytes[..least - 1])).is_none(), "{ether_type:x?}");
         }
     }
 
