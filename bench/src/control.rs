@@ -156,7 +156,7 @@ fn import(floodwall: &Floodwall, path: &Path) -> anyhow::Result<Import> {
     let list = lists::parse(BufReader::with_capacity(1 << 16, file), 0, &mut |_, _| ())?;
     let parsed = Instant::now();
     let prefixes = list.prefixes.into_iter().map(|prefix| (Prefix::from(prefix), OWNER));
-    let sets = std::sync::Arc::clone(floodwall.table.lock().sets());
+    let sets = Arc::clone(floodwall.table.lock().sets());
     let changes = Changes::new().replace(List::Block, prefixes).prepare(&sets);
     let prepared = Instant::now();
     apply(&floodwall.table, changes, grace, |_, _| ())?;

@@ -11,6 +11,9 @@ use floodwall_lab::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// Number of a packet, what became of it, and why.
+type Verdict = (usize, String, String);
+
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 const START: u64 = 1_767_225_600_000_000_000;
 const SECOND: u64 = 1_000_000_000;
@@ -147,7 +150,7 @@ impl Desk {
     }
 
     /// The summary, and the verdicts: number, verdict, reason.
-    fn judged(&self, arguments: &[&str]) -> anyhow::Result<(Value, Vec<(usize, String, String)>)> {
+    fn judged(&self, arguments: &[&str]) -> anyhow::Result<(Value, Vec<Verdict>)> {
         let more = ["--verdicts", "v.csv", "--columns", "index,verdict,reason"];
         let summary = self.json(&[arguments, &more].concat())?;
         let text = fs::read_to_string(self.directory.path().join("v.csv"))?;

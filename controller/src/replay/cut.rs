@@ -61,7 +61,7 @@ mod tests {
         let length = bytes.len() as u8 - 14;
         bytes[12..14].copy_from_slice(&[8, 0]);
         bytes[14..26].copy_from_slice(&[0x45, 0, 0, length, 0, 1, 0, 0, 64, 6, 0, 0]);
-        bytes[34 + 12] = header / 4 << 4;
+        bytes[34 + 12] = (header / 4) << 4;
         bytes
     }
 
