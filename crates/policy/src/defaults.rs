@@ -30,8 +30,8 @@ pub fn why(name: &str) -> Option<&'static str> {
         SOURCE_PACKETS => {
             "a browser that downloads at 1 Gbit/s acknowledges some 20,000 times a second with offloads off; who sends \
              more for longer than two seconds is no client of an ordinary service. Flows in which both ends speak are \
-             left alone, as a fast upload sends more without any harm; and in peace all that a known source sends, such \
-             as a tunnel. Where what leaves is not seen, it only counts"
+             left alone, and in peace all that a known source sends. It only counts, as nothing tells a fast transfer by \
+             UDP, or a tunnel, from a flood; `floodwall limit set packets 20000/s` has it drop, whoever sends"
         }
         SOURCE_SYN => {
             "a page opens some dozens of connections, a busy NAT a hundred a second; beyond, for longer than a burst of \
@@ -76,7 +76,7 @@ pub fn rules() -> Vec<Rule> {
         when: None,
     };
     vec![
-        rule(SOURCE_PACKETS, Per::Source, Traits::ANY, 20_000, 40_000, Then::Limit),
+        Rule { monitor: true, ..rule(SOURCE_PACKETS, Per::Source, Traits::ANY, 20_000, 40_000, Then::Limit) },
         rule(SOURCE_SYN, Per::Source, Traits::SYN, 100, 200, Then::Limit),
         Rule {
             spares: Spares::Nobody,
@@ -97,10 +97,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_default_bans_and_all_drop() {
+    fn no_default_bans_and_packets_are_only_counted() {
         for rule in rules() {
             assert!(!matches!(rule.then, Then::Ban(_)), "{rule}: forged packets could aim it at anybody");
-            assert!(!rule.monitor, "{rule}");
+            assert_eq!(rule.monitor, rule.name == SOURCE_PACKETS, "{rule}");
             assert_eq!(rule.author, Author::Default);
         }
     }

@@ -18,7 +18,6 @@ use floodwall_common::wire::Reason;
 
 use self::{image::Image, numbers::Numbers};
 use super::{
-    defaults,
     facts::HostFacts,
     model::{Policy, RuleId},
     rule::{Author, Rule},
@@ -42,11 +41,9 @@ pub struct Situation {
 }
 
 impl Situation {
-    /// Whether a rule that nobody has named only counts: where all such do, or, if it limits packets, where what leaves is
-    /// not seen, as nothing tells a fast transfer from a flood there.
+    /// Whether a rule only counts since nobody has named it.
     pub fn holds_back(&self, rule: &Rule) -> bool {
-        let is_blind = rule.name == defaults::SOURCE_PACKETS && !self.facts.flows;
-        rule.author == Author::Default && (self.observe || is_blind)
+        self.observe && rule.author == Author::Default
     }
 
     /// Reasons that only count, whatever the policy says: bits by [`Reason`].

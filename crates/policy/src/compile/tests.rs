@@ -279,21 +279,18 @@ fn observed_is_all_that_the_operator_has_not_named() {
 }
 
 #[test]
-fn packets_are_limited_by_default_only_where_it_is_seen_what_leaves() {
-    let enforced = |text: &str, flows| {
+fn the_limits_of_every_source_spare_whom_a_default_spares_and_nobody_once_they_are_named() {
+    let enforced = |text: &str| {
         let tables = tables();
-        let facts = HostFacts { flows, ..HostFacts::default() };
-        let situation = Situation { facts, ..Situation::default() };
-        Enforcement::default().enforce(&tables, &policy(text), &situation).unwrap();
+        Enforcement::default().enforce(&tables, &policy(text), &Situation::default()).unwrap();
         let settings = &tables.settings[0];
         let monitored = settings.monitored.load() & Reason::PacketRate.bit() != 0;
         (!monitored, settings.spared.load())
     };
     let all = spared::PACKETS_OF_KNOWN | spared::SYNS_OF_KNOWN | spared::FLOWS;
-    assert_eq!(enforced("", true), (true, all));
-    assert_eq!(enforced("", false), (false, all));
+    assert_eq!(enforced(""), (false, all), "packets are only counted");
     let named = "[defaults]\nsource-packets = { rate = 5000 }\nsource-syn = { rate = 50 }";
-    assert_eq!(enforced(named, false), (true, 0), "an operator's limits hold for all");
+    assert_eq!(enforced(named), (true, 0), "an operator's limits hold for all");
     let monitor = "[defaults]\nsource-packets = { rate = 5000, mode = \"monitor\" }";
-    assert!(!enforced(monitor, true).0);
+    assert!(!enforced(monitor).0);
 }
