@@ -83,6 +83,7 @@ fn random_frames_of_both_directions_teach_both_the_same() -> anyhow::Result<()> 
     const OUTSIDE: u32 = (std::mem::offset_of!(Settings, outside) / size_of::<Word>()) as u32;
     let mut both = Both::new()?;
     let mut random = Random::new(13);
+    let mut learnt = 0;
     for round in 0..60_u64 {
         both.clear();
         both.make_busy();
@@ -103,8 +104,11 @@ fn random_frames_of_both_directions_teach_both_the_same() -> anyhow::Result<()> 
             })?;
         }
         both.compare(&WRITTEN).with_context(|| format!("after round {round}"))?;
-        ensure!(both.learnt() > 50, "round {round}: only {} entries", both.learnt());
+        // Where what leaves goes inward, only what was made here teaches anything.
+        ensure!(both.learnt() > 10, "round {round}: only {} entries", both.learnt());
+        learnt += both.learnt();
     }
+    ensure!(learnt > 60 * 50, "only {learnt} entries in all");
     Ok(())
 }
 
