@@ -13,9 +13,9 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 apt-get download -q nftables=1.0.6-2+deb12u2 libnftables1=1.0.6-2+deb12u2 libnftnl11=1.2.4-2 >/dev/null
-for package in *.deb; do dpkg -x "$package" root; done
-library=$(dirname "$(find root -name 'libnftables.so.1' -print -quit)")
-nft() { LD_LIBRARY_PATH="$folder/$library" unshare --net "$folder/root/usr/sbin/nft" "$@"; }
+for package in *.deb; do dpkg -x "$package" unpacked; done
+library=$(dirname "$(find unpacked -name 'libnftables.so.1' -print -quit)")
+nft() { LD_LIBRARY_PATH="$folder/$library" unshare --net "$folder/unpacked/usr/sbin/nft" "$@"; }
 nft --version
 
 check() { # accepted|refused RULESET
