@@ -5,7 +5,10 @@ use std::{
     fs,
     io::BufReader,
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -153,7 +156,8 @@ fn import(floodwall: &Floodwall, path: &Path) -> anyhow::Result<Import> {
     let list = lists::parse(BufReader::with_capacity(1 << 16, file), 0, &mut |_, _| ())?;
     let parsed = Instant::now();
     let prefixes = list.prefixes.into_iter().map(|prefix| (Prefix::from(prefix), OWNER));
-    let changes = Changes::new().replace(List::Block, prefixes).prepare();
+    let sets = Arc::clone(floodwall.table.lock().sets());
+    let changes = Changes::new().replace(List::Block, prefixes).prepare(&sets);
     let prepared = Instant::now();
     apply(&floodwall.table, changes, grace, |_, _| ())?;
     let applied = Instant::now();

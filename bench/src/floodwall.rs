@@ -88,7 +88,8 @@ impl Floodwall {
     /// Makes the blocklist these prefixes, all at once, and frees what they replace.
     pub(crate) fn block(&self, prefixes: &[&[Prefix]]) -> anyhow::Result<()> {
         let prefixes = prefixes.iter().copied().flatten().map(|prefix| (*prefix, OWNER));
-        apply(&self.table, Changes::new().replace(List::Block, prefixes).prepare(), grace, |_, _| ())?;
+        let sets = Arc::clone(self.table.lock().sets());
+        apply(&self.table, Changes::new().replace(List::Block, prefixes).prepare(&sets), grace, |_, _| ())?;
         reclaim(&self.table, grace)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A packet's way: `input` (bytes, decompressed, counted) → `classic` or `pcapng` (one packet after the other)
 //! → [`Reader`] (which of them it is, and where the packet stands) → [`LinkType::ethernet`] (the frame that an
-//! Ethernet interface would have seen).
+//! Ethernet interface would have seen). Some captures say which way each packet went: [`Direction`].
 //!
 //! Memory does not grow with the capture: one packet is held at a time, and none may be longer than
 //! [`MAX_CAPTURED`]. Captures come from anywhere, so nothing in them is believed: what contradicts itself ends
@@ -20,7 +20,7 @@ mod writer;
 
 pub use error::{CaptureError, Fault};
 pub use link::{EthernetFrame, LinkType};
-pub use packet::{Packet, Record};
+pub use packet::{Direction, Packet, Record};
 pub use reader::{Reader, Records};
 pub use writer::Writer;
 

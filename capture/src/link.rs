@@ -1,4 +1,6 @@
-//! What a packet starts with in a capture, and the Ethernet frame that it would have been.
+//! What a packet starts with in a capture, which way it went, and the Ethernet frame that it would have been.
+
+use crate::Direction;
 
 /// What a captured packet's bytes start with: a number in the registry of link types
 /// (<https://www.tcpdump.org/linktypes.html>).
@@ -50,10 +52,30 @@ pub struct EthernetFrame<'a> {
 const ETHERNET: usize = 14;
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
+/// Packet types of cooked headers (`include/uapi/linux/if_packet.h`): for this host, as broadcast, as multicast, for
+/// somebody else; and sent from here.
+const TO_HOST: u16 = 0;
+const TO_OTHERS: u16 = 3;
+const OUTGOING: u16 = 4;
 /// For local experiments (IEEE 802): stands for what no Ethernet interface carries.
 const FOREIGN: u16 = 0x88b5;
 
 impl LinkType {
+    /// Which way a packet went, where its header says so: that of Linux's "any" interface does. A packet that was looped
+    /// back, or of a kind that is not known, went neither way.
+    pub fn direction(self, bytes: &[u8]) -> Option<Direction> {
+        let kind = match self {
+            Self::LinuxCooked => bytes.get(..2).map(|_| be16(bytes, 0)),
+            Self::LinuxCooked2 => bytes.get(10).copied().map(u16::from),
+            _ => None,
+        };
+        match kind? {
+            TO_HOST..=TO_OTHERS => Some(Direction::Inbound),
+            OUTGOING => Some(Direction::Outbound),
+            _ => None,
+        }
+    }
+
     /// The frame that an Ethernet interface would have seen: `bytes` were captured of the `length` there were.
     ///
     /// Where there was no Ethernet header, one is made, with the sender's address if it is known; `scratch` is
@@ -144,6 +166,34 @@ mod tests {
         assert_eq!(frame(276, &tagged).0, 0x8100, "a tag stays where it was");
         for length in 0..16 {
             assert!(frame(113, &cooked[..length]).2.is_empty(), "cut off in the header");
+        }
+    }
+
+    #[test]
+    fn cooked_headers_say_which_way_a_packet_went() {
+        use Direction::{Inbound, Outbound};
+        for (kind, expected) in [
+            (0, Some(Inbound)),
+            (1, Some(Inbound)),
+            (2, Some(Inbound)),
+            (3, Some(Inbound)),
+            (4, Some(Outbound)),
+            (5, None),
+            (200, None),
+        ] {
+            let mut header = [0; 20];
+            header[1] = kind;
+            assert_eq!(LinkType::LinuxCooked.direction(&header), expected, "{kind}");
+            assert_eq!(LinkType::LinuxCooked.direction(&header[..2]), expected, "{kind}");
+            assert_eq!(LinkType::LinuxCooked.direction(&header[..1]), None, "cut off");
+            (header[1], header[10]) = (9, kind);
+            assert_eq!(LinkType::LinuxCooked2.direction(&header), expected, "{kind}");
+            assert_eq!(LinkType::LinuxCooked2.direction(&header[..11]), expected, "{kind}");
+            assert_eq!(LinkType::LinuxCooked2.direction(&header[..10]), None, "cut off");
+        }
+        assert_eq!(LinkType::LinuxCooked.direction(&[1, 4, 0]), None, "a type of two bytes");
+        for link in [LinkType::Ethernet, LinkType::RawIp, LinkType::Loopback, LinkType::Other(105)] {
+            assert_eq!(link.direction(&[0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0]), None, "{link:?}");
         }
     }
 

@@ -2,6 +2,15 @@
 
 use crate::{EthernetFrame, LinkType};
 
+/// Which way a packet went, as whoever captured it saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// It came in.
+    Inbound,
+    /// It went out: the capturing host has sent it, or passed it on.
+    Outbound,
+}
+
 /// One captured packet, as it lies in the reader's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
@@ -13,6 +22,8 @@ pub struct Packet<'a> {
     pub length: u32,
     /// What `bytes` start with.
     pub link: LinkType,
+    /// Which way it went, where the capture says so.
+    pub direction: Option<Direction>,
     /// What was captured of it.
     pub bytes: &'a [u8],
 }
@@ -33,13 +44,15 @@ pub struct Record {
     pub original_length: u32,
     /// What `bytes` start with.
     pub link: LinkType,
+    /// Which way it went, where the capture says so.
+    pub direction: Option<Direction>,
     /// What was captured of it.
     pub bytes: Vec<u8>,
 }
 
 impl From<Packet<'_>> for Record {
     fn from(packet: Packet<'_>) -> Self {
-        let Packet { index: _, nanoseconds, length, link, bytes } = packet;
-        Self { nanoseconds, original_length: length, link, bytes: bytes.to_vec() }
+        let Packet { index: _, nanoseconds, length, link, direction, bytes } = packet;
+        Self { nanoseconds, original_length: length, link, direction, bytes: bytes.to_vec() }
     }
 }

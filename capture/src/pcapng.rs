@@ -1,7 +1,7 @@
 //! pcapng (`draft-ietf-opsawg-pcapng`): blocks, of which some are packets.
 
 use crate::{
-    Fault, LinkType, MAX_CAPTURED, NANOSECONDS,
+    Direction, Fault, LinkType, MAX_CAPTURED, NANOSECONDS,
     classic::Header,
     input::{Input, Order},
 };
@@ -17,6 +17,11 @@ const ENHANCED_PACKET: u32 = 6;
 /// Options of an interface: units of its clock, and what to add to it in seconds.
 const RESOLUTION: u16 = 9;
 const OFFSET: u16 = 14;
+/// Option of a packet, new or old: its flags, whose lowest two bits say which way it went.
+const FLAGS: u16 = 2;
+const WAY: u32 = 3;
+const CAME_IN: u32 = 1;
+const WENT_OUT: u32 = 2;
 
 /// Type and both lengths of a block.
 const FRAME: u32 = 12;
@@ -33,8 +38,20 @@ pub(crate) struct Pcapng {
     interfaces: Vec<Interface>,
     /// Time of the last packet that had one, nanoseconds.
     last: u64,
-    /// Bytes behind the last packet that belong to its block, its closing length included.
-    rest: Option<(u32, u64)>,
+    /// What is behind the bytes of the packet that was handed out last.
+    behind: Option<Behind>,
+    /// What is wrong behind the last packet, which was whole.
+    broken: Option<Fault>,
+}
+
+/// What stands behind a packet's bytes in its block, before the closing length.
+struct Behind {
+    /// Of the block.
+    length: u32,
+    /// Bytes that fill up the last word of the packet.
+    padding: u32,
+    /// Bytes of options.
+    options: u32,
 }
 
 /// What is said once for all packets of an interface.
@@ -52,19 +69,21 @@ impl Pcapng {
         if Order::Little.u32(&magic, 0) != SECTION {
             return Ok(None);
         }
-        let mut pcapng = Self { order: Order::Little, interfaces: Vec::new(), last: 0, rest: None };
+        let mut pcapng =
+            Self { order: Order::Little, interfaces: Vec::new(), last: 0, behind: None, broken: None };
         let mut length = [0; 4];
         input.fill(&mut length, BLOCK)?;
         pcapng.section(length, input)?;
         Ok(Some(pcapng))
     }
 
-    /// The next packet's header, or nothing at the end of the capture. The caller reads the captured bytes.
+    /// The next packet's header, or nothing at the end of the capture. The caller reads the captured bytes, and then calls
+    /// [`Self::end_packet`].
     pub(crate) fn next(&mut self, input: &mut Input) -> Result<Option<Header>, Fault> {
+        if let Some(fault) = self.broken.take() {
+            return Err(fault);
+        }
         loop {
-            if let Some((length, rest)) = self.rest.take() {
-                self.close(length, rest, input)?;
-            }
             let mut start = [0; 8];
             if !input.fill_or_end(&mut start, BLOCK)? {
                 return Ok(None);
@@ -85,6 +104,47 @@ impl Pcapng {
                 _ => self.close(length, u64::from(body), input)?,
             }
         }
+    }
+
+    /// Reads what stands behind the captured bytes, which have been read, and says which way the packet went, if it is said.
+    /// What is wrong there ends the reading only after the packet.
+    pub(crate) fn end_packet(&mut self, input: &mut Input) -> Option<Direction> {
+        let behind = self.behind.take()?;
+        self.read_behind(&behind, input).unwrap_or_else(|fault| {
+            self.broken = Some(fault);
+            None
+        })
+    }
+
+    fn read_behind(&self, behind: &Behind, input: &mut Input) -> Result<Option<Direction>, Fault> {
+        input.skip(u64::from(behind.padding), BLOCK)?;
+        let mut left = behind.options;
+        let mut direction = None;
+        while left >= 4 {
+            let mut head = [0; 4];
+            input.fill(&mut head, BLOCK)?;
+            left -= 4;
+            let (code, size) = (self.order.u16(&head, 0), self.order.u16(&head, 2));
+            let padded = u32::from(size).next_multiple_of(4);
+            if code == 0 || padded > left {
+                break;
+            }
+            left -= padded;
+            if code != FLAGS || size != 4 {
+                input.skip(u64::from(padded), BLOCK)?;
+                continue;
+            }
+            let mut flags = [0; 4];
+            input.fill(&mut flags, BLOCK)?;
+            direction = match self.order.u32(&flags, 0) & WAY {
+                CAME_IN => Some(Direction::Inbound),
+                WENT_OUT => Some(Direction::Outbound),
+                _ => None,
+            };
+            break;
+        }
+        self.close(behind.length, u64::from(left), input)?;
+        Ok(direction)
     }
 
     /// Passes over what is left of a block's body, and holds its closing length against its first.
@@ -163,7 +223,8 @@ impl Pcapng {
         let nanoseconds = interface.nanoseconds(u64::from(word(4)) << 32 | u64::from(word(8)));
         let header = Header { nanoseconds, length: word(16), captured: word(12), link: interface.link };
         self.last = nanoseconds;
-        self.hand_out(header, length, rest)
+        let padding = header.captured.wrapping_neg() & 3;
+        self.hand_out(header, length, rest, padding)
     }
 
     /// The header of a packet that has neither time nor interface.
@@ -177,7 +238,8 @@ impl Pcapng {
         let snapped = if interface.snap_length == 0 { u32::MAX } else { interface.snap_length };
         let captured = original.min(snapped).min(rest);
         let header = Header { nanoseconds: self.last, length: original, captured, link: interface.link };
-        self.hand_out(header, length, rest)
+        // It has no options either.
+        self.hand_out(header, length, rest, rest)
     }
 
     fn described(&self, number: u32) -> Result<&Interface, Fault> {
@@ -185,13 +247,14 @@ impl Pcapng {
         interface.ok_or(Fault::Block("a packet is of an interface that was not described"))
     }
 
-    /// Remembers what comes behind the captured bytes.
-    fn hand_out(&mut self, header: Header, length: u32, rest: u32) -> Result<Header, Fault> {
+    /// Remembers what comes behind the captured bytes: at most `padding` bytes that mean nothing, and options.
+    fn hand_out(&mut self, header: Header, length: u32, rest: u32, padding: u32) -> Result<Header, Fault> {
         if header.captured > MAX_CAPTURED {
             return Err(Fault::TooLong(header.captured));
         }
         let behind = within(rest, header.captured, "a packet claims more bytes than its block holds")?;
-        self.rest = Some((length, u64::from(behind)));
+        let padding = padding.min(behind);
+        self.behind = Some(Behind { length, padding, options: behind - padding });
         Ok(header)
     }
 }

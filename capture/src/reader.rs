@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    CaptureError, Fault, Packet, Record,
+    CaptureError, Direction, Fault, Packet, Record,
     classic::{Classic, Header},
     input::Input,
     pcapng::Pcapng,
@@ -82,7 +82,8 @@ impl Reader {
                 let index = self.count;
                 self.count += 1;
                 let length = length.max(captured);
-                Ok(Some(Packet { index, nanoseconds, length, link, bytes: &self.bytes }))
+                let direction = self.direction().or_else(|| link.direction(&self.bytes));
+                Ok(Some(Packet { index, nanoseconds, length, link, direction, bytes: &self.bytes }))
             }
             Ok(None) => {
                 self.ended = true;
@@ -104,6 +105,14 @@ impl Reader {
     /// Bytes taken from the file so far, as they are stored: compressed if they are.
     pub fn stored_bytes(&self) -> u64 {
         self.input.stored()
+    }
+
+    /// What stands behind the packet that was read says of its direction.
+    fn direction(&mut self) -> Option<Direction> {
+        match &mut self.format {
+            Format::Classic(_) => None,
+            Format::Pcapng(pcapng) => pcapng.end_packet(&mut self.input),
+        }
     }
 
     fn advance(&mut self) -> Result<Option<Header>, Fault> {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use floodwall_capture::{LinkType, Reader, Record, Writer};
+use floodwall_capture::{Direction, LinkType, Reader, Record, Writer};
 use floodwall_lab::frame::Frame;
 use floodwall_lab::skip::{corpus, or_skip};
 
@@ -63,12 +63,23 @@ fn interface(link: u16, snap_length: u32, resolution: Option<u8>) -> Vec<u8> {
 }
 
 fn enhanced(interface: u32, ticks: u64, bytes: &[u8]) -> Vec<u8> {
+    with_options(interface, ticks, bytes, &[])
+}
+
+fn with_options(interface: u32, ticks: u64, bytes: &[u8], options: &[u8]) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).unwrap();
     let (high, low) = (u32::try_from(ticks >> 32).unwrap(), u32::try_from(ticks & 0xffff_ffff).unwrap());
     let mut body: Vec<u8> =
         [interface, high, low, length, length].iter().flat_map(|word| word.to_le_bytes()).collect();
     body.extend(bytes);
+    body.resize(20 + bytes.len().next_multiple_of(4), 0);
+    body.extend(options);
     block(6, &body)
+}
+
+/// Which way the packets of a capture went.
+fn directions(bytes: Vec<u8>) -> Vec<Option<Direction>> {
+    read(bytes).iter().map(|record| record.direction).collect()
 }
 
 #[test]
@@ -123,6 +134,81 @@ fn pcapng_clocks_interfaces_and_sections() {
     assert_eq!(records[0].bytes, frame());
     assert_eq!((records[1].link, &records[1].bytes[..]), (LinkType::RawIp, &frame()[14..]));
     assert_eq!((records[3].bytes.len(), records[3].original_length as usize), (40, frame().len()));
+}
+
+#[test]
+fn cooked_captures_say_which_way_a_packet_went() {
+    for (link, at) in [(113, 1), (276, 10)] {
+        for (kind, expected) in [(0, Some(Direction::Inbound)), (4, Some(Direction::Outbound)), (5, None)] {
+            let mut bytes = classic(0xa1b2_c3d4, 0, false, link);
+            bytes[24 + 16..][..20].fill(0);
+            bytes[24 + 16 + at] = kind;
+            assert_eq!(directions(bytes), [expected], "link type {link}, packet type {kind}");
+        }
+    }
+    assert_eq!(directions(classic(0xa1b2_c3d4, 0, false, 1)), [None]);
+}
+
+#[test]
+fn flags_of_pcapng_say_which_way_a_packet_went() {
+    use Direction::{Inbound, Outbound};
+    // Of a comment of five bytes, and the end of the options.
+    let (comment, end) = ([1, 0, 5, 0, b'a', b'b', b'c', b'd', b'e', 0, 0, 0], [0; 4]);
+    let flags = |flags: u32| [&[2, 0, 4, 0][..], &flags.to_le_bytes()].concat();
+    let cases: Vec<(&str, Vec<u8>, Option<Direction>)> = vec![
+        ("no options", vec![], None),
+        ("in", [flags(1), end.to_vec()].concat(), Some(Inbound)),
+        ("out", [flags(2), end.to_vec()].concat(), Some(Outbound)),
+        ("not known", flags(0), None),
+        ("neither", flags(3), None),
+        ("other flags are others", flags(0xff00_001e), Some(Outbound)),
+        ("no end", flags(2), Some(Outbound)),
+        ("behind a comment", [&comment[..], &flags(2)].concat(), Some(Outbound)),
+        ("before a comment", [&flags(1)[..], &comment].concat(), Some(Inbound)),
+        ("behind the end", [&end[..], &flags(2)].concat(), None),
+        ("flags without a value", vec![2, 0, 4, 0], None),
+        ("flags that are too short", vec![2, 0, 2, 0, 2, 0, 0, 0], None),
+        ("flags that are too long", vec![2, 0, 8, 0, 2, 0, 0, 0, 0, 0, 0, 0], None),
+        ("an option beyond the block", [&[1, 0, 200, 0][..], &flags(2)].concat(), None),
+        ("the longest option", [&[1, 0, 255, 255][..], &flags(2)].concat(), None),
+    ];
+    for (what, options, expected) in cases {
+        for bytes in [&frame()[..], &frame()[..53], &frame()[..52], &frame()[..51], &[]] {
+            let next = with_options(0, 2, &frame(), &flags(2));
+            let packet = with_options(0, 1, bytes, &options);
+            let capture = [section(), interface(1, 0, None), packet, next].concat();
+            assert_eq!(directions(capture), [expected, Some(Outbound)], "{what}, of {} bytes", bytes.len());
+        }
+    }
+}
+
+#[test]
+fn a_simple_packet_has_no_options() {
+    let mut simple = 60_u32.to_le_bytes().to_vec();
+    simple.extend(frame());
+    simple.resize(4 + 60, 0);
+    // More than the interface would have captured: what follows are no options.
+    simple[4 + 40..][..8].copy_from_slice(&[2, 0, 4, 0, 2, 0, 0, 0]);
+    let capture = [section(), interface(1, 40, None), block(3, &simple)].concat();
+    assert_eq!(directions(capture), [None]);
+}
+
+#[test]
+fn a_packet_whose_options_are_cut_off_is_whole() {
+    let flags = [2, 0, 4, 0, 2, 0, 0, 0, 0, 0, 0, 0];
+    let whole = [section(), interface(1, 0, None), with_options(0, 1, &frame(), &flags)].concat();
+    assert_eq!(directions(whole.clone()), [Some(Direction::Outbound)]);
+    // Padding of two bytes, twelve of options, and the closing length.
+    for missing in 1..=2 + 12 + 4 {
+        let cut = whole[..whole.len() - missing].to_vec();
+        let mut reader = Reader::new(Cursor::new(cut), "cut").unwrap();
+        let packet = reader.read().unwrap().unwrap();
+        assert_eq!((packet.bytes, packet.direction), (&frame()[..], None), "{missing} bytes are missing");
+        let error = reader.read().unwrap_err();
+        assert_eq!(error.packet, 1);
+        assert!(error.to_string().ends_with("it ends in the middle of a block"), "{error}");
+        assert!(reader.read().unwrap().is_none());
+    }
 }
 
 #[test]

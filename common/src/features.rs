@@ -4,6 +4,7 @@
 //! first bytes, and the cost is the same for every packet.
 
 use crate::{
+    branchless::min,
     frame::{Frame, Header},
     parse::{Fragment, Packet, protocol, tcp_flag},
     prefix::Family,
@@ -129,8 +130,10 @@ pub fn read<F: Frame>(frame: &F, packet: &Packet, service: u8, offered: bool, fe
     octets[Octet::Oddity as usize] = transport.oddity;
     octets[Octet::TcpHeader as usize] = transport.tcp_header;
     let start = packet.transport.wrapping_add(transport.header) & OFFSET_MASK;
-    let room = (packet.end & OFFSET_MASK).saturating_sub(start);
-    shorts[Short::Length as usize] = packet.end.wrapping_sub(packet.network) as u16;
+    // A run of segments may be longer than 16 bits can say.
+    let until_end = |from: u32| min(packet.end.saturating_sub(from), u32::from(u16::MAX));
+    let room = until_end(start);
+    shorts[Short::Length as usize] = until_end(packet.network) as u16;
     shorts[Short::SourcePort as usize] = packet.source_port;
     shorts[Short::DestinationPort as usize] = transport.destination;
     shorts[Short::Window as usize] = transport.window;

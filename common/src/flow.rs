@@ -2,6 +2,7 @@
 //! the stages that judge what comes in.
 
 use crate::{
+    branchless::nonzero,
     entry::{self, Entry, Event, Noted, State, ticks},
     memo,
     parse::{Packet, protocol},
@@ -19,6 +20,15 @@ const CONFIRMED: u64 = ticks(5 * 24 * 3_600);
 /// How long a TCP connection is known that is over, ticks: four minutes would be two segments' lifetimes (RFC 9293), and
 /// who still acknowledges what comes keeps it known.
 const CLOSED: u64 = ticks(120);
+
+/// How long ago a flow was last noted in which both ends speak, ticks: an end that receives acknowledges all the time, and
+/// that is noted once a tick.
+const MUTUAL: u64 = 2;
+
+/// Protocol and ports of a DHCP client: its own, and that of servers (RFC 2131, section 4.1).
+const DHCP: u64 = (protocol::UDP as u64) << 32 | 68 << 16 | 67;
+/// The same of DHCP for IPv6 (RFC 8415, section 7.2).
+const DHCP6: u64 = (protocol::UDP as u64) << 32 | 546 << 16 | 547;
 
 /// A flow, as the end that sends out from here sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,14 +70,16 @@ impl Flow {
         }
     }
 
-    /// A hash that nobody who does not know the seed can choose.
+    /// A hash that nobody who does not know the seed can choose. It is the same for all that a DHCP client asks: it does not
+    /// have its address yet, and knows none of a server.
     #[inline(always)]
     pub fn hash(&self, settings: &Settings) -> u64 {
         let seed = memo::seed(settings);
         let ports =
             u64::from(self.protocol) << 32 | u64::from(self.local_port) << 16 | u64::from(self.remote_port);
-        let near = memo::hash(seed, self.local.high, self.local.low ^ ports);
-        memo::hash(seed, self.remote.high ^ near, self.remote.low)
+        let matters = nonzero(ports ^ DHCP) & nonzero(ports ^ DHCP6);
+        let near = memo::hash(seed, self.local.high * matters, (self.local.low * matters) ^ ports);
+        memo::hash(seed, (self.remote.high * matters) ^ near, self.remote.low * matters)
     }
 }
 
@@ -105,6 +117,16 @@ pub fn recall<T: Tables>(
     })
 }
 
+/// Whether a packet belongs to a flow in which both ends have spoken within the last seconds, if only to end it.
+#[inline(always)]
+pub fn is_mutual<T: Tables>(tables: &T, settings: &Settings, packet: &Packet, now_ns: u64) -> Option<bool> {
+    let hash = Flow::answered_by(packet).hash(settings);
+    Some(match entry::recall(line(tables, settings, hash)?, hash) {
+        None => false,
+        Some(entry) => matches!(entry.state, State::Confirmed | State::Closed) && entry.age(now_ns) <= MUTUAL,
+    })
+}
+
 #[inline(always)]
 fn lives(protocol: u8, entry: Entry, now_ns: u64) -> bool {
     let life = match entry.state {
@@ -134,4 +156,44 @@ pub fn answers<T: Tables>(tables: &T, settings: &Settings, packet: &Packet, now_
 /// table could not be reached.
 pub fn adopt<T: Tables>(tables: &T, settings: &Settings, flow: &Flow, now_ns: u64) -> Option<Noted> {
     note(tables, settings, flow.hash(settings), Event::Confirm, now_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::testing::{HOST, Memory, NOW, SOURCE, udp},
+        prefix::Address,
+    };
+
+    #[test]
+    fn a_dhcp_client_is_answered_by_whoever_has_addresses() {
+        let memory = Memory::new();
+        let question = |own, servers| Packet {
+            source: Address::v4(0),
+            destination: Address::v4(u32::MAX),
+            source_port: own,
+            destination_port: servers,
+            ..udp()
+        };
+        let answer = |servers, own| Packet {
+            source: SOURCE,
+            destination: HOST,
+            source_port: servers,
+            destination_port: own,
+            ..udp()
+        };
+        for (own, servers) in [(68, 67), (546, 547)] {
+            let is_known = |packet| answers(&memory, memory.set(), &packet, NOW) == Some(true);
+            assert!(!is_known(answer(servers, own)), "nothing was asked");
+            let hash = Flow::opened_by(&question(own, servers)).hash(memory.set());
+            note(&memory, memory.set(), hash, Event::Open, NOW);
+            assert!(is_known(answer(servers, own)));
+            assert!(!is_known(answer(servers, own + 1)) && !is_known(answer(53, own)), "not DHCP");
+        }
+        let hash = Flow::opened_by(&question(1_068, 67)).hash(memory.set());
+        note(&memory, memory.set(), hash, Event::Open, NOW);
+        let other = Packet { source_port: 67, destination_port: 1_068, ..answer(67, 1_068) };
+        assert_eq!(answers(&memory, memory.set(), &other, NOW), Some(false), "addresses matter elsewhere");
+    }
 }

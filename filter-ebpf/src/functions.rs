@@ -56,6 +56,13 @@ pub extern "C" fn count_unproven() -> u32 {
 
 #[inline(never)]
 #[unsafe(no_mangle)]
+pub extern "C" fn ask_flow() -> u32 {
+    let maps = Maps::WITHOUT_CONTEXT;
+    to_code((|| suspects::ask_flow(&maps, found(maps.settings())?, found(packet_context())?))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
 pub extern "C" fn place_rule(number: u32) -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
     to_code((|| rules::place(&maps, found(maps.settings())?, found(packet_context())?, number))())
@@ -99,6 +106,11 @@ impl OutOfLine for Calls {
     #[inline(always)]
     fn count_unproven(&self, _context: &mut PacketContext) -> Step {
         from_code(count_unproven())
+    }
+
+    #[inline(always)]
+    fn ask_flow(&self, _context: &mut PacketContext) -> Step {
+        from_code(ask_flow())
     }
 
     #[inline(always)]

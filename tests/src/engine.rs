@@ -1,6 +1,6 @@
 //! The two engines that run the decision core, behind one face.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use floodwall::{
@@ -27,7 +27,8 @@ pub struct Engine {
     /// `kernel` or `model`.
     pub name: &'static str,
     tables: Arc<SharedTables>,
-    prefixes: PrefixTable,
+    /// Locked, as senders on many threads share an engine.
+    prefixes: Mutex<PrefixTable>,
     kernel: Option<Kernel>,
     now: u64,
 }
@@ -59,25 +60,29 @@ impl Engine {
         {
             seed.store(value);
         }
-        let prefixes = PrefixTable::new(Arc::clone(&tables), CAPACITY.prefixes)?;
+        let prefixes = Mutex::new(PrefixTable::new(Arc::clone(&tables), CAPACITY.prefixes)?);
         let mut engine = Self { name, tables, prefixes, kernel, now: START };
         engine.pass_time(0.0);
         Ok(engine)
     }
 
+    fn prefixes(&mut self) -> &mut PrefixTable {
+        self.prefixes.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Allows a prefix.
     pub fn allow(&mut self, prefix: &str) -> anyhow::Result<()> {
-        Ok(self.prefixes.insert(List::Allow, prefix.parse::<Prefix>()?, 1)?)
+        Ok(self.prefixes().insert(List::Allow, prefix.parse::<Prefix>()?, 1)?)
     }
 
     /// Blocks a prefix.
     pub fn block(&mut self, prefix: &str) -> anyhow::Result<()> {
-        Ok(self.prefixes.insert(List::Block, prefix.parse::<Prefix>()?, 1)?)
+        Ok(self.prefixes().insert(List::Block, prefix.parse::<Prefix>()?, 1)?)
     }
 
     /// Takes a prefix off the blocklist.
     pub fn unblock(&mut self, prefix: &str) -> anyhow::Result<()> {
-        Ok(self.prefixes.remove(List::Block, prefix.parse::<Prefix>()?)?)
+        Ok(self.prefixes().remove(List::Block, prefix.parse::<Prefix>()?)?)
     }
 
     /// Limits each source to so many packets/s.
@@ -122,7 +127,7 @@ impl Engine {
 
     /// How often a blocked prefix decided.
     pub fn hits(&mut self, prefix: &str) -> anyhow::Result<u64> {
-        Ok(self.prefixes.hits(List::Block, prefix.parse::<Prefix>()?)?)
+        Ok(self.prefixes().hits(List::Block, prefix.parse::<Prefix>()?)?)
     }
 
     /// Instructions that the verifier walked through; `None` for the model.

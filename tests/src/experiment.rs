@@ -6,6 +6,8 @@
 //! # what it is about
 //! poke settings 3 0x1f        word 3 of the settings is 0x1f
 //! frame 1000000 60 0200…      1 ms later, a frame of 60 bytes comes that begins so; the rest are zeros
+//! leave 1000000 0 60 0200…    1 ms later, such a frame leaves that was made on the host; else the interface that it has
+//!                             come in by stands in place of the 0
 //! ```
 
 use std::{fmt, str::FromStr};
@@ -22,8 +24,13 @@ const AIMED: u8 = 1 << 7;
 const FRONT: u32 = 32;
 /// Longest a frame can be; what both engines judge as it is.
 const LONGEST: u32 = 70_000;
+/// In the two bytes that say how many bytes of a frame are there: it leaves, and has come in by an interface before.
+const LEAVES: u16 = 1 << 15;
+const CARRIED: u16 = 1 << 14;
+/// The interface that it has come in by then.
+pub const CAME_IN_BY: u32 = 2;
 
-/// What stands in the tables, and what comes.
+/// What stands in the tables, and what comes and leaves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Experiment {
     /// What it is about, in a line.
@@ -46,8 +53,10 @@ pub struct Poke {
 }
 
 /// A frame that is shown to the engines.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
+    /// It leaves, and does not come: the index of the interface that it has come in by before, 0 if it was made here.
+    pub leaves: Option<u32>,
     /// Time since the frame before, ns.
     pub after_ns: u64,
     /// Bytes on the wire.
@@ -72,8 +81,8 @@ impl Experiment {
     /// From any bytes; those that are missing are zeros.
     ///
     /// The first says how many words are poked; each takes a byte for the table and whether the word is one of its
-    /// first, three for the index and eight for the value. Then come frames: a byte for the time, one for the length beyond the bytes that are there, two
-    /// for how many those are, and the bytes.
+    /// first, three for the index and eight for the value. Then come frames: a byte for the time, one for the length
+    /// beyond the bytes that are there, two for how many those are and whether the frame leaves, and the bytes.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut bytes = Bytes(bytes);
         let pokes = usize::from(bytes.u8()) % (MOST_POKES + 1);
@@ -88,13 +97,15 @@ impl Experiment {
         let mut experiment = Self { pokes: pokes.collect(), ..Self::default() };
         while !bytes.0.is_empty() && experiment.frames.len() < MOST_FRAMES {
             let (time, beyond) = (bytes.u8(), u32::from(bytes.u8()));
-            let there = usize::from(u16::from_le_bytes([bytes.u8(), bytes.u8()]));
-            let taken = bytes.take(there);
+            let there = u16::from_le_bytes([bytes.u8(), bytes.u8()]);
+            let from = if there & CARRIED != 0 { CAME_IN_BY } else { 0 };
+            let leaves = (there & LEAVES != 0).then_some(from);
+            let taken = bytes.take(usize::from(there & !(LEAVES | CARRIED)));
             // From nothing to six days, with 16 steps to each factor of 8.
             let after_ns = u64::from(time & 15) << (3 * (time >> 4));
             let length = (taken.len() as u32 + beyond * beyond).min(LONGEST);
             let taken = &taken[..taken.len().min(length as usize)];
-            experiment.frames.push(Shown { after_ns, length, bytes: taken.to_vec() });
+            experiment.frames.push(Shown { leaves, after_ns, length, bytes: taken.to_vec() });
         }
         experiment
     }
@@ -108,7 +119,12 @@ impl Experiment {
             bytes.extend(&index.to_le_bytes()[..3]);
             bytes.extend(value.to_le_bytes());
         }
-        for Shown { after_ns, length, bytes: there } in &self.frames {
+        for Shown { leaves, after_ns, length, bytes: there } in &self.frames {
+            let flags = match leaves {
+                None => 0,
+                Some(0) => LEAVES,
+                Some(_) => LEAVES | CARRIED,
+            };
             let mut scale = 0;
             while after_ns >> (3 * scale) > 15 && scale < 15 {
                 scale += 1;
@@ -116,7 +132,8 @@ impl Experiment {
             let beyond = length.saturating_sub(there.len() as u32).isqrt().min(255);
             bytes.push((after_ns >> (3 * scale)).min(15) as u8 | scale << 4);
             bytes.push(beyond as u8);
-            bytes.extend((there.len() as u16).to_le_bytes());
+            let there = &there[..there.len().min(usize::from(CARRIED - 1))];
+            bytes.extend((there.len() as u16 | flags).to_le_bytes());
             bytes.extend(there);
         }
         bytes
@@ -146,8 +163,11 @@ impl fmt::Display for Experiment {
             let name = POKED.iter().find(|(poked, _)| poked == table).map_or("settings", |(_, name)| name);
             writeln!(formatter, "poke {name} {index} {value:#x}")?;
         }
-        for Shown { after_ns, length, bytes } in &self.frames {
-            write!(formatter, "frame {after_ns} {length} ")?;
+        for Shown { leaves, after_ns, length, bytes } in &self.frames {
+            match leaves {
+                None => write!(formatter, "frame {after_ns} {length} ")?,
+                Some(from) => write!(formatter, "leave {after_ns} {from} {length} ")?,
+            }
             bytes.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))?;
             writeln!(formatter)?;
         }
@@ -179,17 +199,26 @@ impl Experiment {
                 let value = u64::from_str_radix(value.trim_start_matches("0x"), 16)?;
                 self.pokes.push(Poke { table: *table, index: index.parse()?, value });
             }
-            ["frame", after, length, ref bytes @ ..] => {
-                let hex = bytes.first().copied().unwrap_or_default();
-                ensure!(hex.len().is_multiple_of(2) && hex.is_ascii(), "half a byte");
-                let bytes = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16));
-                let bytes = bytes.collect::<Result<Vec<_>, _>>()?;
-                self.frames.push(Shown { after_ns: after.parse()?, length: length.parse()?, bytes });
+            ["frame", after, length, ref hex @ ..] => {
+                let (after_ns, length, bytes) = (after.parse()?, length.parse()?, read_hex(hex)?);
+                self.frames.push(Shown { leaves: None, after_ns, length, bytes });
             }
-            _ => bail!("neither `poke TABLE INDEX VALUE` nor `frame NS LENGTH HEX`"),
+            ["leave", after, from, length, ref hex @ ..] => {
+                let (after_ns, length, bytes) = (after.parse()?, length.parse()?, read_hex(hex)?);
+                self.frames.push(Shown { leaves: Some(from.parse()?), after_ns, length, bytes });
+            }
+            _ => bail!("no `poke TABLE INDEX VALUE`, `frame NS LENGTH HEX` or `leave NS FROM LENGTH HEX`"),
         }
         Ok(())
     }
+}
+
+/// Bytes in hexadecimal digits, if there are any.
+fn read_hex(words: &[&str]) -> anyhow::Result<Vec<u8>> {
+    let hex = words.first().copied().unwrap_or_default();
+    ensure!(hex.len().is_multiple_of(2) && hex.is_ascii(), "half a byte");
+    let bytes = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16));
+    Ok(bytes.collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]
@@ -198,11 +227,13 @@ mod tests {
 
     fn experiment() -> Experiment {
         Experiment {
-            about: "two frames".to_owned(),
+            about: "some frames".to_owned(),
             pokes: vec![Poke { table: Table::Rules, index: 5, value: 0xffff_0000_0000_0001 }],
             frames: vec![
-                Shown { after_ns: 0, length: 60, bytes: vec![0xab; 60] },
-                Shown { after_ns: 7 << 9, length: 4 + 81, bytes: vec![1, 2, 3, 4] },
+                Shown { length: 60, bytes: vec![0xab; 60], ..Shown::default() },
+                Shown { after_ns: 7 << 9, length: 4 + 81, bytes: vec![1, 2, 3, 4], ..Shown::default() },
+                Shown { leaves: Some(0), after_ns: 1, length: 2, bytes: vec![1, 2] },
+                Shown { leaves: Some(CAME_IN_BY), after_ns: 1, length: 3 + 4, bytes: vec![1, 2, 3] },
             ],
         }
     }

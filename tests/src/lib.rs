@@ -1,10 +1,12 @@
 //! What the tests of floodwall share.
 //!
 //! [`engine`] judges frames by the same core in the kernel and on the host; [`parity`] shows both the same, of which an
-//! [`experiment`] is a small amount that can be written down; [`seeds`] are experiments to begin with. [`protected`] is a
+//! [`experiment`] is a small amount that can be written down; [`seeds`] are experiments to begin with, and [`chatter`] is
+//! random. [`protected`] is a
 //! host in a network namespace that a real daemon protects, with someone outside who sends it packets; [`requests`] are
 //! the packets that tests of rules send; [`foreign`] is what other tools do to a filter.
 
+pub mod chatter;
 pub mod engine;
 pub mod experiment;
 pub mod foreign;

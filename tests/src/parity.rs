@@ -14,7 +14,7 @@ use floodwall::{
     },
     tables::{Capacity, SharedTables, Table},
 };
-use floodwall_capture::Reader;
+use floodwall_capture::{Direction, Reader};
 use floodwall_common::{
     frame::Captured,
     wire::{BucketSpec, Settings, Word, knowledge, signature},
@@ -29,7 +29,7 @@ const BLOCKED: [&str; 4] = ["203.0.113.0/24", "2001:db8:bad::/48", "10.0.0.0/8",
 const ALLOWED: [&str; 3] = ["203.0.113.128/25", "2001:db8:bad:900d::/64", "192.0.2.53/32"];
 
 /// Tables that packets change, and a controller: the others are only ever read.
-const WRITTEN: [Table; 9] = [
+pub const WRITTEN: [Table; 9] = [
     Table::Settings,
     Table::Services,
     Table::Rules,
@@ -40,6 +40,9 @@ const WRITTEN: [Table; 9] = [
     Table::Sights,
     Table::Fragments,
 ];
+
+/// Those that are changed by what leaves.
+const LEARNT: [Table; 2] = [Table::Flows, Table::Offered];
 
 /// Both engines, with the same in their tables.
 pub struct Both {
@@ -192,6 +195,23 @@ impl Both {
         Ok(model)
     }
 
+    /// Shows a frame that leaves to both; it has come in by the interface `from` (0: it was made here).
+    ///
+    /// # Errors
+    ///
+    /// If they learn different things from it, or one fails.
+    pub fn observe(&mut self, time_ns: u64, frame: &Captured<'_>, from: u32) -> anyhow::Result<()> {
+        self.model.observe(time_ns, frame, from).context("model engine")?;
+        self.kernel.observe(time_ns, frame, from).context("kernel engine")?;
+        self.compare_tables(&LEARNT)
+    }
+
+    /// How much the two have learnt from what leaves: words in these tables that say something.
+    pub fn learnt(&self) -> usize {
+        let of = |table| words(&self.worlds[0].tables, table).iter().filter(|word| word.load() != 0).count();
+        LEARNT.into_iter().map(of).sum()
+    }
+
     /// Holds what the two have left behind against each other: counters, and these tables.
     ///
     /// # Errors
@@ -204,6 +224,10 @@ impl Both {
         }
         // Nobody reads the kernel's events here: when their buffer is full, it counts the bans that it cannot tell of.
         self.each(|tables| tables.settings[0].lost_bans.store(0));
+        self.compare_tables(tables)
+    }
+
+    fn compare_tables(&self, tables: &[Table]) -> anyhow::Result<()> {
         let [model, kernel] = &self.worlds;
         for &table in tables {
             let (ours, theirs) = (words(&model.tables, table), words(&kernel.tables, table));
@@ -232,13 +256,17 @@ impl Both {
         let mut time_ns = START;
         for (number, shown) in experiment.frames.iter().enumerate() {
             time_ns = time_ns.saturating_add(shown.after_ns);
-            self.judge(time_ns, &Captured::cut(&shown.bytes, shown.length))
-                .with_context(|| format!("frame {number}"))?;
+            let frame = Captured::cut(&shown.bytes, shown.length);
+            let shown = match shown.leaves {
+                None => self.judge(time_ns, &frame).map(drop),
+                Some(from) => self.observe(time_ns, &frame, from),
+            };
+            shown.with_context(|| format!("frame {number}"))?;
         }
         self.compare(&WRITTEN)
     }
 
-    /// Judges every packet of a capture; returns how many there were. Damage ends it.
+    /// Judges every packet of a capture, or learns from it where it went out; returns how many there were. Damage ends it.
     ///
     /// # Errors
     ///
@@ -254,8 +282,12 @@ impl Both {
             let clock = clock.get_or_insert_with(|| Clock::starting_at(packet.nanoseconds));
             let time_ns = clock.advance(packet.nanoseconds);
             let frame = packet.ethernet(&mut scratch);
-            self.judge(time_ns, &Captured::cut(frame.bytes, frame.length))
-                .with_context(|| format!("{}, packet {packets}", path.display()))?;
+            let frame = Captured::cut(frame.bytes, frame.length);
+            let shown = match packet.direction {
+                Some(Direction::Outbound) => self.observe(time_ns, &frame, 0),
+                _ => self.judge(time_ns, &frame).map(drop),
+            };
+            shown.with_context(|| format!("{}, packet {packets}", path.display()))?;
             packets += 1;
         }
         self.compare(&Table::ALL).with_context(|| format!("after {}", path.display()))?;

@@ -1,16 +1,16 @@
 //! Experiments that a fuzzer begins with: frames that reach every corner of the core that is known.
 
-use floodwall::tables::Table;
+use floodwall::{kernel::LEAVES_BY, tables::Table};
 use floodwall_common::{
     traits::Traits,
     wire::{
-        BucketSpec, Destination, PORT_WORDS, Per, Port, Settings, Terms, Then, knowledge, service_flag,
-        signature,
+        BucketSpec, Destination, PORT_WORDS, Per, Port, Settings, Spares, Terms, Then, knowledge,
+        service_flag, signature,
     },
 };
 use floodwall_lab::frame::{Frame, Network};
 
-use crate::experiment::{Experiment, Poke, Shown};
+use crate::experiment::{CAME_IN_BY, Experiment, Poke, Shown};
 
 const HOST: &str = "192.0.2.10";
 const HOST6: &str = "2001:db8:5::10";
@@ -65,13 +65,11 @@ pub fn frames() -> Vec<(&'static str, Vec<u8>)> {
 
 /// Experiments, each with a name: every frame alone, and a burst of all of them under busy rules.
 pub fn experiments() -> Vec<(String, Experiment)> {
-    let shown =
-        |after_ns, bytes: &[u8]| Shown { after_ns, length: bytes.len() as u32, bytes: bytes.to_vec() };
     let alone = frames().into_iter().map(|(name, bytes)| {
-        let frames = (0..3).map(|_| shown(MILLISECOND, &bytes)).collect();
+        let frames = (0..3).map(|_| coming(MILLISECOND, &bytes)).collect();
         (name.to_owned(), Experiment { about: name.to_owned(), pokes: rules(), frames })
     });
-    let crowd: Vec<_> = frames().iter().map(|(_, bytes)| shown(MILLISECOND, bytes)).collect();
+    let crowd: Vec<_> = frames().iter().map(|(_, bytes)| coming(MILLISECOND, bytes)).collect();
     let signed = Experiment { about: "signatures".to_owned(), pokes: signatures(), frames: crowd.clone() };
     let unlisted = Experiment { about: "without lists".to_owned(), pokes: unlisted(), frames: crowd.clone() };
     let busy = Experiment { about: "every rule".to_owned(), pokes: rules(), frames: crowd };
@@ -84,8 +82,56 @@ pub fn experiments() -> Vec<(String, Experiment)> {
     ];
     let talks = talks
         .map(|(name, pokes)| (name, Experiment { about: name.to_owned(), pokes, frames: conversation() }));
+    let both_ways = [("both-ways", rules()), ("routed", routed())];
+    let both_ways = both_ways
+        .map(|(name, pokes)| (name, Experiment { about: name.to_owned(), pokes, frames: dialogue() }));
     let named = |(name, experiment): (&str, _)| (name.to_owned(), experiment);
-    alone.chain(crowds.into_iter().chain(talks).map(named)).collect()
+    alone.chain(crowds.into_iter().chain(talks).chain(both_ways).map(named)).collect()
+}
+
+fn coming(after_ns: u64, bytes: &[u8]) -> Shown {
+    Shown { leaves: None, after_ns, length: bytes.len() as u32, bytes: bytes.to_vec() }
+}
+
+/// The host asks, is answered, and says goodbye; somebody asks it, and is answered; it opens what it offers. All of it is
+/// said by itself, and then by somebody for whom it forwards.
+fn dialogue() -> Vec<Shown> {
+    let (remote, remote6) = ("198.51.100.7", "2001:db8:900d::7");
+    let said = [
+        said_by(Frame::ipv4(HOST, remote), Frame::ipv4(remote, HOST)),
+        said_by(Frame::ipv6(HOST6, remote6), Frame::ipv6(remote6, HOST6)),
+    ]
+    .concat();
+    let from = |from| {
+        move |(leaves, bytes): &(bool, Vec<u8>)| Shown {
+            leaves: leaves.then_some(from),
+            ..coming(MILLISECOND, bytes)
+        }
+    };
+    said.iter().map(from(0)).chain(said.iter().map(from(CAME_IN_BY))).collect()
+}
+
+/// Frames, and whether each leaves.
+fn said_by<N: Network + Clone>(out: Frame<N>, back: Frame<N>) -> Vec<(bool, Vec<u8>)> {
+    let (out, back) = (|| out.clone(), || back.clone());
+    vec![
+        (true, out().tcp(50_000, 443).syn().build()),
+        (false, back().tcp(443, 50_000).syn().ack().build()),
+        (true, out().tcp(50_000, 443).ack().build()),
+        (false, back().tcp(443, 50_000).ack().payload(b"hello").build()),
+        (true, out().tcp(50_000, 443).fin().ack().build()),
+        (false, back().tcp(443, 50_000).ack().build()),
+        (false, back().tcp(40_000, 8_080).syn().build()),
+        (true, out().tcp(8_080, 40_000).syn().ack().build()),
+        (false, back().tcp(40_000, 8_080).ack().build()),
+        (true, out().tcp(8_080, 40_000).rst().build()),
+        (true, out().udp(50_000, 53).build()),
+        (false, back().udp(53, 50_000).build()),
+        (false, back().udp(40_000, 5_353).build()),
+        (true, out().udp(5_353, 40_000).build()),
+        (true, out().udp(5_353, 40_001).build()),
+        (true, out().raw(47, &[0; 8]).build()),
+    ]
 }
 
 /// Four times, in both families: a source that asks for a connection and goes on becomes known, another one does not;
@@ -98,16 +144,7 @@ fn conversation() -> Vec<Shown> {
     .concat();
     // By the last round, bans and buckets of the first ones have run out.
     let rounds = [MILLISECOND, MILLISECOND, 64 * MILLISECOND, 8_192 * MILLISECOND];
-    let shown = |(after_ns, bytes): (u64, &Vec<u8>)| Shown {
-        after_ns,
-        length: bytes.len() as u32,
-        bytes: bytes.clone(),
-    };
-    rounds
-        .into_iter()
-        .flat_map(|after_ns| said.iter().map(move |bytes| (after_ns, bytes)))
-        .map(shown)
-        .collect()
+    rounds.into_iter().flat_map(|after_ns| said.iter().map(move |bytes| coming(after_ns, bytes))).collect()
 }
 
 fn talk<N: Network>(from: impl Fn(u8) -> Frame<N>) -> [Vec<u8>; 5] {
@@ -122,6 +159,14 @@ fn talk<N: Network>(from: impl Fn(u8) -> Frame<N>) -> [Vec<u8>; 5] {
 
 const fn setting(offset: usize, value: u64) -> Poke {
     Poke { table: Table::Settings, index: (offset / 8) as u32, value }
+}
+
+/// The same, where what comes in by an interface comes from outside, and leaves to the outside again.
+fn routed() -> Vec<Poke> {
+    let mut pokes = rules();
+    let outside = u64::from(CAME_IN_BY) << 32 | u64::from(LEAVES_BY);
+    pokes.push(setting(std::mem::offset_of!(Settings, outside), outside));
+    pokes
 }
 
 /// Tight limits, a rule, and ports that are known.
@@ -188,12 +233,12 @@ fn limited() -> Vec<Poke> {
         per: Per::Source,
         then: Then::Ban,
         monitor: false,
-        strangers: false,
+        spares: Spares::Nobody,
         bytes: false,
         v4_length: 24,
         v6_length: 48,
     };
-    let bytes = Terms { per: Per::Prefix, then: Then::Limit, strangers: true, bytes: true, ..terms };
+    let bytes = Terms { per: Per::Prefix, then: Then::Limit, spares: Spares::Known, bytes: true, ..terms };
     let watched = Terms { per: Per::Service, monitor: true, ..terms };
     vec![
         setting(std::mem::offset_of!(Settings, attacked), 1),

@@ -152,7 +152,7 @@ fn the_socket_answers_curl_and_survives_garbage() -> anyhow::Result<()> {
         b"POST /v1/block/add HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n",
         b"GET /v1/nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"DELETE /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-        b"POST /v1/limit HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
+        b"POST /v1/rule HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
     ] {
         let mut stream = UnixStream::connect(host.socket())?;
         stream.write_all(request)?;

@@ -7,13 +7,24 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use floodwall::{replay::clock::START, tables::Table};
 use floodwall_capture::{Reader, Writer};
+use floodwall_common::{
+    frame::Captured,
+    wire::{Settings, Word},
+};
 use floodwall_lab::{
     frame::Frame,
     or_skip,
+    random::Random,
     skip::{corpus, require_root},
 };
-use floodwall_tests::{experiment::Experiment, parity::Both};
+use floodwall_tests::{
+    chatter::{self, Said},
+    experiment::{Experiment, Poke},
+    parity::{Both, WRITTEN},
+};
+use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 /// Differences that were found, and must not come back.
@@ -63,6 +74,41 @@ fn the_fuzzers_seeds_are_judged_alike() -> anyhow::Result<()> {
     for path in seeds {
         both.run(&Experiment::from_bytes(&fs::read(&path)?)).with_context(|| path.display().to_string())?;
     }
+    Ok(())
+}
+
+#[test]
+fn random_frames_of_both_directions_teach_both_the_same() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    const OUTSIDE: u32 = (std::mem::offset_of!(Settings, outside) / size_of::<Word>()) as u32;
+    let mut both = Both::new()?;
+    let mut random = Random::new(13);
+    let mut learnt = 0;
+    for round in 0..60_u64 {
+        both.clear();
+        both.make_busy();
+        // Interface 2 leads outside, interface 1, which everything leaves by, does or does not; or nothing is said.
+        let value = [0, 2, 2 << 32 | 1][round as usize % 3];
+        both.poke(Poke { table: Table::Settings, index: OUTSIDE, value });
+        let mut time_ns = START;
+        for number in 0..400 {
+            time_ns += u64::from(random.below(20_000_000)) << [0, 0, 0, 8][random.below(4) as usize];
+            let Said { leaves, length, bytes } = chatter::said(&mut random);
+            let frame = Captured::cut(&bytes, length);
+            let shown = match leaves {
+                Some(from) => both.observe(time_ns, &frame, from),
+                None => both.judge(time_ns, &frame).map(drop),
+            };
+            shown.with_context(|| {
+                format!("round {round}, frame {number}, {leaves:?}, {length}: {bytes:02x?}")
+            })?;
+        }
+        both.compare(&WRITTEN).with_context(|| format!("after round {round}"))?;
+        // Where what leaves goes inward, only what was made here teaches anything.
+        ensure!(both.learnt() > 10, "round {round}: only {} entries", both.learnt());
+        learnt += both.learnt();
+    }
+    ensure!(learnt > 60 * 50, "only {learnt} entries in all");
     Ok(())
 }
 
@@ -187,9 +233,13 @@ fn every_packet_of_a_damaged_capture_has_one_verdict() -> anyhow::Result<()> {
         while let Ok(Some(_)) = capture.read() {
             packets += 1;
         }
-        let (_, verdicts) = replay(&[&path.to_string_lossy()], "model", directory.path())?;
-        let lines = verdicts.split(|&byte| byte == b'\n').count();
-        ensure!(lines == packets + 2, "{}: {packets} packets, {lines} lines", path.display());
+        let (summary, verdicts) = replay(&[&path.to_string_lossy()], "model", directory.path())?;
+        let lines = verdicts.split(|&byte| byte == b'\n').count() as u64 - 2;
+        let summary: Value = serde_json::from_slice(&summary)?;
+        let told = |key: &str| summary[key].as_u64().with_context(|| format!("{key} in the summary"));
+        let apart = told("outgoing")? + told("cut")?;
+        ensure!(lines == told("packets")?, "{}: {lines} lines", path.display());
+        ensure!(lines + apart == packets, "{}: {packets} packets, {lines} lines", path.display());
     }
     Ok(())
 }

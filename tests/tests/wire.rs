@@ -82,6 +82,9 @@ fn a_limit_holds_on_the_wire_and_the_source_can_be_looked_at() -> anyhow::Result
     host.receiver.clear()?;
     host.sender.send_batch(&vec![frame.clone(); 500])?;
     assert_eq!(host.receiver.collect(500, PATIENCE, |seen| seen == frame)?.len(), 500, "no limit any more");
+    host.ok(&["limit", "reset", "packets"])?;
+    let shown = host.ok(&["limit", "show"])?;
+    assert!(shown.contains("packets  20,000/s, burst 40,000 (only counts)"), "{shown}");
     Ok(())
 }
 

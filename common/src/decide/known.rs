@@ -51,8 +51,9 @@ fn is_acquainted(settings: &Settings, context: &PacketContext, source: Source<'_
 mod tests {
     use super::*;
     use crate::{
-        decide::rates,
         decide::testing::{Memory, NOW, SECOND, syn, tcp, udp},
+        decide::{Direct, rates},
+        frame::Captured,
         parse::{Packet, tcp_flag},
     };
 
@@ -64,7 +65,16 @@ mod tests {
             let (mut context, source) = memory.entered_at(packet, NOW + second * SECOND);
             recognise(&mut context, source);
             learn(memory.set(), &context, source);
-            assert!(rates::judge(memory.set(), &mut context, source, &memory.services[0]).is_continue());
+            assert!(
+                rates::judge(
+                    memory.set(),
+                    &Direct(&memory, &Captured::NONE),
+                    &mut context,
+                    source,
+                    &memory.services[0]
+                )
+                .is_continue()
+            );
         }
         let (mut context, source) = memory.entered(syn());
         recognise(&mut context, source);

@@ -103,8 +103,8 @@ pub fn judge<T: Tables, O: OutOfLine>(
     unproven::mark(settings, context, source);
     out_of_state::judge(settings, parts, context, source)?;
     known::learn(settings, context, source);
-    rates::judge(settings, context, source, service)?;
-    rules::judge(tables, parts, context, service)?;
+    rates::judge(settings, parts, context, source, service)?;
+    rules::judge(tables, settings, parts, context, service)?;
     fragments::first_passes(tables, settings, context)
 }
 

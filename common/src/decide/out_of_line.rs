@@ -14,6 +14,8 @@ pub trait OutOfLine {
     fn judge_suspect(&self, context: &mut PacketContext, suspicion: Suspicion) -> Step;
     /// [`unproven::count_marked`].
     fn count_unproven(&self, context: &mut PacketContext) -> Step;
+    /// [`suspects::ask_flow`].
+    fn ask_flow(&self, context: &mut PacketContext) -> Step;
     /// [`rules::place`].
     fn place_rule(&self, context: &mut PacketContext, number: u32) -> Step;
     /// [`rules::apply`].
@@ -35,6 +37,10 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
 
     fn count_unproven(&self, context: &mut PacketContext) -> Step {
         unproven::count_marked(self.0, found(self.0.settings())?, context)
+    }
+
+    fn ask_flow(&self, context: &mut PacketContext) -> Step {
+        suspects::ask_flow(self.0, found(self.0.settings())?, context)
     }
 
     fn place_rule(&self, context: &mut PacketContext, number: u32) -> Step {

@@ -19,7 +19,7 @@ pub(super) fn judge<O: OutOfLine>(
         return CONTINUE;
     }
     // One that was open before floodwall was there, and can be asked about nowhere, belongs to a connection.
-    let belongs = settings.knowledge.load() & (knowledge::CONNECTIONS | knowledge::ANSWERS) == 0 || {
+    let belongs = settings.knowledge.load() & (knowledge::CONNECTIONS | knowledge::SOCKETS) == 0 || {
         parts.judge_suspect(context, Suspicion::Stray)?;
         context.belongs
     };
@@ -76,7 +76,7 @@ mod tests {
         let step = judge(memory.set(), &parts(memory), &mut context, source);
         if step == CONTINUE {
             // Counts the SYNs.
-            let _ = rates::judge(memory.set(), &mut context, source, &memory.services[0]);
+            let _ = rates::judge(memory.set(), &parts(memory), &mut context, source, &memory.services[0]);
         }
         let history = crate::wire::History::unpack(source.way.history.load());
         (step, context.reason(), history.standing & standing::KNOWN != 0)

@@ -1,17 +1,18 @@
 //! Is the source within the limits that hold for every source?
 
-use super::{CONTINUE, NONE, PacketContext, Step, bans, source::Source};
+use super::{CONTINUE, NONE, OutOfLine, PacketContext, Step, bans, source::Source};
 use crate::{
     source::{self, Charge, Standing},
     traits::Traits,
-    wire::{BucketSpec, Reason, Service, Settings, service_flag},
+    wire::{BucketSpec, Reason, Service, Settings, service_flag, spared},
 };
 
 /// Counts the packet to its source, and objects if that is over its limit of packets/s or SYN/s; then it is banned as
-/// well, if the limit says so.
+/// well, if the limit says so. A limit may leave known sources alone in peace, and flows in which both ends speak.
 #[inline(always)]
-pub(super) fn judge(
+pub(super) fn judge<O: OutOfLine>(
     settings: &Settings,
+    parts: &O,
     context: &mut PacketContext,
     source: Source<'_>,
     service: &Service,
@@ -21,14 +22,28 @@ pub(super) fn judge(
     source::count(way, Charge { bytes: context.packet.length, syn }, !was_there);
     // A service may have limits of its own in place of those that hold for every source; and only a SYN costs one.
     let flags = service.flags.load();
-    let packet_bucket = unless(flags & service_flag::NO_SOURCE_PACKETS, settings.packet_bucket.load());
-    let syn_bucket =
-        unless(flags & service_flag::NO_SOURCE_SYN | u64::from(!syn), settings.syn_bucket.load());
+    let spared = settings.spared.load();
+    let trusted = u64::from(context.known && !settings.is_attacked(context.judgement.service));
+    let exempts = |bit: u64| trusted * (spared & bit);
+    let packet_bucket = unless(
+        flags & service_flag::NO_SOURCE_PACKETS | exempts(spared::PACKETS_OF_KNOWN),
+        settings.packet_bucket.load(),
+    );
+    let syn_bucket = unless(
+        flags & service_flag::NO_SOURCE_SYN | u64::from(!syn) | exempts(spared::SYNS_OF_KNOWN),
+        settings.syn_bucket.load(),
+    );
     let (reason, ban) = match source::meter(way, packet_bucket, syn_bucket, context.time_ns, !was_there) {
         Standing::Within => return CONTINUE,
         Standing::OverPackets => (Reason::PacketRate, &settings.packet_ban),
         Standing::OverSyn => (Reason::SynRate, &settings.syn_ban),
     };
+    if reason as u32 == Reason::PacketRate as u32 && spared & spared::FLOWS != 0 {
+        parts.ask_flow(context)?;
+        if context.belongs {
+            return CONTINUE;
+        }
+    }
     let step = context.judgement.object(settings, reason, NONE);
     if step.is_break() {
         bans::impose(context, way, ban.load());
@@ -46,15 +61,19 @@ fn unless(condition: u64, word: u64) -> BucketSpec {
 mod tests {
     use super::*;
     use crate::{
-        decide::DECIDED,
         decide::testing::{Memory, NOW, SECOND, bucket, syn, tcp},
+        decide::{DECIDED, Direct},
+        entry::Event,
+        flow::{self, Flow},
+        frame::Captured,
         parse::{Packet, tcp_flag},
-        wire::{History, Volume},
+        wire::{History, Volume, knowledge},
     };
 
     fn judged(memory: &Memory, packet: Packet) -> (Step, PacketContext) {
         let (mut context, source) = memory.entered(packet);
-        (judge(memory.set(), &mut context, source, &memory.services[0]), context)
+        let parts = Direct(memory, &Captured::NONE);
+        (judge(memory.set(), &parts, &mut context, source, &memory.services[0]), context)
     }
 
     /// How many of ten pass.
@@ -79,6 +98,55 @@ mod tests {
             3,
             "another source"
         );
+    }
+
+    #[test]
+    fn known_sources_may_be_spared_in_peace() {
+        for (bit, packets, syns) in [(spared::PACKETS_OF_KNOWN, 10, 1), (spared::SYNS_OF_KNOWN, 1, 10)] {
+            let memory = Memory::new();
+            memory.set().spared.store(bit);
+            let passes = |packet| {
+                let (mut context, source) = memory.entered(packet);
+                context.known = true;
+                let parts = Direct(&memory, &Captured::NONE);
+                judge(memory.set(), &parts, &mut context, source, &memory.services[0]) == CONTINUE
+            };
+            let passing = |packet: Packet| (0..10).filter(|_| passes(packet)).count();
+            memory.set().packet_bucket.store(bucket(1, 1).pack());
+            assert_eq!(passing(tcp(tcp_flag::ACK)), packets);
+            memory.set().packet_bucket.store(BucketSpec::UNTOUCHED.pack());
+            memory.set().syn_bucket.store(bucket(1, 1).pack());
+            assert_eq!(passing(syn()), syns);
+            memory.set().attacked.store(1);
+            assert!(passing(syn()) <= 1, "an attack is on");
+        }
+        assert_eq!(passing_strangers(spared::SYNS_OF_KNOWN), 1);
+    }
+
+    fn passing_strangers(spared: u64) -> usize {
+        let memory = Memory::new();
+        memory.set().spared.store(spared);
+        memory.set().syn_bucket.store(bucket(1, 1).pack());
+        passing(&memory, syn())
+    }
+
+    #[test]
+    fn a_flow_in_which_both_ends_speak_may_be_spared() {
+        let passing_after = |events: &[Event], spared| {
+            let memory = Memory::new();
+            memory.set().knowledge.store(knowledge::FLOWS);
+            memory.set().spared.store(spared);
+            memory.set().packet_bucket.store(bucket(1, 1).pack());
+            let hash = Flow::answered_by(&tcp(tcp_flag::ACK)).hash(memory.set());
+            for event in events {
+                flow::note(&memory, memory.set(), hash, *event, NOW);
+            }
+            passing(&memory, tcp(tcp_flag::ACK))
+        };
+        assert_eq!(passing_after(&[Event::Confirm], spared::FLOWS), 10);
+        assert_eq!(passing_after(&[Event::Confirm, Event::Close], spared::FLOWS), 10, "its last segments");
+        assert_eq!(passing_after(&[Event::Open], spared::FLOWS), 1, "one end has spoken");
+        assert_eq!(passing_after(&[Event::Confirm], 0), 1, "an operator's limit holds for all");
     }
 
     #[test]

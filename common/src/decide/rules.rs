@@ -26,6 +26,7 @@ pub struct Place {
 #[inline(always)]
 pub(super) fn judge<T: Tables, O: OutOfLine>(
     tables: &T,
+    settings: &Settings,
     parts: &O,
     context: &mut PacketContext,
     service: &Service,
@@ -40,7 +41,7 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
             break;
         }
         let rule = found(tables.rule(number - 1))?;
-        if concerns(rule, context) {
+        if concerns(settings, rule, context) {
             parts.place_rule(context, number - 1)?;
             parts.apply_rule(context, number - 1)?;
         }
@@ -50,9 +51,10 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
 
 /// Whether a rule is about such packets.
 #[inline(always)]
-fn concerns(rule: &Rule, context: &PacketContext) -> bool {
+fn concerns(settings: &Settings, rule: &Rule, context: &PacketContext) -> bool {
     let terms = Terms::unpack(rule.terms.load());
-    context.traits.meets(Traits::from_bits(terms.traits)) && !(terms.strangers && context.known)
+    context.traits.meets(Traits::from_bits(terms.traits))
+        && !terms.spares.spares(context.known, settings.is_attacked(context.judgement.service))
 }
 
 /// Finds where rule `number`, which is about such packets, counts the packet, and counts it there.
@@ -157,7 +159,7 @@ mod tests {
         decide::testing::{Memory, NOW, SECOND, SOURCE, SOURCE6, bucket, counted, syn, udp},
         decide::{DECIDED, Direct, End},
         frame::Captured,
-        wire::Port,
+        wire::{Port, Spares},
     };
 
     const TERMS: Terms = Terms {
@@ -165,7 +167,7 @@ mod tests {
         per: Per::Source,
         then: Then::Limit,
         monitor: false,
-        strangers: false,
+        spares: Spares::Nobody,
         bytes: false,
         v4_length: 24,
         v6_length: 48,
@@ -179,7 +181,7 @@ mod tests {
 
     fn judge_context(memory: &Memory, context: &mut PacketContext) -> Step {
         let frame = Captured::whole(&[]);
-        judge(memory, &Direct(memory, &frame), context, &memory.services[0])
+        judge(memory, memory.set(), &Direct(memory, &frame), context, &memory.services[0])
     }
 
     fn from(source: Address) -> Packet {
@@ -217,13 +219,27 @@ mod tests {
     #[test]
     fn a_rule_is_about_some_packets_and_may_spare_the_known() {
         let memory = Memory::new();
-        memory.rule(bucket(1, 1), Terms { strangers: true, ..TERMS });
-        assert_eq!(judged(&memory, syn()).0, CONTINUE);
-        assert_eq!(judged(&memory, syn()).0, DECIDED);
-        assert_eq!(judged(&memory, udp()).0, CONTINUE);
-        let (mut context, _) = memory.entered(syn());
-        context.known = true;
-        assert_eq!(judge_context(&memory, &mut context), CONTINUE);
+        let known = |memory: &Memory| {
+            let (mut context, _) = memory.entered(syn());
+            context.known = true;
+            judge_context(memory, &mut context)
+        };
+        for (spares, in_peace, attacked) in [
+            (Spares::Nobody, DECIDED, DECIDED),
+            (Spares::KnownInPeace, CONTINUE, DECIDED),
+            (Spares::Known, CONTINUE, CONTINUE),
+        ] {
+            memory.rule(bucket(1, 1), Terms { spares, ..TERMS });
+            memory.set().attacked.store(0);
+            let (mut context, source) = memory.entered(syn());
+            source.way.buckets.store(0);
+            let _ = judge_context(&memory, &mut context);
+            assert_eq!(judged(&memory, syn()).0, DECIDED, "a stranger, {spares:?}");
+            assert_eq!(judged(&memory, udp()).0, CONTINUE);
+            assert_eq!(known(&memory), in_peace, "{spares:?}");
+            memory.set().attacked.store(1);
+            assert_eq!(known(&memory), attacked, "{spares:?}");
+        }
     }
 
     #[test]
@@ -290,7 +306,10 @@ mod tests {
         for _ in 0..3 {
             let (mut context, _) = memory.entered(syn());
             let service = &memory.services[context.judgement.service as usize];
-            assert_eq!(judge(&memory, &Direct(&memory, &frame), &mut context, service), CONTINUE);
+            assert_eq!(
+                judge(&memory, memory.set(), &Direct(&memory, &frame), &mut context, service),
+                CONTINUE
+            );
         }
     }
 

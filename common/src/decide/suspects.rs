@@ -79,6 +79,14 @@ pub fn judge<T: Tables>(
     ask(tables, settings, context)
 }
 
+/// Says in the context whether the packet belongs to a flow in which both ends speak.
+#[inline(always)]
+pub fn ask_flow<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Step {
+    context.belongs = settings.knowledge.load() & knowledge::FLOWS != 0
+        && found(flow::is_mutual(tables, settings, &context.packet, context.time_ns))?;
+    CONTINUE
+}
+
 /// Notes a datagram that passes: what answers it is no flow of the host's own, and shows that something is offered.
 #[inline(always)]
 fn ask<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext) -> Step {

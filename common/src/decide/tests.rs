@@ -8,7 +8,7 @@ use crate::{
     frame::Captured,
     parse::{Packet, protocol, tcp_flag},
     source,
-    wire::{Leaf, Per, Port, Terms, Then, knowledge},
+    wire::{Leaf, Per, Port, Spares, Terms, Then, knowledge},
 };
 
 fn decided(memory: &Memory, packet: &Packet) -> PacketContext {
@@ -78,7 +78,7 @@ const RULE: Terms = Terms {
     per: Per::Source,
     then: Then::Limit,
     monitor: false,
-    strangers: false,
+    spares: Spares::Nobody,
     bytes: false,
     v4_length: 24,
     v6_length: 48,

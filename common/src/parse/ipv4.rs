@@ -1,6 +1,6 @@
 //! IPv4, RFC 791.
 
-use super::{Fragment, Packet, ip_form};
+use super::{Fragment, Packet, ip_form, run_length};
 use crate::{
     branchless::at_most,
     frame::{Frame, Header},
@@ -17,7 +17,7 @@ pub(super) fn parse<F: Frame>(frame: &F, offset: u32, packet: &mut Packet) -> Op
     let header = frame.header::<20>(offset)?;
     let version_ihl = header.u8(0);
     let header_length = u32::from(version_ihl & 0xf) * 4;
-    let total_length = u32::from(header.be16(2));
+    let total_length = run_length(u32::from(header.be16(2)), frame.length().wrapping_sub(offset));
     if version_ihl >> 4 != 4
         || header_length < 20
         || total_length < header_length

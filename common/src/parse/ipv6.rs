@@ -1,6 +1,6 @@
 //! IPv6 and its extension headers, RFC 8200.
 
-use super::{Fragment, Packet, ip_form};
+use super::{Fragment, Packet, ip_form, run_length};
 use crate::{
     branchless::at_most,
     frame::{Frame, Header},
@@ -43,7 +43,8 @@ fn is(a: u8, b: u8) -> u32 {
 #[inline(always)]
 pub(super) fn parse<F: Frame>(frame: &F, offset: u32, packet: &mut Packet) -> Option<()> {
     let header = frame.header::<40>(offset)?;
-    let payload_length = u32::from(header.be16(4));
+    let room = frame.length().wrapping_sub(offset + HEADER);
+    let payload_length = run_length(u32::from(header.be16(4)), room);
     let end = offset + HEADER + payload_length;
     if header.u8(0) >> 4 != 6 || end > frame.length() {
         return None;

@@ -9,7 +9,11 @@ mod ipv6;
 mod link;
 mod transport;
 
-use crate::{frame::Frame, prefix::Address};
+use crate::{
+    branchless::{at_most, nonzero},
+    frame::Frame,
+    prefix::Address,
+};
 
 /// What a frame turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +178,19 @@ pub fn parse_network<F: Frame>(frame: &F, packet: &mut Packet) -> Kind {
     Kind::Ip
 }
 
+/// No frame of a link with an MTU of 1,500 is longer, tags included.
+const LONGEST_FRAME: u32 = 1_522;
+
+/// How long an IP packet or payload is that says so much of itself, where the frame has room for `room`.
+///
+/// Segments that an offload has joined may be longer than the header can say, which then says 0: those that are received
+/// beyond 64 KiB (BIG TCP; of IPv6, RFC 2675), and in captures those that are sent. What the frame holds is meant then.
+#[inline(always)]
+fn run_length(said: u32, room: u32) -> u32 {
+    let is_run = (1 ^ nonzero(u64::from(said)) as u32) & (1 ^ at_most(room, LONGEST_FRAME));
+    said + is_run * room
+}
+
 /// Adds what the transport header says. `None` if it is cut short by the end of the IP packet, or contradicts itself.
 #[inline(always)]
 pub fn parse_transport<F: Frame>(frame: &F, packet: &mut Packet) -> Option<()> {
@@ -182,4 +199,40 @@ pub fn parse_transport<F: Frame>(frame: &F, packet: &mut Packet) -> Option<()> {
     packet.destination_port = transport.destination_port;
     packet.tcp_flags = transport.tcp_flags;
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::testing::{frame, tcp},
+        frame::Captured,
+    };
+
+    /// Where a packet's length ends up, if its header says 0 and the frame is as long as this.
+    fn end_of(bytes: &[u8], length_at: usize, length: u32) -> Option<u32> {
+        let mut bytes = bytes.to_vec();
+        bytes[length_at..length_at + 2].fill(0);
+        match parse(&Captured::cut(&bytes, length)) {
+            Parsed::Packet(packet) => Some(packet.end),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_too_long_for_its_header_has_the_length_of_the_frame() {
+        let v4 = frame(&tcp(tcp_flag::ACK));
+        let mut v6 = v4[..12].to_vec();
+        v6.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 0, 0, 64]);
+        v6.extend([0x20; 32]);
+        // The jumbo option, and TCP behind it.
+        v6.extend([6, 0, 0xc2, 4, 0, 2, 0xce, 0]);
+        v6.extend(&v4[34..54]);
+        for (bytes, length_at) in [(&v4, 16), (&v6, 18)] {
+            assert_eq!(end_of(bytes, length_at, 184_000), Some(184_000));
+            assert_eq!(end_of(bytes, length_at, 9_000), Some(9_000), "as a capture has what is sent");
+            assert_eq!(end_of(bytes, length_at, bytes.len() as u32), None, "an ordinary frame");
+            assert_eq!(end_of(bytes, length_at, 1_514), None, "an ordinary frame");
+        }
+    }
 }

@@ -18,7 +18,7 @@ pub use counter::{Counter, ServiceCounter, Unproven, UnprovenCounter, UnprovenTo
 pub use event::{BanEvent, DropEvent, EventMeter, SAMPLE_BYTES, SampleEvent};
 pub use policy::{
     Destination, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES, PORT_WORDS, Per, Port,
-    RULES_PER_SERVICE, Rule, Service, Terms, Then, service_flag,
+    RULES_PER_SERVICE, Rule, Service, Spares, Terms, Then, service_flag,
 };
 pub use prefix::{
     BITMAP_WORDS, DIRECT_RUNS, KEYS_PER_LINE, LINE_WORDS, Leaf, Line, MAX_SEARCHED_RUNS, OCTET_RANKS,
@@ -26,7 +26,7 @@ pub use prefix::{
     TILE_BITS, TILE_BLOCKS, TILES, TILES_PER_SLOT, TailWord, bitmap_base, root_base,
 };
 pub use reason::{MONITOR_COUNTERS, Reason, Verdict};
-pub use settings::{BucketSpec, MAX_OUTSIDE, Settings, Suspicion, knowledge};
+pub use settings::{BucketSpec, MAX_OUTSIDE, Settings, Suspicion, knowledge, spared};
 pub use source::{History, SourceSet, Volume, WAYS, Way, standing};
 pub use word::Word;
 

@@ -134,6 +134,31 @@ pub enum Then {
     Ban = 2,
 }
 
+/// Which known sources a rule leaves alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Spares {
+    /// None.
+    #[default]
+    Nobody = 0,
+    /// All, while the service that their packets are for is not attacked.
+    KnownInPeace = 1,
+    /// All, at all times.
+    Known = 2,
+}
+
+impl Spares {
+    /// Whether a rule leaves a source alone.
+    #[inline(always)]
+    pub const fn spares(self, known: bool, attacked: bool) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::KnownInPeace => known && !attacked,
+            Self::Known => known,
+        }
+    }
+}
+
 /// What a rule is about, and what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
@@ -145,8 +170,8 @@ pub struct Terms {
     pub then: Then,
     /// Only counts what it would do.
     pub monitor: bool,
-    /// Leaves known sources alone.
-    pub strangers: bool,
+    /// Which known sources it leaves alone.
+    pub spares: Spares,
     /// Counts bytes: the bucket's increment is per byte, in 2⁻¹⁶ of its unit.
     pub bytes: bool,
     /// Length of an IPv4 prefix.
@@ -162,10 +187,10 @@ impl Terms {
             | (self.per as u64) << 32
             | (self.then as u64) << 34
             | (self.monitor as u64) << 36
-            | (self.strangers as u64) << 37
             | (self.bytes as u64) << 38
             | (self.v4_length as u64) << 40
             | (self.v6_length as u64) << 48
+            | (self.spares as u64) << 56
     }
 
     /// From [`Rule::terms`].
@@ -184,7 +209,11 @@ impl Terms {
                 _ => Then::Ban,
             },
             monitor: word >> 36 & 1 != 0,
-            strangers: word >> 37 & 1 != 0,
+            spares: match word >> 56 & 3 {
+                0 => Spares::Nobody,
+                1 => Spares::KnownInPeace,
+                _ => Spares::Known,
+            },
             bytes: word >> 38 & 1 != 0,
             v4_length: (word >> 40) as u8,
             v6_length: (word >> 48) as u8,
@@ -227,7 +256,7 @@ mod tests {
             per: Per::Prefix,
             then: Then::Ban,
             monitor: true,
-            strangers: false,
+            spares: Spares::KnownInPeace,
             bytes: true,
             v4_length: 24,
             v6_length: 48,

@@ -96,8 +96,10 @@ pub struct Settings {
     pub lost_bans: Word,
     /// Number of lines in the table of flows less one (a power of two less one).
     pub flow_mask: Word,
+    /// [`spared`] bits.
+    pub spared: Word,
     /// Not used: what follows is a cache line of its own.
-    pub spare: [Word; 2],
+    pub spare: Word,
     /// Indices of interfaces that lead to the outside, two a word; unused ones are 0.
     pub outside: [Word; MAX_OUTSIDE / 2],
     /// The bucket of segments that pass on second sight: a time in units of 64 ns, of which all 64 bits count.
@@ -116,6 +118,16 @@ impl Settings {
 }
 
 const _: () = assert!(MAX_SERVICES == u64::BITS);
+
+/// Bits of [`Settings::spared`]: whom the limits that hold for every source leave alone.
+pub mod spared {
+    /// That of packets: known sources, while the service that their packets are for is not attacked.
+    pub const PACKETS_OF_KNOWN: u64 = 1;
+    /// That of SYNs, likewise.
+    pub const SYNS_OF_KNOWN: u64 = 1 << 1;
+    /// That of packets: flows in which both ends speak.
+    pub const FLOWS: u64 = 1 << 2;
+}
 
 /// Bits of [`Settings::knowledge`].
 pub mod knowledge {

@@ -141,7 +141,7 @@ mod tests {
     use floodwall_common::wire::Reason;
 
     use super::*;
-    use crate::policy::{Per, Rate, RuleId, Then, defaults};
+    use crate::policy::{Per, Rate, RuleId, Spares, Then, defaults};
 
     #[test]
     fn an_empty_file_is_the_default() {
@@ -149,13 +149,16 @@ mod tests {
     }
 
     #[test]
-    fn a_default_that_only_counts_is_enforced_once_its_limit_is_named() {
-        let monitors = |text: &str| {
+    fn a_default_spares_nobody_once_its_limit_is_named() {
+        let spares = |text: &str| {
             let policy = Config::parse(text).expect("valid").policy;
-            policy.rule(&RuleId::new("default", defaults::SOURCE_PACKETS)).expect("a default").monitor
+            policy.rule(&RuleId::new("default", defaults::SOURCE_PACKETS)).expect("a default").spares
         };
-        assert!(monitors(""));
-        assert!(!monitors("[limit]\npackets = { rate = 20000, burst = 40000 }"));
+        assert_eq!(spares(""), Spares::KnownInPeace);
+        assert_eq!(spares("[limit]\npackets = { rate = 20000, burst = 40000 }"), Spares::Nobody);
+        let said = "[defaults]\nsource-packets = { rate = 20000, spares = \"known-in-peace\" }";
+        assert_eq!(spares(said), Spares::KnownInPeace);
+        assert_eq!(spares("[defaults]\nsource-packets = { rate = 9, strangers = true }"), Spares::Known);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::{
 use tracing::{info, warn};
 
 use crate::{
+    api::ProofStatus,
     host::{Interface, WaysOut},
     kernel::{Kernel, Observer},
     policy::Carries,
@@ -46,6 +47,24 @@ struct Held {
     counts: Option<(u64, u64)>,
     /// Whether another tool's program, which comes before ours, keeps what leaves from us.
     hidden: Option<u32>,
+}
+
+impl Seen {
+    /// By what it is known on each interface what packets belong to: the program reads both families.
+    pub(super) fn proofs(&self) -> Vec<ProofStatus> {
+        let status = |interface: &str, proof: &str, why: Option<String>| ProofStatus {
+            interface: interface.to_owned(),
+            families: ["IPv4", "IPv6"].map(str::to_owned).to_vec(),
+            proof: proof.to_owned(),
+            why,
+        };
+        let seen = self.names.iter().map(|name| status(name, "egress", None));
+        let unseen = self.unseen.iter().filter_map(|carries| match carries {
+            Carries::Unseen { interface, why } => Some(status(interface, "sockets", Some(why.clone()))),
+            _ => None,
+        });
+        seen.chain(unseen).collect()
+    }
 }
 
 impl Egress {

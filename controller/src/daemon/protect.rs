@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use floodwall_common::wire::{MAX_OUTSIDE, Reason, Verdict};
+use floodwall_common::wire::{MAX_OUTSIDE, Reason, Verdict, knowledge};
 use parking_lot::RwLock;
 use tokio::{runtime::Handle, sync::Notify};
 use tracing::{error, warn};
@@ -15,7 +15,7 @@ use super::{
     wards::{Warden, Wards},
 };
 use crate::{
-    api::{HealthReport, InterfaceStatus, ReasonCount, WouldCount},
+    api::{HealthReport, InterfaceStatus, ProofStatus, ReasonCount, WouldCount},
     event::Bus,
     host::{Lifelines, Netlink, Sockets, WaysOut, resolvers},
     kernel::{Kernel, MonitoredTotals, ServiceTotals},
@@ -226,8 +226,9 @@ impl Protection {
         let addressed = own.iter().filter(|(_, address)| is_wide(address)).map(|(index, _)| *index).collect();
         self.see_what_leaves(&protected, &out, addressed).await?;
         let found = super::role::read(&self.netlink, &protected, out.routes).await;
-        let Seen { unseen, names, .. } = self.seen.lock().clone();
-        let news = self.role.lock().take(found, unseen, &names);
+        let seen = self.seen.lock().clone();
+        let settled = self.kernel.tables().settings[0].knowledge.load() & knowledge::CONNECTIONS != 0;
+        let news = self.role.lock().take(found, seen, settled);
         news.into_iter().for_each(|what| self.bus.publish(what));
         let own = own.into_iter().map(|(_, address)| address).collect();
         let mut lifelines = self.lifelines.write();
@@ -286,6 +287,10 @@ impl Dataplane for Protection {
             }
         }
         Ok(would)
+    }
+
+    fn proofs(&self) -> Vec<ProofStatus> {
+        self.seen.lock().proofs()
     }
 
     fn signature_counters(&self) -> anyhow::Result<Vec<(u64, u64)>> {

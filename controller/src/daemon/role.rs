@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::egress::Seen;
 use crate::{
     event::What,
     host::{Links, Netlink, carries, nat},
@@ -29,21 +30,18 @@ impl Role {
         self.carries.clone()
     }
 
-    /// Takes what was read: what the host carries, why not all that leaves is seen, and by which interfaces it is seen.
-    /// Says what is news of it.
+    /// Takes what was read: what the host carries, what is seen of what leaves, and whether that has been so for long
+    /// enough. Says what is news of it.
     #[must_use]
-    pub(super) fn take(
-        &mut self,
-        found: BTreeSet<Carries>,
-        unseen: BTreeSet<Carries>,
-        seen: &[String],
-    ) -> Option<What> {
-        self.take_at(unproven(found, unseen, seen), seen, Instant::now())
+    pub(super) fn take(&mut self, found: BTreeSet<Carries>, seen: Seen, settled: bool) -> Option<What> {
+        let Seen { unseen, names, .. } = seen;
+        self.take_at(unproven(found, unseen, &names, settled), &names, Instant::now())
     }
 
     fn take_at(&mut self, found: BTreeSet<Carries>, seen: &[String], now: Instant) -> Option<What> {
         let was_read = std::mem::replace(&mut self.was_read, true);
-        if found.is_empty() && !self.carries.is_empty() {
+        let is_news = self.carries.iter().all(|before| *before == Carries::Fresh);
+        if found.is_empty() && !is_news {
             let since = *self.clear_since.get_or_insert(now);
             if now.duration_since(since) < SETTLED {
                 return None;
@@ -55,8 +53,8 @@ impl Role {
         if found == self.carries && was_read {
             return None;
         }
-        let loud = !found.is_empty();
-        let text = if loud {
+        let loud = found.iter().any(|why| *why != Carries::Fresh);
+        let text = if !found.is_empty() {
             let why: Vec<_> = found.iter().map(ToString::to_string).collect();
             format!(
                 "unsolicited and stray packets are only counted: what they belong to may not be known: {}",
@@ -78,11 +76,20 @@ impl Role {
 
 /// Why packets may belong to flows that nothing is known of: not on an end host, whose sockets know all of them, nor where
 /// all that leaves is seen.
-fn unproven(carries: BTreeSet<Carries>, unseen: BTreeSet<Carries>, seen: &[String]) -> BTreeSet<Carries> {
-    if carries.is_empty() || unseen.is_empty() && !seen.is_empty() {
-        return BTreeSet::new();
+fn unproven(
+    carries: BTreeSet<Carries>,
+    unseen: BTreeSet<Carries>,
+    seen: &[String],
+    settled: bool,
+) -> BTreeSet<Carries> {
+    if carries.is_empty() {
+        return carries;
     }
-    carries.into_iter().chain(unseen).collect()
+    match (unseen.is_empty() && !seen.is_empty(), settled) {
+        (true, true) => BTreeSet::new(),
+        (true, false) => BTreeSet::from([Carries::Fresh]),
+        (false, _) => carries.into_iter().chain(unseen).collect(),
+    }
 }
 
 /// Reads why the host is not plainly an end host. `protected` are the indices of the protected interfaces, and `routes` how
@@ -139,9 +146,20 @@ mod tests {
         let unseen =
             BTreeSet::from([Carries::Unseen { interface: "e1".to_owned(), why: "no TCX".to_owned() }]);
         let seen = ["e0".to_owned()];
-        assert!(unproven(nat.clone(), BTreeSet::new(), &seen).is_empty());
-        assert_eq!(unproven(nat.clone(), BTreeSet::new(), &[]), nat);
-        assert_eq!(unproven(nat.clone(), unseen.clone(), &seen).len(), 2);
-        assert!(unproven(BTreeSet::new(), unseen, &seen).is_empty(), "sockets know all of an end host's");
+        assert!(unproven(nat.clone(), BTreeSet::new(), &seen, true).is_empty());
+        assert_eq!(unproven(nat.clone(), BTreeSet::new(), &[], true), nat);
+        assert_eq!(unproven(nat.clone(), unseen.clone(), &seen, true).len(), 2);
+        assert!(unproven(BTreeSet::new(), unseen, &seen, false).is_empty(), "sockets know an end host's");
+        assert_eq!(unproven(nat, BTreeSet::new(), &seen, false), BTreeSet::from([Carries::Fresh]));
+    }
+
+    #[test]
+    fn once_flows_have_had_the_time_to_show_themselves_the_checks_hold() {
+        let mut role = Role::default();
+        let seen = ["e0".to_owned()];
+        let fresh = role.take_at(BTreeSet::from([Carries::Fresh]), &seen, Instant::now());
+        assert!(matches!(fresh, Some(What::Health { loud: false, .. })), "{fresh:?}");
+        assert!(role.take_at(BTreeSet::new(), &seen, Instant::now()).is_some(), "without waiting");
+        assert!(role.carries().is_empty());
     }
 }

@@ -30,4 +30,4 @@ pub use log::LogReader;
 pub use preflight::{Missing, preflight};
 pub use program::Kernel;
 pub use samples::SampleReader;
-pub use test_run::{Judged, LINEAR_PART, LONGEST_FRAME, SHORTEST_FRAME};
+pub use test_run::{Judged, LEAVES_BY, LINEAR_PART, LONGEST_FRAME, LONGEST_LEAVING, SHORTEST_FRAME};

@@ -295,6 +295,16 @@ impl Kernel {
         test_run::judge(self.program_fd()?, frame)
     }
 
+    /// Shows one frame to the program that looks at what leaves (`BPF_PROG_TEST_RUN`), as if it had come in by the interface
+    /// with the index `from` (0: it was made here) and left by [`LEAVES_BY`](super::LEAVES_BY).
+    ///
+    /// The kernel refuses frames shorter than [`SHORTEST_FRAME`](super::SHORTEST_FRAME), and longer than
+    /// [`LONGEST_LEAVING`](super::LONGEST_LEAVING).
+    pub fn show_leaving(&self, frame: &[u8], from: u32) -> anyhow::Result<()> {
+        let program = self.egress()?.fd().context("the program is not loaded")?.as_fd();
+        test_run::show_leaving(program, frame, from)
+    }
+
     /// The program, for whoever wants to run it by other means.
     pub fn program_fd(&self) -> anyhow::Result<BorrowedFd<'_>> {
         Ok(self.program()?.fd().context("the program is not loaded")?.as_fd())

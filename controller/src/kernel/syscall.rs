@@ -73,8 +73,21 @@ struct TestRun {
     data_out: u64,
     repeat: u32,
     duration: u32,
-    rest: [u64; 5],
+    context_size_in: u32,
+    context_size_out: u32,
+    context_in: u64,
+    rest: [u64; 3],
 }
+
+/// The beginning of `struct __sk_buff`: where a packet has come in.
+#[repr(C)]
+#[derive(Default)]
+struct SkbContext {
+    before: [u32; 9],
+    ingress_ifindex: u32,
+}
+
+const _: () = assert!(size_of::<TestRun>() == 80 && size_of::<SkbContext>() == 40);
 
 /// `union bpf_attr` for `BPF_OBJ_PIN` and `BPF_OBJ_GET`.
 #[repr(C)]
@@ -196,4 +209,23 @@ pub(super) fn test_run(program: BorrowedFd<'_>, frame: &[u8]) -> io::Result<u32>
     };
     bpf(BPF_PROG_TEST_RUN, &mut run)?;
     Ok(run.answer)
+}
+
+/// Shows a frame to a program at egress once, as if it had come in by the interface with the index `from` (0: by none) and
+/// left by the loopback interface. Its answer does not matter.
+pub(super) fn test_run_leaving(program: BorrowedFd<'_>, frame: &[u8], from: u32) -> io::Result<()> {
+    let context = SkbContext { ingress_ifindex: from, ..SkbContext::default() };
+    let mut run = TestRun {
+        program: program.as_raw_fd() as u32,
+        size_in: u32::try_from(frame.len()).map_err(io::Error::other)?,
+        data_in: frame.as_ptr() as u64,
+        repeat: 1,
+        ..TestRun::default()
+    };
+    // Kernels that know less of contexts are asked for no more than there has to be.
+    if from != 0 {
+        run.context_in = (&raw const context) as u64;
+        run.context_size_in = size_of::<SkbContext>() as u32;
+    }
+    bpf(BPF_PROG_TEST_RUN, &mut run).map(drop)
 }

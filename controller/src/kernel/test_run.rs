@@ -17,6 +17,11 @@ pub const LONGEST_FRAME: usize = LINEAR_PART + 17 * 4096;
 /// What a program can read of a frame in one piece: a page, less the headroom (256 bytes) and what the kernel
 /// keeps behind it (320).
 pub const LINEAR_PART: usize = 4096 - 256 - 320;
+/// Longest frame that the kernel shows to a program at egress: it has it in one piece. It would take 192 bytes more where
+/// a page has 4 KiB.
+pub const LONGEST_LEAVING: usize = LINEAR_PART;
+/// Index of the interface that a frame leaves by in a test run: the loopback interface, in every namespace.
+pub const LEAVES_BY: u32 = 1;
 
 /// What was made of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +69,13 @@ impl Judged {
             ..Self::by(Reason::from_index(code & 0x1f)?)
         })
     }
+}
+
+/// Shows one frame to the program at egress. See [`Kernel::show_leaving`](super::Kernel::show_leaving).
+pub(super) fn show_leaving(program: BorrowedFd<'_>, frame: &[u8], from: u32) -> anyhow::Result<()> {
+    syscall::test_run_leaving(program, frame, from).with_context(|| {
+        format!("showing a frame of {} bytes to the kernel program that looks at what leaves", frame.len())
+    })
 }
 
 /// Shows one frame to the program. See [`Kernel::judge`](super::Kernel::judge).

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::origin::Origin;
 use crate::tables::Prefix;
 
 /// A ban. Times are Unix milliseconds.
@@ -20,6 +21,14 @@ pub struct Ban {
     /// The rule that it is for: `web/source-syn`; `None` if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// Who has made it.
+    #[serde(default, skip_serializing_if = "is_of_a_rule")]
+    pub origin: Origin,
+}
+
+/// Most are, and those of before this was written down.
+fn is_of_a_rule(origin: &Origin) -> bool {
+    *origin == Origin::Rule
 }
 
 /// More are not remembered: those whose time comes first are forgotten. Some 100 MB.
@@ -127,7 +136,18 @@ mod tests {
     }
 
     fn ban(since: u64, until: u64, count: u32) -> Ban {
-        Ban { since, until, forget: until + 1_000, count, rule: None }
+        Ban { since, until, forget: until + 1_000, count, rule: None, origin: Origin::Rule }
+    }
+
+    #[test]
+    fn who_has_made_a_ban_is_kept_and_that_of_before_was_a_rule() {
+        let made = Ban { origin: Origin::Detection, ..ban(0, 100, 1) };
+        let line = serde_json::to_string(&made).unwrap();
+        assert_eq!(line, r#"{"since":0,"until":100,"forget":1100,"count":1,"origin":"detection"}"#);
+        assert_eq!(serde_json::from_str::<Ban>(&line).unwrap(), made);
+        let older = r#"{"since":0,"until":100,"forget":1100,"count":1}"#;
+        assert_eq!(serde_json::from_str::<Ban>(older).unwrap(), ban(0, 100, 1));
+        assert_eq!(serde_json::to_string(&ban(0, 100, 1)).unwrap(), older);
     }
 
     #[test]

@@ -2,60 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bans::Ban;
+use super::{
+    bans::Ban,
+    origin::{Origin, Origins},
+};
 use crate::{
     api::ListName,
     policy::{Limits, Override},
     tables::Prefix,
 };
-
-/// Who wants a prefix listed: a set of up to 32 origins, one bit each. A prefix is listed as long as somebody
-/// wants it.
-pub type Owners = u32;
-
-/// One bit of [`Owners`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "u8", into = "u8")]
-pub struct Origin(u8);
-
-impl From<Origin> for u8 {
-    fn from(origin: Origin) -> Self {
-        origin.0
-    }
-}
-
-/// An origin as it is written down; only those of imports are.
-impl TryFrom<u8> for Origin {
-    type Error = String;
-
-    fn try_from(bit: u8) -> Result<Self, String> {
-        let number = bit.checked_sub(1).and_then(Self::import);
-        number.ok_or_else(|| format!("imports have the numbers 1 to {}, not {bit}", Self::MAX_IMPORTS))
-    }
-}
-
-impl Origin {
-    /// Added by hand.
-    pub const HAND: Self = Self(0);
-    /// How many imports can be kept apart.
-    pub const MAX_IMPORTS: u8 = 30;
-    /// Banned.
-    pub const BAN: Self = Self(31);
-
-    /// The import with this number, from 0.
-    pub fn import(number: u8) -> Option<Self> {
-        (number < Self::MAX_IMPORTS).then_some(Self(number + 1))
-    }
-
-    /// As a set of one.
-    pub fn bit(self) -> Owners {
-        1 << self.0
-    }
-}
-
-fn nobody(owners: &Owners) -> bool {
-    *owners == 0
-}
 
 /// One change. Times are Unix seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,12 +38,12 @@ pub enum Change {
         /// The prefix.
         prefix: Prefix,
         /// The imports that wanted it. It stays away until they bring it again, though it stands in their files.
-        #[serde(default, skip_serializing_if = "nobody")]
-        imports: Owners,
+        #[serde(default, skip_serializing_if = "Origins::is_empty")]
+        imports: Origins,
     },
     /// An import is there, or has changed; its prefixes stand in a file of its own.
     Import {
-        /// Its bit.
+        /// Which it is.
         origin: Origin,
         /// Its name.
         name: String,
@@ -100,7 +55,7 @@ pub enum Change {
     },
     /// An import is gone, and its prefixes with it.
     Forget {
-        /// Its bit.
+        /// Which it is.
         origin: Origin,
     },
     /// Nothing is wanted in the list any more.
@@ -155,7 +110,8 @@ pub enum Change {
         /// The rule.
         rule: String,
     },
-    /// The limits per source.
+    /// The limits per source, as versions before this one wrote them: rules of the default service.
+    #[serde(skip_serializing)]
     Limit {
         /// All of them.
         limits: Limits,

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     bans::BanBook,
-    change::{Change, Origin, Owners},
+    change::Change,
+    origin::{Origin, Origins},
 };
 use crate::{
     api::ListName,
-    policy::{Limits, Override, RuleId},
+    policy::{Override, Policy, RuleId, RuleMode},
     tables::Prefix,
 };
 
@@ -65,13 +66,14 @@ pub struct Records {
     imports: BTreeMap<Origin, ImportRecord>,
     expiring: BTreeSet<(u64, Expiring)>,
     /// Prefixes that were taken off the blocklist although these imports hold them.
-    withheld: BTreeMap<Prefix, Owners>,
-    limits: Option<Limits>,
+    withheld: BTreeMap<Prefix, Origins>,
     signatures: BTreeMap<String, bool>,
     /// Who is banned, and who was.
     pub bans: BanBook,
     /// What was said of rules, and when it is to be taken back.
     overrides: BTreeMap<RuleId, (Override, Option<u64>)>,
+    /// What an older version kept as limits per source, until it is [turned](Self::turn_limits) into that.
+    older_limits: BTreeMap<RuleId, Override>,
 }
 
 impl Records {
@@ -88,8 +90,8 @@ impl Records {
             }
             Change::Remove { list, prefix, imports } => {
                 self.remove(*list, *prefix);
-                if *imports != 0 {
-                    *self.withheld.entry(*prefix).or_default() |= imports;
+                if !imports.is_empty() {
+                    self.withheld.entry(*prefix).or_default().0.extend(&imports.0);
                 }
             }
             Change::Import { origin, name, since, expires } => {
@@ -119,14 +121,17 @@ impl Records {
                 }
                 self.overrides.insert(id, (said.clone(), *expires));
             }
-            Change::ResetRule { service, rule } => self.reset_rule(&RuleId::new(service, rule)),
-            Change::Limit { limits } => self.limits = Some(*limits),
+            Change::ResetRule { service, rule } => {
+                let id = RuleId::new(service, rule);
+                self.reset_rule(&id);
+                self.older_limits.remove(&id);
+            }
+            Change::Limit { limits } => self.older_limits = limits.as_said().into(),
         }
     }
 
     /// The changes that lead from nothing to here: a snapshot.
     pub fn changes(&self) -> impl Iterator<Item = Change> {
-        let limits = self.limits.map(|limits| Change::Limit { limits });
         let imports = self.imports.iter().map(|(origin, record)| Change::Import {
             origin: *origin,
             name: record.name.clone(),
@@ -138,7 +143,7 @@ impl Records {
         let withheld = withheld.map(move |(prefix, imports)| Change::Remove {
             list,
             prefix: *prefix,
-            imports: *imports,
+            imports: imports.clone(),
         });
         let notes = self.notes.iter().map(|((list, prefix), record)| Change::Add {
             list: ListName::from(*list),
@@ -151,14 +156,13 @@ impl Records {
         let signatures =
             signatures.map(|(text, enforced)| Change::Signature { text: text.to_owned(), enforced });
         let bans = self.bans.all().map(|(prefix, ban)| Change::Ban { prefix, ban: ban.clone() });
-        let rules = self.overrides.iter().map(|(id, (said, expires))| Change::SetRule {
-            service: id.service.clone(),
-            rule: id.rule.clone(),
-            said: said.clone(),
-            expires: *expires,
-        });
+        // Nobody has said yet what is configured.
+        let rules =
+            self.said(&Policy::default()).into_iter().map(|(RuleId { service, rule }, (said, expires))| {
+                Change::SetRule { service, rule, said, expires }
+            });
         let lists = imports.chain(withheld).chain(notes);
-        limits.into_iter().chain(lists).chain(signatures).chain(bans).chain(rules)
+        lists.chain(signatures).chain(bans).chain(rules)
     }
 
     /// What was said of a prefix that was added by hand.
@@ -183,7 +187,7 @@ impl Records {
 
     /// Whether a prefix is to stay away although this import holds it.
     pub fn is_withheld(&self, origin: Origin, prefix: Prefix) -> bool {
-        self.withheld.get(&prefix).is_some_and(|imports| imports & origin.bit() != 0)
+        self.withheld.get(&prefix).is_some_and(|imports| imports.0.contains(&origin))
     }
 
     /// The import with this name.
@@ -191,19 +195,14 @@ impl Records {
         self.imports.iter().find(|(_, record)| record.name == name).map(|(origin, _)| *origin)
     }
 
-    /// A bit for a new import, if there is one left.
+    /// A number for a new import, if there is one left.
     pub fn free_origin(&self) -> Option<Origin> {
-        (0..Origin::MAX_IMPORTS).filter_map(Origin::import).find(|origin| !self.imports.contains_key(origin))
+        (1..=Origin::MOST).filter_map(Origin::import).find(|origin| !self.imports.contains_key(origin))
     }
 
     /// Signatures that are wanted as they are, and whether they drop.
     pub fn signatures(&self) -> impl Iterator<Item = (&str, bool)> {
         self.signatures.iter().map(|(text, enforced)| (text.as_str(), *enforced))
-    }
-
-    /// The limits that were set, if any were.
-    pub fn limits(&self) -> Option<Limits> {
-        self.limits
     }
 
     /// When the next thing is to be taken back, Unix seconds.
@@ -218,7 +217,7 @@ impl Records {
             .take_while(|(at, _)| *at <= now)
             .map(|(_, what)| match what {
                 Expiring::Prefix(list, prefix) => {
-                    Change::Remove { list: (*list).into(), prefix: *prefix, imports: 0 }
+                    Change::Remove { list: (*list).into(), prefix: *prefix, imports: Origins::default() }
                 }
                 Expiring::Import(origin) => Change::Forget { origin: *origin },
                 Expiring::Rule(RuleId { service, rule }) => {
@@ -231,6 +230,29 @@ impl Records {
     /// What was said of rules, and when it is to be taken back, Unix seconds.
     pub fn overrides(&self) -> &BTreeMap<RuleId, (Override, Option<u64>)> {
         &self.overrides
+    }
+
+    /// Has what an older version kept as limits per source be said of rules. It wrote down both limits whenever one was
+    /// set: one that is as configured is nothing that was said.
+    pub fn turn_limits(&mut self, configured: &Policy) {
+        self.overrides = self.said(configured);
+        self.older_limits.clear();
+    }
+
+    fn said(&self, configured: &Policy) -> BTreeMap<RuleId, (Override, Option<u64>)> {
+        let mut all = self.overrides.clone();
+        for (id, limit) in &self.older_limits {
+            if configured.rule(id).map(|rule| rule.rate) == limit.rate {
+                continue;
+            }
+            let (said, expires) = all.remove(id).unwrap_or_else(|| (limit.clone(), None));
+            // Whatever was said of the rule itself was said of it as the limits left it.
+            let gone = limit.rate.is_none() && said.rate.is_none();
+            let said = limit.clone().then(said);
+            let said = if gone { Override { mode: Some(RuleMode::Off), ..said } } else { said };
+            all.insert(id.clone(), (said, expires));
+        }
+        all
     }
 
     fn reset_rule(&mut self, id: &RuleId) {
@@ -251,8 +273,8 @@ impl Records {
             self.expiring.remove(&(at, Expiring::Import(origin)));
         }
         self.withheld.retain(|_, imports| {
-            *imports &= !origin.bit();
-            *imports != 0
+            imports.0.remove(&origin);
+            !imports.is_empty()
         });
     }
 
@@ -266,5 +288,74 @@ impl Records {
             self.bans.clear();
             self.expiring.retain(|(_, what)| !matches!(what, Expiring::Import(_)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Rate;
+
+    fn read(lines: &[&str]) -> Records {
+        let mut records = Records::default();
+        lines.iter().for_each(|line| records.apply(&serde_json::from_str(line).expect("a change")));
+        records
+    }
+
+    /// What is said of rules, in JSON.
+    fn said(records: &Records) -> Vec<String> {
+        let said = records.overrides().iter();
+        said.map(|(id, (said, _))| format!("{id} {}", serde_json::to_string(said).expect("JSON"))).collect()
+    }
+
+    const OLDER: &str = r#"{"change":"limit","limits":{"packets":{"rate":20000,"burst":40000},"syn":{"rate":50,"burst":60}}}"#;
+    const SYN: &str = r#"default/source-syn {"per":"source","of":"syn","rate":{"rate":50,"burst":60}}"#;
+
+    #[test]
+    fn limits_of_an_older_version_become_what_is_said_of_rules() {
+        let turned_for = |lines: &[&str], configured: &Policy| {
+            let mut records = read(lines);
+            records.turn_limits(configured);
+            said(&records)
+        };
+        let turned = |lines: &[&str]| turned_for(lines, &Policy::default());
+        assert_eq!(turned(&[OLDER]), [SYN], "a limit that is as configured is nothing that was said");
+        let packets =
+            r#"default/source-packets {"per":"source","of":"packets","rate":{"rate":20000,"burst":40000}}"#;
+        let mut configured = Policy::default();
+        for rule in &mut configured.services[0].rules {
+            match rule.name.as_str() {
+                "source-packets" => rule.rate = Rate { rate: 3, burst: 3 },
+                "source-syn" => rule.rate = Rate { rate: 50, burst: 60 },
+                _ => {}
+            }
+        }
+        assert_eq!(turned_for(&[OLDER], &configured), [packets]);
+        let off = r#"{"change":"limit","limits":{"packets":null,"syn":{"rate":100,"burst":200}}}"#;
+        assert_eq!(
+            turned(&[OLDER, off]),
+            [r#"default/source-packets {"per":"source","of":"packets","mode":"off"}"#],
+            "the last line holds"
+        );
+        let rule = r#"{"change":"set-rule","service":"default","rule":"source-syn","per":"source","of":"syn","mode":"monitor"}"#;
+        for lines in [[OLDER, rule], [rule, OLDER]] {
+            let both = r#"default/source-syn {"per":"source","of":"syn","rate":{"rate":50,"burst":60},"mode":"monitor"}"#;
+            assert_eq!(turned(&lines), [both]);
+        }
+        let reset = r#"{"change":"reset-rule","service":"default","rule":"source-syn"}"#;
+        assert_eq!(turned(&[OLDER, rule, reset]), [""; 0]);
+    }
+
+    #[test]
+    fn limits_of_an_older_version_are_not_written_as_such_again() {
+        let lines: Vec<_> = read(&[OLDER])
+            .changes()
+            .map(|change| serde_json::to_string(&change).expect("it can be written"))
+            .collect();
+        assert_eq!(lines.len(), 1);
+        let mut records = read(&[&lines[0]]);
+        records.turn_limits(&Policy::default());
+        assert_eq!(said(&records), [SYN]);
+        serde_json::to_string(&serde_json::from_str::<Change>(OLDER).expect("it is read")).unwrap_err();
     }
 }

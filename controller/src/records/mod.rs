@@ -5,7 +5,9 @@
 mod bans;
 mod change;
 mod known;
+mod origin;
 
 pub use bans::{Ban, BanBook};
-pub use change::{Change, Origin, Owners};
+pub use change::Change;
 pub use known::{ImportRecord, NoteRecord, Records};
+pub use origin::{Origin, Origins};

@@ -31,7 +31,10 @@ pub fn render(name: &str, summary: &Summary) -> String {
     let mut body = String::new();
     let report = summary.report(None);
     text(&mut body, (16.0, 28.0), "start", "bold", INK, &format!("Packets/s in {name}"));
-    let totals = format!("{} passed, {} dropped", report.passed, report.dropped);
+    let mut totals = format!("{} passed, {} dropped", report.passed, report.dropped);
+    if report.apart.unjudged() > 0 {
+        let _ = write!(totals, "; {} more not judged", report.apart.unjudged());
+    }
     text(&mut body, (16.0, 48.0), "start", "normal", INK, &totals);
     legend(&mut body);
     frame.axes(&mut body);
@@ -170,7 +173,10 @@ mod tests {
     use floodwall_common::wire::Reason;
 
     use super::*;
-    use crate::{kernel::Judged, replay::run::Seen};
+    use crate::{
+        kernel::Judged,
+        replay::run::{Apart, Played, Seen, Why},
+    };
 
     fn summary(seconds: u64) -> Summary {
         let mut summary = Summary::default();
@@ -178,14 +184,15 @@ mod tests {
             for reason in [Reason::Clean, Reason::Blocked] {
                 let judged = Judged::by(reason);
                 let unix_ns = (1_767_225_600 + second) * 1_000_000_000;
-                summary.count(&Seen {
+                summary.count(&Played::Judged(Seen {
                     index: second,
                     unix_ns,
                     length: 60,
                     judged,
                     rule: None,
                     link: LinkType::Ethernet,
-                });
+                    came_in: true,
+                }));
             }
         }
         summary
@@ -195,9 +202,11 @@ mod tests {
     fn everything_is_on_the_paper() {
         let mut summary = summary(10);
         summary.mark(1_767_225_603_500_000_000, "ban <203.0.113.7> & more".to_owned());
+        let (index, unix_ns) = (20, 1_767_225_603_000_000_000);
+        summary.count(&Played::Apart(Apart { index, unix_ns, why: Why::Outgoing }));
         let svg = render("a<b.pcap", &summary);
         assert_eq!(svg.matches(DROPPED).count(), 11, "ten columns and the legend");
-        assert!(svg.contains("10 passed, 10 dropped") && svg.contains("a&lt;b.pcap"));
+        assert!(svg.contains("10 passed, 10 dropped; 1 more not judged<") && svg.contains("a&lt;b.pcap"));
         assert!(svg.contains("ban &lt;203.0.113.7> &amp; more"));
     }
 

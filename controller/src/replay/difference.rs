@@ -8,7 +8,8 @@ use floodwall_common::wire::Reason;
 use serde::Serialize;
 
 use super::{
-    run::{Replay, Seen, each_packet},
+    apart,
+    run::{Played, Replay, Seen, each_packet},
     verdicts::{RuleName, verdict_name},
 };
 
@@ -22,7 +23,7 @@ pub fn run(
     capture: &mut Reader,
     one: Replay<'_>,
     other: Replay<'_>,
-    observe: &mut dyn FnMut(&Seen, &Seen, u64) -> anyhow::Result<()>,
+    observe: &mut dyn FnMut(&Played, &Played, u64) -> anyhow::Result<()>,
 ) -> anyhow::Result<Option<CaptureError>> {
     let (mut one, mut other) = (one.start(), other.start());
     each_packet(capture, &mut |packet, stored_bytes| {
@@ -35,6 +36,7 @@ pub fn run(
 #[derive(Clone, Debug, Default)]
 pub struct Differences {
     packets: u64,
+    apart: apart::Counts,
     kinds: BTreeMap<(Side, Side), Kind>,
 }
 
@@ -58,6 +60,9 @@ struct Kind {
 pub struct Report {
     /// Packets that were judged.
     pub packets: u64,
+    /// Those that were not.
+    #[serde(flatten)]
+    pub apart: apart::Counts,
     /// Those that pass with one configuration and not with the other.
     pub verdict_differs: u64,
     /// Those whose verdict is the same, for another reason or by another rule.
@@ -109,16 +114,19 @@ impl Side {
 }
 
 impl Differences {
-    /// Counts a packet; says whether it is judged differently.
-    pub fn count(&mut self, a: &Seen, b: &Seen) -> bool {
+    /// Counts a packet. Gives what was made of it, if it is judged differently.
+    pub fn count<'a>(&mut self, a: &'a Played, b: &'a Played) -> Option<(&'a Seen, &'a Seen)> {
+        self.apart.count(a);
+        // Whether a packet is judged at all is a matter of the capture and the host, which are the same for both.
+        let (Played::Judged(a), Played::Judged(b)) = (a, b) else { return None };
         self.packets += 1;
         let sides = (Side::of(a), Side::of(b));
         if sides.0 == sides.1 {
-            return false;
+            return None;
         }
         let new = Kind { packets: 0, first: a.index, first_ns: a.unix_ns };
         self.kinds.entry(sides).or_insert(new).packets += 1;
-        true
+        Some((a, b))
     }
 
     /// As scripts see them; `damage` is what ended the reading.
@@ -140,8 +148,8 @@ impl Differences {
             first_index: kind.first,
             first_time: kind.first_ns as f64 / 1e9,
         });
-        let packets = self.packets;
-        Report { packets, verdict_differs, only_reason_differs, kinds: rows.collect(), damage }
+        let (packets, apart) = (self.packets, self.apart.clone());
+        Report { packets, apart, verdict_differs, only_reason_differs, kinds: rows.collect(), damage }
     }
 }
 

@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use floodwall_common::{
     decide::{PacketContext, decide_on},
     frame::{Captured, Frame, Window},
+    observe::{self, Route},
+    parse::Packet,
     wire::{Counter, Reason},
 };
 
@@ -14,12 +16,15 @@ use nix::{
     unistd::Pid,
 };
 
+use super::leaving::Leaving;
 use crate::{
-    kernel::{Judged, Kernel, LINEAR_PART, LONGEST_FRAME, ReasonTotals, SHORTEST_FRAME, ServiceTotals},
+    kernel::{
+        Judged, Kernel, LEAVES_BY, LINEAR_PART, LONGEST_FRAME, ReasonTotals, SHORTEST_FRAME, ServiceTotals,
+    },
     tables::{Capacity, SharedTables},
 };
 
-/// Judges one frame after the other, each at its own time.
+/// Judges one frame after the other, and learns from those that leave, each at its own time.
 pub trait Engine {
     /// What it judges by.
     fn tables(&self) -> Arc<SharedTables>;
@@ -31,6 +36,14 @@ pub trait Engine {
     ///
     /// If the engine itself fails; a frame cannot make it.
     fn judge(&mut self, time_ns: u64, frame: &Captured<'_>) -> anyhow::Result<Judged>;
+
+    /// Learns from a frame that leaves at this time, ns. `from` is the index of the interface that it has come in by; 0: it
+    /// was made on the host. What is shorter than an Ethernet header teaches nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the engine itself fails; a frame cannot make it.
+    fn observe(&mut self, time_ns: u64, frame: &Captured<'_>, from: u32) -> anyhow::Result<()>;
 
     /// What was judged so far, by reason.
     ///
@@ -51,6 +64,7 @@ pub trait Engine {
 pub struct ModelEngine {
     tables: Arc<SharedTables>,
     context: PacketContext,
+    leaving: Leaving,
     unseen: Counter,
 }
 
@@ -62,7 +76,12 @@ impl ModelEngine {
     /// If there is no memory for the tables.
     pub fn new(capacity: &Capacity) -> anyhow::Result<Self> {
         let tables = Arc::new(SharedTables::in_memory(capacity).context("making tables in memory")?);
-        Ok(Self { tables, context: PacketContext::default(), unseen: Counter::default() })
+        Ok(Self {
+            tables,
+            context: PacketContext::default(),
+            leaving: Leaving::default(),
+            unseen: Counter::default(),
+        })
     }
 }
 
@@ -78,6 +97,14 @@ impl Engine for ModelEngine {
         self.tables.settings[0].clock.store(time_ns);
         decide_on(&*self.tables, &Shown::new(frame), &mut self.context);
         Judged::from_code(self.context.code()).context("the core gave a code that it does not know")
+    }
+
+    fn observe(&mut self, time_ns: u64, frame: &Captured<'_>, from: u32) -> anyhow::Result<()> {
+        let Some(shown) = self.leaving.shown(frame) else { return Ok(()) };
+        self.tables.settings[0].clock.store(time_ns);
+        let route = Route { from, to: LEAVES_BY };
+        observe::observe(&*self.tables, &Captured::whole(shown), &mut Packet::default(), route);
+        Ok(())
     }
 
     fn totals(&self) -> anyhow::Result<Vec<ReasonTotals>> {
@@ -108,6 +135,7 @@ pub struct KernelEngine {
     frame: Vec<u8>,
     /// Bytes of the last frame, which the next one must not end with.
     dirty: usize,
+    leaving: Leaving,
     unseen: Counter,
     _one_cpu: OneCpu,
 }
@@ -124,7 +152,8 @@ impl KernelEngine {
         let kernel = Kernel::load(None, capacity.clone())?;
         let tables = kernel.tables();
         let frame = vec![0; LONGEST_FRAME];
-        Ok(Self { kernel, tables, frame, dirty: 0, unseen: Counter::default(), _one_cpu })
+        let (leaving, unseen) = (Leaving::default(), Counter::default());
+        Ok(Self { kernel, tables, frame, dirty: 0, leaving, unseen, _one_cpu })
     }
 }
 
@@ -146,6 +175,12 @@ impl Engine for KernelEngine {
         self.dirty = there.len();
         self.tables.settings[0].clock.store(time_ns);
         self.kernel.judge(&self.frame[..length])
+    }
+
+    fn observe(&mut self, time_ns: u64, frame: &Captured<'_>, from: u32) -> anyhow::Result<()> {
+        let Some(shown) = self.leaving.shown(frame) else { return Ok(()) };
+        self.tables.settings[0].clock.store(time_ns);
+        self.kernel.show_leaving(shown, from)
     }
 
     fn totals(&self) -> anyhow::Result<Vec<ReasonTotals>> {

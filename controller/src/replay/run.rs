@@ -1,6 +1,7 @@
 //! The loop: packet after packet, and in between what the daemon does.
 
-use floodwall_capture::{CaptureError, LinkType, Packet, Reader};
+use anyhow::Context as _;
+use floodwall_capture::{CaptureError, Direction, LinkType, Packet, Reader};
 use floodwall_common::{
     frame::Captured,
     parse::{self, Parsed},
@@ -10,13 +11,15 @@ use floodwall_common::{
 use super::{
     clock::Clock,
     controller::{Controller, Mark, Tick},
+    cut::is_cut_in_headers,
+    direction::Compass,
     egress::Flow,
     engine::Engine,
     host::Host,
     verdicts::RuleName,
     world::World,
 };
-use crate::kernel::Judged;
+use crate::{config::Config, kernel::Judged};
 
 /// What goes into a replay beside the capture.
 pub struct Replay<'a> {
@@ -24,12 +27,62 @@ pub struct Replay<'a> {
     pub engine: &'a mut dyn Engine,
     /// Tables, lists and limits.
     pub world: &'a World,
+    /// What is in force there.
+    pub config: &'a Config,
     /// Acts beside the packets.
     pub controller: &'a mut dyn Controller,
     /// The protected host.
     pub host: &'a Host,
-    /// Flows that it opened, in order of time.
-    pub flows: &'a [Flow],
+    /// Flows that it opened, in order of time; `None` if that is not told. Then they are taken to be known from the first
+    /// packet on that the host is seen to send.
+    pub flows: Option<&'a [Flow]>,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug)]
+pub enum Played {
+    /// It came in, and was judged.
+    Judged(Seen),
+    /// There is no verdict on it.
+    Apart(Apart),
+}
+
+/// A packet that was not judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Apart {
+    /// Number in the capture, from 0.
+    pub index: u64,
+    /// When it was captured, ns since 1970.
+    pub unix_ns: u64,
+    /// Why there is no verdict.
+    pub why: Why,
+}
+
+/// Why there is no verdict on a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The host has sent it: it was only looked at.
+    Outgoing,
+    /// The capture has cut it off within its headers.
+    Cut,
+}
+
+impl Played {
+    /// Number in the capture, from 0.
+    pub fn index(&self) -> u64 {
+        match self {
+            Self::Judged(seen) => seen.index,
+            Self::Apart(apart) => apart.index,
+        }
+    }
+
+    /// When it was captured, ns since 1970.
+    pub fn unix_ns(&self) -> u64 {
+        match self {
+            Self::Judged(seen) => seen.unix_ns,
+            Self::Apart(apart) => apart.unix_ns,
+        }
+    }
 }
 
 /// A packet that was judged.
@@ -47,16 +100,18 @@ pub struct Seen {
     pub rule: Option<RuleName>,
     /// What it started with in the capture.
     pub link: LinkType,
+    /// Whether it is known to have come in; else it was taken to.
+    pub came_in: bool,
 }
 
 /// Is told what happens, in the order in which it does.
 pub trait Observer {
-    /// A packet was judged.
+    /// A packet was played.
     ///
     /// # Errors
     ///
     /// What ends the replay, such as a full disk.
-    fn packet(&mut self, seen: &Seen) -> anyhow::Result<()>;
+    fn packet(&mut self, played: &Played) -> anyhow::Result<()>;
 
     /// The controller has done something at this time, ns since 1970.
     fn mark(&mut self, unix_ns: u64, mark: Mark);
@@ -64,6 +119,9 @@ pub trait Observer {
     /// Bytes of the capture's file were read, so many by now.
     fn read(&mut self, stored_bytes: u64);
 }
+
+/// No interface: a capture does not say where a packet that leaves has come in by, if it has.
+const MADE_HERE: u32 = 0;
 
 /// Packets between two tellings of how much was read.
 const TOLD_EVERY: u64 = 4_096;
@@ -81,8 +139,8 @@ impl<'a> Replay<'a> {
     ) -> anyhow::Result<Option<CaptureError>> {
         let mut player = self.start();
         each_packet(capture, &mut |packet, stored_bytes| {
-            let seen = player.play(packet, &mut |unix_ns, mark| observer.mark(unix_ns, mark))?;
-            observer.packet(&seen)?;
+            let played = player.play(packet, &mut |unix_ns, mark| observer.mark(unix_ns, mark))?;
+            observer.packet(&played)?;
             if packet.index.is_multiple_of(TOLD_EVERY) {
                 observer.read(stored_bytes);
             }
@@ -92,7 +150,14 @@ impl<'a> Replay<'a> {
 
     /// Ready for the first packet.
     pub fn start(self) -> Player<'a> {
-        Player { flows: self.flows, parts: self, clock: None, scratch: Vec::new() }
+        Player {
+            flows: self.flows.unwrap_or_default(),
+            knows_flows: self.flows.is_some(),
+            compass: Compass::new(self.host),
+            parts: self,
+            clock: None,
+            scratch: Vec::new(),
+        }
     }
 }
 
@@ -118,33 +183,84 @@ pub struct Player<'a> {
     clock: Option<Clock>,
     /// Those that are still to be opened.
     flows: &'a [Flow],
+    /// Whether packets are held against the flows that the host has opened.
+    knows_flows: bool,
+    compass: Compass,
     scratch: Vec<u8>,
 }
 
 impl Player<'_> {
-    /// Lets time go on to the packet, and judges it. `told` hears what the controller did meanwhile, and when, ns
-    /// since 1970.
+    /// Lets time go on to the packet, and judges it; or learns from it, if the host has sent it. `told` hears what the
+    /// controller did meanwhile, and when, ns since 1970.
     ///
     /// # Errors
     ///
     /// If the engine or the controller fails.
-    pub fn play(&mut self, packet: &Packet<'_>, told: &mut dyn FnMut(u64, Mark)) -> anyhow::Result<Seen> {
+    pub fn play(&mut self, packet: &Packet<'_>, told: &mut dyn FnMut(u64, Mark)) -> anyhow::Result<Played> {
         let time_ns = self.advance(packet.nanoseconds, told)?;
-        let frame = packet.ethernet(&mut self.scratch);
-        let frame = Captured::cut(frame.bytes, frame.length);
-        let judged = self.parts.engine.judge(time_ns, &frame)?;
-        if judged.sampled {
-            self.parts.controller.sampled(time_ns, &frame, &judged, self.parts.world)?;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let frame = packet.ethernet(&mut scratch);
+        let played = self.play_at(time_ns, packet, &Captured::cut(frame.bytes, frame.length), told);
+        self.scratch = scratch;
+        played
+    }
+
+    fn play_at(
+        &mut self,
+        time_ns: u64,
+        packet: &Packet<'_>,
+        frame: &Captured<'_>,
+        told: &mut dyn FnMut(u64, Mark),
+    ) -> anyhow::Result<Played> {
+        let direction = self.compass.direction(packet, frame);
+        let is_cut = is_cut_in_headers(frame);
+        let apart = |why| Ok(Played::Apart(Apart { index: packet.index, unix_ns: packet.nanoseconds, why }));
+        if direction == Some(Direction::Outbound) {
+            if !is_cut {
+                self.know_flows(packet.nanoseconds, told)?;
+                self.parts.engine.observe(time_ns, frame, MADE_HERE)?;
+            }
+            return apart(Why::Outgoing);
         }
-        let rule = rule(self.parts.world, &frame, &judged);
+        if is_cut {
+            return apart(Why::Cut);
+        }
+        let judged = self.parts.engine.judge(time_ns, frame)?;
+        if judged.sampled {
+            self.parts.controller.sampled(time_ns, frame, &judged, self.parts.world)?;
+        }
+        let rule = rule(self.parts.world, frame, &judged);
         let Packet { index, nanoseconds: unix_ns, length, link, .. } = *packet;
-        Ok(Seen { index, unix_ns, length, judged, rule, link })
+        let came_in = direction.is_some();
+        Ok(Played::Judged(Seen { index, unix_ns, length, judged, rule, link, came_in }))
+    }
+
+    /// At the first packet that the host is seen to send: from there on, what comes in can be held against what has left.
+    fn know_flows(&mut self, unix_ns: u64, told: &mut dyn FnMut(u64, Mark)) -> anyhow::Result<()> {
+        if self.knows_flows {
+            return Ok(());
+        }
+        let Replay { world, config, host, .. } = &self.parts;
+        world.describe(config, host, true).context("taking into account what the host sends")?;
+        self.knows_flows = true;
+        told(
+            unix_ns,
+            Mark { what: "the host sends, too: the flows that it opens are known from here on".to_owned() },
+        );
+        Ok(())
     }
 
     /// Lets time go on, and the controller act; returns the virtual time.
     fn advance(&mut self, unix_ns: u64, told: &mut dyn FnMut(u64, Mark)) -> anyhow::Result<u64> {
         let mut clock = self.clock.take().unwrap_or_else(|| Clock::starting_at(unix_ns));
+        let steps = clock.steps();
         let time_ns = clock.advance(unix_ns);
+        if clock.steps() != steps {
+            told(
+                unix_ns,
+                Mark { what: "the capture's clock was set back; time goes on from here".to_owned() },
+            );
+        }
         clock.cut_silence();
         while let Some(tick) = clock.due() {
             self.open(tick, &clock)?;

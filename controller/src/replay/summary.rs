@@ -7,7 +7,8 @@ use floodwall_common::wire::{Reason, Verdict};
 use serde::Serialize;
 
 use super::{
-    run::Seen,
+    apart,
+    run::{Played, Seen},
     timeline::Timeline,
     verdicts::{RuleName, verdict_name},
 };
@@ -20,8 +21,9 @@ const MOST_MARKS: usize = 10_000;
 pub struct Summary {
     packets: u64,
     bytes: u64,
-    first_ns: u64,
-    last_ns: u64,
+    /// Times of the earliest and the latest packet, judged or not.
+    span: Option<(u64, u64)>,
+    apart: apart::Counts,
     reasons: [(u64, u64); Reason::COUNT as usize],
     would: [u64; Reason::COUNT as usize],
     rules: BTreeMap<(Reason, RuleName), u64>,
@@ -41,6 +43,9 @@ pub struct Report {
     pub packets: u64,
     /// Bytes that they had on the wire.
     pub bytes: u64,
+    /// Packets that were not judged.
+    #[serde(flatten)]
+    pub apart: apart::Counts,
     /// Time of the earliest packet, seconds since 1970.
     pub first: f64,
     /// Time of the latest packet, seconds since 1970.
@@ -125,10 +130,18 @@ pub struct MarkRow {
 
 impl Summary {
     /// Counts a packet.
-    pub fn count(&mut self, seen: &Seen) {
+    pub fn count(&mut self, played: &Played) {
+        let unix_ns = played.unix_ns();
+        let (first, last) = self.span.unwrap_or((unix_ns, unix_ns));
+        self.span = Some((first.min(unix_ns), last.max(unix_ns)));
+        self.apart.count(played);
+        if let Played::Judged(seen) = played {
+            self.count_judged(seen);
+        }
+    }
+
+    fn count_judged(&mut self, seen: &Seen) {
         let reason = seen.judged.reason;
-        self.first_ns = if self.packets == 0 { seen.unix_ns } else { self.first_ns.min(seen.unix_ns) };
-        self.last_ns = self.last_ns.max(seen.unix_ns);
         self.packets += 1;
         self.bytes += u64::from(seen.length);
         let (packets, bytes) = &mut self.reasons[reason as usize];
@@ -161,11 +174,13 @@ impl Summary {
             let reasons = Reason::ALL.into_iter().filter(|reason| reason.verdict() == verdict);
             reasons.map(|reason| self.reasons[reason as usize].0).sum()
         };
+        let (first, last) = self.span.unwrap_or_default();
         Report {
             packets: self.packets,
+            apart: self.apart.clone(),
             bytes: self.bytes,
-            first: seconds(self.first_ns),
-            last: seconds(self.last_ns),
+            first: seconds(first),
+            last: seconds(last),
             passed: with(Verdict::Pass),
             dropped: with(Verdict::Drop),
             reasons: self.reason_rows(),

@@ -67,7 +67,8 @@ impl World {
         let owned = |prefixes: Vec<Prefix>| prefixes.into_iter().map(|prefix| (prefix, OWNER));
         let changes =
             Changes::new().insert(List::Allow, owned(lists.allow)).insert(List::Block, owned(lists.block));
-        prefixes::apply(&world.prefixes, changes.prepare(), no_wait, |_, _| ())
+        let sets = Arc::clone(world.prefixes.lock().sets());
+        prefixes::apply(&world.prefixes, changes.prepare(&sets), no_wait, |_, _| ())
             .context("listing the prefixes")?;
         Ok(world)
     }

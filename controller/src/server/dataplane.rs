@@ -1,7 +1,7 @@
 //! What the server asks of whoever holds the program.
 
 use crate::{
-    api::{HealthReport, InterfaceStatus, ReasonCount, WouldCount},
+    api::{HealthReport, InterfaceStatus, ProofStatus, ReasonCount, WouldCount},
     host::Lifelines,
     state::RuleCounts,
 };
@@ -31,6 +31,9 @@ pub trait Dataplane: Send + Sync {
 
     /// What checks and rules that only count would have dropped, by reason.
     fn would_drop(&self) -> anyhow::Result<Vec<WouldCount>>;
+
+    /// By what it is known which packets belong to something, on each interface that leads out.
+    fn proofs(&self) -> Vec<ProofStatus>;
 
     /// Puts the filter on an interface, or back on it.
     fn attach(&self, interface: &str) -> anyhow::Result<InterfaceStatus>;

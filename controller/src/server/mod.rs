@@ -103,7 +103,6 @@ fn router(context: Context) -> Router {
         .route(path::ADD, post(lists::add))
         .route(path::REMOVE, post(lists::remove))
         .route(path::TEST, get(lists::test))
-        .route(path::LIMIT, get(sources::limits).put(sources::set_limits))
         .route(path::SOURCE, get(sources::source))
         .route(path::SIGNATURE, get(signatures::list))
         .route(path::SIGNATURE_ADD, post(signatures::add))

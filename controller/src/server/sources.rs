@@ -1,27 +1,13 @@
-//! Limits, and what is known of a source.
+//! What is known of a source.
 
 use axum::extract::State;
 use serde::Deserialize;
 
 use super::{
     Context,
-    answer::{Answer, Body, Parameters, Refused, answer},
+    answer::{Answer, Parameters, Refused, answer},
 };
-use crate::{
-    api::{LimitChange, Limits, SourceReport},
-    lists::parse_address,
-};
-
-pub(super) async fn limits(State(context): State<Context>) -> Answer<Limits> {
-    answer(&context, |context| Ok(context.filter.limits())).await
-}
-
-pub(super) async fn set_limits(
-    State(context): State<Context>,
-    Body(change): Body<LimitChange>,
-) -> Answer<Limits> {
-    answer(&context, move |context| Ok(context.filter.set_limits(change)?)).await
-}
+use crate::{api::SourceReport, lists::parse_address};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

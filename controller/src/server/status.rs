@@ -23,6 +23,7 @@ pub(super) async fn status(State(context): State<Context>) -> Answer<Status> {
         status.warnings.extend(context.dataplane.warnings());
         status.warnings.extend(context.filter.rule_warnings());
         status.counters = counters;
+        status.proofs = context.dataplane.proofs();
         status.would_drop = context.dataplane.would_drop().map_err(|error| Refused::internal(&error))?;
         Ok(status)
     })

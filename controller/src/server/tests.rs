@@ -21,8 +21,8 @@ use tokio::{
 use super::{Context, Dataplane, serve};
 use crate::{
     api::{
-        FailureKind, HealthReport, InterfaceStatus, ListName, ROUTES, ReasonCount, WouldCount, openapi, path,
-        routes::Method,
+        FailureKind, HealthReport, InterfaceStatus, ListName, ProofStatus, ROUTES, ReasonCount, WouldCount,
+        openapi, path, routes::Method,
     },
     client::{Client, ClientError},
     config::Config,
@@ -81,6 +81,10 @@ impl Dataplane for Names {
 
     fn would_drop(&self) -> anyhow::Result<Vec<WouldCount>> {
         Ok(Vec::new())
+    }
+
+    fn proofs(&self) -> Vec<ProofStatus> {
+        Vec::new()
     }
 
     fn attach(&self, interface: &str) -> anyhow::Result<InterfaceStatus> {

@@ -51,7 +51,7 @@ impl Transaction for Expire {
             match change {
                 // A prefix that an import wants, too, stays listed on its account.
                 Change::Remove { list, prefix, .. } => {
-                    let manual = Origin::HAND.bit();
+                    let manual = filter.owned_by(Origin::Manual);
                     match filter.unlist_one(list_of(*list), *prefix, manual) {
                         Ok(_) | Err(Refusal::NotFound(_)) => {}
                         Err(error) => {

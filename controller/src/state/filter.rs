@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
     sync::{Arc, Weak},
     time::{Instant, SystemTime},
 };
@@ -10,10 +9,7 @@ use std::{
 use anyhow::Context as _;
 use tracing::{info, warn};
 
-use super::{
-    expiry::unix_seconds, ledger::Ledger, lifelines::address_of, refusal::Refusal, regime::Regime,
-    rules::event_interval,
-};
+use super::{expiry::unix_seconds, ledger::Ledger, refusal::Refusal, regime::Regime, rules::event_interval};
 use crate::{
     api::ListName,
     config::Config,
@@ -24,7 +20,7 @@ use crate::{
     tables::{
         Capacity, Prefix, SharedTables,
         memory::grace_period,
-        prefixes::{self, Changes, List, Listed, PrefixTable},
+        prefixes::{self, Changes, List, OwnerSets, Owners, PrefixTable},
     },
 };
 
@@ -36,6 +32,8 @@ pub struct Filter {
     /// What is known.
     pub(super) records: Mutex<Records>,
     pub(super) table: FairMutex<PrefixTable>,
+    /// Who wants the prefixes of the table.
+    pub(super) sets: Arc<OwnerSets>,
     pub(super) regime: Mutex<Regime>,
     pub(super) tables: Arc<SharedTables>,
     pub(super) capacity: Capacity,
@@ -55,7 +53,8 @@ impl Filter {
         config: &Config,
         bus: Bus,
     ) -> anyhow::Result<Arc<Self>> {
-        let Opened { kept, records, lists } = opened;
+        let Opened { kept, mut records, lists } = opened;
+        records.turn_limits(&config.policy);
         let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes)
             .context("taking up the prefix table")?;
         let regime = Regime::new(config.policy.clone(), config.observe, &records);
@@ -71,6 +70,7 @@ impl Filter {
             });
             Self {
                 records: Mutex::new(records),
+                sets: Arc::clone(table.sets()),
                 table: FairMutex::new(table),
                 regime: Mutex::new(regime),
                 tables,
@@ -108,7 +108,7 @@ impl Filter {
         let now = unix_seconds(SystemTime::now());
         let mut wanted = [Vec::new(), Vec::new()];
         for (list, prefix) in records.noted() {
-            wanted[list_of(list) as usize].push((prefix, Origin::HAND.bit()));
+            wanted[list_of(list) as usize].push((prefix, self.owned_by(Origin::Manual)));
         }
         for (origin, record) in records.imports() {
             if record.expires.is_some_and(|at| at <= now) {
@@ -117,9 +117,10 @@ impl Filter {
             let mut prefixes = lists.remove(&origin).unwrap_or_default();
             prefixes.retain(|prefix| !records.is_withheld(origin, *prefix));
             info!(name = record.name, prefixes = prefixes.len(), "import restored");
-            wanted[List::Block as usize].extend(prefixes.into_iter().map(|prefix| (prefix, origin.bit())));
+            let owners = self.owned_by(origin);
+            wanted[List::Block as usize].extend(prefixes.into_iter().map(|prefix| (prefix, owners)));
         }
-        let banned = records.bans.after(None).map(|(prefix, _)| (prefix, Origin::BAN.bit()));
+        let banned = records.bans.after(None).map(|(prefix, ban)| (prefix, self.owned_by(ban.origin)));
         wanted[List::Block as usize].extend(banned);
         drop(records);
         let [allow, block] = wanted;
@@ -155,9 +156,26 @@ impl Filter {
         }
     }
 
-    /// The end of a search for this address, as the kernel would find it.
-    pub(super) fn listed(&self, address: IpAddr) -> Vec<Listed> {
-        self.table.lock().covering(address_of(address)).collect()
+    /// The set of this one alone. To be asked for anew by each change: between two of them sets are forgotten.
+    pub(super) fn owned_by(&self, origin: Origin) -> Owners {
+        self.sets.one(origin.owner())
+    }
+
+    /// The set of those who ban.
+    pub(super) fn owned_by_bans(&self) -> Owners {
+        self.sets.of(Origin::BANS.map(Origin::owner))
+    }
+
+    /// Those in a set.
+    pub(super) fn origins(&self, owners: Owners) -> Vec<Origin> {
+        self.sets.owners(owners).iter().copied().filter_map(Origin::of_owner).collect()
+    }
+
+    /// Forgets sets of owners that no prefix has any more, once there are many. To be called where no change is under way.
+    pub(super) fn forget_sets(&self) {
+        if self.sets.are_many() {
+            self.table.lock().forget_sets();
+        }
     }
 
     /// Puts a change of many prefixes into force; clears away what was before.
@@ -166,7 +184,7 @@ impl Filter {
         changes: Changes,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<prefixes::Committed, Refusal> {
-        let committed = prefixes::apply(&self.table, changes.prepare(), grace, |done, total| {
+        let committed = prefixes::apply(&self.table, changes.prepare(&self.sets), grace, |done, total| {
             progress(done as u64, total as u64);
         })?;
         self.reclaim();

@@ -54,6 +54,8 @@ pub struct Progress {
     pub total: u64,
 }
 
+/// Memory for sets of imports that want the same prefix, beyond which there is none for another import, bytes.
+const MOST_SETS: usize = 64 << 20;
 /// Longest name of an import, characters.
 const MAX_NAME: usize = 64;
 
@@ -127,7 +129,7 @@ struct Import {
     prefixes: Vec<Prefix>,
     /// What an import of this name brought before, and is to stay.
     kept: Vec<Prefix>,
-    /// Its bit.
+    /// Which it is.
     origin: Option<Origin>,
     /// There was an import of this name.
     known: bool,
@@ -159,11 +161,23 @@ impl Transaction for Import {
             (records.origin_of(&self.name), records.free_origin())
         };
         let origin = known.or(free).ok_or_else(|| {
-            let most = Origin::MAX_IMPORTS;
+            let most = Origin::MOST;
             Refusal::Full(format!(
                 "{most} imports are kept apart at most; flush one, or import under its name"
             ))
         })?;
+        // An import makes of each set another one at most. What is known already may need some room to change, too.
+        let most_sets = if known.is_some() { 2 * MOST_SETS } else { MOST_SETS };
+        if filter.sets.bytes() > most_sets {
+            filter.table.lock().forget_sets();
+            if filter.sets.bytes() > most_sets {
+                return Err(Refusal::Full(format!(
+                    "the prefixes of the imports that there are stand in {} different sets of them, for which there is no \
+                     more room; flush an import",
+                    filter.sets.len()
+                )));
+            }
+        }
         if let (Some(store), true, false) = (store, known.is_some(), self.replace) {
             self.kept = filter.load_import(store, origin)?;
         }
@@ -192,10 +206,11 @@ impl Transaction for Import {
 
     fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
         let Some(origin) = self.origin else { return Ok(()) };
-        let wanted = std::mem::take(&mut self.prefixes).into_iter().map(|prefix| (prefix, origin.bit()));
+        let owners = filter.owned_by(origin);
+        let wanted = std::mem::take(&mut self.prefixes).into_iter().map(|prefix| (prefix, owners));
         let mut changes = Changes::new();
         if self.replace {
-            changes = changes.withdraw(List::Block, origin.bit());
+            changes = changes.withdraw(List::Block, owners);
         }
         let changes = changes.insert(List::Block, wanted);
         let committed = filter.apply(changes, &mut |done, total| self.tell("building", done, total))?;
@@ -307,7 +322,8 @@ impl Filter {
 
     /// Takes the prefixes of an import off the list that nobody else wants.
     pub(super) fn withdraw(&self, origin: Origin) -> Result<u64, Refusal> {
-        Ok(self.apply(Changes::new().withdraw(List::Block, origin.bit()), &mut |_, _| ())?.removed)
+        let owners = self.owned_by(origin);
+        Ok(self.apply(Changes::new().withdraw(List::Block, owners), &mut |_, _| ())?.removed)
     }
 }
 

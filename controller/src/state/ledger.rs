@@ -224,5 +224,7 @@ fn execute<T: Transaction>(
     if let Some(what) = transaction.tell() {
         filter.bus.publish(what);
     }
-    Ok(transaction.finish(filter, store))
+    let outcome = transaction.finish(filter, store);
+    filter.forget_sets();
+    Ok(outcome)
 }

@@ -18,11 +18,11 @@ use crate::{
     api::{AddResponse, ListName},
     event::What,
     host::Lifelines,
-    records::{Change, Origin, Owners},
+    records::{Change, Origin},
     store::Store,
     tables::{
         Prefix,
-        prefixes::{self, List},
+        prefixes::{self, List, Owners},
     },
 };
 
@@ -55,7 +55,7 @@ impl Filter {
 
     /// Lists a prefix on an operator's account, in force; says who wanted it before, if it was listed.
     fn list_manually(&self, list: List, prefix: Prefix) -> Result<Option<Owners>, Refusal> {
-        let manual = Origin::HAND.bit();
+        let manual = self.owned_by(Origin::Manual);
         prefixes::change(&self.table, grace, |table| {
             let was = table.get(list, prefix).map(|listed| listed.owner);
             match was {
@@ -106,9 +106,10 @@ impl Transaction for Add {
             match filter.list_manually(list, *prefix) {
                 Ok(was) => self.done.push((*prefix, was)),
                 Err(refusal) => {
-                    let manual = Origin::HAND.bit();
+                    let manual = filter.owned_by(Origin::Manual);
                     for (prefix, was) in &self.done {
-                        let leaves = was.is_none_or(|owners| owners & manual == 0);
+                        let leaves =
+                            was.is_none_or(|owners| !filter.origins(owners).contains(&Origin::Manual));
                         if leaves && let Err(error) = filter.unlist_one(list, *prefix, manual) {
                             warn!(%prefix, %error, "a change that failed could not be taken back");
                         }
@@ -156,7 +157,7 @@ impl Transaction for Remove {
         let removal = |(prefix, owners): (&Prefix, &Owners)| Change::Remove {
             list,
             prefix: *prefix,
-            imports: owners & !Origin::HAND.bit() & !Origin::BAN.bit(),
+            imports: filter.origins(*owners).into_iter().filter(|origin| origin.has_list()).collect(),
         };
         let mut changes: Vec<_> = self.owners.iter().map(removal).collect();
         if list == ListName::Block {
@@ -174,7 +175,8 @@ impl Transaction for Remove {
                 Ok(()) => self.done.push(*prefix),
                 Err(refusal) => {
                     for prefix in &self.done {
-                        let owners = self.owners.get(prefix).copied().unwrap_or(Origin::HAND.bit());
+                        let owners = self.owners.get(prefix).copied();
+                        let owners = owners.unwrap_or_else(|| filter.owned_by(Origin::Manual));
                         let back = prefixes::change(&filter.table, grace, |table| {
                             table.insert(list, *prefix, owners)
                         });

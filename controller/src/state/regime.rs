@@ -8,8 +8,8 @@ use std::{
 use super::refusal::Refusal;
 use crate::{
     policy::{
-        Author, DEFAULT_SERVICE, Enforcement, HostFacts, Limits, Override, Placement, Policy, RuleId,
-        Situation, Unfit, overridden, with_limits,
+        DEFAULT_SERVICE, Enforcement, HostFacts, Override, Placement, Policy, RuleId, Situation, Unfit,
+        overridden,
     },
     records::Records,
     tables::{Capacity, SharedTables},
@@ -29,8 +29,6 @@ pub(super) struct Regime {
     pub(super) wanted_capacity: Option<Capacity>,
     /// An option of the run has everything observed that the configuration does not name, whatever that says of it.
     pub(super) observe_asked: bool,
-    /// Limits per source that were set since.
-    limits: Option<Limits>,
     /// What was said of rules since.
     overrides: BTreeMap<RuleId, Override>,
     situation: Situation,
@@ -62,7 +60,6 @@ impl Regime {
     }
 
     fn take(&mut self, records: &Records) {
-        self.limits = records.limits();
         self.overrides =
             records.overrides().iter().map(|(id, (said, _))| (id.clone(), said.clone())).collect();
     }
@@ -74,8 +71,7 @@ impl Regime {
 
     /// What would be wanted if this were configured.
     pub(super) fn policy_of(&self, configured: &Policy) -> Policy {
-        let limited = self.limits.map(|limits| with_limits(configured, limits));
-        overridden(limited.as_ref().unwrap_or(configured), &self.overrides)
+        overridden(configured, &self.overrides)
     }
 
     /// What is wanted, as it holds now: what only counts is monitored, whyever that is, and rules whose condition holds
@@ -89,8 +85,7 @@ impl Regime {
                 // One that services share is enforced, or not, for all of them as the default service's.
                 let shared = self.placement().shared.contains(&id);
                 let id = if shared { RuleId::new(DEFAULT_SERVICE, &rule.name) } else { id };
-                rule.monitor |= self.situation.stayed.contains(&id)
-                    || self.situation.observe && rule.author == Author::Default;
+                rule.monitor |= self.situation.stayed.contains(&id) || self.situation.holds_back(rule);
                 rule.when = rule.when.filter(|_| !self.situation.roused.contains(&id));
             }
         }
@@ -104,16 +99,6 @@ impl Regime {
         let after = self.enforcement.enforce(tables, &policy, &self.situation)?;
         self.fresh.extend(after.rules.values().filter(|number| !before.contains(number)));
         Ok(())
-    }
-
-    /// Brings limits into force, in place of those that were set before. If that cannot be, those stay.
-    pub(super) fn limit(&mut self, tables: &SharedTables, limits: Limits) -> Result<(), Refusal> {
-        let before = self.limits.replace(limits);
-        let outcome = self.enforce(tables);
-        if outcome.is_err() {
-            self.limits = before;
-        }
-        outcome
     }
 
     /// Brings into force what is said of rules, or that nothing is said of them any more. If that cannot be, what was
@@ -139,9 +124,9 @@ impl Regime {
 
     /// Whether a rule could be enforced with this said of it.
     pub(super) fn try_override(&self, id: &RuleId, said: &Override) -> Result<(), Refusal> {
-        let mut policy = self.policy();
-        said.apply(id, &mut policy);
-        Ok(Enforcement::check(&policy)?)
+        let mut overrides = self.overrides.clone();
+        overrides.insert(id.clone(), said.clone());
+        Ok(Enforcement::check(&overridden(&self.configured, &overrides))?)
     }
 
     /// Takes another configuration in place of the one before, and gives rules that went too far another chance.

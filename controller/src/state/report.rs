@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     api::{Covering, Entry, ListName, ListPage, ListStatus, MemoryUse, SourceReport, Status, TestResponse},
-    records::{Origin, Owners, Records},
+    records::{Ban, Origin, Records},
     tables::{
         Prefix,
         prefixes::{List, Listed, PrefixTable},
@@ -26,22 +26,27 @@ impl Filter {
     /// A part of a list, in order of address.
     pub fn page(&self, list: ListName, after: Option<Prefix>, limit: usize) -> ListPage {
         let records = self.records.lock();
-        let (found, hits, total) = {
+        let (found, origins, hits, total) = {
             let mut table = self.table.lock();
             let found = table.range_after(list_of(list), after, limit);
+            let origins: Vec<_> = found.iter().map(|listed| self.origins(listed.owner)).collect();
             let hits: Vec<_> = found.iter().map(|listed| hits(&mut table, listed)).collect();
             let total = u64::from(table.len(list_of(list)));
-            (found, hits, total)
+            (found, origins, hits, total)
         };
         let next = (found.len() == limit).then(|| found.last().map(|last| last.prefix.to_string())).flatten();
-        let entries = found.iter().zip(hits).map(|(listed, hits)| entry(&records, listed, hits)).collect();
+        let entries = found.iter().zip(origins).zip(hits);
+        let entries =
+            entries.map(|((listed, origins), hits)| entry(&records, listed, &origins, hits)).collect();
         ListPage { entries, next, total }
     }
 
     /// What the filter makes of an address, and why.
     pub fn test(&self, address: IpAddr) -> TestResponse {
         let records = self.records.lock();
-        let mut found = self.listed(address);
+        // For all of it: what is found must not change its owners meanwhile.
+        let mut table = self.table.lock();
+        let mut found: Vec<_> = table.covering(address_of(address)).collect();
         let decides = |list| {
             let of_list = found.iter().enumerate().filter(|(_, listed)| listed.list == list);
             of_list.max_by_key(|(_, listed)| listed.prefix.length()).map(|(index, _)| index)
@@ -52,7 +57,6 @@ impl Filter {
         }
         let why = explain(address, deciding.and_then(|_| found.first()), &found);
         let decided_by = deciding.and_then(|_| found.first());
-        let mut table = self.table.lock();
         TestResponse {
             address: address.to_string(),
             decided_by: decided_by.map(|listed| name_of(listed.list)),
@@ -62,7 +66,7 @@ impl Filter {
                 .iter()
                 .map(|listed| Covering {
                     list: name_of(listed.list),
-                    entry: entry(&records, listed, hits(&mut table, listed)),
+                    entry: entry(&records, listed, &self.origins(listed.owner), hits(&mut table, listed)),
                 })
                 .collect(),
         }
@@ -141,6 +145,7 @@ impl Filter {
             counters: Vec::new(),
             would_drop: Vec::new(),
             checks,
+            proofs: Vec::new(),
             observe,
             block: list(List::Block),
             allow: list(List::Allow),
@@ -181,10 +186,11 @@ fn hits(table: &mut PrefixTable, listed: &Listed) -> u64 {
     table.hits(listed.list, listed.prefix).unwrap_or(listed.hits)
 }
 
-fn entry(records: &Records, listed: &Listed, hits: u64) -> Entry {
+fn entry(records: &Records, listed: &Listed, origins: &[Origin], hits: u64) -> Entry {
     let note = records.note(name_of(listed.list), listed.prefix);
-    let import = origins(listed.owner).find_map(|origin| records.import(origin));
-    let ban = records.bans.in_force(listed.prefix).filter(|_| listed.owner & Origin::BAN.bit() != 0);
+    let import = origins.iter().find_map(|origin| records.import(*origin));
+    let is_banned = origins.iter().any(|origin| Origin::BANS.contains(origin));
+    let ban = records.bans.in_force(listed.prefix).filter(|_| is_banned);
     // Wanted by several: listed until the latest of their ends.
     let ends = [
         note.map(|note| note.expires),
@@ -198,16 +204,18 @@ fn entry(records: &Records, listed: &Listed, hits: u64) -> Entry {
         import: import.map(|record| record.name.clone()),
         since: since.or(ban.map(|ban| ban.since / 1_000)).unwrap_or(0),
         expires: ends.into_iter().flatten().reduce(|one, other| Some(one?.max(other?))).flatten(),
-        note: note.and_then(|note| note.note.clone()).or_else(|| {
-            let rule = ban?.rule.as_deref().unwrap_or("the filter");
-            Some(format!("banned by {rule}"))
-        }),
+        note: note.and_then(|note| note.note.clone()).or_else(|| Some(format!("banned by {}", maker(ban?)))),
     }
 }
 
-/// The imports in a set of owners.
-fn origins(owners: Owners) -> impl Iterator<Item = Origin> {
-    (0..Origin::MAX_IMPORTS).filter_map(Origin::import).filter(move |origin| owners & origin.bit() != 0)
+/// Who has made a ban, in words.
+pub(super) fn maker(ban: &Ban) -> &str {
+    match (&ban.rule, ban.origin) {
+        (Some(rule), _) => rule,
+        (None, Origin::Detection) => "detection",
+        (None, Origin::Fleet) => "another host",
+        (None, _) => "the filter",
+    }
 }
 
 fn explain(address: IpAddr, deciding: Option<&Listed>, covering: &[Listed]) -> String {

@@ -9,18 +9,18 @@ use std::{
 use floodwall_common::{
     source,
     tables::Tables as _,
-    wire::{History, standing},
+    wire::{History, Reason, standing},
 };
 use tracing::warn;
 
-use super::{expiry::expiry, filter::Filter, ledger::Transaction, refusal::Refusal};
+use super::{expiry::expiry, filter::Filter, ledger::Transaction, refusal::Refusal, regime::Regime};
 use crate::{
     api::{self, InForce, ReloadReport, RuleChange, RuleReport, RuleState},
     config::Config,
     event::What,
     policy::{
-        Author, HostFacts, Override, Per, Policy, Probe, Rate, Rule, RuleId, RuleMode, Situation, Subject,
-        Then, When, defaults, difference, what,
+        DEFAULT_SERVICE, HostFacts, Override, Per, Policy, Probe, Rate, Rule, RuleId, RuleMode, Situation,
+        Spares, Subject, Then, When, defaults, difference, what,
     },
     records::Change,
     store::Store,
@@ -90,7 +90,7 @@ impl Filter {
                 rate: rule.rate.rate,
                 burst: rule.rate.burst,
                 then: rule.then.to_string(),
-                state: state(regime.situation(), &id, rule),
+                state: state(&regime, &policy, &id, rule),
                 in_use: number.is_some() || shared,
                 text: rule.to_string(),
                 expires,
@@ -270,14 +270,22 @@ impl Transaction for SetRule {
 
     fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
         let Self { service, said, .. } = self;
-        let policy = filter.regime.lock().policy();
-        let id = id_of(&policy, service, said.per, said.of)?;
+        let (policy, id) = {
+            let regime = filter.regime.lock();
+            let policy = regime.policy();
+            let id = id_of(&policy, &regime.configured, service, said.per, said.of)?;
+            (policy, id)
+        };
         let (service, rule) = (id.service.clone(), id.rule.clone());
         self.id = Some(id.clone());
         if self.reset {
             return Ok(vec![Change::ResetRule { service, rule }]);
         }
-        if said.rate.is_none() && policy.rule(&id).is_none() {
+        let before = filter.records.lock().overrides().get(&id).map(|(said, _)| said.clone());
+        // What is gone by command, or is a default that the configuration took away, may be taken away again.
+        let gone = before.is_some() || defaults::why(&id.rule).is_some();
+        let stays_away = said.mode == Some(RuleMode::Off) && gone;
+        if said.rate.is_none() && policy.rule(&id).is_none() && !stays_away {
             return Err(Refusal::NotFound(format!(
                 "service {service} has no rule for {} per {}; name a rate to make one. It has {}",
                 said.of,
@@ -285,7 +293,6 @@ impl Transaction for SetRule {
                 names(&policy, &service)
             )));
         }
-        let before = filter.records.lock().overrides().get(&id).map(|(said, _)| said.clone());
         let said = before.map_or(said.clone(), |before| before.then(said.clone()));
         filter.regime.lock().try_override(&id, &said)?;
         let expires = self.lifetime.map(|lifetime| expiry(SystemTime::now(), lifetime)).transpose()?;
@@ -320,8 +327,14 @@ pub(super) fn event_interval(tables: &SharedTables, events_per_second: u64) -> u
     (tables.judging_cpus() * 1_000_000_000).checked_div(events_per_second).unwrap_or(0)
 }
 
-/// The rule of a service that is about this.
-fn id_of(policy: &Policy, service: &str, per: Per, of: Subject) -> Result<RuleId, Refusal> {
+/// The rule of a service that is about this, now or as it is configured.
+fn id_of(
+    policy: &Policy,
+    configured: &Policy,
+    service: &str,
+    per: Per,
+    of: Subject,
+) -> Result<RuleId, Refusal> {
     let Some(found) = policy.service(service) else {
         let names: Vec<_> = policy.services.iter().map(|service| service.name.as_str()).collect();
         return Err(Refusal::NotFound(format!(
@@ -329,12 +342,10 @@ fn id_of(policy: &Policy, service: &str, per: Per, of: Subject) -> Result<RuleId
             names.join(", ")
         )));
     };
-    let name = Rule::name_of(per, of);
-    if found.rules.iter().any(|rule| rule.name == name) {
-        return Ok(RuleId::new(service, &name));
-    }
-    let mut alike = found.rules.iter().filter(|rule| rule.per == per && rule.of == of);
-    Ok(RuleId::new(service, alike.next().map_or(&name, |rule| &rule.name)))
+    // One that was taken away by command is spoken of as before.
+    let before = || configured.service(service)?.rule_about(per, of);
+    let name = found.rule_about(per, of).or_else(before).map(|rule| rule.name.clone());
+    Ok(RuleId::new(service, &name.unwrap_or_else(|| Rule::name_of(per, of))))
 }
 
 fn names(policy: &Policy, service: &str) -> String {
@@ -342,9 +353,21 @@ fn names(policy: &Policy, service: &str) -> String {
     rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn state(situation: &Situation, id: &RuleId, rule: &Rule) -> RuleState {
-    let Situation { stayed, roused, observe, .. } = situation;
-    if rule.monitor || *observe && rule.author == Author::Default {
+/// What a rule does now.
+pub(super) fn state(regime: &Regime, policy: &Policy, id: &RuleId, rule: &Rule) -> RuleState {
+    let situation = regime.situation();
+    let Situation { stayed, roused, .. } = situation;
+    let shared = regime.placement().shared.contains(id);
+    // One that services share is enforced, or not, for all of them as the default service's.
+    let id = if shared { &RuleId::new(DEFAULT_SERVICE, &id.rule) } else { id };
+    let reason = match rule.per {
+        Per::Source if shared && rule.of == Subject::SYN => Reason::SynRate,
+        Per::Source if shared => Reason::PacketRate,
+        Per::Source => Reason::SourceRate,
+        Per::SourcePrefix => Reason::PrefixRate,
+        Per::Service => Reason::ServiceRate,
+    };
+    if rule.monitor || policy.monitored & reason.bit() != 0 || situation.holds_back(rule) {
         RuleState::Monitor
     } else if stayed.contains(id) {
         RuleState::Ceiling
@@ -397,8 +420,11 @@ fn explain(service: &str, rule: &Rule, configured: Option<&Rule>, said: Option<&
         ),
         Then::Alert => "what is over that passes, and is counted".to_owned(),
     });
-    if rule.strangers {
-        lines.push("known sources, which have taken part in conversations before, are left alone".to_owned());
+    let known = "known sources, which have taken part in conversations before, are left alone";
+    match rule.spares {
+        Spares::Nobody => {}
+        Spares::KnownInPeace => lines.push(format!("{known} while the service is not attacked")),
+        Spares::Known => lines.push(known.to_owned()),
     }
     if let Some(when) = rule.when {
         lines.push(format!("it holds only while this does: {when}; else it only counts"));

@@ -1,6 +1,8 @@
 //! The state as a whole, over tables in memory and a store in a directory of its own.
 
 mod damaged;
+mod imports;
+mod limits;
 mod stalled;
 
 use std::{

@@ -26,7 +26,7 @@ pub(super) fn journal_name(number: u64) -> String {
 }
 
 pub(super) fn list_name(origin: Origin) -> String {
-    format!("import-{}.list", u8::from(origin))
+    format!("{origin}.list")
 }
 
 /// What there is in a state directory, apart from what is not floodwall's and from what it can do without.
@@ -64,12 +64,11 @@ impl Contents {
     fn take(&mut self, name: &str) -> bool {
         let number =
             |beginning, ending| name.strip_prefix(beginning)?.strip_suffix(ending)?.parse::<u64>().ok();
-        let list =
-            number("import-", ".list").and_then(|number| Origin::try_from(u8::try_from(number).ok()?).ok());
+        let list = name.strip_suffix(".list").and_then(|origin| origin.parse::<Origin>().ok());
         // `journal-07.jsonl` is somebody else's.
         if let Some(number) = number("journal-", ".jsonl").filter(|number| journal_name(*number) == name) {
             self.journals.insert(number)
-        } else if let Some(origin) = list.filter(|origin| list_name(*origin) == name) {
+        } else if let Some(origin) = list.filter(|origin| origin.has_list()) {
             self.lists.insert(origin)
         } else {
             let is_snapshot = name == SNAPSHOT;
@@ -147,9 +146,12 @@ mod tests {
             "journal-7.jsonl.bak",
             "journal-x.jsonl",
             "import-1.list",
-            "import-30.list",
+            "import-4096.list",
             "import-0.list",
-            "import-31.list",
+            "import-01.list",
+            "import-4097.list",
+            "feed-2.list",
+            "manual.list",
             "import-1.list.before",
             "import-2.list.new",
             "baseline.json.gz",
@@ -162,7 +164,8 @@ mod tests {
         let Contents { snapshot, journals, lists, leftovers } = contents;
         assert!(snapshot);
         assert_eq!(journals.into_iter().collect::<Vec<_>>(), [7]);
-        assert_eq!(lists.into_iter().map(u8::from).collect::<Vec<_>>(), [1, 30]);
+        let expected = [Origin::Import(1), Origin::Import(4_096), Origin::Feed(2)];
+        assert_eq!(lists.into_iter().collect::<Vec<_>>(), expected);
         let expected =
             ["baseline.json.gz.new", "import-1.list.before", "import-2.list.new", "snapshot.jsonl.new"];
         assert_eq!(leftovers.into_iter().collect::<Vec<_>>(), expected);

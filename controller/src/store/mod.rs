@@ -3,7 +3,7 @@
 //! ```text
 //! STATE/snapshot.jsonl         changes, a line each; the first line names the journal that follows
 //! STATE/journal-7.jsonl        changes since, a line each, synced before they are answered
-//! STATE/import-3.list          the prefixes of the import with bit 3, a line each
+//! STATE/import-3.list          the prefixes of the import with number 3, a line each
 //! STATE/baseline.json.gz       what is usual, now and then; no loss if it is lost
 //! STATE/lock                   held by the daemon that uses the directory
 //! STATE/set-aside-1796000000/  files as they were when an operator went on without all of what they held

@@ -203,7 +203,8 @@ impl Found {
             let file = list_name(origin);
             let written = fs::metadata(directory.join(&file)).and_then(|metadata| metadata.modified()).ok();
             let since = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-            let name = format!("recovered-{}", u8::from(origin));
+            let origin_name = origin.to_string();
+            let name = format!("recovered-{}", origin_name.strip_prefix("import-").unwrap_or(&origin_name));
             let since = since.map_or(0, |since| since.as_secs());
             self.records.apply(&Change::Import { origin, name: name.clone(), since, expires: None });
             self.damaged(file, Flaw::Unclaimed { name });

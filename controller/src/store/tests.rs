@@ -38,7 +38,7 @@ fn line(change: &Change) -> Vec<u8> {
 }
 
 fn import(name: &str) -> Change {
-    Change::Import { origin: Origin::import(0).unwrap(), name: name.to_owned(), since: 1, expires: None }
+    Change::Import { origin: Origin::import(1).unwrap(), name: name.to_owned(), since: 1, expires: None }
 }
 
 /// All that was read, in words.
@@ -79,7 +79,7 @@ fn keep(store: &mut Store, records: &mut Records, changes: &[Change]) {
 fn save_list(store: &mut Store, records: &mut Records, prefixes: &[&str]) {
     let change = import("list");
     let prefixes: Vec<_> = prefixes.iter().map(|text| prefix(text)).collect();
-    store.save_import(Origin::import(0).unwrap(), prefixes.iter(), std::slice::from_ref(&change)).unwrap();
+    store.save_import(Origin::import(1).unwrap(), prefixes.iter(), std::slice::from_ref(&change)).unwrap();
     records.apply(&change);
 }
 

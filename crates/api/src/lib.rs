@@ -25,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use events::{DropReport, Event, InterfaceReport, Notice};
-pub use limits::{Limit, LimitChange, Limits, SourceReport};
+pub use limits::{Limit, Limits, SourceReport};
 pub use policy::{Capacity, InForce};
 pub use prefixes::{
     AddRequest, AddResponse, Covering, Entry, FlushRequest, ImportLine, ImportProblem, ImportReport,
@@ -39,7 +39,7 @@ pub use rules::{
 pub use signatures::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest};
 pub use status::{
     AttachRequest, CheckStatus, DetachRequest, DetachResponse, InterfaceStatus, ListStatus, MemoryUse,
-    ReasonCount, Status, WouldCount,
+    ProofStatus, ReasonCount, Status, WouldCount,
 };
 
 /// Why a request was refused. Nothing was changed.

@@ -23,20 +23,6 @@ pub struct Limits {
     pub syn: Option<Limit>,
 }
 
-/// Changes the limits that are named, and leaves the others.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LimitChange {
-    /// `null` lifts the limit.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
-    #[schemars(with = "Option<Limit>")]
-    pub packets: Option<Option<Limit>>,
-    /// `null` lifts the limit.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
-    #[schemars(with = "Option<Limit>")]
-    pub syn: Option<Option<Limit>>,
-}
-
 /// What the kernel knows of a source.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SourceReport {
@@ -60,22 +46,4 @@ pub struct SourceReport {
     pub idle_seconds: Option<f64>,
     /// Seconds until the kernel lifts its ban; `None` if it is not banned.
     pub banned_seconds: Option<f64>,
-}
-
-/// Tells "not named" from `null`.
-mod double_option {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<T: Serialize, S: Serializer>(
-        value: &Option<Option<T>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        value.as_ref().and_then(Option::as_ref).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Option<T>>, D::Error> {
-        Option::deserialize(deserializer).map(Some)
-    }
 }

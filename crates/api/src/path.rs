@@ -30,8 +30,6 @@ pub const BYPASS: &str = "/v1/bypass";
 pub const RELOAD: &str = "/v1/reload";
 /// How the host fares.
 pub const HEALTH: &str = "/v1/health";
-/// Limits that hold for every source.
-pub const LIMIT: &str = "/v1/limit";
 /// What is known of a source.
 pub const SOURCE: &str = "/v1/source";
 /// The signatures.

@@ -8,9 +8,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::{
     AddRequest, AddResponse, AttachRequest, BanCount, BanPage, BypassRequest, BypassState, DetachRequest,
     DetachResponse, Event, FlushRequest, HealthReport, ImportLine, InForce, InterfaceStatus, KeepRequest,
-    LiftRequest, LimitChange, Limits, ListPage, ReloadReport, ReloadRequest, RemoveRequest, RemoveResponse,
-    RuleChange, RuleList, SignatureList, SignatureNumber, SignatureReport, SignatureRequest, SourceReport,
-    Status, TestResponse, path,
+    LiftRequest, ListPage, ReloadReport, ReloadRequest, RemoveRequest, RemoveResponse, RuleChange, RuleList,
+    SignatureList, SignatureNumber, SignatureReport, SignatureRequest, SourceReport, Status, TestResponse,
+    path,
 };
 
 /// Most entries of a page; fewer come only if fewer are asked for, or left.
@@ -126,7 +126,7 @@ const fn with(parameters: &'static [Parameter], route: Route) -> Route {
 }
 
 /// All of them.
-pub const ROUTES: [Route; 28] = [
+pub const ROUTES: [Route; 26] = [
     get(path::STATUS, "How the filter stands.", json::<Status>()),
     post(path::ADD, "Lists prefixes: all or none.", json::<AddRequest>(), json::<AddResponse>()),
     post(
@@ -159,8 +159,6 @@ pub const ROUTES: [Route; 28] = [
     post(path::RELOAD, "Reads the configuration again.", json::<ReloadRequest>(), json::<ReloadReport>()),
     get(path::HEALTH, "How the host and its services fare.", json::<HealthReport>()),
     get(path::POLICY, "What packets are judged by, beside lists and signatures.", json::<InForce>()),
-    get(path::LIMIT, "The limits that hold for every source.", json::<Limits>()),
-    put(path::LIMIT, "Changes limits that hold for every source.", json::<LimitChange>(), json::<Limits>()),
     with(ADDRESS, get(path::SOURCE, "What is known of a source.", json::<SourceReport>())),
     get(path::SIGNATURE, "Attacks, and the signatures against them.", json::<SignatureList>()),
     post(path::SIGNATURE_ADD, "Deploys a signature.", json::<SignatureRequest>(), json::<SignatureReport>()),

@@ -23,6 +23,9 @@ pub struct Status {
     /// The checks, whether they are in force, and if not, why not.
     #[serde(default)]
     pub checks: Vec<CheckStatus>,
+    /// By what it is known which packets belong to something, on each interface that leads out.
+    #[serde(default)]
+    pub proofs: Vec<ProofStatus>,
     /// Only what the operator has named is in force: lists, rules and signatures.
     #[serde(default)]
     pub observe: bool,
@@ -75,6 +78,20 @@ pub struct CheckStatus {
     /// Why it only counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub why: Vec<String>,
+}
+
+/// By what it is known which packets belong to something that the host, or what it carries, has asked for or offers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProofStatus {
+    /// An interface that leads out.
+    pub interface: String,
+    /// Families that this holds for: `IPv4`, `IPv6`.
+    pub families: Vec<String>,
+    /// `egress`: by what has left, and the host's own sockets; `sockets`: by these alone.
+    pub proof: String,
+    /// Why not by what has left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// Packets that would have been dropped for a reason, had it not only counted.

@@ -9,7 +9,7 @@
 use floodwall_common::traits::Traits;
 
 use super::{
-    rule::{Author, Per, PrefixLengths, Rate, Rule, Then},
+    rule::{Author, Per, PrefixLengths, Rate, Rule, Spares, Then},
     subject::Subject,
 };
 
@@ -29,12 +29,15 @@ pub fn why(name: &str) -> Option<&'static str> {
     Some(match name {
         SOURCE_PACKETS => {
             "a browser that downloads at 1 Gbit/s acknowledges some 20,000 times a second with offloads off; who sends \
-             more for longer than two seconds is no client of an ordinary service. It only counts, as a fast upload, a \
-             load balancer or a tunnel sends more without any harm; `floodwall limit set default packets per source --mode enforce` has it drop"
+             more for longer than two seconds is no client of an ordinary service. Flows in which both ends speak are \
+             left alone, and in peace all that a known source sends. It only counts, as nothing tells a fast transfer by \
+             UDP, or a tunnel, from a flood; `floodwall limit set packets 20000/s` has it drop, whoever sends"
         }
         SOURCE_SYN => {
             "a page opens some dozens of connections, a busy NAT a hundred a second; beyond, for longer than a burst of \
-             two seconds, it is a flood. It only limits: whoever forges an address could have it banned"
+             two seconds, it is a flood, unless connections of that source have led to something and no attack is on: a \
+             load balancer, a probe or a crawler may open more. It only limits: whoever forges an address could have it \
+             banned"
         }
         "source-icmp" => {
             "path MTU discovery and pings take a few packets a second; a BlackNurse flood occupies a CPU with some 20,000"
@@ -67,7 +70,7 @@ pub fn rules() -> Vec<Rule> {
         then,
         monitor: false,
         author: Author::Default,
-        strangers: false,
+        spares: Spares::KnownInPeace,
         prefix: PrefixLengths::default(),
         ceiling: None,
         when: None,
@@ -75,12 +78,15 @@ pub fn rules() -> Vec<Rule> {
     vec![
         Rule { monitor: true, ..rule(SOURCE_PACKETS, Per::Source, Traits::ANY, 20_000, 40_000, Then::Limit) },
         rule(SOURCE_SYN, Per::Source, Traits::SYN, 100, 200, Then::Limit),
-        rule("source-icmp", Per::Source, Traits::ICMP, 50, 100, Then::Limit),
+        Rule {
+            spares: Spares::Nobody,
+            ..rule("source-icmp", Per::Source, Traits::ICMP, 50, 100, Then::Limit)
+        },
         rule("source-fragment", Per::Source, Traits::FRAGMENT, 100, 200, Then::Limit),
         rule("source-dns-query", Per::Source, Traits::DNS_QUERY, 200, 400, Then::Limit),
         rule("prefix-syn", Per::SourcePrefix, Traits::SYN, 1_000, 2_000, Then::Limit),
         Rule {
-            strangers: true,
+            spares: Spares::Known,
             ..rule("service-syn", Per::Service, Traits::SYN, 20_000, 40_000, Then::Limit)
         },
     ]

@@ -118,8 +118,8 @@ mod tests {
             difference(&old, &new),
             [
                 "~ service web: destinations all; protocol any; ports 80, 443",
-                "~ web/source-syn: syn per source 7/s burst 7, then limit (was: syn per source 100/s burst 200, then \
-                 limit)",
+                "~ web/source-syn: syn per source 7/s burst 7, then limit (was: syn of new sources (in an attack, of \
+                 all) per source 100/s burst 200, then limit)",
                 "+ service new: destinations all; protocol gre; ports all",
                 "- service old: destinations all; protocol any; ports 81",
                 "~ monitored: stray",

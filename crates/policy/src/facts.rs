@@ -65,6 +65,9 @@ pub enum Carries {
         /// Why.
         why: String,
     },
+    /// It carries packets of others, and what leaves has been seen for some seconds only: flows that were open before have
+    /// to show themselves.
+    Fresh,
     /// It could not be read whether it is so.
     Unknown(String),
 }
@@ -82,6 +85,9 @@ impl fmt::Display for Carries {
             }
             Self::Unseen { interface, why } => {
                 write!(formatter, "what leaves by {interface} is not seen: {why}")
+            }
+            Self::Fresh => {
+                formatter.write_str("what others send by here has been seen for less than ten seconds")
             }
             Self::Unknown(what) => write!(formatter, "{what}"),
         }

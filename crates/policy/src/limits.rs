@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     defaults,
-    model::Policy,
-    rule::{Rate, Rule},
+    model::{DEFAULT_SERVICE, Policy, RuleId},
+    overrides::Override,
+    rule::{Per, Rate, RuleMode},
+    subject::Subject,
 };
 
 /// The limits of every source; `None` is no limit.
@@ -19,11 +21,31 @@ pub struct Limits {
     pub syn: Option<Rate>,
 }
 
-/// The limits in a policy.
+/// The limits in a policy: those of the default service.
 pub fn limits_of(policy: &Policy) -> Limits {
-    let rules = policy.services.first().map_or(&[][..], |service| &service.rules);
-    let limit = |name: &str| Some(rules.iter().find(|rule| rule.name == name)?.rate);
-    Limits { packets: limit(defaults::SOURCE_PACKETS), syn: limit(defaults::SOURCE_SYN) }
+    let limit = |of| Some(policy.service(DEFAULT_SERVICE)?.rule_about(Per::Source, of)?.rate);
+    Limits { packets: limit(Subject::PACKETS), syn: limit(Subject::SYN) }
+}
+
+/// Whether a rule is one of the default service that holds for every service which has not been given another.
+pub(crate) fn is_shared(id: &RuleId) -> bool {
+    id.service == DEFAULT_SERVICE
+        && [defaults::SOURCE_PACKETS, defaults::SOURCE_SYN].contains(&id.rule.as_str())
+}
+
+impl Limits {
+    /// The same in words about rules, as versions before this one have kept them.
+    pub fn as_said(self) -> [(RuleId, Override); 2] {
+        let Self { packets, syn } = self;
+        [(defaults::SOURCE_PACKETS, Subject::PACKETS, packets), (defaults::SOURCE_SYN, Subject::SYN, syn)]
+            .map(|(name, of, rate)| {
+                let mode = if rate.is_none() { Some(RuleMode::Off) } else { None };
+                (
+                    RuleId::new(DEFAULT_SERVICE, name),
+                    Override { per: Per::Source, of, rate, then: None, mode },
+                )
+            })
+    }
 }
 
 /// The token bucket for a limit; no limit is a bucket that is never empty.
@@ -37,31 +59,4 @@ pub fn bucket(what: &str, limit: Option<Rate>) -> Result<BucketSpec, String> {
             BucketSpec::MAX_DRAIN_SECONDS
         )
     })
-}
-
-/// The policy with these limits in place of its own, wherever a service has not been given others.
-pub fn with_limits(policy: &Policy, limits: Limits) -> Policy {
-    let mut changed = policy.clone();
-    let Some(first) = policy.services.first() else { return changed };
-    for (name, limit) in [(defaults::SOURCE_PACKETS, limits.packets), (defaults::SOURCE_SYN, limits.syn)] {
-        let old = first.rules.iter().find(|rule| rule.name == name);
-        let like = old.cloned().or_else(|| defaults::rules().into_iter().find(|rule| rule.name == name));
-        let new = limit.zip(like).map(|(rate, rule)| {
-            let limited = Rule { rate, ..rule.clone() };
-            // A limit that is as it was is nothing that was said.
-            if limited == rule && old.is_some() { limited } else { limited.named_by_operator(None) }
-        });
-        for service in &mut changed.services {
-            let place = service.rules.iter().position(|rule| rule.name == name);
-            match (place, &new) {
-                // A rule of the service's own.
-                (Some(place), _) if service.rules.get(place) != old => {}
-                (Some(place), Some(new)) => service.rules[place] = new.clone(),
-                (Some(place), None) => drop(service.rules.remove(place)),
-                (None, Some(new)) if old.is_none() => service.rules.insert(0, new.clone()),
-                (None, _) => {}
-            }
-        }
-    }
-    changed
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::{
     defaults,
     probe::Probe,
-    rule::{Rate, Rule, Then},
+    rule::{Per, Rate, Rule, Then},
+    subject::Subject,
 };
 use floodwall_tables::Prefix;
 
@@ -130,6 +131,13 @@ impl Service {
             probe: None,
             rules,
         }
+    }
+
+    /// The rule that is about this: the one that is named after it, or else the first of its kind.
+    pub fn rule_about(&self, per: Per, of: Subject) -> Option<&Rule> {
+        let name = Rule::name_of(per, of);
+        let named = self.rules.iter().find(|rule| rule.name == name);
+        named.or_else(|| self.rules.iter().find(|rule| rule.per == per && rule.of == of))
     }
 
     /// The traits that its packets can have.

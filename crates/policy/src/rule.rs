@@ -129,6 +129,30 @@ pub enum RuleMode {
     Off,
 }
 
+/// Which known sources (those that have taken part in conversations before) a rule leaves alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spares {
+    /// None.
+    #[default]
+    Nobody,
+    /// All, while the service that their packets are for is not attacked.
+    KnownInPeace,
+    /// All, at all times.
+    Known,
+}
+
+impl Spares {
+    /// As the tables have it.
+    pub fn wire(self) -> wire::Spares {
+        match self {
+            Self::Nobody => wire::Spares::Nobody,
+            Self::KnownInPeace => wire::Spares::KnownInPeace,
+            Self::Known => wire::Spares::Known,
+        }
+    }
+}
+
 /// Who wants a rule to be as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -188,8 +212,8 @@ pub struct Rule {
     /// Who wants it to be so.
     #[serde(default)]
     pub author: Author,
-    /// Leaves known sources alone: those that have taken part in conversations before.
-    pub strangers: bool,
+    /// Which sources it leaves alone.
+    pub spares: Spares,
     /// Which prefixes it counts, if per source prefix.
     pub prefix: PrefixLengths,
     /// What it may do before it is thought to be mistaken.
@@ -208,7 +232,12 @@ impl Rule {
             Some(mode) => mode == RuleMode::Monitor,
             None => self.monitor && self.author == Author::Operator,
         };
-        Self { monitor, author: Author::Operator, ..self }
+        // An operator's limit holds for all whom it does not leave alone in so many words.
+        let spares = match self.spares {
+            Spares::KnownInPeace if self.author == Author::Default => Spares::Nobody,
+            spares => spares,
+        };
+        Self { monitor, spares, author: Author::Operator, ..self }
     }
 
     /// The name of a rule that was given none: `source-syn`, `prefix-udp`.
@@ -297,14 +326,16 @@ impl fmt::Display for Rule {
             then,
             monitor,
             author: _,
-            strangers,
+            spares,
             prefix,
             ceiling,
             when,
         } = self;
         write!(formatter, "{of}")?;
-        if *strangers {
-            formatter.write_str(" of strangers")?;
+        match spares {
+            Spares::Nobody => {}
+            Spares::KnownInPeace => formatter.write_str(" of new sources (in an attack, of all)")?,
+            Spares::Known => formatter.write_str(" of new sources")?,
         }
         write!(formatter, " per {per}")?;
         if *per == Per::SourcePrefix {

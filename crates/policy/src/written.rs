@@ -34,7 +34,7 @@
 //! prefix = { v4 = 24, v6 = 56 }
 //! of = "bytes"
 //! rate = "20 MB/s"
-//! strangers = true                 # leaves known sources alone
+//! spares = "known"                 # leaves known sources alone; or only "known-in-peace", or "nobody"
 //! when = "probe over 500ms"        # only while the service suffers
 //! ceiling = { bans-per-minute = 1000, known-percent = 5 }
 //! ```
@@ -51,7 +51,7 @@ use super::{
     model::{DEFAULT_SERVICE, Escalation, Policy, Protocol, Service},
     probe::Probe,
     quantity::Quantity,
-    rule::{Author, Ceiling, Per, PrefixLengths, Rate, Rule, RuleMode, Then},
+    rule::{Author, Ceiling, Per, PrefixLengths, Rate, Rule, RuleMode, Spares, Then},
     subject::Subject,
     values::{Destination, Ports, ProtocolName, Span, Stage},
 };
@@ -93,6 +93,8 @@ pub struct RuleTable {
     burst: Option<Quantity>,
     then: Option<Then>,
     mode: Option<RuleMode>,
+    spares: Option<Spares>,
+    /// An older spelling.
     strangers: Option<bool>,
     prefix: Option<PrefixLengths>,
     ceiling: Option<Ceiling>,
@@ -301,7 +303,10 @@ fn override_rule(
 
 /// What is written, over what there is.
 fn merged(written: &RuleTable, base: Option<&Rule>, name: &str) -> Option<Rule> {
-    let RuleTable { name: _, per, of, rate, burst, then, mode, strangers, prefix, ceiling, when } = written;
+    let RuleTable { name: _, per, of, rate, burst, then, mode, spares, strangers, prefix, ceiling, when } =
+        written;
+    let older = strangers.map(|strangers| if strangers { Spares::Known } else { Spares::Nobody });
+    let spares = spares.or(older);
     let rate = match (rate, burst) {
         (Some(Quantity(rate)), Some(Quantity(burst))) => Rate { rate: *rate, burst: *burst },
         (Some(Quantity(rate)), None) => Rate { rate: *rate, burst: *rate },
@@ -316,12 +321,13 @@ fn merged(written: &RuleTable, base: Option<&Rule>, name: &str) -> Option<Rule> 
         then: then.or(base.map(|base| base.then)).unwrap_or(Then::Limit),
         monitor: base.is_some_and(|base| base.monitor),
         author: base.map_or(Author::Operator, |base| base.author),
-        strangers: strangers.unwrap_or(base.is_some_and(|base| base.strangers)),
+        spares: base.map(|base| base.spares).unwrap_or_default(),
         prefix: prefix.or(base.map(|base| base.prefix)).unwrap_or_default(),
         ceiling: ceiling.or(base.and_then(|base| base.ceiling)),
         when: when.or(base.and_then(|base| base.when)),
     };
-    Some(rule.named_by_operator(*mode))
+    let rule = rule.named_by_operator(*mode);
+    Some(Rule { spares: spares.unwrap_or(rule.spares), ..rule })
 }
 
 fn known(rules: &[Rule]) -> String {

@@ -64,7 +64,10 @@ fn pcapng(link: u16, frame: &[u8]) -> Vec<u8> {
     let mut interface = words(&[u32::from(link), 96]);
     // A clock of nanoseconds, and a second to add.
     interface.extend([9, 0, 1, 0, 9, 0, 0, 0, 14, 0, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    let packet = [words(&[0, 0, 1_500_000_001, length, length]), frame.to_vec()].concat();
+    let mut packet = [words(&[0, 0, 1_500_000_001, length, length]), frame.to_vec()].concat();
+    packet.resize(packet.len().next_multiple_of(4), 0);
+    // Flags: it went out.
+    packet.extend([2, 0, 4, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
     [
         block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX])),
         block(1, &interface),

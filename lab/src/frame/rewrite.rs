@@ -144,7 +144,7 @@ mod tests {
 
     fn record(link: LinkType, bytes: Vec<u8>) -> Record {
         let original_length = u32::try_from(bytes.len()).unwrap();
-        Record { nanoseconds: 0, original_length, link, bytes }
+        Record { nanoseconds: 0, original_length, link, direction: None, bytes }
     }
 
     #[test]
@@ -180,8 +180,7 @@ mod tests {
     fn a_cut_packet_is_filled_and_valid_again() {
         let whole = Frame::ipv4("203.0.113.9", "10.10.10.10").udp(1, 2).payload(&[7; 200]).build();
         let original_length = u32::try_from(whole.len()).unwrap();
-        let cut =
-            Record { nanoseconds: 0, original_length, link: LinkType::Ethernet, bytes: whole[..60].to_vec() };
+        let cut = Record { original_length, ..record(LinkType::Ethernet, whole[..60].to_vec()) };
         let mut payload = [0; 200];
         payload[..60 - 42].fill(7);
         let expected =

@@ -47,8 +47,8 @@ pub(super) struct Score {
     pub(super) attack_passed_kinds: Vec<(String, u64)>,
 }
 
-/// Holds verdicts against the truth.
-pub(super) fn score(scenario: &Scenario, verdicts: &[Verdict], why: usize) -> Score {
+/// Holds verdicts against the truth. A packet without one has passed.
+pub(super) fn score(scenario: &Scenario, verdicts: &[Option<Verdict>], why: usize) -> Score {
     let of = |label| {
         let packets = scenario.labels.iter().enumerate().filter(move |(_, found)| **found == label);
         packets.map(|(packet, _)| packet).collect::<Vec<_>>()
@@ -56,7 +56,8 @@ pub(super) fn score(scenario: &Scenario, verdicts: &[Verdict], why: usize) -> Sc
     let (attack, legit, scan) = (of(Label::Attack), of(Label::Legit), of(Label::Scan));
     let times = &scenario.times;
     let (start, end) = scenario.span();
-    let dropped = |packet: usize| verdicts[packet].dropped;
+    let dropped = |packet: usize| verdicts[packet].as_ref().is_some_and(|verdict| verdict.dropped);
+    let reason = |packet: usize| verdicts[packet].as_ref().map_or("", |verdict| verdict.reason.as_str());
     let among = |packets: &[usize], from: f64, until: f64, drop: bool| {
         let chosen = packets.iter().filter(|&&packet| times[packet] >= from && times[packet] < until);
         share(chosen.map(|&packet| dropped(packet) == drop))
@@ -67,7 +68,7 @@ pub(super) fn score(scenario: &Scenario, verdicts: &[Verdict], why: usize) -> Sc
         scenario: scenario.name.clone(),
         attack_packets: attack.len(),
         legit_packets: legit.len(),
-        verdicts: verdicts.len(),
+        verdicts: verdicts.iter().flatten().count(),
         attack_dropped: among(&attack, -always, always, true),
         attack_dropped_after_3s: among(&attack, start + GRACE, always, true),
         attack_dropped_first_1000: among(first, -always, always, true),
@@ -83,9 +84,10 @@ pub(super) fn score(scenario: &Scenario, verdicts: &[Verdict], why: usize) -> Sc
         legit_passed_after: among(&legit, end, always, false),
         scan_dropped: among(&scan, -always, always, true),
         legit_dropped_kinds: commonest(
-            legit.iter().filter(|&&packet| dropped(packet)).map(|&packet| {
-                format!("{} ({})", kind::of(&scenario.heads[packet]), verdicts[packet].reason)
-            }),
+            legit
+                .iter()
+                .filter(|&&packet| dropped(packet))
+                .map(|&packet| format!("{} ({})", kind::of(&scenario.heads[packet]), reason(packet))),
             why,
         ),
         attack_passed_kinds: commonest(
@@ -173,7 +175,11 @@ mod tests {
             .times
             .iter()
             .zip(&scenario.labels)
-            .map(|(time, label)| Verdict { dropped: drop(*time, *label), reason: "why".to_owned() })
+            .map(|(time, label)| {
+                let late = *time >= 9.99 && *label == Label::Legit;
+                let verdict = Verdict { dropped: drop(*time, *label), reason: "why".to_owned() };
+                (!late || verdict.dropped).then_some(verdict)
+            })
             .collect();
         score(scenario, &verdicts, 3)
     }
@@ -184,6 +190,7 @@ mod tests {
         let nothing = judged(&scenario, |_, _| false);
         assert_eq!((nothing.attack_dropped, nothing.legit_passed), (Some(0.0), Some(100.0)));
         assert_eq!((nothing.t95_seconds, nothing.scan_dropped), (None, None));
+        assert_eq!(nothing.verdicts, 999, "the last packet has none, and passes");
         let truth = judged(&scenario, |_, label| label == Label::Attack);
         assert_eq!((truth.attack_dropped, truth.legit_passed), (Some(100.0), Some(100.0)));
         assert_eq!((truth.t95_seconds, truth.attack_packets), (Some(0.0), 300));

@@ -131,19 +131,46 @@ impl Job<'_> {
     }
 }
 
-/// Reads `index,verdict,reason`, a line for every packet.
-fn read_verdicts(path: &Path, packets: usize) -> Result<Vec<Verdict>> {
+/// Reads `index,verdict,reason`, a line for every packet that was judged: those that the host itself has sent are not, and
+/// go on their way.
+fn read_verdicts(path: &Path, packets: usize) -> Result<Vec<Option<Verdict>>> {
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let mut verdicts = Vec::with_capacity(packets);
     for line in BufReader::new(file).lines().skip(1) {
         let line = line?;
         let mut columns = line.split(',');
-        let index = columns.next().and_then(|index| index.parse().ok());
-        ensure!(index == Some(verdicts.len()), "`{line}` is not on packet {}", verdicts.len());
+        let index = columns.next().and_then(|index| index.parse::<usize>().ok());
+        let index = index.with_context(|| format!("`{line}` is on no packet"))?;
+        let expected = verdicts.len()..packets;
+        ensure!(expected.contains(&index), "`{line}` is on none of the packets {expected:?}");
+        verdicts.resize(index, None);
         let dropped = columns.next() == Some("drop");
         let reason = columns.next().unwrap_or_default().to_owned();
-        verdicts.push(Verdict { dropped, reason });
+        verdicts.push(Some(Verdict { dropped, reason }));
     }
-    ensure!(verdicts.len() == packets, "{} verdicts, and {packets} packets", verdicts.len());
+    verdicts.resize(packets, None);
     Ok(verdicts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_without_a_verdict_keep_their_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("verdicts.csv");
+        let read = |text: &str| {
+            fs::write(&path, text).unwrap();
+            read_verdicts(&path, 5)
+        };
+        let verdicts = read("index,verdict,reason\n0,pass,clean\n3,drop,blocked\n").unwrap();
+        let dropped: Vec<_> = verdicts.iter().map(|one| one.as_ref().map(|one| one.dropped)).collect();
+        assert_eq!(dropped, [Some(false), None, None, Some(true), None]);
+        for text in
+            ["5,pass,clean", "x,pass,clean", "1,pass,clean\n1,pass,clean", "1,pass,clean\n0,pass,clean"]
+        {
+            assert!(read(&format!("index,verdict,reason\n{text}\n")).is_err(), "{text}");
+        }
+    }
 }

@@ -24,11 +24,22 @@ use tally::Tally;
 const LIVE: &str = "floodwall-tests";
 const LIVE_THREADS: &str = "--test-threads=2";
 
+/// The program whose tests are hosts as people run them, which take minutes; and that one of them which is always run. They
+/// take the whole machine, one at a time.
+const WORLDS: &str = "worlds";
+const WORLDS_SMOKE: &str = "an_end_host";
+const ONE_THREAD: &str = "--test-threads=1";
+
 /// Which tests.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Only tests whose path contains this
     filter: Option<String>,
+    /// All of the worlds, and nothing else: hosts as people run them, in peace and flooded; some minutes
+    ///
+    /// Without it, one of them is run.
+    #[arg(long, conflicts_with = "package")]
+    worlds: bool,
     /// Only tests of these packages
     #[arg(short, long, value_name = "PACKAGE")]
     package: Vec<String>,
@@ -49,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     build.args(["test", "--no-run"]);
     select(&mut build, options);
     let mut executables = build::executables(&mut build)?;
-    executables.retain(|executable| executable.is_test);
+    executables.retain(|executable| executable.is_test && (!options.worlds || executable.target == WORLDS));
     // Cargo names them in the order that they were done.
     executables.sort_by(|a, b| (&a.manifest, &a.kind, &a.target).cmp(&(&b.manifest, &b.kind, &b.target)));
 
@@ -90,8 +101,12 @@ fn program(executable: &Executable, options: &Options) -> Part {
     // As cargo runs them.
     command.current_dir(home).env("CARGO_MANIFEST_DIR", home).env("CARGO_PKG_NAME", &package);
     command.args(arguments(options));
+    let is_world = package == LIVE && executable.target == WORLDS;
+    if is_world && !options.worlds && options.filter.is_none() {
+        command.arg(WORLDS_SMOKE);
+    }
     if package == LIVE && !options.extra.iter().any(|argument| argument.starts_with("--test-threads")) {
-        command.arg(LIVE_THREADS);
+        command.arg(if is_world { ONE_THREAD } else { LIVE_THREADS });
     }
     let name = match executable.kind.as_str() {
         "test" => format!("{package}/{}", executable.target),

@@ -1,4 +1,4 @@
-//! A file of verdicts: what became of every packet of a capture, and why.
+//! A file of verdicts: what became of the packets of a capture, and why. There is none on what the host itself has sent.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Lines};
@@ -20,6 +20,8 @@ pub(super) struct Reasons {
     reason: usize,
     /// Packets that were read.
     read: u64,
+    /// The next verdict, which is on a later packet.
+    ahead: Option<(u64, Reason)>,
 }
 
 impl Reasons {
@@ -38,30 +40,44 @@ impl Reasons {
                 .with_context(|| format!("{} has no column `{wanted}`", path.display()))
         };
         let (index, reason) = (column("index")?, column("reason")?);
-        Ok(Self { path: path.to_owned(), lines, index, reason, read: 0 })
+        Ok(Self { path: path.to_owned(), lines, index, reason, read: 0, ahead: None })
     }
 
-    /// The next packet's; none after the last.
+    /// The next packet's, if there is a verdict on it; nothing after the last.
     ///
     /// # Errors
-    /// When the file cannot be read, leaves out a packet, or names a reason that there is none of.
-    pub(super) fn next(&mut self) -> Result<Option<Reason>> {
+    /// When the file cannot be read, is not in the order of the packets, or names a reason that there is none of.
+    pub(super) fn next(&mut self) -> Result<Option<Option<Reason>>> {
+        let ahead = match self.ahead.take() {
+            Some(ahead) => Some(ahead),
+            None => self.line()?,
+        };
+        let Some((packet, reason)) = ahead else { return Ok(None) };
+        let is_it = packet == self.read;
+        if !is_it {
+            self.ahead = ahead;
+        }
+        self.read += 1;
+        Ok(Some(is_it.then_some(reason)))
+    }
+
+    /// The next line: the packet's number, and its reason.
+    fn line(&mut self) -> Result<Option<(u64, Reason)>> {
         let Some(line) = self.lines.next() else { return Ok(None) };
         let line = line.with_context(|| format!("reading verdicts from {}", self.path.display()))?;
         let column = |number: usize| line.split(',').nth(number).unwrap_or_default();
-        if column(self.index).parse() != Ok(self.read) {
-            bail!("{}: `{line}` is not about packet {}", self.path.display(), self.read);
-        }
+        let packet = match column(self.index).parse::<u64>() {
+            Ok(packet) if packet >= self.read => packet,
+            _ => bail!("{}: `{line}` is not about packet {} or a later one", self.path.display(), self.read),
+        };
         let name = column(self.reason);
         let reason = Reason::ALL.into_iter().find(|reason| reason.name() == name).with_context(|| {
             format!(
-                "{}: packet {} left for `{name}`, which is no reason that this checkout knows",
+                "{}: packet {packet} left for `{name}`, which is no reason that this checkout knows",
                 self.path.display(),
-                self.read
             )
         })?;
-        self.read += 1;
-        Ok(Some(reason))
+        Ok(Some((packet, reason)))
     }
 }
 
@@ -73,7 +89,7 @@ pub(super) struct Hashed {
     pub(super) packets: u64,
 }
 
-/// The hash over a line `packet,number of the reason` for each packet: a reason may get another name, and a file more
+/// The hash over a line `packet,number of the reason` for each packet that has one: a reason may get another name, and a file more
 /// columns, but no packet another reason.
 ///
 /// # Errors
@@ -82,7 +98,9 @@ pub(super) fn hash(path: &Path) -> Result<Hashed> {
     let mut reasons = Reasons::open(path)?;
     let mut state = Sha256::new();
     while let Some(reason) = reasons.next()? {
-        state.update(format!("{},{}\n", reasons.read - 1, reason as u32));
+        if let Some(reason) = reason {
+            state.update(format!("{},{}\n", reasons.read - 1, reason as u32));
+        }
     }
     ensure!(reasons.read > 0, "{} holds no verdict", path.display());
     let hash = state.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -92,7 +110,7 @@ pub(super) fn hash(path: &Path) -> Result<Hashed> {
 /// Where two files part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parting {
-    /// The first packet with another reason; `None` where a file has ended.
+    /// The first packet with another reason; `None` where a file has ended, or has no verdict.
     pub(super) packet: u64,
     pub(super) before: Option<Reason>,
     pub(super) now: Option<Reason>,
@@ -112,8 +130,9 @@ pub(super) fn part(before: &Path, now: &Path) -> Result<Option<Parting>> {
         if pair == (None, None) {
             break;
         }
-        if pair.0 != pair.1 {
-            parting.get_or_insert(Parting { packet, before: pair.0, now: pair.1, packets: 0 }).packets += 1;
+        let (before, now) = (pair.0.flatten(), pair.1.flatten());
+        if before != now {
+            parting.get_or_insert(Parting { packet, before, now, packets: 0 }).packets += 1;
         }
     }
     Ok(parting)
@@ -159,7 +178,8 @@ mod tests {
             ("", "no column `index`"),
             ("index,verdict\n0,pass\n", "no column `reason`"),
             ("index,reason\n", "holds no verdict"),
-            ("index,reason\n0,clean\n2,clean\n", "`2,clean` is not about packet 1"),
+            ("index,reason\n1,clean\n1,clean\n", "`1,clean` is not about packet 2 or a later one"),
+            ("index,reason\n0,clean\nx,clean\n", "`x,clean` is not about packet 1"),
             ("index,reason\n0,whim\n", "packet 0 left for `whim`"),
             ("index,reason\n0\n", "packet 0 left for ``"),
         ] {
@@ -180,6 +200,13 @@ mod tests {
             Some(Parting { packet: 1, before: clean, now: banned, packets: 2 })
         );
         assert_eq!(part(&before, &before).unwrap(), None);
+        let own = written(&folder, "own", "index,reason\n0,clean\n2,stray\n3,clean\n");
+        assert_eq!(
+            part(&before, &own).unwrap(),
+            Some(Parting { packet: 1, before: clean, now: None, packets: 1 })
+        );
+        assert_eq!(part(&own, &own).unwrap(), None, "packets of the host have no verdict");
+        assert_eq!(hash(&own).unwrap().packets, 4);
         let cut = written(&folder, "cut", "index,reason\n0,clean\n1,clean\n2,stray\n");
         assert_eq!(
             part(&before, &cut).unwrap(),

@@ -20,9 +20,10 @@ pub(super) enum Limit {
     Show,
     /// Change a limit, and leave the other: `limit set packets 5000/s --burst 10000`, `limit set syn off`.
     ///
-    /// A service's own rule: `limit set web syn per source 200/s burst 400`, with --mode and --for.
+    /// That is short for a rule of all services, `limit set default packets per source 5000/s`, and enforced unless --mode
+    /// says otherwise. A service's own rule: `limit set web syn per source 200/s burst 400`.
     Set(set::Set),
-    /// Have a service's rule be as it is configured: `limit reset web syn per source`.
+    /// Have a limit or rule be as it is configured: `limit reset syn`, `limit reset web syn per source`.
     Reset(set::Reset),
 }
 

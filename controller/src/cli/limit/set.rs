@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 use super::{
     rate::{self, Setting},
     show,
-    words::{self, RuleWords, What, Words},
+    words::{self, RuleWords, Words},
 };
 use crate::{
-    api::{Limit, LimitChange, Limits, RuleChange, RuleList, RuleMode, path},
+    api::{RuleChange, RuleList, RuleMode, path},
     cli::{
         arguments,
         exit::{Done, Failed, Kind, Stop},
@@ -26,7 +26,7 @@ pub(in crate::cli) struct Set {
     /// How much may come at once [default: what the rate gives in a second].
     #[arg(long, value_name = "N", value_parser = rate::number)]
     burst: Option<u64>,
-    /// Whether the service's rule drops, or only counts what it would drop.
+    /// Whether the rule drops, or only counts what it would drop.
     #[arg(long, value_name = "MODE")]
     mode: Option<Mode>,
     /// Take it back after so long, such as 90s, 10m, 1h30m or 2d.
@@ -44,59 +44,48 @@ enum Mode {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Reset {
-    /// SERVICE OF per source|source-prefix|service.
-    #[arg(required = true, num_args = 4, value_name = "WORD")]
+    /// packets|syn, or SERVICE OF per source|source-prefix|service.
+    #[arg(required = true, num_args = 1..=4, value_name = "WORD")]
     words: Vec<String>,
 }
 
 impl Set {
     pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
-        match &self.words {
-            Words::Shared(what, setting) => {
-                if self.mode.is_some() || self.lifetime.is_some() {
-                    let message = "--mode and --for are for the rules of a service, such as `default syn per source 50/s`";
-                    return Err(Failed::new(Kind::Invalid, message).into());
-                }
-                let limits: Limits =
-                    session.client.put(path::LIMIT, &change(*what, *setting, self.burst)?).await?;
-                session.answer(&limits, show::render)?;
-                Ok(Done::Plain)
-            }
-            Words::Rule(said) => {
-                let change = self.rule_change(said)?;
-                send(&change, session).await
-            }
-        }
+        send(&self.change()?, self.words.is_short, session).await
     }
 
-    fn rule_change(&self, said: &RuleWords) -> Result<RuleChange, Failed> {
+    fn change(&self) -> Result<RuleChange, Failed> {
+        let invalid = |message| Err(Failed::new(Kind::Invalid, message));
+        let Self { words: Words { rule: said, is_short }, mode, .. } = self;
         let off = said.setting == Some(Setting::Off);
         let burst = self.burst.or(said.burst);
         let rate = match said.setting {
             Some(Setting::PerSecond(rate)) => Some(rate),
             Some(Setting::Off) | None => None,
         };
-        if rate.is_none() && burst.is_some() {
-            return Err(Failed::new(Kind::Invalid, "a burst goes with a rate, such as 200/s burst 400"));
+        match burst {
+            Some(_) if off => return invalid("`off` has no burst; leave it out"),
+            Some(_) if rate.is_none() => return invalid("a burst goes with a rate, such as 200/s burst 400"),
+            Some(0) => return invalid("a burst of 0 would drop everything; `off` takes the limit away"),
+            _ => {}
         }
-        if off && self.mode.is_some() {
-            return Err(Failed::new(Kind::Invalid, "`off` takes the rule away; leave out --mode"));
+        if off && mode.is_some() {
+            return invalid("`off` takes the rule away; leave out --mode");
         }
+        let mode = match mode {
+            _ if off => Some(RuleMode::Off),
+            Some(Mode::Enforce) => Some(RuleMode::Enforce),
+            Some(Mode::Monitor) => Some(RuleMode::Monitor),
+            // Whoever sets a limit wants it to hold, though the default may only count.
+            None => is_short.then_some(RuleMode::Enforce),
+        };
         Ok(RuleChange {
-            service: said.service.clone(),
-            of: said.of.clone(),
-            per: said.per.clone(),
             rate,
             burst,
             then: said.then.clone(),
-            mode: match self.mode {
-                _ if off => Some(RuleMode::Off),
-                Some(Mode::Enforce) => Some(RuleMode::Enforce),
-                Some(Mode::Monitor) => Some(RuleMode::Monitor),
-                None => None,
-            },
+            mode,
             seconds: self.lifetime.map(|lifetime| lifetime.as_secs()),
-            reset: false,
+            ..about(said)
         })
     }
 }
@@ -104,25 +93,33 @@ impl Set {
 impl Reset {
     pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
         let given: Vec<_> = self.words.iter().map(String::as_str).collect();
-        let RuleWords { service, of, per, .. } =
-            words::rule(&given).map_err(|error| Failed::new(Kind::Invalid, error))?;
-        let change = RuleChange {
-            service,
-            of,
-            per,
-            rate: None,
-            burst: None,
-            then: None,
-            mode: None,
-            seconds: None,
-            reset: true,
-        };
-        send(&change, session).await
+        let Words { rule, is_short } =
+            words::parse_reset(&given).map_err(|error| Failed::new(Kind::Invalid, error))?;
+        send(&RuleChange { reset: true, ..about(&rule) }, is_short, session).await
     }
 }
 
-async fn send(change: &RuleChange, session: &mut Session<'_>) -> Result<Done, Stop> {
+/// Nothing said of a rule yet.
+fn about(RuleWords { service, of, per, .. }: &RuleWords) -> RuleChange {
+    RuleChange {
+        service: service.clone(),
+        of: of.clone(),
+        per: per.clone(),
+        rate: None,
+        burst: None,
+        then: None,
+        mode: None,
+        seconds: None,
+        reset: false,
+    }
+}
+
+/// Has it done, and shows what holds then: both limits of every source, or the rule.
+async fn send(change: &RuleChange, is_short: bool, session: &mut Session<'_>) -> Result<Done, Stop> {
     let RuleList { rules } = session.client.put(path::RULE, change).await?;
+    if is_short {
+        return show::apply(session).await;
+    }
     if session.json {
         session.write_json(&RuleList { rules })?;
         return Ok(Done::Plain);
@@ -134,43 +131,50 @@ async fn send(change: &RuleChange, session: &mut Session<'_>) -> Result<Done, St
     Ok(Done::Plain)
 }
 
-fn change(what: What, setting: Setting, burst: Option<u64>) -> Result<LimitChange, Failed> {
-    let limit = match (setting, burst) {
-        (Setting::Off, None) => None,
-        (Setting::Off, Some(_)) => {
-            return Err(Failed::new(Kind::Invalid, "`off` has no burst; leave out --burst"));
-        }
-        (_, Some(0)) => {
-            return Err(Failed::new(
-                Kind::Invalid,
-                "a burst of 0 would drop everything; `off` lifts the limit",
-            ));
-        }
-        (Setting::PerSecond(rate), burst) => Some(Limit { rate, burst: burst.unwrap_or(rate) }),
-    };
-    Ok(match what {
-        What::Packets => LimitChange { packets: Some(limit), syn: None },
-        What::Syn => LimitChange { packets: None, syn: Some(limit) },
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
-    fn sent(what: What, setting: &str, burst: Option<u64>) -> String {
-        match change(what, rate::setting(setting).unwrap(), burst) {
-            Ok(change) => serde_json::to_string(&change).unwrap(),
-            Err(failed) => failed.message().to_owned(),
+    fn sent(line: &str, burst: Option<u64>, mode: Option<Mode>) -> Result<Value, String> {
+        let words = words::parse(&line.split(' ').collect::<Vec<_>>()).unwrap();
+        match (Set { words, burst, mode, lifetime: Some(Duration::from_secs(60)) }).change() {
+            Ok(change) => Ok(serde_json::to_value(&change).unwrap()),
+            Err(failed) => Err(failed.message().to_owned()),
         }
     }
 
+    fn about_syn(service: &str, more: &Value) -> Value {
+        let mut whole =
+            json!({"service": service, "of": "syn", "per": "source", "seconds": 60, "reset": false});
+        let more = more.as_object().unwrap().clone();
+        whole.as_object_mut().unwrap().extend(more);
+        whole
+    }
+
     #[test]
-    fn only_the_named_limit_is_sent() {
-        assert_eq!(sent(What::Packets, "5k/s", Some(10_000)), r#"{"packets":{"rate":5000,"burst":10000}}"#);
-        assert_eq!(sent(What::Syn, "100", None), r#"{"syn":{"rate":100,"burst":100}}"#);
-        assert_eq!(sent(What::Syn, "off", None), r#"{"syn":null}"#);
-        assert_eq!(sent(What::Syn, "off", Some(1)), "`off` has no burst; leave out --burst");
-        assert!(sent(What::Packets, "5", Some(0)).starts_with("a burst of 0"));
+    fn a_limit_of_every_source_is_a_rule_that_is_enforced_unless_it_is_said_otherwise() {
+        let sent_as = |more| Ok(about_syn("default", &more));
+        assert_eq!(sent("syn 100", None, None), sent_as(json!({"rate": 100, "mode": "enforce"})));
+        assert_eq!(
+            sent("syn 5k/s", Some(10_000), Some(Mode::Monitor)),
+            sent_as(json!({"rate": 5_000, "burst": 10_000, "mode": "monitor"}))
+        );
+        assert_eq!(sent("syn off", None, None), sent_as(json!({"mode": "off"})));
+        // A rule in full stays as it is configured.
+        assert_eq!(sent("web syn per source 7/s", None, None), Ok(about_syn("web", &json!({"rate": 7}))));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_not_sent() {
+        for (line, burst, mode, message) in [
+            ("syn off", Some(1), None, "`off` has no burst; leave it out"),
+            ("packets off", None, Some(Mode::Enforce), "`off` takes the rule away; leave out --mode"),
+            ("packets 5", Some(0), None, "a burst of 0 would drop everything; `off` takes the limit away"),
+            ("web syn per source", Some(5), None, "a burst goes with a rate, such as 200/s burst 400"),
+        ] {
+            assert_eq!(sent(line, burst, mode), Err(message.to_owned()), "{line}");
+        }
     }
 }

@@ -3,21 +3,18 @@
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, error::ErrorKind};
 
 use super::rate::{self, Setting};
-use crate::policy::{Per, Quantity, Subject, Then};
+use crate::policy::{DEFAULT_SERVICE, Per, Quantity, Subject, Then};
 
-/// What is limited, and how: `packets 5000/s` for every source and service, or `web syn per source 200/s burst 400`.
+/// What is spoken of by one word.
+pub(super) const SHORT: [&str; 2] = ["packets", "syn"];
+
+/// What is limited, and how: `packets 5000/s` for every source, or `web syn per source 200/s burst 400`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Words {
-    /// One of the two limits that hold for every source, whichever service its packets are for.
-    Shared(What, Setting),
-    /// A rule of a service.
-    Rule(RuleWords),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
-    Packets,
-    Syn,
+pub(super) struct Words {
+    pub(super) rule: RuleWords,
+    /// It was the short spelling: `syn` for `default syn per source`, the limit of every source, whichever service its
+    /// packets are for.
+    pub(super) is_short: bool,
 }
 
 /// `SERVICE OF per WHOM [RATE|off] [burst N] [then limit|alert|ban for TIME]`.
@@ -33,23 +30,39 @@ pub(super) struct RuleWords {
 
 const USAGE: &str = "such as `packets 5000/s`, `syn off`, or `web syn per source 200/s burst 400`";
 
+/// What is to be set.
 pub(super) fn parse(words: &[&str]) -> Result<Words, String> {
-    if let [what, setting] = words {
-        let what = match *what {
-            "packets" => What::Packets,
-            "syn" => What::Syn,
-            other => {
-                return Err(format!(
-                    "`{other}`: limits of every source are packets and syn; of services, {USAGE}"
-                ));
-            }
-        };
-        return Ok(Words::Shared(what, rate::setting(setting)?));
+    match words {
+        [what, setting] => Ok(Words { rule: short(what, Some(rate::setting(setting)?))?, is_short: true }),
+        _ => Ok(Words { rule: rule(words)?, is_short: false }),
     }
-    rule(words).map(Words::Rule)
 }
 
-pub(super) fn rule(words: &[&str]) -> Result<RuleWords, String> {
+/// What is to be as it is configured again.
+pub(super) fn parse_reset(words: &[&str]) -> Result<Words, String> {
+    match words {
+        [what] => Ok(Words { rule: short(what, None)?, is_short: true }),
+        [_, _, _, _] => Ok(Words { rule: rule(words)?, is_short: false }),
+        _ => Err("not understood; such as `syn`, `packets`, or `web syn per source`".to_owned()),
+    }
+}
+
+/// The rule that is meant by one word.
+fn short(what: &str, setting: Option<Setting>) -> Result<RuleWords, String> {
+    if !SHORT.contains(&what) {
+        return Err(format!("`{what}`: limits of every source are packets and syn; of services, {USAGE}"));
+    }
+    Ok(RuleWords {
+        service: DEFAULT_SERVICE.to_owned(),
+        of: what.to_owned(),
+        per: Per::Source.to_string(),
+        setting,
+        burst: None,
+        then: None,
+    })
+}
+
+fn rule(words: &[&str]) -> Result<RuleWords, String> {
     let [service, of, "per", per, rest @ ..] = words else {
         return Err(format!("not understood; {USAGE}"));
     };
@@ -130,8 +143,14 @@ mod tests {
 
     #[test]
     fn limits_of_every_source_and_rules_of_services() {
-        assert_eq!(words("packets 5k/s"), Ok(Words::Shared(What::Packets, Setting::PerSecond(5_000))));
-        assert_eq!(words("syn off"), Ok(Words::Shared(What::Syn, Setting::Off)));
+        let short = |of: &str, setting| {
+            let (service, per) = ("default".into(), "source".into());
+            let rule = RuleWords { service, of: of.into(), per, setting, burst: None, then: None };
+            Words { rule, is_short: true }
+        };
+        assert_eq!(words("packets 5k/s"), Ok(short("packets", Some(Setting::PerSecond(5_000)))));
+        assert_eq!(words("syn off"), Ok(short("syn", Some(Setting::Off))));
+        assert_eq!(parse_reset(&["syn"]), Ok(short("syn", None)));
         let said = RuleWords {
             service: "web".into(),
             of: "syn".into(),
@@ -142,10 +161,15 @@ mod tests {
         };
         assert_eq!(
             words("web syn per source 200/s burst 400 then ban for 5m"),
-            Ok(Words::Rule(said.clone()))
+            Ok(Words { rule: said.clone(), is_short: false })
         );
-        let bare = RuleWords { setting: None, burst: None, then: None, ..said };
-        assert_eq!(words("web syn per source"), Ok(Words::Rule(bare)));
+        let bare =
+            Words { rule: RuleWords { setting: None, burst: None, then: None, ..said }, is_short: false };
+        assert_eq!(words("web syn per source"), Ok(bare.clone()));
+        assert_eq!(parse_reset(&["web", "syn", "per", "source"]), Ok(bare));
+        for line in ["bytes", "syn off", "web syn per", "web syn per source 5/s"] {
+            assert!(parse_reset(&line.split(' ').collect::<Vec<_>>()).is_err(), "{line}");
+        }
         for line in [
             "bytes 5/s",
             "syn 5/m",

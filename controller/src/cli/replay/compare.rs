@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use floodwall_capture::Reader;
 
-use super::{Given, Replay, internal, stage::Stage};
+use super::{Given, Replay, internal, notes, stage::Stage};
 use crate::{
     cli::{
         exit::{Done, Stop},
@@ -34,12 +34,11 @@ pub(super) fn run(
     let bar = verb.progress(session.watched);
     let damage =
         difference::run(&mut capture, a.replay(given), b.replay(given), &mut |a, b, stored_bytes| {
-            if differences.count(a, b)
-                && let Some(file) = &mut file
-            {
+            let differ = differences.count(a, b);
+            if let (Some(file), Some((a, b))) = (&mut file, differ) {
                 file.write(a, b)?;
             }
-            if a.index.is_multiple_of(TOLD_EVERY) {
+            if a.index().is_multiple_of(TOLD_EVERY) {
                 bar.set_position(stored_bytes);
             }
             Ok(())
@@ -62,6 +61,7 @@ fn render(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> 
         style.strong(units::count(report.verdict_differs)),
         units::count(report.only_reason_differs),
     )?;
+    notes::apart(&report.apart, out)?;
     let rows: Vec<_> = report.kinds.iter().take(MOST).map(row).collect();
     if !rows.is_empty() {
         writeln!(out)?;
@@ -74,7 +74,7 @@ fn render(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> 
         writeln!(out, "and {more} more kinds; --json shows them")?;
     }
     if let Some(damage) = &report.damage {
-        let packets = units::count(report.packets);
+        let packets = units::count(report.packets + report.apart.unjudged());
         writeln!(out, "\n{}: {damage}; the {packets} packets before are above", style.bad("DAMAGED"))?;
     }
     Ok(())

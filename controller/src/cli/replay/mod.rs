@@ -4,6 +4,7 @@ mod compare;
 mod drawing;
 mod inputs;
 mod live;
+mod notes;
 mod observe;
 mod render;
 mod stage;
@@ -39,10 +40,11 @@ use crate::{
 
 /// What runs where nothing else is said.
 const AFTER_HELP: &str = "\
-Each packet is judged at its own time, by the same code that runs on an interface; nothing is sent, and no interface
-is touched. The same input gives the same output, byte for byte. A capture does not show what the host answers: a request
-for a TCP connection that passes is taken for answered, and the next segment of it for the end of the handshake. A damaged capture is judged up to the damage; the
-exit code is 12 then.";
+Each packet that came in is judged at its own time, by the same code that runs on an interface; nothing is sent, and no
+interface is touched. What the host itself has sent, as a cooked capture, the flags of pcapng or --host tell, is not
+judged: it shows what the host has asked for. The same input gives the same output, byte for byte. A capture that holds only
+one direction does not show what the host answers: a request for a TCP connection that passes is taken for answered, and
+the next segment of it for the end of the handshake. A damaged capture is judged up to the damage; the exit code is 12 then.";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -58,7 +60,8 @@ pub(super) struct Replay {
     /// Allow the prefixes of a list; may be given several times.
     #[arg(long, value_name = "LIST")]
     allow: Vec<PathBuf>,
-    /// What the daemon would read off the host: {"addresses": ["192.0.2.10"], "services": ["tcp/22"]}.
+    /// What the daemon would read off the host: {"addresses": ["192.0.2.10"], "services": ["tcp/22"]}. What comes from
+    /// one of the addresses is the host's own.
     #[arg(long, value_name = "HOST.json")]
     host: Option<PathBuf>,
     /// Flows that the host itself opened, a line each: seconds,proto,local,local_port,remote,remote_port.
@@ -74,7 +77,7 @@ pub(super) struct Replay {
     /// Show which packets two configurations judge differently, and why.
     #[arg(long, num_args = 2, value_names = ["A.toml", "B.toml"], conflicts_with_all = ["config", "columns", "chart"])]
     diff: Vec<PathBuf>,
-    /// Write a line for each packet, gzipped if the name ends in .gz; with --diff, for each that is judged
+    /// Write a line for each packet that is judged, gzipped if the name ends in .gz; with --diff, for each that is judged
     /// differently.
     #[arg(long, value_name = "OUT.csv")]
     verdicts: Option<PathBuf>,

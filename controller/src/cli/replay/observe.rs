@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::replay::{
     controller::Mark,
-    run::{Observer, Seen},
+    run::{Observer, Played},
     summary::Summary,
     verdicts::Verdicts,
 };
@@ -34,11 +34,11 @@ impl Observed {
 }
 
 impl Observer for Observed {
-    fn packet(&mut self, seen: &Seen) -> anyhow::Result<()> {
-        self.summary.count(seen);
-        match &mut self.verdicts {
-            Some(verdicts) => verdicts.write(seen),
-            None => Ok(()),
+    fn packet(&mut self, played: &Played) -> anyhow::Result<()> {
+        self.summary.count(played);
+        match (&mut self.verdicts, played) {
+            (Some(verdicts), Played::Judged(seen)) => verdicts.write(seen),
+            _ => Ok(()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::notes;
 use crate::{
     cli::{
         style::Style,
@@ -37,6 +38,7 @@ pub(super) fn report(
         style.bad(units::count(report.dropped)),
         share(report.dropped),
     )?;
+    notes::apart(&report.apart, out)?;
     if report.foreign > 0 {
         let links: Vec<_> = report.foreign_links.iter().map(u32::to_string).collect();
         writeln!(
@@ -53,7 +55,7 @@ pub(super) fn report(
     marks(report, out, style)?;
     times(report, timeline, out, style)?;
     if let Some(damage) = &report.damage {
-        let packets = units::count(report.packets);
+        let packets = units::count(report.packets + report.apart.unjudged());
         writeln!(out, "\n{}: {damage}; the {packets} packets before are above", style.bad("DAMAGED"))?;
     }
     Ok(())

@@ -26,6 +26,7 @@ pub(super) enum EngineName {
 pub(super) struct Stage {
     engine: Box<dyn Engine>,
     pub(super) world: World,
+    config: Config,
     controller: Watch,
 }
 
@@ -39,16 +40,17 @@ impl Stage {
         world.describe(config, &given.host, given.flows.is_some()).map_err(invalid)?;
         let mut controller = Watch::new(config.observe);
         controller.take_over(&given.signatures, &world).map_err(invalid)?;
-        Ok(Self { engine, world, controller })
+        Ok(Self { engine, world, config: config.clone(), controller })
     }
 
     pub(super) fn replay<'a>(&'a mut self, given: &'a Given) -> run::Replay<'a> {
         run::Replay {
             engine: &mut *self.engine,
             world: &self.world,
+            config: &self.config,
             controller: &mut self.controller,
             host: &given.host,
-            flows: given.flows.as_deref().unwrap_or_default(),
+            flows: given.flows.as_deref(),
         }
     }
 }

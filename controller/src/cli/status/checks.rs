@@ -39,6 +39,19 @@ pub(super) fn write(status: &Status, out: &mut dyn Write, style: Style) -> io::R
         let why: Vec<_> = why.iter().map(|why| units::printable(why)).collect();
         writeln!(out, "{:NAME$}   {}: {}", "", units::printable(check), why.join("; "))?;
     }
+    let names = |proof: &str| {
+        let those = status.proofs.iter().filter(|status| status.proof == proof);
+        those.map(|status| units::printable(&status.interface)).collect::<Vec<_>>()
+    };
+    let by = [(names("egress"), "by what leaves and by sockets"), (names("sockets"), "by sockets alone")];
+    let parts: Vec<_> = by
+        .into_iter()
+        .filter(|(names, _)| !names.is_empty())
+        .map(|(names, how)| format!("{how} on {}", names.join(", ")))
+        .collect();
+    if !parts.is_empty() {
+        fact(out, "flows known", &parts.join("; "))?;
+    }
     Ok(())
 }
 

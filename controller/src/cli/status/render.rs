@@ -116,7 +116,7 @@ fn memory(status: &Status, out: &mut dyn Write, style: Style) -> io::Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{CheckStatus, Limit, Limits, MemoryUse, ReasonCount, WouldCount};
+    use crate::api::{CheckStatus, Limit, Limits, MemoryUse, ProofStatus, ReasonCount, WouldCount};
 
     fn status() -> Status {
         let counter = |reason: &str, verdict: &str, packets, bytes| ReasonCount {
@@ -150,6 +150,14 @@ mod tests {
                     why: vec!["NAT".into(), "IPVS".into()],
                 },
             ],
+            proofs: [("eth0", "egress"), ("eth1", "egress"), ("eth2", "sockets")]
+                .map(|(interface, proof)| ProofStatus {
+                    interface: interface.to_owned(),
+                    families: vec!["IPv4".into(), "IPv6".into()],
+                    proof: proof.to_owned(),
+                    why: None,
+                })
+                .to_vec(),
             observe: true,
             counters: vec![counter("clean", "pass", 1_234_567, 3 << 30), counter("blocked", "drop", 0, 0)],
             block: ListStatus { ipv4: 120_430, ipv6: 51 },
@@ -188,6 +196,7 @@ mod tests {
              checks      malformed drop; unsolicited, stray only count\n\
              \x20             unsolicited: NAT\n\
              \x20             stray: NAT; IPVS\n\
+             flows known by what leaves and by sockets on eth0, eth1; by sockets alone on eth2\n\
              \n\
              VERDICT  REASON     PACKETS    BYTES\n\
              pass     clean    1,234,567  3.0 GiB\n\

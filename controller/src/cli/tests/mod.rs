@@ -252,13 +252,28 @@ async fn events_end_after_as_many_as_were_wanted() {
 
 #[tokio::test]
 async fn limits_and_detach() {
+    let rules = r#"{"rules":[{"service":"default","rule":"source-packets","number":null,"shared":true,"per":"source",
+        "of":"packets","rate":5000,"burst":5000,"then":"limit","state":"enforce","in_use":true,"text":"","packets":0,
+        "bytes":0,"bans":0,"explanation":[]}]}"#;
     let server = Server::of_routes(&[
-        ("PUT /v1/limit ", response("200 OK", r#"{"packets":{"rate":5000,"burst":5000},"syn":null}"#)),
+        ("PUT /v1/rule ", response("200 OK", r#"{"rules":[]}"#)),
+        ("GET /v1/rule ", response("200 OK", rules)),
         ("POST /v1/detach ", response("200 OK", r#"{"remaining":["eth1"]}"#)),
     ]);
-    let out = printed(&server, &["limit", "set", "packets", "5k/s"]).await;
+    let out = printed(&server, &["limit", "set", "packets", "5k/s", "--for", "10m"]).await;
     assert_eq!(out, "packets  5,000/s, burst 5,000\nsyn      off\n");
-    assert_eq!(server.request().1, r#"{"packets":{"rate":5000,"burst":5000}}"#);
+    let sent: Value = serde_json::from_str(&server.request().1).unwrap();
+    assert_eq!(
+        sent,
+        json!({"service": "default", "of": "packets", "per": "source", "rate": 5000, "mode": "enforce",
+            "seconds": 600, "reset": false})
+    );
+    assert!(server.request().0.starts_with("GET /v1/rule "), "what holds then is asked for");
+    let out = printed(&server, &["--json", "limit", "reset", "syn"]).await;
+    assert_eq!(out, "{\"packets\":{\"rate\":5000,\"burst\":5000},\"syn\":null,\"only_count\":[]}\n");
+    let sent: Value = serde_json::from_str(&server.request().1).unwrap();
+    assert_eq!(sent, json!({"service": "default", "of": "syn", "per": "source", "reset": true}));
+    drop(server.request());
     assert_eq!(
         printed(&server, &["detach", "eth0"]).await,
         "eth0 is not filtered any more; still filtered: eth1\n"

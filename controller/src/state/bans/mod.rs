@@ -24,6 +24,7 @@ use super::{
     filter::{Filter, grace},
     ledger::Transaction,
     refusal::Refusal,
+    report::maker,
 };
 use crate::{
     api::{BanEntry, BanPage},
@@ -125,30 +126,29 @@ impl Filter {
         let rules: Vec<_> = {
             let records = self.records.lock();
             let rule = |prefix: &Prefix| match records.bans.in_force(*prefix) {
-                Some(ban) => Ok(ban.rule.clone()),
+                Some(ban) => Ok(maker(ban).to_owned()),
                 None => Err(Refusal::NotFound(format!("{prefix} is not banned"))),
             };
             prefixes.iter().map(rule).collect::<Result<_, _>>()?
         };
         for (prefix, rule) in prefixes.iter().zip(rules) {
-            let note = format!("was banned by {}", rule.as_deref().unwrap_or("the filter"));
+            let note = format!("was banned by {rule}");
             self.add(crate::api::ListName::Block, &[*prefix], lifetime, Some(note), None)?;
         }
         self.lift_bans(prefixes)
     }
 
-    /// Lists banned prefixes.
-    fn list(&self, prefixes: &[Prefix]) -> Result<(), Refusal> {
-        let owner = Origin::BAN.bit();
-        if prefixes.len() > FEW {
-            let banned = prefixes.iter().map(|prefix| (*prefix, owner));
+    /// Lists banned prefixes, each on account of who has made the ban.
+    fn list(&self, bans: &[(Prefix, Origin)]) -> Result<(), Refusal> {
+        let banned = bans.iter().map(|(prefix, origin)| (*prefix, self.owned_by(*origin)));
+        if bans.len() > FEW {
             self.apply(Changes::new().insert(List::Block, banned), &mut |_, _| ())?;
             return Ok(());
         }
-        for prefix in prefixes {
-            prefixes::change(&self.table, grace, |table| match table.get(List::Block, *prefix) {
-                Some(_) => table.join(List::Block, *prefix, owner),
-                None => table.insert(List::Block, *prefix, owner),
+        for (prefix, owners) in banned {
+            prefixes::change(&self.table, grace, |table| match table.get(List::Block, prefix) {
+                Some(_) => table.join(List::Block, prefix, owners),
+                None => table.insert(List::Block, prefix, owners),
             })?;
         }
         Ok(())
@@ -156,20 +156,20 @@ impl Filter {
 
     /// Takes prefixes off the list that were on it as they were banned.
     fn unlist(&self, prefixes: &[Prefix]) -> Result<(), Refusal> {
-        let owner = Origin::BAN.bit();
+        let owners = self.owned_by_bans();
         if prefixes.len() > FEW {
             let gone: HashSet<Prefix> = prefixes.iter().copied().collect();
             let left: Vec<_> = {
                 let records = self.records.lock();
                 let left = records.bans.after(None).filter(|(prefix, _)| !gone.contains(prefix));
-                left.map(|(prefix, _)| (prefix, owner)).collect()
+                left.map(|(prefix, ban)| (prefix, self.owned_by(ban.origin))).collect()
             };
-            let changes = Changes::new().withdraw(List::Block, owner).insert(List::Block, left);
+            let changes = Changes::new().withdraw(List::Block, owners).insert(List::Block, left);
             self.apply(changes, &mut |_, _| ())?;
             return Ok(());
         }
         for prefix in prefixes {
-            match self.unlist_one(List::Block, *prefix, owner) {
+            match self.unlist_one(List::Block, *prefix, owners) {
                 Ok(()) | Err(Refusal::NotFound(_)) => {}
                 Err(error) => warn!(%prefix, %error, "a ban that is over is still in force"),
             }
@@ -287,7 +287,8 @@ impl Transaction for LiftAll {
     }
 
     fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
-        filter.apply(Changes::new().withdraw(List::Block, Origin::BAN.bit()), &mut |_, _| ())?;
+        let owners = filter.owned_by_bans();
+        filter.apply(Changes::new().withdraw(List::Block, owners), &mut |_, _| ())?;
         filter.unmark_all();
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::{
     event::What,
     host::Lifelines,
     policy::{DEFAULT_SERVICE, RuleId, Then, defaults},
-    records::{Ban, Change},
+    records::{Ban, Change, Origin},
     state::{address_of, filter::Filter, ledger::Transaction, lifelines::Danger, refusal::Refusal},
     store::Store,
     tables::{Prefix, prefixes::List},
@@ -232,6 +232,8 @@ impl Transaction for Note {
                 forget: until.saturating_add(forget_after),
                 count: before + 1,
                 rule: rule.as_ref().map(ToString::to_string),
+                // The kernel bans by nothing else.
+                origin: Origin::Rule,
             };
             self.bans.insert(prefix, ban);
             self.counted.extend(rule.map(|rule| (rule, known)));
@@ -250,7 +252,7 @@ impl Transaction for Note {
         }
         let lasting =
             self.bans.iter().filter(|(_, ban)| ban.until.saturating_sub(self.now.unix_ms) > BRIEF_MS);
-        let lasting: Vec<_> = lasting.map(|(prefix, _)| *prefix).collect();
+        let lasting: Vec<_> = lasting.map(|(prefix, ban)| (*prefix, ban.origin)).collect();
         if let Err(refusal) = filter.list(&lasting) {
             warn!(%refusal, "bans could not be listed; the source table holds them, as long as it has room");
         }

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::{blocked, import, open, open_as, prefix};
 use crate::{
-    api::{Limit, LimitChange, ListName, RuleChange},
+    api::{ListName, RuleChange},
     detect::{Detector, Owner},
     host::Lifelines,
     policy::{Policy, RuleId},
@@ -110,7 +110,7 @@ fn what_can_be_read_is_in_force_and_what_operators_ask_for_is_refused() {
         lifetime: None,
         lifelines: None,
     };
-    let limits = LimitChange { packets: Some(Some(Limit { rate: 1, burst: 1 })), ..LimitChange::default() };
+    let limit = RuleChange { of: "packets".to_owned(), rate: Some(1), ..rule(None) };
     let limits_before = filter.limits();
     let signature: Signature = "tcp flags=syn window=0".parse().expect("a signature");
     // One is pinned since before. Nobody serves its owner: what asks for more would wait for ever.
@@ -124,7 +124,7 @@ fn what_can_be_read_is_in_force_and_what_operators_ask_for_is_refused() {
         ("import", filter.import(b"192.0.2.9", &options, &mut |_| ()).map(drop)),
         ("flush", filter.flush(ListName::Block, None).map(drop)),
         ("flush an import", filter.flush(ListName::Block, Some("for a time")).map(drop)),
-        ("limit", filter.set_limits(limits).map(drop)),
+        ("limit", filter.set_rule(&limit).map(drop)),
         ("rule", filter.set_rule(&rule(None)).map(drop)),
         ("lift", filter.lift_bans(&banned).map(drop)),
         ("lift all", filter.lift_all_bans().map(drop)),

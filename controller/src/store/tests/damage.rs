@@ -42,7 +42,7 @@ fn files_that_are_missing() {
 #[test]
 fn a_list_that_was_taken_back_is_not_taken_for_one_that_is_wanted() {
     for gone in
-        [Change::Forget { origin: Origin::import(0).unwrap() }, Change::Flush { list: ListName::Block }]
+        [Change::Forget { origin: Origin::import(1).unwrap() }, Change::Flush { list: ListName::Block }]
     {
         let files = with(&without(&sound(), &[SNAPSHOT]), JOURNAL, |text| *text = line(&gone));
         assert_damaged(&files, &["snapshot.jsonl is missing"], &[]);
@@ -95,13 +95,13 @@ fn lines_that_cannot_be_read() {
 
 #[test]
 fn an_import_with_a_number_that_there_is_not_is_no_change() {
-    for number in ["0", "31", "200"] {
+    for number in ["0", "4097", "60000"] {
         let bad = format!("{{\"change\":\"import\",\"origin\":{number},\"name\":\"x\",\"since\":1}}");
         let files = with(&sound(), JOURNAL, |text| text.extend([bad.as_bytes(), b"\n"].concat()));
         let held = all(&[&IN_SNAPSHOT, &IN_JOURNAL, &IN_LIST]);
         assert_damaged(
             &files,
-            &["journal-2.jsonl line 3 cannot be read (imports have the numbers 1 to 30"],
+            &["journal-2.jsonl line 3 cannot be read (imports have the numbers 1 to 4096"],
             &held,
         );
     }

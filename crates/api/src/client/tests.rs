@@ -42,11 +42,12 @@ async fn an_answer() {
 #[tokio::test]
 async fn a_command_carries_json() {
     let server = server("}", response("200 OK", "[]"));
-    let answer: Value = Client::new(&server.socket).put("/v1/limit", &json!({"syn": null})).await.unwrap();
+    let answer: Value =
+        Client::new(&server.socket).put("/v1/bypass", &json!({"seconds": null})).await.unwrap();
     assert_eq!(answer, json!([]));
     let request = server.requests.recv().unwrap();
     assert!(
-        request.starts_with("PUT /v1/limit ") && request.ends_with("\r\n\r\n{\"syn\":null}"),
+        request.starts_with("PUT /v1/bypass ") && request.ends_with("\r\n\r\n{\"seconds\":null}"),
         "{request}"
     );
 }

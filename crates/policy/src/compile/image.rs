@@ -4,10 +4,13 @@ use floodwall_common::wire::{
     self, BucketSpec, MAX_RULES, MAX_SERVICES, Reason, Terms, knowledge, service_flag,
 };
 
-use super::{Situation, Unfit, destinations, numbers::Numbers};
+use super::{
+    Situation, Unfit, destinations,
+    numbers::{Numbers, Shared},
+};
 use crate::{
     model::{Policy, RuleId},
-    rule::{Author, Rate, Rule, Then},
+    rule::{Author, Rate, Rule, Spares, Then},
 };
 
 /// All that a policy has the tables hold.
@@ -46,6 +49,7 @@ pub(super) struct SettingsImage {
     pub(super) syn_ban: u64,
     pub(super) suspect_bucket: u64,
     pub(super) monitored: u64,
+    pub(super) spared: u64,
     pub(super) knowledge: u64,
     pub(super) samples_per_second: u64,
 }
@@ -57,12 +61,13 @@ impl Image {
         for service in &policy.services {
             let mut image = ServiceImage { flags: service_flag::USED, ..ServiceImage::default() };
             let mut traits = 0;
+            for rule in &service.rules {
+                let Some(fault) = rule.fault() else { continue };
+                let message = format!("rule {}: {fault}", rule.name);
+                return Err(Unfit::Service { service: service.name.clone(), message });
+            }
             for (place, rule) in numbers.own_rules(service).into_iter().enumerate() {
                 let id = RuleId::new(&service.name, &rule.name);
-                let wrong = |message| Unfit::Service { service: service.name.clone(), message };
-                if let Some(fault) = rule.fault() {
-                    return Err(wrong(format!("rule {}: {fault}", rule.name)));
-                }
                 let Some(number) = numbers.rule(&id) else { continue };
                 rules[usize::from(number)] = Some(RuleImage::of(rule, only_counts(situation, &id, rule)));
                 image.rules |= (u64::from(number) + 1) << (8 * place);
@@ -84,9 +89,9 @@ impl Image {
 /// Whether a rule only counts what it would do.
 fn only_counts(situation: &Situation, id: &RuleId, rule: &Rule) -> bool {
     rule.monitor
+        || situation.holds_back(rule)
         || situation.stayed.contains(id)
         || rule.when.is_some() && !situation.roused.contains(id)
-        || situation.observe && rule.author == Author::Default
 }
 
 impl RuleImage {
@@ -100,13 +105,26 @@ impl RuleImage {
                 Then::Ban(_) => wire::Then::Ban,
             },
             monitor,
-            strangers: rule.strangers,
+            spares: rule.spares.wire(),
             bytes: rule.of.bytes,
             v4_length: rule.prefix.v4,
             v6_length: rule.prefix.v6,
         };
         Self { bucket: rule.bucket().unwrap_or_default().pack(), terms: terms.pack(), ban: rule.ban_ns() }
     }
+}
+
+/// Whom the limits that hold for every source leave alone: [`spared`](wire::spared) bits. Nobody's limit of packets but
+/// the default one leaves flows alone in which both ends speak.
+fn spared(shared: &Shared) -> u64 {
+    let in_peace = |rule: &Option<Rule>, bit| {
+        let spares = rule.as_ref().is_some_and(|rule| rule.spares == Spares::KnownInPeace);
+        if spares { bit } else { 0 }
+    };
+    let is_default = shared.packets.as_ref().is_some_and(|rule| rule.author == Author::Default);
+    in_peace(&shared.packets, wire::spared::PACKETS_OF_KNOWN)
+        | in_peace(&shared.syn, wire::spared::SYNS_OF_KNOWN)
+        | if is_default { wire::spared::FLOWS } else { 0 }
 }
 
 impl SettingsImage {
@@ -132,6 +150,7 @@ impl SettingsImage {
             syn_ban: ban(&shared.syn),
             suspect_bucket: suspects.unwrap_or_default().pack(),
             monitored,
+            spared: spared(shared),
             knowledge: knows(facts.listening.is_some(), knowledge::PORTS)
                 | knows(facts.flows, knowledge::FLOWS)
                 | knows(facts.answers, knowledge::ANSWERS)

@@ -20,6 +20,7 @@ use self::{image::Image, numbers::Numbers};
 use super::{
     facts::HostFacts,
     model::{Policy, RuleId},
+    rule::{Author, Rule},
 };
 use floodwall_tables::SharedTables;
 
@@ -40,6 +41,11 @@ pub struct Situation {
 }
 
 impl Situation {
+    /// Whether a rule only counts since nobody has named it.
+    pub fn holds_back(&self, rule: &Rule) -> bool {
+        self.observe && rule.author == Author::Default
+    }
+
     /// Reasons that only count, whatever the policy says: bits by [`Reason`].
     pub fn monitored(&self) -> u64 {
         let of_host = if self.facts.carries.is_empty() { 0 } else { bits(&HELD_AGAINST_SOCKETS) };

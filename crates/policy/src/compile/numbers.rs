@@ -12,7 +12,7 @@ use super::{Placement, Unfit};
 use crate::{
     defaults,
     model::{DEFAULT_SERVICE, Policy, RuleId, Service},
-    rule::{Per, PrefixLengths, Rule, Then},
+    rule::{Per, PrefixLengths, Rule, Spares, Then},
     subject::Subject,
 };
 
@@ -31,13 +31,13 @@ pub(super) struct Numbers {
 struct Shape {
     per: Per,
     of: Subject,
-    strangers: bool,
+    spares: Spares,
     prefix: PrefixLengths,
 }
 
 impl Shape {
     fn of(rule: &Rule) -> Self {
-        Self { per: rule.per, of: rule.of, strangers: rule.strangers, prefix: rule.prefix }
+        Self { per: rule.per, of: rule.of, spares: rule.spares, prefix: rule.prefix }
     }
 }
 
@@ -71,7 +71,7 @@ impl Shared {
 fn can_be_shared(rule: &Rule, of: Subject) -> bool {
     rule.per == Per::Source
         && rule.of == of
-        && !rule.strangers
+        && rule.spares != Spares::Known
         && rule.when.is_none()
         && rule.then != Then::Alert
 }

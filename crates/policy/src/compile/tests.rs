@@ -9,7 +9,7 @@ use floodwall_common::{
     prefix::Address,
     service,
     tables::Tables as _,
-    wire::{Port, Reason, Terms, knowledge, service_flag},
+    wire::{Port, Reason, Terms, knowledge, service_flag, spared},
 };
 
 use super::*;
@@ -279,13 +279,18 @@ fn observed_is_all_that_the_operator_has_not_named() {
 }
 
 #[test]
-fn a_default_that_only_counts_does_what_it_says_once_it_is_named() {
-    let monitors = |text: &str| {
-        let policy = policy(text);
-        let rule = policy.rule(&RuleId::new("default", "source-packets")).unwrap();
-        rule.monitor
+fn the_limits_of_every_source_spare_whom_a_default_spares_and_nobody_once_they_are_named() {
+    let enforced = |text: &str| {
+        let tables = tables();
+        Enforcement::default().enforce(&tables, &policy(text), &Situation::default()).unwrap();
+        let settings = &tables.settings[0];
+        let monitored = settings.monitored.load() & Reason::PacketRate.bit() != 0;
+        (!monitored, settings.spared.load())
     };
-    assert!(monitors(""));
-    assert!(!monitors("[defaults]\nsource-packets = { rate = 5000 }"));
-    assert!(monitors("[defaults]\nsource-packets = { rate = 5000, mode = \"monitor\" }"));
+    let all = spared::PACKETS_OF_KNOWN | spared::SYNS_OF_KNOWN | spared::FLOWS;
+    assert_eq!(enforced(""), (false, all), "packets are only counted");
+    let named = "[defaults]\nsource-packets = { rate = 5000 }\nsource-syn = { rate = 50 }";
+    assert_eq!(enforced(named), (true, 0), "an operator's limits hold for all");
+    let monitor = "[defaults]\nsource-packets = { rate = 5000, mode = \"monitor\" }";
+    assert!(!enforced(monitor).0);
 }

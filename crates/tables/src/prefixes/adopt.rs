@@ -52,7 +52,15 @@ impl PrefixTable {
             engine.clear_all_bits(half);
             engine.clear_filter(half);
         }
-        Ok(Self { engine, limit, half, active: Wanted::new(), other: Other::Nothing, adopted })
+        Ok(Self {
+            engine,
+            sets: Arc::default(),
+            limit,
+            half,
+            active: Wanted::new(),
+            other: Other::Nothing,
+            adopted,
+        })
     }
 
     /// Is what is in force what this table was told to hold, and not what an earlier run left?

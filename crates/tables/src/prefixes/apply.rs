@@ -1,5 +1,7 @@
 //! Changes of a table that others use at the same time: locked for a moment at a time, with grace periods between.
 
+use std::sync::Arc;
+
 use crate::lock::FairMutex;
 
 use super::{Changes, Committed, PrefixTable, PreparedChanges, TableError};
@@ -63,8 +65,12 @@ pub fn renew<E: From<TableError>>(
     table: &FairMutex<PrefixTable>,
     grace: impl FnMut() -> Result<(), E>,
 ) -> Result<(), E> {
-    if table.lock().is_worn() {
-        apply(table, Changes::new().prepare(), grace, |_, _| ())?;
+    let sets = {
+        let mut locked = table.lock();
+        locked.is_worn().then(|| Arc::clone(locked.sets()))
+    };
+    if let Some(sets) = sets {
+        apply(table, Changes::new().prepare(&sets), grace, |_, _| ())?;
     }
     Ok(())
 }

@@ -1,23 +1,29 @@
 //! A change of many prefixes, made ready.
 
+use std::sync::Arc;
+
 use floodwall_common::prefix::Family;
 
 use super::{
     entry::{Entry, Key, List, Rule, SHORTEST},
+    owners::{OwnerSets, Owners, Recent},
     wanted::{PLACES, Wanted, place_of, slot_at},
 };
 use crate::Prefix;
 
 /// A change of many prefixes: what is to leave both lists, and what is to come in then.
 ///
-/// An owner is a set of up to 32 who want a prefix, one bit each. A prefix that is brought in once more is wanted
-/// by all who wanted it before and by those who bring it.
+/// Owners are sets of the table's [`sets`](super::PrefixTable::sets). A prefix that is brought in once more is wanted by
+/// all who wanted it before and by those who bring it.
 #[derive(Debug, Default)]
 pub struct Changes {
-    edits: [Edit; 2],
+    /// By list: all of them leave.
+    clear: [bool; 2],
+    /// By list: those leave that nobody but these wants.
+    withdraw: [Vec<Owners>; 2],
     /// By family.
     entries: [Vec<Entry>; 2],
-    shorts: Vec<(List, Prefix, u32)>,
+    shorts: Vec<(List, Prefix, Owners)>,
 }
 
 /// What happens to the prefixes of a list.
@@ -26,7 +32,7 @@ struct Edit {
     /// All of them leave.
     clear: bool,
     /// Those leave that nobody but these wants.
-    withdraw: u32,
+    withdraw: Owners,
 }
 
 impl Changes {
@@ -35,9 +41,9 @@ impl Changes {
         Self::default()
     }
 
-    /// Brings in prefixes, each with its owner.
+    /// Brings in prefixes, each with its owners.
     #[must_use]
-    pub fn insert(mut self, list: List, prefixes: impl IntoIterator<Item = (Prefix, u32)>) -> Self {
+    pub fn insert(mut self, list: List, prefixes: impl IntoIterator<Item = (Prefix, Owners)>) -> Self {
         for (prefix, owner) in prefixes {
             if prefix.length() < SHORTEST {
                 self.shorts.push((list, prefix, owner));
@@ -51,40 +57,45 @@ impl Changes {
 
     /// Takes these owners off every prefix of the list; those leave that had some of them and have none left.
     #[must_use]
-    pub fn withdraw(mut self, list: List, owners: u32) -> Self {
-        self.edits[list as usize].withdraw |= owners;
+    pub fn withdraw(mut self, list: List, owners: Owners) -> Self {
+        self.withdraw[list as usize].push(owners);
         self
     }
 
     /// All that is in the list leaves.
     #[must_use]
     pub fn clear(mut self, list: List) -> Self {
-        self.edits[list as usize].clear = true;
+        self.clear[list as usize] = true;
         self
     }
 
     /// The list becomes these prefixes.
     #[must_use]
-    pub fn replace(self, list: List, prefixes: impl IntoIterator<Item = (Prefix, u32)>) -> Self {
+    pub fn replace(self, list: List, prefixes: impl IntoIterator<Item = (Prefix, Owners)>) -> Self {
         self.clear(list).insert(list, prefixes)
     }
 
-    /// Sorts it all, so that the table need not. To be done outside of any lock.
-    pub fn prepare(self) -> PreparedChanges {
-        let Self { edits, entries, mut shorts } = self;
+    /// Sorts it all, so that the table need not, whose sets of owners these are. To be done outside of any lock.
+    pub fn prepare(self, sets: &Arc<OwnerSets>) -> PreparedChanges {
+        let Self { clear, withdraw, entries, mut shorts } = self;
+        let sets = Recent::new(Arc::clone(sets));
+        let withdraw = withdraw
+            .map(|all| all.into_iter().fold(OwnerSets::NOBODY, |all, owners| sets.joined(all, owners)));
+        let edits = [0, 1].map(|list| Edit { clear: clear[list], withdraw: withdraw[list] });
         let mut duplicates = 0;
         let (entries, starts) = by_place(entries);
-        let (entries, starts) = sort_places(entries, starts, &mut duplicates);
-        shorts.sort_by_key(|(list, prefix, _)| (*list, *prefix));
+        let (entries, starts) = sort_places(entries, starts, &sets, &mut duplicates);
+        // As to why owners are in order: see `sort_places`.
+        shorts.sort_unstable();
         shorts.dedup_by(|(list, prefix, owner), (same_list, same_prefix, all)| {
             let again = (*list, *prefix) == (*same_list, *same_prefix);
             if again {
                 duplicates += 1;
-                *all |= *owner;
+                *all = sets.joined(*all, *owner);
             }
             again
         });
-        PreparedChanges { edits, entries, starts, shorts, duplicates, blank: Some(Wanted::new()) }
+        PreparedChanges { edits, entries, starts, shorts, duplicates, sets, blank: Some(Wanted::new()) }
     }
 }
 
@@ -111,22 +122,24 @@ fn by_place(entries: [Vec<Entry>; 2]) -> (Vec<Entry>, Vec<usize>) {
     (sorted, starts)
 }
 
-/// Sorts the entries of each place, and joins those that are given twice, which are counted.
+/// Sorts the entries of each place, and joins those that are given twice, which are counted. Their owners come in one
+/// order for all, so that few sets come about on the way.
 fn sort_places(
     mut entries: Vec<Entry>,
     mut starts: Vec<usize>,
+    sets: &Recent,
     duplicates: &mut u64,
 ) -> (Vec<Entry>, Vec<usize>) {
     let mut kept = 0;
     for place in 0..PLACES {
         let range = starts[place]..starts[place + 1];
         starts[place] = kept;
-        entries[range.clone()].sort_unstable_by_key(Entry::key);
+        entries[range.clone()].sort_unstable_by_key(|entry| (entry.key(), entry.rule().owner));
         for at in range {
             let entry = entries[at];
             if kept > starts[place] && entries[kept - 1].key() == entry.key() {
                 *duplicates += 1;
-                join(&mut entries[kept - 1], &entry);
+                join(&mut entries[kept - 1], &entry, sets);
             } else {
                 entries[kept] = entry;
                 kept += 1;
@@ -138,9 +151,9 @@ fn sort_places(
     (entries, starts)
 }
 
-fn join(entry: &mut Entry, again: &Entry) {
+fn join(entry: &mut Entry, again: &Entry, sets: &Recent) {
     let Rule { number, owner } = entry.rule();
-    *entry = entry.with(Rule { number, owner: owner | again.rule().owner });
+    *entry = entry.with(Rule { number, owner: sets.joined(owner, again.rule().owner) });
 }
 
 /// [`Changes`] in order, ready to be [staged](super::PrefixTable::stage).
@@ -152,8 +165,9 @@ pub struct PreparedChanges {
     /// By place, where its entries start; one more at the end.
     starts: Vec<usize>,
     /// Each prefix of a list once, in order.
-    pub(super) shorts: Vec<(List, Prefix, u32)>,
+    pub(super) shorts: Vec<(List, Prefix, Owners)>,
     pub(super) duplicates: u64,
+    sets: Recent,
     /// Where the outcome will be put together.
     pub(super) blank: Option<Wanted>,
 }
@@ -181,7 +195,7 @@ impl PreparedChanges {
 
     /// Does every prefix stay that is in either list, and wanted by those who want it now?
     pub(super) fn keeps_all(&self) -> bool {
-        self.edits.iter().all(|edit| !edit.clear && edit.withdraw == 0)
+        self.edits.iter().all(|edit| !edit.clear && edit.withdraw == OwnerSets::NOBODY)
     }
 
     /// What is brought in to the slot at a place.
@@ -191,18 +205,21 @@ impl PreparedChanges {
 
     /// The owner of a prefix after the change, if it is listed then; from the owner that it has now, if it is listed
     /// now, and the one that is brought in, if one is.
-    pub(super) fn outcome(&self, list: List, old: Option<u32>, new: Option<u32>) -> Option<u32> {
+    pub(super) fn outcome(&self, list: List, old: Option<Owners>, new: Option<Owners>) -> Option<Owners> {
         let Edit { clear, withdraw } = self.edits[list as usize];
-        let stays = |owner: &u32| !clear && (owner & withdraw == 0 || owner & !withdraw != 0);
-        let old = old.filter(stays).map(|owner| owner & !withdraw);
-        match (old, new) {
-            (Some(old), Some(new)) => Some(old | new),
-            (old, new) => old.or(new),
+        let left = old.filter(|_| !clear).and_then(|old| {
+            let left = self.sets.left(old, withdraw);
+            // Who had none of them stays, even if nobody wants it.
+            (left == old || left != OwnerSets::NOBODY).then_some(left)
+        });
+        match (left, new) {
+            (Some(left), Some(new)) => Some(self.sets.joined(left, new)),
+            (left, new) => left.or(new),
         }
     }
 
     /// The owner that is brought in for a prefix, if one is.
-    pub(super) fn owner_of(&self, list: List, prefix: &Prefix) -> Option<u32> {
+    pub(super) fn owner_of(&self, list: List, prefix: &Prefix) -> Option<Owners> {
         if prefix.length() < SHORTEST {
             let at = self.shorts.binary_search_by_key(&(list, *prefix), |(list, prefix, _)| (*list, *prefix));
             return at.ok().map(|at| self.shorts[at].2);
@@ -226,7 +243,7 @@ mod tests {
         let texts =
             ["10.0.0.0/8", "2001:db8::/32", "10.0.0.0/24", "10.0.0.0/8", "10.0.0.0/24", "10.0.0.0/25"];
         let given = texts.iter().zip(0..).map(|(text, bit)| (prefix(text), 1 << bit));
-        let changes = Changes::new().insert(List::Block, given).prepare();
+        let changes = Changes::new().insert(List::Block, given).prepare(&Arc::default());
         assert_eq!((changes.len(), changes.duplicates()), (4, 2));
         let owner = |text| changes.owner_of(List::Block, &prefix(text));
         assert_eq!((owner("10.0.0.0/8"), owner("10.0.0.0/24")), (Some(0b1001), Some(0b10100)));
@@ -238,7 +255,7 @@ mod tests {
 
     #[test]
     fn owners_are_withdrawn_before_new_ones_come() {
-        let changes = Changes::new().withdraw(List::Block, 0b11).clear(List::Allow).prepare();
+        let changes = Changes::new().withdraw(List::Block, 0b11).clear(List::Allow).prepare(&Arc::default());
         let block = |old, new| changes.outcome(List::Block, old, new);
         assert_eq!(block(Some(0b01), None), None);
         assert_eq!(block(Some(0b01), Some(0b01)), Some(0b01));

@@ -4,6 +4,7 @@ use std::fmt;
 
 use floodwall_common::{prefix::Family, wire::Leaf};
 
+use super::owners::Owners;
 use crate::Prefix;
 
 /// The allowlist or the blocklist.
@@ -47,8 +48,8 @@ impl fmt::Display for List {
 pub(super) struct Rule {
     /// Its number, which the table's leaves name.
     pub(super) number: u32,
-    /// The caller's word for who wants it.
-    pub(super) owner: u32,
+    /// The set of those who want it.
+    pub(super) owner: Owners,
 }
 
 /// A prefix of 16 bits or more in a [`Bucket`](super::bucket::Bucket), which knows the family.

@@ -2,7 +2,8 @@
 //!
 //! **What is wanted** is two [`List`]s of prefixes. An allow wins over every block that covers the same address,
 //! whatever the lengths; within a list the longest prefix decides. The prefixes are kept by their first 16 bits
-//! (`bucket`, `wanted`), and each has a rule number that its hits are counted under (`rules`).
+//! (`bucket`, `wanted`), and each has a rule number that its hits are counted under (`rules`) and the number of the set of
+//! those who want it (`owners`).
 //!
 //! **The compiled form** is the trie that [`floodwall_common::wire`] describes, in memory that the kernel reads at
 //! the same time. `space` hands out its lines, `layout` and `forest` write and read nodes, `sweep` turns prefixes
@@ -32,6 +33,7 @@ mod forest;
 mod hits;
 mod job;
 mod layout;
+mod owners;
 mod patch;
 mod places;
 mod quarantine;
@@ -51,11 +53,14 @@ mod tests;
 mod tiles;
 mod wanted;
 
+use std::sync::Arc;
+
 pub use self::{
     apply::{apply, change, reclaim, renew},
     changes::{Changes, PreparedChanges},
     entry::List,
     error::TableError,
+    owners::{Owner, OwnerSets, Owners},
     query::Listed,
     reclaim::{Lines, Ticket},
     staging::{Committed, Staging},
@@ -73,6 +78,8 @@ use self::{
 #[derive(Debug)]
 pub struct PrefixTable {
     engine: Engine,
+    /// Who wants them.
+    sets: Arc<OwnerSets>,
     /// Most prefixes.
     limit: u32,
     /// The half that is in force.

@@ -5,7 +5,7 @@ use std::iter;
 use floodwall_common::prefix::{Address, Family};
 
 use super::{
-    PrefixTable,
+    Owners, PrefixTable,
     entry::{Entry, List, Rule},
     wanted::{PLACES, place_of, slot_at},
 };
@@ -18,8 +18,8 @@ pub struct Listed {
     pub list: List,
     /// The prefix.
     pub prefix: Prefix,
-    /// Who wants it; see [`PrefixTable::insert`].
-    pub owner: u32,
+    /// Who wants it: one of the table's [`sets`](PrefixTable::sets).
+    pub owner: Owners,
     /// The number that leaves name it by, for as long as it is listed.
     pub rule: u32,
     /// Packets that it decided, up to the last [harvest](PrefixTable::harvest).

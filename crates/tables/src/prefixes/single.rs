@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Other, PrefixTable,
+    Other, OwnerSets, Owners, PrefixTable,
     entry::{List, SHORTEST},
     error::TableError,
     set::Generation,
@@ -13,8 +13,24 @@ use super::{
 use crate::Prefix;
 
 impl PrefixTable {
-    /// Lists a prefix, and says who wants it: an opaque number, or a set of owners, one bit each, where
-    /// [`Self::join`], [`Self::leave`] and [`Changes::withdraw`](super::Changes::withdraw) are used.
+    /// The sets of owners that prefixes have.
+    pub fn sets(&self) -> &Arc<OwnerSets> {
+        &self.sets
+    }
+
+    /// Forgets the sets that no prefix has any more, unless a change of many prefixes is under way; says whether it did.
+    /// Nobody may keep the number of a set meanwhile. Looks at all prefixes: a million take some 10 ms.
+    pub fn forget_sets(&mut self) -> bool {
+        self.drop_abandoned();
+        // What has been replaced is not asked for its owners any more, but what is to come is.
+        let is_staged = matches!(self.other, Other::Stage(_));
+        if !is_staged {
+            self.sets.keep(self.active.rules().map(|rule| rule.owner));
+        }
+        !is_staged
+    }
+
+    /// Lists a prefix, and says who wants it: one of the table's [`sets`](Self::sets) of owners.
     ///
     /// In force when this returns, and in whatever is staged. Takes some 10 µs, up to 0.3 ms in a slot (/16) that
     /// is packed with tens of thousands of prefixes; for a prefix that covers many others, as long as it takes to
@@ -25,25 +41,27 @@ impl PrefixTable {
     /// [`TableError::AlreadyThere`], [`TableError::Full`], [`TableError::OutOfMemory`], [`TableError::OutOfRules`],
     /// [`TableError::Unrestored`]. If it is memory, and some of it is retired, a retry after
     /// [`reclaim`](super::reclaim) may help.
-    pub fn insert(&mut self, list: List, prefix: Prefix, owner: u32) -> Result<(), TableError> {
+    pub fn insert(&mut self, list: List, prefix: Prefix, owners: Owners) -> Result<(), TableError> {
         self.begin()?;
         if let (Some(_), None | Some(Some(_))) = self.owners_of(list, &prefix) {
             return Err(TableError::AlreadyThere { list, prefix });
         }
-        self.edit(list, prefix, |old| Some(old.unwrap_or(0) | owner))
+        self.edit(list, prefix, |sets, old| Some(sets.joined(old.unwrap_or(OwnerSets::NOBODY), owners)))
     }
 
     /// Adds owners to a listed prefix. Errors as of [`Self::insert`], and [`TableError::NotThere`].
-    pub fn join(&mut self, list: List, prefix: Prefix, owners: u32) -> Result<(), TableError> {
+    pub fn join(&mut self, list: List, prefix: Prefix, owners: Owners) -> Result<(), TableError> {
         self.must_be_there(list, prefix)?;
-        self.edit(list, prefix, |old| Some(old? | owners))
+        self.edit(list, prefix, |sets, old| Some(sets.joined(old?, owners)))
     }
 
     /// Takes owners off a listed prefix, and takes it off the list if it has none left; says whether it did.
     /// Errors as of [`Self::remove`].
-    pub fn leave(&mut self, list: List, prefix: Prefix, owners: u32) -> Result<bool, TableError> {
+    pub fn leave(&mut self, list: List, prefix: Prefix, owners: Owners) -> Result<bool, TableError> {
         self.must_be_there(list, prefix)?;
-        self.edit(list, prefix, |old| old.map(|old| old & !owners).filter(|left| *left != 0))?;
+        self.edit(list, prefix, |sets, old| {
+            Some(sets.left(old?, owners)).filter(|left| *left != OwnerSets::NOBODY)
+        })?;
         Ok(self.active.get(list, &prefix).is_none())
     }
 
@@ -55,7 +73,7 @@ impl PrefixTable {
     /// [`TableError::Unrestored`].
     pub fn remove(&mut self, list: List, prefix: Prefix) -> Result<(), TableError> {
         self.must_be_there(list, prefix)?;
-        self.edit(list, prefix, |_| None)
+        self.edit(list, prefix, |_, _| None)
     }
 
     /// May anything be changed at all?
@@ -87,10 +105,11 @@ impl PrefixTable {
         &mut self,
         list: List,
         prefix: Prefix,
-        op: impl Fn(Option<u32>) -> Option<u32>,
+        op: impl Fn(&OwnerSets, Option<Owners>) -> Option<Owners>,
     ) -> Result<(), TableError> {
         let (here, there) = self.owners_of(list, &prefix);
-        let (new_here, new_there) = (op(here), there.map(&op));
+        let op = |old| op(&self.sets, old);
+        let (new_here, new_there) = (op(here), there.map(op));
         if here.is_none() && new_here.is_some() && self.active.len() >= self.limit {
             return Err(TableError::Full { capacity: self.limit });
         }

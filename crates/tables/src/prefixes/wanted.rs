@@ -89,6 +89,13 @@ impl Wanted {
         bucket.get(&Key::new(list, prefix)).map(Entry::rule)
     }
 
+    /// What is kept of all prefixes, in no order.
+    pub(super) fn rules(&self) -> impl Iterator<Item = Rule> {
+        let long = self.buckets.iter().flatten().flat_map(|bucket| bucket.entries());
+        let short = List::ALL.into_iter().flat_map(|list| self.shorts.of(list).values().copied());
+        long.map(Entry::rule).chain(short)
+    }
+
     /// Adds a prefix, or changes its rule.
     pub(super) fn put(&mut self, list: List, prefix: Prefix, rule: Rule) {
         let is_new = self.get(list, &prefix).is_none();

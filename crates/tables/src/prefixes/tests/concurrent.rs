@@ -120,7 +120,7 @@ fn churn(table: &FairMutex<PrefixTable>, readers: &Readers, until: Instant) {
         let brought: Vec<Prefix> = (0..500).map(|_| sometimes(next())).collect();
         let changes = Changes::new()
             .replace(List::Block, always.iter().chain(&brought).map(|prefix| (*prefix, 1)))
-            .prepare();
+            .prepare(&Arc::default());
         apply(table, changes, grace, |_, _| {
             // Single ones go on meanwhile.
             let prefix = sometimes(next());
@@ -211,7 +211,7 @@ fn no_hit_is_lost() {
             let cover = (Prefix::of_bits(Family::V4, 0xcb00_0000u128 << 96, 8 + (i / 100 % 9) as u8), 1);
             let changes =
                 Changes::new().replace(List::Block, kept.iter().map(|prefix| (*prefix, 1)).chain([cover]));
-            apply(&table, changes.prepare(), grace, |_, _| ()).unwrap();
+            apply(&table, changes.prepare(&Arc::default()), grace, |_, _| ()).unwrap();
             if i.is_multiple_of(3) {
                 reclaim(&table, grace).unwrap();
             }

@@ -1,5 +1,7 @@
 //! The filter of IPv6 prefixes: that it holds what is listed, and little else.
 
+use std::sync::Arc;
+
 use crate::lock::FairMutex;
 use floodwall_common::{
     bloom::{may_cover, words_of},
@@ -52,7 +54,7 @@ fn few_addresses_are_looked_for_in_vain() {
     assert_eq!(let_through(&table.lock()), 0);
     for (length, numbers) in [(32, 0..10_000), (48, 10_000..150_000), (56, 0..50_000), (64, 0..50_000)] {
         let changes = Changes::new().insert(List::Block, prefixes(numbers, length));
-        apply(&table, changes.prepare(), none, |_, _| ()).unwrap();
+        apply(&table, changes.prepare(&Arc::default()), none, |_, _| ()).unwrap();
     }
     let through = let_through(&table.lock());
     assert!((1..500).contains(&through), "{through} of 10,000 with 250,000 prefixes");
@@ -82,7 +84,8 @@ fn a_worn_filter_is_made_anew() {
     let World { table, .. } = World::new(10_000);
     let table = FairMutex::new(table);
     let stay = || prefixes(0..10, 48).chain(prefixes(0..10, 30)).chain(prefixes(0..1, 12));
-    apply(&table, Changes::new().insert(List::Block, stay()).prepare(), none, |_, _| ()).unwrap();
+    apply(&table, Changes::new().insert(List::Block, stay()).prepare(&Arc::default()), none, |_, _| ())
+        .unwrap();
     let (half, before) = in_force(&table);
     let leave: Vec<Prefix> = prefixes(100..1_100, 64).map(|(prefix, _)| prefix).collect();
     for prefix in &leave {

@@ -59,7 +59,7 @@ impl Bulk {
             let brought = self.insert.iter().filter(|(of, ..)| *of == list);
             changes = changes.insert(list, brought.map(|(_, prefix, owner)| (*prefix, *owner)));
         }
-        changes.prepare()
+        changes.prepare(&Arc::default())
     }
 
     fn apply(&self, model: &Model) -> Model {

@@ -55,7 +55,7 @@ fn what_was_in_force_stays_so_until_it_is_replaced() {
     let prefix = prefixes()[3].1;
     assert_eq!(world.table.insert(List::Block, prefix, 1), Err(TableError::Unrestored));
     assert_eq!(world.table.remove(List::Block, prefix), Err(TableError::Unrestored));
-    let part = Changes::new().clear(List::Block).prepare();
+    let part = Changes::new().clear(List::Block).prepare(&Arc::default());
     assert_eq!(world.table.stage(part).unwrap_err(), TableError::Unrestored);
 
     world.model.clear();

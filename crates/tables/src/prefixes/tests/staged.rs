@@ -1,5 +1,7 @@
 //! Changes of many prefixes, as others see them.
 
+use std::sync::Arc;
+
 use crate::lock::FairMutex;
 use floodwall_common::prefix::Address;
 
@@ -30,7 +32,7 @@ fn what_became_of_the_prefixes_is_counted() {
     let World { table, .. } = World::new(10_000);
     let table = FairMutex::new(table);
     let run = |changes: Changes| {
-        let done = apply(&table, changes.prepare(), none, |_, _| ()).unwrap();
+        let done = apply(&table, changes.prepare(&Arc::default()), none, |_, _| ()).unwrap();
         (done.added, done.removed, done.present, done.duplicates)
     };
     let short = [(prefix("10.0.0.0/8"), 1), (prefix("2000::/3"), 1)];
@@ -67,7 +69,7 @@ fn what_became_of_the_prefixes_is_counted() {
 #[test]
 fn one_change_of_many_at_a_time() {
     let World { mut table, .. } = World::new(1_000);
-    let changes = || Changes::new().insert(List::Block, hosts(0..10, 1)).prepare();
+    let changes = || Changes::new().insert(List::Block, hosts(0..10, 1)).prepare(&Arc::default());
     let mut first = table.stage(changes()).unwrap();
     assert_eq!(table.stage(changes()).unwrap_err(), TableError::Busy);
     assert!(!first.step(&mut table, 10).unwrap());
@@ -85,7 +87,7 @@ fn one_change_of_many_at_a_time() {
 fn progress_is_told_and_rises_to_all() {
     let World { table, .. } = World::new(20_000);
     let table = FairMutex::new(table);
-    let changes = Changes::new().insert(List::Block, hosts(0..10_000, 1)).prepare();
+    let changes = Changes::new().insert(List::Block, hosts(0..10_000, 1)).prepare(&Arc::default());
     let mut told = vec![0];
     apply(&table, changes, none, |done, total| told.push(done * 100 / total)).unwrap();
     assert!(told.is_sorted() && told.len() > 20 && told.last() == Some(&100), "{told:?}");
