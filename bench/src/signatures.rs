@@ -1,7 +1,7 @@
 //! As many signatures as there can be, of the forms that detection makes.
 
 use anyhow::Context as _;
-use floodwall::signature::{Image, Signature};
+use floodwall::signature::{Effect, Image, Signature};
 use floodwall_common::wire::signature::{HALF_WORDS, MAX_SIGNATURES};
 
 use crate::floodwall::Floodwall;
@@ -13,8 +13,9 @@ pub(crate) const HALF: u64 = 1;
 pub(crate) fn write(floodwall: &Floodwall) -> anyhow::Result<()> {
     let signatures: Vec<Signature> = (0..MAX_SIGNATURES).map(signature).collect::<anyhow::Result<_>>()?;
     // Most drop; each eighth is still on trial.
+    let effect = |bit: usize| if bit.is_multiple_of(8) { Effect::Count } else { Effect::DropOnce };
     let listed: Vec<_> =
-        signatures.iter().enumerate().map(|(bit, signature)| Some((signature, bit % 8 != 0))).collect();
+        signatures.iter().enumerate().map(|(bit, signature)| Some((signature, effect(bit)))).collect();
     let image = Image::new(&listed).context("laying signatures out")?;
     image.write(&floodwall.tables.signatures[..HALF_WORDS as usize]);
     Ok(())

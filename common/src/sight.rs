@@ -1,6 +1,7 @@
-//! Second sight: a TCP segment of a connection that nobody knows is noted and dropped; if the same connection sends again
-//! after a while, that is a retransmission, and passes. A session that is older than the filter, or has found no room in
-//! the table of flows, lives on by it while there is a flood.
+//! Second sight: what is noted as it is dropped passes when it comes again after a while, for that is a retransmission,
+//! which who forges packets does not bother to send. By it a session that is older than the filter, or has found no room in
+//! the table of flows, lives on while there is a flood; and a customer whose request for a connection looks like those of a
+//! flood gets in a second later.
 //!
 //! A word of a line is a tag of 40 bits and a time of 24, in ticks of 2²⁴ ns (16.8 ms), which wraps after three days.
 
@@ -11,14 +12,26 @@ use crate::{
 
 const TICK_SHIFT: u32 = 24;
 const TIME_MASK: u64 = (1 << 24) - 1;
-/// Sooner than after this no retransmission comes, ticks: 151 ms. Linux waits for 200 ms at least (TCP_RTO_MIN).
-const SOONEST: u64 = 9;
-/// Nor later than after this, ticks: 67 s. RFC 6298 has the time between them grow to 60 s at least.
-const LATEST: u64 = 4_000;
+
+/// When retransmissions come, after what was first sent, in ticks.
+#[derive(Clone, Copy, Debug)]
+pub struct Wait {
+    soonest: u64,
+    latest: u64,
+}
+
+impl Wait {
+    /// Those of segments of an open connection: after 151 ms at the soonest, as Linux waits for 200 ms at least
+    /// (TCP_RTO_MIN), and 67 s at the latest, as RFC 6298 has the time between them grow to 60 s at least.
+    pub const OF_SEGMENTS: Self = Self { soonest: 9, latest: 4_000 };
+    /// Those of requests for a connection: after a second (RFC 6298, 2.1), less what the way may have changed, and 10 s at
+    /// the latest, by when Linux has sent up to six of them and other systems three.
+    pub const OF_REQUESTS: Self = Self { soonest: 48, latest: 600 };
+}
 
 /// Whether what has this hash was seen a while ago. It is noted, if it was not.
 #[inline(always)]
-pub fn again(line: &Line, hash: u64, now_ns: u64) -> bool {
+pub fn again(line: &Line, hash: u64, wait: Wait, now_ns: u64) -> bool {
     let tag = (hash | 1 << 63) & !TIME_MASK;
     let now = now_ns >> TICK_SHIFT & TIME_MASK;
     let mut best = u32::MAX;
@@ -33,11 +46,21 @@ pub fn again(line: &Line, hash: u64, now_ns: u64) -> bool {
     let place = &line[best as usize % LINE_WORDS];
     let age = now.wrapping_sub(place.load()) & TIME_MASK;
     let is_there = best < LINE_WORDS as u32;
-    if is_there && age <= LATEST {
-        return age >= SOONEST;
+    if is_there && age <= wait.latest {
+        return age >= wait.soonest;
     }
     place.store(tag | now);
     false
+}
+
+/// Has what was noted, and has this hash, been noted just so long ago that what comes now comes again. For a replay, which
+/// does not wait.
+pub fn backdate(line: &Line, hash: u64, wait: Wait, now_ns: u64) {
+    let tag = (hash | 1 << 63) & !TIME_MASK;
+    let then = (now_ns >> TICK_SHIFT).wrapping_sub(wait.soonest) & TIME_MASK;
+    if let Some(word) = line.iter().find(|word| word.load() & !TIME_MASK == tag) {
+        word.store(tag | then);
+    }
 }
 
 #[cfg(test)]
@@ -53,26 +76,54 @@ mod tests {
             [(0, false), (50, false), (130, false), (200, true), (60_000, true), (70_000, false)]
         {
             let line = Line::default();
-            assert!(!again(&line, 7 << 30, start), "the first time");
-            assert_eq!(again(&line, 7 << 30, start + after * MILLISECOND), expected, "after {after} ms");
-            assert!(!again(&line, 8 << 30, start + after * MILLISECOND), "another connection");
+            let segment = |hash, now| again(&line, hash, Wait::OF_SEGMENTS, now);
+            assert!(!segment(7 << 30, start), "the first time");
+            assert_eq!(segment(7 << 30, start + after * MILLISECOND), expected, "after {after} ms");
+            assert!(!segment(8 << 30, start + after * MILLISECOND), "another connection");
         }
     }
 
     #[test]
     fn what_comes_often_is_held_against_the_first_time() {
         let line = Line::default();
-        let passed = (0..50).filter(|at| again(&line, 7 << 30, at * 10 * MILLISECOND)).count();
+        let segment = |at: &u64| again(&line, 7 << 30, Wait::OF_SEGMENTS, at * 10 * MILLISECOND);
+        let passed = (0..50).filter(segment).count();
         assert!((30..=36).contains(&passed), "{passed} of 50 in half a second");
+    }
+
+    #[test]
+    fn a_request_comes_again_after_a_second() {
+        for (after, expected) in
+            [(0, false), (300, false), (750, false), (1_000, true), (3_000, true), (10_000, true), (10_200, false)]
+        {
+            let line = Line::default();
+            assert!(!again(&line, 7 << 30, Wait::OF_REQUESTS, 0), "the first time");
+            assert_eq!(
+                again(&line, 7 << 30, Wait::OF_REQUESTS, after * MILLISECOND),
+                expected,
+                "after {after} ms"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_noted_just_now_can_be_taken_for_older() {
+        let line = Line::default();
+        let request = |now| again(&line, 7 << 30, Wait::OF_REQUESTS, now * MILLISECOND);
+        backdate(&line, 7 << 30, Wait::OF_REQUESTS, 5_000 * MILLISECOND);
+        assert!(!request(5_000), "it was not noted");
+        assert!(!request(5_020));
+        backdate(&line, 7 << 30, Wait::OF_REQUESTS, 5_020 * MILLISECOND);
+        assert!(request(5_020));
     }
 
     #[test]
     fn the_oldest_makes_room() {
         let line = Line::default();
         for at in 0..9 {
-            again(&line, (at + 1) << 30, at * 20 * MILLISECOND);
+            again(&line, (at + 1) << 30, Wait::OF_SEGMENTS, at * 20 * MILLISECOND);
         }
-        assert!(!again(&line, 1 << 30, 1_000 * MILLISECOND), "forgotten");
-        assert!(again(&line, 9 << 30, 1_000 * MILLISECOND));
+        assert!(!again(&line, 1 << 30, Wait::OF_SEGMENTS, 1_000 * MILLISECOND), "forgotten");
+        assert!(again(&line, 9 << 30, Wait::OF_SEGMENTS, 1_000 * MILLISECOND));
     }
 }

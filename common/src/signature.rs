@@ -4,7 +4,7 @@ use crate::{
     features::{Features, Octet, Short},
     tables::Tables,
     wire::signature::{
-        DIRECTORIES, ENFORCED, FIELDS, MAX_PAGES, OCTETS, PAGE_WORDS, PAGES, STRANGERS, WATCHED, fields,
+        DIRECTORIES, ENFORCED, FIELDS, MAX_PAGES, OCTETS, ONCE, PAGE_WORDS, PAGES, STRANGERS, WATCHED, fields,
     },
 };
 
@@ -17,6 +17,8 @@ pub struct Matches {
     pub watched: u64,
     /// Those of both that spare known sources.
     pub strangers: u64,
+    /// Those that drop a request for a connection only once.
+    pub once: u64,
 }
 
 impl Matches {
@@ -27,6 +29,7 @@ impl Matches {
             enforced: self.enforced & !self.strangers,
             watched: self.watched & !self.strangers,
             strangers: 0,
+            once: self.once & !self.strangers,
         }
     }
 }
@@ -69,7 +72,12 @@ pub fn matches<T: Tables>(tables: &T, half: u32, features: &Features) -> Option<
             bits &= octet(Octet::Payload as usize + at);
         }
     }
-    Some(Matches { enforced: bits & enforced, watched: bits & watched, strangers: bits & word(STRANGERS) })
+    Some(Matches {
+        enforced: bits & enforced,
+        watched: bits & watched,
+        strangers: bits & word(STRANGERS),
+        once: bits & word(ONCE),
+    })
 }
 
 /// The number of the first signature in a set that is not empty.

@@ -60,6 +60,8 @@ pub trait Tables {
     fn offered_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of segments that nobody knew, of [`SIGHT_LINES`].
     fn sight_line(&self, index: u32) -> Option<&Line>;
+    /// A line of the memory of requests for connections that a signature has dropped, of [`REQUEST_LINES`].
+    fn request_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of sources that were counted lately: see [`crate::unproven`]; of [`COUNTED_LINES`].
     fn counted_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of packets whose first fragment passed, of [`FRAGMENT_LINES`].
@@ -85,6 +87,9 @@ pub const AGGREGATE_SETS: u32 = 4_096;
 pub const OFFERED_LINES: u32 = 8_192;
 /// Lines of the memory of segments that nobody knew: 524,288 connections, 4 MiB.
 pub const SIGHT_LINES: u32 = 65_536;
+/// Lines of the memory of requests that a signature has dropped: 1,048,576 of them, 8 MiB. They come again after a second,
+/// so that up to so many a second are remembered; of more, those that were noted first are forgotten.
+pub const REQUEST_LINES: u32 = 131_072;
 /// Lines of the memory of sources whose packets were counted in this second, and of those that completed handshakes:
 /// 32,768 of the former and 65,536 of the latter, 768 KiB.
 pub const COUNTED_LINES: u32 = COUNTED_PACKETS + COUNTED_HANDSHAKES;

@@ -6,7 +6,7 @@
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use floodwall_common::{
     decide::{
-        CONTINUE, End, OutOfLine, PacketContext, Step, found, rules,
+        CONTINUE, End, OutOfLine, PacketContext, Step, found, rules, signature,
         step::{from_code, to_code},
         suspects, unproven,
     },
@@ -63,6 +63,13 @@ pub extern "C" fn ask_flow() -> u32 {
 
 #[inline(never)]
 #[unsafe(no_mangle)]
+pub extern "C" fn ask_again() -> u32 {
+    let maps = Maps::WITHOUT_CONTEXT;
+    to_code((|| signature::ask_again(&maps, found(maps.settings())?, found(packet_context())?))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
 pub extern "C" fn place_rule(number: u32) -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
     to_code((|| rules::place(&maps, found(maps.settings())?, found(packet_context())?, number))())
@@ -111,6 +118,11 @@ impl OutOfLine for Calls {
     #[inline(always)]
     fn ask_flow(&self, _context: &mut PacketContext) -> Step {
         from_code(ask_flow())
+    }
+
+    #[inline(always)]
+    fn ask_again(&self, _context: &mut PacketContext) -> Step {
+        from_code(ask_again())
     }
 
     #[inline(always)]

@@ -11,7 +11,7 @@ use floodwall_common::{
     parse::Packet,
     prefix,
     tables::{
-        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, LEFT as LEFT_COUNTERS, OFFERED_LINES, SIGHT_LINES,
+        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, LEFT as LEFT_COUNTERS, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES,
         Tables,
     },
     wire::{
@@ -51,6 +51,8 @@ static FLOWS: Array<Line> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 static OFFERED: Array<Line> = Array::with_max_entries(OFFERED_LINES, BPF_F_MMAPABLE);
 #[map]
 static SIGHTS: Array<Line> = Array::with_max_entries(SIGHT_LINES, BPF_F_MMAPABLE);
+#[map]
+static REQUESTS: Array<Line> = Array::with_max_entries(REQUEST_LINES, BPF_F_MMAPABLE);
 #[map]
 static COUNTED: Array<Line> = Array::with_max_entries(COUNTED_LINES, BPF_F_MMAPABLE);
 #[map]
@@ -209,6 +211,11 @@ impl Tables for Maps {
     #[inline(always)]
     fn sight_line(&self, index: u32) -> Option<&Line> {
         SIGHTS.get(index)
+    }
+
+    #[inline(always)]
+    fn request_line(&self, index: u32) -> Option<&Line> {
+        REQUESTS.get(index)
     }
 
     #[inline(always)]

@@ -32,6 +32,8 @@ pub struct PacketContext {
     pub known: bool,
     /// What claims to belong to something does so, as far as was asked.
     pub belongs: bool,
+    /// It asks for a connection, and would be dropped only once.
+    pub request: Request,
     /// Whether there is a packet: it is not, if the frame is not IP or malformed.
     pub is_packet: bool,
     /// The controller is to see this packet.
@@ -50,6 +52,7 @@ impl PacketContext {
         self.is_packet = false;
         self.known = false;
         self.sampled = false;
+        self.request = Request::Other;
     }
 
     /// Reads the time.
@@ -83,7 +86,7 @@ impl PacketContext {
 
     /// All that a test run answers, in 24 bits: reason (5 bits), what else it would have been (5), whether the packet
     /// is sampled (1), rule or signature (8; all ones: none), whether the source is known (1), whether the packet
-    /// answers the host (1).
+    /// answers the host (1), whether it is dropped only this once (1).
     #[inline(always)]
     pub const fn code(&self) -> u32 {
         let number = if self.judgement.reason as u32 == Reason::Clean as u32 {
@@ -97,7 +100,21 @@ impl PacketContext {
             | (number & 0xff) << 11
             | (self.known as u32) << 19
             | (self.judgement.answers as u32) << 20
+            | ((self.request as u8 == Request::Noted as u8) as u32) << 21
     }
+}
+
+/// What is known of a request for a connection that is dropped only once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Request {
+    /// It is not one.
+    #[default]
+    Other = 0,
+    /// It came for the first time, and was dropped.
+    Noted = 1,
+    /// It comes again, and passes.
+    Again = 2,
 }
 
 const _: () = assert!(Reason::COUNT <= 32);

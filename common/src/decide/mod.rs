@@ -19,7 +19,7 @@ mod prefix_list;
 mod rates;
 pub mod rules;
 mod sample;
-mod signature;
+pub mod signature;
 mod source;
 pub mod step;
 pub mod suspects;
@@ -30,7 +30,7 @@ mod tests;
 pub mod unproven;
 mod unsolicited;
 
-pub use context::PacketContext;
+pub use context::{PacketContext, Request};
 pub use judgement::{Judgement, NONE};
 pub use out_of_line::{Direct, OutOfLine};
 pub use rules::Place;

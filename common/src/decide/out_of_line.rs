@@ -1,6 +1,6 @@
 //! Parts that are functions of their own in the kernel.
 
-use super::{PacketContext, Step, found, rules, suspects, unproven};
+use super::{PacketContext, Step, found, rules, signature, suspects, unproven};
 use crate::{frame::Frame, tables::Tables, wire::Suspicion};
 
 /// How the largest parts are called. On the host they are ordinary functions. In the kernel each is a function of its
@@ -16,6 +16,8 @@ pub trait OutOfLine {
     fn count_unproven(&self, context: &mut PacketContext) -> Step;
     /// [`suspects::ask_flow`].
     fn ask_flow(&self, context: &mut PacketContext) -> Step;
+    /// [`signature::ask_again`].
+    fn ask_again(&self, context: &mut PacketContext) -> Step;
     /// [`rules::place`].
     fn place_rule(&self, context: &mut PacketContext, number: u32) -> Step;
     /// [`rules::apply`].
@@ -41,6 +43,10 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
 
     fn ask_flow(&self, context: &mut PacketContext) -> Step {
         suspects::ask_flow(self.0, found(self.0.settings())?, context)
+    }
+
+    fn ask_again(&self, context: &mut PacketContext) -> Step {
+        signature::ask_again(self.0, found(self.0.settings())?, context)
     }
 
     fn place_rule(&self, context: &mut PacketContext, number: u32) -> Step {

@@ -1,9 +1,16 @@
 //! Do the headers match a signature?
+//!
+//! A request for a connection that one hits which was found, and not named by an operator, is dropped only once: see
+//! [`crate::sight`].
 
-use super::{CONTINUE, OutOfLine, PacketContext, Step, found, known};
+use super::{CONTINUE, OutOfLine, PacketContext, Request, Step, found, known};
 use crate::{
+    flow::Flow,
+    memo,
+    sight::{self, Wait},
     signature,
-    tables::Tables,
+    tables::{REQUEST_LINES, Tables},
+    traits::Traits,
     wire::{Counter, Reason, Settings, SourceSet},
 };
 
@@ -39,7 +46,24 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
     }
     let number = signature::first(matches.enforced);
     count(found(tables.signature_counter(number))?, context);
+    let monitored = settings.monitored.load() & Reason::Signature.bit() != 0;
+    if matches.enforced & !matches.once == 0 && context.traits.meets(Traits::SYN) && !monitored {
+        parts.ask_again(context)?;
+        if context.request as u8 == Request::Again as u8 {
+            return CONTINUE;
+        }
+    }
     context.judgement.object(settings, Reason::Signature, number)
+}
+
+/// Says in the context whether the request is one that was dropped a while ago. It is noted, if it was not.
+#[inline(always)]
+pub fn ask_again<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Step {
+    let hash = Flow::answered_by(&context.packet).hash(settings);
+    let line = found(tables.request_line(memo::line(hash, REQUEST_LINES)))?;
+    let again = sight::again(line, hash, Wait::OF_REQUESTS, context.time_ns);
+    context.request = if again { Request::Again } else { Request::Noted };
+    CONTINUE
 }
 
 #[inline(always)]
@@ -52,11 +76,12 @@ fn count(counter: &Counter, context: &PacketContext) {
 mod tests {
     use super::*;
     use crate::{
-        decide::testing::{Memory, counted, syn, udp},
+        decide::testing::{Memory, counted, syn, tcp, udp},
         decide::{DECIDED, Direct, End},
         frame::Captured,
-        parse::{Packet, protocol},
+        parse::{Packet, protocol, tcp_flag},
         source::make_known,
+        wire::signature::ONCE,
     };
 
     fn judged(memory: &Memory, packet: Packet) -> (Step, PacketContext) {
@@ -110,6 +135,36 @@ mod tests {
             make_known(memory.entered(syn()).1.way);
             assert_eq!(judged(&memory, syn()).0, expected);
         }
+    }
+
+    #[test]
+    fn a_request_is_dropped_once_by_what_was_found() {
+        let after = |memory: &Memory, packet: Packet, milliseconds: u64| {
+            let mut context = memory.classified(packet);
+            context.time_ns += milliseconds * 1_000_000;
+            (judge_context(memory, &mut context), context.request)
+        };
+        let mut memory = Memory::new();
+        memory.sign(protocol::TCP, true, false);
+        for milliseconds in [0, 1_000, 3_000] {
+            assert_eq!(after(&memory, syn(), milliseconds), (DECIDED, Request::Other), "an operator's");
+        }
+        memory.signatures[0][ONCE as usize].store(1);
+        let other = Packet { source_port: 1, ..syn() };
+        for (packet, milliseconds, expected) in [
+            (syn(), 0, (DECIDED, Request::Noted)),
+            (syn(), 200, (DECIDED, Request::Noted)),
+            (syn(), 1_000, (CONTINUE, Request::Again)),
+            (other, 1_000, (DECIDED, Request::Noted)),
+            (tcp(tcp_flag::ACK), 1_000, (DECIDED, Request::Other)),
+            (syn(), 3_000, (CONTINUE, Request::Again)),
+            (syn(), 20_000, (DECIDED, Request::Noted)),
+        ] {
+            assert_eq!(after(&memory, packet, milliseconds), expected, "{packet:?} after {milliseconds} ms");
+        }
+        assert_eq!(counted(&memory.signature_counters[0]).0, 10, "all are hits");
+        memory.monitor(Reason::Signature);
+        assert_eq!(after(&memory, other, 2_100), (CONTINUE, Request::Other));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     memo,
     offered::{self, Offer},
     parse::protocol,
-    sight,
+    sight::{self, Wait},
     tables::{SIGHT_LINES, Tables},
     traits::Traits,
     wire::{BucketSpec, Reason, Service, Settings, Suspicion, Unproven, knowledge},
@@ -108,7 +108,7 @@ fn is_seen_again<T: Tables>(tables: &T, settings: &Settings, context: &PacketCon
     }
     let hash = Flow::answered_by(&context.packet).hash(settings);
     let line = found(tables.sight_line(memo::line(hash, SIGHT_LINES)))?;
-    let again = sight::again(line, hash, context.time_ns)
+    let again = sight::again(line, hash, Wait::OF_SEGMENTS, context.time_ns)
         && bucket::take_long(&settings.sights, SIGHTS, SIGHTS.increment, context.time_ns);
     Step::Continue(again)
 }

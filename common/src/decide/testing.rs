@@ -12,7 +12,7 @@ use crate::{
     parse::{Packet, protocol, tcp_flag},
     prefix::Address,
     service, source,
-    tables::{AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, OFFERED_LINES, SIGHT_LINES, Tables},
+    tables::{AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES, Tables},
     wire::{
         BucketSpec, Counter, Destination, Leaf, Line, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
         MONITOR_COUNTERS, Port, Reason, Rule, Service, ServiceCounter, Settings, Shape, Slot, SourceSet,
@@ -54,6 +54,7 @@ pub(crate) struct Memory {
     pub(crate) flows: Vec<Line>,
     pub(crate) offered: Vec<Line>,
     pub(crate) sights: Vec<Line>,
+    pub(crate) requests: Vec<Line>,
     pub(crate) counted: Vec<Line>,
     pub(crate) fragments: Vec<Line>,
     pub(crate) reason_counters: Vec<Counter>,
@@ -97,6 +98,7 @@ impl Memory {
             flows: filled(FLOW_LINES),
             offered: filled(OFFERED_LINES),
             sights: filled(SIGHT_LINES),
+            requests: filled(REQUEST_LINES),
             counted: filled(COUNTED_LINES),
             fragments: filled(FRAGMENT_LINES),
             reason_counters: filled(Reason::COUNT),
@@ -309,6 +311,10 @@ impl Tables for Memory {
 
     fn sight_line(&self, index: u32) -> Option<&Line> {
         self.sights.get(index as usize)
+    }
+
+    fn request_line(&self, index: u32) -> Option<&Line> {
+        self.requests.get(index as usize)
     }
 
     fn counted_line(&self, index: u32) -> Option<&Line> {

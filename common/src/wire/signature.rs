@@ -7,7 +7,7 @@
 //!
 //! | words | what |
 //! |---|---|
-//! | 0 to 7 | a header: [`ENFORCED`], [`WATCHED`], [`FIELDS`], [`STRANGERS`] |
+//! | 0 to 7 | a header: [`ENFORCED`], [`WATCHED`], [`FIELDS`], [`STRANGERS`], [`ONCE`] |
 //! | [`OCTETS`] | a page of 256 words for each [`Octet`] |
 //! | [`DIRECTORIES`] | for each [`Short`] a page of 256 page numbers, by the value's high byte |
 //! | [`PAGES`] | pages of 256 words, by the value's low byte |
@@ -30,6 +30,8 @@ pub const WATCHED: u32 = 1;
 pub const FIELDS: u32 = 2;
 /// Header word: signatures that spare known sources.
 pub const STRANGERS: u32 = 3;
+/// Header word: signatures that drop a request for a TCP connection only once.
+pub const ONCE: u32 = 4;
 const HEADER_WORDS: u32 = 8;
 
 /// First word of the pages of octets.

@@ -74,6 +74,7 @@ const fn map_name(table: Table) -> &'static str {
         Table::Flows => "FLOWS",
         Table::Offered => "OFFERED",
         Table::Sights => "SIGHTS",
+        Table::Requests => "REQUESTS",
         Table::Counted => "COUNTED",
         Table::Fragments => "FRAGMENTS",
     }

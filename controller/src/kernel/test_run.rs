@@ -40,6 +40,8 @@ pub struct Judged {
     pub known: bool,
     /// Whether it answers what the host has asked.
     pub answers: bool,
+    /// Whether it is dropped only this once: sent again after a second, it would pass.
+    pub once: bool,
 }
 
 impl Judged {
@@ -53,6 +55,7 @@ impl Judged {
             sampled: false,
             known: false,
             answers: false,
+            once: false,
         }
     }
 
@@ -66,6 +69,7 @@ impl Judged {
             sampled: code >> 10 & 1 != 0,
             known: code >> 19 & 1 != 0,
             answers: code >> 20 & 1 != 0,
+            once: code >> 21 & 1 != 0,
             ..Self::by(Reason::from_index(code & 0x1f)?)
         })
     }

@@ -12,6 +12,7 @@
 //! Nothing here looks at the machine's clock or draws a random number: the same input gives the same output.
 
 pub mod apart;
+mod asking;
 pub mod chart;
 pub mod clock;
 pub mod controller;

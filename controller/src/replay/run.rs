@@ -9,6 +9,7 @@ use floodwall_common::{
 };
 
 use super::{
+    asking::Asking,
     clock::Clock,
     controller::{Controller, Mark, Tick},
     cut::is_cut_in_headers,
@@ -156,6 +157,7 @@ impl<'a> Replay<'a> {
             compass: Compass::new(self.host),
             parts: self,
             clock: None,
+            asking: Asking::default(),
             scratch: Vec::new(),
         }
     }
@@ -186,6 +188,7 @@ pub struct Player<'a> {
     /// Whether packets are held against the flows that the host has opened.
     knows_flows: bool,
     compass: Compass,
+    asking: Asking,
     scratch: Vec<u8>,
 }
 
@@ -225,14 +228,26 @@ impl Player<'_> {
         if is_cut {
             return apart(Why::Cut);
         }
-        let judged = self.parts.engine.judge(time_ns, frame)?;
-        if judged.sampled {
-            self.parts.controller.sampled(time_ns, frame, &judged, self.parts.world)?;
-        }
+        let tables = self.parts.engine.tables();
+        let mut asking = std::mem::take(&mut self.asking);
+        let asked = asking.precede(&tables, frame, time_ns, &mut |request| self.judge(time_ns, request).map(drop));
+        self.asking = asking;
+        asked?;
+        let judged = self.judge(time_ns, frame)?;
+        self.asking.note(&tables, frame, &judged);
         let rule = rule(self.parts.world, frame, &judged);
         let Packet { index, nanoseconds: unix_ns, length, link, .. } = *packet;
         let came_in = direction.is_some();
         Ok(Played::Judged(Seen { index, unix_ns, length, judged, rule, link, came_in }))
+    }
+
+    /// Judges a packet; the controller gets to see it, if it is sampled.
+    fn judge(&mut self, time_ns: u64, frame: &Captured<'_>) -> anyhow::Result<Judged> {
+        let judged = self.parts.engine.judge(time_ns, frame)?;
+        if judged.sampled {
+            self.parts.controller.sampled(time_ns, frame, &judged, self.parts.world)?;
+        }
+        Ok(judged)
     }
 
     /// At the first packet that the host is seen to send: from there on, what comes in can be held against what has left.

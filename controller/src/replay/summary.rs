@@ -21,6 +21,7 @@ const MOST_MARKS: usize = 10_000;
 pub struct Summary {
     packets: u64,
     bytes: u64,
+    retry: u64,
     /// Times of the earliest and the latest packet, judged or not.
     span: Option<(u64, u64)>,
     apart: apart::Counts,
@@ -54,6 +55,8 @@ pub struct Report {
     pub passed: u64,
     /// Packets that were dropped.
     pub dropped: u64,
+    /// Of these, requests for connections that pass if they come again after a second.
+    pub retry: u64,
     /// By reason; those that no packet had are left out.
     pub reasons: Vec<ReasonRow>,
     /// Packets that passed, and would have been dropped were the stage not monitored, by reason.
@@ -80,7 +83,8 @@ pub struct Report {
 
 /// What is taken for granted.
 const ASSUMED: &str = "a request for a TCP connection that passes is answered, and the next segment of it that comes \
-                       completes the handshake";
+                       completes the handshake; a client whose request was dropped once, and whose connection goes on \
+                       in the capture, asks again and gets in";
 
 /// Packets that left with one reason.
 #[derive(Debug, Serialize)]
@@ -147,6 +151,7 @@ impl Summary {
         let (packets, bytes) = &mut self.reasons[reason as usize];
         *packets += 1;
         *bytes += u64::from(seen.length);
+        self.retry += u64::from(seen.judged.once);
         if let Some(would) = seen.judged.would {
             self.would[would as usize] += 1;
         }
@@ -183,6 +188,7 @@ impl Summary {
             last: seconds(last),
             passed: with(Verdict::Pass),
             dropped: with(Verdict::Drop),
+            retry: self.retry,
             reasons: self.reason_rows(),
             would: by_name(&self.would),
             rules: self.rule_rows(),

@@ -41,6 +41,10 @@ pub fn verdict_name(verdict: Verdict) -> &'static str {
     }
 }
 
+/// What the verdict is called of a request for a connection that is dropped only once: sent again after a second, as clients
+/// do, it passes.
+const RETRY: &str = "retry";
+
 /// A column of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
@@ -48,7 +52,7 @@ pub enum Column {
     Index,
     /// When it was captured: seconds since 1970, to the nanosecond.
     Time,
-    /// `pass` or `drop`.
+    /// `pass`, `drop` or [`RETRY`].
     Verdict,
     /// Why.
     Reason,
@@ -132,6 +136,7 @@ impl Verdicts {
                 Column::Time => {
                     write!(sink, "{}.{:09}", seen.unix_ns / 1_000_000_000, seen.unix_ns % 1_000_000_000)?;
                 }
+                Column::Verdict if seen.judged.once => sink.write_all(RETRY.as_bytes())?,
                 Column::Verdict => sink.write_all(verdict_name(seen.judged.verdict).as_bytes())?,
                 Column::Reason => sink.write_all(seen.judged.reason.name().as_bytes())?,
                 Column::Rule => {

@@ -104,6 +104,7 @@ fn report(
         bytes,
         sampled: deployed.hits,
         sampled_known: deployed.known_hits,
+        sampled_again: deployed.again,
     })
 }
 

@@ -53,6 +53,9 @@ pub struct SignatureReport {
     pub sampled: u64,
     /// Of these, from sources that were there in calm times.
     pub sampled_known: u64,
+    /// Of these, requests for a connection that had been dropped, came again after a second, and were let in.
+    #[serde(default)]
+    pub sampled_again: u64,
 }
 
 /// Deploys a signature by hand.

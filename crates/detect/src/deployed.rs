@@ -4,11 +4,11 @@ use std::fmt;
 
 use floodwall_common::{
     features::Octet,
-    wire::{MAX_SERVICES, signature::MAX_SIGNATURES},
+    wire::{MAX_SERVICES, Verdict, signature::MAX_SIGNATURES},
 };
 
-use super::sample::Sample;
-use crate::signature::{Image, ImageError, Signature, TooBroad};
+use super::{mine::Finding, sample::Sample};
+use crate::signature::{Effect, Image, ImageError, Signature, TooBroad};
 
 /// A signature that was deployed.
 #[derive(Clone, Debug)]
@@ -25,10 +25,16 @@ pub struct Deployed {
     pub hits: u64,
     /// Of these, from sources that were there in calm times.
     pub known_hits: u64,
+    /// Of these, while it dropped, requests for a connection that came again, and were let in.
+    pub again: u64,
     /// When it last matched, ns.
     pub last_hit_ns: u64,
     /// It hits nothing that is usual, as far as is known, and so can stay in force when an attack is over.
     pub harmless: bool,
+    /// Among the requests for a connection that are usual, so many that it would be known, is none that it hits.
+    pub strange: bool,
+    /// Requests that it hits are dropped however often they come.
+    pub for_good: bool,
     /// It only counts until the next attack.
     pub rests: bool,
 }
@@ -42,6 +48,15 @@ impl Deployed {
             .is_none_or(|services| services.contains(service))
     }
 
+    /// What it does with what it hits. An operator's word holds for whatever it names.
+    fn effect(&self) -> Effect {
+        match (self.enforced, self.pinned || self.for_good) {
+            (false, _) => Effect::Count,
+            (true, true) => Effect::Drop,
+            (true, false) => Effect::DropOnce,
+        }
+    }
+
     /// Counts only: whether it drops is decided by what it is seen to match.
     fn new(signature: Signature, now_ns: u64) -> Self {
         Self {
@@ -51,8 +66,11 @@ impl Deployed {
             since_ns: now_ns,
             hits: 0,
             known_hits: 0,
+            again: 0,
             last_hit_ns: now_ns,
             harmless: false,
+            strange: false,
+            for_good: false,
             rests: false,
         }
     }
@@ -65,6 +83,15 @@ const QUIET: u64 = 300_000_000_000;
 /// Hits on known sources that are put up with: so many, or this share of all.
 const FEW_KNOWN: u64 = 3;
 const KNOWN_SHARE: f64 = 0.02;
+/// Requests that came again which are put up with: so many, or this share of all hits. Who forges requests sends none again
+/// (0.02 % at most in captures). Of more than these, a signature is taken back, as who asks again may be a customer and is
+/// only kept waiting if it is a bot; unless nobody usual looks like that: then it drops them for good.
+const FEW_AGAIN: u64 = 8;
+const AGAIN_SHARE: f64 = 0.2;
+/// Requests that are usual, of which a signature hits none, for at most 3 % of all that are to come to be hit by it, with a
+/// certainty of 95 % (the rule of three: Hanley & Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA
+/// 1983).
+const ENOUGH_OPENINGS: usize = 100;
 
 /// Why a signature that was found only counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +120,10 @@ pub enum Turn {
     Held(Held),
     /// It hit sources that were there before, and was taken back.
     Withdrawn,
+    /// Too much of what it hit came again, and was taken back.
+    ComesAgain,
+    /// Too much of what it hit came again, and as nobody usual looks like that, it is dropped however often it comes.
+    ForGood,
     /// It matched nothing for a long time, and was taken back.
     Retired,
 }
@@ -103,6 +134,10 @@ impl fmt::Display for Turn {
             Self::Enforced => formatter.write_str("enforced"),
             Self::Held(why) => write!(formatter, "only counts (monitor): {why}"),
             Self::Withdrawn => formatter.write_str("withdrawn, as it hits sources that were there before"),
+            Self::ComesAgain => formatter
+                .write_str("withdrawn, as too many of those whose requests it dropped asked again: they were not forged"),
+            Self::ForGood => formatter
+                .write_str("drops requests however often they come: many come again, and nobody usual looks like that"),
             Self::Retired => formatter.write_str("retired, as it matches nothing any more"),
         }
     }
@@ -146,9 +181,12 @@ impl Deployment {
         self.slots.iter().enumerate().filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
     }
 
-    /// Deploys a signature that was found, to count only. Returns its number; `None` if there is no room for another.
-    pub(super) fn try_out(&mut self, signature: Signature, harmless: bool, now_ns: u64) -> Option<usize> {
-        self.add(Deployed { harmless, ..Deployed::new(signature, now_ns) })
+    /// Deploys a signature that was found, to count only; it was held against so many usual requests for a connection, none
+    /// of which is assumed. Returns its number; `None` if there is no room for another.
+    pub(super) fn try_out(&mut self, finding: &Finding, openings: usize, now_ns: u64) -> Option<usize> {
+        let harmless = finding.usual_share == 0.0;
+        let strange = harmless && !finding.signature.strangers && openings >= ENOUGH_OPENINGS;
+        self.add(Deployed { harmless, strange, ..Deployed::new(finding.signature.clone(), now_ns) })
     }
 
     /// Deploys a signature that an operator wants. Returns its number; `None` if there is no room for another.
@@ -205,6 +243,8 @@ impl Deployment {
             if sample.matches(&deployed.signature) {
                 deployed.hits += 1;
                 deployed.known_hits += u64::from(source_is_known);
+                let passed = sample.reason.verdict() == Verdict::Pass;
+                deployed.again += u64::from(deployed.enforced && passed && sample.opens());
                 deployed.last_hit_ns = sample.time_ns;
             }
         }
@@ -259,8 +299,15 @@ impl Deployment {
             let Some(deployed) = slot.as_mut().filter(|deployed| !deployed.pinned) else { continue };
             let harmful = deployed.known_hits > FEW_KNOWN
                 && deployed.known_hits as f64 > KNOWN_SHARE * deployed.hits as f64;
+            let again = !deployed.for_good
+                && deployed.again > FEW_AGAIN && deployed.again as f64 > AGAIN_SHARE * deployed.hits as f64;
             let turn = if harmful {
                 Turn::Withdrawn
+            } else if again && deployed.strange {
+                deployed.for_good = true;
+                Turn::ForGood
+            } else if again {
+                Turn::ComesAgain
             } else if !deployed.enforced && !deployed.rests && now_ns >= deployed.since_ns + TRIAL {
                 // One that is held rests, and is tried again in the next attack.
                 (deployed.enforced, deployed.rests) = (held.is_none(), held.is_some());
@@ -271,7 +318,7 @@ impl Deployment {
                 continue;
             };
             turns.push((number, deployed.signature.clone(), turn));
-            if matches!(turn, Turn::Withdrawn | Turn::Retired) {
+            if matches!(turn, Turn::Withdrawn | Turn::ComesAgain | Turn::Retired) {
                 *slot = None;
             }
         }
@@ -288,7 +335,7 @@ impl Deployment {
         let listed: Vec<_> = self
             .slots
             .iter()
-            .map(|slot| slot.as_ref().map(|deployed| (&deployed.signature, deployed.enforced)))
+            .map(|slot| slot.as_ref().map(|deployed| (&deployed.signature, deployed.effect())))
             .collect();
         Image::new(&listed)
     }

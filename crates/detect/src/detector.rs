@@ -131,7 +131,7 @@ impl Detector {
             self.search(now_ns, &standings, &mut events);
         }
         for (number, signature, turn) in self.deployment.turn(now_ns) {
-            if turn == Turn::Withdrawn {
+            if matches!(turn, Turn::Withdrawn | Turn::ComesAgain) {
                 self.refused.push(Refused {
                     signature: signature.clone(),
                     until_ns: now_ns + REFUSED,
@@ -353,13 +353,11 @@ impl Detector {
                 expected: standing.usually_passes * standing.sampled * RECENT as f64 / 1e9,
             };
             let found = search.find(&unusual);
-            findings.extend(found.into_iter().map(|finding| (finding, unusual.len())));
+            let openings = if search.picture.is_assumed { 0 } else { search.picture.openings() };
+            findings.extend(found.into_iter().map(|finding| (finding, unusual.len(), openings)));
         }
-        for (finding, among) in findings {
-            let harmless = finding.usual_share == 0.0;
-            let Some(number) = self.deployment.try_out(finding.signature.clone(), harmless, now_ns) else {
-                break;
-            };
+        for (finding, among, openings) in findings {
+            let Some(number) = self.deployment.try_out(&finding, openings, now_ns) else { break };
             self.changed = true;
             events.push(Event::Found {
                 number,

@@ -16,6 +16,8 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Picture {
     all: Examples,
+    /// Of these, those that ask for a connection.
+    openings: usize,
     /// Rows of those that came from sources which would be strangers in an attack, by kind.
     strangers: [Vec<u32>; Kind::COUNT],
     of_strangers: [OnceCell<Examples>; Kind::COUNT],
@@ -31,12 +33,13 @@ impl Picture {
             usual
         });
         let packets: Vec<Usual> = moved.collect();
+        let openings = packets.iter().filter(|usual| Kind::of(&usual.features) == Kind::Opening).count();
         let mut strangers: [Vec<u32>; Kind::COUNT] = Default::default();
         for (row, usual) in (0..).zip(&packets).filter(|(_, usual)| usual.stranger) {
             strangers[Kind::of(&usual.features) as usize].push(row);
         }
         let all = Examples::of(packets.iter().map(|usual| (&usual.features, usual.flow)));
-        Self { all, strangers, of_strangers: array::from_fn(|_| OnceCell::new()), is_assumed }
+        Self { all, openings, strangers, of_strangers: array::from_fn(|_| OnceCell::new()), is_assumed }
     }
 
     /// All of the packets.
@@ -48,6 +51,11 @@ impl Picture {
     pub(super) fn of_strangers(&self, kind: Kind) -> &Examples {
         let kind = kind as usize;
         self.of_strangers[kind].get_or_init(|| self.all.select(&self.strangers[kind]))
+    }
+
+    /// How many ask for a connection.
+    pub(super) fn openings(&self) -> usize {
+        self.openings
     }
 
     /// How many came from such sources.

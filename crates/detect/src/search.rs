@@ -23,7 +23,7 @@ use super::{
     recent::Recent,
     sample::Sample,
 };
-use crate::signature::{Signature, TooBroad};
+use crate::signature::Signature;
 
 /// Flows that a signature has to cover: what a few long ones have in common is chance.
 const LEAST_FLOWS: usize = 8;
@@ -281,12 +281,9 @@ fn are_enough(findings: &[Finding], too_many: f64) -> bool {
     found as f64 >= LEAST_TOGETHER * too_many && found > 0
 }
 
-/// Has a signature that would only count, as it says nothing of where its packets go, name their ports, if these are few.
+/// Has a signature name the ports that its packets go to, if these are few, and all but a few go there.
 fn name_ports(finding: &mut Finding, samples: &[&Sample]) {
-    if !matches!(
-        finding.signature.too_broad(),
-        Some(TooBroad::Everywhere | TooBroad::NewSourcesEverywhere)
-    ) {
+    if finding.signature.shorts.contains_key(&(Short::DestinationPort as usize)) {
         return;
     }
     let mut ports: HashMap<u16, usize> = HashMap::default();

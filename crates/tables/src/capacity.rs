@@ -1,7 +1,7 @@
 //! What the tables are made for, and what that costs.
 
 use floodwall_common::{
-    tables::{AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, OFFERED_LINES, SIGHT_LINES},
+    tables::{AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES},
     wire::{
         BITMAP_WORDS, LINE_WORDS, Line, MAX_CLASSES, PORT_WORDS, ROOTS, SLOTS, Slot, SourceSet, WAYS, Word,
         signature,
@@ -64,7 +64,7 @@ impl Capacity {
             aggregates: AGGREGATE_SETS as u64 * size_of::<SourceSet>() as u64,
             ports: (MAX_CLASSES * PORT_WORDS) as u64 * size_of::<Word>() as u64,
             signatures: 2 * signature::HALF_WORDS as u64 * size_of::<Word>() as u64,
-            memories: (self.flow_lines() + OFFERED_LINES + SIGHT_LINES + COUNTED_LINES + FRAGMENT_LINES)
+            memories: (self.flow_lines() + OFFERED_LINES + SIGHT_LINES + REQUEST_LINES + COUNTED_LINES + FRAGMENT_LINES)
                 as u64
                 * size_of::<Line>() as u64,
         }

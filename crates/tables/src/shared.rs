@@ -3,7 +3,7 @@
 use std::{io, os::fd::BorrowedFd};
 
 use floodwall_common::{
-    tables::{AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, OFFERED_LINES, SIGHT_LINES, Tables},
+    tables::{AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES, Tables},
     wire::{
         ABI_VERSION, Counter, Destination, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
         PORT_WORDS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word, service_flag,
@@ -48,6 +48,8 @@ pub enum Table {
     Offered,
     /// The memory of segments that nobody knew.
     Sights,
+    /// The memory of requests that a signature has dropped.
+    Requests,
     /// The memory of sources that were counted lately.
     Counted,
     /// The memory of fragments.
@@ -56,7 +58,7 @@ pub enum Table {
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Settings,
         Self::PrefixRoots,
         Self::PrefixBitmaps,
@@ -71,6 +73,7 @@ impl Table {
         Self::Flows,
         Self::Offered,
         Self::Sights,
+        Self::Requests,
         Self::Counted,
         Self::Fragments,
     ];
@@ -92,6 +95,7 @@ impl Table {
             Self::Flows => capacity.flow_lines(),
             Self::Offered => OFFERED_LINES,
             Self::Sights => SIGHT_LINES,
+            Self::Requests => REQUEST_LINES,
             Self::Counted => COUNTED_LINES,
             Self::Fragments => FRAGMENT_LINES,
         }
@@ -133,6 +137,8 @@ pub struct SharedTables {
     pub offered: Region<Line>,
     /// [`Table::Sights`].
     pub sights: Region<Line>,
+    /// [`Table::Requests`].
+    pub requests: Region<Line>,
     /// [`Table::Counted`].
     pub counted: Region<Line>,
     /// [`Table::Fragments`].
@@ -212,6 +218,7 @@ impl SharedTables {
             flows: take(ground, capacity, Table::Flows)?,
             offered: take(ground, capacity, Table::Offered)?,
             sights: take(ground, capacity, Table::Sights)?,
+            requests: take(ground, capacity, Table::Requests)?,
             counted: take(ground, capacity, Table::Counted)?,
             fragments: take(ground, capacity, Table::Fragments)?,
             local: LocalTables::new()?,
@@ -313,6 +320,11 @@ impl Tables for SharedTables {
     #[inline]
     fn sight_line(&self, index: u32) -> Option<&Line> {
         self.sights.get(index as usize)
+    }
+
+    #[inline]
+    fn request_line(&self, index: u32) -> Option<&Line> {
+        self.requests.get(index as usize)
     }
 
     #[inline]

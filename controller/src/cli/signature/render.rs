@@ -84,6 +84,13 @@ pub(super) fn one(report: &SignatureReport, out: &mut dyn Write, style: Style) -
         units::count(report.sampled),
         units::count(report.sampled_known)
     )?;
+    if report.enforced && !report.pinned {
+        writeln!(
+            out,
+            "  let in    {} sampled requests for a connection that came again after a second",
+            units::count(report.sampled_again)
+        )?;
+    }
     writeln!(
         out,
         "  deployed  {} ago, last matched {} ago",
@@ -111,12 +118,14 @@ mod tests {
             bytes: 740_700,
             sampled: 200,
             sampled_known: 1,
+            sampled_again: 3,
         };
         let mut out = Vec::new();
         one(&report, &mut out, Style::plain()).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("3  tcp flags=syn window=0\n  state     drops\n"), "{text}");
         assert!(text.contains("12,345 packets") && text.contains("1 (0.50 %)"), "{text}");
+        assert!(text.contains("let in    3 sampled requests"), "{text}");
         let all = SignatureList {
             attack: true,
             attacked: vec!["default".to_owned()],

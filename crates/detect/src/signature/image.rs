@@ -7,13 +7,24 @@ use floodwall_common::{
     wire::{
         Word,
         signature::{
-            DIRECTORIES, ENFORCED, FIELDS, HALF_WORDS, MAX_PAGES, MAX_SIGNATURES, OCTETS, PAGE_WORDS, PAGES,
-            STRANGERS, WATCHED, fields,
+            DIRECTORIES, ENFORCED, FIELDS, HALF_WORDS, MAX_PAGES, MAX_SIGNATURES, OCTETS, ONCE, PAGE_WORDS,
+            PAGES, STRANGERS, WATCHED, fields,
         },
     },
 };
 
 use super::{Ranges, Signature};
+
+/// What a signature does with what it hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Counts it.
+    Count,
+    /// Drops it.
+    Drop,
+    /// Drops it, but requests for a TCP connection only once: sent again after a second, they pass.
+    DropOnce,
+}
 
 /// Words of one half.
 #[derive(Clone, Debug)]
@@ -35,20 +46,19 @@ pub enum ImageError {
 }
 
 impl Image {
-    /// Lays signatures out; each is given a bit by its place. `None` leaves a bit unused. The flag says whether the
-    /// signature drops, or only counts.
+    /// Lays signatures out; each is given a bit by its place. `None` leaves a bit unused.
     ///
     /// # Errors
     /// If there is no room.
-    pub fn new(signatures: &[Option<(&Signature, bool)>]) -> Result<Self, ImageError> {
+    pub fn new(signatures: &[Option<(&Signature, Effect)>]) -> Result<Self, ImageError> {
         if signatures.len() > MAX_SIGNATURES as usize {
             return Err(ImageError::TooMany(signatures.len()));
         }
-        let live: Vec<(u64, &Signature, bool)> = signatures
+        let live: Vec<(u64, &Signature, Effect)> = signatures
             .iter()
             .enumerate()
             .filter_map(|(bit, signature)| {
-                signature.map(|(signature, enforced)| (1 << bit, signature, enforced))
+                signature.map(|(signature, effect)| (1 << bit, signature, effect))
             })
             .collect();
         let mut image = Self { words: vec![0; HALF_WORDS as usize], pages: 0 };
@@ -64,9 +74,12 @@ impl Image {
         Ok(image)
     }
 
-    fn write_header(&mut self, live: &[(u64, &Signature, bool)]) {
-        for (bit, signature, enforced) in live {
-            self.words[if *enforced { ENFORCED } else { WATCHED } as usize] |= bit;
+    fn write_header(&mut self, live: &[(u64, &Signature, Effect)]) {
+        for (bit, signature, effect) in live {
+            self.words[if *effect == Effect::Count { WATCHED } else { ENFORCED } as usize] |= bit;
+            if *effect == Effect::DropOnce {
+                self.words[ONCE as usize] |= bit;
+            }
             if signature.strangers {
                 self.words[STRANGERS as usize] |= bit;
             }
@@ -86,7 +99,7 @@ impl Image {
         }
     }
 
-    fn write_octet(&mut self, field: usize, live: &[(u64, &Signature, bool)]) {
+    fn write_octet(&mut self, field: usize, live: &[(u64, &Signature, Effect)]) {
         let page = OCTETS as usize + field * PAGE_WORDS as usize;
         for (bit, signature, _) in live {
             let allowed = signature.octets.get(&field);
@@ -101,7 +114,7 @@ impl Image {
     fn write_short(
         &mut self,
         field: usize,
-        live: &[(u64, &Signature, bool)],
+        live: &[(u64, &Signature, Effect)],
         known: &mut HashMap<Vec<u64>, u32>,
     ) -> Result<(), ImageError> {
         for high in 0..=u8::MAX {
@@ -179,6 +192,10 @@ mod tests {
         )
     }
 
+    fn effect() -> impl Strategy<Value = Effect> {
+        prop::sample::select(vec![Effect::Count, Effect::Drop, Effect::DropOnce])
+    }
+
     fn features() -> impl Strategy<Value = Features> {
         (prop::array::uniform32(0..4u8), prop::array::uniform7(0..600u16)).prop_map(|(octets, shorts)| {
             Features { octets: std::array::from_fn(|field| octets[field]), shorts }
@@ -189,18 +206,20 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
         #[test]
         fn the_image_matches_what_the_signatures_match(
-            signatures in prop::collection::vec((signature(), any::<bool>()), 1..64),
+            signatures in prop::collection::vec((signature(), effect()), 1..64),
             packets in prop::collection::vec(features(), 50),
         ) {
             let tables = SharedTables::in_memory(&Capacity { prefixes: 1_000, sources: 1_024, flows: 1_024 }).unwrap();
-            let listed: Vec<_> = signatures.iter().map(|(signature, enforced)| Some((signature, *enforced))).collect();
+            let listed: Vec<_> = signatures.iter().map(|(signature, effect)| Some((signature, *effect))).collect();
             Image::new(&listed).unwrap().write(&tables.signatures[..HALF_WORDS as usize]);
             for packet in &packets {
                 let found = matches(&tables, 1, packet).unwrap();
-                for (bit, (signature, enforced)) in signatures.iter().enumerate() {
+                for (bit, (signature, effect)) in signatures.iter().enumerate() {
                     let expected = signature.matches(packet);
-                    prop_assert_eq!(found.enforced >> bit & 1 != 0, expected && *enforced);
-                    prop_assert_eq!(found.watched >> bit & 1 != 0, expected && !*enforced);
+                    let drops = *effect != Effect::Count;
+                    prop_assert_eq!(found.enforced >> bit & 1 != 0, expected && drops);
+                    prop_assert_eq!(found.watched >> bit & 1 != 0, expected && !drops);
+                    prop_assert_eq!(found.once >> bit & 1 != 0, expected && *effect == Effect::DropOnce);
                 }
             }
         }
@@ -209,6 +228,6 @@ mod tests {
     #[test]
     fn no_more_than_fit() {
         let one = Signature::default();
-        assert_eq!(Image::new(&[Some((&one, true)); 65]).unwrap_err(), ImageError::TooMany(65));
+        assert_eq!(Image::new(&[Some((&one, Effect::Drop)); 65]).unwrap_err(), ImageError::TooMany(65));
     }
 }

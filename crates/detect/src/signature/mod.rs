@@ -14,7 +14,7 @@ mod values;
 mod words;
 
 pub use breadth::TooBroad;
-pub use image::{Image, ImageError};
+pub use image::{Effect, Image, ImageError};
 pub use values::{ByteSet, Ranges};
 pub use words::ParseError;
 
