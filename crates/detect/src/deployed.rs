@@ -25,7 +25,8 @@ pub struct Deployed {
     pub hits: u64,
     /// Of these, from sources that were there in calm times.
     pub known_hits: u64,
-    /// Of these, while it dropped, requests for a connection that came again, and were let in.
+    /// Of these, while it dropped, requests for a connection; and of those again, such as came again, and were let in.
+    pub requests: u64,
     pub again: u64,
     /// When it last matched, ns.
     pub last_hit_ns: u64,
@@ -66,6 +67,7 @@ impl Deployed {
             since_ns: now_ns,
             hits: 0,
             known_hits: 0,
+            requests: 0,
             again: 0,
             last_hit_ns: now_ns,
             harmless: false,
@@ -83,7 +85,7 @@ const QUIET: u64 = 300_000_000_000;
 /// Hits on known sources that are put up with: so many, or this share of all.
 const FEW_KNOWN: u64 = 3;
 const KNOWN_SHARE: f64 = 0.02;
-/// Requests that came again which are put up with: so many, or this share of all hits. Who forges requests sends none again
+/// Requests that came again which are put up with: so many, or this share of all. Who forges requests sends none again
 /// (0.02 % at most in captures). Of more than these, a signature is taken back, as who asks again may be a customer and is
 /// only kept waiting if it is a bot; unless nobody usual looks like that: then it drops them for good.
 const FEW_AGAIN: u64 = 8;
@@ -243,8 +245,10 @@ impl Deployment {
             if sample.matches(&deployed.signature) {
                 deployed.hits += 1;
                 deployed.known_hits += u64::from(source_is_known);
-                let passed = sample.reason.verdict() == Verdict::Pass;
-                deployed.again += u64::from(deployed.enforced && passed && sample.opens());
+                if deployed.enforced && sample.opens() {
+                    deployed.requests += 1;
+                    deployed.again += u64::from(sample.reason.verdict() == Verdict::Pass);
+                }
                 deployed.last_hit_ns = sample.time_ns;
             }
         }
@@ -300,7 +304,7 @@ impl Deployment {
             let harmful = deployed.known_hits > FEW_KNOWN
                 && deployed.known_hits as f64 > KNOWN_SHARE * deployed.hits as f64;
             let again = !deployed.for_good
-                && deployed.again > FEW_AGAIN && deployed.again as f64 > AGAIN_SHARE * deployed.hits as f64;
+                && deployed.again > FEW_AGAIN && deployed.again as f64 > AGAIN_SHARE * deployed.requests as f64;
             let turn = if harmful {
                 Turn::Withdrawn
             } else if again && deployed.strange {
