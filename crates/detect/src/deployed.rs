@@ -32,7 +32,7 @@ pub struct Deployed {
     pub last_hit_ns: u64,
     /// It hits nothing that is usual, as far as is known, and so can stay in force when an attack is over.
     pub harmless: bool,
-    /// Among the requests for a connection that are usual, so many that it would be known, is none that it hits.
+    /// So many requests for a connection are known as usual that of these it hits hardly any.
     pub strange: bool,
     /// Requests that it hits are dropped however often they come.
     pub for_good: bool,
@@ -90,10 +90,10 @@ const KNOWN_SHARE: f64 = 0.02;
 /// only kept waiting if it is a bot; unless nobody usual looks like that: then it drops them for good.
 const FEW_AGAIN: u64 = 8;
 const AGAIN_SHARE: f64 = 0.2;
-/// Requests that are usual, of which a signature hits none, for at most 3 % of all that are to come to be hit by it, with a
-/// certainty of 95 % (the rule of three: Hanley & Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA
-/// 1983).
-const ENOUGH_OPENINGS: usize = 100;
+/// Requests that are usual, for a signature that hits next to none of them to hit at most 5 % of those of new customers,
+/// with a certainty of 95 % (the rule of three: Hanley & Lippman-Hand, "If nothing goes wrong, is everything all right?",
+/// JAMA 1983).
+const ENOUGH_OPENINGS: usize = 60;
 
 /// Why a signature that was found only counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,7 +187,7 @@ impl Deployment {
     /// of which is assumed. Returns its number; `None` if there is no room for another.
     pub(super) fn try_out(&mut self, finding: &Finding, openings: usize, now_ns: u64) -> Option<usize> {
         let harmless = finding.usual_share == 0.0;
-        let strange = harmless && !finding.signature.strangers && openings >= ENOUGH_OPENINGS;
+        let strange = !finding.signature.strangers && openings >= ENOUGH_OPENINGS;
         self.add(Deployed { harmless, strange, ..Deployed::new(finding.signature.clone(), now_ns) })
     }
 

@@ -60,8 +60,10 @@ const MOST_ALIKE: f64 = 0.01;
 /// Share of all usual packets that signatures may hit together which spare known sources, and how many of these are
 /// looked for at once.
 const MOST_STRANGERS: f64 = 0.002;
-/// Requests for connections weigh more: whose request is dropped, all of whose connection is lost.
-const MOST_OPENINGS: f64 = 0.0015;
+/// Requests for connections are dropped only once: whose they are, gets in a second later. So most of them may be hit where
+/// nothing else tells a flood of them.
+const MOST_OPENINGS: f64 = 0.03;
+const LEAST_OPENING_LIFT: f64 = 10.0;
 const STRANGER_RULES: usize = 4;
 /// Share of what is unusual that a signature has to cover.
 const LEAST_SHARE: f64 = 0.08;
@@ -268,7 +270,7 @@ impl Search<'_> {
         Terms {
             most_usual: (left * all / usual.len().max(1) as f64).min(1.0),
             most_alike: 1.0,
-            least_lift: LEAST_STRANGER_LIFT,
+            least_lift: if kind == Kind::Opening { LEAST_OPENING_LIFT } else { LEAST_STRANGER_LIFT },
             most_rules: STRANGER_RULES,
             ..terms
         }
