@@ -1,7 +1,7 @@
 //! Attacks are noticed, told from customers by their headers, and dropped; customers stay.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -20,15 +20,21 @@ const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 const PORT: u16 = 8080;
 /// How long customers are watched before an attack begins.
 const PEACE: Duration = Duration::from_secs(8);
+/// Last bytes of their addresses: so many, as a source teaches once in ten seconds.
+const CUSTOMERS: std::ops::Range<u8> = 20..250;
 
 /// Customers of a service on the protected host.
 fn open_for_business(host: &Protected) -> anyhow::Result<(Service, Client)> {
     let address = SocketAddr::from((INSIDE_V4, PORT));
     let capacity = Capacity { workers: 16, backlog: 128 };
     let service = Service::start(host.lab.inside.namespace(), address, capacity)?;
+    let sources: Vec<IpAddr> = CUSTOMERS.map(|last| [192, 0, 2, last].into()).collect();
+    for source in &sources {
+        host.lab.outside.address(&format!("{source}/24"))?;
+    }
     let visits = Visits {
         target: address,
-        sources: Vec::new(),
+        sources,
         at_once: 2,
         pause: Duration::from_millis(50),
         patience: Duration::from_secs(1),
@@ -59,7 +65,7 @@ fn a_spoofed_flood_is_dropped_by_its_fingerprint_and_customers_stay() -> anyhow:
     let before = customers.interval().rate();
     anyhow::ensure!(before > 20.0, "only {before} requests/s in peace");
     let learnt = host.json(&["signature", "list"])?["baseline"].as_u64();
-    assert!(learnt > Some(500), "{learnt:?} samples of what is usual");
+    assert!(learnt > Some(600), "{learnt:?} samples of what is usual");
     host.end(Signal::SIGTERM)?;
     host.launch()?;
     let list = host.json(&["signature", "list"])?;

@@ -148,7 +148,7 @@ fn keep_visiting(visits: &Visits, stop: &AtomicBool, tally: &Mutex<Tally>, turn:
     }
 }
 
-/// One visit: connect, ask, read to the end.
+/// One visit: connect, ask, read the answer, ask once more over the same connection as browsers do, and read to the end.
 ///
 /// # Errors
 /// When any of it fails or `patience` ends.
@@ -160,11 +160,29 @@ fn visit(target: SocketAddr, source: Option<IpAddr>, patience: Duration) -> Resu
     let left = Some(left.max(Duration::from_millis(1)));
     stream.set_read_timeout(left).context("setting a timeout")?;
     stream.set_write_timeout(left).context("setting a timeout")?;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n").context("asking")?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: edge\r\n\r\n").context("asking")?;
     let mut answer = Vec::with_capacity(1024);
-    stream.read_to_end(&mut answer).context("reading the answer")?;
+    while !is_whole(&answer) {
+        let mut chunk = [0; 1024];
+        let read = stream.read(&mut chunk).context("reading the answer")?;
+        anyhow::ensure!(read > 0, "the answer broke off");
+        answer.extend(&chunk[..read]);
+    }
     anyhow::ensure!(answer.starts_with(b"HTTP/1.1 200 "), "the answer is no 200");
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n").context("asking again")?;
+    answer.clear();
+    stream.read_to_end(&mut answer).context("reading the second answer")?;
+    anyhow::ensure!(answer.starts_with(b"HTTP/1.1 200 "), "the second answer is no 200");
     Ok(())
+}
+
+/// Whether an answer is there with all of the content that its head announces.
+fn is_whole(answer: &[u8]) -> bool {
+    const END: &str = "\r\n\r\n";
+    let text = String::from_utf8_lossy(answer).to_ascii_lowercase();
+    let Some((head, content)) = text.split_once(END) else { return false };
+    let announced = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    content.len() >= announced.unwrap_or(0)
 }
 
 /// Connects from a given address within a given time; the standard library can do only one of the two.

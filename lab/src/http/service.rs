@@ -94,14 +94,19 @@ impl Drop for Service {
 fn work(listener: &TcpListener, stop: &AtomicBool, served: &AtomicU64) {
     while !stop.load(Ordering::Relaxed) {
         // Timeouts, resets before the accept and shortages all end in looking again.
-        let Ok((stream, _)) = listener.accept() else { continue };
-        if answer(stream).is_ok() {
+        let Ok((mut stream, _)) = listener.accept() else { continue };
+        // Who breaks off, or says nothing for too long, gets no further answer.
+        while let Ok(goes_on) = answer(&mut stream) {
             served.fetch_add(1, Ordering::Relaxed);
+            if !goes_on {
+                break;
+            }
         }
     }
 }
 
-fn answer(mut stream: TcpStream) -> io::Result<()> {
+/// Answers one request; says whether the connection goes on after it.
+fn answer(stream: &mut TcpStream) -> io::Result<bool> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut head = Vec::with_capacity(512);
@@ -115,8 +120,12 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
     }
     let status = if head.starts_with(b"GET ") { "200 OK" } else { "405 Method Not Allowed" };
     let length = PAGE.len();
+    let closes = String::from_utf8_lossy(&head).to_ascii_lowercase().contains("\r\nconnection: close\r\n");
+    let connection = if closes { "close" } else { "keep-alive" };
     let page = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{PAGE}"
+        "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {length}\r\n\
+         Connection: {connection}\r\n\r\n{PAGE}"
     );
-    stream.write_all(page.as_bytes())
+    stream.write_all(page.as_bytes())?;
+    Ok(!closes)
 }
