@@ -11,8 +11,8 @@ use floodwall_common::{
     parse::Packet,
     prefix,
     tables::{
-        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, LEFT as LEFT_COUNTERS, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES,
-        Tables,
+        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, LEFT as LEFT_COUNTERS, OFFERED_LINES, REQUEST_LINES,
+        SIGHT_LINES, Tables,
     },
     wire::{
         BITMAP_WORDS, Counter, Destination, EventMeter, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES,

@@ -154,7 +154,7 @@ mod tests {
         for (packet, milliseconds, expected) in [
             (syn(), 0, (DECIDED, Request::Noted)),
             (syn(), 200, (DECIDED, Request::Noted)),
-            (syn(), 1_000, (CONTINUE, Request::Again)),
+            (syn(), 1_100, (CONTINUE, Request::Again)),
             (other, 1_000, (DECIDED, Request::Noted)),
             (tcp(tcp_flag::ACK), 1_000, (DECIDED, Request::Other)),
             (syn(), 3_000, (CONTINUE, Request::Again)),

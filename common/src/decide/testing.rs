@@ -12,7 +12,9 @@ use crate::{
     parse::{Packet, protocol, tcp_flag},
     prefix::Address,
     service, source,
-    tables::{AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES, Tables},
+    tables::{
+        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES, Tables,
+    },
     wire::{
         BucketSpec, Counter, Destination, Leaf, Line, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
         MONITOR_COUNTERS, Port, Reason, Rule, Service, ServiceCounter, Settings, Shape, Slot, SourceSet,

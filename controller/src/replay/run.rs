@@ -230,7 +230,8 @@ impl Player<'_> {
         }
         let tables = self.parts.engine.tables();
         let mut asking = std::mem::take(&mut self.asking);
-        let asked = asking.precede(&tables, frame, time_ns, &mut |request| self.judge(time_ns, request).map(drop));
+        let asked =
+            asking.precede(&tables, frame, time_ns, &mut |request| self.judge(time_ns, request).map(drop));
         self.asking = asking;
         asked?;
         let judged = self.judge(time_ns, frame)?;

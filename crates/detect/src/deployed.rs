@@ -25,8 +25,9 @@ pub struct Deployed {
     pub hits: u64,
     /// Of these, from sources that were there in calm times.
     pub known_hits: u64,
-    /// Of these, while it dropped, requests for a connection; and of those again, such as came again, and were let in.
+    /// Of these, while it dropped, requests for a connection.
     pub requests: u64,
+    /// Of the requests, those that came again, and were let in.
     pub again: u64,
     /// When it last matched, ns.
     pub last_hit_ns: u64,
@@ -136,10 +137,12 @@ impl fmt::Display for Turn {
             Self::Enforced => formatter.write_str("enforced"),
             Self::Held(why) => write!(formatter, "only counts (monitor): {why}"),
             Self::Withdrawn => formatter.write_str("withdrawn, as it hits sources that were there before"),
-            Self::ComesAgain => formatter
-                .write_str("withdrawn, as too many of those whose requests it dropped asked again: they were not forged"),
-            Self::ForGood => formatter
-                .write_str("drops requests however often they come: many come again, and nobody usual looks like that"),
+            Self::ComesAgain => formatter.write_str(
+                "withdrawn, as too many of those whose requests it dropped asked again: they were not forged",
+            ),
+            Self::ForGood => formatter.write_str(
+                "drops requests however often they come: many come again, and nobody usual looks like that",
+            ),
             Self::Retired => formatter.write_str("retired, as it matches nothing any more"),
         }
     }
@@ -183,11 +186,17 @@ impl Deployment {
         self.slots.iter().enumerate().filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
     }
 
-    /// Deploys a signature that was found, to count only; it was held against so many usual requests for a connection, none
-    /// of which is assumed. Returns its number; `None` if there is no room for another.
-    pub(super) fn try_out(&mut self, finding: &Finding, openings: usize, now_ns: u64) -> Option<usize> {
+    /// Deploys a signature that was found, to count only; it was held against so many usual requests for a connection, or,
+    /// if that is `None`, against what all clients are assumed to send. Returns its number; `None` if there is no room for another.
+    pub(super) fn try_out(
+        &mut self,
+        finding: &Finding,
+        openings: Option<usize>,
+        now_ns: u64,
+    ) -> Option<usize> {
         let harmless = finding.usual_share == 0.0;
-        let strange = !finding.signature.strangers && openings >= ENOUGH_OPENINGS;
+        let enough = openings.is_none_or(|openings| openings >= ENOUGH_OPENINGS);
+        let strange = !finding.signature.strangers && enough;
         self.add(Deployed { harmless, strange, ..Deployed::new(finding.signature.clone(), now_ns) })
     }
 
@@ -304,7 +313,8 @@ impl Deployment {
             let harmful = deployed.known_hits > FEW_KNOWN
                 && deployed.known_hits as f64 > KNOWN_SHARE * deployed.hits as f64;
             let again = !deployed.for_good
-                && deployed.again > FEW_AGAIN && deployed.again as f64 > AGAIN_SHARE * deployed.requests as f64;
+                && deployed.again > FEW_AGAIN
+                && deployed.again as f64 > AGAIN_SHARE * deployed.requests as f64;
             let turn = if harmful {
                 Turn::Withdrawn
             } else if again && deployed.strange {
@@ -358,5 +368,83 @@ impl Deployment {
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.slots.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use floodwall_common::{
+        features::{Features, Short},
+        parse::{protocol, tcp_flag},
+        source::Key,
+        wire::Reason,
+    };
+
+    use super::*;
+
+    /// A request for a connection, and what became of it.
+    fn request(number: u64, reason: Reason) -> Sample {
+        let mut features = Features::default();
+        features.octets[Octet::Protocol as usize] = protocol::TCP;
+        features.octets[Octet::Flags as usize] = tcp_flag::SYN;
+        features.shorts[Short::Window as usize] = 512;
+        Sample {
+            time_ns: 2 * TRIAL,
+            features,
+            source: Key(number),
+            reason,
+            known: false,
+            answers: false,
+            unasked: false,
+            acknowledged: 0,
+        }
+    }
+
+    /// What becomes of a signature that was held against so many usual requests, and of which so many of a hundred come
+    /// again; and what it does then.
+    fn after(text: &str, openings: Option<usize>, again: u64) -> (Vec<Turn>, Option<Effect>) {
+        let mut deployment = Deployment::default();
+        let finding = Finding { signature: text.parse().unwrap(), covered: 100, usual_share: 0.0 };
+        let number = deployment.try_out(&finding, openings, 0).unwrap();
+        deployment.note(&request(0, Reason::Clean), false);
+        let mut turns = deployment.turn(TRIAL);
+        for number in 0..100 {
+            let reason = if number < again { Reason::Clean } else { Reason::Signature };
+            deployment.note(&request(number, reason), false);
+        }
+        turns.extend(deployment.turn(3 * TRIAL));
+        turns.extend(deployment.turn(4 * TRIAL));
+        let turns = turns.into_iter().map(|(_, _, turn)| turn).collect();
+        (turns, deployment.iter().find(|(there, _)| *there == number).map(|(_, deployed)| deployed.effect()))
+    }
+
+    #[test]
+    fn who_asks_again_ends_a_signature_unless_nobody_usual_looks_like_that() {
+        const ANYBODY: &str = "tcp flags=syn window=512 dport=0";
+        const STRANGERS: &str = "tcp flags=syn window=512 dport=0 strangers";
+        let drops_once = (vec![Turn::Enforced], Some(Effect::DropOnce));
+        for text in [ANYBODY, STRANGERS] {
+            for few in [0, 8, 20] {
+                assert_eq!(after(text, Some(1_000), few), drops_once, "{few} of 100 come again");
+            }
+        }
+        let withdrawn = (vec![Turn::Enforced, Turn::ComesAgain], None);
+        assert_eq!(after(STRANGERS, Some(1_000), 21), withdrawn);
+        assert_eq!(after(ANYBODY, Some(ENOUGH_OPENINGS - 1), 21), withdrawn, "too little is known");
+        let for_good = (vec![Turn::Enforced, Turn::ForGood], Some(Effect::Drop));
+        assert_eq!(after(ANYBODY, Some(ENOUGH_OPENINGS), 21), for_good);
+        assert_eq!(after(ANYBODY, None, 21), for_good);
+    }
+
+    #[test]
+    fn what_an_operator_wants_drops_requests_however_often_they_come() {
+        let mut deployment = Deployment::default();
+        let number = deployment.pin("tcp flags=syn window=512".parse().unwrap(), true, 0).unwrap();
+        (0..100).for_each(|number| deployment.note(&request(number, Reason::Clean), false));
+        assert!(deployment.turn(TRIAL).is_empty());
+        assert_eq!(
+            deployment.iter().map(|(there, one)| (there, one.effect())).next(),
+            Some((number, Effect::Drop))
+        );
     }
 }

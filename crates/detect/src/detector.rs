@@ -353,7 +353,7 @@ impl Detector {
                 expected: standing.usually_passes * standing.sampled * RECENT as f64 / 1e9,
             };
             let found = search.find(&unusual);
-            let openings = if search.picture.is_assumed { 0 } else { search.picture.openings() };
+            let openings = (!search.picture.is_assumed).then(|| search.picture.openings());
             findings.extend(found.into_iter().map(|finding| (finding, unusual.len(), openings)));
         }
         for (finding, among, openings) in findings {

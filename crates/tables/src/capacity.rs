@@ -64,8 +64,12 @@ impl Capacity {
             aggregates: AGGREGATE_SETS as u64 * size_of::<SourceSet>() as u64,
             ports: (MAX_CLASSES * PORT_WORDS) as u64 * size_of::<Word>() as u64,
             signatures: 2 * signature::HALF_WORDS as u64 * size_of::<Word>() as u64,
-            memories: (self.flow_lines() + OFFERED_LINES + SIGHT_LINES + REQUEST_LINES + COUNTED_LINES + FRAGMENT_LINES)
-                as u64
+            memories: (self.flow_lines()
+                + OFFERED_LINES
+                + SIGHT_LINES
+                + REQUEST_LINES
+                + COUNTED_LINES
+                + FRAGMENT_LINES) as u64
                 * size_of::<Line>() as u64,
         }
     }

@@ -3,7 +3,9 @@
 use std::{io, os::fd::BorrowedFd};
 
 use floodwall_common::{
-    tables::{AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES, Tables},
+    tables::{
+        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES, Tables,
+    },
     wire::{
         ABI_VERSION, Counter, Destination, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
         PORT_WORDS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word, service_flag,

@@ -57,9 +57,7 @@ impl Image {
         let live: Vec<(u64, &Signature, Effect)> = signatures
             .iter()
             .enumerate()
-            .filter_map(|(bit, signature)| {
-                signature.map(|(signature, effect)| (1 << bit, signature, effect))
-            })
+            .filter_map(|(bit, signature)| signature.map(|(signature, effect)| (1 << bit, signature, effect)))
             .collect();
         let mut image = Self { words: vec![0; HALF_WORDS as usize], pages: 0 };
         image.write_header(&live);
