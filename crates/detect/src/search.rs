@@ -195,8 +195,12 @@ impl Search<'_> {
     fn among_strangers(&self, unusual: &[&Sample]) -> Vec<Finding> {
         let mut all = Vec::new();
         for kind in [Kind::Opening, Kind::Datagram, Kind::Other] {
-            let of_kind: Vec<&Sample> =
-                unusual.iter().copied().filter(|sample| Kind::of(&sample.features) == kind).collect();
+            // Whom the kernel program knows by now, such signatures spare.
+            let of_kind: Vec<&Sample> = unusual
+                .iter()
+                .copied()
+                .filter(|sample| Kind::of(&sample.features) == kind && !sample.known)
+                .collect();
             let usual = |kind| self.picture.strangers_of(kind) as f64;
             let scale = self.expected / self.picture.all().len().max(1) as f64;
             let too_many = of_kind.len() as f64 - usual(kind) * scale;
