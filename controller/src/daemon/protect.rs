@@ -122,6 +122,11 @@ impl Protection {
         self.kernel.service_counters()
     }
 
+    /// Forgets what was counted of the signature with a bit.
+    pub(super) fn clear_signature_counter(&self, place: u32) -> anyhow::Result<()> {
+        self.kernel.clear_signature_counter(place)
+    }
+
     /// Where it is told what happens.
     pub(super) fn bus(&self) -> &Bus {
         &self.bus

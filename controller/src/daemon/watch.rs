@@ -182,6 +182,11 @@ impl Surroundings for Watch {
     }
 
     fn carry_out(&mut self, detector: &mut Detector) {
+        for place in detector.take_fresh() {
+            if let Err(error) = self.protection.clear_signature_counter(place as u32) {
+                error!(error = format!("{error:#}"), "a signature's counters tell of an earlier one, too");
+            }
+        }
         carry_out(&self.tables, detector.take_actions(), grace);
     }
 

@@ -110,7 +110,7 @@ unsafe impl Pod for Sample {}
 /// Counter maps.
 pub(super) struct Counters {
     reasons: PerCpuArray<MapData, Sample>,
-    signatures: PerCpuArray<MapData, Sample>,
+    signatures: Mutex<PerCpuArray<MapData, Sample>>,
     monitored: PerCpuArray<MapData, Sample>,
     rules: Mutex<PerCpuArray<MapData, Sample>>,
     services: PerCpuArray<MapData, ServiceTotals>,
@@ -126,7 +126,9 @@ impl Counters {
     ) -> anyhow::Result<Self> {
         Ok(Self {
             reasons: PerCpuArray::try_from(reasons).context("opening the counters")?,
-            signatures: PerCpuArray::try_from(signatures).context("opening the counters of signatures")?,
+            signatures: Mutex::new(
+                PerCpuArray::try_from(signatures).context("opening the counters of signatures")?,
+            ),
             monitored: PerCpuArray::try_from(monitored)
                 .context("opening the counters of what is monitored")?,
             rules: Mutex::new(PerCpuArray::try_from(rules).context("opening the counters of rules")?),
@@ -159,11 +161,12 @@ impl Counters {
 
     /// Forgets what was counted of a rule.
     pub(super) fn clear_rule(&self, number: u8) -> anyhow::Result<()> {
-        let mut rules = self.rules.lock();
-        let cpus = rules.get(&u32::from(number), 0).context("reading the counters of a rule")?.len();
-        let nothing = PerCpuValues::try_from(vec![Sample { packets: 0, bytes: 0 }; cpus])
-            .context("counting the CPUs")?;
-        rules.set(u32::from(number), nothing, 0).context("clearing the counters of a rule")
+        clear(&mut self.rules.lock(), number.into()).context("clearing the counters of a rule")
+    }
+
+    /// Forgets what was counted of the signature with a bit.
+    pub(super) fn clear_signature(&self, place: u32) -> anyhow::Result<()> {
+        clear(&mut self.signatures.lock(), place).context("clearing the counters of a signature")
     }
 
     /// What came for a service.
@@ -172,10 +175,19 @@ impl Counters {
         Ok(values.iter().fold(ServiceTotals::default(), |sum, totals| sum.plus(*totals)))
     }
 
-    /// Packets and bytes by signature.
+    /// Packets and bytes by signature, by the bit that stands for it.
     pub(super) fn read_signatures(&self) -> anyhow::Result<Vec<(u64, u64)>> {
-        (0..MAX_SIGNATURES).map(|number| sum(&self.signatures, number)).collect()
+        let signatures = self.signatures.lock();
+        (0..MAX_SIGNATURES).map(|place| sum(&signatures, place)).collect()
     }
+}
+
+/// Sets a counter to nothing on all CPUs.
+fn clear(map: &mut PerCpuArray<MapData, Sample>, index: u32) -> anyhow::Result<()> {
+    let cpus = map.get(&index, 0).context("reading the counters")?.len();
+    let nothing =
+        PerCpuValues::try_from(vec![Sample { packets: 0, bytes: 0 }; cpus]).context("counting the CPUs")?;
+    map.set(index, nothing, 0).context("writing the counters")
 }
 
 /// Packets and bytes over all CPUs.

@@ -172,6 +172,11 @@ impl Kernel {
         self.counters.clear_rule(number)
     }
 
+    /// Forgets what was counted of the signature with a bit.
+    pub fn clear_signature_counter(&self, place: u32) -> anyhow::Result<()> {
+        self.counters.clear_signature(place)
+    }
+
     /// What came for each service that there is, by its number.
     pub fn service_counters(&self) -> anyhow::Result<Vec<(u8, ServiceTotals)>> {
         let numbers = self.tables.used_services();

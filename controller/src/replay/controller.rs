@@ -34,6 +34,11 @@ pub trait Controller {
     ///
     /// What ends the replay.
     fn opened(&mut self, time_ns: u64, flow: &Flow, world: &World) -> anyhow::Result<()>;
+
+    /// The number of the signature that a bit stands for.
+    fn signature(&self, place: u32) -> u32 {
+        place
+    }
 }
 
 /// A moment at which the controller acts.

@@ -236,7 +236,7 @@ impl Player<'_> {
         asked?;
         let judged = self.judge(time_ns, frame)?;
         self.asking.note(&tables, frame, &judged);
-        let rule = rule(self.parts.world, frame, &judged);
+        let rule = rule(self.parts.world, &*self.parts.controller, frame, &judged);
         let Packet { index, nanoseconds: unix_ns, length, link, .. } = *packet;
         let came_in = direction.is_some();
         Ok(Played::Judged(Seen { index, unix_ns, length, judged, rule, link, came_in }))
@@ -313,8 +313,14 @@ impl Player<'_> {
 }
 
 /// Which rule decided: by its number, or by the prefix that covers the source.
-fn rule(world: &World, frame: &Captured<'_>, judged: &Judged) -> Option<RuleName> {
+fn rule(
+    world: &World,
+    controller: &dyn Controller,
+    frame: &Captured<'_>,
+    judged: &Judged,
+) -> Option<RuleName> {
     match judged.reason {
+        Reason::Signature => judged.number.map(|place| RuleName::Number(controller.signature(place))),
         Reason::Blocked | Reason::Trusted => {
             let Parsed::Packet(packet) = parse::parse(frame) else { return None };
             let listed = world.prefixes.lock().matching(packet.source)?;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::SignatureReport,
-    detect::{Counts, Detector, Moment, Sample},
+    detect::{Counts, Detector, Moment, Sample, place_of},
     kernel::Judged,
     signature::{Signature, naming},
     state::{address_of, carry_out},
@@ -102,6 +102,14 @@ impl Controller for Watch {
             self.samples.push(Sample { known: judged.known, answers: judged.answers, ..sample });
         }
         Ok(())
+    }
+
+    fn signature(&self, place: u32) -> u32 {
+        let numbers = self.detector.signatures().map(|(number, _)| number);
+        numbers
+            .into_iter()
+            .find(|number| place_of(*number) == place as usize)
+            .map_or(place, |number| number as u32)
     }
 
     fn opened(&mut self, time_ns: u64, flow: &Flow, world: &World) -> anyhow::Result<()> {

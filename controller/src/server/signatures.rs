@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     api::{Failure, FailureKind, SignatureList, SignatureNumber, SignatureReport, SignatureRequest},
-    detect::{Deployed, Held},
+    detect::{Deployed, Held, place_of},
     signature::Signature,
 };
 
@@ -88,7 +88,7 @@ fn report(
     held: Option<Held>,
 ) -> Result<SignatureReport, Refused> {
     let counters = context.dataplane.signature_counters().map_err(|error| Refused::internal(&error))?;
-    let (packets, bytes) = counters.get(number).copied().unwrap_or_default();
+    let (packets, bytes) = counters.get(place_of(number)).copied().unwrap_or_default();
     let too_broad = deployed.signature.too_broad().filter(|_| deployed.pinned && deployed.enforced);
     let seconds = |since: u64| context.filter.tables().clock().saturating_sub(since) as f64 / 1e9;
     Ok(SignatureReport {

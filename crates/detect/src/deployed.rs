@@ -13,6 +13,8 @@ use crate::signature::{Effect, Image, ImageError, Signature, TooBroad};
 /// A signature that was deployed.
 #[derive(Clone, Debug)]
 pub struct Deployed {
+    /// Its number, which no other ever had since the start: see [`place_of`].
+    pub number: usize,
     /// The signature.
     pub signature: Signature,
     /// An operator wants it as it is: it is neither enforced, withdrawn nor retired by itself.
@@ -62,6 +64,7 @@ impl Deployed {
     /// Counts only: whether it drops is decided by what it is seen to match.
     fn new(signature: Signature, now_ns: u64) -> Self {
         Self {
+            number: 0,
             signature,
             pinned: false,
             enforced: false,
@@ -148,11 +151,20 @@ impl fmt::Display for Turn {
     }
 }
 
+/// Which bit stands for the signature with a number, and which counter is its: the kernel program knows it by that.
+pub const fn place_of(number: usize) -> usize {
+    number % MAX_SIGNATURES as usize
+}
+
 /// All of them, by their bit.
 #[derive(Debug, Default)]
 pub(super) struct Deployment {
     /// As many as are needed: each sample is held against all.
     slots: Vec<Option<Deployed>>,
+    /// How many had each bit so far.
+    had: Vec<usize>,
+    /// Bits that were given away, and whose counters tell of those that had them before.
+    fresh: Vec<usize>,
     /// Only those that an operator wants may drop.
     observe: bool,
 }
@@ -183,7 +195,7 @@ impl Deployment {
 
     /// Signatures by number.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Deployed)> {
-        self.slots.iter().enumerate().filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
+        self.slots.iter().flatten().map(|deployed| (deployed.number, deployed))
     }
 
     /// Deploys a signature that was found, to count only; it was held against so many usual requests for a connection, or,
@@ -202,13 +214,10 @@ impl Deployment {
 
     /// Deploys a signature that an operator wants. Returns its number; `None` if there is no room for another.
     pub(super) fn pin(&mut self, signature: Signature, enforced: bool, now_ns: u64) -> Option<usize> {
-        let there = self.slots.iter_mut().enumerate().find_map(|(number, slot)| {
-            let deployed = slot.as_mut().filter(|deployed| deployed.signature == signature)?;
-            Some((number, deployed))
-        });
-        if let Some((number, deployed)) = there {
+        let there = self.slots.iter_mut().flatten().find(|deployed| deployed.signature == signature);
+        if let Some(deployed) = there {
             (deployed.pinned, deployed.enforced, deployed.rests) = (true, enforced, false);
-            return Some(number);
+            return Some(deployed.number);
         }
         self.add(Deployed { pinned: true, enforced, ..Deployed::new(signature, now_ns) })
     }
@@ -229,19 +238,28 @@ impl Deployment {
 
     /// Takes a signature back; returns it.
     pub(super) fn remove(&mut self, number: usize) -> Option<Deployed> {
-        let removed = self.slots.get_mut(number)?.take();
+        let slot = self.slots.get_mut(place_of(number))?;
+        let removed = slot.take_if(|deployed| deployed.number == number);
         self.trim();
         removed
     }
 
+    /// Gives it a bit that nobody has, of those the one that the fewest had, and a number.
     fn add(&mut self, deployed: Deployed) -> Option<usize> {
-        let free = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
-        if free == MAX_SIGNATURES as usize {
-            return None;
-        }
+        self.had.resize(MAX_SIGNATURES as usize, 0);
+        let is_free = |place: &usize| self.slots.get(*place).is_none_or(Option::is_none);
+        let free = (0..MAX_SIGNATURES as usize).filter(is_free).min_by_key(|place| self.had[*place])?;
+        let number = free + self.had[free] * MAX_SIGNATURES as usize;
+        self.had[free] += 1;
+        self.fresh.push(free);
         self.slots.resize(self.slots.len().max(free + 1), None);
-        self.slots[free] = Some(deployed);
-        Some(free)
+        self.slots[free] = Some(Deployed { number, ..deployed });
+        Some(number)
+    }
+
+    /// Bits that were given away since this was last asked.
+    pub(super) fn take_fresh(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.fresh)
     }
 
     fn trim(&mut self) {
@@ -306,9 +324,9 @@ impl Deployment {
     /// Enforces what has stood its trial, and takes back what has not, or is not needed any more.
     pub(super) fn turn(&mut self, now_ns: u64) -> Vec<(usize, Signature, Turn)> {
         let mut turns = Vec::new();
-        for number in 0..self.slots.len() {
-            let held = self.slots[number].as_ref().and_then(|deployed| self.held(deployed));
-            let slot = &mut self.slots[number];
+        for place in 0..self.slots.len() {
+            let held = self.slots[place].as_ref().and_then(|deployed| self.held(deployed));
+            let slot = &mut self.slots[place];
             let Some(deployed) = slot.as_mut().filter(|deployed| !deployed.pinned) else { continue };
             let harmful = deployed.known_hits > FEW_KNOWN
                 && deployed.known_hits as f64 > KNOWN_SHARE * deployed.hits as f64;
@@ -331,7 +349,7 @@ impl Deployment {
             } else {
                 continue;
             };
-            turns.push((number, deployed.signature.clone(), turn));
+            turns.push((deployed.number, deployed.signature.clone(), turn));
             if matches!(turn, Turn::Withdrawn | Turn::ComesAgain | Turn::Retired) {
                 *slot = None;
             }
@@ -434,6 +452,34 @@ mod tests {
         let for_good = (vec![Turn::Enforced, Turn::ForGood], Some(Effect::Drop));
         assert_eq!(after(ANYBODY, Some(ENOUGH_OPENINGS), 21), for_good);
         assert_eq!(after(ANYBODY, None, 21), for_good);
+    }
+
+    #[test]
+    fn no_number_is_given_twice() {
+        let mut deployment = Deployment::default();
+        let pin = |deployment: &mut Deployment, port: usize| {
+            let signature = format!("udp sport={port} len=28").parse().unwrap();
+            deployment.pin(signature, true, 0).unwrap()
+        };
+        let all = MAX_SIGNATURES as usize;
+        let kept = pin(&mut deployment, 1);
+        let numbers: Vec<usize> = (0..2 * all)
+            .map(|at| {
+                let number = pin(&mut deployment, 100 + at);
+                assert_eq!(deployment.remove(number).map(|removed| removed.number), Some(number));
+                number
+            })
+            .collect();
+        let different: std::collections::BTreeSet<_> = numbers.iter().collect();
+        assert!(different.len() == 2 * all && !different.contains(&kept), "{numbers:?}");
+        assert_eq!(numbers[..all - 1], (1..all).collect::<Vec<_>>()[..], "what nobody had comes first");
+        assert!(deployment.remove(numbers[0]).is_none() && deployment.remove(kept + all).is_none());
+        assert_eq!(deployment.iter().map(|(number, _)| number).collect::<Vec<_>>(), [kept]);
+        assert_eq!(
+            deployment.take_fresh(),
+            [kept].into_iter().chain(numbers).map(place_of).collect::<Vec<_>>()
+        );
+        assert!(deployment.take_fresh().is_empty());
     }
 
     #[test]

@@ -154,6 +154,11 @@ impl Detector {
         std::mem::take(&mut self.actions)
     }
 
+    /// Bits that signatures were given since this was last asked: what the counters of these tell is of others.
+    pub fn take_fresh(&mut self) -> Vec<usize> {
+        self.deployment.take_fresh()
+    }
+
     /// Has the signatures that it knows put in force in place of whatever is: what another detector has found before a
     /// restart is known to nobody any more, and could not be taken back.
     pub fn restart(&mut self) {

@@ -57,7 +57,7 @@ mod tests;
 pub use action::{Action, Deployment};
 pub use alarm::{Cause as AlarmCause, Class, Excess, Level};
 pub use conduct::Cause;
-pub use deployed::{Deployed, Held, Turn};
+pub use deployed::{Deployed, Held, Turn, place_of};
 pub use detector::Detector;
 pub use event::Event;
 pub use load::Counts;
