@@ -204,9 +204,9 @@ fn why_says_what_packets_then_meet() -> anyhow::Result<()> {
         let field = |name: &str| why[name].as_str().unwrap_or_default().to_owned();
         Ok((field("outcome"), field("verdict")))
     };
-    let one = syn(&host, address, 999);
+    let one = [syn(&host, address, 999)];
     assert_eq!(verdict()?.0, "passes");
-    assert_eq!(passing(&host, &[one.clone()])?, 1);
+    assert_eq!(passing(&host, &one)?, 1);
     let source = host.json(&["source", "show", address])?;
     let limits = source["limits"].as_array().cloned().unwrap_or_default();
     let limit = limits.iter().find(|limit| limit["rule"] == "source-syn");
@@ -223,7 +223,7 @@ fn why_says_what_packets_then_meet() -> anyhow::Result<()> {
     assert_eq!(verdict()?.0, "banned");
     let test = host.ok(&["block", "test", address])?;
     assert!(test.contains("is banned until") && test.contains("see `floodwall why"), "{test}");
-    assert_eq!(passing(&host, &[one.clone()])?, 0);
+    assert_eq!(passing(&host, &one)?, 0);
 
     host.ok(&["block", "add", "198.51.100.0/24", "--note", "spam run"])?;
     host.ok(&["ban", "lift", address])?;
@@ -231,11 +231,11 @@ fn why_says_what_packets_then_meet() -> anyhow::Result<()> {
     assert_eq!(outcome, "blocked");
     assert_eq!(host.ok(&["why", address])?.lines().next(), Some(said.as_str()), "the verdict comes first");
     assert!(said.contains("198.51.100.0/24 is on the blocklist (by hand, “spam run”)"), "{said}");
-    assert_eq!(passing(&host, &[one.clone()])?, 0);
+    assert_eq!(passing(&host, &one)?, 0);
 
     host.ok(&["allow", "add", address])?;
     assert_eq!(verdict()?.0, "allowed");
-    assert_eq!(passing(&host, &[one.clone()])?, 1);
+    assert_eq!(passing(&host, &one)?, 1);
     host.ok(&["allow", "rm", address])?;
     host.ok(&["block", "rm", "198.51.100.0/24"])?;
     host.ok(&["signature", "add", "tcp", "flags=syn", "dport=80"])?;
@@ -245,7 +245,7 @@ fn why_says_what_packets_then_meet() -> anyhow::Result<()> {
         ("passes", true),
         "{said}"
     );
-    assert_eq!(passing(&host, &[one])?, 0, "by its headers");
+    assert_eq!(passing(&host, &one)?, 0, "by its headers");
     for (arguments, expected) in
         [(["why", "nobody"], "nobody"), (["why", "198.51.100.0/24"], "198.51.100.0?")]
     {
