@@ -138,6 +138,17 @@ pub fn tick(now_ns: u64) -> u32 {
     (now_ns >> TICK_SHIFT) as u32 & History::SEEN_MASK
 }
 
+/// Ticks for which one that was last seen then has been silent; 0 if another CPU has seen it later than now.
+pub fn silence(history: History, now_ns: u64) -> u32 {
+    let silent = tick(now_ns).wrapping_sub(history.seen) & History::SEEN_MASK;
+    if silent > History::SEEN_MASK - LATE_TICKS { 0 } else { silent }
+}
+
+/// Whether its buckets are too old to be compared with now: its next packet finds them full.
+pub fn is_stale(history: History, now_ns: u64) -> bool {
+    silence(history, now_ns) > STALE_TICKS
+}
+
 /// Gives the weakest one's way to a new one.
 #[inline(always)]
 fn enter(set: &SourceSet, key: Key, standing: u8, tick: u32, now_ns: u64) -> u32 {

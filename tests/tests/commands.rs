@@ -10,7 +10,10 @@ use floodwall_lab::{
     or_skip,
     skip::{corpus, require_root},
 };
-use floodwall_tests::protected::Protected;
+use floodwall_tests::{
+    protected::Protected,
+    requests::{passing, syn, wait_for},
+};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 
@@ -187,5 +190,68 @@ fn real_lists_are_imported() -> anyhow::Result<()> {
     }
     let test = host.json(&["block", "test", "8.8.8.8"])?;
     assert_eq!(test["decided_by"], "block", "{test}");
+    Ok(())
+}
+
+#[test]
+fn why_says_what_packets_then_meet() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let text = "[defaults]\nsource-syn = { rate = 10, burst = 10, then = \"ban for 1h\" }";
+    let host = Protected::start_configured("why", BINARY, text)?;
+    let address = "198.51.100.7";
+    let verdict = || -> anyhow::Result<(String, String)> {
+        let why = host.json(&["why", address])?;
+        let field = |name: &str| why[name].as_str().unwrap_or_default().to_owned();
+        Ok((field("outcome"), field("verdict")))
+    };
+    let one = [syn(&host, address, 999)];
+    assert_eq!(verdict()?.0, "passes");
+    assert_eq!(passing(&host, &one)?, 1);
+    let source = host.json(&["source", "show", address])?;
+    let limits = source["limits"].as_array().cloned().unwrap_or_default();
+    let limit = limits.iter().find(|limit| limit["rule"] == "source-syn");
+    assert!(limit.is_some_and(|limit| limit["rate"] == 10 && limit["from"] == "configuration"), "{source}");
+    host.ok(&["limit", "set", "packets", "5000/s"])?;
+    let said = host.ok(&["source", "show", address])?;
+    assert!(said.contains("*/source-packets") && said.contains("limit set"), "{said}");
+
+    let frames: Vec<_> = (0..30).map(|port| syn(&host, address, 1_000 + port)).collect();
+    passing(&host, &frames)?;
+    wait_for("the ban is told with its rule", || {
+        Ok(verdict()?.1.ends_with("it crossed rule default/source-syn"))
+    })?;
+    assert_eq!(verdict()?.0, "banned");
+    let test = host.ok(&["block", "test", address])?;
+    assert!(test.contains("is banned until") && test.contains("see `floodwall why"), "{test}");
+    assert_eq!(passing(&host, &one)?, 0);
+
+    host.ok(&["block", "add", "198.51.100.0/24", "--note", "spam run"])?;
+    host.ok(&["ban", "lift", address])?;
+    let (outcome, said) = verdict()?;
+    assert_eq!(outcome, "blocked");
+    assert_eq!(host.ok(&["why", address])?.lines().next(), Some(said.as_str()), "the verdict comes first");
+    assert!(said.contains("198.51.100.0/24 is on the blocklist (by hand, “spam run”)"), "{said}");
+    assert_eq!(passing(&host, &one)?, 0);
+
+    host.ok(&["allow", "add", address])?;
+    assert_eq!(verdict()?.0, "allowed");
+    assert_eq!(passing(&host, &one)?, 1);
+    host.ok(&["allow", "rm", address])?;
+    host.ok(&["block", "rm", "198.51.100.0/24"])?;
+    host.ok(&["signature", "add", "tcp", "flags=syn", "dport=80"])?;
+    let (outcome, said) = verdict()?;
+    assert_eq!(
+        (outcome.as_str(), said.ends_with("1 signature drops by headers")),
+        ("passes", true),
+        "{said}"
+    );
+    assert_eq!(passing(&host, &one)?, 0, "by its headers");
+    for (arguments, expected) in
+        [(["why", "nobody"], "nobody"), (["why", "198.51.100.0/24"], "198.51.100.0?")]
+    {
+        let (code, said) = host.fails(&arguments)?;
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! is none).
 //! What a verb works with is [`session`]; how it ends, [`exit`].
 
+mod applied;
 mod arguments;
 mod attach;
 mod completions;
@@ -26,6 +27,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod units;
+mod why;
 
 use std::{env, ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 
@@ -81,6 +83,8 @@ enum Ask {
     /// The allowlist: sources that always pass, whatever else is said of them.
     #[command(subcommand)]
     Allow(prefixes::Allow),
+    /// Say what becomes of an address's packets, and why: lists, signatures, bans, limits, rules.
+    Why(why::Why),
     /// Signatures: what tells an attack's packets from others.
     #[command(subcommand)]
     Signature(signature::Signature),
@@ -192,6 +196,7 @@ impl Ask {
             Self::Status(verb) => verb.apply(session).await,
             Self::Block(verb) => verb.apply(session).await,
             Self::Allow(verb) => verb.apply(session).await,
+            Self::Why(verb) => verb.apply(session).await,
             Self::Signature(verb) => verb.apply(session).await,
             Self::Limit(verb) => verb.apply(session).await,
             Self::Rule(verb) => verb.apply(session).await,

@@ -43,4 +43,7 @@ pub trait Dataplane: Send + Sync {
 
     /// Addresses of the host that no block should cover; without those of logins.
     fn lifelines(&self) -> Lifelines;
+
+    /// Addresses that no rule bans; without those of logins.
+    fn never_banned(&self) -> Lifelines;
 }

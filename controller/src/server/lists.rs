@@ -14,6 +14,7 @@ use super::{
     answer::{Answer, Body, Parameters, Refused, answer, failure},
     peer::Peer,
     stream::Lines,
+    why::why,
 };
 use crate::{
     api::{
@@ -134,7 +135,7 @@ pub(super) async fn test(
 ) -> Answer<TestResponse> {
     list_named(&list)?;
     let address = parse_address(&query.address).map_err(|error| Refused::invalid(error.to_string()))?;
-    answer(&context, move |context| Ok(context.filter.test(address))).await
+    answer(&context, move |context| Ok(why(context, address)?.into())).await
 }
 
 pub(super) async fn flush(

@@ -16,6 +16,7 @@ mod status;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod why;
 
 use std::{future::Future, sync::Arc};
 
@@ -104,6 +105,7 @@ fn router(context: Context) -> Router {
         .route(path::REMOVE, post(lists::remove))
         .route(path::TEST, get(lists::test))
         .route(path::SOURCE, get(sources::source))
+        .route(path::WHY, get(why::answered))
         .route(path::SIGNATURE, get(signatures::list))
         .route(path::SIGNATURE_ADD, post(signatures::add))
         .route(path::SIGNATURE_PIN, post(signatures::pin))

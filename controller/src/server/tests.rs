@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use floodwall_common::source;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -29,13 +30,15 @@ use crate::{
     detect::{Detection, Detector, Owner, Surroundings},
     event::Bus,
     host::Lifelines,
-    state::{Filter, RuleCounts, carry_out},
+    state::{Filter, RuleCounts, address_of, carry_out},
     store::Store,
     tables::{Capacity, SharedTables},
 };
 
 /// The host's own address.
 const OWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+/// The host's gateway.
+const GATEWAY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 254));
 /// How long something may take before it counts as not happening.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -101,6 +104,10 @@ impl Dataplane for Names {
 
     fn lifelines(&self) -> Lifelines {
         Lifelines { own: vec![OWN], ..Lifelines::default() }
+    }
+
+    fn never_banned(&self) -> Lifelines {
+        Lifelines { gateways: vec![GATEWAY], ..self.lifelines() }
     }
 }
 
@@ -321,4 +328,82 @@ async fn a_damaged_state_takes_no_change_and_lets_everything_pass_if_asked_to() 
     let status: Value = client.get("/v1/status").await.expect("a status");
     assert!(status["problems"][0].as_str().is_some_and(|problem| problem.contains("DAMAGED")), "{status}");
     assert!(served.directory.path().join("state/journal-7.jsonl").exists(), "it is left as it is");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_says_what_becomes_of_an_address_and_what_was_considered() {
+    let served = served();
+    let client = &served.client;
+    let passes: Value = client.get("/v1/why?address=203.0.113.7").await.expect("an answer");
+    assert_eq!(
+        (&passes["outcome"], &passes["verdict"]),
+        (&json!("passes"), &json!("203.0.113.7 passes as far as its address goes"))
+    );
+    assert_eq!((&passes["bans"], &passes["signatures"]), (&json!([]), &json!([])));
+    assert_eq!((&passes["source"]["tracked"], &passes["lists"]["covering"]), (&json!(false), &json!([])));
+    let limits = passes["source"]["limits"].as_array().expect("limits");
+    let syn = limits.iter().find(|limit| limit["rule"] == "source-syn").expect("the limit of SYNs");
+    assert_eq!(
+        (&syn["rate"], &syn["left"], &syn["state"], &syn["from"]),
+        (&json!(100), &json!(200), &json!("enforce"), &json!("default"))
+    );
+    let source: Value = client.get("/v1/source?address=203.0.113.7").await.expect("a source");
+    assert_eq!(source["limits"], passes["source"]["limits"], "they are told of a source as well");
+
+    for (text, monitor) in
+        [("udp sport=7 len=28", false), ("tcp flags=syn window=0 strangers", false), ("udp sport=9", true)]
+    {
+        let wanted = json!({ "text": text, "monitor": monitor });
+        client.post::<Value>("/v1/signature/add", &wanted).await.expect("deployed");
+    }
+    let new: Value = client.get("/v1/why?address=203.0.113.7").await.expect("an answer");
+    assert_eq!(new["verdict"], "203.0.113.7 passes as far as its address goes; 2 signatures drop by headers");
+    let settings = &served.tables.settings[0];
+    let key = source::Key::of(settings, address_of([203, 0, 113, 7].into()));
+    let set = source::set_of(&*served.tables, settings, key).expect("the table");
+    source::make_known(source::visit(set, key, 0, 1).0);
+    let known: Value = client.get("/v1/why?address=203.0.113.7").await.expect("an answer");
+    assert_eq!(
+        known["verdict"], "203.0.113.7 passes as far as its address goes; 1 signature drops by headers",
+        "one is for new sources only"
+    );
+    let told = |field: &str| -> Vec<Value> {
+        let signatures = known["signatures"].as_array().expect("signatures");
+        signatures.iter().map(|signature| signature[field].clone()).collect()
+    };
+    assert_eq!(told("drops"), [true, true, false]);
+    assert_eq!(told("new_sources_only"), [false, true, false]);
+    assert_eq!(told("may_match"), [true, false, true]);
+    assert_eq!(told("packets")[0], 7);
+
+    let own: Value = client.get("/v1/why?address=192.0.2.254").await.expect("an answer");
+    assert_eq!(own["spared"], json!(["no rule bans it: 192.0.2.254 is this host's default gateway"]));
+    for nonsense in ["?address=nobody", "?address=203.0.113.0/24", "", "?address=203.0.113.7&more=1"] {
+        assert_eq!(kind(client.get::<Value>(&format!("/v1/why{nonsense}")).await), FailureKind::Invalid);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_of_a_list_says_what_else_decides() {
+    let served = served();
+    let client = &served.client;
+    let found: Value = client.get("/v1/block/test?address=203.0.113.7").await.expect("an answer");
+    assert_eq!((&found["decided_by"], &found["outcome"]), (&json!(null), &json!("passes")));
+    let rules = found["rules"].as_array().expect("rules").len();
+    assert!(rules >= 7, "the defaults: {found}");
+    let add = json!({ "prefixes": ["203.0.113.0/24"], "note": "spam" });
+    client.post::<Value>("/v1/block/add", &add).await.expect("added");
+    let found: Value = client.get("/v1/allow/test?address=203.0.113.7").await.expect("an answer");
+    assert_eq!(
+        (&found["decided_by"], &found["prefix"], &found["outcome"]),
+        (&json!("block"), &json!("203.0.113.0/24"), &json!("blocked"))
+    );
+    assert_eq!(
+        found["verdict"],
+        "203.0.113.7 is blocked: 203.0.113.0/24 is on the blocklist (by hand, “spam”)"
+    );
+    assert_eq!(found["covering"][0]["wanted_by"], json!(["hand"]));
+    client.put::<Value>("/v1/bypass", &json!({ "seconds": 60 })).await.expect("for a minute");
+    let found: Value = client.get("/v1/block/test?address=203.0.113.7").await.expect("an answer");
+    assert_eq!((&found["decided_by"], &found["outcome"]), (&json!("block"), &json!("bypassed")));
 }

@@ -4,6 +4,7 @@
 //! tables that packets are judged by), and in the [`Records`](crate::records::Records) that answer questions: in this order, and all of it or
 //! nothing.
 
+mod applied;
 mod bans;
 mod checks;
 mod detection;
@@ -19,8 +20,10 @@ mod regime;
 mod report;
 mod rules;
 mod signatures;
+mod source;
 #[cfg(test)]
 mod tests;
+mod why;
 
 pub use detection::carry_out;
 pub use filter::Filter;
@@ -28,3 +31,4 @@ pub use import::{ImportOptions, Progress};
 pub use lifelines::{Danger, address_of};
 pub use refusal::Refusal;
 pub use rules::{Count, RuleCounts};
+pub use why::Around;

@@ -1,26 +1,26 @@
 //! Questions, and what the state answers.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
-use floodwall_common::{
-    prefix::{Address, Family},
-    source::{self, Key, TICK_SHIFT},
-    tables::Tables as _,
-    wire::{BucketSpec, History, Volume, standing},
-};
+use floodwall_common::{prefix::Family, wire::Reason};
 
 use super::{
     filter::{Filter, list_of, name_of},
     lifelines::address_of,
 };
 use crate::{
-    api::{Covering, Entry, ListName, ListPage, ListStatus, MemoryUse, SourceReport, Status, TestResponse},
+    api::{Covering, Entry, ListName, ListPage, ListStatus, Lists, MemoryUse, Status},
     records::{Ban, Origin, Records},
     tables::{
         Prefix,
         prefixes::{List, Listed, PrefixTable},
     },
 };
+
+/// Who has listed what was listed by an operator, one by one.
+pub(super) const BY_HAND: &str = "hand";
+/// How the note of a ban begins that nobody has written one for.
+pub(super) const BANNED_BY: &str = "banned by ";
 
 impl Filter {
     /// A part of a list, in order of address.
@@ -41,8 +41,8 @@ impl Filter {
         ListPage { entries, next, total }
     }
 
-    /// What the filter makes of an address, and why.
-    pub fn test(&self, address: IpAddr) -> TestResponse {
+    /// What the lists say of an address, and why.
+    pub fn test(&self, address: IpAddr) -> Lists {
         let records = self.records.lock();
         // For all of it: what is found must not change its owners meanwhile.
         let mut table = self.table.lock();
@@ -57,61 +57,26 @@ impl Filter {
         }
         let why = explain(address, deciding.and_then(|_| found.first()), &found);
         let decided_by = deciding.and_then(|_| found.first());
-        TestResponse {
-            address: address.to_string(),
+        Lists {
             decided_by: decided_by.map(|listed| name_of(listed.list)),
             prefix: decided_by.map(|listed| listed.prefix.to_string()),
             why,
             covering: found
                 .iter()
-                .map(|listed| Covering {
-                    list: name_of(listed.list),
-                    entry: entry(&records, listed, &self.origins(listed.owner), hits(&mut table, listed)),
+                .map(|listed| {
+                    let origins = self.origins(listed.owner);
+                    Covering {
+                        list: name_of(listed.list),
+                        wanted_by: origins
+                            .iter()
+                            .map(|origin| who(&records, listed.prefix, *origin))
+                            .collect(),
+                        entry: entry(&records, listed, &origins, hits(&mut table, listed)),
+                    }
                 })
                 .collect(),
+            only_counts: self.tables.settings[0].monitored.load() & Reason::Blocked.bit() != 0,
         }
-    }
-
-    /// What the kernel knows of a source.
-    pub fn source(&self, address: IpAddr) -> SourceReport {
-        let mut address = address_of(address);
-        if address.family == Family::V6 {
-            address.low = 0;
-        }
-        let settings = &self.tables.settings[0];
-        let key = Key::of(settings, address);
-        let way = source::way_of(&*self.tables, settings, key);
-        let mut report = SourceReport {
-            source: source_text(address),
-            tracked: way.is_some(),
-            known: false,
-            packets: 0,
-            bytes: 0,
-            syns: 0,
-            packet_tokens: None,
-            syn_tokens: None,
-            idle_seconds: None,
-            banned_seconds: None,
-        };
-        let Some(way) = way else { return report };
-        let now = self.tables.clock();
-        let volume = Volume(way.volume.load());
-        let history = History::unpack(way.history.load());
-        let buckets = way.buckets.load();
-        let ticks = source::tick(now).wrapping_sub(history.seen) & History::SEEN_MASK;
-        report.known = history.standing & standing::KNOWN != 0;
-        report.packets = u64::from(volume.packets());
-        report.bytes = volume.bytes();
-        report.syns = u64::from(history.syns);
-        report.idle_seconds = Some(f64::from(ticks) * (1_u64 << TICK_SHIFT) as f64 / 1e9);
-        if history.standing & standing::BANNED != 0 {
-            report.banned_seconds = buckets.checked_sub(now).map(|left| left as f64 / 1e9);
-            return report;
-        }
-        report.packet_tokens = tokens(buckets as u32, BucketSpec::unpack(settings.packet_bucket.load()), now);
-        report.syn_tokens =
-            tokens((buckets >> 32) as u32, BucketSpec::unpack(settings.syn_bucket.load()), now);
-        report
     }
 
     /// How things stand, without what only the kernel knows.
@@ -204,7 +169,23 @@ fn entry(records: &Records, listed: &Listed, origins: &[Origin], hits: u64) -> E
         import: import.map(|record| record.name.clone()),
         since: since.or(ban.map(|ban| ban.since / 1_000)).unwrap_or(0),
         expires: ends.into_iter().flatten().reduce(|one, other| Some(one?.max(other?))).flatten(),
-        note: note.and_then(|note| note.note.clone()).or_else(|| Some(format!("banned by {}", maker(ban?)))),
+        note: note.and_then(|note| note.note.clone()).or_else(|| Some(format!("{BANNED_BY}{}", maker(ban?)))),
+    }
+}
+
+/// Who wants a prefix listed, in words.
+fn who(records: &Records, prefix: Prefix, origin: Origin) -> String {
+    let name = || records.import(origin).map_or_else(|| origin.to_string(), |record| record.name.clone());
+    match origin {
+        Origin::Manual => BY_HAND.to_owned(),
+        Origin::Import(_) => format!("import {}", name()),
+        Origin::Feed(_) => format!("feed {}", name()),
+        Origin::Rule => match records.bans.in_force(prefix).and_then(|ban| ban.rule.as_ref()) {
+            Some(rule) => format!("rule {rule}"),
+            None => "a rule".to_owned(),
+        },
+        Origin::Detection => "detection".to_owned(),
+        Origin::Fleet => "another host".to_owned(),
     }
 }
 
@@ -220,7 +201,7 @@ pub(super) fn maker(ban: &Ban) -> &str {
 
 fn explain(address: IpAddr, deciding: Option<&Listed>, covering: &[Listed]) -> String {
     let Some(Listed { list, prefix, .. }) = deciding else {
-        return format!("no listed prefix covers {address}; its packets pass unless a limit is crossed");
+        return format!("no listed prefix covers {address}");
     };
     let others = covering.iter().skip(1);
     match list {
@@ -232,23 +213,5 @@ fn explain(address: IpAddr, deciding: Option<&Listed>, covering: &[Listed]) -> S
             0 => format!("{prefix} is blocked, and covers {address}"),
             _ => format!("{prefix} is blocked, and is the longest that covers {address}"),
         },
-    }
-}
-
-/// Tokens that a bucket has now; `None` without a limit.
-fn tokens(full_at: u32, spec: BucketSpec, now_ns: u64) -> Option<u64> {
-    if spec.increment == 0 {
-        return None;
-    }
-    let ahead =
-        full_at.wrapping_sub((now_ns >> BucketSpec::UNIT_SHIFT) as u32).cast_signed().max(0).cast_unsigned();
-    let room = (spec.tolerance + spec.increment).saturating_sub(ahead);
-    Some(u64::from(room / spec.increment))
-}
-
-fn source_text(address: Address) -> String {
-    match address.family {
-        Family::V4 => std::net::Ipv4Addr::from_bits((address.high >> 32) as u32).to_string(),
-        Family::V6 => format!("{}/64", Ipv6Addr::from_bits(u128::from(address.high) << 64)),
     }
 }

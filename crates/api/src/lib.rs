@@ -20,6 +20,7 @@ pub mod routes;
 mod rules;
 mod signatures;
 mod status;
+mod why;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ pub use limits::{Limit, Limits, SourceReport};
 pub use policy::{Capacity, InForce};
 pub use prefixes::{
     AddRequest, AddResponse, Covering, Entry, FlushRequest, ImportLine, ImportProblem, ImportReport,
-    ListName, ListPage, RemoveRequest, RemoveResponse, TestResponse,
+    ListName, ListPage, Lists, RemoveRequest, RemoveResponse, TestResponse,
 };
 pub use routes::{MAX_PAGE, ROUTES};
 pub use rules::{
@@ -41,6 +42,7 @@ pub use status::{
     AttachRequest, CheckStatus, DetachRequest, DetachResponse, InterfaceStatus, ListStatus, MemoryUse,
     ProofStatus, ReasonCount, Status, WouldCount,
 };
+pub use why::{AppliedBan, AppliedRule, AppliedSignature, Outcome, RuleOrigin, Spares, WhyReport};
 
 /// Why a request was refused. Nothing was changed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -46,4 +46,10 @@ pub struct SourceReport {
     pub idle_seconds: Option<f64>,
     /// Seconds until the kernel lifts its ban; `None` if it is not banned.
     pub banned_seconds: Option<f64>,
+    /// It is marked as one that is never banned, as the host lives by it.
+    #[serde(default)]
+    pub spared: bool,
+    /// The limits that hold for it: first those of all services, then those per source of single ones.
+    #[serde(default)]
+    pub limits: Vec<super::AppliedRule>,
 }

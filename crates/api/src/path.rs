@@ -14,6 +14,8 @@ pub const ADD: &str = "/v1/{list}/add";
 pub const REMOVE: &str = "/v1/{list}/remove";
 /// What decides about an address.
 pub const TEST: &str = "/v1/{list}/test";
+/// What becomes of an address's packets, and why.
+pub const WHY: &str = "/v1/why";
 /// What packets are judged by beside lists and signatures.
 pub const POLICY: &str = "/v1/policy";
 /// The rules.

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{AppliedBan, AppliedRule, AppliedSignature, Outcome, WhyReport};
+
 /// Which list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -105,11 +107,9 @@ pub struct ListPage {
     pub total: u64,
 }
 
-/// What the filter makes of an address.
+/// What the lists say of an address.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct TestResponse {
-    /// The address that was asked about.
-    pub address: String,
+pub struct Lists {
     /// The list that decides; `None` if no prefix covers the address.
     pub decided_by: Option<ListName>,
     /// The prefix that decides.
@@ -118,6 +118,49 @@ pub struct TestResponse {
     pub why: String,
     /// Every listed prefix that covers the address, the deciding one first.
     pub covering: Vec<Covering>,
+    /// The blocklist only counts what it would drop, as the configuration has it.
+    #[serde(default)]
+    pub only_counts: bool,
+}
+
+/// What the filter makes of an address: what the lists say, and what else is considered.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct TestResponse {
+    /// The address that was asked about.
+    pub address: String,
+    /// What the lists say of it.
+    #[serde(flatten)]
+    pub lists: Lists,
+    /// What becomes of its packets, all considered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// The same in a sentence, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<String>,
+    /// Bans that hold for it.
+    #[serde(default)]
+    pub bans: Vec<AppliedBan>,
+    /// Signatures that are deployed; they go by headers, and not by the address.
+    #[serde(default)]
+    pub signatures: Vec<AppliedSignature>,
+    /// Limits and rules that count its packets.
+    #[serde(default)]
+    pub rules: Vec<AppliedRule>,
+}
+
+impl From<WhyReport> for TestResponse {
+    fn from(why: WhyReport) -> Self {
+        let WhyReport { address, outcome, verdict, lists, signatures, bans, source, rules, .. } = why;
+        Self {
+            address,
+            lists,
+            outcome: Some(outcome),
+            verdict: Some(verdict),
+            bans,
+            signatures,
+            rules: source.limits.into_iter().chain(rules).collect(),
+        }
+    }
 }
 
 /// A prefix that covers an address.
@@ -125,6 +168,9 @@ pub struct TestResponse {
 pub struct Covering {
     /// The list it stands in.
     pub list: ListName,
+    /// Who wants it there: `hand`, `import spamhaus`, `rule web/source-syn` …
+    #[serde(default)]
+    pub wanted_by: Vec<String>,
     /// The prefix and what is known of it.
     #[serde(flatten)]
     pub entry: Entry,

@@ -10,7 +10,7 @@ use super::{
     DetachResponse, Event, FlushRequest, HealthReport, ImportLine, InForce, InterfaceStatus, KeepRequest,
     LiftRequest, ListPage, ReloadReport, ReloadRequest, RemoveRequest, RemoveResponse, RuleChange, RuleList,
     SignatureList, SignatureNumber, SignatureReport, SignatureRequest, SourceReport, Status, TestResponse,
-    path,
+    WhyReport, path,
 };
 
 /// Most entries of a page; fewer come only if fewer are asked for, or left.
@@ -126,7 +126,7 @@ const fn with(parameters: &'static [Parameter], route: Route) -> Route {
 }
 
 /// All of them.
-pub const ROUTES: [Route; 26] = [
+pub const ROUTES: [Route; 27] = [
     get(path::STATUS, "How the filter stands.", json::<Status>()),
     post(path::ADD, "Lists prefixes: all or none.", json::<AddRequest>(), json::<AddResponse>()),
     post(
@@ -160,6 +160,7 @@ pub const ROUTES: [Route; 26] = [
     get(path::HEALTH, "How the host and its services fare.", json::<HealthReport>()),
     get(path::POLICY, "What packets are judged by, beside lists and signatures.", json::<InForce>()),
     with(ADDRESS, get(path::SOURCE, "What is known of a source.", json::<SourceReport>())),
+    with(ADDRESS, get(path::WHY, "What becomes of an address's packets, and why.", json::<WhyReport>())),
     get(path::SIGNATURE, "Attacks, and the signatures against them.", json::<SignatureList>()),
     post(path::SIGNATURE_ADD, "Deploys a signature.", json::<SignatureRequest>(), json::<SignatureReport>()),
     post(

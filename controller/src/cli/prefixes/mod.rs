@@ -12,7 +12,7 @@ mod test;
 
 use clap::Subcommand;
 
-pub(super) use self::pages::Pages;
+pub(super) use self::{pages::Pages, test::covering};
 
 use super::{
     exit::{Done, Stop},
@@ -34,8 +34,9 @@ pub(super) enum Block {
     ///
     /// With --json, one entry a line.
     List(list::List),
-    /// Say what the filter makes of an address, and why.
+    /// Say whether an address is listed, and what else decides about it: bans, signatures, limits and rules.
     ///
+    /// `floodwall why` says more of what there is beside the lists.
     /// The exit code is 0 whatever the answer, unless --exit-code is given.
     Test(test::Test),
     /// Block a whole list out of a file.
@@ -66,8 +67,9 @@ pub(super) enum Allow {
     ///
     /// With --json, one entry a line.
     List(list::List),
-    /// Say what the filter makes of an address, and why.
+    /// Say whether an address is listed, and what else decides about it: bans, signatures, limits and rules.
     ///
+    /// `floodwall why` says more of what there is beside the lists.
     /// The exit code is 0 whatever the answer, unless --exit-code is given.
     Test(test::Test),
 }

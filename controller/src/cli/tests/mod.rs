@@ -222,6 +222,29 @@ async fn test_ends_with_the_answer_if_asked_to() {
 }
 
 #[tokio::test]
+async fn why_asks_of_one_address_and_says_the_verdict_first() {
+    let report = r#"{"address":"2001:db8::7","outcome":"blocked","verdict":"2001:db8::7 is blocked: so","problems":[],
+        "lists":{"decided_by":"block","prefix":"2001:db8::/32","why":"so","covering":[{"list":"block","wanted_by":["hand"],
+        "prefix":"2001:db8::/32","hits":5,"since":0}]},"spared":[],"checks":[],"signatures":[],"bans":[],
+        "source":{"source":"2001:db8::/64","tracked":false,"known":false,"packets":0,"bytes":0,"syns":0,"packet_tokens":null,
+        "syn_tokens":null,"idle_seconds":null,"banned_seconds":null},"rules":[],"attacked":[]}"#;
+    let server = Server::of_routes(&[("GET /v1/why?address=2001%3Adb8%3A%3A7 ", response("200 OK", report))]);
+    let out = printed(&server, &["why", "2001:db8::7"]).await;
+    assert!(
+        out.starts_with("2001:db8::7 is blocked: so\nlists\n  block 2001:db8::/32, 5 packets, listed "),
+        "{out}"
+    );
+    let out = printed(&server, &["--json", "why", "2001:db8::7"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["outcome"], "blocked");
+    assert_eq!(
+        refused("floodwall why 192.0.2.0/24").0,
+        "invalid value '192.0.2.0/24' for '<ADDR>': a prefix, where one address is wanted; meant 192.0.2.0?"
+    );
+    assert_eq!(refused("floodwall why nobody").1, 2);
+    assert_eq!(refused("floodwall why").1, 2);
+}
+
+#[tokio::test]
 async fn flush_wants_to_be_meant() {
     let server = Server::of_routes(&[("POST /v1/block/flush ", response("200 OK", r#"{"removed":3}"#))]);
     let (_, outcome) = command(&server.socket, &["block", "flush", "--name", "ipsum"]).await;
@@ -295,7 +318,7 @@ async fn without_a_daemon_detach_looks_for_itself() {
 async fn completions_and_manual_know_every_command() {
     for arguments in [["completions", "bash"].as_slice(), &["completions", "zsh"], &["man"]] {
         let (out, _) = command(Path::new("/"), arguments).await;
-        for verb in ["status", "block", "allow", "limit", "source", "events", "detach", "run"] {
+        for verb in ["status", "block", "allow", "limit", "source", "why", "events", "detach", "run"] {
             assert!(out.contains(verb), "{arguments:?} lacks {verb}");
         }
     }

@@ -42,18 +42,18 @@ const FEW: usize = 256;
 
 /// A moment on both clocks.
 #[derive(Clone, Copy, Debug, Default)]
-struct Moment {
+pub(super) struct Moment {
     unix_ms: u64,
     kernel_ns: u64,
 }
 
 impl Moment {
-    fn now(filter: &Filter) -> Self {
+    pub(super) fn now(filter: &Filter) -> Self {
         Self { unix_ms: unix_ms(SystemTime::now()), kernel_ns: filter.tables.clock() }
     }
 
     /// A time of the kernel's as Unix milliseconds.
-    fn unix(self, kernel_ns: u64) -> u64 {
+    pub(super) fn unix(self, kernel_ns: u64) -> u64 {
         let ahead = kernel_ns.cast_signed().wrapping_sub(self.kernel_ns.cast_signed()) / 1_000_000;
         self.unix_ms.saturating_add_signed(ahead)
     }
