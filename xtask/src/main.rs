@@ -3,6 +3,7 @@
 //! One file (or folder) a task. [`setup`] makes the machine able to build and test; the others call
 //! it first, which costs a fraction of a second when there is nothing to do.
 
+mod account;
 mod bench;
 mod build;
 mod corpus;

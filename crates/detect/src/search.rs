@@ -283,10 +283,7 @@ fn are_enough(findings: &[Finding], too_many: f64) -> bool {
 
 /// Has a signature that would only count, as it says nothing of where its packets go, name their ports, if these are few.
 fn name_ports(finding: &mut Finding, samples: &[&Sample]) {
-    if !matches!(
-        finding.signature.too_broad(),
-        Some(TooBroad::Everywhere | TooBroad::NewSourcesEverywhere)
-    ) {
+    if !matches!(finding.signature.too_broad(), Some(TooBroad::Everywhere | TooBroad::NewSourcesEverywhere)) {
         return;
     }
     let mut ports: HashMap<u16, usize> = HashMap::default();
