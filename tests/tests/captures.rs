@@ -30,8 +30,8 @@ fn requests(from: u64, seconds: u64) -> impl Iterator<Item = (u64, Vec<u8>)> {
     })
 }
 
-/// Answers from servers of a network to connections of the host, a hundred a second for four seconds, and three times as many
-/// to connections that it has not opened.
+/// Answers from servers of a network to connections of the host, a hundred a second for four seconds, and three times
+/// as many to connections that it has not opened.
 fn answers(network: u8) -> impl Iterator<Item = (u64, Vec<u8>)> {
     (0..1_600_u64).map(move |step| {
         let (server, port) = ((step / 4) as u16, if step % 4 == 0 { 20_000 } else { 40_000 });
@@ -50,8 +50,8 @@ fn flows(network: u8) -> String {
     (0..400).map(line).collect()
 }
 
-/// A request, and after a minute, in which the filter learns, segments of connections that were there before, a hundred a second
-/// for four seconds, each from a customer of his own; and three times as many of none.
+/// A request, and after a minute, in which the filter learns, segments of connections that were there before, a hundred
+/// a second for four seconds, each from a customer of his own; and three times as many of none.
 fn segments() -> impl Iterator<Item = (u64, Vec<u8>)> {
     let first = requests(0, 1).take(1);
     first.chain((1..1_600_u64).map(|step| {

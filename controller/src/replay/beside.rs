@@ -7,8 +7,8 @@ use super::{egress::Flow, host::Host};
 pub struct Beside {
     /// The protected host: one for all of them, or one for each.
     pub hosts: Vec<Host>,
-    /// Flows that it opened, in order of time: one list for all, on the clock of the first, or one for each; none, if that is
-    /// not told. Then they are taken to be known from the first packet on that the host is seen to send.
+    /// Flows that it opened, in order of time: one list for all, on the clock of the first, or one for each; none, if
+    /// that is not told. Then they are taken to be known from the first packet on that the host is seen to send.
     pub flows: Vec<Vec<Flow>>,
 }
 

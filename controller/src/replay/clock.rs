@@ -12,8 +12,8 @@ const END: u64 = u64::MAX / 2;
 const SET_BACK: i128 = 1_000_000_000;
 /// Ticks that are gone through in a silence (10 minutes); what is left of a longer one is passed over at once.
 const SILENCE: u64 = 12_000;
-/// A capture that begins so soon after the one before has ended, ns, keeps its own time: it goes on with that one, as files do
-/// that were written in turn.
+/// A capture that begins so soon after the one before has ended, ns, keeps its own time: it goes on with that one, as
+/// files do that were written in turn.
 const SOON: i128 = 60_000_000_000;
 /// So long after that, ns, any other begins.
 const FOLLOWS: i128 = TICK as i128;
@@ -60,8 +60,8 @@ impl Clock {
         self.now
     }
 
-    /// What the times of a capture have to be moved by, ns, that begins at this one, ns since 1970, so that it comes after all
-    /// that was played. `moved`: what those of the capture before were.
+    /// What the times of a capture have to be moved by, ns, that begins at this one, ns since 1970, so that it comes after
+    /// all that was played. `moved`: what those of the capture before were.
     pub fn moves(&self, first: u64, moved: i128) -> i128 {
         let (first, end) = (i128::from(first), i128::from(self.unix_ns(self.now)));
         if (0..=SOON).contains(&(first + moved - end)) { moved } else { end + FOLLOWS - first }

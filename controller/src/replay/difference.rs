@@ -13,8 +13,8 @@ use super::{
     verdicts::{RuleName, verdict_name},
 };
 
-/// Runs captures, one after the other, through two replays, packet by packet; `observe` sees what both made of each packet, and the bytes of
-/// the files that were read. What the controllers do is not told. Returns the damage of those that are damaged.
+/// Runs captures, one after the other, through two replays, packet by packet; `observe` sees what both made
+/// of each packet, and the bytes of the files that were read. What the controllers do is not told. Returns the damage of those that are damaged.
 ///
 /// # Errors
 ///
