@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::account::Account;
 use crate::shell;
 
 /// Where the corpus is looked for.
@@ -96,11 +97,11 @@ pub(crate) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Has a scenario judged, and the verdicts written to a file.
+    /// Has a scenario judged, and the verdicts written to a file; returns how many there are to be.
     ///
     /// # Errors
-    /// When floodwall cannot be run, or fails.
-    pub(crate) fn replay(&self, name: &str, engine: Engine, told: Told, verdicts: &Path) -> Result<()> {
+    /// When floodwall cannot be run, fails, or does not say how many.
+    pub(crate) fn replay(&self, name: &str, engine: Engine, told: Told, verdicts: &Path) -> Result<Account> {
         let file = |ending: &str| self.folder.join(format!("{name}{ending}"));
         let mut command = Command::new(self.binary);
         command.arg("replay").arg(file(".pcap.gz")).arg("--host").arg(file(".json"));
@@ -119,7 +120,7 @@ impl Judge<'_> {
             let said = [output.stdout, output.stderr].concat();
             bail!("`{line}` failed: {}", String::from_utf8_lossy(&said).trim());
         }
-        Ok(())
+        Account::read(&output.stdout).with_context(|| format!("asking `{line}`"))
     }
 }
 

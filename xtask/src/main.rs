@@ -3,6 +3,7 @@
 //! One file (or folder) a task. [`setup`] makes the machine able to build and test; the others call
 //! it first, which costs a fraction of a second when there is nothing to do.
 
+mod account;
 mod bench;
 mod build;
 mod corpus;
@@ -10,6 +11,7 @@ mod demo;
 mod fuzz;
 mod lint;
 mod modules;
+mod open_connections;
 mod progress;
 mod score;
 mod setup;
@@ -54,6 +56,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Measure how well the filter tells attacks from customers, on labelled captures
     Score(score::Options),
+    /// Print which connections were there before a capture begins, for `floodwall replay --host`
+    OpenConnections(open_connections::Options),
     /// Check that every packet of the corpus is still judged for the same reason, on both engines
     Verdicts(verdicts::Options),
 }
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Score(options) => score::run(&options),
+        Task::OpenConnections(options) => open_connections::run(&options),
         Task::Verdicts(options) => verdicts::run(&options),
     };
     report(outcome)

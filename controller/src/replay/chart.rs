@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use floodwall_common::wire::Verdict;
 
-use super::{summary::Summary, timeline::Timeline};
+use super::{
+    summary::{Noted, Summary},
+    timeline::Timeline,
+};
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 420.0;
@@ -24,7 +27,7 @@ const PASSED: &str = "#1f7a5a";
 const DROPPED: &str = "#b5412f";
 const INK: &str = "#222";
 
-/// Draws what became of the packets of a capture of that name.
+/// Draws what became of the packets of a capture, or several, of that name.
 pub fn render(name: &str, summary: &Summary) -> String {
     let timeline = summary.timeline.at_most(COLUMNS);
     let frame = Frame::around(&timeline);
@@ -44,7 +47,7 @@ pub fn render(name: &str, summary: &Summary) -> String {
         frame.column(&mut body, second, 0.0, passed, PASSED);
         frame.column(&mut body, second, passed, dropped, DROPPED);
     }
-    for (number, (unix_ns, what)) in summary.marks.iter().take(MARKS).enumerate() {
+    for (number, Noted { unix_ns, what, .. }) in summary.marks.iter().take(MARKS).enumerate() {
         frame.mark(&mut body, number, *unix_ns as f64 / 1e9, what);
     }
     format!(
@@ -185,6 +188,7 @@ mod tests {
                 let judged = Judged::by(reason);
                 let unix_ns = (1_767_225_600 + second) * 1_000_000_000;
                 summary.count(&Played::Judged(Seen {
+                    capture: 0,
                     index: second,
                     unix_ns,
                     length: 60,
@@ -203,7 +207,7 @@ mod tests {
         let mut summary = summary(10);
         summary.mark(1_767_225_603_500_000_000, "ban <203.0.113.7> & more".to_owned());
         let (index, unix_ns) = (20, 1_767_225_603_000_000_000);
-        summary.count(&Played::Apart(Apart { index, unix_ns, why: Why::Outgoing }));
+        summary.count(&Played::Apart(Apart { capture: 0, index, unix_ns, why: Why::Outgoing }));
         let svg = render("a<b.pcap", &summary);
         assert_eq!(svg.matches(DROPPED).count(), 11, "ten columns and the legend");
         assert!(svg.contains("10 passed, 10 dropped; 1 more not judged<") && svg.contains("a&lt;b.pcap"));

@@ -12,6 +12,11 @@ const END: u64 = u64::MAX / 2;
 const SET_BACK: i128 = 1_000_000_000;
 /// Ticks that are gone through in a silence (10 minutes); what is left of a longer one is passed over at once.
 const SILENCE: u64 = 12_000;
+/// A capture that begins so soon after the one before has ended, ns, keeps its own time: it goes on with that one, as
+/// files do that were written in turn.
+const SOON: i128 = 60_000_000_000;
+/// So long after that, ns, any other begins.
+const FOLLOWS: i128 = TICK as i128;
 
 /// The clock of a replay. It never goes back. A packet whose time lies a little before that of an earlier one comes at the
 /// same time as that. Where the capture's own clock was set back, time goes on from there: what came in the hour after does
@@ -39,11 +44,6 @@ impl Clock {
         Self { first, now: START, next_tick: START, ..Self::default() }
     }
 
-    /// The time of the first packet, ns since 1970.
-    pub fn first(&self) -> u64 {
-        self.first
-    }
-
     /// Moves on to the packet that was captured at this time, ns since 1970, and returns the virtual time.
     pub fn advance(&mut self, unix_ns: u64) -> u64 {
         let ahead_if_never_set = self.since_start(unix_ns) - i128::from(self.now);
@@ -58,6 +58,13 @@ impl Clock {
         }
         self.now = self.now.max(self.at(unix_ns));
         self.now
+    }
+
+    /// What the times of a capture have to be moved by, ns, that begins at this one, ns since 1970, so that it comes after
+    /// all that was played. `moved`: what those of the capture before were.
+    pub fn moves(&self, first: u64, moved: i128) -> i128 {
+        let (first, end) = (i128::from(first), i128::from(self.unix_ns(self.now)));
+        if (0..=SOON).contains(&(first + moved - end)) { moved } else { end + FOLLOWS - first }
     }
 
     /// How often the capture's clock was set back.
@@ -157,6 +164,24 @@ mod tests {
             assert_eq!(clock.advance((70 + second) * SECOND), now);
         }
         assert_eq!(clock.steps(), 1);
+    }
+
+    #[test]
+    fn a_capture_follows_the_one_before_and_keeps_its_time_if_that_is_soon() {
+        let second = i128::from(SECOND);
+        let mut clock = Clock::starting_at(100 * SECOND);
+        clock.advance(160 * SECOND);
+        assert_eq!(clock.moves(160 * SECOND, 0), 0, "it goes on");
+        assert_eq!(clock.moves(220 * SECOND, 0), 0);
+        assert_eq!(clock.moves(221 * SECOND, 0), -61 * second + FOLLOWS, "days later");
+        assert_eq!(clock.moves(100 * SECOND, 0), 60 * second + FOLLOWS, "taken at the same time");
+        // After one that was moved, its own time is moved likewise.
+        assert_eq!(clock.moves(30 * SECOND, 150 * second), 150 * second);
+        // Where a clock was set back, from where it stands.
+        clock.advance(110 * SECOND);
+        assert_eq!(clock.moves(111 * SECOND, 0), 0);
+        clock.advance(u64::MAX);
+        assert!(clock.moves(0, 0) > 0);
     }
 
     #[test]

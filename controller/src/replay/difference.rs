@@ -13,20 +13,24 @@ use super::{
     verdicts::{RuleName, verdict_name},
 };
 
-/// Runs a capture through two replays, packet by packet; `observe` sees what both made of each packet, and the bytes of
-/// the file that were read. What the controllers do is not told. Returns the damage, if the capture is damaged.
+/// Runs captures, one after the other, through two replays, packet by packet; `observe` sees what both made
+/// of each packet, and the bytes of the files that were read. What the controllers do is not told. Returns the damage of those that are damaged.
 ///
 /// # Errors
 ///
 /// If an engine, a controller or `observe` fails.
 pub fn run(
-    capture: &mut Reader,
+    captures: &mut [Reader],
     one: Replay<'_>,
     other: Replay<'_>,
     observe: &mut dyn FnMut(&Played, &Played, u64) -> anyhow::Result<()>,
-) -> anyhow::Result<Option<CaptureError>> {
+) -> anyhow::Result<Vec<CaptureError>> {
     let (mut one, mut other) = (one.start(), other.start());
-    each_packet(capture, &mut |packet, stored_bytes| {
+    each_packet(captures, &mut |capture, packet, stored_bytes| {
+        if packet.index == 0 {
+            one.begin(capture, packet.nanoseconds, &mut |_, _| ())?;
+            other.begin(capture, packet.nanoseconds, &mut |_, _| ())?;
+        }
         let (a, b) = (one.play(packet, &mut |_, _| ())?, other.play(packet, &mut |_, _| ())?);
         observe(&a, &b, stored_bytes)
     })
@@ -35,6 +39,8 @@ pub fn run(
 /// What differs, in numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Differences {
+    /// Whether there is more than one capture.
+    several: bool,
     packets: u64,
     apart: apart::Counts,
     kinds: BTreeMap<(Side, Side), Kind>,
@@ -51,6 +57,7 @@ struct Side {
 #[derive(Clone, Copy, Debug)]
 struct Kind {
     packets: u64,
+    first_capture: usize,
     first: u64,
     first_ns: u64,
 }
@@ -69,7 +76,7 @@ pub struct Report {
     pub only_reason_differs: u64,
     /// In which way, the most frequent first.
     pub kinds: Vec<KindRow>,
-    /// What ended the reading, if the capture is damaged.
+    /// What ended the reading, if a capture is damaged.
     pub damage: Option<String>,
 }
 
@@ -82,6 +89,9 @@ pub struct KindRow {
     pub b: SideRow,
     /// Packets.
     pub packets: u64,
+    /// The number, from 1, of the capture that the first of them is in, if there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_capture: Option<usize>,
     /// The first of them.
     pub first_index: u64,
     /// When that came, seconds since 1970.
@@ -114,6 +124,11 @@ impl Side {
 }
 
 impl Differences {
+    /// Of so many captures.
+    pub fn of(captures: usize) -> Self {
+        Self { several: captures > 1, ..Self::default() }
+    }
+
     /// Counts a packet. Gives what was made of it, if it is judged differently.
     pub fn count<'a>(&mut self, a: &'a Played, b: &'a Played) -> Option<(&'a Seen, &'a Seen)> {
         self.apart.count(a);
@@ -124,7 +139,7 @@ impl Differences {
         if sides.0 == sides.1 {
             return None;
         }
-        let new = Kind { packets: 0, first: a.index, first_ns: a.unix_ns };
+        let new = Kind { packets: 0, first_capture: a.capture, first: a.index, first_ns: a.unix_ns };
         self.kinds.entry(sides).or_insert(new).packets += 1;
         Some((a, b))
     }
@@ -140,11 +155,12 @@ impl Differences {
             }
         }
         let mut kinds: Vec<_> = self.kinds.iter().collect();
-        kinds.sort_by_key(|(_, kind)| (std::cmp::Reverse(kind.packets), kind.first));
+        kinds.sort_by_key(|(_, kind)| (std::cmp::Reverse(kind.packets), kind.first_capture, kind.first));
         let rows = kinds.into_iter().map(|((a, b), kind)| KindRow {
             a: a.row(),
             b: b.row(),
             packets: kind.packets,
+            first_capture: self.several.then_some(kind.first_capture + 1),
             first_index: kind.first,
             first_time: kind.first_ns as f64 / 1e9,
         });
@@ -154,20 +170,26 @@ impl Differences {
 }
 
 /// Writes the packets that are judged differently, a line of CSV each.
-pub struct DifferenceFile(BufWriter<File>);
+pub struct DifferenceFile {
+    file: BufWriter<File>,
+    /// Whether a line says which capture it is on.
+    several: bool,
+}
 
 impl DifferenceFile {
-    /// Creates the file.
+    /// Creates the file, for so many captures.
     ///
     /// # Errors
     ///
     /// If it cannot be written.
-    pub fn create(path: &Path) -> anyhow::Result<Self> {
+    pub fn create(path: &Path, captures: usize) -> anyhow::Result<Self> {
         let told = || format!("writing differences to {}", path.display());
         let mut file = BufWriter::new(File::create(path).with_context(told)?);
-        writeln!(file, "index,time,verdict_a,reason_a,rule_a,verdict_b,reason_b,rule_b")
+        let several = captures > 1;
+        let first = if several { "capture," } else { "" };
+        writeln!(file, "{first}index,time,verdict_a,reason_a,rule_a,verdict_b,reason_b,rule_b")
             .with_context(told)?;
-        Ok(Self(file))
+        Ok(Self { file, several })
     }
 
     /// Writes a packet's line.
@@ -181,7 +203,8 @@ impl DifferenceFile {
             format!("{verdict},{reason},{}", rule.unwrap_or_default())
         };
         let (seconds, nanoseconds) = (a.unix_ns / 1_000_000_000, a.unix_ns % 1_000_000_000);
-        writeln!(self.0, "{},{seconds}.{nanoseconds:09},{},{}", a.index, side(a), side(b))
+        let first = if self.several { format!("{},", a.capture + 1) } else { String::new() };
+        writeln!(self.file, "{first}{},{seconds}.{nanoseconds:09},{},{}", a.index, side(a), side(b))
             .context("writing differences")
     }
 
@@ -191,6 +214,6 @@ impl DifferenceFile {
     ///
     /// If it cannot be written.
     pub fn finish(mut self) -> anyhow::Result<()> {
-        self.0.flush().context("writing the last differences")
+        self.file.flush().context("writing the last differences")
     }
 }

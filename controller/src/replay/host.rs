@@ -1,10 +1,17 @@
 //! What the daemon would read off the host it protects: its addresses and open ports.
 
-use std::{fmt, fs, net::IpAddr, path::Path, str::FromStr};
+use std::{
+    fmt, fs,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    str::FromStr,
+};
 
 use anyhow::{Context as _, bail};
 use floodwall_common::parse::protocol;
 use serde::{Deserialize, Deserializer, de};
+
+use super::egress::Flow;
 
 /// The protected host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +22,8 @@ pub struct Host {
     pub services: Vec<Service>,
     /// What times of flows are counted from, ns since 1970; if it is not said, from the first packet.
     pub epoch: Option<u64>,
+    /// Flows that were there already when the capture begins.
+    pub connections: Vec<Flow>,
 }
 
 /// A port that something listens on.
@@ -36,6 +45,45 @@ struct File {
     services: Vec<Service>,
     /// Seconds since 1970.
     epoch: Option<f64>,
+    #[serde(default)]
+    connections: Vec<Connection>,
+}
+
+/// A flow that was there already.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Connection {
+    protocol: String,
+    local: SocketAddr,
+    remote: SocketAddr,
+}
+
+impl Connection {
+    fn flow(&self) -> anyhow::Result<Flow> {
+        let Self { protocol, local, remote } = self;
+        let protocol = number(protocol)
+            .with_context(|| format!("the protocol of a connection is `tcp` or `udp`, not `{protocol}`"))?;
+        if local.is_ipv4() != remote.is_ipv4() {
+            bail!("a connection has two ends of one kind, not {local} and {remote}");
+        }
+        Ok(Flow {
+            after_epoch_ns: 0,
+            protocol,
+            local: local.ip(),
+            local_port: local.port(),
+            remote: remote.ip(),
+            remote_port: remote.port(),
+        })
+    }
+}
+
+/// The number of a protocol with ports.
+fn number(protocol: &str) -> Option<u8> {
+    match protocol {
+        "tcp" => Some(protocol::TCP),
+        "udp" => Some(protocol::UDP),
+        _ => None,
+    }
 }
 
 /// The host of a scenario.
@@ -67,7 +115,8 @@ impl OneOrMany {
 }
 
 impl Host {
-    /// Reads `{"addresses": ["192.0.2.10"], "services": ["tcp/22"]}`, or the description of a scenario.
+    /// Reads `{"addresses": ["192.0.2.10"], "services": ["tcp/22"]}`, or the description of a scenario. `connections` are
+    /// `{"protocol": "tcp", "local": "192.0.2.10:22", "remote": "203.0.113.7:40000"}`.
     ///
     /// # Errors
     ///
@@ -79,7 +128,7 @@ impl Host {
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
-        let File { mut addresses, protected, services, epoch } = serde_json::from_str(text)?;
+        let File { mut addresses, protected, services, epoch, connections } = serde_json::from_str(text)?;
         if let Some(Protected { v4, v6 }) = protected {
             addresses.extend(v4.into_vec());
             addresses.extend(v6.into_vec());
@@ -88,7 +137,8 @@ impl Host {
             bail!("it names no address; `addresses` lists those of the host");
         }
         let epoch = epoch.map(|seconds| (seconds * 1e9) as u64);
-        Ok(Self { addresses, services, epoch })
+        let connections = connections.iter().map(Connection::flow).collect::<anyhow::Result<_>>()?;
+        Ok(Self { addresses, services, epoch, connections })
     }
 }
 
@@ -106,11 +156,7 @@ impl FromStr for Service {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is no service; one is tcp/22 or udp/53");
         let (protocol, port) = text.split_once('/').ok_or_else(wrong)?;
-        let protocol = match protocol {
-            "tcp" => protocol::TCP,
-            "udp" => protocol::UDP,
-            _ => return Err(wrong()),
-        };
+        let protocol = number(protocol).ok_or_else(wrong)?;
         Ok(Self { protocol, port: port.parse().map_err(|_| wrong())? })
     }
 }
@@ -140,11 +186,42 @@ mod tests {
     }
 
     #[test]
+    fn connections_that_were_there_have_two_ends() {
+        let host = Host::parse(
+            r#"{"addresses": ["192.0.2.10"], "connections": [
+                {"protocol": "tcp", "local": "192.0.2.10:443", "remote": "203.0.113.7:40000"},
+                {"protocol": "udp", "local": "[2001:db8::1]:51820", "remote": "[2001:db8::7]:9"}]}"#,
+        );
+        let connections = host.unwrap().connections;
+        let ends = connections.iter().map(|flow| (flow.protocol, flow.local_port, flow.remote_port));
+        assert_eq!(ends.collect::<Vec<_>>(), [(6, 443, 40_000), (17, 51_820, 9)]);
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(
+            (connections[0].local, connections[0].remote),
+            (address("192.0.2.10"), address("203.0.113.7"))
+        );
+    }
+
+    #[test]
     fn mistakes_are_explained() {
         for (text, expected) in [
             ("{}", "names no address"),
             (r#"{"addresses": ["192.0.2.10"], "services": ["icmp/1"]}"#, "tcp/22 or udp/53"),
             (r#"{"addresses": ["192.0.2"]}"#, "invalid IP address"),
+            (
+                r#"{"addresses": ["192.0.2.10"], "connections": [
+                    {"protocol": "sctp", "local": "192.0.2.10:1", "remote": "203.0.113.7:2"}]}"#,
+                "`tcp` or `udp`, not `sctp`",
+            ),
+            (
+                r#"{"addresses": ["192.0.2.10"], "connections": [
+                    {"protocol": "tcp", "local": "192.0.2.10:1", "remote": "[2001:db8::7]:2"}]}"#,
+                "two ends of one kind",
+            ),
+            (
+                r#"{"addresses": ["192.0.2.10"], "connections": [{"protocol": "tcp", "local": "192.0.2.10:1"}]}"#,
+                "missing field `remote`",
+            ),
         ] {
             let error = format!("{:#}", Host::parse(text).unwrap_err());
             assert!(error.contains(expected), "{text}: {error}");

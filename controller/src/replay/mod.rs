@@ -7,12 +7,13 @@
 //! capture has [`cut`] off too early; [`apart`] counts both.
 //! [`run`] is the loop that does so, and in between calls [`controller`], which does what the daemon does beside
 //! the kernel program. [`world`] is what all of them work on: tables, lists, limits; [`host`] and [`egress`] are
-//! what a daemon would read off its machine.
+//! what a daemon would read off its machine, and [`beside`] says which of them goes with which of several captures.
 //!
 //! Nothing here looks at the machine's clock or draws a random number: the same input gives the same output.
 
 pub mod apart;
 mod asking;
+pub mod beside;
 pub mod chart;
 pub mod clock;
 pub mod controller;

@@ -10,19 +10,19 @@ use floodwall_common::{
 
 use super::{
     asking::Asking,
+    beside::Beside,
     clock::Clock,
     controller::{Controller, Mark, Tick},
     cut::is_cut_in_headers,
     direction::Compass,
     egress::Flow,
     engine::Engine,
-    host::Host,
     verdicts::RuleName,
     world::World,
 };
 use crate::{config::Config, kernel::Judged};
 
-/// What goes into a replay beside the capture.
+/// What goes into a replay beside the captures.
 pub struct Replay<'a> {
     /// Judges the packets, over the tables of `world`.
     pub engine: &'a mut dyn Engine,
@@ -32,11 +32,8 @@ pub struct Replay<'a> {
     pub config: &'a Config,
     /// Acts beside the packets.
     pub controller: &'a mut dyn Controller,
-    /// The protected host.
-    pub host: &'a Host,
-    /// Flows that it opened, in order of time; `None` if that is not told. Then they are taken to be known from the first
-    /// packet on that the host is seen to send.
-    pub flows: Option<&'a [Flow]>,
+    /// The protected host, and flows that it opened. The first of the hosts is in force there.
+    pub beside: &'a Beside,
 }
 
 /// What became of a packet.
@@ -51,9 +48,11 @@ pub enum Played {
 /// A packet that was not judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Apart {
+    /// Place of its capture, from 0.
+    pub capture: usize,
     /// Number in the capture, from 0.
     pub index: u64,
-    /// When it was captured, ns since 1970.
+    /// When it was captured, ns since 1970; of a capture that was moved in time, moved.
     pub unix_ns: u64,
     /// Why there is no verdict.
     pub why: Why,
@@ -69,6 +68,14 @@ pub enum Why {
 }
 
 impl Played {
+    /// Place of its capture, from 0.
+    pub fn capture(&self) -> usize {
+        match self {
+            Self::Judged(seen) => seen.capture,
+            Self::Apart(apart) => apart.capture,
+        }
+    }
+
     /// Number in the capture, from 0.
     pub fn index(&self) -> u64 {
         match self {
@@ -89,9 +96,11 @@ impl Played {
 /// A packet that was judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
+    /// Place of its capture, from 0.
+    pub capture: usize,
     /// Number in the capture, from 0.
     pub index: u64,
-    /// When it was captured, ns since 1970.
+    /// When it was captured, ns since 1970; of a capture that was moved in time, moved.
     pub unix_ns: u64,
     /// Bytes on the wire.
     pub length: u32,
@@ -107,6 +116,9 @@ pub struct Seen {
 
 /// Is told what happens, in the order in which it does.
 pub trait Observer {
+    /// A capture, by its place, begins, at this time, ns since 1970; what its times are moved by, ns.
+    fn begins(&mut self, capture: usize, unix_ns: u64, moved: i128);
+
     /// A packet was played.
     ///
     /// # Errors
@@ -117,7 +129,7 @@ pub trait Observer {
     /// The controller has done something at this time, ns since 1970.
     fn mark(&mut self, unix_ns: u64, mark: Mark);
 
-    /// Bytes of the capture's file were read, so many by now.
+    /// Bytes of the captures' files were read, so many by now.
     fn read(&mut self, stored_bytes: u64);
 }
 
@@ -128,18 +140,24 @@ const MADE_HERE: u32 = 0;
 const TOLD_EVERY: u64 = 4_096;
 
 impl<'a> Replay<'a> {
-    /// Runs a capture to its end. If it is damaged, what could be read counts, and the damage is returned.
+    /// Runs captures to their ends, one after the other. If one is damaged, what could be read counts, and the damage is
+    /// returned.
     ///
     /// # Errors
     ///
     /// If an engine, the controller or the observer fails.
     pub fn run(
         self,
-        capture: &mut Reader,
+        captures: &mut [Reader],
         observer: &mut dyn Observer,
-    ) -> anyhow::Result<Option<CaptureError>> {
+    ) -> anyhow::Result<Vec<CaptureError>> {
         let mut player = self.start();
-        each_packet(capture, &mut |packet, stored_bytes| {
+        each_packet(captures, &mut |capture, packet, stored_bytes| {
+            if packet.index == 0 {
+                let told = &mut |unix_ns, mark| observer.mark(unix_ns, mark);
+                let unix_ns = player.begin(capture, packet.nanoseconds, told)?;
+                observer.begins(capture, unix_ns, player.moved);
+            }
             let played = player.play(packet, &mut |unix_ns, mark| observer.mark(unix_ns, mark))?;
             observer.packet(&played)?;
             if packet.index.is_multiple_of(TOLD_EVERY) {
@@ -152,31 +170,43 @@ impl<'a> Replay<'a> {
     /// Ready for the first packet.
     pub fn start(self) -> Player<'a> {
         Player {
-            flows: self.flows.unwrap_or_default(),
-            knows_flows: self.flows.is_some(),
-            compass: Compass::new(self.host),
+            flows: &[],
+            flows_epoch: 0,
+            knows_flows: self.beside.tells_flows(),
+            host: 0,
+            compass: Compass::default(),
             parts: self,
             clock: None,
             asking: Asking::default(),
+            capture: 0,
+            moved: 0,
             scratch: Vec::new(),
         }
     }
 }
 
-/// Hands out the packets of a capture, each with the bytes of the file that were read by then. Returns what ended the
-/// reading, if the capture is damaged.
+/// Hands out the packets of captures, each with the place of its capture and the bytes of the files that were read by then.
+/// Returns what ended the reading of those that are damaged.
 pub(super) fn each_packet(
-    capture: &mut Reader,
-    work: &mut dyn FnMut(&Packet<'_>, u64) -> anyhow::Result<()>,
-) -> anyhow::Result<Option<CaptureError>> {
-    loop {
-        let stored_bytes = capture.stored_bytes();
-        match capture.read() {
-            Ok(Some(packet)) => work(&packet, stored_bytes)?,
-            Ok(None) => return Ok(None),
-            Err(damage) => return Ok(Some(damage)),
+    captures: &mut [Reader],
+    work: &mut dyn FnMut(usize, &Packet<'_>, u64) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<CaptureError>> {
+    let (mut damages, mut stored_before) = (Vec::new(), 0);
+    for (place, capture) in captures.iter_mut().enumerate() {
+        loop {
+            let stored_bytes = stored_before + capture.stored_bytes();
+            match capture.read() {
+                Ok(Some(packet)) => work(place, &packet, stored_bytes)?,
+                Ok(None) => break,
+                Err(damage) => {
+                    damages.push(damage);
+                    break;
+                }
+            }
         }
+        stored_before += capture.stored_bytes();
     }
+    Ok(damages)
 }
 
 /// A replay that is under way.
@@ -185,14 +215,66 @@ pub struct Player<'a> {
     clock: Option<Clock>,
     /// Those that are still to be opened.
     flows: &'a [Flow],
+    /// What their times are counted from, ns since 1970.
+    flows_epoch: u64,
     /// Whether packets are held against the flows that the host has opened.
     knows_flows: bool,
+    /// Place of the host that is in force.
+    host: usize,
     compass: Compass,
     asking: Asking,
+    /// Place of the capture at hand.
+    capture: usize,
+    /// What its times are moved by, ns.
+    moved: i128,
     scratch: Vec<u8>,
 }
 
-impl Player<'_> {
+impl<'a> Player<'a> {
+    /// Lets time go on to the first packet of a capture, and takes up what is told of that; returns the packet's time, moved
+    /// so that it comes after all that was played.
+    ///
+    /// # Errors
+    ///
+    /// If the rules do not fit the tables, or the engine or the controller fails.
+    pub fn begin(
+        &mut self,
+        capture: usize,
+        unix_ns: u64,
+        told: &mut dyn FnMut(u64, Mark),
+    ) -> anyhow::Result<u64> {
+        let first = self.clock.is_none();
+        self.moved = self.clock.as_ref().map_or(0, |clock| clock.moves(unix_ns, self.moved));
+        self.capture = capture;
+        let unix_ns = self.moved(unix_ns);
+        let beside: &'a Beside = self.parts.beside;
+        let place = beside.place_of_host(capture);
+        let host = &beside.hosts[place];
+        if let Some(flows) = beside.flows_with(capture, first) {
+            self.flows = flows;
+            self.flows_epoch = host.epoch.map_or(unix_ns, |epoch| self.moved(epoch));
+        }
+        let time_ns = self.advance(unix_ns, told)?;
+        if self.host != place {
+            self.parts.world.describe(self.parts.config, host, self.knows_flows).with_context(|| {
+                format!("taking into account what is told of the host of capture {}", capture + 1)
+            })?;
+        }
+        if first || self.host != place {
+            self.compass = Compass::new(host);
+            for connection in &host.connections {
+                self.parts.controller.opened(time_ns, connection, self.parts.world)?;
+            }
+        }
+        self.host = place;
+        Ok(unix_ns)
+    }
+
+    /// A time of the capture at hand, ns since 1970, on the clock of all of them.
+    fn moved(&self, unix_ns: u64) -> u64 {
+        (i128::from(unix_ns) + self.moved).clamp(0, i128::from(u64::MAX)) as u64
+    }
+
     /// Lets time go on to the packet, and judges it; or learns from it, if the host has sent it. `told` hears what the
     /// controller did meanwhile, and when, ns since 1970.
     ///
@@ -200,6 +282,7 @@ impl Player<'_> {
     ///
     /// If the engine or the controller fails.
     pub fn play(&mut self, packet: &Packet<'_>, told: &mut dyn FnMut(u64, Mark)) -> anyhow::Result<Played> {
+        let packet = &Packet { nanoseconds: self.moved(packet.nanoseconds), ..*packet };
         let time_ns = self.advance(packet.nanoseconds, told)?;
         let mut scratch = std::mem::take(&mut self.scratch);
         let frame = packet.ethernet(&mut scratch);
@@ -217,7 +300,9 @@ impl Player<'_> {
     ) -> anyhow::Result<Played> {
         let direction = self.compass.direction(packet, frame);
         let is_cut = is_cut_in_headers(frame);
-        let apart = |why| Ok(Played::Apart(Apart { index: packet.index, unix_ns: packet.nanoseconds, why }));
+        let Packet { index, nanoseconds: unix_ns, length, link, .. } = *packet;
+        let capture = self.capture;
+        let apart = |why| Ok(Played::Apart(Apart { capture, index, unix_ns, why }));
         if direction == Some(Direction::Outbound) {
             if !is_cut {
                 self.know_flows(packet.nanoseconds, told)?;
@@ -237,9 +322,8 @@ impl Player<'_> {
         let judged = self.judge(time_ns, frame)?;
         self.asking.note(&tables, frame, &judged);
         let rule = rule(self.parts.world, &*self.parts.controller, frame, &judged);
-        let Packet { index, nanoseconds: unix_ns, length, link, .. } = *packet;
         let came_in = direction.is_some();
-        Ok(Played::Judged(Seen { index, unix_ns, length, judged, rule, link, came_in }))
+        Ok(Played::Judged(Seen { capture, index, unix_ns, length, judged, rule, link, came_in }))
     }
 
     /// Judges a packet; the controller gets to see it, if it is sampled.
@@ -256,8 +340,10 @@ impl Player<'_> {
         if self.knows_flows {
             return Ok(());
         }
-        let Replay { world, config, host, .. } = &self.parts;
-        world.describe(config, host, true).context("taking into account what the host sends")?;
+        let Replay { world, config, beside, .. } = &self.parts;
+        world
+            .describe(config, &beside.hosts[self.host], true)
+            .context("taking into account what the host sends")?;
         self.knows_flows = true;
         told(
             unix_ns,
@@ -300,8 +386,7 @@ impl Player<'_> {
     /// Tells the controller of the flows that were opened by then.
     fn open(&mut self, until_ns: u64, clock: &Clock) -> anyhow::Result<()> {
         while let Some((flow, later)) = self.flows.split_first() {
-            let epoch = self.parts.host.epoch.unwrap_or_else(|| clock.first());
-            let at = clock.at(epoch.saturating_add_signed(flow.after_epoch_ns));
+            let at = clock.at(self.flows_epoch.saturating_add_signed(flow.after_epoch_ns));
             if at > until_ns {
                 break;
             }

@@ -30,11 +30,37 @@ pub struct Summary {
     rules: BTreeMap<(Reason, RuleName), u64>,
     /// Second by second.
     pub timeline: Timeline,
-    /// What the controller did, and when, ns since 1970.
-    pub marks: Vec<(u64, String)>,
+    /// What the controller did, and when.
+    pub marks: Vec<Noted>,
     marks_in_all: u64,
+    /// Of several captures, each.
+    captures: Vec<Part>,
+    /// Which of them is at hand.
+    capture: usize,
     foreign: u64,
     foreign_links: BTreeSet<u32>,
+}
+
+/// Something that the controller did.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    /// When, ns since 1970.
+    pub unix_ns: u64,
+    /// Place of the capture that was played then.
+    pub capture: usize,
+    /// What.
+    pub what: String,
+}
+
+/// What became of one of several captures.
+#[derive(Clone, Debug)]
+struct Part {
+    name: String,
+    /// When it begins, ns since 1970, and what its times are moved by, ns; `None` if it has no packets.
+    begins: Option<(u64, i128)>,
+    packets: u64,
+    dropped: u64,
+    apart: apart::Counts,
 }
 
 /// [`Summary`] as scripts see it.
@@ -75,10 +101,35 @@ pub struct Report {
     pub foreign: u64,
     /// The numbers of those link types.
     pub foreign_links: Vec<u32>,
+    /// Each of several captures; empty if there is one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<CaptureRow>,
     /// What is taken for granted, since a capture does not show what the host answers.
     pub assumed: &'static str,
-    /// What ended the reading, if the capture is damaged.
+    /// What ended the reading, if a capture is damaged.
     pub damage: Option<String>,
+}
+
+/// What became of one of several captures.
+#[derive(Debug, Serialize)]
+pub struct CaptureRow {
+    /// Its number, from 1.
+    pub capture: usize,
+    /// What it is called.
+    pub name: String,
+    /// Packets that were judged.
+    pub packets: u64,
+    /// Packets that were not judged.
+    #[serde(flatten)]
+    pub apart: apart::Counts,
+    /// Packets that passed.
+    pub passed: u64,
+    /// Packets that were dropped.
+    pub dropped: u64,
+    /// When it begins on the clock of all, seconds since 1970; `None` if it has no packets.
+    pub begins: Option<f64>,
+    /// What its times are moved by, so that it comes after the capture before it, seconds.
+    pub moved: Option<f64>,
 }
 
 /// What is taken for granted.
@@ -126,6 +177,9 @@ pub struct TimeRow {
 /// Something that the controller did.
 #[derive(Debug, Serialize)]
 pub struct MarkRow {
+    /// The number of the capture, from 1, if there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture: Option<usize>,
     /// When, seconds since 1970.
     pub time: f64,
     /// What.
@@ -133,12 +187,43 @@ pub struct MarkRow {
 }
 
 impl Summary {
+    /// Of captures with these names.
+    pub fn of(names: &[String]) -> Self {
+        let part = |name: &String| Part {
+            name: name.clone(),
+            begins: None,
+            packets: 0,
+            dropped: 0,
+            apart: apart::Counts::default(),
+        };
+        let captures = if names.len() > 1 { names.iter().map(part).collect() } else { Vec::new() };
+        Self { captures, ..Self::default() }
+    }
+
+    /// A capture, by its place, begins, at this time, ns since 1970; what its times are moved by, ns.
+    pub fn begins(&mut self, capture: usize, unix_ns: u64, moved: i128) {
+        self.capture = capture;
+        let Some(part) = self.captures.get_mut(capture) else { return };
+        part.begins = Some((unix_ns, moved));
+        let seconds = moved as f64 / 1e9;
+        let moved = if moved == 0 { String::new() } else { format!(", {seconds:+.1} s from its own time") };
+        let what = format!("capture {}, {}, begins{moved}", capture + 1, part.name);
+        self.mark(unix_ns, what);
+    }
+
     /// Counts a packet.
     pub fn count(&mut self, played: &Played) {
         let unix_ns = played.unix_ns();
         let (first, last) = self.span.unwrap_or((unix_ns, unix_ns));
         self.span = Some((first.min(unix_ns), last.max(unix_ns)));
         self.apart.count(played);
+        if let Some(part) = self.captures.get_mut(played.capture()) {
+            part.apart.count(played);
+            if let Played::Judged(seen) = played {
+                part.packets += 1;
+                part.dropped += u64::from(seen.judged.verdict == Verdict::Drop);
+            }
+        }
         if let Played::Judged(seen) = played {
             self.count_judged(seen);
         }
@@ -169,7 +254,7 @@ impl Summary {
     pub fn mark(&mut self, unix_ns: u64, what: String) {
         self.marks_in_all += 1;
         if self.marks.len() < MOST_MARKS {
-            self.marks.push((unix_ns, what));
+            self.marks.push(Noted { unix_ns, capture: self.capture, what });
         }
     }
 
@@ -197,14 +282,33 @@ impl Summary {
             marks: self
                 .marks
                 .iter()
-                .map(|(unix_ns, what)| MarkRow { time: seconds(*unix_ns), what: what.clone() })
+                .map(|Noted { unix_ns, capture, what }| MarkRow {
+                    capture: (!self.captures.is_empty()).then_some(capture + 1),
+                    time: seconds(*unix_ns),
+                    what: what.clone(),
+                })
                 .collect(),
             marks_in_all: self.marks_in_all,
             foreign: self.foreign,
             foreign_links: self.foreign_links.iter().copied().collect(),
+            captures: self.capture_rows(),
             assumed: ASSUMED,
             damage,
         }
+    }
+
+    fn capture_rows(&self) -> Vec<CaptureRow> {
+        let rows = self.captures.iter().zip(1..).map(|(part, capture)| CaptureRow {
+            capture,
+            name: part.name.clone(),
+            packets: part.packets,
+            apart: part.apart.clone(),
+            passed: part.packets - part.dropped,
+            dropped: part.dropped,
+            begins: part.begins.map(|(unix_ns, _)| seconds(unix_ns)),
+            moved: part.begins.map(|(_, moved)| moved as f64 / 1e9),
+        });
+        rows.collect()
     }
 
     fn reason_rows(&self) -> Vec<ReasonRow> {

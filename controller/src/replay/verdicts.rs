@@ -48,6 +48,8 @@ const RETRY: &str = "retry";
 /// A column of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
+    /// Number of the capture, from 1.
+    Capture,
     /// Number of the packet in the capture, from 0.
     Index,
     /// When it was captured: seconds since 1970, to the nanosecond.
@@ -63,12 +65,14 @@ pub enum Column {
 }
 
 impl Column {
-    /// All of them, in the order that the file has them. The last is left out where nothing is monitored.
-    pub const ALL: [Self; 6] =
-        [Self::Index, Self::Time, Self::Verdict, Self::Reason, Self::Rule, Self::Would];
+    /// All of them, in the order that the file has them. The first is left out where there is one capture, and the last
+    /// where nothing is monitored.
+    pub const ALL: [Self; 7] =
+        [Self::Capture, Self::Index, Self::Time, Self::Verdict, Self::Reason, Self::Rule, Self::Would];
 
     const fn name(self) -> &'static str {
         match self {
+            Self::Capture => "capture",
             Self::Index => "index",
             Self::Time => "time",
             Self::Verdict => "verdict",
@@ -132,6 +136,7 @@ impl Verdicts {
                 sink.write_all(b",")?;
             }
             match column {
+                Column::Capture => write!(sink, "{}", seen.capture + 1)?,
                 Column::Index => write!(sink, "{}", seen.index)?,
                 Column::Time => {
                     write!(sink, "{}.{:09}", seen.unix_ns / 1_000_000_000, seen.unix_ns % 1_000_000_000)?;

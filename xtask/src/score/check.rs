@@ -12,7 +12,7 @@ use crate::shell;
 /// Both round to three digits.
 const ROUNDING: f64 = 0.001_001;
 /// What is compared.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 19] = [
     "attack_packets",
     "legit_packets",
     "verdicts",
@@ -22,10 +22,15 @@ const FIELDS: [&str; 14] = [
     "t95_seconds",
     "attack_dropped_by_window",
     "legit_passed",
+    "legit_delayed",
     "legit_passed_before",
     "legit_passed_during",
     "legit_passed_after",
     "scan_dropped",
+    "newcomers",
+    "newcomers_refused",
+    "new_sources",
+    "new_sources_lost",
     "scenario",
 ];
 

@@ -2,17 +2,20 @@
 //!
 //! Every scenario is replayed by the release binary under the default configuration, once knowing the flows that the
 //! host itself opened and once not; the verdicts are held against the labels. [`scenario`] reads the truth,
-//! [`measure`] does the arithmetic, [`kind`] names what was judged wrongly, [`report`] prints, and [`check`] asks
-//! another program for the same numbers.
+//! [`verdicts`] what floodwall made of it, [`measure`] does the arithmetic (with [`newcomers`] and [`segment`] for who came
+//! when), [`kind`] names what was judged wrongly, [`report`] prints, and [`check`] asks another program for the same
+//! numbers.
 
 mod check;
 pub(crate) mod kind;
 mod measure;
+mod newcomers;
 mod report;
 mod scenario;
+mod segment;
+mod verdicts;
 
-use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,8 +24,9 @@ use clap::Args;
 
 use crate::build;
 use crate::corpus::{self, Engine, Judge, Told};
-use measure::{Score, Verdict};
+use measure::Score;
 use scenario::Scenario;
+use verdicts::Verdict;
 
 /// What to score.
 #[derive(Debug, Args)]
@@ -109,68 +113,24 @@ impl Job<'_> {
     fn score(&self, name: &str) -> Result<[Score; 2]> {
         let scenario = Scenario::read(self.folder, name)?;
         let score = |told| -> Result<Score> {
-            let verdicts = self.replay(name, told)?;
-            let verdicts = read_verdicts(&verdicts, scenario.times.len())
-                .with_context(|| format!("reading the verdicts on {name}"))?;
+            let verdicts = self.verdicts(&scenario, told)?;
             Ok(measure::score(&scenario, &verdicts, self.options.why))
         };
         Ok([score(Told::Egress)?, score(Told::Alone)?])
     }
 
-    /// Has floodwall judge a scenario, and says where the verdicts are.
-    fn replay(&self, name: &str, told: Told) -> Result<PathBuf> {
-        let verdicts = self.verdicts.join(told.folder()).join(format!("{name}.csv"));
+    /// Has floodwall judge a scenario.
+    fn verdicts(&self, scenario: &Scenario, told: Told) -> Result<Vec<Option<Verdict>>> {
+        let name = &scenario.name;
+        let file = self.verdicts.join(told.folder()).join(format!("{name}.csv"));
         let judge = Judge {
             binary: self.binary,
             folder: self.folder,
             config: self.options.config.as_deref(),
             columns: "index,verdict,reason",
         };
-        judge.replay(name, self.options.engine, told, &verdicts)?;
-        Ok(verdicts)
-    }
-}
-
-/// Reads `index,verdict,reason`, a line for every packet that was judged: those that the host itself has sent are not, and
-/// go on their way.
-fn read_verdicts(path: &Path, packets: usize) -> Result<Vec<Option<Verdict>>> {
-    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    let mut verdicts = Vec::with_capacity(packets);
-    for line in BufReader::new(file).lines().skip(1) {
-        let line = line?;
-        let mut columns = line.split(',');
-        let index = columns.next().and_then(|index| index.parse::<usize>().ok());
-        let index = index.with_context(|| format!("`{line}` is on no packet"))?;
-        let expected = verdicts.len()..packets;
-        ensure!(expected.contains(&index), "`{line}` is on none of the packets {expected:?}");
-        verdicts.resize(index, None);
-        let dropped = columns.next() == Some("drop");
-        let reason = columns.next().unwrap_or_default().to_owned();
-        verdicts.push(Some(Verdict { dropped, reason }));
-    }
-    verdicts.resize(packets, None);
-    Ok(verdicts)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn packets_without_a_verdict_keep_their_numbers() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("verdicts.csv");
-        let read = |text: &str| {
-            fs::write(&path, text).unwrap();
-            read_verdicts(&path, 5)
-        };
-        let verdicts = read("index,verdict,reason\n0,pass,clean\n3,drop,blocked\n").unwrap();
-        let dropped: Vec<_> = verdicts.iter().map(|one| one.as_ref().map(|one| one.dropped)).collect();
-        assert_eq!(dropped, [Some(false), None, None, Some(true), None]);
-        for text in
-            ["5,pass,clean", "x,pass,clean", "1,pass,clean\n1,pass,clean", "1,pass,clean\n0,pass,clean"]
-        {
-            assert!(read(&format!("index,verdict,reason\n{text}\n")).is_err(), "{text}");
-        }
+        let account = judge.replay(name, self.options.engine, told, &file)?;
+        verdicts::read(&file, &scenario.labels, &account)
+            .with_context(|| format!("reading the verdicts on {name}, {}", told.title()))
     }
 }

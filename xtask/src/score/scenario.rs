@@ -31,6 +31,8 @@ pub(super) struct Scenario {
     pub(super) windows: Vec<(f64, f64)>,
     /// When there was a rush of customers, likewise.
     pub(super) surge: Option<(f64, f64)>,
+    /// TCP ports that the protected host offers; none: not told.
+    pub(super) offered: Vec<u16>,
     /// When each packet came: seconds from the start.
     pub(super) times: Vec<f64>,
     /// The first bytes of each packet.
@@ -52,6 +54,8 @@ impl Scenario {
         let epoch = told["epoch"].as_f64().with_context(|| format!("{name}.json tells no epoch"))?;
         let windows = told["attack_windows"].as_array().into_iter().flatten().filter_map(span).collect();
         let surge = span(&told["surge"]["window"]);
+        let offered =
+            offered(&told["services"]).with_context(|| format!("reading the services in {name}.json"))?;
 
         let mut capture = Reader::open(file(".pcap.gz"))?;
         let (mut times, mut heads) = (Vec::new(), Vec::new());
@@ -64,7 +68,7 @@ impl Scenario {
         }
         let text = fs::read_to_string(file(".labels")).with_context(|| format!("reading {name}.labels"))?;
         let labels = labels(&text, times.len()).with_context(|| format!("reading {name}.labels"))?;
-        Ok(Self { name: name.to_owned(), windows, surge, times, heads, labels })
+        Ok(Self { name: name.to_owned(), windows, surge, offered, times, heads, labels })
     }
 
     /// From and to, over all attacks or else the rush; never, if there is neither.
@@ -81,6 +85,13 @@ impl Scenario {
 
 fn span(value: &Value) -> Option<(f64, f64)> {
     Some((value[0].as_f64()?, value[1].as_f64()?))
+}
+
+/// The ports of those like `tcp/443`.
+fn offered(services: &Value) -> Result<Vec<u16>> {
+    let names = services.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let ports = names.filter_map(|name| name.strip_prefix("tcp/"));
+    ports.map(|port| port.parse().with_context(|| format!("`tcp/{port}` is no port"))).collect()
 }
 
 /// Lines `first-last LABEL`, which together name every packet.
@@ -108,6 +119,14 @@ fn labels(text: &str, packets: usize) -> Result<Vec<Label>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_offered_by_tcp() {
+        let read = |text: &str| offered(&serde_json::from_str(text).unwrap());
+        assert_eq!(read(r#"["tcp/22", "udp/53", "tcp/443"]"#).unwrap(), [22, 443]);
+        assert_eq!(read("null").unwrap(), [0_u16; 0]);
+        assert!(read(r#"["tcp/http"]"#).is_err());
+    }
 
     #[test]
     fn labels_cover_every_packet_or_are_refused() {

@@ -8,6 +8,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use floodwall_common::wire::Reason;
 use sha2::{Digest as _, Sha256};
 
+use crate::account::Gaps;
+
 /// The columns that are asked for; files with more are read as well.
 pub(super) const COLUMNS: &str = "index,reason";
 
@@ -86,7 +88,10 @@ impl Reasons {
 pub(super) struct Hashed {
     /// SHA-256, in hexadecimal digits.
     pub(super) hash: String,
+    /// Up to the last one that has a verdict.
     pub(super) packets: u64,
+    /// Those that have none.
+    pub(super) gaps: Gaps,
 }
 
 /// The hash over a line `packet,number of the reason` for each packet that has one: a reason may get another name, and a file more
@@ -96,15 +101,17 @@ pub(super) struct Hashed {
 /// As [`Reasons::next`], and when there is no packet.
 pub(super) fn hash(path: &Path) -> Result<Hashed> {
     let mut reasons = Reasons::open(path)?;
-    let mut state = Sha256::new();
+    let (mut state, mut gaps) = (Sha256::new(), Gaps::default());
     while let Some(reason) = reasons.next()? {
-        if let Some(reason) = reason {
-            state.update(format!("{},{}\n", reasons.read - 1, reason as u32));
+        let packet = reasons.read - 1;
+        match reason {
+            Some(reason) => state.update(format!("{packet},{}\n", reason as u32)),
+            None => gaps.add(packet),
         }
     }
     ensure!(reasons.read > 0, "{} holds no verdict", path.display());
     let hash = state.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Hashed { hash, packets: reasons.read })
+    Ok(Hashed { hash, packets: reasons.read, gaps })
 }
 
 /// Where two files part.
@@ -158,7 +165,8 @@ mod tests {
         let plain = written(&folder, "plain", "index,reason\n0,clean\n1,blocked\n2,service-rate\n");
         // printf '0,0\n1,6\n2,16\n' | sha256sum
         let expected = "9707bdaa268d9d2d66ff7b10b02a713c293a2b5893bb0c85bebe33fe92a1eb80";
-        assert_eq!(hash(&plain).unwrap(), Hashed { hash: expected.to_owned(), packets: 3 });
+        let (of_plain, gaps) = (hash(&plain).unwrap(), Gaps::default());
+        assert_eq!(of_plain, Hashed { hash: expected.to_owned(), packets: 3, gaps });
         let more = written(
             &folder,
             "more",
@@ -206,7 +214,8 @@ mod tests {
             Some(Parting { packet: 1, before: clean, now: None, packets: 1 })
         );
         assert_eq!(part(&own, &own).unwrap(), None, "packets of the host have no verdict");
-        assert_eq!(hash(&own).unwrap().packets, 4);
+        let hashed = hash(&own).unwrap();
+        assert_eq!((hashed.packets, hashed.gaps), (4, Gaps { packets: 1, first: Some(1) }));
         let cut = written(&folder, "cut", "index,reason\n0,clean\n1,clean\n2,stray\n");
         assert_eq!(
             part(&before, &cut).unwrap(),

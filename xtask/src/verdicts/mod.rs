@@ -184,8 +184,11 @@ fn replay(
         let place = Path::new(engine.name()).join(told.folder()).join(format!("{scenario}.csv"));
         let now = verdicts.join(&place);
         progress.begin(scenario);
-        judge.replay(scenario, *engine, *told, &now)?;
+        let account = judge.replay(scenario, *engine, *told, &now)?;
         let hashed = file::hash(&now)?;
+        account.hold(hashed.packets, hashed.gaps).with_context(|| {
+            format!("{} does not hold all verdicts on {scenario}, {}", now.display(), told.title())
+        })?;
         let known = reference.hashes.get(subject).filter(|_| !options.write).cloned();
         let before = match (&options.before, &known) {
             (Some(before), Some(known)) if *known != hashed.hash => {
@@ -198,7 +201,7 @@ fn replay(
             fs::remove_file(&now).with_context(|| format!("removing {}", now.display()))?;
         }
         progress.done(&subject.to_string());
-        let file::Hashed { hash, packets } = hashed;
+        let file::Hashed { hash, packets, gaps: _ } = hashed;
         Ok(Judged { subject: subject.clone(), hash, packets, reference: known, before })
     });
     progress.finish();

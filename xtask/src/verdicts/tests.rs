@@ -144,6 +144,13 @@ fn what_cannot_be_compared_is_an_error() {
         assert!(error.contains(expected), "{arguments:?}: {error}");
     }
     desk.run(&["--write", "--engine", "model"]).unwrap();
+    desk.reasons("model d02-two egress lost\n");
+    let error = format!("{:#}", desk.run(&["--engine", "model"]).unwrap_err());
+    assert!(
+        error.contains("d02-two, told of the flows") && error.contains("packet 0 has no verdict"),
+        "{error}"
+    );
+    desk.reasons("");
     fs::remove_file(desk.file("scenarios/d01-one.pcap.gz")).unwrap();
     let error = format!("{:#}", desk.run(&["--engine", "model"]).unwrap_err());
     assert!(error.contains("no capture") && error.contains("d01-one"), "{error}");

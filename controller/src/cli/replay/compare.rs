@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use floodwall_capture::Reader;
 
-use super::{Given, Replay, internal, notes, stage::Stage};
+use super::{Given, Replay, internal, notes, stage::Stage, told};
 use crate::{
     cli::{
         exit::{Done, Stop},
@@ -25,15 +25,20 @@ pub(super) fn run(
     verb: &Replay,
     stages: [Stage; 2],
     given: &Given,
-    mut capture: Reader,
+    mut captures: Vec<Reader>,
     session: &mut Session<'_>,
 ) -> Result<Done, Stop> {
     let [mut a, mut b] = stages;
-    let mut differences = Differences::default();
-    let mut file = verb.verdicts.as_deref().map(DifferenceFile::create).transpose().map_err(internal)?;
+    let mut differences = Differences::of(captures.len());
+    let mut file = verb
+        .verdicts
+        .as_deref()
+        .map(|path| DifferenceFile::create(path, captures.len()))
+        .transpose()
+        .map_err(internal)?;
     let bar = verb.progress(session.watched);
-    let damage =
-        difference::run(&mut capture, a.replay(given), b.replay(given), &mut |a, b, stored_bytes| {
+    let damages =
+        difference::run(&mut captures, a.replay(given), b.replay(given), &mut |a, b, stored_bytes| {
             let differ = differences.count(a, b);
             if let (Some(file), Some((a, b))) = (&mut file, differ) {
                 file.write(a, b)?;
@@ -48,9 +53,9 @@ pub(super) fn run(
     if let Some(file) = file {
         file.finish().map_err(internal)?;
     }
-    let report = differences.report(damage.as_ref().map(ToString::to_string));
+    let report = differences.report(told(&damages));
     session.answer(&report, render)?;
-    Ok(if damage.is_some() { Done::Damaged } else { Done::Plain })
+    Ok(if !damages.is_empty() { Done::Damaged } else { Done::Plain })
 }
 
 fn render(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> {
@@ -75,7 +80,11 @@ fn render(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> 
     }
     if let Some(damage) = &report.damage {
         let packets = units::count(report.packets + report.apart.unjudged());
-        writeln!(out, "\n{}: {damage}; the {packets} packets before are above", style.bad("DAMAGED"))?;
+        writeln!(
+            out,
+            "\n{}: {damage}; {packets} packets could be read, and are above",
+            style.bad("DAMAGED")
+        )?;
     }
     Ok(())
 }
@@ -85,5 +94,9 @@ fn row(kind: &KindRow) -> [String; 4] {
         Some(rule) => format!("{verdict} {reason} ({rule})"),
         None => format!("{verdict} {reason}"),
     };
-    [units::count(kind.packets), side(&kind.a), side(&kind.b), kind.first_index.to_string()]
+    let first = match kind.first_capture {
+        Some(capture) => format!("{} of capture {capture}", kind.first_index),
+        None => kind.first_index.to_string(),
+    };
+    [units::count(kind.packets), side(&kind.a), side(&kind.b), first]
 }

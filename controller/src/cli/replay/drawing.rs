@@ -25,9 +25,9 @@ impl<'a> Drawing<'a> {
         Ok(Self { path, file })
     }
 
-    /// Draws what has become of the packets of a capture.
-    pub(super) fn draw(mut self, capture: &str, summary: &Summary) -> Result<(), Failed> {
-        let chart = chart::render(capture, summary);
+    /// Draws what has become of the packets of captures.
+    pub(super) fn draw(mut self, captures: &str, summary: &Summary) -> Result<(), Failed> {
+        let chart = chart::render(captures, summary);
         let drawn = self.file.set_len(0).and_then(|()| self.file.write_all(chart.as_bytes()));
         drawn.map_err(|error| failed(self.path, &error))
     }

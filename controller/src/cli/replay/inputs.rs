@@ -1,4 +1,4 @@
-//! Lists that a replay begins with.
+//! What a replay is given beside its configuration: lists that it begins with, captures, and what is told of these.
 
 use std::{
     fs::File,
@@ -6,12 +6,55 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use floodwall_capture::{CaptureError, Reader};
+
+use super::invalid;
 use crate::{
     cli::exit::{Failed, Kind},
     lists,
-    replay::world::Lists,
+    replay::{beside::Beside, egress, host::Host, world::Lists},
     tables::Prefix,
 };
+
+/// Stands for standard input.
+const STDIN: &str = "-";
+
+/// Opens captures, all before the first packet is judged, so that one that cannot be read is refused at once.
+pub(super) fn captures(paths: &[PathBuf]) -> Result<Vec<Reader>, Failed> {
+    if paths.iter().filter(|path| *path == Path::new(STDIN)).count() > 1 {
+        let twice = "`-` is given more than once, and standard input can be read only once".to_owned();
+        return Err(Failed::new(Kind::Invalid, twice));
+    }
+    // What such an error says names its source already.
+    let refused = |error: CaptureError| Failed::new(Kind::Invalid, error.to_string());
+    paths.iter().map(|path| Reader::open(path).map_err(refused)).collect()
+}
+
+/// Reads what is told of so many captures.
+pub(super) fn beside(captures: usize, hosts: &[PathBuf], flows: &[PathBuf]) -> Result<Beside, Failed> {
+    for (option, given) in [("--host", hosts.len()), ("--egress", flows.len())] {
+        if given > 1 && given != captures {
+            let what = format!(
+                "{option} is given {given} times, for {captures} captures: give it once for all of them, or once \
+                 for each, in their order"
+            );
+            return Err(Failed::new(Kind::Invalid, what));
+        }
+    }
+    let read = |path: &PathBuf| Host::read(path).map_err(invalid);
+    let hosts = match hosts {
+        [] => vec![Host::default()],
+        hosts => hosts.iter().map(read).collect::<Result<_, _>>()?,
+    };
+    let read = |path: &PathBuf| egress::read(path).map_err(invalid);
+    Ok(Beside { hosts, flows: flows.iter().map(read).collect::<Result<_, _>>()? })
+}
+
+/// What captures are called: without the folders that they are in.
+pub(super) fn names(paths: &[PathBuf]) -> Vec<String> {
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    paths.iter().map(name).collect()
+}
 
 /// Reads lists of prefixes, each whole or not at all.
 pub(super) fn lists(allow: &[PathBuf], block: &[PathBuf]) -> Result<Lists, Failed> {

@@ -1,4 +1,4 @@
-//! `floodwall replay`: what the filter would do with a capture.
+//! `floodwall replay`: what the filter would do with a capture, or with several one after the other.
 
 mod compare;
 mod drawing;
@@ -15,7 +15,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use floodwall_capture::Reader;
+use floodwall_capture::{CaptureError, Reader};
 use indicatif::ProgressBar;
 
 use self::{
@@ -31,8 +31,8 @@ use crate::{
     api::SignatureReport,
     config::Config,
     replay::{
-        egress::{self, Flow},
-        host::Host,
+        beside::Beside,
+        summary::Summary,
         verdicts::{Column, Verdicts},
         world::{Lists, World},
     },
@@ -44,13 +44,19 @@ Each packet that came in is judged at its own time, by the same code that runs o
 interface is touched. What the host itself has sent, as a cooked capture, the flags of pcapng or --host tell, is not
 judged: it shows what the host has asked for. The same input gives the same output, byte for byte. A capture that holds only
 one direction does not show what the host answers: a request for a TCP connection that passes is taken for answered, and
-the next segment of it for the end of the handshake. A damaged capture is judged up to the damage; the exit code is 12 then.";
+the next segment of it for the end of the handshake. A damaged capture is judged up to the damage; the exit code is 12 then.
+
+Several captures are played one after the other by one filter, which keeps what it has learnt: of usual traffic, say, from
+the first one. One that begins within a minute after the one before has ended keeps its time; any other is moved, so that it
+begins right after. All times that are told are on that one clock, which is the first capture's. --host and --egress are
+given once for all captures, or once for each, in their order; flows that are given once are on the first one's clock.";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Replay {
-    /// The capture: pcap or pcapng, plain, .gz or .zst; `-` is standard input.
-    file: PathBuf,
+    /// The captures, one after the other: pcap or pcapng, plain, .gz or .zst; `-` is standard input.
+    #[arg(required = true, value_name = "CAPTURE")]
+    captures: Vec<PathBuf>,
     /// Configuration file; without one, the defaults of a fresh install.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -61,12 +67,13 @@ pub(super) struct Replay {
     #[arg(long, value_name = "LIST")]
     allow: Vec<PathBuf>,
     /// What the daemon would read off the host: {"addresses": ["192.0.2.10"], "services": ["tcp/22"]}. What comes from
-    /// one of the addresses is the host's own.
+    /// one of the addresses is the host's own. In `connections` may be those that were there before the capture begins:
+    /// {"protocol": "tcp", "local": "192.0.2.10:22", "remote": "203.0.113.7:40000"}.
     #[arg(long, value_name = "HOST.json")]
-    host: Option<PathBuf>,
+    host: Vec<PathBuf>,
     /// Flows that the host itself opened, a line each: seconds,proto,local,local_port,remote,remote_port.
     #[arg(long, value_name = "FLOWS.csv")]
-    egress: Option<PathBuf>,
+    egress: Vec<PathBuf>,
     /// What judges: the program in the kernel, as it would be attached (needs root), or the same code on the host.
     #[arg(long, value_enum, default_value = "model")]
     engine: EngineName,
@@ -81,8 +88,8 @@ pub(super) struct Replay {
     /// differently.
     #[arg(long, value_name = "OUT.csv")]
     verdicts: Option<PathBuf>,
-    /// Columns of that file, in order [default: index,time,verdict,reason,rule, and would where something is only
-    /// monitored].
+    /// Columns of that file, in order [default: index,time,verdict,reason,rule; before them capture where there are several;
+    /// and would where something is only monitored].
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<Column>,
     /// Draw what passed and what was dropped over time, and when bans and rules set in.
@@ -97,14 +104,12 @@ enum Against {
     Live,
 }
 
-/// What a replay is given beside the capture and the configuration.
+/// What a replay is given beside the captures and the configuration.
 struct Given {
     lists: Lists,
-    host: Host,
+    beside: Beside,
     /// Those of a daemon.
     signatures: Vec<SignatureReport>,
-    /// `None` if it is not known which flows the host opens.
-    flows: Option<Vec<Flow>>,
 }
 
 impl Replay {
@@ -114,19 +119,18 @@ impl Replay {
             Some(Against::Live) => live::take(session, &mut given)?,
             None => Config::default(),
         };
-        let capture =
-            Reader::open(&self.file).map_err(|error| Failed::new(Kind::Invalid, error.to_string()))?;
+        let captures = inputs::captures(&self.captures)?;
         match &self.diff[..] {
             [a, b] => {
                 let read = |path: &Path| Config::read(path).map_err(invalid);
                 let stage = |path: &Path| Stage::new(self.engine, &read(path)?, &given);
                 let stages = [stage(a)?, stage(b)?];
-                compare::run(&self, stages, &given, capture, session)
+                compare::run(&self, stages, &given, captures, session)
             }
             _ => {
                 let config = self.config.as_deref().map(Config::read).transpose().map_err(invalid)?;
                 let stage = Stage::new(self.engine, &config.unwrap_or(standard), &given)?;
-                self.run(stage, &given, capture, session)
+                self.run(stage, &given, captures, session)
             }
         }
     }
@@ -134,9 +138,8 @@ impl Replay {
     fn given(&self) -> Result<Given, Failed> {
         Ok(Given {
             lists: inputs::lists(&self.allow, &self.block)?,
-            host: self.host.as_deref().map(Host::read).transpose().map_err(invalid)?.unwrap_or_default(),
+            beside: inputs::beside(self.captures.len(), &self.host, &self.egress)?,
             signatures: Vec::new(),
-            flows: self.egress.as_deref().map(egress::read).transpose().map_err(invalid)?,
         })
     }
 
@@ -144,42 +147,70 @@ impl Replay {
         &self,
         mut stage: Stage,
         given: &Given,
-        mut capture: Reader,
+        mut captures: Vec<Reader>,
         session: &mut Session<'_>,
     ) -> Result<Done, Stop> {
         let columns = self.columns(&stage.world);
         let verdicts = self.verdicts.as_deref().map(|path| Verdicts::create(path, &columns));
-        let mut observed =
-            Observed::new(verdicts.transpose().map_err(internal)?, self.progress(session.watched));
+        let names = inputs::names(&self.captures);
+        let mut observed = Observed::new(
+            verdicts.transpose().map_err(internal)?,
+            Summary::of(&names),
+            self.progress(session.watched),
+        );
         let drawing = self.chart.as_deref().map(Drawing::open).transpose()?;
-        let damage = stage.replay(given).run(&mut capture, &mut observed).map_err(internal)?;
+        let damages = stage.replay(given).run(&mut captures, &mut observed).map_err(internal)?;
         let summary = observed.finish().map_err(internal)?;
         if let Some(drawing) = drawing {
-            drawing.draw(&self.file.file_name().unwrap_or_default().to_string_lossy(), &summary)?;
+            drawing.draw(&title(&names), &summary)?;
         }
-        let report = summary.report(damage.as_ref().map(ToString::to_string));
+        let report = summary.report(told(&damages));
         session
             .answer(&report, |report, out, style| render::report(report, &summary.timeline, out, style))?;
-        Ok(if damage.is_some() { Done::Damaged } else { Done::Plain })
+        Ok(if !damages.is_empty() { Done::Damaged } else { Done::Plain })
     }
 
     fn columns(&self, world: &World) -> Vec<Column> {
         let monitors = world.tables.settings[0].monitored.load() != 0;
+        let matters = |column: &Column| match column {
+            Column::Capture => self.captures.len() > 1,
+            Column::Would => monitors,
+            _ => true,
+        };
         match &self.columns[..] {
-            [] => Column::ALL.into_iter().filter(|column| monitors || *column != Column::Would).collect(),
+            [] => Column::ALL.into_iter().filter(matters).collect(),
             chosen => chosen.to_vec(),
         }
     }
 
-    /// A bar over the bytes of the file, where somebody sees it and the length is known.
+    /// A bar over the bytes of the files, where somebody sees it and their length is known.
     fn progress(&self, watched: bool) -> ProgressBar {
-        let length = fs::metadata(&self.file).ok().filter(fs::Metadata::is_file).map(|file| file.len());
-        match length {
+        let length =
+            |path: &PathBuf| fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len());
+        match self.captures.iter().map(length).sum::<Option<u64>>() {
             Some(length) if watched => observe::bar(length),
             None if watched => observe::spinner(),
             _ => ProgressBar::hidden(),
         }
     }
+}
+
+/// Captures that a title names; of more, it says how many there are.
+const TITLE: usize = 3;
+
+/// What captures are called together.
+fn title(names: &[String]) -> String {
+    let named = names.iter().take(TITLE).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(TITLE) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+/// What ended the reading of captures that are damaged, if any is.
+fn told(damages: &[CaptureError]) -> Option<String> {
+    let told: Vec<_> = damages.iter().map(ToString::to_string).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// What the user gave cannot be used.

@@ -19,8 +19,8 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    pub(super) fn new(verdicts: Option<Verdicts>, bar: ProgressBar) -> Self {
-        Self { verdicts, summary: Summary::default(), bar }
+    pub(super) fn new(verdicts: Option<Verdicts>, summary: Summary, bar: ProgressBar) -> Self {
+        Self { verdicts, summary, bar }
     }
 
     /// Ends the files, and gives the counts.
@@ -34,6 +34,10 @@ impl Observed {
 }
 
 impl Observer for Observed {
+    fn begins(&mut self, capture: usize, unix_ns: u64, moved: i128) {
+        self.summary.begins(capture, unix_ns, moved);
+    }
+
     fn packet(&mut self, played: &Played) -> anyhow::Result<()> {
         self.summary.count(played);
         match (&mut self.verdicts, played) {

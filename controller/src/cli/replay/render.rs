@@ -10,7 +10,7 @@ use crate::{
         units,
     },
     replay::{
-        summary::{Report, time_rows},
+        summary::{CaptureRow, MarkRow, Report, time_rows},
         timeline::Timeline,
     },
 };
@@ -49,6 +49,7 @@ pub(super) fn report(
         )?;
     }
     writeln!(out, "assumed: {}", report.assumed)?;
+    captures(report, out, style)?;
     reasons(report, out, style)?;
     monitored(report, out, style)?;
     rules(report, out, style)?;
@@ -56,9 +57,34 @@ pub(super) fn report(
     times(report, timeline, out, style)?;
     if let Some(damage) = &report.damage {
         let packets = units::count(report.packets + report.apart.unjudged());
-        writeln!(out, "\n{}: {damage}; the {packets} packets before are above", style.bad("DAMAGED"))?;
+        writeln!(
+            out,
+            "\n{}: {damage}; {packets} packets could be read, and are above",
+            style.bad("DAMAGED")
+        )?;
     }
     Ok(())
+}
+
+/// A row for each of several captures.
+fn captures(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    let row = |row: &CaptureRow| {
+        let at = row.begins.map_or("-".to_owned(), |begins| format!("{:.1}", begins - report.first));
+        let CaptureRow { capture, name, packets, passed, dropped, .. } = row;
+        let counts = [packets, passed, dropped].map(|packets| units::count(*packets));
+        let [packets, passed, dropped] = counts;
+        [capture.to_string(), name.clone(), at, packets, passed, dropped]
+    };
+    let rows: Vec<_> = report.captures.iter().map(row).collect();
+    let columns = [
+        ("CAPTURE", Lean::Right),
+        ("NAME", Lean::Left),
+        ("BEGINS AT", Lean::Right),
+        ("PACKETS", Lean::Right),
+        ("PASSED", Lean::Right),
+        ("DROPPED", Lean::Right),
+    ];
+    section(columns, &rows, out, style)
 }
 
 fn reasons(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> {
@@ -97,13 +123,17 @@ fn rules(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> {
 }
 
 fn marks(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> {
-    let rows: Vec<_> = report
-        .marks
-        .iter()
-        .take(MOST)
-        .map(|mark| [format!("{:.1}", mark.time - report.first), mark.what.clone()])
-        .collect();
-    section([("AT", Lean::Right), ("WHAT", Lean::Left)], &rows, out, style)?;
+    let marks = report.marks.iter().take(MOST);
+    let at = |mark: &MarkRow| format!("{:.1}", mark.time - report.first);
+    let (when, what) = (("AT", Lean::Right), ("WHAT", Lean::Left));
+    if report.captures.is_empty() {
+        let rows: Vec<_> = marks.map(|mark| [at(mark), mark.what.clone()]).collect();
+        section([when, what], &rows, out, style)?;
+    } else {
+        let capture = |mark: &MarkRow| mark.capture.map_or(String::new(), |capture| capture.to_string());
+        let rows: Vec<_> = marks.map(|mark| [at(mark), capture(mark), mark.what.clone()]).collect();
+        section([when, ("CAPTURE", Lean::Right), what], &rows, out, style)?;
+    }
     more(report.marks_in_all, "marks", out)
 }
 

@@ -37,7 +37,7 @@ impl Stage {
             EngineName::Kernel => Box::new(KernelEngine::new(&config.capacity).map_err(internal)?),
         };
         let world = World::new(engine.tables(), config, given.lists.clone()).map_err(invalid)?;
-        world.describe(config, &given.host, given.flows.is_some()).map_err(invalid)?;
+        world.describe(config, &given.beside.hosts[0], given.beside.tells_flows()).map_err(invalid)?;
         let mut controller = Watch::new(config.observe);
         controller.take_over(&given.signatures, &world).map_err(invalid)?;
         Ok(Self { engine, world, config: config.clone(), controller })
@@ -49,8 +49,7 @@ impl Stage {
             world: &self.world,
             config: &self.config,
             controller: &mut self.controller,
-            host: &given.host,
-            flows: given.flows.as_deref(),
+            beside: &given.beside,
         }
     }
 }

@@ -1,0 +1,70 @@
+//! What is told of captures beside their packets.
+
+use super::{egress::Flow, host::Host};
+
+/// What is told of captures that are played one after the other.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// The protected host: one for all of them, or one for each.
+    pub hosts: Vec<Host>,
+    /// Flows that it opened, in order of time: one list for all, on the clock of the first, or one for each; none, if
+    /// that is not told. Then they are taken to be known from the first packet on that the host is seen to send.
+    pub flows: Vec<Vec<Flow>>,
+}
+
+impl Default for Beside {
+    fn default() -> Self {
+        Self { hosts: vec![Host::default()], flows: Vec::new() }
+    }
+}
+
+impl Beside {
+    /// Whether the flows that the host opens are known from the start.
+    pub fn tells_flows(&self) -> bool {
+        !self.flows.is_empty()
+    }
+
+    /// Which of the hosts that of a capture is, by its place.
+    pub fn place_of_host(&self, capture: usize) -> usize {
+        if self.hosts.len() > 1 { capture } else { 0 }
+    }
+
+    /// The flows that begin to count with a capture: all of one list with whichever is played `first`.
+    pub fn flows_with(&self, capture: usize, first: bool) -> Option<&[Flow]> {
+        let place = if self.flows.len() > 1 { capture } else { 0 };
+        self.flows.get(place).filter(|_| first || self.flows.len() > 1).map(Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flow(after_epoch_ns: i64) -> Flow {
+        let address = "192.0.2.10".parse().unwrap();
+        let (local, remote) = (address, address);
+        Flow { after_epoch_ns, protocol: 6, local, local_port: 1, remote, remote_port: 2 }
+    }
+
+    #[test]
+    fn what_is_given_once_is_for_all() {
+        let once = Beside { flows: vec![vec![flow(1)]], ..Beside::default() };
+        assert_eq!([0, 1].map(|capture| once.place_of_host(capture)), [0, 0]);
+        // The first capture may have no packets: then the second is the first that is played.
+        for (capture, first, expected) in [(0, true, 1), (1, true, 1), (1, false, 0)] {
+            let flows = once.flows_with(capture, first).map_or(0, <[Flow]>::len);
+            assert_eq!(flows, expected, "{capture} {first}");
+        }
+        assert!(once.tells_flows() && !Beside::default().tells_flows());
+        assert_eq!(Beside::default().flows_with(0, true), None);
+    }
+
+    #[test]
+    fn what_is_given_for_each_goes_with_each() {
+        let hosts = vec![Host::default(), Host::default()];
+        let each = Beside { hosts, flows: vec![vec![flow(1)], vec![flow(2)]] };
+        assert_eq!([0, 1].map(|capture| each.place_of_host(capture)), [0, 1]);
+        assert_eq!(each.flows_with(0, true), Some(&[flow(1)][..]));
+        assert_eq!(each.flows_with(1, false), Some(&[flow(2)][..]));
+    }
+}
