@@ -45,6 +45,17 @@ pub struct Key(pub u64);
 pub const TICK_SHIFT: u32 = 24;
 /// Nanoseconds in a unit of [`History::entered`], as a shift: 1.07 s.
 pub const ENTERED_SHIFT: u32 = 30;
+
+/// How long a source is there before it is taken to have been there, in units of [`History::entered`]: half a minute.
+pub const THERE: u16 = 28;
+
+/// Whether a source that was entered then had been there for a while at a later time, ns.
+#[inline(always)]
+pub const fn was_there_at(entered: u16, time_ns: u64) -> bool {
+    // Half of all times are later than that one.
+    let age = ((time_ns >> ENTERED_SHIFT) as u16).wrapping_sub(entered);
+    age >= THERE && age <= u16::MAX / 2
+}
 /// Ticks of silence that halve a source's weight, as a shift: 1.07 s.
 const HALVING_SHIFT: u32 = 6;
 /// Ticks of silence that halve the weight of a known source, as a shift: 34 s.

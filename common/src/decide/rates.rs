@@ -17,13 +17,15 @@ pub(super) fn judge<O: OutOfLine>(
     source: Source<'_>,
     service: &Service,
 ) -> Step {
-    let Source { way, was_there, .. } = source;
+    let Source { way, was_there, history } = source;
     let syn = context.traits.meets(Traits::SYN);
     source::count(way, Charge { bytes: context.packet.length, syn }, !was_there);
     // A service may have limits of its own in place of those that hold for every source; and only a SYN costs one.
     let flags = service.flags.load();
     let spared = settings.spared.load();
-    let trusted = u64::from(context.known && !settings.is_attacked(context.judgement.service));
+    let calm = !settings.is_attacked(context.judgement.service)
+        || source::was_there_at(history.entered, settings.attacked_since.load());
+    let trusted = u64::from(context.known && calm);
     let exempts = |bit: u64| trusted * (spared & bit);
     let packet_bucket = unless(
         flags & service_flag::NO_SOURCE_PACKETS | exempts(spared::PACKETS_OF_KNOWN),
@@ -118,7 +120,10 @@ mod tests {
             memory.set().syn_bucket.store(bucket(1, 1).pack());
             assert_eq!(passing(syn()), syns);
             memory.set().attacked.store(1);
+            memory.set().attacked_since.store(NOW);
             assert!(passing(syn()) <= 1, "an attack is on");
+            memory.set().attacked_since.store(NOW + 40 * SECOND);
+            assert!(passing(syn()) >= 9, "who was there before it began");
         }
         assert_eq!(passing_strangers(spared::SYNS_OF_KNOWN), 1);
     }

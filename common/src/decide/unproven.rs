@@ -50,13 +50,10 @@ fn mark_tcp(settings: &Settings, context: &mut PacketContext, source: Source<'_>
 pub(super) fn count<O: OutOfLine>(parts: &O, context: &mut PacketContext, counter: &ServiceCounter) -> Step {
     let judgement = &context.judgement;
     let signed = judgement.reason as u32 == Reason::Signature as u32;
-    if judgement.unproven as u8 == Unproven::No as u8 && !signed {
-        // One that was dropped is a request that leads to nothing, as it is answered by nobody.
-        let dropped = judgement.reason.verdict() as u8 == Verdict::Drop as u8;
-        let banned = judgement.reason as u32 == Reason::Banned as u32;
-        if dropped && !banned && context.traits.meets(Traits::SYN) {
-            counter.unproven.openings.add_local(1);
-        }
+    // Of requests, those that a limit has dropped say nothing: a known source may ask for much.
+    let dropped = judgement.reason.verdict() as u8 == Verdict::Drop as u8;
+    let limited = dropped && judgement.unproven as u8 == Unproven::Opening as u8;
+    if (limited || judgement.unproven as u8 == Unproven::No as u8) && !signed {
         return CONTINUE;
     }
     if signed {
@@ -188,8 +185,8 @@ mod tests {
     }
 
     #[test]
-    fn where_what_leaves_is_seen_only_dropped_requests_are_counted_here() {
-        let memory = server(true);
+    fn where_what_leaves_is_seen_only_requests_that_a_signature_dropped_are_counted_here() {
+        let mut memory = server(true);
         judge(&memory, &syn(), 0);
         judge(&memory, &tcp(tcp_flag::ACK), 0);
         assert_eq!(all(of(&memory, 1)), [0; 10]);
@@ -197,7 +194,10 @@ mod tests {
         for _ in 0..5 {
             judge(&memory, &syn(), 0);
         }
-        assert_eq!(of(&memory, 1).openings.load(), 2);
+        assert_eq!(of(&memory, 1).openings.load(), 0, "a limit drops what a known source may ask for");
+        memory.sign(protocol::TCP, true, false);
+        judge(&memory, &syn(), 0);
+        assert_eq!(of(&memory, 1).openings.load(), 1);
     }
 
     #[test]

@@ -98,8 +98,8 @@ pub struct Settings {
     pub flow_mask: Word,
     /// [`spared`] bits.
     pub spared: Word,
-    /// Not used: what follows is a cache line of its own.
-    pub spare: Word,
+    /// When the attack began that goes on, or the first of those that do, ns.
+    pub attacked_since: Word,
     /// Indices of interfaces that lead to the outside, two a word; unused ones are 0.
     pub outside: [Word; MAX_OUTSIDE / 2],
     /// The bucket of segments that pass on second sight: a time in units of 64 ns, of which all 64 bits count.
@@ -121,7 +121,8 @@ const _: () = assert!(MAX_SERVICES == u64::BITS);
 
 /// Bits of [`Settings::spared`]: whom the limits that hold for every source leave alone.
 pub mod spared {
-    /// That of packets: known sources, while the service that their packets are for is not attacked.
+    /// That of packets: known sources, while the service that their packets are for is not attacked; in an attack those that
+    /// were there for half a minute before one began.
     pub const PACKETS_OF_KNOWN: u64 = 1;
     /// That of SYNs, likewise.
     pub const SYNS_OF_KNOWN: u64 = 1 << 1;

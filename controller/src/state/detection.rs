@@ -1,5 +1,6 @@
 //! What the detector wants done, put in force.
 
+use floodwall_common::tables::Tables as _;
 use floodwall_common::wire::{MAX_SERVICES, signature::HALF_WORDS};
 
 use crate::{
@@ -21,6 +22,9 @@ pub fn carry_out(tables: &SharedTables, actions: Vec<Action>, grace: impl Fn()) 
             }
             Action::Attacked { service, attacked } => {
                 let bit = 1 << (u32::from(service) & (MAX_SERVICES - 1));
+                if attacked && tables.settings[0].attacked.load() == 0 {
+                    tables.settings[0].attacked_since.store(tables.clock());
+                }
                 tables.settings[0].attacked.store_bits(bit, if attacked { bit } else { 0 });
             }
             Action::Know { what, known } => {

@@ -39,6 +39,8 @@ pub struct Deployed {
     pub strange: bool,
     /// Requests that it hits are dropped however often they come.
     pub for_good: bool,
+    /// When it began to drop, ns; later than any packet if it does not.
+    pub enforced_ns: u64,
     /// It only counts until the next attack.
     pub rests: bool,
 }
@@ -77,6 +79,7 @@ impl Deployed {
             harmless: false,
             strange: false,
             for_good: false,
+            enforced_ns: u64::MAX,
             rests: false,
         }
     }
@@ -94,6 +97,8 @@ const KNOWN_SHARE: f64 = 0.02;
 /// only kept waiting if it is a bot; unless nobody usual looks like that: then it drops them for good.
 const FEW_AGAIN: u64 = 8;
 const AGAIN_SHARE: f64 = 0.2;
+/// How long a signature drops before a request can come again, ns.
+const AGAIN_AFTER: u64 = 800_000_000;
 /// Requests that are usual, for a signature that hits next to none of them to hit at most 5 % of those of new customers,
 /// with a certainty of 95 % (the rule of three: Hanley & Lippman-Hand, "If nothing goes wrong, is everything all right?",
 /// JAMA 1983).
@@ -272,12 +277,22 @@ impl Deployment {
             if sample.matches(&deployed.signature) {
                 deployed.hits += 1;
                 deployed.known_hits += u64::from(source_is_known);
-                if deployed.enforced && sample.opens() {
+                // What comes again was dropped before: that takes a while.
+                let long_enforced = sample.time_ns >= deployed.enforced_ns.saturating_add(AGAIN_AFTER);
+                if deployed.enforced && long_enforced && sample.opens() {
                     deployed.requests += 1;
                     deployed.again += u64::from(sample.reason.verdict() == Verdict::Pass);
                 }
                 deployed.last_hit_ns = sample.time_ns;
             }
+        }
+    }
+
+    /// Notes that a sample is of a source that is known otherwise, which the signatures that it matches should not have hit.
+    pub(super) fn note_known(&mut self, sample: &Sample) {
+        for deployed in self.slots.iter_mut().flatten().filter(|deployed| sample.matches(&deployed.signature))
+        {
+            deployed.known_hits += 1;
         }
     }
 
@@ -343,6 +358,7 @@ impl Deployment {
             } else if !deployed.enforced && !deployed.rests && now_ns >= deployed.since_ns + TRIAL {
                 // One that is held rests, and is tried again in the next attack.
                 (deployed.enforced, deployed.rests) = (held.is_none(), held.is_some());
+                deployed.enforced_ns = now_ns;
                 held.map_or(Turn::Enforced, Turn::Held)
             } else if now_ns >= deployed.last_hit_ns + QUIET {
                 Turn::Retired
@@ -407,7 +423,7 @@ mod tests {
         features.octets[Octet::Flags as usize] = tcp_flag::SYN;
         features.shorts[Short::Window as usize] = 512;
         Sample {
-            time_ns: 2 * TRIAL,
+            time_ns: 2 * TRIAL + AGAIN_AFTER,
             features,
             source: Key(number),
             reason,
@@ -424,8 +440,10 @@ mod tests {
         let mut deployment = Deployment::default();
         let finding = Finding { signature: text.parse().unwrap(), covered: 100, usual_share: 0.0 };
         let number = deployment.try_out(&finding, openings, 0).unwrap();
-        deployment.note(&request(0, Reason::Clean), false);
+        let early = Sample { time_ns: TRIAL, ..request(0, Reason::Clean) };
+        (0..100).for_each(|_| deployment.note(&early, false));
         let mut turns = deployment.turn(TRIAL);
+        (0..100).for_each(|_| deployment.note(&early, false));
         for number in 0..100 {
             let reason = if number < again { Reason::Clean } else { Reason::Signature };
             deployment.note(&request(number, reason), false);

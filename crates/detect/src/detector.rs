@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use floodwall_common::wire::{Reason, Verdict, knowledge};
+use floodwall_common::{
+    source::was_there_at,
+    wire::{Reason, Verdict, knowledge},
+};
 use tracing::warn;
 
 use super::{
@@ -15,7 +18,7 @@ use super::{
     incident::{Attack, Incident, Incidents},
     load::{Counts, Load, Standing},
     memory::{Memory, OtherVersion, Remembered},
-    moment::Moment,
+    moment::{Moment, TICK},
     picture::Pictures,
     proof::Proof,
     recent::Recent,
@@ -111,6 +114,7 @@ impl Detector {
         self.follow(moment, &standings, &mut events);
         events.extend(self.conduct.name_accomplices(now_ns));
         let sampled = standings.iter().map(|(_, standing)| standing.sampled).fold(1.0, f64::min);
+        self.note_old(now_ns, view);
         let Self { recent, baseline, deployment, conduct, attacks, .. } = self;
         let scene = Scene { now_ns, recent, baseline, deployment, attacks, sampled, view };
         if attacks.is_empty() {
@@ -128,7 +132,7 @@ impl Detector {
                 self.recent.forget(&loud);
                 events.extend(told);
             }
-            self.search(now_ns, &standings, &mut events);
+            self.search(now_ns, &standings, view, &mut events);
         }
         for (number, signature, turn) in self.deployment.turn(now_ns) {
             if matches!(turn, Turn::Withdrawn | Turn::ComesAgain) {
@@ -336,8 +340,16 @@ impl Detector {
     }
 
     /// Looks for what unusual packets have in common, service by service.
-    fn search(&mut self, now_ns: u64, standings: &[(u8, Standing)], events: &mut Vec<Event>) {
-        let strange = |sample: &&Sample| !sample.answers && !self.baseline.knows(sample.source);
+    fn search(
+        &mut self,
+        now_ns: u64,
+        standings: &[(u8, Standing)],
+        view: &dyn KernelView,
+        events: &mut Vec<Event>,
+    ) {
+        let strange = |sample: &&Sample| {
+            !sample.answers && !self.baseline.knows(sample.source) && !self.is_old(sample, view)
+        };
         let lately = self.recent.since(now_ns.saturating_sub(RECENT));
         let unusual: Vec<&Sample> =
             lately.filter(strange).filter(|sample| !self.deployment.covers(sample)).collect();
@@ -379,6 +391,28 @@ impl Detector {
                 events.push(Event::NothingFound { service: *service });
             }
         }
+    }
+
+    /// Holds signatures to account for what they drop of sources that were there long before the attack.
+    fn note_old(&mut self, now_ns: u64, view: &dyn KernelView) {
+        if self.attacks.is_empty() {
+            return;
+        }
+        let dropped = |sample: &&Sample| {
+            sample.reason == Reason::Signature
+                && !self.baseline.knows(sample.source)
+                && self.is_old(sample, view)
+        };
+        let old: Vec<Sample> =
+            self.recent.since(now_ns - TICK.min(now_ns)).filter(dropped).copied().collect();
+        old.iter().for_each(|sample| self.deployment.note_known(sample));
+    }
+
+    /// Whether a source took part in conversations for a while before the attack on the service began, as far as the kernel
+    /// program knows.
+    fn is_old(&self, sample: &Sample, view: &dyn KernelView) -> bool {
+        let Some(attack) = self.attacks.get(&sample.service()).filter(|_| sample.known) else { return false };
+        view.history(sample.source).is_some_and(|history| was_there_at(history.entered, attack.since_ns))
     }
 
     /// Has the signatures put in force.

@@ -26,8 +26,8 @@ const PAST_GREETING: u32 = 1_000;
 const ANYTHING: u32 = 1;
 /// Ports of TLS: HTTPS, submission, DNS, LDAP, IMAP, POP3 and HTTPS again.
 const TLS_PORTS: [u16; 7] = [443, 465, 853, 636, 993, 995, 8_443];
-/// Packets of a flow that are held until it has proven itself: its first.
-const HELD: usize = 2;
+/// Packets of a flow that are held until it has proven itself: its first, up to what it asks.
+const HELD: usize = 3;
 /// Packets of a flow that teach, these included.
 const MOST_TAUGHT: u8 = 12;
 /// Which packets after the proof teach, beside that which proves.
@@ -240,9 +240,9 @@ mod tests {
         let handshake = [tcp(0, SYN, 0, 0), tcp(20, ACK, 5_000, 0), tcp(21, ACK, 5_000, 300)];
         assert_eq!(taught(&mut proof, &handshake), [0, 0, 0], "bots send that, too");
         assert_eq!(taught(&mut proof, &[tcp(90, ACK, 9_000, 0)]), [0], "an answer is acknowledged");
-        assert_eq!(taught(&mut proof, &[tcp(500, ACK, 9_000, 200)]), [3], "and it goes on");
+        assert_eq!(taught(&mut proof, &[tcp(500, ACK, 9_000, 200)]), [4], "and it goes on");
         let more: Vec<_> = (0..400).map(|at| tcp(600 + at, ACK, 9_000 + at as u32, 100)).collect();
-        let taught = 3 + taught(&mut proof, &more).iter().sum::<usize>();
+        let taught = 4 + taught(&mut proof, &more).iter().sum::<usize>();
         assert_eq!(taught, usize::from(MOST_TAUGHT), "so many packets of a flow");
     }
 
@@ -255,7 +255,7 @@ mod tests {
         };
         let mut proof = Proof::default();
         assert_eq!(taught(&mut proof, &[tls(0, 100, 0), tls(5, 100, 300), tls(40, 600, 300)]), [0, 0, 0]);
-        assert_eq!(taught(&mut proof, &[tls(90, 4_000, 80)]), [3]);
+        assert_eq!(taught(&mut proof, &[tls(90, 4_000, 80)]), [4]);
     }
 
     #[test]

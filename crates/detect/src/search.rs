@@ -42,7 +42,8 @@ const LEAST_COVERED: f64 = 20.0;
 const LEAST_LIFT: f64 = 10.0;
 /// Signatures that are looked for at once.
 const MOST_RULES: usize = 8;
-/// Usual packets from strangers without which nothing is looked for that spares known sources.
+/// Usual packets from strangers without which nothing is looked for that spares known sources; of datagrams, so many of
+/// these: who asks once and goes never proves itself.
 const ENOUGH_STRANGERS: usize = 50;
 /// Where most of what is usual is assumed: sources of packets that a signature hits which may send others, too, and
 /// share of the packets that it has to cover.
@@ -163,8 +164,10 @@ impl Search<'_> {
     /// Looks for signatures of what nobody is assumed to send, from sources that send nothing else: real clients go on
     /// with something else once they are answered.
     fn by_assumption(&self, unusual: &[&Sample]) -> Vec<Finding> {
+        // What is assumed of datagrams and pings is too little to drop what differs.
+        let is_known = |sample: &Sample| assumed::is_known_kind(&sample.features);
         let known: Vec<&Sample> =
-            unusual.iter().copied().filter(|sample| assumed::is_known_kind(&sample.features)).collect();
+            unusual.iter().copied().filter(|sample| sample.opens() && is_known(sample)).collect();
         let mut findings = self.among(&known, Tier::Anybody);
         findings.retain(|finding| {
             finding.covered as f64 >= LEAST_ASSUMED * unusual.len() as f64
@@ -204,7 +207,8 @@ impl Search<'_> {
             let usual = |kind| self.picture.strangers_of(kind) as f64;
             let scale = self.expected / self.picture.all().len().max(1) as f64;
             let too_many = of_kind.len() as f64 - usual(kind) * scale;
-            if too_many < LEAST_EXCESS {
+            let few_known = kind == Kind::Datagram && self.picture.strangers_of(kind) < ENOUGH_STRANGERS;
+            if too_many < LEAST_EXCESS || few_known {
                 continue;
             }
             // Who opens a connection goes on: of a crowd, as many segments come with each request as usual.
@@ -250,9 +254,22 @@ impl Search<'_> {
             left -= finding.usual_share;
             left >= 0.0
                 && is_spread(unusual, &finding.signature)
+                && !self.is_of_usual_segments(unusual, &finding.signature)
                 && !self.refused.iter().any(|refused| refused.forbids(&finding.signature, unusual))
         });
         findings
+    }
+
+    /// Whether what a signature hits are mainly segments of connections, and no more than come in any case: customers whose
+    /// packets were never learned.
+    fn is_of_usual_segments(&self, unusual: &[&Sample], signature: &Signature) -> bool {
+        let hit = unusual.iter().filter(|sample| signature.matches(&sample.features));
+        let (mut all, mut segments) = (0.0, 0.0);
+        for sample in hit {
+            all += 1.0;
+            segments += f64::from(u8::from(sample.is_segment()));
+        }
+        segments * 2.0 > all && segments < self.expected
     }
 
     /// What a signature of so many packets has to reach, beside those in force.

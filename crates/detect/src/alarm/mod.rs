@@ -91,7 +91,8 @@ impl Class {
             Self::Segments | Self::Unasked | Self::Others => &[&SOURCES, &PACKETS, &ALL_PACKETS],
             Self::Repeated => &[&REPEATED],
         };
-        windows.iter().map(|windows| Test::new(windows)).collect()
+        let test = if self == Self::Repeated { Test::learning_first } else { Test::new };
+        windows.iter().map(|windows| test(windows)).collect()
     }
 }
 
