@@ -5,7 +5,7 @@ use crate::{
     features::{self, Features},
     frame::Frame,
     parse::{self, Packet},
-    source::Key,
+    source::{self, Key},
     tables::Tables,
     traits::Traits,
     wire::{Port, Reason, Settings},
@@ -30,6 +30,8 @@ pub struct PacketContext {
     pub place: Place,
     /// Its source is known.
     pub known: bool,
+    /// When its source was entered, as [`History::entered`](crate::wire::History::entered) has it.
+    pub entered: u16,
     /// What claims to belong to something does so, as far as was asked.
     pub belongs: bool,
     /// It asks for a connection, and would be dropped only once.
@@ -76,6 +78,15 @@ impl PacketContext {
     pub fn read_features<F: Frame>(&mut self, frame: &F) {
         let Self { packet, port, features, .. } = self;
         features::read(frame, packet, port.service, port.offered, features);
+    }
+
+    /// Whether its source is known, and may do what known sources may: while its service is attacked, those only that were
+    /// there for half a minute before.
+    #[inline(always)]
+    pub fn is_trusted(&self, settings: &Settings) -> bool {
+        self.known
+            && (!settings.is_attacked(self.judgement.service)
+                || source::was_there_at(self.entered, settings.attacked_since.load()))
     }
 
     /// Why the packet leaves as it does.

@@ -22,6 +22,7 @@ pub(super) fn is_known(sources: &SourceSet, key: Key) -> bool {
 #[inline(always)]
 pub(super) fn recognise(context: &mut PacketContext, source: Source<'_>) {
     context.known = source.history.standing & standing::KNOWN != 0;
+    context.entered = source.history.entered;
 }
 
 /// Makes a source known that has by now shown enough.

@@ -17,15 +17,13 @@ pub(super) fn judge<O: OutOfLine>(
     source: Source<'_>,
     service: &Service,
 ) -> Step {
-    let Source { way, was_there, history } = source;
+    let Source { way, was_there, .. } = source;
     let syn = context.traits.meets(Traits::SYN);
     source::count(way, Charge { bytes: context.packet.length, syn }, !was_there);
     // A service may have limits of its own in place of those that hold for every source; and only a SYN costs one.
     let flags = service.flags.load();
     let spared = settings.spared.load();
-    let calm = !settings.is_attacked(context.judgement.service)
-        || source::was_there_at(history.entered, settings.attacked_since.load());
-    let trusted = u64::from(context.known && calm);
+    let trusted = u64::from(context.is_trusted(settings));
     let exempts = |bit: u64| trusted * (spared & bit);
     let packet_bucket = unless(
         flags & service_flag::NO_SOURCE_PACKETS | exempts(spared::PACKETS_OF_KNOWN),
@@ -109,7 +107,7 @@ mod tests {
             memory.set().spared.store(bit);
             let passes = |packet| {
                 let (mut context, source) = memory.entered(packet);
-                context.known = true;
+                (context.known, context.entered) = (true, source.history.entered);
                 let parts = Direct(&memory, &Captured::NONE);
                 judge(memory.set(), &parts, &mut context, source, &memory.services[0]) == CONTINUE
             };

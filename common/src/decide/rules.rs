@@ -54,7 +54,7 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
 fn concerns(settings: &Settings, rule: &Rule, context: &PacketContext) -> bool {
     let terms = Terms::unpack(rule.terms.load());
     context.traits.meets(Traits::from_bits(terms.traits))
-        && !terms.spares.spares(context.known, settings.is_attacked(context.judgement.service))
+        && !terms.spares.spares(context.known, context.is_trusted(settings))
 }
 
 /// Finds where rule `number`, which is about such packets, counts the packet, and counts it there.

@@ -141,19 +141,19 @@ pub enum Spares {
     /// None.
     #[default]
     Nobody = 0,
-    /// All, while the service that their packets are for is not attacked.
+    /// All, while the service that their packets are for is not attacked; in an attack those that were there before it.
     KnownInPeace = 1,
     /// All, at all times.
     Known = 2,
 }
 
 impl Spares {
-    /// Whether a rule leaves a source alone.
+    /// Whether a rule leaves a source alone: one that is known, and may do now what known sources may.
     #[inline(always)]
-    pub const fn spares(self, known: bool, attacked: bool) -> bool {
+    pub const fn spares(self, known: bool, trusted: bool) -> bool {
         match self {
             Self::Nobody => false,
-            Self::KnownInPeace => known && !attacked,
+            Self::KnownInPeace => trusted,
             Self::Known => known,
         }
     }

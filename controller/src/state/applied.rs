@@ -55,11 +55,13 @@ impl Filter {
             let number = placement.services.get(service);
             number.is_some_and(|number| settings.is_attacked(u32::from(*number)))
         };
+        // Of known sources, those may do as in peace that were there before.
         let attacked = if shared {
             placement.shared.iter().filter(|of| of.rule == rule.name).any(|of| is_attacked(&of.service))
         } else {
             is_attacked(&service.name)
         };
+        let trusted = seen.is_known() && (!attacked || seen.was_there_before(settings));
         let is_syn = rule.of == Subject::SYN;
         let bucket = if is_syn { &settings.syn_bucket } else { &settings.packet_bucket };
         let left = match number {
@@ -87,7 +89,7 @@ impl Filter {
             spares_flows: shared
                 && rule.name == defaults::SOURCE_PACKETS
                 && settings.spared.load() & spared::FLOWS != 0,
-            spares_it: rule.spares.wire().spares(seen.is_known(), attacked),
+            spares_it: rule.spares.wire().spares(seen.is_known(), trusted),
             left,
         })
     }

@@ -7,7 +7,7 @@ use floodwall_common::{
     prefix::{Address, Family},
     source::{self, Key, TICK_SHIFT},
     tables::{AGGREGATE_SETS, Tables as _},
-    wire::{BucketSpec, History, Terms, Volume, Way, standing},
+    wire::{BucketSpec, History, Settings, Terms, Volume, Way, standing},
 };
 
 use super::{filter::Filter, lifelines::address_of};
@@ -69,6 +69,12 @@ impl<'t> Seen<'t> {
     /// Whether it has taken part in conversations before.
     pub(super) fn is_known(&self) -> bool {
         self.is(standing::KNOWN)
+    }
+
+    /// Whether it was there for half a minute before the attack that goes on.
+    pub(super) fn was_there_before(&self, settings: &Settings) -> bool {
+        let entered = self.way.map(|way| History::unpack(way.history.load()).entered);
+        entered.is_some_and(|entered| source::was_there_at(entered, settings.attacked_since.load()))
     }
 
     /// Whether it is marked as one that is never banned.
