@@ -121,7 +121,11 @@ mod tests {
             memory.set().attacked_since.store(NOW);
             assert!(passing(syn()) <= 1, "an attack is on");
             memory.set().attacked_since.store(NOW + 40 * SECOND);
-            assert_eq!(passing(syn()) >= 9, syns == 10, "who was there before it began is spared as in peace");
+            assert_eq!(
+                passing(syn()) >= 9,
+                syns == 10,
+                "who was there before it began is spared as in peace"
+            );
         }
         assert_eq!(passing_strangers(spared::SYNS_OF_KNOWN), 1);
     }
