@@ -15,7 +15,8 @@
 //!
 //! **Its rate of false alarms** is at most 0.1 in 24 hours by chance, for sixty series and as long as the intensity is at
 //! most the bound: see [`bound`]. (Of requests, whose count is a difference of two, that is a rule of thumb; and where what
-//! leaves is not seen, requests are counted as they pass.) That ordinary traffic stays below the bound is nothing that could
+//! leaves is not seen, requests are counted as they pass.) Of repeated handshakes no floor can be told: they raise no alarm
+//! before ten minutes have shown what is usual. That ordinary traffic stays below the bound is nothing that could
 //! be derived: `docs/detection.md` says how it was measured.
 //!
 //! **An alarm ends** once no window of up to a second has been above its bound for five seconds; the window of ten seconds
