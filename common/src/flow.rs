@@ -8,7 +8,7 @@ use crate::{
     parse::{Packet, protocol},
     prefix::Address,
     tables::Tables,
-    wire::{Line, Settings},
+    wire::{Line, Settings, knowledge},
 };
 
 /// How long a flow of anything but TCP is known after its last packet (RFC 4787, REQ-5, asks for 120 s at least), ticks.
@@ -138,12 +138,16 @@ fn lives(protocol: u8, entry: Entry, now_ns: u64) -> bool {
     entry.age(now_ns) <= life
 }
 
-/// Whether a packet belongs to a flow that has left from here; one of anything but TCP is confirmed thereby.
+/// Whether a packet belongs to a flow that has left from here; one of anything but TCP is confirmed thereby. Where answers to
+/// requests for connections are not seen, these are taken to be answered.
 #[inline(always)]
 pub fn answers<T: Tables>(tables: &T, settings: &Settings, packet: &Packet, now_ns: u64) -> Option<bool> {
+    let sees_answers = settings.knowledge.load() & knowledge::ANSWERS != 0;
+    let assumed = packet.protocol == protocol::TCP && !sees_answers;
     let hash = Flow::answered_by(packet).hash(settings);
     let known = match recall(tables, settings, packet.protocol, hash, now_ns)? {
-        None | Some(State::Asked) => false,
+        None => false,
+        Some(State::Asked) => assumed,
         Some(_) => true,
     };
     if known && packet.protocol != protocol::TCP {

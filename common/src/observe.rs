@@ -23,10 +23,15 @@ use crate::{
     offered::{self, Offer},
     parse::{self, Fragment, Kind, Packet, protocol, tcp_flag},
     service,
+    source::{self, Key},
     tables::Tables,
     unproven,
     wire::Settings,
 };
+
+/// For how many connections that a source has asked for one makes up that it completes: of what a client asks, up to a half
+/// may get lost, or be asked where nothing answers, before it looks as if others asked in its name.
+const COMPLETES: u16 = 2;
 
 /// The interfaces that a packet goes by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,6 +145,10 @@ fn count<T: Tables>(
     let offer = Offer::new(protocol::TCP, packet.source, packet.source_port);
     if port.offered || offered::is(tables, settings, offer, now_ns)? {
         unproven::complete(tables, settings, port.service.into(), packet.destination, now_ns)?;
+        let key = Key::of(settings, packet.destination);
+        if let Some(way) = source::way_of(tables, settings, key) {
+            source::complete(way, COMPLETES);
+        }
     }
     Some(())
 }

@@ -24,6 +24,8 @@ pub struct Charge {
     pub bytes: u32,
     /// Opens a TCP connection (SYN without ACK).
     pub syn: bool,
+    /// It is let through, and whether what it opens is completed will be seen.
+    pub opens: bool,
 }
 
 /// How a source stands after a packet.
@@ -125,14 +127,14 @@ pub fn find(set: &SourceSet, key: Key) -> Option<u32> {
 
 /// The way of `key`, entered if it was not there; and whether it was.
 #[inline(always)]
-pub fn visit(set: &SourceSet, key: Key, standing: u8, now_ns: u64) -> (&Way, bool) {
+pub fn visit(set: &SourceSet, key: Key, standing: u16, now_ns: u64) -> (&Way, bool) {
     let (number, was_there) = visit_number(set, key, standing, now_ns);
     (&set.ways[number as usize % WAYS], was_there)
 }
 
 /// As [`visit`], with the number of the way.
 #[inline(always)]
-pub fn visit_number(set: &SourceSet, key: Key, standing: u8, now_ns: u64) -> (u32, bool) {
+pub fn visit_number(set: &SourceSet, key: Key, standing: u16, now_ns: u64) -> (u32, bool) {
     let tick = tick(now_ns);
     match find(set, key) {
         Some(number) => {
@@ -162,7 +164,7 @@ pub fn is_stale(history: History, now_ns: u64) -> bool {
 
 /// Gives the weakest one's way to a new one.
 #[inline(always)]
-fn enter(set: &SourceSet, key: Key, standing: u8, tick: u32, now_ns: u64) -> u32 {
+fn enter(set: &SourceSet, key: Key, standing: u16, tick: u32, now_ns: u64) -> u32 {
     // The number of the way in the lowest bits: the smallest of these is the weakest way.
     let ranked = |way: usize| weight(&set.ways[way], tick) << 2 | way as u32;
     let number = min(min(ranked(0), ranked(1)), min(ranked(2), ranked(3))) & 3;
@@ -221,10 +223,22 @@ pub fn count(way: &Way, cost: Charge, is_first: bool) {
     if cost.syn {
         let word = way.history.load();
         let history = History::unpack(word);
-        if history.syns < u16::MAX {
-            way.history.replace(word, History { syns: history.syns + 1, ..history }.pack());
-        }
+        let syns = min(u32::from(history.syns) + 1, u32::from(History::MAX_SYNS)) as u16;
+        let more = u16::from(cost.opens && history.openings() < standing::MOST_OPENING);
+        let standing = history.standing + more * standing::OPENING;
+        way.history.replace(word, History { syns, standing, ..history }.pack());
     }
+}
+
+/// Notes that the source has completed a handshake: its address is no forged one. So many connections fewer are open to be
+/// completed. Should another CPU write at the same moment, the next handshake will be noted.
+#[inline(always)]
+pub fn complete(way: &Way, connections: u16) {
+    let word = way.history.load();
+    let history = History::unpack(word);
+    let fewer = min(u32::from(connections), u32::from(history.openings())) as u16;
+    let standing = history.standing - fewer * standing::OPENING;
+    way.history.replace(word, History { standing: standing | standing::PROVEN, ..history }.pack());
 }
 
 /// Whether the way is banned now. A ban whose time is over is lifted.
@@ -290,9 +304,15 @@ pub fn spare(way: &Way, spared: bool) {
 /// Notes that the source is known.
 #[inline(always)]
 pub fn make_known(way: &Way) {
+    mark(way, standing::KNOWN);
+}
+
+/// Adds [`standing`] bits. Should another CPU write at the same moment, the next packet will add them.
+#[inline(always)]
+pub fn mark(way: &Way, bits: u16) {
     let word = way.history.load();
     let history = History::unpack(word);
-    way.history.replace(word, History { standing: history.standing | standing::KNOWN, ..history }.pack());
+    way.history.replace(word, History { standing: history.standing | bits, ..history }.pack());
 }
 
 /// Takes a token from the packet bucket and one from the SYN bucket: both or none. As with [`count`], the first packet's

@@ -2,10 +2,14 @@
 
 use super::{PacketContext, source::Source};
 use crate::{
+    parse::tcp_flag,
     source::{self, ENTERED_SHIFT, Key},
     traits::Traits,
     wire::{History, Settings, SourceSet, WAYS, standing},
 };
+
+/// The longest TCP header, bytes.
+const LONGEST_HEADER: u32 = 60;
 
 /// Time after which a source is known even in times that are not calm, in units of [`History::entered`]: half a minute.
 const ACQUAINTANCE: u16 = 28;
@@ -28,24 +32,45 @@ pub(super) fn recognise(context: &mut PacketContext, source: Source<'_>) {
 /// Makes a source known that has by now shown enough.
 #[inline(always)]
 pub(super) fn learn(settings: &Settings, context: &PacketContext, source: Source<'_>) {
-    if !context.known && is_acquainted(settings, context, source) {
+    if context.known {
+        return;
+    }
+    if is_acquainted(settings, context, source) {
         source::make_known(source.way);
+    } else if source.history.standing & standing::SPOKE == 0 && speaks(context, source) {
+        source::mark(source.way, standing::SPOKE);
     }
 }
 
-/// Whether a source has by now shown that it takes part in conversations: TCP goes on after it has asked for a
-/// connection, anything else after a second. In times that are not calm it takes longer, whatever it sends.
+/// Whether a source has by now shown that it takes part in conversations: by TCP, it has completed a handshake and sent
+/// data, and goes on; by anything else, after a second. In times that are not calm it takes longer, whatever it sends.
+///
+/// Of connections that the host carries for others, handshakes are not followed: there it is enough that the source has asked
+/// for one, and goes on.
 #[inline(always)]
 fn is_acquainted(settings: &Settings, context: &PacketContext, source: Source<'_>) -> bool {
+    const CONVERSES: u16 = standing::PROVEN | standing::SPOKE;
     let Source { was_there, history, .. } = source;
     let age = ((context.time_ns >> ENTERED_SHIFT) as u16).wrapping_sub(history.entered);
     let talks = if context.traits.meets(Traits::TCP) {
-        context.traits.meets(Traits::SEGMENT) && history.syns > 0
+        context.traits.meets(Traits::SEGMENT)
+            && history.syns > 0
+            && (context.port.carried || history.standing & CONVERSES == CONVERSES)
     } else {
         age > 1
     };
     let calm = !settings.is_attacked(context.judgement.service);
     was_there && talks && (calm || age > ACQUAINTANCE)
+}
+
+/// Whether this is data in a connection that the source has asked for. Senders set PSH with the last of what they have; what
+/// is longer than any header is data as well.
+#[inline(always)]
+fn speaks(context: &PacketContext, source: Source<'_>) -> bool {
+    let packet = &context.packet;
+    context.traits.meets(Traits::SEGMENT)
+        && source.history.syns > 0
+        && (packet.tcp_flags & tcp_flag::PSH != 0 || packet.end.wrapping_sub(packet.transport) > LONGEST_HEADER)
 }
 
 #[cfg(test)]
@@ -55,21 +80,24 @@ mod tests {
         decide::testing::{Memory, NOW, SECOND, syn, tcp, udp},
         decide::{Direct, rates},
         frame::Captured,
-        parse::{Packet, tcp_flag},
+        parse::{Packet, protocol},
+        wire::Port,
     };
 
-    /// Whether the source is known after these packets, each at its second.
-    fn known_after(calm: bool, packets: &[(u64, Packet)]) -> bool {
-        let memory = Memory::new();
-        memory.set().attacked.store(u64::from(!calm));
+    /// Whether the source is known after these packets, each at its second; none: a handshake of its is seen to be completed.
+    fn known_after(memory: &Memory, packets: &[(u64, Option<Packet>)]) -> bool {
         for &(second, packet) in packets {
-            let (mut context, source) = memory.entered_at(packet, NOW + second * SECOND);
+            let (mut context, source) = memory.entered_at(packet.unwrap_or(syn()), NOW + second * SECOND);
+            if packet.is_none() {
+                source::complete(source.way, 1);
+                continue;
+            }
             recognise(&mut context, source);
             learn(memory.set(), &context, source);
             assert!(
                 rates::judge(
                     memory.set(),
-                    &Direct(&memory, &Captured::NONE),
+                    &Direct(memory, &Captured::NONE),
                     &mut context,
                     source,
                     &memory.services[0]
@@ -83,26 +111,57 @@ mod tests {
         context.known
     }
 
+    const COMPLETED: Option<Packet> = None;
+
+    fn data() -> Option<Packet> {
+        Some(tcp(tcp_flag::ACK | tcp_flag::PSH))
+    }
+
+    fn segment() -> Option<Packet> {
+        Some(tcp(tcp_flag::ACK))
+    }
+
     #[test]
-    fn tcp_makes_known_by_going_on_after_a_request() {
-        let segment = tcp(tcp_flag::ACK);
-        assert!(known_after(true, &[(0, syn()), (0, segment)]));
-        assert!(!known_after(true, &[(0, segment), (0, segment)]), "never asked");
-        assert!(!known_after(true, &[(0, syn()), (40, syn())]), "never went on");
+    fn tcp_makes_known_by_data_in_a_connection_that_was_completed() {
+        let known = |packets: &[_]| {
+            let at_once: Vec<_> = packets.iter().map(|packet| (0, *packet)).collect();
+            known_after(&Memory::new(), &at_once)
+        };
+        let request = Some(syn());
+        assert!(known(&[request, segment(), data(), COMPLETED, segment()]));
+        assert!(known(&[request, segment(), COMPLETED, data(), segment()]), "the host spoke first");
+        let long = Some(Packet { transport: 34, end: 34 + 200, ..tcp(tcp_flag::ACK) });
+        assert!(known(&[request, long, COMPLETED, segment()]), "more than a header, and not the last of it");
+        assert!(!known(&[request, segment(), COMPLETED, segment(), segment()]), "no data");
+        assert!(!known(&[request, segment(), data(), segment(), data()]), "never completed: it may be forged");
+        assert!(!known(&[request, segment(), data(), COMPLETED]), "it did not go on");
+        assert!(!known(&[segment(), data(), COMPLETED, data()]), "it never asked");
+    }
+
+    #[test]
+    fn where_handshakes_are_not_followed_going_on_is_enough() {
+        let mut memory = Memory::new();
+        memory.assign(protocol::TCP, 80, Port { service: 0, offered: true, carried: true });
+        assert!(known_after(&memory, &[(0, Some(syn())), (0, segment())]));
+        assert!(!known_after(&Memory::new(), &[(0, Some(syn())), (0, segment())]));
     }
 
     #[test]
     fn anything_else_makes_known_after_a_second() {
-        assert!(!known_after(true, &[(0, udp()), (1, udp())]));
-        assert!(known_after(true, &[(0, udp()), (3, udp())]));
+        assert!(!known_after(&Memory::new(), &[(0, Some(udp())), (1, Some(udp()))]));
+        assert!(known_after(&Memory::new(), &[(0, Some(udp())), (3, Some(udp()))]));
     }
 
     #[test]
     fn in_an_attack_it_takes_longer() {
-        let segment = tcp(tcp_flag::ACK);
-        for packet in [segment, udp()] {
-            assert!(!known_after(false, &[(0, syn()), (20, packet)]), "{packet:?}");
-            assert!(known_after(false, &[(0, syn()), (40, packet)]), "{packet:?}");
+        for [first, last] in [[data(), segment()], [Some(udp()), Some(udp())]] {
+            let known = |second| {
+                let memory = Memory::new();
+                memory.set().attacked.store(1);
+                known_after(&memory, &[(0, Some(syn())), (0, first), (0, COMPLETED), (second, last)])
+            };
+            assert!(!known(20), "{last:?}");
+            assert!(known(40), "{last:?}");
         }
     }
 

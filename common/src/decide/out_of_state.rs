@@ -15,7 +15,7 @@ pub(super) fn judge<O: OutOfLine>(
     context: &mut PacketContext,
     source: Source<'_>,
 ) -> Step {
-    if !is_out_of_state(settings, context, source) {
+    if !is_out_of_state(settings, context) {
         return CONTINUE;
     }
     // One that was open before floodwall was there, and can be asked about nowhere, belongs to a connection.
@@ -23,21 +23,20 @@ pub(super) fn judge<O: OutOfLine>(
         parts.judge_suspect(context, Suspicion::Stray)?;
         context.belongs
     };
-    // In an attack, being one of few makes nobody known.
-    if belongs || !settings.is_attacked(context.judgement.service) {
+    // Who asks for connections becomes known by these. In an attack, being one of few makes nobody known.
+    if source.history.syns == 0 && (belongs || !settings.is_attacked(context.judgement.service)) {
         source::make_known(source.way);
     }
     CONTINUE
 }
 
-/// Whether a source that is not known, and never asked for a connection, sends a segment of one, to a port where
-/// something listens.
+/// Whether a source that is not known sends a segment of a connection, to a port where something listens: one that it has
+/// never asked for, or of which it has to be asked.
 #[inline(always)]
-fn is_out_of_state(settings: &Settings, context: &PacketContext, source: Source<'_>) -> bool {
+fn is_out_of_state(settings: &Settings, context: &PacketContext) -> bool {
     settings.knowledge.load() & knowledge::PORTS != 0
         && context.port.offered
         && !context.known
-        && source.history.syns == 0
         && context.traits.meets(Traits::SEGMENT.and(Traits::RST))
 }
 
@@ -47,6 +46,8 @@ mod tests {
     use crate::{
         decide::testing::{Memory, syn, tcp, udp},
         decide::{DECIDED, Direct, known, rates},
+        entry::Event,
+        flow::{self, Flow},
         frame::Captured,
         parse::{Packet, protocol, tcp_flag},
         wire::{Port, Reason, standing},
@@ -89,7 +90,25 @@ mod tests {
         }
         let memory = server(0);
         assert_eq!(judged(&memory, syn()), (CONTINUE, Reason::Clean, false));
-        assert_eq!(judged(&memory, tcp(tcp_flag::ACK)).0, CONTINUE, "it was asked for");
+        note(&memory, tcp(0), Event::Ask);
+        assert_eq!(judged(&memory, tcp(tcp_flag::ACK)), (CONTINUE, Reason::Clean, false), "it was asked for");
+        let other = Packet { source_port: 999, ..tcp(tcp_flag::ACK) };
+        assert_eq!(judged(&memory, other), (DECIDED, Reason::Stray, false), "and this was not");
+    }
+
+    #[test]
+    fn where_answers_are_seen_what_was_not_answered_is_no_connection() {
+        let memory = server(knowledge::FLOWS | knowledge::ANSWERS);
+        judged(&memory, syn());
+        note(&memory, tcp(0), Event::Ask);
+        assert_eq!(judged(&memory, tcp(tcp_flag::ACK)).0, DECIDED);
+        note(&memory, tcp(0), Event::Open);
+        assert_eq!(judged(&memory, tcp(tcp_flag::ACK)), (CONTINUE, Reason::Clean, false));
+    }
+
+    fn note(memory: &Memory, packet: Packet, event: Event) {
+        let hash = Flow::answered_by(&packet).hash(memory.set());
+        flow::note(memory, memory.set(), hash, event, crate::decide::testing::NOW).expect("the table is there");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{CONTINUE, NONE, OutOfLine, PacketContext, Step, bans, source::Source
 use crate::{
     source::{self, Charge, Standing},
     traits::Traits,
-    wire::{BucketSpec, Reason, Service, Settings, service_flag, spared},
+    wire::{BucketSpec, Reason, Service, Settings, knowledge, service_flag, spared},
 };
 
 /// Counts the packet to its source, and objects if that is over its limit of packets/s or SYN/s; then it is banned as
@@ -19,7 +19,6 @@ pub(super) fn judge<O: OutOfLine>(
 ) -> Step {
     let Source { way, was_there, .. } = source;
     let syn = context.traits.meets(Traits::SYN);
-    source::count(way, Charge { bytes: context.packet.length, syn }, !was_there);
     // A service may have limits of its own in place of those that hold for every source; and only a SYN costs one.
     let flags = service.flags.load();
     let spared = settings.spared.load();
@@ -33,7 +32,13 @@ pub(super) fn judge<O: OutOfLine>(
         flags & service_flag::NO_SOURCE_SYN | u64::from(!syn) | exempts(spared::SYNS_OF_KNOWN),
         settings.syn_bucket.load(),
     );
-    let (reason, ban) = match source::meter(way, packet_bucket, syn_bucket, context.time_ns, !was_there) {
+    let standing = source::meter(way, packet_bucket, syn_bucket, context.time_ns, !was_there);
+    let opens = syn
+        && standing as u8 == Standing::Within as u8
+        && settings.knowledge.load() & knowledge::ANSWERS != 0
+        && !context.port.carried;
+    source::count(way, Charge { bytes: context.packet.length, syn, opens }, !was_there);
+    let (reason, ban) = match standing {
         Standing::Within => return CONTINUE,
         Standing::OverPackets => (Reason::PacketRate, &settings.packet_ban),
         Standing::OverSyn => (Reason::SynRate, &settings.syn_ban),
@@ -67,7 +72,7 @@ mod tests {
         flow::{self, Flow},
         frame::Captured,
         parse::{Packet, tcp_flag},
-        wire::{History, Volume, knowledge},
+        wire::{History, Volume},
     };
 
     fn judged(memory: &Memory, packet: Packet) -> (Step, PacketContext) {

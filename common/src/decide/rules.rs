@@ -81,7 +81,7 @@ pub fn place<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
         _ => found(tables.source_set(set_number))?,
     };
     let (way_number, was_there) = source::visit_number(set, key, standing::PART, *now_ns);
-    let cost = Charge { bytes: packet.length, syn: false };
+    let cost = Charge { bytes: packet.length, syn: false, opens: false };
     source::count(&set.ways[way_number as usize % WAYS], cost, !was_there);
     context.place = Place { set: set_number, way: way_number };
     CONTINUE

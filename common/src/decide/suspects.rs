@@ -36,14 +36,16 @@ pub fn judge<T: Tables>(
     let now_ns = context.time_ns;
     context.belongs = false;
     let is_stray = suspicion as u32 == Suspicion::Stray as u32;
-    if flows {
+    // Of connections, requests that pass are noted as well where nothing else is.
+    if flows || is_stray {
         if found(flow::answers(tables, settings, &context.packet, now_ns))? {
             context.belongs = true;
             return CONTINUE;
         }
         let packet = &context.packet;
         let offer = Offer::new(packet.protocol, packet.destination, packet.destination_port);
-        if !is_stray
+        if flows
+            && !is_stray
             && !context.traits.meets(Traits::SYN_ACK)
             && found(offered::is(tables, settings, offer, now_ns))?
         {

@@ -82,7 +82,7 @@ pub fn count_marked<T: Tables>(tables: &T, settings: &Settings, context: &Packet
             }
             found(tables.service_counter(service))?.unproven.openings.add_local(1);
             if passed {
-                count_opening(tables, settings, *key, true)?;
+                note_opening(tables, settings, *key)?;
             }
         }
         Unproven::Completing => {
@@ -90,7 +90,7 @@ pub fn count_marked<T: Tables>(tables: &T, settings: &Settings, context: &Packet
             let state = found(flow::recall(tables, settings, packet.protocol, hash, *time_ns))?;
             if state.is_some_and(|state| state as u64 == State::Asked as u64) {
                 found(flow::note(tables, settings, hash, Event::Confirm, *time_ns))?;
-                count_opening(tables, settings, *key, false)?;
+                note_completion(tables, settings, *key)?;
                 found(unproven::complete(tables, settings, service, packet.source, *time_ns))?;
             }
         }
@@ -99,21 +99,25 @@ pub fn count_marked<T: Tables>(tables: &T, settings: &Settings, context: &Packet
     CONTINUE
 }
 
-/// Notes that a source has asked for one more connection, or for one less. Should another CPU write at the same moment,
-/// its packets are looked at for longer.
+/// Notes that a source has asked for one more connection. Should another CPU write at the same moment, its packets are
+/// looked at for longer.
 #[inline(always)]
-fn count_opening<T: Tables>(tables: &T, settings: &Settings, key: Key, more: bool) -> Step {
+fn note_opening<T: Tables>(tables: &T, settings: &Settings, key: Key) -> Step {
     let Some(way) = source::way_of(tables, settings, key) else { return CONTINUE };
     let word = way.history.load();
     let history = History::unpack(word);
-    if history.standing / standing::OPENING < standing::MOST_OPENING {
-        let standing = if more {
-            history.standing.wrapping_add(standing::OPENING)
-        } else {
-            history.standing.saturating_sub(standing::OPENING)
-        };
-        way.history.replace(word, History { standing, ..history }.pack());
-    }
+    let more = u16::from(history.openings() < standing::MOST_OPENING);
+    let standing = history.standing + more * standing::OPENING;
+    way.history.replace(word, History { standing, ..history }.pack());
+    CONTINUE
+}
+
+/// Notes that it has completed one. Once there are as many open as are counted, they are not counted down any more.
+#[inline(always)]
+fn note_completion<T: Tables>(tables: &T, settings: &Settings, key: Key) -> Step {
+    let Some(way) = source::way_of(tables, settings, key) else { return CONTINUE };
+    let all = History::unpack(way.history.load()).openings() == standing::MOST_OPENING;
+    source::complete(way, u16::from(!all));
     CONTINUE
 }
 
@@ -188,6 +192,8 @@ mod tests {
     fn where_what_leaves_is_seen_only_requests_that_a_signature_dropped_are_counted_here() {
         let mut memory = server(true);
         judge(&memory, &syn(), 0);
+        let hash = Flow::answered_by(&syn()).hash(memory.set());
+        flow::note(&memory, memory.set(), hash, Event::Open, NOW).expect("the table is there");
         judge(&memory, &tcp(tcp_flag::ACK), 0);
         assert_eq!(all(of(&memory, 1)), [0; 10]);
         memory.set().syn_bucket.store(crate::decide::testing::bucket(10, 3).pack());

@@ -73,41 +73,52 @@ pub struct History {
     pub seen: u32,
     /// When it was entered: 16 bits of 2³⁰ ns, about twenty hours.
     pub entered: u16,
-    /// SYNs since then; stops at its maximum.
+    /// SYNs since then: 12 bits; stops at [`Self::MAX_SYNS`].
     pub syns: u16,
-    /// [`standing`] bits.
-    pub standing: u8,
+    /// [`standing`] bits: 12 of them.
+    pub standing: u16,
 }
 
 /// Bits of [`History::standing`].
 pub mod standing {
-    /// Known: it has taken part in conversations in calm times, or long enough in others.
-    pub const KNOWN: u8 = 1;
+    /// Known: it takes part in conversations.
+    pub const KNOWN: u16 = 1;
     /// Banned, until the time that stands in place of the buckets.
-    pub const BANNED: u8 = 1 << 1;
+    pub const BANNED: u16 = 1 << 1;
     /// The entry is that of a prefix, or of a source under one rule only.
-    pub const PART: u8 = 1 << 2;
+    pub const PART: u16 = 1 << 2;
     /// The key is that of an IPv6 /64.
-    pub const IPV6: u8 = 1 << 3;
+    pub const IPV6: u16 = 1 << 3;
     /// It is never banned: somebody is logged in from there.
-    pub const SPARED: u8 = 1 << 4;
-    /// The lowest bit of how many connections it has asked for and not completed, where what answers them is not seen.
-    /// Once there are [`MOST_OPENING`], they are not counted down any more.
-    pub const OPENING: u8 = 1 << 5;
-    /// See [`OPENING`].
-    pub const MOST_OPENING: u8 = 7;
+    pub const SPARED: u16 = 1 << 4;
+    /// The address is no forged one: it has completed a handshake, for which it had to receive what was sent to it.
+    pub const PROVEN: u16 = 1 << 5;
+    /// It has sent data in a connection that it had asked for, or says so.
+    pub const SPOKE: u16 = 1 << 6;
+    /// The lowest bit of how many connections it has asked for and not completed: one that it completes makes up for two.
+    pub const OPENING: u16 = 1 << 7;
+    /// As far as these are counted.
+    pub const MOST_OPENING: u16 = 31;
 }
 
 impl History {
     /// Values of `seen` are below this.
     pub const SEEN_MASK: u32 = (1 << 24) - 1;
+    /// The most SYNs that are counted.
+    pub const MAX_SYNS: u16 = (1 << 12) - 1;
+
+    /// How many connections the source has asked for and not completed, as far as that is counted.
+    #[inline(always)]
+    pub const fn openings(self) -> u16 {
+        self.standing / standing::OPENING
+    }
 
     /// As it stands in [`Way::history`].
     #[inline(always)]
     pub const fn pack(self) -> u64 {
         (self.seen & Self::SEEN_MASK) as u64
-            | (self.standing as u64) << 24
-            | (self.syns as u64) << 32
+            | (self.standing as u64 & 0xfff) << 24
+            | (self.syns as u64 & Self::MAX_SYNS as u64) << 36
             | (self.entered as u64) << 48
     }
 
@@ -116,8 +127,8 @@ impl History {
     pub const fn unpack(word: u64) -> Self {
         Self {
             seen: word as u32 & Self::SEEN_MASK,
-            standing: (word >> 24) as u8,
-            syns: (word >> 32) as u16,
+            standing: (word >> 24) as u16 & 0xfff,
+            syns: (word >> 36) as u16 & Self::MAX_SYNS,
             entered: (word >> 48) as u16,
         }
     }
@@ -129,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_history_survives_packing() {
-        let history = History { seen: History::SEEN_MASK, entered: 0x1234, syns: u16::MAX, standing: 5 };
+        let history =
+            History { seen: History::SEEN_MASK, entered: 0x1234, syns: History::MAX_SYNS, standing: 0x805 };
         assert_eq!(History::unpack(history.pack()), history);
     }
 

@@ -62,7 +62,7 @@ impl<'t> Seen<'t> {
         self.way.map(|way| History::unpack(way.history.load()))
     }
 
-    fn is(&self, bit: u8) -> bool {
+    fn is(&self, bit: u16) -> bool {
         self.history().is_some_and(|history| history.standing & bit != 0)
     }
 

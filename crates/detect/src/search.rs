@@ -64,6 +64,13 @@ const MOST_STRANGERS: f64 = 0.002;
 /// Requests for connections are dropped only once: whose they are, gets in a second later. So most of them may be hit where
 /// nothing else tells a flood of them.
 const MOST_OPENINGS: f64 = 0.03;
+/// A field sets packets apart if at most so many of the usual ones that go to the same place have its values, of which there
+/// have to be so many; and so many such fields a signature of segments has to look at.
+const MOST_OF_A_TELLING_TERM: f64 = 0.5;
+const ENOUGH_THERE: usize = 50;
+const LEAST_TELLING_TERMS: usize = 2;
+/// Most of what a signature of segments hits that may come from known sources for these to be spared.
+const MOST_KNOWN: f64 = 0.05;
 const LEAST_OPENING_LIFT: f64 = 10.0;
 const STRANGER_RULES: usize = 4;
 /// Share of what is unusual that a signature has to cover.
@@ -248,13 +255,14 @@ impl Search<'_> {
         let now = Columns::of(unusual.iter().map(|sample| &sample.features));
         let mut findings = mine::mine(&now, usual, self.expected * part, &start, &terms);
         findings.retain_mut(|finding| {
-            finding.signature.strangers = strangers;
+            finding.signature.strangers = strangers || is_of_strangers_segments(unusual, &finding.signature);
             name_ports(finding, unusual);
             finding.usual_share *= part;
             left -= finding.usual_share;
             left >= 0.0
                 && is_spread(unusual, &finding.signature)
                 && !self.is_of_usual_segments(unusual, &finding.signature)
+                && !self.is_vague(unusual, usual, &finding.signature)
                 && !self.refused.iter().any(|refused| refused.forbids(&finding.signature, unusual))
         });
         findings
@@ -263,13 +271,23 @@ impl Search<'_> {
     /// Whether what a signature hits are mainly segments of connections, and no more than come in any case: customers whose
     /// packets were never learned.
     fn is_of_usual_segments(&self, unusual: &[&Sample], signature: &Signature) -> bool {
-        let hit = unusual.iter().filter(|sample| signature.matches(&sample.features));
-        let (mut all, mut segments) = (0.0, 0.0);
-        for sample in hit {
-            all += 1.0;
-            segments += f64::from(u8::from(sample.is_segment()));
+        let (all, segments) = segments(unusual, signature);
+        segments * 2 > all && (segments as f64) < self.expected
+    }
+
+    /// Whether a signature of segments looks at less than two fields that set its packets apart: values that most packets
+    /// which go to the same place have narrow nothing down. What few customers have in common may not have been learned
+    /// yet, and these would be cut off, where a request is only late.
+    fn is_vague(&self, unusual: &[&Sample], usual: &Examples, signature: &Signature) -> bool {
+        let (all, segments) = segments(unusual, signature);
+        if segments * 2 <= all {
+            return false;
         }
-        segments * 2.0 > all && segments < self.expected
+        let there = usual.hit_by(&signature.place());
+        let tells = |term: &Signature| {
+            there < ENOUGH_THERE || (usual.hit_by(term) as f64) < MOST_OF_A_TELLING_TERM * there as f64
+        };
+        signature.terms().filter(tells).count() < LEAST_TELLING_TERMS
     }
 
     /// What a signature of so many packets has to reach, beside those in force.
@@ -336,6 +354,20 @@ fn is_spread(samples: &[&Sample], signature: &Signature) -> bool {
     sizes.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
     let (all, few): (usize, usize) = (sizes.iter().sum(), sizes.iter().take(LEAST_FLOWS).sum());
     sizes.len() >= LEAST_FLOWS && (few as f64) < MOST_OF_FEW * all as f64
+}
+
+/// How many packets a signature hits, and how many of these are segments of connections.
+fn segments(samples: &[&Sample], signature: &Signature) -> (usize, usize) {
+    let hit = samples.iter().filter(|sample| signature.matches(&sample.features));
+    hit.fold((0, 0), |(all, segments), sample| (all + 1, segments + usize::from(sample.is_segment())))
+}
+
+/// Whether what a signature hits are mainly segments of connections, and hardly any source is known: then it may as well
+/// spare those that are. That costs a look at the source, which floods of anything but segments are dropped without.
+fn is_of_strangers_segments(samples: &[&Sample], signature: &Signature) -> bool {
+    let (all, segments) = segments(samples, signature);
+    let known = samples.iter().filter(|sample| sample.known && signature.matches(&sample.features)).count();
+    segments * 2 > all && known as f64 <= MOST_KNOWN * all as f64
 }
 
 /// How many flows a signature covers.

@@ -11,6 +11,7 @@ use super::Signature;
 
 /// Fields that say where a packet goes, or what carries it, and not what it looks like.
 const PLACES: [usize; 2] = [Octet::Protocol as usize, Octet::Service as usize];
+const PORTS: [usize; 2] = [Short::SourcePort as usize, Short::DestinationPort as usize];
 /// Protocols that a signature may name and still be one of a protocol: ICMP comes as two.
 const MOST_PROTOCOLS: u32 = 2;
 /// Fields without which it hits whoever happens to have a value in common with an attack.
@@ -45,6 +46,29 @@ impl fmt::Display for TooBroad {
 }
 
 impl Signature {
+    /// What it says of where a packet goes, and what carries it.
+    pub fn place(&self) -> Self {
+        let mut place = Self { strangers: false, ..self.clone() };
+        place.octets.retain(|field, _| PLACES.contains(field));
+        place.shorts.retain(|field, _| PORTS.contains(field));
+        place
+    }
+
+    /// What it looks at beside: a signature of the same place for each field.
+    pub fn terms(&self) -> impl Iterator<Item = Self> {
+        let octets = self.octets.iter().filter(|(field, _)| !PLACES.contains(field)).map(|(field, set)| {
+            let mut term = self.place();
+            term.octets.insert(*field, *set);
+            term
+        });
+        let shorts = self.shorts.iter().filter(|(field, _)| !PORTS.contains(field)).map(|(field, ranges)| {
+            let mut term = self.place();
+            term.shorts.insert(*field, ranges.clone());
+            term
+        });
+        octets.chain(shorts)
+    }
+
     /// Why it is not to be enforced unless an operator wants it, if there is a reason.
     pub fn too_broad(&self) -> Option<TooBroad> {
         let protocols = self.octets.get(&(Octet::Protocol as usize));
