@@ -18,17 +18,33 @@ const TIME_MASK: u64 = (1 << 24) - 1;
 pub struct Wait {
     soonest: u64,
     latest: u64,
-    /// After what came last, and not after what came first: what is sent more often never passes.
-    after_last: bool,
+    /// What the time counts from.
+    from: From,
+}
+
+/// What the time to a retransmission counts from.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+enum From {
+    /// From what came first.
+    First = 0,
+    /// From what came last: what is sent more often never passes.
+    Last = 1,
+    /// From what came first, and once that is long enough ago from what came last: it goes on.
+    FirstThenLast = 2,
 }
 
 impl Wait {
     /// Those of segments of an open connection: after 151 ms at the soonest, as Linux waits for 200 ms at least
     /// (TCP_RTO_MIN), and 67 s at the latest, as RFC 6298 has the time between them grow to 60 s at least.
-    pub const OF_SEGMENTS: Self = Self { soonest: 9, latest: 4_000, after_last: false };
+    pub const OF_SEGMENTS: Self = Self { soonest: 9, latest: 4_000, from: From::First };
     /// Those of requests for a connection: each after a second at least (RFC 6298, 2.1), less what the way may have changed,
     /// and 10 s at the latest. Floods that repeat a small stock of forged requests do so sooner.
-    pub const OF_REQUESTS: Self = Self { soonest: 48, latest: 600, after_last: true };
+    pub const OF_REQUESTS: Self = Self { soonest: 48, latest: 600, from: From::Last };
+    /// Those of datagrams, and of whatever is no TCP, from one source to one place: a flow that goes on for 0.8 s has shown
+    /// that it does (RFC 8085, 3.1.1, has who asks by UDP ask again after a second), and is let through until it is silent
+    /// for a minute.
+    pub const OF_DATAGRAMS: Self = Self { soonest: 48, latest: 3_600, from: From::FirstThenLast };
 }
 
 /// Whether what has this hash was seen a while ago. It is noted, if it was not.
@@ -49,10 +65,13 @@ pub fn again(line: &Line, hash: u64, wait: Wait, now_ns: u64) -> bool {
     let age = now.wrapping_sub(place.load()) & TIME_MASK;
     let is_there = best < LINE_WORDS as u32;
     if is_there && age <= wait.latest {
-        if wait.after_last {
+        let passes = age >= wait.soonest;
+        if wait.from as u8 == From::Last as u8 {
             place.store(tag | now);
+        } else if passes && wait.from as u8 == From::FirstThenLast as u8 {
+            place.store(tag | now.wrapping_sub(wait.soonest) & TIME_MASK);
         }
-        return age >= wait.soonest;
+        return passes;
     }
     place.store(tag | now);
     false
@@ -124,6 +143,18 @@ mod tests {
         assert_eq!((0..40).filter(|at| request(at * 500)).count(), 0, "each half second");
         let client = [0, 2, 1_000, 3_000, 7_000].map(|at| request(60_000 + at));
         assert_eq!(client, [false, false, true, true, true], "a client, whose first one comes twice");
+    }
+
+    #[test]
+    fn a_flow_of_datagrams_passes_after_a_while_and_until_it_is_silent() {
+        let line = Line::default();
+        let datagram = |at: u64| again(&line, 7 << 30, Wait::OF_DATAGRAMS, at * MILLISECOND);
+        let passed = |from: u64| (from..from + 2_000).step_by(50).filter(|at| datagram(*at)).count();
+        assert!((22..=24).contains(&passed(0)), "all but those of the first 0.8 s");
+        assert!(datagram(50_000), "a keep-alive");
+        assert!(!datagram(150_000), "it was silent, and begins anew");
+        assert!(datagram(151_000));
+        assert!(!again(&line, 8 << 30, Wait::OF_DATAGRAMS, 151_000 * MILLISECOND), "another one");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use crate::{
     features::{Features, Octet, Short},
     tables::Tables,
     wire::signature::{
-        DIRECTORIES, ENFORCED, FIELDS, MAX_PAGES, OCTETS, ONCE, PAGE_WORDS, PAGES, STRANGERS, WATCHED, fields,
+        DIRECTORIES, ENFORCED, FIELDS, MAX_PAGES, OCTETS, ONCE, PAGE_WORDS, PAGES, REPEAT, STRANGERS,
+        WATCHED, fields,
     },
 };
 
@@ -19,6 +20,8 @@ pub struct Matches {
     pub strangers: u64,
     /// Those that drop a request for a connection only once.
     pub once: u64,
+    /// Those that let other packets pass once they are repeated.
+    pub repeat: u64,
 }
 
 impl Matches {
@@ -30,6 +33,7 @@ impl Matches {
             watched: self.watched & !self.strangers,
             strangers: 0,
             once: self.once & !self.strangers,
+            repeat: self.repeat & !self.strangers,
         }
     }
 }
@@ -77,6 +81,7 @@ pub fn matches<T: Tables>(tables: &T, half: u32, features: &Features) -> Option<
         watched: bits & watched,
         strangers: bits & word(STRANGERS),
         once: bits & word(ONCE),
+        repeat: bits & word(REPEAT),
     })
 }
 

@@ -34,7 +34,7 @@ pub struct PacketContext {
     pub entered: u16,
     /// What claims to belong to something does so, as far as was asked.
     pub belongs: bool,
-    /// It asks for a connection, and would be dropped only once.
+    /// Whether it is dropped only until it comes again.
     pub request: Request,
     /// Whether there is a packet: it is not, if the frame is not IP or malformed.
     pub is_packet: bool,
@@ -111,21 +111,31 @@ impl PacketContext {
             | (number & 0xff) << 11
             | (self.known as u32) << 19
             | (self.judgement.answers as u32) << 20
-            | ((self.request as u8 == Request::Noted as u8) as u32) << 21
+            | (self.request.is_dropped_once() as u32) << 21
     }
 }
 
-/// What is known of a request for a connection that is dropped only once.
+/// What is known of a packet that is dropped only until it comes again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Request {
     /// It is not one.
     #[default]
     Other = 0,
-    /// It came for the first time, and was dropped.
+    /// It came for the first time, and was dropped, since it looks like an attack.
     Noted = 1,
     /// It comes again, and passes.
     Again = 2,
+    /// It came for the first time, and was dropped, since nothing tells an attack from what is usual: all are asked to repeat.
+    Asked = 3,
+}
+
+impl Request {
+    /// Whether it was dropped, and passes once it comes again.
+    #[inline(always)]
+    pub const fn is_dropped_once(self) -> bool {
+        self as u8 & 1 != 0
+    }
 }
 
 const _: () = assert!(Reason::COUNT <= 32);

@@ -70,7 +70,8 @@ fn speaks(context: &PacketContext, source: Source<'_>) -> bool {
     let packet = &context.packet;
     context.traits.meets(Traits::SEGMENT)
         && source.history.syns > 0
-        && (packet.tcp_flags & tcp_flag::PSH != 0 || packet.end.wrapping_sub(packet.transport) > LONGEST_HEADER)
+        && (packet.tcp_flags & tcp_flag::PSH != 0
+            || packet.end.wrapping_sub(packet.transport) > LONGEST_HEADER)
 }
 
 #[cfg(test)]
@@ -133,7 +134,10 @@ mod tests {
         let long = Some(Packet { transport: 34, end: 34 + 200, ..tcp(tcp_flag::ACK) });
         assert!(known(&[request, long, COMPLETED, segment()]), "more than a header, and not the last of it");
         assert!(!known(&[request, segment(), COMPLETED, segment(), segment()]), "no data");
-        assert!(!known(&[request, segment(), data(), segment(), data()]), "never completed: it may be forged");
+        assert!(
+            !known(&[request, segment(), data(), segment(), data()]),
+            "never completed: it may be forged"
+        );
         assert!(!known(&[request, segment(), data(), COMPLETED]), "it did not go on");
         assert!(!known(&[segment(), data(), COMPLETED, data()]), "it never asked");
     }

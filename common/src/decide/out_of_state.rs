@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn where_answers_are_seen_what_was_not_answered_is_no_connection() {
         let memory = server(knowledge::FLOWS | knowledge::ANSWERS);
-        judged(&memory, syn());
+        assert_eq!(judged(&memory, syn()).0, CONTINUE);
         note(&memory, tcp(0), Event::Ask);
         assert_eq!(judged(&memory, tcp(tcp_flag::ACK)).0, DECIDED);
         note(&memory, tcp(0), Event::Open);
@@ -108,7 +108,8 @@ mod tests {
 
     fn note(memory: &Memory, packet: Packet, event: Event) {
         let hash = Flow::answered_by(&packet).hash(memory.set());
-        flow::note(memory, memory.set(), hash, event, crate::decide::testing::NOW).expect("the table is there");
+        flow::note(memory, memory.set(), hash, event, crate::decide::testing::NOW)
+            .expect("the table is there");
     }
 
     #[test]

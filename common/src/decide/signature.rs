@@ -1,7 +1,7 @@
 //! Do the headers match a signature?
 //!
-//! A request for a connection that one hits which was found, and not named by an operator, is dropped only once: see
-//! [`crate::sight`].
+//! A request for a connection that one hits which was found, and not named by an operator, is dropped only once; and where
+//! nothing but that tells a flood, other packets pass once they are repeated: see [`crate::sight`].
 
 use super::{CONTINUE, OutOfLine, PacketContext, Request, Step, found, known};
 use crate::{
@@ -47,21 +47,32 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
     let number = signature::first(matches.enforced);
     count(found(tables.signature_counter(number))?, context);
     let monitored = settings.monitored.load() & Reason::Signature.bit() != 0;
-    if matches.enforced & !matches.once == 0 && context.traits.meets(Traits::SYN) && !monitored {
+    let lenient = if context.traits.meets(Traits::SYN) {
+        matches.once
+    } else if context.traits.meets(Traits::TCP) {
+        0
+    } else {
+        matches.repeat
+    };
+    if matches.enforced & !lenient == 0 && !monitored {
         parts.ask_again(context)?;
         if context.request as u8 == Request::Again as u8 {
             return CONTINUE;
+        }
+        if matches.enforced & !matches.repeat == 0 {
+            context.request = Request::Asked;
         }
     }
     context.judgement.object(settings, Reason::Signature, number)
 }
 
-/// Says in the context whether the request is one that was dropped a while ago. It is noted, if it was not.
+/// Says in the context whether the packet is one that was dropped a while ago. It is noted, if it was not.
 #[inline(always)]
 pub fn ask_again<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Step {
     let hash = Flow::answered_by(&context.packet).hash(settings);
     let line = found(tables.request_line(memo::line(hash, REQUEST_LINES)))?;
-    let again = sight::again(line, hash, Wait::OF_REQUESTS, context.time_ns);
+    let wait = if context.traits.meets(Traits::TCP) { Wait::OF_REQUESTS } else { Wait::OF_DATAGRAMS };
+    let again = sight::again(line, hash, wait, context.time_ns);
     context.request = if again { Request::Again } else { Request::Noted };
     CONTINUE
 }
@@ -81,7 +92,7 @@ mod tests {
         frame::Captured,
         parse::{Packet, protocol, tcp_flag},
         source::make_known,
-        wire::signature::ONCE,
+        wire::signature::{ONCE, REPEAT},
     };
 
     fn judged(memory: &Memory, packet: Packet) -> (Step, PacketContext) {
@@ -135,6 +146,51 @@ mod tests {
             make_known(memory.entered(syn()).1.way);
             assert_eq!(judged(&memory, syn()).0, expected);
         }
+    }
+
+    #[test]
+    fn where_all_are_asked_to_repeat_datagrams_pass_that_go_on() {
+        let after = |memory: &Memory, packet: Packet, milliseconds: u64| {
+            let mut context = memory.classified(packet);
+            context.time_ns += milliseconds * 1_000_000;
+            (judge_context(memory, &mut context), context.request)
+        };
+        let memory = |protocol| {
+            let mut memory = Memory::new();
+            memory.sign(protocol, true, false);
+            memory.signatures[0][ONCE as usize].store(1);
+            memory
+        };
+        let found = memory(protocol::UDP);
+        for milliseconds in [0, 1_000, 2_000] {
+            assert_eq!(
+                after(&found, udp(), milliseconds),
+                (DECIDED, Request::Other),
+                "what was found tells them"
+            );
+        }
+        let asks = memory(protocol::UDP);
+        asks.signatures[0][REPEAT as usize].store(1);
+        let other = Packet { source_port: 1, ..udp() };
+        for (packet, milliseconds, expected) in [
+            (udp(), 0, (DECIDED, Request::Asked)),
+            (udp(), 400, (DECIDED, Request::Asked)),
+            (udp(), 900, (CONTINUE, Request::Again)),
+            (udp(), 910, (CONTINUE, Request::Again)),
+            (udp(), 30_000, (CONTINUE, Request::Again)),
+            (other, 30_000, (DECIDED, Request::Asked)),
+        ] {
+            assert_eq!(after(&asks, packet, milliseconds), expected, "{packet:?} after {milliseconds} ms");
+        }
+        let asks = memory(protocol::TCP);
+        asks.signatures[0][REPEAT as usize].store(1);
+        assert_eq!(after(&asks, syn(), 0), (DECIDED, Request::Asked));
+        assert_eq!(after(&asks, syn(), 1_000), (CONTINUE, Request::Again));
+        assert_eq!(
+            after(&asks, tcp(tcp_flag::ACK), 1_000),
+            (DECIDED, Request::Other),
+            "nobody is asked for these"
+        );
     }
 
     #[test]

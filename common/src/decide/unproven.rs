@@ -3,7 +3,7 @@
 //! Suspects of which nothing was proven are marked where they are judged, later fragments likewise; here is the rest. A
 //! packet of a known source, or of a flow that the host has opened, costs a comparison.
 
-use super::{CONTINUE, OutOfLine, PacketContext, Step, found, source::Source};
+use super::{CONTINUE, OutOfLine, PacketContext, Request, Step, found, source::Source};
 use crate::{
     entry::{Event, State},
     flow::{self, Flow},
@@ -48,6 +48,9 @@ fn mark_tcp(settings: &Settings, context: &mut PacketContext, source: Source<'_>
 /// Counts the packet to its service.
 #[inline(always)]
 pub(super) fn count<O: OutOfLine>(parts: &O, context: &mut PacketContext, counter: &ServiceCounter) -> Step {
+    if context.request as u8 == Request::Asked as u8 {
+        return count_asked(parts, context, counter);
+    }
     let judgement = &context.judgement;
     let signed = judgement.reason as u32 == Reason::Signature as u32;
     // Of requests, those that a limit has dropped say nothing: a known source may ask for much.
@@ -58,11 +61,28 @@ pub(super) fn count<O: OutOfLine>(parts: &O, context: &mut PacketContext, counte
     }
     if signed {
         counter.unproven.signed.add_local(1);
-        if context.traits.meets(Traits::SYN) && judgement.unproven as u8 == Unproven::No as u8 {
-            counter.unproven.openings.add_local(1);
+        if context.traits.meets(Traits::SYN) {
+            counter.unproven.signed_openings.add_local(1);
+            if judgement.unproven as u8 == Unproven::No as u8 {
+                counter.unproven.openings.add_local(1);
+            }
         }
         return CONTINUE;
     }
+    parts.count_unproven(context)
+}
+
+/// Counts one of those that all are asked to repeat, as what it is: that these are dropped says nothing of them.
+#[inline(always)]
+fn count_asked<O: OutOfLine>(parts: &O, context: &mut PacketContext, counter: &ServiceCounter) -> Step {
+    let traits = context.traits;
+    if traits.meets(Traits::SYN) {
+        counter.unproven.openings.add_local(1);
+        counter.unproven.signed_openings.add_local(1);
+        return CONTINUE;
+    }
+    let datagram = traits.meets(Traits::UDP) && !traits.meets(Traits::FRAGMENT);
+    context.judgement.unproven = if datagram { Unproven::Datagram } else { Unproven::Other };
     parts.count_unproven(context)
 }
 
@@ -132,7 +152,10 @@ mod tests {
         frame::Captured,
         parse::{Packet, protocol, tcp_flag},
         prefix::Address,
-        wire::{Port, UnprovenCounter, Word},
+        wire::{
+            Port, UnprovenCounter, Word,
+            signature::{ONCE, REPEAT},
+        },
     };
 
     /// A web server and a name server, of which the ports are known, and what leaves is noted.
@@ -204,6 +227,39 @@ mod tests {
         memory.sign(protocol::TCP, true, false);
         judge(&memory, &syn(), 0);
         assert_eq!(of(&memory, 1).openings.load(), 1);
+    }
+
+    #[test]
+    fn what_is_only_asked_to_come_again_counts_as_if_it_had_passed() {
+        for (protocol, packet) in [(protocol::TCP, syn()), (protocol::UDP, udp()), (protocol::ICMP, icmp())] {
+            let mut memory = server(true);
+            memory.sign(protocol, true, false);
+            memory.signatures[0][ONCE as usize].store(1);
+            memory.signatures[0][REPEAT as usize].store(1);
+            for number in 0..5 {
+                judge(&memory, &from(number, packet), 0);
+            }
+            let services = [1, 2, 0].map(|service| of(&memory, service));
+            let sum =
+                |word: fn(&UnprovenCounter) -> u64| services.iter().map(|counter| word(counter)).sum::<u64>();
+            assert_eq!(sum(|counter| counter.signed.load()), 0, "{packet:?}");
+            let openings =
+                [sum(|counter| counter.openings.load()), sum(|counter| counter.signed_openings.load())];
+            let unproven = [Unproven::Datagram, Unproven::Other].map(|kind| {
+                let place = kind.place().expect("these are counted");
+                services.iter().map(|counter| counter.sources[place].load()).sum::<u64>()
+            });
+            let expected = match protocol {
+                protocol::TCP => ([5, 5], [0, 0]),
+                protocol::UDP => ([0, 0], [5, 0]),
+                _ => ([0, 0], [0, 5]),
+            };
+            assert_eq!((openings, unproven), expected, "{packet:?}");
+        }
+    }
+
+    fn icmp() -> Packet {
+        Packet { protocol: protocol::ICMP, source_port: 0, destination_port: 8 << 8, ..udp() }
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct UnprovenCounter {
     pub repeated: Word,
     /// Packets that a signature has dropped.
     pub signed: Word,
+    /// Of these, requests for a TCP connection.
+    pub signed_openings: Word,
     /// By [`Unproven::place`]: sources, each once a second.
     pub sources: [Word; Unproven::COUNTED],
     /// Likewise: packets, at most [`Unproven::CAP`] a source and second.
@@ -70,6 +72,8 @@ pub struct UnprovenTotals {
     pub repeated: u64,
     /// Packets that a signature has dropped.
     pub signed: u64,
+    /// Of these, requests for a TCP connection.
+    pub signed_openings: u64,
     /// By [`Unproven::place`]: sources, each once a second.
     pub sources: [u64; Unproven::COUNTED],
     /// Likewise: packets, so many a source and second.
@@ -89,6 +93,7 @@ impl UnprovenTotals {
             completed: counter.completed.load(),
             repeated: counter.repeated.load(),
             signed: counter.signed.load(),
+            signed_openings: counter.signed_openings.load(),
             sources: all(&counter.sources),
             capped: all(&counter.capped),
             packets: all(&counter.packets),
@@ -106,6 +111,7 @@ impl UnprovenTotals {
             completed: self.completed.wrapping_add(other.completed),
             repeated: self.repeated.wrapping_add(other.repeated),
             signed: self.signed.wrapping_add(other.signed),
+            signed_openings: self.signed_openings.wrapping_add(other.signed_openings),
             sources: each(self.sources, other.sources),
             capped: each(self.capped, other.capped),
             packets: each(self.packets, other.packets),
@@ -123,6 +129,7 @@ impl UnprovenTotals {
             completed: self.completed.saturating_sub(before.completed),
             repeated: self.repeated.saturating_sub(before.repeated),
             signed: self.signed.saturating_sub(before.signed),
+            signed_openings: self.signed_openings.saturating_sub(before.signed_openings),
             sources: each(self.sources, before.sources),
             capped: each(self.capped, before.capped),
             packets: each(self.packets, before.packets),
@@ -168,5 +175,5 @@ impl Unproven {
 }
 
 const _: () = assert!(size_of::<Counter>() == 16);
-const _: () = assert!(size_of::<UnprovenCounter>() == 128);
-const _: () = assert!(size_of::<ServiceCounter>() == 192);
+const _: () = assert!(size_of::<UnprovenCounter>() == 136);
+const _: () = assert!(size_of::<ServiceCounter>() == 200);

@@ -169,9 +169,9 @@ fn as_told(event: &detect::Event, text: String) -> What {
         detect::Event::NothingFound { .. } | detect::Event::Accepted { .. } | detect::Event::Settled => {
             What::Attack(AttackEvent::Noted { text })
         }
-        detect::Event::Found { number, .. } | detect::Event::Turned { number, .. } => {
-            What::Signature { number: *number, text }
-        }
+        detect::Event::Found { number, .. }
+        | detect::Event::AsksToRepeat { number, .. }
+        | detect::Event::Turned { number, .. } => What::Signature { number: *number, text },
         detect::Event::WouldBan { .. } => What::WouldBan { text },
     }
 }

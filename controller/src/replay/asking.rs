@@ -1,5 +1,5 @@
 //! Clients that ask again: a capture does not show what a client would have done whose request for a connection is
-//! dropped. That of a connection which goes on in the capture is taken to ask again, and in time.
+//! dropped, or whose first datagram is. That of a flow which goes on in the capture is taken to ask again, and in time.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -39,7 +39,8 @@ impl Asking {
             return;
         }
         let Some((packet, hash)) = read(tables, frame) else { return };
-        if !Traits::of(&packet).meets(Traits::SYN) {
+        // Of a flow of datagrams, the first is asked again.
+        if !asks(&packet) && self.requests.contains_key(&hash) {
             return;
         }
         if self.order.len() == MOST {
@@ -64,7 +65,7 @@ impl Asking {
             return Ok(());
         }
         let Some((packet, hash)) = read(tables, frame) else { return Ok(()) };
-        if !Traits::of(&packet).meets(Traits::SEGMENT) {
+        if asks(&packet) {
             return Ok(());
         }
         let Some(request) = self.requests.remove(&hash) else { return Ok(()) };
@@ -73,6 +74,11 @@ impl Asking {
         }
         judge(&Captured::cut(&request.bytes, request.length))
     }
+}
+
+/// Whether it is a request for a connection: any other packet of its flow shows that the flow goes on.
+fn asks(packet: &Packet) -> bool {
+    Traits::of(packet).meets(Traits::SYN)
 }
 
 fn read(tables: &SharedTables, frame: &Captured<'_>) -> Option<(Packet, u64)> {

@@ -48,7 +48,13 @@ impl Watch {
     }
 
     fn take_over_one(&mut self, report: &SignatureReport, world: &World) -> anyhow::Result<String> {
-        let SignatureReport { number: there, text, enforced, pinned, .. } = report;
+        let SignatureReport { number: there, text, enforced, pinned, asks, .. } = report;
+        if *asks {
+            // Whether all have to come again hangs on what still passes, and is decided anew.
+            return Ok(format!(
+                "signature {there} of the daemon is left out, as it asks all of a kind to come again: {text}"
+            ));
+        }
         let service = |name: &str| world.placement.services.get(name).copied();
         let Ok(numbered) = naming::numbered(text, service) else {
             // No packet is for a service that is not there, so that this would match none.

@@ -96,6 +96,7 @@ fn report(
         text: context.filter.signature_in_words(&deployed.signature),
         enforced: deployed.enforced,
         pinned: deployed.pinned,
+        asks: deployed.asks.is_some(),
         held: held.map(|held| held.to_string()),
         warning: too_broad.map(|why| format!("it drops, and is broad: {why}")),
         age_seconds: seconds(deployed.since_ns),

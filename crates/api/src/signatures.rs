@@ -35,6 +35,10 @@ pub struct SignatureReport {
     pub enforced: bool,
     /// An operator wants it as it is.
     pub pinned: bool,
+    /// It tells an attack by no more than the kind of its packets: requests for connections, or what is no TCP, are dropped
+    /// only until they are sent again.
+    #[serde(default)]
+    pub asks: bool,
     /// Why it only counts, where that is not what an operator wants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
@@ -53,7 +57,7 @@ pub struct SignatureReport {
     pub sampled: u64,
     /// Of these, from sources that were there in calm times.
     pub sampled_known: u64,
-    /// Of these, requests for a connection that had been dropped, came again after a second, and were let in.
+    /// Of these, what had been dropped, came again after a second, and was let in.
     #[serde(default)]
     pub sampled_again: u64,
 }

@@ -7,7 +7,7 @@ use floodwall_common::{
     wire::{MAX_SERVICES, Verdict, signature::MAX_SIGNATURES},
 };
 
-use super::{mine::Finding, sample::Sample};
+use super::{alarm::Class, mine::Finding, sample::Sample};
 use crate::signature::{Effect, Image, ImageError, Signature, TooBroad};
 
 /// A signature that was deployed.
@@ -39,10 +39,21 @@ pub struct Deployed {
     pub strange: bool,
     /// Requests that it hits are dropped however often they come.
     pub for_good: bool,
+    /// It says of an attack no more than what class of packets it consists of: all of these are asked to come again.
+    pub asks: Option<Asked>,
     /// When it began to drop, ns; later than any packet if it does not.
     pub enforced_ns: u64,
     /// It only counts until the next attack.
     pub rests: bool,
+}
+
+/// What is asked to come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The service that it comes for.
+    pub service: u8,
+    /// What it is.
+    pub class: Class,
 }
 
 impl Deployed {
@@ -59,6 +70,7 @@ impl Deployed {
         match (self.enforced, self.pinned || self.for_good) {
             (false, _) => Effect::Count,
             (true, true) => Effect::Drop,
+            (true, false) if self.asks.is_some() => Effect::AskToRepeat,
             (true, false) => Effect::DropOnce,
         }
     }
@@ -79,6 +91,7 @@ impl Deployed {
             harmless: false,
             strange: false,
             for_good: false,
+            asks: None,
             enforced_ns: u64::MAX,
             rests: false,
         }
@@ -194,7 +207,8 @@ impl Deployment {
         if deployed.pinned {
             return None;
         }
-        let too_broad = deployed.signature.too_broad().map(Held::TooBroad);
+        let too_broad =
+            deployed.signature.too_broad().filter(|_| deployed.asks.is_none()).map(Held::TooBroad);
         too_broad.or(self.observe.then_some(Held::Observe))
     }
 
@@ -215,6 +229,29 @@ impl Deployment {
         let enough = openings.is_none_or(|openings| openings >= ENOUGH_OPENINGS);
         let strange = !finding.signature.strangers && enough;
         self.add(Deployed { harmless, strange, ..Deployed::new(finding.signature.clone(), now_ns) })
+    }
+
+    /// Deploys one that asks all packets of a class to come again. Returns its number; `None` if there is no room for another.
+    pub(super) fn ask(&mut self, signature: Signature, asked: Asked, now_ns: u64) -> Option<usize> {
+        self.add(Deployed { asks: Some(asked), ..Deployed::new(signature, now_ns) })
+    }
+
+    /// Takes back those that ask packets to come again. Says whether there was any.
+    pub(super) fn ask_no_more(&mut self, of: impl Fn(&Asked) -> bool) -> bool {
+        let asks = |deployed: &mut Deployed| !deployed.pinned && deployed.asks.as_ref().is_some_and(&of);
+        let before = self.iter().count();
+        for slot in &mut self.slots {
+            slot.take_if(asks);
+        }
+        self.trim();
+        self.iter().count() < before
+    }
+
+    /// Whether any asks a sample to come again.
+    pub(super) fn asks(&self, sample: &Sample) -> bool {
+        self.iter().any(|(_, deployed)| {
+            deployed.asks.is_some() && deployed.enforced && sample.matches(&deployed.signature)
+        })
     }
 
     /// Deploys a signature that an operator wants. Returns its number; `None` if there is no room for another.
@@ -279,7 +316,7 @@ impl Deployment {
                 deployed.known_hits += u64::from(source_is_known);
                 // What comes again was dropped before: that takes a while.
                 let long_enforced = sample.time_ns >= deployed.enforced_ns.saturating_add(AGAIN_AFTER);
-                if deployed.enforced && long_enforced && sample.opens() {
+                if deployed.enforced && long_enforced && (sample.opens() || deployed.asks.is_some()) {
                     deployed.requests += 1;
                     deployed.again += u64::from(sample.reason.verdict() == Verdict::Pass);
                 }
@@ -322,9 +359,9 @@ impl Deployment {
         any
     }
 
-    /// Whether any matches a sample.
+    /// Whether any tells that a sample is one of an attack.
     pub(super) fn covers(&self, sample: &Sample) -> bool {
-        self.iter().any(|(_, deployed)| sample.matches(&deployed.signature))
+        self.iter().any(|(_, deployed)| deployed.asks.is_none() && sample.matches(&deployed.signature))
     }
 
     /// Whether one that concerns a service and drops, or would if nothing were only observed, has matched something
@@ -343,7 +380,8 @@ impl Deployment {
             let held = self.slots[place].as_ref().and_then(|deployed| self.held(deployed));
             let slot = &mut self.slots[place];
             let Some(deployed) = slot.as_mut().filter(|deployed| !deployed.pinned) else { continue };
-            let harmful = deployed.known_hits > FEW_KNOWN
+            let harmful = deployed.asks.is_none()
+                && deployed.known_hits > FEW_KNOWN
                 && deployed.known_hits as f64 > KNOWN_SHARE * deployed.hits as f64;
             let again = !deployed.for_good
                 && deployed.again > FEW_AGAIN

@@ -10,18 +10,20 @@ use tracing::warn;
 
 use super::{
     action::{self, Action},
-    alarm::Level,
+    alarm::{Class, Level},
     baseline::Baseline,
     conduct::{Conduct, LONG, Scene},
-    deployed::{Deployed, Deployment, Held, Turn},
+    deployed::{Asked, Deployed, Deployment, Held, Turn},
     event::Event,
     incident::{Attack, Incident, Incidents},
+    kind::Kind,
     load::{Counts, Load, Standing},
     memory::{Memory, OtherVersion, Remembered},
     moment::{Moment, TICK},
     picture::Pictures,
     proof::Proof,
     recent::Recent,
+    repetition::{self, Order, Repetition, Whose},
     sample::Sample,
     search::{LEAST_EXCESS, Refused, Search},
     view::KernelView,
@@ -54,6 +56,7 @@ pub struct Detector {
     pictures: Pictures,
     recent: Recent,
     deployment: Deployment,
+    repetition: Repetition,
     /// Attacks that go on, by the service that they are aimed at: each is a matter of its own.
     attacks: BTreeMap<u8, Attack>,
     incidents: Incidents,
@@ -133,9 +136,16 @@ impl Detector {
                 events.extend(told);
             }
             self.search(now_ns, &standings, view, &mut events);
+            self.ask_to_repeat(now_ns, &standings, &mut events);
         }
+        let asking = self.asking();
         for (number, signature, turn) in self.deployment.turn(now_ns) {
-            if matches!(turn, Turn::Withdrawn | Turn::ComesAgain) {
+            if let Some((service, class)) = asking.get(&number) {
+                if turn == Turn::ComesAgain {
+                    self.repetition.fails(*service, *class, now_ns);
+                    self.stop_asking(*service, *class);
+                }
+            } else if matches!(turn, Turn::Withdrawn | Turn::ComesAgain) {
                 self.refused.push(Refused {
                     signature: signature.clone(),
                     until_ns: now_ns + REFUSED,
@@ -329,6 +339,8 @@ impl Detector {
     fn end(&mut self, service: u8, now_ns: u64, events: &mut Vec<Event>) {
         self.attacks.remove(&service);
         self.incidents.end(service, now_ns);
+        self.repetition.end(service);
+        self.changed |= self.deployment.ask_no_more(|asked| asked.service == service);
         let attacks = &self.attacks;
         self.changed |= self.deployment.rest(|service| attacks.contains_key(&service));
         if self.attacks.is_empty() {
@@ -391,6 +403,77 @@ impl Detector {
                 events.push(Event::NothingFound { service: *service });
             }
         }
+    }
+
+    /// Where too much still passes of a kind, and nothing tells what, has all of that kind come again.
+    fn ask_to_repeat(&mut self, now_ns: u64, standings: &[(u8, Standing)], events: &mut Vec<Event>) {
+        let several = standings.len() > 1;
+        for (service, standing) in standings {
+            if !self.attacks.contains_key(service) {
+                continue;
+            }
+            let firsts = self.coming_first(*service, standing.sampled, now_ns);
+            let first = |class| firsts.get(&class).copied().unwrap_or_default();
+            let orders = self.repetition.follow(*service, standing.unheld, first, now_ns);
+            for order in orders {
+                let (Order::Ask { service, class, .. } | Order::Stop { service, class }) = order;
+                self.stop_asking(service, class);
+                let Order::Ask { whose, .. } = order else { continue };
+                let place = several.then_some(service);
+                for signature in repetition::signatures(class, whose, place) {
+                    let asked = Asked { service, class };
+                    let Some(number) = self.deployment.ask(signature, asked, now_ns) else { break };
+                    self.changed = true;
+                    events.push(Event::AsksToRepeat {
+                        number,
+                        service,
+                        class,
+                        all: whose == Whose::Everybodys,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Packets/s for a service that nothing tells of and that do not come again, by class.
+    fn coming_first(&self, service: u8, sampled: f64, now_ns: u64) -> BTreeMap<Class, f64> {
+        let lately = self.recent.since(now_ns.saturating_sub(RECENT));
+        let lately: Vec<&Sample> =
+            lately.filter(|sample| sample.service() == service && !sample.answers).collect();
+        let rate = |class| {
+            let came = lately.iter().filter(|sample| self.comes_first(sample, class)).count();
+            (class, came as f64 * 1e9 / (RECENT as f64 * sampled))
+        };
+        [Class::Openings, Class::Datagrams, Class::Others].map(rate).into()
+    }
+
+    /// Whether a packet of a class is one that nothing tells of, and that does not come again: it was dropped only for now, or
+    /// would be.
+    fn comes_first(&self, sample: &Sample, class: Class) -> bool {
+        let is_asked = self.deployment.asks(sample);
+        let of_class = match (class, Kind::of(&sample.features)) {
+            (Class::Openings, Kind::Opening) => true,
+            (Class::Datagrams, Kind::Datagram) => !sample.known && !sample.is_fragment(),
+            (Class::Others, Kind::Datagram) => !sample.known && sample.is_fragment(),
+            (Class::Others, Kind::Other) => !sample.known,
+            _ => false,
+        };
+        let dropped = sample.reason == Reason::Signature;
+        of_class && (!is_asked || dropped) && !self.deployment.covers(sample)
+    }
+
+    /// What the signatures are for that ask packets to come again, by number.
+    fn asking(&self) -> BTreeMap<usize, (u8, Class)> {
+        let asked = |(number, deployed): (usize, &Deployed)| Some((number, deployed.asks?));
+        self.deployment
+            .iter()
+            .filter_map(asked)
+            .map(|(number, asked)| (number, (asked.service, asked.class)))
+            .collect()
+    }
+
+    fn stop_asking(&mut self, service: u8, class: Class) {
+        self.changed |= self.deployment.ask_no_more(|asked| *asked == Asked { service, class });
     }
 
     /// Holds signatures to account for what they drop of sources that were there long before the attack.

@@ -54,6 +54,17 @@ pub enum Event {
         /// Share of usual packets that it hits.
         usual_share: f64,
     },
+    /// Nothing tells an attack's packets apart, and all of their class are asked to come again.
+    AsksToRepeat {
+        /// Number of the signature that stands for it.
+        number: usize,
+        /// The service that is attacked.
+        service: u8,
+        /// What is asked.
+        class: alarm::Class,
+        /// Known sources are not spared.
+        all: bool,
+    },
     /// What became of a signature.
     Turned {
         /// Its number.
@@ -100,6 +111,19 @@ impl Event {
                 covered * 100.0,
                 usual_share * 100.0
             ),
+            Self::AsksToRepeat { number, service, class, all } => {
+                let what = match class {
+                    alarm::Class::Openings => "requests for connections",
+                    alarm::Class::Datagrams => "datagrams",
+                    _ => "fragments and other protocols",
+                };
+                let whose = if *all { "of all sources" } else { "of new sources" };
+                format!(
+                    "signature {number}: nothing tells what comes{} apart, so {what} {whose} pass once they are sent \
+                     again, after a second",
+                    on(*service)
+                )
+            }
             Self::Turned { number, turn, .. } => format!("signature {number} {turn}"),
             Self::WouldBan { source, cause, others } => {
                 let address = address_in_words(*source, view);

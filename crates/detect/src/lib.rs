@@ -10,6 +10,7 @@
 //! | [`picture`], [`assumed`] | what unusual packets are held against, also where little was seen yet |
 //! | [`search`], [`mine`], [`condition`] | what those of an attack have in common |
 //! | [`examples`], [`columns`], [`tally`] | packets laid out so that a condition's are counted fast |
+//! | [`repetition`] | what is asked to come again where nothing tells an attack apart |
 //! | [`incident`] | attacks, and their waves |
 //! | [`deployed`] | signatures in force, watched and withdrawn |
 //! | [`conduct`], [`recent`] | whom one would ban for what it does |
@@ -42,6 +43,7 @@ mod owner;
 mod picture;
 mod proof;
 mod recent;
+mod repetition;
 mod reservoir;
 mod sample;
 mod search;

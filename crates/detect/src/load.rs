@@ -4,7 +4,7 @@ use floodwall_common::wire::UnprovenTotals;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    alarm::{self, Alarm, Cause, Level},
+    alarm::{self, Alarm, Cause, Level, Unheld},
     moment::Moment,
     usual::{Habit, UsualRate},
 };
@@ -72,6 +72,8 @@ pub(super) struct Standing {
     pub(super) usually_passes: f64,
     /// Far more passes than usual.
     pub(super) too_much_passes: bool,
+    /// Of what in particular, in an alarm.
+    pub(super) unheld: Unheld,
     /// Share of the packets that is sampled.
     pub(super) sampled: f64,
 }
@@ -106,6 +108,7 @@ impl Load {
             lately: self.alarm.lately(),
             usually_passes: self.passing.usual(),
             too_much_passes: self.passing.is_too_much(),
+            unheld: finding.unheld,
             sampled,
         }
     }

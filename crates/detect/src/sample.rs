@@ -1,7 +1,7 @@
 //! A packet that the kernel program has shown to the controller.
 
 use floodwall_common::{
-    features::{self, Features, Octet, Short},
+    features::{self, Features, Octet, Short, form},
     frame::{Frame, Header as _},
     offered::{self, Offer},
     parse::{self, Packet, Parsed, protocol, tcp_flag},
@@ -70,6 +70,12 @@ impl Sample {
     /// Whether it asks for a TCP connection.
     pub fn opens(&self) -> bool {
         opens(&self.features)
+    }
+
+    /// Whether it is a part of a packet.
+    pub fn is_fragment(&self) -> bool {
+        let form = self.features.octets[Octet::Form as usize];
+        form & (form::FIRST_FRAGMENT | form::LATER_FRAGMENT) != 0
     }
 
     /// Reads a sampled frame again, as the kernel program did. `None` if it is no IP packet.

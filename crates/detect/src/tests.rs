@@ -7,7 +7,9 @@ use floodwall_common::{
     wire::{History, Reason, Way, service_flag, standing},
 };
 
-use super::{Action, Counts, Detector, Event, Held, Memory, Moment, Sample, TICK, Turn, assumed};
+use super::{
+    Action, Class, Counts, Deployed, Detector, Event, Held, Memory, Moment, Sample, TICK, Turn, assumed,
+};
 use crate::signature::TooBroad;
 use floodwall_tables::{Capacity, SharedTables};
 
@@ -23,6 +25,19 @@ struct Scene {
     counts: Vec<Counts>,
     number: u64,
     events: Vec<Event>,
+    alike: Alike,
+    /// Forged requests are sent again as well.
+    comes_again: bool,
+}
+
+/// Whose packets forged ones look like.
+#[derive(Clone, Copy)]
+enum Alike {
+    Nobody,
+    /// New customers'.
+    Customers,
+    /// Those of customers who are known.
+    Known,
 }
 
 impl Scene {
@@ -39,16 +54,24 @@ impl Scene {
             counts,
             number: 0,
             events: Vec::new(),
+            alike: Alike::Nobody,
+            comes_again: false,
         }
     }
 
     /// A packet of a source comes in.
     fn packet(&mut self, service: u8, source: u64, mut features: Features, known: bool) {
         features.octets[Octet::Service as usize] = service;
-        let covered = self
-            .detector
-            .signatures()
-            .any(|(_, deployed)| deployed.enforced && deployed.signature.matches(&features));
+        let hit = self.detector.signatures().filter(|(_, deployed)| {
+            deployed.enforced
+                && deployed.signature.matches(&features)
+                && !(deployed.signature.strangers && known)
+        });
+        let hit: Vec<bool> = hit.map(|(_, deployed)| deployed.asks.is_some()).collect();
+        // Clients ask again, and are let in.
+        let asked = hit.iter().all(|asks| *asks);
+        let covered =
+            !hit.is_empty() && !(asked && (source < FORGED || self.comes_again && self.number % 2 == 0));
         let reason = if covered { Reason::Signature } else { Reason::Clean };
         let counts = &mut self.counts[usize::from(service)];
         counts.all += 1;
@@ -57,7 +80,8 @@ impl Scene {
         let asks = features.octets[Octet::Flags as usize] == tcp_flag::SYN;
         counts.unproven.openings += u64::from(asks);
         counts.unproven.completed += u64::from(asks && source < FORGED);
-        counts.unproven.signed += u64::from(covered);
+        counts.unproven.signed += u64::from(covered && !asked);
+        counts.unproven.signed_openings += u64::from(covered && asks);
         let source = Key(source);
         self.detector.sample(Sample {
             time_ns: self.now_ns,
@@ -85,7 +109,12 @@ impl Scene {
             }
             for _ in 0..forged / ticks_per_second {
                 self.number += 1;
-                self.packet(at, FORGED | self.number, bare_syn(self.number), false);
+                let (source, packet) = (self.number | FORGED, self.number);
+                match self.alike {
+                    Alike::Nobody => self.packet(at, source, bare_syn(packet), false),
+                    Alike::Customers => self.packet(at, source, request(packet), false),
+                    Alike::Known => self.packet(at, source, request(packet), true),
+                }
             }
             self.now_ns += TICK;
             let moment = Moment::new(self.now_ns, self.now_ns / 1_000_000_000);
@@ -304,7 +333,9 @@ fn a_signature_that_says_too_little_is_never_enforced() {
     scene.pass(20.0, 400, 0, 0);
     scene.pass(1.0, 400, 4_000, 0);
     assert!(scene.detector.attacked().next().is_some());
-    let enforced: Vec<_> = scene.detector.signatures().filter(|(_, deployed)| deployed.enforced).collect();
+    // What is only asked to come again is another matter.
+    let drops = |deployed: &Deployed| deployed.enforced && deployed.asks.is_none();
+    let enforced: Vec<_> = scene.detector.signatures().filter(|(_, deployed)| drops(deployed)).collect();
     assert!(enforced.iter().all(|(_, deployed)| deployed.signature.too_broad().is_none()), "{enforced:?}");
     let told = |turn: &Turn| matches!(turn, Turn::Held(Held::TooBroad(_)));
     assert!(turns(&scene).iter().any(told), "and that is told: {:?}", scene.events);
@@ -359,4 +390,47 @@ fn detection_names_whom_it_would_ban_and_bans_nobody() {
     let told = scene.events.iter().find(|event| matches!(event, Event::WouldBan { .. })).unwrap();
     let words = told.in_words(&scene.tables, |_| None);
     assert!(words.starts_with("would ban ") && words.contains("connections/s"), "{words}");
+}
+
+/// Whether known sources were asked as well, each time that packets of a class were asked to come again.
+fn asked(scene: &Scene) -> Vec<(Class, bool)> {
+    let asked = |event: &Event| match event {
+        Event::AsksToRepeat { class, all, .. } => Some((*class, *all)),
+        _ => None,
+    };
+    scene.events.iter().filter_map(asked).collect()
+}
+
+#[test]
+fn where_requests_are_those_of_customers_all_are_asked_to_come_again() {
+    for (alike, expected) in [
+        (Alike::Nobody, &[][..]),
+        (Alike::Customers, &[(Class::Openings, false)]),
+        (Alike::Known, &[(Class::Openings, false), (Class::Openings, true)]),
+    ] {
+        let mut scene = Scene::new(2);
+        scene.pass(60.0, 400, 0, 0);
+        scene.alike = alike;
+        scene.pass(10.0, 400, 4_000, 1);
+        assert_eq!(asked(&scene), expected);
+        let asking = |scene: &Scene| scene.detector.signatures().any(|(_, deployed)| deployed.asks.is_some());
+        assert_eq!(asking(&scene), !expected.is_empty());
+        assert!(scene.detector.attacked().eq([1]), "what is dropped for now goes on counting");
+        scene.pass(15.0, 400, 0, 0);
+        assert_eq!(scene.detector.attacked().count(), 0, "it is over");
+        assert!(!asking(&scene), "and nobody is asked any more");
+    }
+}
+
+#[test]
+fn bots_that_come_again_are_not_asked_for_long() {
+    let mut scene = Scene::new(1);
+    scene.pass(60.0, 400, 0, 0);
+    scene.alike = Alike::Customers;
+    scene.comes_again = true;
+    scene.pass(10.0, 400, 4_000, 0);
+    let withdrawn = |event: &Event| matches!(event, Event::Turned { turn: Turn::ComesAgain, .. });
+    assert!(scene.events.iter().any(withdrawn), "{:?}", scene.events);
+    let expected = [(Class::Openings, false), (Class::Openings, true)];
+    assert_eq!(asked(&scene), expected, "and it is not tried again at once");
 }

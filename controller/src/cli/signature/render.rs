@@ -60,6 +60,7 @@ fn state_of(report: &SignatureReport) -> &'static str {
     match (report.pinned, report.enforced) {
         (true, true) => "pinned, drops",
         (true, false) => "pinned, counts",
+        (false, true) if report.asks => "asks again",
         (false, true) => "drops",
         (false, false) if report.held.is_some() => "monitor",
         (false, false) => "on trial",
@@ -87,7 +88,7 @@ pub(super) fn one(report: &SignatureReport, out: &mut dyn Write, style: Style) -
     if report.enforced && !report.pinned {
         writeln!(
             out,
-            "  let in    {} sampled requests for a connection that came again after a second",
+            "  let in    {} sampled packets that had been dropped, and came again after a second",
             units::count(report.sampled_again)
         )?;
     }
@@ -110,6 +111,7 @@ mod tests {
             text: "tcp flags=syn window=0".into(),
             enforced: true,
             pinned: false,
+            asks: false,
             held: None,
             warning: None,
             age_seconds: 61.0,
@@ -125,7 +127,7 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("3  tcp flags=syn window=0\n  state     drops\n"), "{text}");
         assert!(text.contains("12,345 packets") && text.contains("1 (0.50 %)"), "{text}");
-        assert!(text.contains("let in    3 sampled requests"), "{text}");
+        assert!(text.contains("let in    3 sampled packets"), "{text}");
         let all = SignatureList {
             attack: true,
             attacked: vec!["default".to_owned()],

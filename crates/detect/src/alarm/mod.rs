@@ -117,6 +117,8 @@ const fn window(ticks: usize, floor: f64, times: f64, batch: f64) -> Window {
 
 const OPENINGS: [Window; 3] =
     [window(10, 300.0, 6.0, 1.0), window(20, 200.0, 3.0, 1.0), window(200, 150.0, 3.0, 1.0)];
+/// Of those that no signature drops: what was found is in force soon, and should show soon.
+const ANSWERED: [Window; 1] = [window(10, 300.0, 6.0, 1.0)];
 /// A source counts once a second, and a window of ten touches eleven.
 const SOURCES: [Window; 3] =
     [window(2, 200.0, 12.0, 1.0), window(20, 100.0, 12.0, 2.0), window(200, 50.0, 12.0, 11.0)];
@@ -156,6 +158,19 @@ pub(super) struct Finding {
     pub(super) level: Level,
     /// Why an alarm began at this tick, if one did.
     pub(super) begins: Option<Cause>,
+    /// Of which classes still too much passes, in an alarm.
+    pub(super) unheld: Unheld,
+}
+
+/// Classes of which too much passes, as far as that can be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Unheld {
+    /// Requests that are answered, and that nothing follows.
+    pub(super) openings: bool,
+    /// Datagrams of unknown sources; those count as well that are dropped until they are repeated.
+    pub(super) datagrams: bool,
+    /// Likewise, fragments and other protocols.
+    pub(super) others: bool,
 }
 
 /// One class's tests, and whether it is in alarm.
@@ -174,6 +189,8 @@ pub(super) struct Alarm {
     /// Handshakes that were completed, and how many usually are.
     completed: Series,
     completed_busiest: Busiest,
+    /// Requests that are answered, and not dropped by a signature.
+    answered: Test,
     /// What signatures drop.
     signed: Series,
     /// What passes of flows that have proven themselves.
@@ -196,6 +213,7 @@ impl Default for Alarm {
             classes: Class::ALL.into_iter().map(tests).collect(),
             completed: Series::default(),
             completed_busiest: Busiest::default(),
+            answered: Test::new(&ANSWERED),
             signed: Series::default(),
             proven: Middle::default(),
             is_on: false,
@@ -215,6 +233,10 @@ impl Alarm {
         let growth = (self.proven.rate() / SMALL).max(1.0);
         // A crowd completes what it asks for.
         let completing = self.completed.window(series::LONGEST) * PER_SECOND / series::LONGEST as f64;
+        let answered = came.openings as f64 - came.completed as f64 - came.signed_openings as f64;
+        self.answered.take(answered, calm, growth, completing);
+        let mut unheld =
+            Unheld { openings: !self.answered.is_below(growth, completing), ..Unheld::default() };
         let mut begins = None;
         for Tests { class, tests, above_ns } in &mut self.classes {
             let least = if *class == Class::Openings { completing } else { 0.0 };
@@ -236,6 +258,12 @@ impl Alarm {
                 (Some(last), _) => *last = now_ns,
                 (None, None) => {}
             }
+            let above = !tests.iter().all(|test| test.is_below(growth, least));
+            match class {
+                Class::Datagrams => unheld.datagrams = above,
+                Class::Others => unheld.others = above,
+                _ => {}
+            }
         }
         let any = self.classes.iter().any(|class| class.above_ns.is_some());
         let held = self.is_on && self.signed.window(SECOND) > HOLDS;
@@ -248,7 +276,7 @@ impl Alarm {
         } else {
             Level::Calm
         };
-        Finding { level, begins: began }
+        Finding { level, begins: began, unheld: if self.is_on { unheld } else { Unheld::default() } }
     }
 
     /// Takes what came in the last ten seconds as usual.

@@ -8,7 +8,7 @@ use floodwall_common::{
         Word,
         signature::{
             DIRECTORIES, ENFORCED, FIELDS, HALF_WORDS, MAX_PAGES, MAX_SIGNATURES, OCTETS, ONCE, PAGE_WORDS,
-            PAGES, STRANGERS, WATCHED, fields,
+            PAGES, REPEAT, STRANGERS, WATCHED, fields,
         },
     },
 };
@@ -24,6 +24,8 @@ pub enum Effect {
     Drop,
     /// Drops it, but requests for a TCP connection only once: sent again after a second, they pass.
     DropOnce,
+    /// Drops it, but requests for a TCP connection only once, and what is no TCP at all only until it is repeated.
+    AskToRepeat,
 }
 
 /// Words of one half.
@@ -75,8 +77,11 @@ impl Image {
     fn write_header(&mut self, live: &[(u64, &Signature, Effect)]) {
         for (bit, signature, effect) in live {
             self.words[if *effect == Effect::Count { WATCHED } else { ENFORCED } as usize] |= bit;
-            if *effect == Effect::DropOnce {
+            if matches!(effect, Effect::DropOnce | Effect::AskToRepeat) {
                 self.words[ONCE as usize] |= bit;
+            }
+            if *effect == Effect::AskToRepeat {
+                self.words[REPEAT as usize] |= bit;
             }
             if signature.strangers {
                 self.words[STRANGERS as usize] |= bit;
@@ -191,7 +196,7 @@ mod tests {
     }
 
     fn effect() -> impl Strategy<Value = Effect> {
-        prop::sample::select(vec![Effect::Count, Effect::Drop, Effect::DropOnce])
+        prop::sample::select(vec![Effect::Count, Effect::Drop, Effect::DropOnce, Effect::AskToRepeat])
     }
 
     fn features() -> impl Strategy<Value = Features> {
@@ -217,7 +222,9 @@ mod tests {
                     let drops = *effect != Effect::Count;
                     prop_assert_eq!(found.enforced >> bit & 1 != 0, expected && drops);
                     prop_assert_eq!(found.watched >> bit & 1 != 0, expected && !drops);
-                    prop_assert_eq!(found.once >> bit & 1 != 0, expected && *effect == Effect::DropOnce);
+                    let once = matches!(effect, Effect::DropOnce | Effect::AskToRepeat);
+                    prop_assert_eq!(found.once >> bit & 1 != 0, expected && once);
+                    prop_assert_eq!(found.repeat >> bit & 1 != 0, expected && *effect == Effect::AskToRepeat);
                 }
             }
         }

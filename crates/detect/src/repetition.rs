@@ -1,0 +1,262 @@
+//! Where nothing tells the packets of an attack from what is usual, all packets of their kind are asked to come again.
+//!
+//! Clients send a request that is not answered again after a second (RFC 6298, 2.1), and whoever asks by UDP does likewise (RFC
+//! 8085, 3.1.1); who forges sources does not learn what became of a packet, and sends none again: of forged requests in
+//! captures 0.02 % at most came twice. So that costs a customer a second, and shuts nobody out. It is the last resort: it
+//! begins once an attack has gone on for a moment and too much of the kind still passes, spares known sources first, and ends
+//! as soon as signatures hold what it did. What comes again all the same ends it as well ([`Turn::ComesAgain`]).
+//!
+//! [`Turn::ComesAgain`]: super::deployed::Turn::ComesAgain
+
+use std::collections::BTreeMap;
+
+use floodwall_common::{
+    features::{Octet, Short, form},
+    parse::protocol,
+};
+
+use super::{
+    alarm::{Class, Unheld},
+    kind::Kind,
+};
+use crate::signature::{Ranges, Signature};
+
+/// How long an attack goes on, and too much passes, before all are asked to repeat: signatures are found meanwhile; and how
+/// long before that holds for known sources, too, ns.
+const PATIENCE: u64 = 750_000_000;
+/// How long it goes on though it would not be needed, ns.
+const LINGERS: u64 = 3_000_000_000;
+/// How long it is not tried again once it was of no use, ns.
+const USELESS: u64 = 60_000_000_000;
+/// Packets/s that come for the first time, and that no signature hits, of which it is needed.
+pub(super) const NEEDED: f64 = 100.0;
+
+/// Ports of protocols whose clients ask from a new port each time, also when they ask again: DNS and NTP.
+const NEVER_REPEATED: [u16; 2] = [53, 123];
+
+/// What is asked to come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Packets of sources that are not known.
+    Strangers,
+    /// Everybody's.
+    Everybodys,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Order {
+    /// To ask packets of a class to come again, in place of what is in force for the service.
+    Ask { service: u8, class: Class, whose: Whose },
+    /// To ask no more.
+    Stop { service: u8, class: Class },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    whose: Whose,
+    since_ns: u64,
+    needed_ns: u64,
+}
+
+/// What is asked to come again, by service.
+#[derive(Debug, Default)]
+pub(super) struct Repetition {
+    asked: BTreeMap<(u8, Class), Asked>,
+    /// Since when too much of a class passes.
+    unheld: BTreeMap<(u8, Class), u64>,
+    /// Until when it is not tried again.
+    useless: BTreeMap<(u8, Class), u64>,
+}
+
+impl Repetition {
+    /// Takes how an attacked service stands: of which classes too much passes, and of how many packets/s, that come for the
+    /// first time, nothing but this tells.
+    pub(super) fn follow(
+        &mut self,
+        service: u8,
+        unheld: Unheld,
+        first: impl Fn(Class) -> f64,
+        now_ns: u64,
+    ) -> Vec<Order> {
+        self.useless.retain(|_, until_ns| *until_ns > now_ns);
+        let classes = [
+            (Class::Openings, unheld.openings),
+            (Class::Datagrams, unheld.datagrams),
+            (Class::Others, unheld.others),
+        ];
+        let orders = classes.into_iter().filter_map(|(class, is_unheld)| {
+            let place = (service, class);
+            if !is_unheld {
+                self.unheld.remove(&place);
+            }
+            let since_ns = if is_unheld { *self.unheld.entry(place).or_insert(now_ns) } else { now_ns };
+            let lasts = is_unheld && now_ns >= since_ns + PATIENCE;
+            if let Some(asked) = self.asked.get_mut(&place) {
+                if first(class) >= NEEDED {
+                    asked.needed_ns = now_ns;
+                }
+                // Of requests it is counted what passes all the same. Of other classes it is not, and known sources are not in
+                // these.
+                let widens = class == Class::Openings
+                    && asked.whose == Whose::Strangers
+                    && lasts
+                    && now_ns >= asked.since_ns + PATIENCE;
+                if widens {
+                    *asked = Asked { whose: Whose::Everybodys, since_ns: now_ns, needed_ns: now_ns };
+                    return Some(Order::Ask { service, class, whose: Whose::Everybodys });
+                }
+                if now_ns >= asked.needed_ns + LINGERS {
+                    self.asked.remove(&place);
+                    return Some(Order::Stop { service, class });
+                }
+                return None;
+            }
+            let begins = lasts
+                && !self.useless.contains_key(&place)
+                && (class == Class::Openings || first(class) >= NEEDED);
+            begins.then(|| {
+                let whose = Whose::Strangers;
+                self.asked.insert(place, Asked { whose, since_ns: now_ns, needed_ns: now_ns });
+                Order::Ask { service, class, whose }
+            })
+        });
+        orders.collect()
+    }
+
+    /// An attack is over.
+    pub(super) fn end(&mut self, service: u8) {
+        self.asked.retain(|(of, _), _| *of != service);
+        self.unheld.retain(|(of, _), _| *of != service);
+    }
+
+    /// It was of no use for a class: too much came again.
+    pub(super) fn fails(&mut self, service: u8, class: Class, now_ns: u64) {
+        self.asked.remove(&(service, class));
+        self.useless.insert((service, class), now_ns + USELESS);
+    }
+}
+
+/// Signatures of all packets of a class; none of those that could not be asked.
+pub(super) fn signatures(class: Class, whose: Whose, service: Option<u8>) -> Vec<Signature> {
+    let mut signatures = match class {
+        Class::Openings => vec![Kind::Opening.signature()],
+        Class::Datagrams => {
+            let mut datagrams = Kind::Datagram.signature();
+            datagrams.shorts.insert(Short::DestinationPort as usize, all_but(&NEVER_REPEATED));
+            vec![datagrams]
+        }
+        Class::Others => vec![Kind::Other.signature(), fragments()],
+        Class::Segments | Class::Unasked | Class::Repeated => Vec::new(),
+    };
+    for signature in &mut signatures {
+        signature.strangers = whose == Whose::Strangers;
+        if let Some(service) = service {
+            signature.octets.insert(Octet::Service as usize, [service].into_iter().collect());
+        }
+    }
+    signatures
+}
+
+/// Fragments of datagrams: later ones tell no port.
+fn fragments() -> Signature {
+    let mut fragments = Signature::default();
+    let is_fragment = |form: &u8| form & (form::FIRST_FRAGMENT | form::LATER_FRAGMENT) != 0;
+    fragments.octets.insert(Octet::Protocol as usize, [protocol::UDP].into_iter().collect());
+    fragments.octets.insert(Octet::Form as usize, (0..=u8::MAX).filter(is_fragment).collect());
+    fragments
+}
+
+/// All ports but a few, which are in order.
+fn all_but(ports: &[u16]) -> Ranges {
+    let firsts = std::iter::once(0).chain(ports.iter().map(|port| port + 1));
+    let lasts = ports.iter().map(|port| port - 1).chain(std::iter::once(u16::MAX));
+    firsts.zip(lasts).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TICK: u64 = 50_000_000;
+    const OPENINGS: Unheld = Unheld { openings: true, datagrams: false, others: false };
+    const DATAGRAMS: Unheld = Unheld { openings: false, datagrams: true, others: false };
+
+    /// What is ordered, and after how many seconds, if so much passes for so long and so many come for the first time.
+    fn orders(
+        repetition: &mut Repetition,
+        from: u64,
+        seconds: u64,
+        unheld: Unheld,
+        first: f64,
+    ) -> Vec<(f64, Order)> {
+        let ticks = (from * 20)..((from + seconds) * 20);
+        let orders = ticks.flat_map(|tick| {
+            let orders = repetition.follow(3, unheld, |_| first, tick * TICK);
+            orders.into_iter().map(move |order| (tick as f64 / 20.0, order))
+        });
+        orders.collect()
+    }
+
+    fn ask(class: Class, whose: Whose) -> Order {
+        Order::Ask { service: 3, class, whose }
+    }
+
+    #[test]
+    fn requests_are_asked_to_come_again_and_then_those_of_known_sources_too() {
+        let mut repetition = Repetition::default();
+        assert_eq!(
+            orders(&mut repetition, 10, 5, OPENINGS, 2_000.0),
+            [
+                (10.75, ask(Class::Openings, Whose::Strangers)),
+                (11.5, ask(Class::Openings, Whose::Everybodys)),
+            ]
+        );
+        let stop = Order::Stop { service: 3, class: Class::Openings };
+        assert_eq!(orders(&mut repetition, 15, 3, Unheld::default(), 2_000.0), []);
+        assert_eq!(orders(&mut repetition, 18, 9, Unheld::default(), 20.0), [(20.95, stop)]);
+    }
+
+    #[test]
+    fn what_is_held_soon_is_not_asked() {
+        let mut repetition = Repetition::default();
+        for tick in 0..200 {
+            let unheld = if tick % 15 == 0 { Unheld::default() } else { OPENINGS };
+            assert_eq!(repetition.follow(3, unheld, |_| 2_000.0, tick * TICK), [], "tick {tick}");
+        }
+    }
+
+    #[test]
+    fn datagrams_of_known_sources_are_never_asked_and_few_are_not_worth_it() {
+        let mut repetition = Repetition::default();
+        assert_eq!(orders(&mut repetition, 0, 5, DATAGRAMS, 50.0), []);
+        let asked = orders(&mut repetition, 5, 20, DATAGRAMS, 500.0);
+        assert_eq!(asked, [(5.0, ask(Class::Datagrams, Whose::Strangers))]);
+    }
+
+    #[test]
+    fn what_was_of_no_use_is_not_tried_again_for_a_while() {
+        let mut repetition = Repetition::default();
+        orders(&mut repetition, 0, 2, OPENINGS, 2_000.0);
+        repetition.fails(3, Class::Openings, 2_000_000_000);
+        let later = orders(&mut repetition, 2, 100, OPENINGS, 2_000.0);
+        assert_eq!(later.first().map(|(second, _)| *second), Some(62.0));
+        repetition.end(3);
+        assert!(repetition.asked.is_empty());
+    }
+
+    #[test]
+    fn signatures_are_of_all_that_can_be_asked() {
+        let text = |class, whose| {
+            signatures(class, whose, Some(3)).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let datagrams = text(Class::Datagrams, Whose::Strangers);
+        assert!(
+            datagrams[0].starts_with("udp ")
+                && datagrams[0].contains("dport=0-52,54-122,124-65535 strangers")
+        );
+        assert_eq!(text(Class::Others, Whose::Strangers).len(), 2);
+        assert!(!text(Class::Openings, Whose::Everybodys)[0].contains("strangers"));
+        assert!(text(Class::Segments, Whose::Strangers).is_empty());
+    }
+}
