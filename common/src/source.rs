@@ -83,6 +83,13 @@ impl Key {
         Self((address.high ^ secret) | u64::from(address.high ^ secret == 0))
     }
 
+    /// The family of the source that this is the key of: of one of IPv4 half of the bits are those of the secret, which one of
+    /// IPv6 has by a chance of 2⁻³².
+    pub fn family(self, settings: &Settings) -> Family {
+        let low = (self.0 ^ settings.seed[2].load()) as u32;
+        if low == 0 { Family::V4 } else { Family::V6 }
+    }
+
     /// The address that this is the key of, if it is that of a source.
     pub fn address(self, settings: &Settings, family: Family) -> Address {
         match family {

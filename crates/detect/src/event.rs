@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use floodwall_common::{prefix::Family, source::Key, wire::standing};
+use floodwall_common::{prefix::Family, source::Key};
 
 use super::{
     alarm::{self, Excess},
@@ -136,11 +136,35 @@ impl Event {
 
 /// The source that a key stands for.
 fn address_in_words(source: Key, view: &dyn KernelView) -> String {
-    let is_v6 = view.history(source).is_some_and(|history| history.standing & standing::IPV6 != 0);
-    if is_v6 {
-        let address = view.address(source, Family::V6);
-        return format!("{}/64", Ipv6Addr::from_bits(u128::from(address.high) << 64));
+    let address = view.address(source);
+    match address.family {
+        Family::V4 => Ipv4Addr::from_bits((address.high >> 32) as u32).to_string(),
+        Family::V6 => format!("{}/64", Ipv6Addr::from_bits(u128::from(address.high) << 64)),
     }
-    let address = view.address(source, Family::V4);
-    Ipv4Addr::from_bits((address.high >> 32) as u32).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use floodwall_common::prefix::Address;
+    use floodwall_tables::{Capacity, SharedTables};
+
+    use super::*;
+    use crate::conduct::Cause;
+
+    #[test]
+    fn a_source_is_named_though_the_kernel_program_does_not_know_it() {
+        let capacity = Capacity { prefixes: 1_000, sources: 1_024, flows: 1_024 };
+        let tables = SharedTables::in_memory(&capacity).expect("there is memory");
+        let settings = &tables.settings[0];
+        settings.seed[2].store(0x1234_5678_9abc_def1);
+        for (address, expected) in [
+            (Address::v4(0xc633_6407), "198.51.100.7:"),
+            (Address::v6(0x2a04_a802_0000_0001, 9), "2a04:a802:0:1::/64:"),
+        ] {
+            let source = Key::of(settings, address);
+            let event = Event::WouldBan { source, cause: Cause::Hit, others: 0 };
+            let said = event.in_words(&tables, |_| None);
+            assert!(said.starts_with(&format!("would ban {expected}")), "{said}");
+        }
+    }
 }

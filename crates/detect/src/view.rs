@@ -1,7 +1,7 @@
 //! What the kernel program knows of sources, to read and not to change.
 
 use floodwall_common::{
-    prefix::{Address, Family},
+    prefix::Address,
     source::{self, Key},
     wire::History,
 };
@@ -11,8 +11,8 @@ use floodwall_tables::SharedTables;
 pub trait KernelView {
     /// What is known of a source; `None` if the table does not hold it.
     fn history(&self, source: Key) -> Option<History>;
-    /// The address that a key of this family stands for.
-    fn address(&self, source: Key, family: Family) -> Address;
+    /// The address that a key stands for.
+    fn address(&self, source: Key) -> Address;
 }
 
 impl KernelView for SharedTables {
@@ -21,7 +21,7 @@ impl KernelView for SharedTables {
         Some(History::unpack(way.history.load()))
     }
 
-    fn address(&self, source: Key, family: Family) -> Address {
-        source.address(&self.settings[0], family)
+    fn address(&self, source: Key) -> Address {
+        source.address(&self.settings[0], source.family(&self.settings[0]))
     }
 }
