@@ -1,11 +1,15 @@
 //! What tests of rules send, and wait for.
 
 use std::{
+    io::{Read as _, Write as _},
+    net::{IpAddr, SocketAddr, TcpListener},
     thread,
     time::{Duration, Instant},
 };
 
-use floodwall_lab::frame::Frame;
+use anyhow::Context as _;
+use floodwall_lab::{frame::Frame, pair::INSIDE_V4};
+use socket2::{Domain, Socket, Type};
 
 use crate::protected::{PATIENCE, Protected, SILENCE};
 
@@ -29,6 +33,37 @@ pub fn passing(host: &Protected, frames: &[Vec<u8>]) -> anyhow::Result<usize> {
     host.receiver.clear()?;
     host.sender.send_batch(frames)?;
     Ok(host.receiver.collect(frames.len(), SILENCE, |seen| frames.iter().any(|frame| frame == seen))?.len())
+}
+
+/// Has addresses outside become known: from each a connection is opened to port 80, in which both ends speak.
+pub fn converse(host: &Protected, clients: &[String]) -> anyhow::Result<()> {
+    let listener = host.lab.inside.namespace().enter(|| TcpListener::bind("[::]:80"))??;
+    for client in clients {
+        let length = if client.contains(':') { 128 } else { 32 };
+        host.lab.outside.address(&format!("{client}/{length}"))?;
+        let client: IpAddr = client.parse()?;
+        let to = if client.is_ipv4() { INSIDE_V4.into() } else { INSIDE_V6.parse()? };
+        let connect = || connect(client, SocketAddr::new(to, 80));
+        let connection = host.lab.outside.namespace().enter(connect)?;
+        let mut connection = connection.with_context(|| format!("connecting from {client}"))?;
+        let (mut accepted, _) = listener.accept()?;
+        let mut byte = [0];
+        for _ in 0..3 {
+            connection.write_all(b"x")?;
+            accepted.read_exact(&mut byte)?;
+            accepted.write_all(&byte)?;
+            connection.read_exact(&mut byte)?;
+        }
+    }
+    Ok(())
+}
+
+fn connect(from: IpAddr, to: SocketAddr) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(from, 0).into())?;
+    socket.connect_timeout(&to.into(), PATIENCE)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    Ok(socket)
 }
 
 /// Waits until something is so.

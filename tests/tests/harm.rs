@@ -16,7 +16,7 @@ use floodwall_lab::{
 use floodwall_tests::{
     foreign,
     protected::Protected,
-    requests::{passing, syn, wait_for},
+    requests::{converse, passing, syn, wait_for},
 };
 use serde_json::Value;
 
@@ -126,9 +126,14 @@ fn no_default_bans_and_who_is_known_is_left_alone_in_peace() -> anyhow::Result<(
     let shown = host.ok(&["rule", "show", "default/source-packets"])?;
     assert!(shown.contains("monitor: only counts") && shown.contains("a tunnel, from a flood"), "{shown}");
 
+    // A segment makes nobody known, as whoever has forged the request can send one.
+    let segment = host.from("198.51.100.11").tcp(999, 80).ack().payload(b"x").build();
+    passing(&host, &[syn(&host, "198.51.100.11", 999), segment])?;
+    let frames: Vec<_> = (0..600).map(|port| syn(&host, "198.51.100.11", 1_000 + port)).collect();
+    assert!(passing(&host, &frames)? < 500, "it is limited");
+
     // A connection of this one goes on: it may open as many as it likes.
-    let segment = host.from("198.51.100.10").tcp(999, 80).ack().payload(b"x").build();
-    passing(&host, &[syn(&host, "198.51.100.10", 999), segment])?;
+    converse(&host, &["198.51.100.10".to_owned()])?;
     let frames: Vec<_> = (0..600).map(|port| syn(&host, "198.51.100.10", 1_000 + port)).collect();
     assert_eq!(passing(&host, &frames)?, frames.len(), "a load balancer is limited");
     host.ok(&["limit", "set", "syn", "90/s", "--burst", "180"])?;

@@ -7,14 +7,13 @@ use std::{
 
 use floodwall_lab::{
     flood::{Pattern as _, SpoofedSyn, Target},
-    frame::Frame,
     or_skip,
     pair::INSIDE_V4,
     skip::require_root,
 };
 use floodwall_tests::{
     protected::{Protected, SILENCE},
-    requests::{INSIDE_V6, passing, syn, wait_for},
+    requests::{converse, passing, syn, wait_for},
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
@@ -168,16 +167,12 @@ fn random_sources_are_caught_by_the_service_and_clients_that_were_there_go_on() 
     or_skip!(require_root());
     let text = "[defaults]\nservice-syn = { rate = 500, burst = 1000 }\nprefix-syn = { mode = \"off\" }";
     let host = Protected::start_configured("random", BINARY, text)?;
-    // Clients that take part in conversations: they ask for a connection, and go on.
+    // Clients that take part in conversations.
     let clients: Vec<_> = (0..50)
         .map(|n| format!("198.51.100.{n}"))
         .chain((0..50).map(|n| format!("2001:db8:c:{n}::1")))
         .collect();
-    for client in &clients {
-        for frame in conversation(&host, client) {
-            host.sender.send(&frame)?;
-        }
-    }
+    converse(&host, &clients)?;
     let mut pattern = SpoofedSyn::new(
         Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, 80),
         "10.0.0.0".parse()?,
@@ -202,16 +197,6 @@ fn random_sources_are_caught_by_the_service_and_clients_that_were_there_go_on() 
         assert_eq!(passing(&host, &frames)?, clients.len(), "all clients get new connections, {family}");
     }
     Ok(())
-}
-
-/// A SYN and what follows it.
-fn conversation(host: &Protected, client: &str) -> [Vec<u8>; 2] {
-    let segment = if client.contains(':') {
-        Frame::ipv6(client, INSIDE_V6).between(&host.lab.outside, &host.lab.inside).tcp(999, 80).ack().build()
-    } else {
-        host.from(client).tcp(999, 80).ack().build()
-    };
-    [syn(host, client, 999), segment]
 }
 
 #[test]
