@@ -81,7 +81,8 @@ impl Detector {
         self.loads.entry(service).or_default().sample();
         let knows = self.baseline.knows(sample.source);
         self.deployment.note(&sample, knows && !sample.answers);
-        if !knows {
+        // Of what is only asked to come again, nothing is known.
+        if !knows && (self.deployment.covers(&sample) || !self.deployment.asks(&sample)) {
             self.conduct.note(&sample);
         }
         let passed = sample.reason.verdict() == Verdict::Pass;
@@ -419,6 +420,8 @@ impl Detector {
                 let (Order::Ask { service, class, .. } | Order::Stop { service, class }) = order;
                 self.stop_asking(service, class);
                 let Order::Ask { whose, .. } = order else { continue };
+                // That says as much as that nothing is found.
+                self.attacks.entry(service).and_modify(|attack| attack.told = true);
                 let place = several.then_some(service);
                 for signature in repetition::signatures(class, whose, place) {
                     let asked = Asked { service, class };

@@ -413,6 +413,8 @@ fn where_requests_are_those_of_customers_all_are_asked_to_come_again() {
         scene.alike = alike;
         scene.pass(10.0, 400, 4_000, 1);
         assert_eq!(asked(&scene), expected);
+        let blamed = |event: &Event| matches!(event, Event::WouldBan { cause: Cause::Hit, .. });
+        assert!(expected.is_empty() || !scene.events.iter().any(blamed), "being asked is no conduct");
         let asking = |scene: &Scene| scene.detector.signatures().any(|(_, deployed)| deployed.asks.is_some());
         assert_eq!(asking(&scene), !expected.is_empty());
         assert!(scene.detector.attacked().eq([1]), "what is dropped for now goes on counting");
