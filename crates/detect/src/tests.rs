@@ -8,7 +8,8 @@ use floodwall_common::{
 };
 
 use super::{
-    Action, Class, Counts, Deployed, Detector, Event, Held, Memory, Moment, Sample, TICK, Turn, assumed,
+    Action, Cause, Class, Counts, Deployed, Detector, Event, Held, Memory, Moment, Sample, TICK, Turn,
+    assumed,
 };
 use crate::signature::TooBroad;
 use floodwall_tables::{Capacity, SharedTables};
