@@ -12,12 +12,15 @@ mod fuzz;
 mod lint;
 mod modules;
 mod open_connections;
+mod peace;
 mod progress;
+mod replayed;
 mod score;
 mod setup;
 mod shell;
 mod steps;
 mod test;
+mod thousands;
 mod verdicts;
 
 use std::process::ExitCode;
@@ -58,6 +61,8 @@ enum Task {
     Score(score::Options),
     /// Print which connections were there before a capture begins, for `floodwall replay --host`
     OpenConnections(open_connections::Options),
+    /// Draw ordinary traffic, and count alarms and drops, of which there should be none
+    Peace(peace::Options),
     /// Check that every packet of the corpus is still judged for the same reason, on both engines
     Verdicts(verdicts::Options),
 }
@@ -74,6 +79,7 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Score(options) => score::run(&options),
         Task::OpenConnections(options) => open_connections::run(&options),
+        Task::Peace(options) => peace::run(&options),
         Task::Verdicts(options) => verdicts::run(&options),
     };
     report(outcome)

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::thousands::thousands;
+
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// The last `width` values as bars, the largest of all being full.
@@ -22,19 +24,6 @@ pub(super) fn sparkline(values: &[f64], width: usize) -> String {
 pub(super) fn bar(share: f64, width: usize) -> String {
     let full = (share.clamp(0.0, 1.0) * width as f64).round() as usize;
     "█".repeat(full)
-}
-
-/// 1234567 as 1,234,567.
-pub(super) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() * 4 / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// A rate without its fraction.
@@ -65,7 +54,6 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(whole(1999.6), "2,000");
         assert_eq!(time(Some(Duration::from_micros(1234))), "1.2 ms");
         assert_eq!(time(Some(Duration::from_millis(1003))), "1003 ms");

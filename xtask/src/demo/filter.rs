@@ -17,10 +17,10 @@ use tempfile::TempDir;
 
 use super::attack::{Attack, SPOOFED};
 use super::counters::Counters;
-use super::draw::thousands;
 use super::interrupt;
 use super::site::{INTERFACES, Site};
 use crate::shell;
+use crate::thousands::thousands;
 
 const BPFFS: &str = "/sys/fs/bpf";
 const PREFIX: &str = "floodwall-demo-";

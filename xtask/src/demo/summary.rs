@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::draw::{thousands, time, whole};
+use super::draw::{time, whole};
 use super::phase::{Digest, Phase, Story};
+use crate::thousands::thousands;
 
 /// What makes the flood bite on a small machine.
 const EASY: &str = "The host was set up to be easy to flood: SYN cookies off, room for 256 half-open connections, two \
