@@ -90,6 +90,13 @@ pub(crate) fn executables(build: &mut Command) -> Result<Vec<Executable>> {
     Ok(executables)
 }
 
+/// The executable of this name among those that cargo names, line by line, with `--message-format=json-render-diagnostics`.
+pub(crate) fn executable_of(messages: &[u8], target: &str) -> Option<PathBuf> {
+    let messages = String::from_utf8_lossy(messages);
+    let named = messages.lines().filter_map(|line| executable(&serde_json::from_str(line).ok()?));
+    named.filter(|built| built.target == target).map(|built| built.path).last()
+}
+
 /// Reads one message of cargo's; most are about other things.
 fn executable(message: &Value) -> Option<Executable> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -115,6 +122,10 @@ mod tests {
             (built.path, built.target, built.kind),
             ("/t/f-1".into(), "f".to_owned(), "test".to_owned())
         );
+        let line = message.replace('\n', "");
+        let messages = format!("no JSON\n{{}}\n{line}\n");
+        assert_eq!(executable_of(messages.as_bytes(), "f"), Some("/t/f-1".into()));
+        assert_eq!(executable_of(messages.as_bytes(), "g"), None);
         let library = serde_json::json!({"reason": "compiler-artifact", "executable": null});
         assert!(executable(&library).is_none());
     }

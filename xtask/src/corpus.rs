@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -84,6 +84,23 @@ pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Whether a name begins with one of these; if there is none of these, any does.
+pub(crate) fn begins(name: &str, with: &[String]) -> bool {
+    with.is_empty() || with.iter().any(|with| name.starts_with(with))
+}
+
+/// The scenarios whose names begin with one of those that were asked for; all, if none was.
+///
+/// # Errors
+/// When there is none of that name.
+pub(crate) fn selected(all: &[String], asked: &[String]) -> Result<Vec<String>> {
+    ensure!(!all.is_empty(), "there is none");
+    for asked in asked {
+        ensure!(!asked.is_empty() && all.iter().any(|name| name.starts_with(asked)), "`{asked}` begins none");
+    }
+    Ok(all.iter().filter(|name| begins(name, asked)).cloned().collect())
+}
+
 /// A floodwall, and what it is given with every scenario.
 #[derive(Debug)]
 pub(crate) struct Judge<'a> {
@@ -102,6 +119,20 @@ impl Judge<'_> {
     /// # Errors
     /// When floodwall cannot be run, fails, or does not say how many.
     pub(crate) fn replay(&self, name: &str, engine: Engine, told: Told, verdicts: &Path) -> Result<Account> {
+        Ok(self.summary(name, engine, told, verdicts)?.0)
+    }
+
+    /// Does the same, and returns beside it the summary that floodwall prints.
+    ///
+    /// # Errors
+    /// As for [`Self::replay`].
+    pub(crate) fn summary(
+        &self,
+        name: &str,
+        engine: Engine,
+        told: Told,
+        verdicts: &Path,
+    ) -> Result<(Account, Vec<u8>)> {
         let file = |ending: &str| self.folder.join(format!("{name}{ending}"));
         let mut command = Command::new(self.binary);
         command.arg("replay").arg(file(".pcap.gz")).arg("--host").arg(file(".json"));
@@ -120,7 +151,8 @@ impl Judge<'_> {
             let said = [output.stdout, output.stderr].concat();
             bail!("`{line}` failed: {}", String::from_utf8_lossy(&said).trim());
         }
-        Account::read(&output.stdout).with_context(|| format!("asking `{line}`"))
+        let account = Account::read(&output.stdout).with_context(|| format!("asking `{line}`"))?;
+        Ok((account, output.stdout))
     }
 }
 

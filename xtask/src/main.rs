@@ -6,6 +6,7 @@
 mod account;
 mod bench;
 mod build;
+mod checkout;
 mod corpus;
 mod demo;
 mod fuzz;
@@ -16,6 +17,7 @@ mod peace;
 mod progress;
 mod replayed;
 mod score;
+mod sensitivity;
 mod setup;
 mod shell;
 mod steps;
@@ -63,6 +65,8 @@ enum Task {
     OpenConnections(open_connections::Options),
     /// Draw ordinary traffic, and count alarms and drops, of which there should be none
     Peace(peace::Options),
+    /// Halve and double each constant of detection, and say how much that changes
+    Sensitivity(sensitivity::Options),
     /// Check that every packet of the corpus is still judged for the same reason, on both engines
     Verdicts(verdicts::Options),
 }
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
         Task::Score(options) => score::run(&options),
         Task::OpenConnections(options) => open_connections::run(&options),
         Task::Peace(options) => peace::run(&options),
+        Task::Sensitivity(options) => sensitivity::run(&options),
         Task::Verdicts(options) => verdicts::run(&options),
     };
     report(outcome)

@@ -11,11 +11,12 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail, ensure};
 use floodwall_lab::skip::{self, CORPUS};
 
-use super::checkout::{self, Commit, Shelf};
 use super::compare::{Comparison, Round};
 use super::outcome::Outcome;
 use super::report::Report;
+use super::shelf::{self, Shelf};
 use super::{Options, built};
+use crate::checkout::{self, Commit};
 use crate::progress::Progress;
 use crate::shell;
 
@@ -32,7 +33,7 @@ pub(super) fn run(name: &str, options: &Options) -> Result<ExitCode> {
     let (commit, head) = (Commit::named(&root, name)?, Commit::named(&root, "HEAD")?);
     let changed = checkout::changed(&root)?;
     let shelf = Shelf::open(&shell::target())?;
-    let old = shelf.benchmark(&commit, &checkout::compilers()?, |checkout, target| {
+    let old = shelf.benchmark(&commit, &shelf::compilers()?, |checkout, target| {
         built(shell::cargo().current_dir(checkout).env("CARGO_TARGET_DIR", target))
     })?;
     eprintln!("bench: building {}", head.short());

@@ -1,10 +1,10 @@
 //! `cargo xtask bench`: what a packet costs, and with `--against` what it costs beside another commit.
 
 mod against;
-mod checkout;
 mod compare;
 mod outcome;
 mod report;
+mod shelf;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};

@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
+use crate::account::Account;
 use crate::build;
 use crate::corpus::{self, Engine, Judge, Told};
 use measure::Score;
@@ -98,6 +99,50 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         eprintln!("{} agrees on all of {} scenarios", program.display(), 2 * names.len());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A labelled scenario, to be scored more than once.
+#[derive(Debug)]
+pub(crate) struct Labelled(Scenario);
+
+/// What is told of a score elsewhere: shares of packets or connections, per cent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shares {
+    pub(crate) attack_dropped: Option<f64>,
+    pub(crate) attack_dropped_after_3s: Option<f64>,
+    pub(crate) legit_passed: Option<f64>,
+    pub(crate) newcomers_refused: Option<f64>,
+}
+
+impl Labelled {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When a file of it is missing or damaged.
+    pub(crate) fn read(folder: &Path, name: &str) -> Result<Self> {
+        Scenario::read(folder, name).map(Self)
+    }
+
+    /// When the first attack begins, seconds from the start; infinitely late, if there is none.
+    pub(crate) fn attack_begins(&self) -> f64 {
+        self.0.windows.iter().map(|window| window.0).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Holds a file of verdicts, `index,verdict,reason`, against it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is not whole.
+    pub(crate) fn shares(&self, verdicts: &Path, account: &Account) -> Result<Shares> {
+        let read = verdicts::read(verdicts, &self.0.labels, account);
+        let read = read.with_context(|| format!("reading the verdicts on {}", self.0.name))?;
+        let score = measure::score(&self.0, &read, 0);
+        Ok(Shares {
+            attack_dropped: score.attack_dropped,
+            attack_dropped_after_3s: score.attack_dropped_after_3s,
+            legit_passed: score.legit_passed,
+            newcomers_refused: score.newcomers_refused,
+        })
+    }
 }
 
 /// What every scenario is scored with.

@@ -90,7 +90,7 @@ fn judge(options: &Options) -> Result<Report> {
         return Ok(report);
     }
     let all = corpus::names(&folder)?;
-    let names = selected(&all, &options.scenarios)
+    let names = corpus::selected(&all, &options.scenarios)
         .with_context(|| format!("choosing scenarios of {}", folder.display()))?;
     let engines = engines(options, shell::is_root(), &mut report.skipped)?;
     let reference = Reference::read(&path)?;
@@ -106,7 +106,7 @@ fn judge(options: &Options) -> Result<Report> {
     report.verdicts = replay(options, &binary, &folder, subjects(&names, &engines), &reference)?;
     report.engines_disagree = compare::disagreements(&report.verdicts);
     let asked = |subject: &Subject| {
-        engines.contains(&subject.engine) && begins(&subject.scenario, &options.scenarios)
+        engines.contains(&subject.engine) && corpus::begins(&subject.scenario, &options.scenarios)
     };
     if options.write {
         ensure!(
@@ -123,20 +123,6 @@ fn judge(options: &Options) -> Result<Report> {
         report.gone = compare::gone(&reference, &report.verdicts, asked);
     }
     Ok(report)
-}
-
-/// Whether a name begins with one of these; if there is none of these, any does.
-fn begins(name: &str, with: &[String]) -> bool {
-    with.is_empty() || with.iter().any(|with| name.starts_with(with))
-}
-
-/// The scenarios that were asked for.
-fn selected(all: &[String], asked: &[String]) -> Result<Vec<String>> {
-    ensure!(!all.is_empty(), "there is none");
-    for asked in asked {
-        ensure!(!asked.is_empty() && all.iter().any(|name| name.starts_with(asked)), "`{asked}` begins none");
-    }
-    Ok(all.iter().filter(|name| begins(name, asked)).cloned().collect())
 }
 
 /// The engines that were asked for, as far as they can be had.

@@ -1,4 +1,4 @@
-//! Another commit's benchmark, built beside this checkout.
+//! Other states of this repository, checked out beside this checkout.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -7,14 +7,13 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::setup;
 use crate::shell;
 
 /// A commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Commit {
+pub(crate) struct Commit {
     /// All of its hexadecimal digits.
-    pub(super) id: String,
+    pub(crate) id: String,
 }
 
 impl Commit {
@@ -22,7 +21,7 @@ impl Commit {
     ///
     /// # Errors
     /// When git knows no such commit.
-    pub(super) fn named(repository: &Path, name: &str) -> Result<Self> {
+    pub(crate) fn named(repository: &Path, name: &str) -> Result<Self> {
         // A name that begins with a dash would be an option.
         let mut git = git(repository);
         git.args(["rev-parse", "--verify", "--quiet", "--end-of-options"]).arg(format!("{name}^{{commit}}"));
@@ -32,7 +31,7 @@ impl Commit {
     }
 
     /// The first digits, for people.
-    pub(super) fn short(&self) -> &str {
+    pub(crate) fn short(&self) -> &str {
         self.id.get(..10).unwrap_or(&self.id)
     }
 }
@@ -41,7 +40,7 @@ impl Commit {
 ///
 /// # Errors
 /// When git cannot tell.
-pub(super) fn changed(repository: &Path) -> Result<bool> {
+pub(crate) fn changed(repository: &Path) -> Result<bool> {
     let status = shell::output(git(repository).args(["status", "--porcelain", "--untracked-files=no"]))?;
     Ok(!status.trim().is_empty())
 }
@@ -52,19 +51,19 @@ fn git(directory: &Path) -> Command {
     git
 }
 
-/// Where other commits are checked out and built. One task at a time has it.
-pub(super) struct Shelf {
-    folder: PathBuf,
+/// A folder below a target directory, for what is checked out and built. One task at a time has it.
+pub(crate) struct Place {
+    pub(crate) folder: PathBuf,
     _lock: Flock<File>,
 }
 
-impl Shelf {
-    /// Opens it below a target directory.
+impl Place {
+    /// Opens it, by its name.
     ///
     /// # Errors
     /// When another task has it, or it cannot be made.
-    pub(super) fn open(target: &Path) -> Result<Self> {
-        let folder = target.join("against");
+    pub(crate) fn open(target: &Path, name: &str) -> Result<Self> {
+        let folder = target.join(name);
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
         // Git and cargo are run elsewhere.
         let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
@@ -72,59 +71,24 @@ impl Shelf {
         let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|(_, error)| error)
-            .with_context(|| format!("another benchmark holds {}", path.display()))?;
+            .with_context(|| format!("another task holds {}", path.display()))?;
         Ok(Self { folder, _lock: lock })
     }
-
-    /// The commit's benchmark, as `build` builds it in a checkout (with the target directory that it is given), or as an
-    /// earlier call did with the same compilers.
-    ///
-    /// # Errors
-    /// When the commit cannot be checked out or built.
-    pub(super) fn benchmark(
-        &self,
-        commit: &Commit,
-        compilers: &str,
-        build: impl FnOnce(&Path, &Path) -> Result<PathBuf>,
-    ) -> Result<PathBuf> {
-        let kept = self.folder.join(&commit.id);
-        let (binary, built_by) = (kept.join("floodwall-bench"), kept.join("built-by"));
-        if binary.exists() && fs::read_to_string(&built_by).is_ok_and(|text| text == compilers) {
-            eprintln!("bench: {} was built before: {}", commit.short(), binary.display());
-            return Ok(binary);
-        }
-        eprintln!("bench: building {} in {}", commit.short(), self.folder.display());
-        let checkout = Checkout::new(&shell::root(), self.folder.join("checkout"), commit)?;
-        let built = build(&checkout.path, &self.folder.join("target"))
-            .with_context(|| format!("building the benchmark of {}", commit.short()))?;
-        fs::create_dir_all(&kept).with_context(|| format!("creating {}", kept.display()))?;
-        fs::copy(&built, &binary).with_context(|| format!("copying {}", built.display()))?;
-        // Last, so that a copy that was broken off is not taken for a whole one.
-        fs::write(&built_by, compilers).with_context(|| format!("writing {}", built_by.display()))?;
-        Ok(binary)
-    }
-}
-
-/// What both halves are built with, as text.
-///
-/// # Errors
-/// When a compiler cannot be asked.
-pub(super) fn compilers() -> Result<String> {
-    let host = shell::output(Command::new("rustc").arg("-vV").current_dir(shell::root()))?;
-    let kernel = shell::output(shell::rustup_run(setup::chosen()?.name(), "rustc").arg("-vV"))?;
-    let mut linker = Command::new(shell::tools().join("bin/bpf-linker"));
-    let linker = shell::output(linker.arg("--version").env_remove("LD_LIBRARY_PATH"))?;
-    Ok(host + &kernel + &linker)
 }
 
 /// A work tree of git's, which is gone when this is dropped.
-struct Checkout {
+pub(crate) struct Checkout {
     repository: PathBuf,
-    path: PathBuf,
+    /// Where it lies.
+    pub(crate) path: PathBuf,
 }
 
 impl Checkout {
-    fn new(repository: &Path, path: PathBuf, commit: &Commit) -> Result<Self> {
+    /// Checks a commit out there, in the place of what is left of an earlier one.
+    ///
+    /// # Errors
+    /// When something else is in the way, or git fails.
+    pub(crate) fn new(repository: &Path, path: PathBuf, commit: &Commit) -> Result<Self> {
         let checkout = Self { repository: repository.to_owned(), path };
         // A task that was killed has left it.
         checkout.remove();
@@ -203,23 +167,6 @@ mod tests {
         assert_eq!(text(&old), "old");
         assert_eq!(run(&repository_path, &["worktree", "list"]).lines().count(), 1);
         assert_eq!(fs::read_to_string(repository_path.join("text")).unwrap(), "new");
-    }
-
-    #[test]
-    fn what_was_built_is_built_again_only_by_other_compilers() {
-        let folder = tempfile::tempdir().unwrap();
-        let shelf = Shelf::open(folder.path()).unwrap();
-        assert!(Shelf::open(folder.path()).is_err(), "it is taken");
-        let commit = Commit { id: "0".repeat(40) };
-        let kept = shelf.folder.join(&commit.id);
-        fs::create_dir(&kept).unwrap();
-        fs::write(kept.join("floodwall-bench"), "").unwrap();
-        fs::write(kept.join("built-by"), "rustc 1").unwrap();
-        let built = shelf.benchmark(&commit, "rustc 1", |_, _| panic!("it is there")).unwrap();
-        assert_eq!(built, kept.join("floodwall-bench"));
-        // There is no such commit to check out.
-        let error = shelf.benchmark(&commit, "rustc 2", |_, _| panic!("not this far")).unwrap_err();
-        assert!(error.to_string().contains("checking out 0000000000"), "{error:#}");
     }
 
     #[test]
