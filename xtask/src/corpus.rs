@@ -107,6 +107,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) binary: &'a Path,
     /// The scenarios.
     pub(crate) folder: &'a Path,
+    /// Where NAME.json is that floodwall is told of the host by, if not beside the scenario.
+    pub(crate) hosts: Option<&'a Path>,
     /// The default one, if there is none.
     pub(crate) config: Option<&'a Path>,
     /// Of the file of verdicts.
@@ -135,7 +137,8 @@ impl Judge<'_> {
     ) -> Result<(Account, Vec<u8>)> {
         let file = |ending: &str| self.folder.join(format!("{name}{ending}"));
         let mut command = Command::new(self.binary);
-        command.arg("replay").arg(file(".pcap.gz")).arg("--host").arg(file(".json"));
+        let host = self.hosts.unwrap_or(self.folder).join(format!("{name}.json"));
+        command.arg("replay").arg(file(".pcap.gz")).arg("--host").arg(host);
         command.args(["--engine", engine.name(), "--columns", self.columns, "--json"]);
         command.arg("--verdicts").arg(verdicts);
         let egress = file(".egress.csv.gz");

@@ -18,6 +18,9 @@ use floodwall_common::prefix::{Address, Family};
 use floodwall_lab::pcap::Reader;
 use serde_json::{Value, json};
 
+/// How much of a capture is looked at, seconds: in those of the corpus, whatever was open has sent something by then.
+pub(crate) const SECONDS: f64 = 8.0;
+
 /// What to read.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -27,7 +30,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "HOST.json")]
     host: PathBuf,
     /// How much of the capture is looked at, seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 8.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = SECONDS)]
     seconds: f64,
 }
 
@@ -37,17 +40,28 @@ pub(crate) struct Options {
 ///
 /// When a file cannot be read, the capture is damaged within these seconds, or the host has no address.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let told = || format!("reading {}", options.host.display());
-    let text = fs::read_to_string(&options.host).with_context(told)?;
-    let mut host: Value = serde_json::from_str(&text).with_context(told)?;
-    let addresses = addresses(&host).with_context(told)?;
-    let found = open(&options.capture, &addresses, options.seconds)?;
-    eprintln!("{} connections were open when {} begins", found.len(), options.capture.display());
+    let told = told(&options.capture, &options.host, options.seconds)?;
+    let found = told["connections"].as_array().map_or(0, Vec::len);
+    eprintln!("{found} connections were open when {} begins", options.capture.display());
+    println!("{}", serde_json::to_string_pretty(&told).context("writing JSON")?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a file tells of a host, with the connections that were there before a capture begins, as its first seconds show.
+///
+/// # Errors
+///
+/// When a file cannot be read, the capture is damaged within these seconds, or the host has no address.
+pub(crate) fn told(capture: &Path, host: &Path, seconds: f64) -> Result<Value> {
+    let reading = || format!("reading {}", host.display());
+    let text = fs::read_to_string(host).with_context(reading)?;
+    let mut host: Value = serde_json::from_str(&text).with_context(reading)?;
+    let addresses = addresses(&host).with_context(reading)?;
+    let found = open(capture, &addresses, seconds)?;
     let rows =
         found.iter().map(|(local, remote)| json!({"protocol": "tcp", "local": local, "remote": remote}));
     host["connections"] = rows.collect();
-    println!("{}", serde_json::to_string_pretty(&host).context("writing JSON")?);
-    Ok(ExitCode::SUCCESS)
+    Ok(host)
 }
 
 /// Those that `--host` finds: a list, or what a scenario says of the protected host.

@@ -25,6 +25,7 @@ use clap::Args;
 use crate::account::Account;
 use crate::build;
 use crate::corpus::{self, Engine, Judge, Told};
+use crate::open_connections;
 use measure::Score;
 use scenario::Scenario;
 use verdicts::Verdict;
@@ -50,6 +51,10 @@ pub(crate) struct Options {
     /// What judges
     #[arg(long, value_enum, default_value = "model")]
     engine: Engine,
+    /// Tell the filter which TCP connections were open when each scenario begins, as its first 8 s show, or what of them is
+    /// before the attack
+    #[arg(long)]
+    open_connections: bool,
     /// Keep the verdicts, in DIR/egress and DIR/alone
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -82,7 +87,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     }
 
-    let job = Job { options, binary: &binary, folder: &folder, verdicts };
+    let hosts = options.open_connections.then(|| temporary.path().join("hosts"));
+    if let Some(hosts) = &hosts {
+        fs::create_dir_all(hosts).with_context(|| format!("creating {}", hosts.display()))?;
+    }
+    let job = Job { options, binary: &binary, folder: &folder, hosts: hosts.as_deref(), verdicts };
     let scores = corpus::in_parallel(&names, |name| job.score(name))?;
     let by_told = |number: usize| scores.iter().map(|pair| pair[number].clone()).collect::<Vec<_>>();
     let groups = [(Told::ALL[0], by_told(0)), (Told::ALL[1], by_told(1))];
@@ -150,6 +159,8 @@ struct Job<'a> {
     options: &'a Options,
     binary: &'a Path,
     folder: &'a Path,
+    /// Where what is told of the hosts is put, if more is than stands beside the scenarios.
+    hosts: Option<&'a Path>,
     verdicts: &'a Path,
 }
 
@@ -157,11 +168,26 @@ impl Job<'_> {
     /// By [`Told`].
     fn score(&self, name: &str) -> Result<[Score; 2]> {
         let scenario = Scenario::read(self.folder, name)?;
+        if let Some(hosts) = self.hosts {
+            self.tell_connections(&scenario, hosts)?;
+        }
         let score = |told| -> Result<Score> {
             let verdicts = self.verdicts(&scenario, told)?;
             Ok(measure::score(&scenario, &verdicts, self.options.why))
         };
         Ok([score(Told::Egress)?, score(Told::Alone)?])
+    }
+
+    /// Writes what floodwall is told of the host, with the connections that were open when the scenario begins. What comes
+    /// once it is attacked says nothing of these.
+    fn tell_connections(&self, scenario: &Scenario, hosts: &Path) -> Result<()> {
+        let file = |ending: &str| self.folder.join(format!("{}{ending}", scenario.name));
+        let seconds = scenario.span().0.min(open_connections::SECONDS);
+        let told = open_connections::told(&file(".pcap.gz"), &file(".json"), seconds).with_context(|| {
+            format!("looking for connections that were open when {} begins", scenario.name)
+        })?;
+        let path = hosts.join(format!("{}.json", scenario.name));
+        fs::write(&path, told.to_string()).with_context(|| format!("writing {}", path.display()))
     }
 
     /// Has floodwall judge a scenario.
@@ -171,11 +197,67 @@ impl Job<'_> {
         let judge = Judge {
             binary: self.binary,
             folder: self.folder,
+            hosts: self.hosts,
             config: self.options.config.as_deref(),
             columns: "index,verdict,reason",
         };
         let account = judge.replay(name, self.options.engine, told, &file)?;
         verdicts::read(&file, &scenario.labels, &account)
             .with_context(|| format!("reading the verdicts on {name}, {}", told.title()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use floodwall_lab::frame::Frame;
+    use floodwall_lab::pcap::Writer;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    /// A scenario that is attacked from second 3 on, and in which a connection shows itself each second.
+    fn corpus(folder: &Path) {
+        let mut writer = Writer::new(Vec::new()).unwrap();
+        for second in 0..6_u16 {
+            let segment = Frame::ipv4("198.51.100.7", "192.0.2.10").tcp(40_000 + second, 443).ack().build();
+            writer.frame((1_767_225_600 + u64::from(second)) * 1_000_000_000, &segment).unwrap();
+        }
+        let host = r#"{"epoch": 1767225600, "attack_windows": [[3, 6]], "services": ["tcp/443"],
+            "protected": {"v4": ["192.0.2.10"]}}"#;
+        fs::write(folder.join("d01-x.pcap.gz"), writer.finish().unwrap()).unwrap();
+        fs::write(folder.join("d01-x.json"), host).unwrap();
+        fs::write(folder.join("d01-x.labels"), "0-5 legit\n").unwrap();
+    }
+
+    #[test]
+    fn a_filter_is_told_of_open_connections_if_that_is_asked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let scenarios = directory.path().join("scenarios");
+        fs::create_dir(&scenarios).unwrap();
+        corpus(&scenarios);
+        // Passes all, and leaves beside itself what it is told of the host.
+        let binary = directory.path().join("floodwall");
+        let script = "#!/bin/sh\nwhile [ $# -gt 0 ]; do case $1 in\n--host) cp \"$2\" \"$0.told\";;\n\
+             --verdicts) { echo index,verdict,reason; for one in 0 1 2 3 4 5; do echo $one,pass,clean; done; } > \"$2\";;\n\
+             esac; shift; done\necho '{\"packets\": 6, \"outgoing\": 0, \"cut\": 0}'\n";
+        fs::write(&binary, script).unwrap();
+        fs::set_permissions(&binary, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let corpus = directory.path().to_string_lossy().into_owned();
+        for (given, expected) in [(&["--open-connections"][..], Some(3)), (&[], None)] {
+            let fixed = ["score", "--json", "--corpus", &corpus, "--binary", binary.to_str().unwrap()];
+            let line = Line::try_parse_from([&fixed[..], given].concat()).unwrap();
+            run(&line.options).unwrap();
+            let text = fs::read_to_string(directory.path().join("floodwall.told")).unwrap();
+            let told: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(told["connections"].as_array().map(Vec::len), expected, "{told}");
+            assert_eq!(told["services"][0], "tcp/443", "the rest is told as ever");
+        }
     }
 }

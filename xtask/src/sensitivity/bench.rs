@@ -124,7 +124,8 @@ impl<'a> Bench<'a> {
     }
 
     fn judged(&self, binary: &Path, kind: &str) -> Result<ByScenario> {
-        let judge = Judge { binary, folder: self.folder, config: None, columns: "index,verdict,reason" };
+        let judge =
+            Judge { binary, folder: self.folder, hosts: None, config: None, columns: "index,verdict,reason" };
         let names: Vec<_> = self.labelled.keys().collect();
         let figures = corpus::in_parallel(&names, |name| {
             let figures = self.figures(&judge, name, kind).with_context(|| format!("judging {name}"))?;

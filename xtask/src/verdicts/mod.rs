@@ -163,7 +163,7 @@ fn replay(
         let folder = verdicts.join(subject.engine.name()).join(subject.told.folder());
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     }
-    let judge = Judge { binary, folder, config: None, columns: file::COLUMNS };
+    let judge = Judge { binary, folder, hosts: None, config: None, columns: file::COLUMNS };
     let progress = Progress::new("verdicts", subjects.len());
     let judged = corpus::in_parallel(&subjects, |subject| {
         let Subject { engine, scenario, told } = subject;
