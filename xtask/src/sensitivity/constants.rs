@@ -18,6 +18,7 @@ const SERIES: &str = "crates/detect/src/alarm/series.rs";
 const DEPLOYED: &str = "crates/detect/src/deployed.rs";
 const BREADTH: &str = "crates/detect/src/signature/breadth.rs";
 const DETECTOR: &str = "crates/detect/src/detector.rs";
+const REPETITION: &str = "crates/detect/src/repetition.rs";
 const SEARCH: &str = "crates/detect/src/search.rs";
 const UNPROVEN: &str = "common/src/unproven.rs";
 const COUNTER: &str = "common/src/wire/counter.rs";
@@ -79,6 +80,10 @@ pub(super) const TABLE: &[Constant] = &[
         "requests: B",
         "const OPENINGS: [Window; 3] = [window(#, #, #, {}), window(#, #, #, {}), window(#, #, #, {})];"
     ),
+    window!("answered: short window", "const ANSWERED: [Window; 1] = [window({}, #, #, #)];"),
+    window!("answered: floor", "const ANSWERED: [Window; 1] = [window(#, {}, #, #)];"),
+    window!("answered: times the busiest", "const ANSWERED: [Window; 1] = [window(#, #, {}, #)];"),
+    window!("answered: B", "const ANSWERED: [Window; 1] = [window(#, #, #, {})];"),
     window!(
         "sources: short window",
         "const SOURCES: [Window; 3] = [window({}, #, #, #), window(#, #, #, #), window(#, #, #, #)];"
@@ -223,13 +228,27 @@ pub(super) const TABLE: &[Constant] = &[
     plain!(
         "once: soonest",
         SIGHT,
-        "const OF_REQUESTS: Self = Self { soonest: {}, latest: #, after_last: true };"
+        "const OF_REQUESTS: Self = Self { soonest: {}, latest: #, from: From::Last };"
     ),
     plain!(
         "once: latest",
         SIGHT,
-        "const OF_REQUESTS: Self = Self { soonest: #, latest: {}, after_last: true };"
+        "const OF_REQUESTS: Self = Self { soonest: #, latest: {}, from: From::Last };"
     ),
+    plain!(
+        "once: datagrams, soonest",
+        SIGHT,
+        "const OF_DATAGRAMS: Self = Self { soonest: {}, latest: #, from: From::FirstThenLast };"
+    ),
+    plain!(
+        "once: datagrams, latest",
+        SIGHT,
+        "const OF_DATAGRAMS: Self = Self { soonest: #, latest: {}, from: From::FirstThenLast };"
+    ),
+    plain!("once: datagrams, patience", REPETITION, "const PATIENCE: u64 = {};"),
+    plain!("once: datagrams, lingers", REPETITION, "const LINGERS: u64 = {};"),
+    plain!("once: datagrams, useless", REPETITION, "const USELESS: u64 = {};"),
+    plain!("once: datagrams, needed", REPETITION, "const NEEDED: f64 = {};"),
     plain!("once: lines that remember", TABLES, "const REQUEST_LINES: u32 = {};"),
     // How much harm a finding may do before it is tried at all.
     plain!("finding: share of what is usual", SEARCH, "const MOST_USUAL: f64 = {};"),
