@@ -10,7 +10,6 @@
 //! machine, [`lists`] reads public blocklists, [`config`] the configuration file. [`replay`] runs all of it on
 //! captures, in virtual time.
 
-mod claim;
 pub mod cli;
 pub mod config;
 pub mod daemon;
@@ -18,13 +17,12 @@ pub mod event;
 pub mod host;
 pub mod kernel;
 pub mod options;
-pub mod records;
 pub mod replay;
 pub mod server;
 pub mod state;
-pub mod store;
 
 pub use floodwall_api::{self as api, client};
 pub use floodwall_detect::{self as detect, signature};
 pub use floodwall_policy::{self as policy, lists};
+pub use floodwall_store::{self as store, records};
 pub use floodwall_tables::{self as tables, lock};

@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow};
 use floodwall_common::wire::ABI_VERSION;
 use nix::fcntl::Flock;
 
-use crate::{claim::claim, tables::Capacity};
+use crate::{store::claim, tables::Capacity};
 
 /// A directory on bpffs that belongs to one daemon.
 #[derive(Clone, Debug)]

@@ -1,15 +1,13 @@
 //! A change to the wanted state, as it is applied, written to the journal, and read back after a restart.
 
+use floodwall_api::ListName;
+use floodwall_policy::{Limits, Override};
+use floodwall_tables::Prefix;
 use serde::{Deserialize, Serialize};
 
 use super::{
     bans::Ban,
     origin::{Origin, Origins},
-};
-use crate::{
-    api::ListName,
-    policy::{Limits, Override},
-    tables::Prefix,
 };
 
 /// One change. Times are Unix seconds.

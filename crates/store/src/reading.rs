@@ -8,6 +8,8 @@ use std::{
 };
 
 use anyhow::bail;
+use floodwall_api::ListName;
+use floodwall_tables::Prefix;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -17,11 +19,7 @@ use super::{
     lines::Lines,
     lists,
 };
-use crate::{
-    api::ListName,
-    records::{Change, Origin, Records},
-    tables::Prefix,
-};
+use crate::records::{Change, Origin, Records};
 
 /// Format of the files.
 pub(super) const VERSION: u32 = 1;

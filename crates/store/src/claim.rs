@@ -15,8 +15,12 @@ use nix::{
 const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Claims a file (or directory) for as long as the result lives; fails if another process keeps holding it.
-pub(crate) fn claim(mut file: File) -> Result<Flock<File>, Errno> {
+/// Claims a file (or directory) for as long as the result lives.
+///
+/// # Errors
+///
+/// If another process keeps holding it.
+pub fn claim(mut file: File) -> Result<Flock<File>, Errno> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {

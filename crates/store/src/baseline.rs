@@ -8,17 +8,17 @@ use std::{
 
 use anyhow::Context as _;
 use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
+use serde::{Serialize, de::DeserializeOwned};
 use tracing::warn;
 
 use super::files::{BASELINE, replace_file, with_ending};
-use crate::detect::Memory;
 
 /// Keeps what is usual in the state directory.
 ///
 /// # Errors
 ///
 /// If it cannot be written; what was kept before is still there then.
-pub fn keep_baseline(directory: &Path, memory: &Memory) -> anyhow::Result<()> {
+pub fn keep_baseline(directory: &Path, memory: &impl Serialize) -> anyhow::Result<()> {
     let path = directory.join(BASELINE);
     replace_file(&path, |file| {
         let mut packed = GzEncoder::new(file, Compression::fast());
@@ -29,7 +29,7 @@ pub fn keep_baseline(directory: &Path, memory: &Memory) -> anyhow::Result<()> {
 }
 
 /// What was kept, if anything was. A file that is damaged is put aside, if `put_aside`, and said so.
-pub fn kept_baseline(directory: &Path, put_aside: bool) -> Option<Memory> {
+pub fn kept_baseline<T: DeserializeOwned>(directory: &Path, put_aside: bool) -> Option<T> {
     let path = directory.join(BASELINE);
     let file = match File::open(&path) {
         Ok(file) => file,

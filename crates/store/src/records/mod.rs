@@ -1,6 +1,6 @@
 //! What is known beyond what the tables hold: as it is changed, written to disk, and read back.
 //!
-//! Data and nothing else: `state` brings it into force, `store` keeps it.
+//! Data and nothing else: the controller's `state` brings it into force, the [`Store`](crate::Store) keeps it.
 
 mod bans;
 mod change;

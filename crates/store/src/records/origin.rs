@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
+use floodwall_tables::prefixes::Owner;
 use serde::{Deserialize, Serialize};
-
-use crate::tables::prefixes::Owner;
 
 /// Who wants a prefix listed, or has a source banned. A prefix is listed as long as somebody wants it.
 ///
-/// The [table](crate::tables::prefixes::OwnerSets) knows each by a number, [`Self::owner`]; on disk only imports and
+/// The [table](floodwall_tables::prefixes::OwnerSets) knows each by a number, [`Self::owner`]; on disk only imports and
 /// feeds have one, which names their file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]

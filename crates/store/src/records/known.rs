@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use floodwall_api::ListName;
+use floodwall_policy::{Override, Policy, RuleId, RuleMode};
+use floodwall_tables::Prefix;
+
 use super::{
     bans::BanBook,
     change::Change,
     origin::{Origin, Origins},
-};
-use crate::{
-    api::ListName,
-    policy::{Override, Policy, RuleId, RuleMode},
-    tables::Prefix,
 };
 
 /// What was said when a prefix was added by hand.
@@ -294,7 +293,7 @@ impl Records {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Rate;
+    use floodwall_policy::Rate;
 
     fn read(lines: &[&str]) -> Records {
         let mut records = Records::default();

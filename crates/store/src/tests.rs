@@ -5,14 +5,12 @@ mod damage;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use floodwall_api::ListName;
+use floodwall_tables::Prefix;
 use tempfile::TempDir;
 
 use super::{Damaged, Kept, Opened, Store};
-use crate::{
-    api::ListName,
-    records::{Change, Origin, Records},
-    tables::Prefix,
-};
+use crate::records::{Change, Origin, Records};
 
 /// Names of files, and what is in them.
 type Files = BTreeMap<String, Vec<u8>>;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use floodwall_tables::Prefix;
 use serde::{Deserialize, Serialize};
 
 use super::origin::Origin;
-use crate::tables::Prefix;
 
 /// A ban. Times are Unix milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,12 +19,14 @@
 
 mod accept;
 mod baseline;
+mod claim;
 mod damage;
 mod files;
 mod journal;
 mod lines;
 mod lists;
 mod reading;
+pub mod records;
 #[cfg(test)]
 mod tests;
 
@@ -36,11 +38,13 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
+use floodwall_tables::Prefix;
 use nix::fcntl::Flock;
 use tracing::{error, warn};
 
 pub use self::{
     baseline::{keep_baseline, kept_baseline},
+    claim::claim,
     damage::{Damage, DamageReport, Damaged, Flaw},
 };
 use self::{
@@ -51,11 +55,7 @@ use self::{
     journal::Journal,
     reading::{Found, Header, VERSION},
 };
-use crate::{
-    claim::claim,
-    records::{Change, Origin, Records},
-    tables::Prefix,
-};
+use crate::records::{Change, Origin, Records};
 
 /// Journal lines after which a new snapshot is made.
 const JOURNAL_LINES: u64 = 10_000;

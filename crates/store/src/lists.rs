@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
+use floodwall_tables::Prefix;
+
 use super::{
     damage::{BadLines, Flaw},
     lines::Lines,
 };
-use crate::tables::Prefix;
 
 pub(super) fn write<'a>(file: &mut impl Write, prefixes: impl Iterator<Item = &'a Prefix>) -> io::Result<()> {
     for prefix in prefixes {
