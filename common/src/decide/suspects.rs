@@ -117,7 +117,12 @@ fn is_seen_again<T: Tables>(tables: &T, settings: &Settings, context: &PacketCon
 
 /// Whether suspects of this kind that come for a service are few.
 #[inline(always)]
-fn is_one_of_few(settings: &Settings, service: &Service, suspicion: Suspicion, now_ns: u64) -> bool {
+pub(super) fn is_one_of_few(
+    settings: &Settings,
+    service: &Service,
+    suspicion: Suspicion,
+    now_ns: u64,
+) -> bool {
     let spec = BucketSpec::unpack(settings.suspect_bucket.load());
     bucket::take_or_shut(&service.suspects[suspicion as usize], spec, now_ns)
 }

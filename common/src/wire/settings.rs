@@ -104,6 +104,8 @@ pub struct Settings {
     pub outside: [Word; MAX_OUTSIDE / 2],
     /// The bucket of segments that pass on second sight: a time in units of 64 ns, of which all 64 bits count.
     pub sights: Word,
+    /// The bucket of ICMP errors about flows that are known, likewise.
+    pub errors: Word,
 }
 
 /// Most interfaces that lead to the outside.
@@ -157,14 +159,16 @@ pub enum Suspicion {
     Stray = 2,
     /// A later fragment of a packet whose first fragment was not seen.
     Fragment = 3,
+    /// An ICMP error about a packet of a flow that is not known.
+    Error = 4,
 }
 
 impl Suspicion {
     /// How many there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 5;
 }
 
-const _: () = assert!(size_of::<Settings>() == 264 && core::mem::offset_of!(Settings, outside) == 192);
+const _: () = assert!(size_of::<Settings>() == 272 && core::mem::offset_of!(Settings, outside) == 192);
 
 #[cfg(test)]
 mod tests {
