@@ -35,6 +35,8 @@ pub(super) struct Seen {
     pub(super) unseen: BTreeSet<Carries>,
     /// Names of the interfaces by which it is seen what leaves.
     pub(super) names: Vec<String>,
+    /// Those of them by which a filter sees it, as the kernel has no TCX.
+    filters: BTreeSet<String>,
     /// Whether all that leaves is seen.
     pub(super) all: bool,
 }
@@ -45,8 +47,8 @@ struct Held {
     observer: Observer,
     /// What had left by it when that was last looked at: as we have seen, and as the interface says.
     counts: Option<(u64, u64)>,
-    /// Whether another tool's program, which comes before ours, keeps what leaves from us.
-    hidden: Option<u32>,
+    /// What of another tool's, which comes before ours, keeps what leaves from us.
+    hidden: Option<String>,
 }
 
 impl Seen {
@@ -56,9 +58,13 @@ impl Seen {
             interface: interface.to_owned(),
             families: ["IPv4", "IPv6"].map(str::to_owned).to_vec(),
             proof: proof.to_owned(),
+            by: None,
             why,
         };
-        let seen = self.names.iter().map(|name| status(name, "egress", None));
+        let seen = self.names.iter().map(|name| {
+            let by = if self.filters.contains(name) { "clsact" } else { "tcx" };
+            ProofStatus { by: Some(by.to_owned()), ..status(name, "egress", None) }
+        });
         let unseen = self.unseen.iter().filter_map(|carries| match carries {
             Carries::Unseen { interface, why } => Some(status(interface, "sockets", Some(why.clone()))),
             _ => None,
@@ -73,10 +79,12 @@ impl Egress {
             .unseen
             .iter()
             .map(|(interface, why)| Carries::Unseen { interface: interface.clone(), why: why.clone() });
-        let names = self.held.values().filter(|held| held.hidden.is_none()).map(|held| held.name.clone());
+        let seeing = || self.held.values().filter(|held| held.hidden.is_none());
+        let filters = seeing().filter(|held| held.observer.is_filter());
         Seen {
             unseen: unseen.collect(),
-            names: names.collect(),
+            names: seeing().map(|held| held.name.clone()).collect(),
+            filters: filters.map(|held| held.name.clone()).collect(),
             all: !self.held.is_empty() && self.unseen.is_empty(),
         }
     }
@@ -95,9 +103,11 @@ impl Egress {
         for interface in out {
             let why = match self.look_at(kernel, interface, &sent) {
                 Ok(None) => continue,
-                Ok(Some(program)) => format!(
-                    "another tool's program, number {program}, is asked before floodwall's and keeps it from being asked"
-                ),
+                Ok(Some(other)) => {
+                    format!(
+                        "another tool's {other} is asked before floodwall's and keeps it from being asked"
+                    )
+                }
                 Err(error) => format!("{error:#}"),
             };
             if before.get(&interface.name) != Some(&why) {
@@ -108,13 +118,13 @@ impl Egress {
         self.seen()
     }
 
-    /// Says which other program keeps us from seeing what leaves by an interface, if one does.
+    /// Says what of another tool's keeps us from seeing what leaves by an interface, if something does.
     fn look_at(
         &mut self,
         kernel: &Kernel,
         interface: &Interface,
         sent: &BTreeMap<String, u64>,
-    ) -> anyhow::Result<Option<u32>> {
+    ) -> anyhow::Result<Option<String>> {
         let Interface { index, name, .. } = interface;
         if self.held.get(index).is_some_and(|held| !held.observer.is_on(*index)) {
             warn!(interface = name, "another tool has detached what looks at what leaves: it is put back");
@@ -129,7 +139,7 @@ impl Egress {
         let Some(held) = self.held.get_mut(index) else { return Ok(None) };
         held.name.clone_from(name);
         // A kernel that cannot tell who else is there has said so when ours was attached.
-        let first = kernel.before_observer(*index).unwrap_or_default().first().copied();
+        let first = kernel.before_observer(*index).unwrap_or_default().into_iter().next();
         let now = (kernel.left(*index)?, sent.get(name).copied().unwrap_or_default());
         let before = held.counts.replace(now);
         held.hidden = match (first, before) {
@@ -137,9 +147,9 @@ impl Egress {
             (Some(_), Some((seen, _))) if now.0 != seen => None,
             (Some(program), Some((_, sent))) if now.1 != sent => Some(program),
             // Nothing has left since.
-            (Some(_), _) => held.hidden,
+            (Some(_), _) => held.hidden.take(),
         };
-        Ok(held.hidden)
+        Ok(held.hidden.clone())
     }
 }
 

@@ -89,6 +89,9 @@ pub struct ProofStatus {
     pub families: Vec<String>,
     /// `egress`: by what has left, and the host's own sockets; `sockets`: by these alone.
     pub proof: String,
+    /// What sees that which leaves: `tcx`, a link, or `clsact`, a filter of tc, where the kernel has no TCX.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// Why not by what has left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
