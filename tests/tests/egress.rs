@@ -1,7 +1,12 @@
-//! How it is seen what leaves where the kernel has no TCX.
+//! How it is seen what leaves, and what is known of it from before: a kernel without TCX, and connections that are tracked.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    io::{Read as _, Write as _},
+    net::{IpAddr, SocketAddr, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -130,5 +135,53 @@ fn a_filter_is_taken_off_where_no_daemon_runs() -> anyhow::Result<()> {
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(filters(&world)?.trim(), "");
     ensure!(!bpffs.exists(), "{} is left", bpffs.display());
+    Ok(())
+}
+
+/// A container behind masquerade has long had a connection, over which nothing is said. The filter comes for the first time,
+/// and with it a flood; the first word comes from outside.
+#[test]
+fn a_session_that_is_tracked_is_known_from_the_beginning() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    or_skip!(require_tool("nft"));
+    let mut world = World::with_routed_guest(BINARY, "eg-tracked")?;
+    let rules = "table ip nat {\n\
+         chain post { type nat hook postrouting priority 100; oifname \"e0\" masquerade; }\n }";
+    let status = world.host.command("nft").arg(rules).status()?;
+    assert!(status.success());
+    let listener = world.outside.enter(|| std::net::TcpListener::bind((OUTSIDE, 22)))??;
+    let mut inside = world.carried.enter(|| TcpStream::connect((OUTSIDE, 22)))??;
+    let (mut remote, _) = listener.accept()?;
+    remote.write_all(b"before")?;
+    inside.read_exact(&mut [0; 6])?;
+    // What the container sends is masqueraded, so that the host itself has it in no socket.
+    assert_eq!(remote.peer_addr()?.ip(), floodwall_tests::world::HOST);
+    let own_port = remote.peer_addr()?.port();
+
+    world.protect()?;
+    assert!(world.log().contains("what the kernel tracks is known connections=1"), "{}", world.told());
+    let status: Value = serde_json::from_str(&world.says(&["status", "--json"])?)?;
+    assert!(
+        status["uptime_seconds"].as_u64().is_some_and(|up| up < 9),
+        "the checks hold early\n{}",
+        world.told()
+    );
+    // It is told at once, and in force within a second.
+    thread::sleep(Duration::from_millis(1_500));
+    let (stop, sent) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+    let before = world.dropped()?;
+    world.flood(world.e0.mac(), floodwall_tests::world::HOST, own_port, Arc::clone(&stop), Arc::clone(&sent));
+    thread::sleep(Duration::from_secs(2));
+    inside.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let start = Instant::now();
+    let outcome = remote.write_all(b"during").and_then(|()| inside.read_exact(&mut [0; 6]));
+    let gap = start.elapsed();
+    stop.store(true, Ordering::Relaxed);
+    thread::sleep(Duration::from_millis(300));
+    outcome.context("the session is cut off")?;
+    let (dropped, sent) = (world.dropped()? - before, sent.load(Ordering::Relaxed));
+    assert!(dropped * 100 >= sent * 95, "{dropped} of {sent} were dropped\n{}", world.told());
+    // A retransmission would pass as well, but not before a fifth of a second.
+    assert!(gap < Duration::from_millis(150), "a gap of {gap:?}");
     Ok(())
 }
