@@ -5,7 +5,7 @@
 //! left from here. Whoever forges errors does not know what did, unless it was sent to them: so even of what is known not
 //! everything passes.
 
-use super::{CONTINUE, NONE, PacketContext, Step, found, known, suspects};
+use super::{CONTINUE, PacketContext, Step, found, known, suspects};
 use crate::{
     bucket,
     flow::{self, Flow},
@@ -54,7 +54,7 @@ pub fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
     if suspects::is_one_of_few(settings, service, Suspicion::Error, context.time_ns) {
         return CONTINUE;
     }
-    context.judgement.object(settings, Reason::Unsolicited, NONE)
+    suspects::object(settings, context, Reason::Unsolicited)
 }
 
 /// Whether the packet which an error quotes has left from here, as far as is known. It must have been sent by whoever the

@@ -1,9 +1,14 @@
 //! The program on its interfaces, as the server sees it.
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
-use floodwall_common::wire::{MAX_OUTSIDE, Reason, Verdict, knowledge};
+use floodwall_common::wire::{MAX_OUTSIDE, Reason, Verdict, families, knowledge};
 use parking_lot::RwLock;
 use tokio::{runtime::Handle, sync::Notify, task::JoinHandle};
 use tracing::{error, info, warn};
@@ -158,9 +163,14 @@ impl Protection {
         self.role.lock().carries()
     }
 
-    /// Whether all that leaves is noted.
-    pub(super) fn sees_what_leaves(&self) -> bool {
-        self.seen.lock().all
+    /// The [`families`] of which all that leaves is noted.
+    pub(super) fn sees_what_leaves(&self) -> u64 {
+        self.seen.lock().families
+    }
+
+    /// The [`families`] of which nothing counts that the host carries, since all that leaves is noted.
+    pub(super) fn proven(&self) -> u64 {
+        self.role.lock().proven()
     }
 
     /// Keeps the program on the interfaces, and what is known of the host up to date, for ever.
@@ -214,7 +224,7 @@ impl Protection {
         &self,
         protected: &[u32],
         routes: &WaysOut,
-        addressed: BTreeSet<u32>,
+        addressed: BTreeMap<u32, u64>,
     ) -> anyhow::Result<()> {
         let all = self.netlink.interfaces().await?;
         let out = ways_out(all, protected, routes, &addressed);
@@ -252,7 +262,11 @@ impl Protection {
             IpAddr::V4(address) => !address.is_link_local(),
             IpAddr::V6(address) => !address.is_unicast_link_local(),
         };
-        let addressed = own.iter().filter(|(_, address)| is_wide(address)).map(|(index, _)| *index).collect();
+        let mut addressed = BTreeMap::<u32, u64>::new();
+        for (index, address) in own.iter().filter(|(_, address)| is_wide(address)) {
+            let family = if address.is_ipv4() { families::V4 } else { families::V6 };
+            *addressed.entry(*index).or_default() |= family;
+        }
         self.see_what_leaves(&protected, &out, addressed).await?;
         let found = super::role::read(&self.netlink, &protected, out.routes).await;
         let seen = self.seen.lock().clone();

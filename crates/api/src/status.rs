@@ -75,7 +75,7 @@ pub struct CheckStatus {
     pub check: String,
     /// Whether it drops packets, or only counts those that it would drop.
     pub enforced: bool,
-    /// Why it only counts.
+    /// Why it only counts; of one that drops, why it does not in one of the families.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub why: Vec<String>,
 }

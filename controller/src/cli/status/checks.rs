@@ -35,7 +35,8 @@ pub(super) fn write(status: &Status, out: &mut dyn Write, style: Style) -> io::R
         return Ok(());
     }
     fact(out, "checks", &parts.join("; "))?;
-    for CheckStatus { check, why, .. } in count {
+    let part = drop.into_iter().filter(|check| !check.why.is_empty());
+    for CheckStatus { check, why, .. } in count.into_iter().chain(part) {
         let why: Vec<_> = why.iter().map(|why| units::printable(why)).collect();
         writeln!(out, "{:NAME$}   {}: {}", "", units::printable(check), why.join("; "))?;
     }
@@ -43,7 +44,11 @@ pub(super) fn write(status: &Status, out: &mut dyn Write, style: Style) -> io::R
         let is_filter = |status: &ProofStatus| status.by.as_deref() == Some("clsact");
         let those =
             status.proofs.iter().filter(|status| status.proof == proof && is_filter(status) == filter);
-        those.map(|status| units::printable(&status.interface)).collect::<Vec<_>>()
+        let name = |status: &ProofStatus| match &status.families[..] {
+            [family] => format!("{} ({})", units::printable(&status.interface), units::printable(family)),
+            _ => units::printable(&status.interface),
+        };
+        those.map(name).collect::<Vec<_>>()
     };
     let by = [
         (names("egress", false), "by what leaves and by sockets"),
