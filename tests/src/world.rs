@@ -147,6 +147,11 @@ impl World {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// A file for the test to use.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     /// Where its filter is pinned.
     pub fn bpffs(&self) -> &Path {
         &self.bpffs
@@ -276,19 +281,11 @@ pub fn failures_of(
     connections: usize,
     distance: Duration,
 ) -> anyhow::Result<usize> {
-    let one = move || -> std::io::Result<()> {
+    failures_among(who, connections, distance, move |_| {
         let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(3))?;
         stream.set_read_timeout(Some(Duration::from_secs(3)))?;
         stream.write_all(b"hello")?;
         stream.read_exact(&mut [0; 5])
-    };
-    who.enter(move || {
-        let start = |_| {
-            thread::sleep(distance);
-            thread::spawn(one)
-        };
-        let all: Vec<_> = (0..connections).map(start).collect();
-        all.into_iter().filter_map(|one| one.join().ok()).filter(Result::is_err).count()
     })
 }
 
@@ -330,10 +327,38 @@ pub fn stands(
         Ok(())
     };
     all_succeed("in peace")?;
+    flooded(world, to, address, port, || all_succeed("flooded"))
+}
+
+/// Of so many requests at most one in a thousand fails in peace, and one in a hundred in a flood of the host, of which nearly
+/// nothing passes; `ask` says how many fail.
+pub fn serves(
+    world: &World,
+    requests: usize,
+    port: u16,
+    ask: impl Fn() -> anyhow::Result<usize>,
+) -> anyhow::Result<()> {
+    let failed = ask()?;
+    assert!(failed * 1_000 <= requests, "in peace {failed} of {requests} failed\n{}", world.told());
+    flooded(world, world.e0.mac(), HOST, port, || {
+        let failed = ask()?;
+        assert!(failed * 100 <= requests, "flooded, {failed} of {requests} failed\n{}", world.told());
+        Ok(())
+    })
+}
+
+/// Does something while an address is flooded, by way of a link-layer address: of the flood nearly nothing passes.
+pub fn flooded(
+    world: &World,
+    to: Mac,
+    address: IpAddr,
+    port: u16,
+    work: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let (stop, sent) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
     let before = world.dropped()?;
     world.flood(to, address, port, Arc::clone(&stop), Arc::clone(&sent));
-    let outcome = all_succeed("flooded");
+    let outcome = work();
     stop.store(true, Ordering::Relaxed);
     thread::sleep(Duration::from_millis(300));
     outcome?;
@@ -341,4 +366,51 @@ pub fn stands(
     assert!(sent > 2 * FLOOD, "{sent} sent");
     assert!(dropped * 100 >= sent * 95, "{dropped} of {sent} were dropped\n{}", world.told());
     Ok(())
+}
+
+/// How many of so many requests fail that somebody makes, one begun after the other at this distance.
+pub fn failures_among(
+    who: &Namespace,
+    requests: usize,
+    distance: Duration,
+    one: impl Fn(usize) -> std::io::Result<()> + Copy + Send + 'static,
+) -> anyhow::Result<usize> {
+    who.enter(move || {
+        let start = |number| {
+            thread::sleep(distance);
+            thread::spawn(move || one(number))
+        };
+        let all: Vec<_> = (0..requests).map(start).collect();
+        all.into_iter().map(thread::JoinHandle::join).filter(|one| !matches!(one, Ok(Ok(())))).count()
+    })
+}
+
+/// A program that runs until this is let go of.
+#[derive(Debug)]
+pub struct Program(Child);
+
+impl Program {
+    /// Runs one, and waits until it takes connections at a TCP port of where it runs.
+    pub fn start(who: &Namespace, command: &mut Command, port: u16) -> anyhow::Result<Self> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut program = Self(child.with_context(|| format!("starting {name}"))?);
+        let deadline = Instant::now() + PATIENCE;
+        let there = || who.enter(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+        while !there()? {
+            if let Some(status) = program.0.try_wait()? {
+                bail!("{name} has ended: {status}");
+            }
+            ensure!(Instant::now() < deadline, "{name} takes no connection at port {port}");
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(program)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
