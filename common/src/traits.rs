@@ -69,6 +69,12 @@ impl Traits {
         Self(self.0 | other.0)
     }
 
+    /// Those that are not the other's.
+    #[inline(always)]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// The traits of a packet.
     #[inline(always)]
     pub fn of(packet: &Packet) -> Self {

@@ -6,7 +6,7 @@
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use floodwall_common::{
     decide::{
-        CONTINUE, End, OutOfLine, PacketContext, Step, found, rules, signature,
+        CONTINUE, End, OutOfLine, PacketContext, Step, found, icmp_errors, rules, signature,
         step::{from_code, to_code},
         suspects, unproven,
     },
@@ -45,6 +45,24 @@ pub extern "C" fn judge_suspect(ctx: *mut xdp_md, suspicion: u32) -> u32 {
         _ => Suspicion::Stray,
     };
     to_code((|| suspects::judge(&maps, found(maps.settings())?, found(packet_context())?, suspicion))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn read_quotation(ctx: *mut xdp_md) -> u32 {
+    let frame = XdpFrame::new(&XdpContext::new(ctx));
+    if let Some(context) = packet_context() {
+        context.read_quotation(&frame);
+    }
+    to_code(CONTINUE)
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn judge_icmp_error(ctx: *mut xdp_md) -> u32 {
+    read_quotation(ctx);
+    let maps = Maps(ctx);
+    to_code((|| icmp_errors::judge(&maps, found(maps.settings())?, found(packet_context())?))())
 }
 
 #[inline(never)]
@@ -108,6 +126,11 @@ impl OutOfLine for Calls {
     #[inline(always)]
     fn judge_suspect(&self, _context: &mut PacketContext, suspicion: Suspicion) -> Step {
         from_code(judge_suspect(self.0, suspicion as u32))
+    }
+
+    #[inline(always)]
+    fn judge_icmp_error(&self, _context: &mut PacketContext) -> Step {
+        from_code(judge_icmp_error(self.0))
     }
 
     #[inline(always)]

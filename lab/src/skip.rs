@@ -103,6 +103,15 @@ pub fn require_tool(program: &str) -> Result<PathBuf, String> {
         .ok_or_else(|| format!("needs `{program}`, which is not installed (`cargo xtask setup` installs it)"))
 }
 
+/// Where a program is that runs as a service, and that nobody installs for a test: its package would start it.
+///
+/// # Errors
+/// The reason for a skip when there is none.
+pub fn require_service(program: &str) -> Result<PathBuf, String> {
+    require_tool(program)
+        .map_err(|_| format!("needs `{program}`, which is not installed (its package starts a service)"))
+}
+
 /// The directory of captures, lists and scenarios: `FLOODWALL_CORPUS`, else the checkout's
 /// neighbour `shared/corpus`.
 ///

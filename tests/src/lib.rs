@@ -4,7 +4,8 @@
 //! [`experiment`] is a small amount that can be written down; [`seeds`] are experiments to begin with, and [`chatter`] is
 //! random. [`protected`] is a
 //! host in a network namespace that a real daemon protects, with someone outside who sends it packets; [`requests`] are
-//! the packets that tests of rules send; [`foreign`] is what other tools do to a filter.
+//! the packets that tests of rules send; [`foreign`] is what other tools do to a filter. [`world`] is a host as people run
+//! them, and what it carries for others.
 
 pub mod chatter;
 pub mod engine;
@@ -14,3 +15,4 @@ pub mod parity;
 pub mod protected;
 pub mod requests;
 pub mod seeds;
+pub mod world;

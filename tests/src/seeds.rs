@@ -36,6 +36,22 @@ pub fn frames() -> Vec<(&'static str, Vec<u8>)> {
         ("udp-dns-answer", good().udp(53, 40_000).payload(&[0x12, 0x34, 0x81, 0x80]).build()),
         ("icmp-echo", good().icmp(8, 0).payload(b"ping").build()),
         ("icmp-unreachable", good().icmp(3, 4).payload(&[0x45; 28]).build()),
+        (
+            "icmp-unreachable-flow",
+            v4("198.51.100.1")
+                .icmp(3, 1)
+                .payload(&Frame::ipv4(HOST, "198.51.100.7").tcp(50_000, 443).ip_bytes())
+                .build(),
+        ),
+        (
+            "icmpv6-too-big",
+            Frame::ipv6("2001:db8:900d::1", HOST6)
+                .icmpv6(2, 0)
+                .payload(
+                    &Frame::ipv6(HOST6, "2001:db8:900d::7").fragment(1, 0, true).udp(50_000, 53).ip_bytes(),
+                )
+                .build(),
+        ),
         ("gre", good().gre(0x0800).build()),
         ("esp", good().esp(1, 1).build()),
         ("options", good().options(&[1, 1, 1, 1, 1, 1, 1, 0]).tcp(40_000, 80).syn().build()),
@@ -131,7 +147,20 @@ fn said_by<N: Network + Clone>(out: Frame<N>, back: Frame<N>) -> Vec<(bool, Vec<
         (true, out().udp(5_353, 40_000).build()),
         (true, out().udp(5_353, 40_001).build()),
         (true, out().raw(47, &[0; 8]).build()),
+        // A router speaks of each, and of what was never sent.
+        (false, error(back(), &out().tcp(50_000, 443).ip_bytes())),
+        (false, error(back(), &out().udp(50_000, 53).ip_bytes())),
+        (false, error(back(), &out().udp(5_353, 40_000).ip_bytes())),
+        (false, error(back(), &out().tcp(50_001, 443).ip_bytes())),
+        (false, error(back(), &out().tcp(50_001, 443).ip_bytes())),
+        (false, error(back(), &out().tcp(50_001, 443).ip_bytes())),
     ]
+}
+
+/// An error about what was sent: a destination that cannot be reached, of the same family.
+fn error<N: Network>(back: Frame<N>, sent: &[u8]) -> Vec<u8> {
+    let (protocol, kind) = if sent[0] >> 4 == 6 { (58, 1) } else { (1, 3) };
+    back.raw(protocol, &[&[kind, 0, 0, 0, 0, 0, 0, 0], sent].concat()).build()
 }
 
 /// Four times, in both families: a source that asks for a connection and goes on becomes known, another one does not;

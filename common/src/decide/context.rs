@@ -4,7 +4,7 @@ use super::{Judgement, Place};
 use crate::{
     features::{self, Features},
     frame::Frame,
-    parse::{self, Packet},
+    parse::{self, Packet, Quoted, parse_quoted},
     source::{self, Key},
     tables::Tables,
     traits::Traits,
@@ -16,6 +16,10 @@ use crate::{
 pub struct PacketContext {
     /// The packet, if [`Self::is_packet`].
     pub packet: Packet,
+    /// What would answer the packet that it quotes, if it is an ICMP error and [`Self::quotation`] says so.
+    pub quoted: Packet,
+    /// What it quotes, if it is an ICMP error.
+    pub quotation: Quoted,
     /// Its features, if there are signatures to hold them against.
     pub features: Features,
     /// What was found.
@@ -78,6 +82,12 @@ impl PacketContext {
     pub fn read_features<F: Frame>(&mut self, frame: &F) {
         let Self { packet, port, features, .. } = self;
         features::read(frame, packet, port.service, port.offered, features);
+    }
+
+    /// Reads what an ICMP error quotes.
+    #[inline(always)]
+    pub fn read_quotation<F: Frame>(&mut self, frame: &F) {
+        self.quotation = parse_quoted(frame, &self.packet, &mut self.quoted);
     }
 
     /// Whether its source is known, and may do what known sources may: while its service is attacked, those only that were

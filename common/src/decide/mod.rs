@@ -10,6 +10,7 @@ mod context;
 mod count;
 mod fragments;
 mod headers;
+pub mod icmp_errors;
 mod judgement;
 mod known;
 mod neighbour_discovery;

@@ -1,6 +1,6 @@
 //! Parts that are functions of their own in the kernel.
 
-use super::{PacketContext, Step, found, rules, signature, suspects, unproven};
+use super::{PacketContext, Step, found, icmp_errors, rules, signature, suspects, unproven};
 use crate::{frame::Frame, tables::Tables, wire::Suspicion};
 
 /// How the largest parts are called. On the host they are ordinary functions. In the kernel each is a function of its
@@ -12,6 +12,8 @@ pub trait OutOfLine {
     fn read_features(&self, context: &mut PacketContext);
     /// [`suspects::judge`].
     fn judge_suspect(&self, context: &mut PacketContext, suspicion: Suspicion) -> Step;
+    /// [`PacketContext::read_quotation`], and [`icmp_errors::judge`].
+    fn judge_icmp_error(&self, context: &mut PacketContext) -> Step;
     /// [`unproven::count_marked`].
     fn count_unproven(&self, context: &mut PacketContext) -> Step;
     /// [`suspects::ask_flow`].
@@ -35,6 +37,11 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
 
     fn judge_suspect(&self, context: &mut PacketContext, suspicion: Suspicion) -> Step {
         suspects::judge(self.0, found(self.0.settings())?, context, suspicion)
+    }
+
+    fn judge_icmp_error(&self, context: &mut PacketContext) -> Step {
+        context.read_quotation(self.1);
+        icmp_errors::judge(self.0, found(self.0.settings())?, context)
     }
 
     fn count_unproven(&self, context: &mut PacketContext) -> Step {

@@ -12,7 +12,7 @@ use crate::{
     sight::{self, Wait},
     tables::{SIGHT_LINES, Tables},
     traits::Traits,
-    wire::{BucketSpec, Reason, Service, Settings, Suspicion, Unproven, knowledge},
+    wire::{BucketSpec, Reason, Service, Settings, Suspicion, Unproven, families, knowledge},
 };
 
 /// Segments/s that pass on second sight, all services together: that many sessions older than the filter are taken up
@@ -76,9 +76,19 @@ pub fn judge<T: Tables>(
         context.judgement.unproven = if datagram { Unproven::Unasked } else { Unproven::Segment };
     }
     if !is_one_of_few(settings, service, suspicion, now_ns) && !is_seen_again(tables, settings, context)? {
-        context.judgement.object(settings, reason, NONE)?;
+        object(settings, context, reason)?;
     }
     ask(tables, settings, context)
+}
+
+/// Objects to what nothing that has left speaks for. In a family of which not all that leaves is seen, that only counts.
+#[inline(always)]
+pub(super) fn object(settings: &Settings, context: &mut PacketContext, reason: Reason) -> Step {
+    if settings.unprovable.load() & families::bit(context.packet.source.family) != 0 {
+        context.judgement.would(reason, NONE);
+        return CONTINUE;
+    }
+    context.judgement.object(settings, reason, NONE)
 }
 
 /// Says in the context whether the packet belongs to a flow in which both ends speak.
@@ -117,7 +127,12 @@ fn is_seen_again<T: Tables>(tables: &T, settings: &Settings, context: &PacketCon
 
 /// Whether suspects of this kind that come for a service are few.
 #[inline(always)]
-fn is_one_of_few(settings: &Settings, service: &Service, suspicion: Suspicion, now_ns: u64) -> bool {
+pub(super) fn is_one_of_few(
+    settings: &Settings,
+    service: &Service,
+    suspicion: Suspicion,
+    now_ns: u64,
+) -> bool {
     let spec = BucketSpec::unpack(settings.suspect_bucket.load());
     bucket::take_or_shut(&service.suspects[suspicion as usize], spec, now_ns)
 }
@@ -143,7 +158,8 @@ mod tests {
     use super::*;
     use crate::{
         decide::DECIDED,
-        decide::testing::{Memory, NOW, SECOND, udp},
+        decide::testing::{Memory, NOW, SECOND, SOURCE, SOURCE6, udp},
+        parse::Packet,
     };
 
     #[test]
@@ -172,6 +188,26 @@ mod tests {
             CONTINUE
         );
         assert_eq!(context.judgement.would, Reason::Stray);
+    }
+
+    #[test]
+    fn in_a_family_of_which_not_all_is_seen_only_the_other_one_is_objected_to() {
+        let memory = Memory::new();
+        let judged = |source| {
+            let mut context = memory.context(Packet { source, ..udp() });
+            let step = object(memory.set(), &mut context, Reason::Unsolicited);
+            (step, context.judgement.would)
+        };
+        let (drops, counts) = ((DECIDED, Reason::Clean), (CONTINUE, Reason::Unsolicited));
+        for (unprovable, v4, v6) in [
+            (0, drops, drops),
+            (families::V4, counts, drops),
+            (families::V6, drops, counts),
+            (families::BOTH, counts, counts),
+        ] {
+            memory.set().unprovable.store(unprovable);
+            assert_eq!((judged(SOURCE), judged(SOURCE6)), (v4, v6), "{unprovable:#b}");
+        }
     }
 
     #[test]

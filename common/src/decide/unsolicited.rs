@@ -1,4 +1,5 @@
-//! Does the packet claim to answer something that the host never asked, or come for a port where nothing listens?
+//! Does the packet claim to answer something that the host never asked, or come for a port where nothing listens? An ICMP
+//! error is an answer, too.
 //!
 //! Only such suspects are held against what the host has asked, so that the cost stays bounded.
 
@@ -16,8 +17,11 @@ pub(super) fn judge<O: OutOfLine>(settings: &Settings, parts: &O, context: &mut 
     if known & knowledge::PORTS == 0 || known & (knowledge::FLOWS | knowledge::SOCKETS) == 0 {
         return CONTINUE;
     }
-    let Some(suspicion) = suspicion(context) else { return CONTINUE };
-    parts.judge_suspect(context, suspicion)?;
+    match suspicion(context) {
+        None => return CONTINUE,
+        Some(Suspicion::Error) => parts.judge_icmp_error(context)?,
+        Some(suspicion) => parts.judge_suspect(context, suspicion)?,
+    }
     context.judgement.answers = context.belongs;
     CONTINUE
 }
@@ -28,6 +32,9 @@ pub(super) fn judge<O: OutOfLine>(settings: &Settings, parts: &O, context: &mut 
 fn suspicion(context: &PacketContext) -> Option<Suspicion> {
     let PacketContext { packet, port, traits, .. } = context;
     let is_later = packet.fragment as u8 == Fragment::Later as u8;
+    if !is_later && packet.is_icmp_error() {
+        return Some(Suspicion::Error);
+    }
     if is_later || port.offered && !traits.meets(Traits::SYN_ACK) {
         return None;
     }

@@ -7,9 +7,10 @@ use crate::{
     prefix::Address,
 };
 
-const HEADER: u32 = 40;
+/// Length of the header.
+pub(super) const HEADER: u32 = 40;
 /// Offsets stay far below this; said so that the verifier knows, too.
-const OFFSET_MASK: u32 = 0x7fff;
+pub(super) const OFFSET_MASK: u32 = 0x7fff;
 
 /// Longest chain of extension headers that is followed. RFC 8200 section 4.1 names at most seven in one
 /// packet; a longer chain is malformed (RFC 9098 on why operators drop them).
@@ -17,7 +18,7 @@ const MAX_EXTENSION_HEADERS: u32 = 8;
 
 /// Extension headers, from IANA's "IPv6 Extension Header Types". ESP is one by name, but nothing behind it can
 /// be read: it counts as the transport.
-const FRAGMENT: u8 = 44;
+pub(super) const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
 /// Hop-by-hop options (0), routing (43), fragment, authentication and destination options (60), as bits.
 const LOW_EXTENSIONS: u64 = 1 | 1 << 43 | 1 << FRAGMENT | 1 << AUTHENTICATION | 1 << 60;
@@ -26,7 +27,7 @@ const HIGH_EXTENSIONS: u64 = 1 << (135 - 128) | 1 << (139 - 128) | 1 << (140 - 1
 
 /// 1 if the protocol is an extension header whose length can be read, else 0.
 #[inline(always)]
-fn is_extension(protocol: u8) -> u64 {
+pub(super) fn is_extension(protocol: u8) -> u64 {
     let bit = protocol & 63;
     let low = LOW_EXTENSIONS >> bit & u64::from(is(protocol & 192, 0));
     let high = HIGH_EXTENSIONS >> bit & u64::from(is(protocol & 192, 128));
@@ -35,8 +36,19 @@ fn is_extension(protocol: u8) -> u64 {
 
 /// 1 if the two are the same, else 0.
 #[inline(always)]
-fn is(a: u8, b: u8) -> u32 {
+pub(super) fn is(a: u8, b: u8) -> u32 {
     at_most(u32::from(a ^ b), 0)
+}
+
+/// Length of an extension header, bytes.
+///
+/// In units of 8 bytes after the first; authentication in units of 4 after the first two (RFC 4302 section 2.2); a fragment
+/// header has no length, and its byte is reserved (RFC 8200 section 4.5).
+#[inline(always)]
+pub(super) fn extension_length<H: Header>(protocol: u8, extension: &H) -> u32 {
+    let (fragment, authentication) = (is(protocol, FRAGMENT), is(protocol, AUTHENTICATION));
+    let units = u32::from(extension.u8(1)) * (1 ^ fragment);
+    (units + 1 + authentication) << (3 - authentication)
 }
 
 /// Writes what the headers say into `packet`. `None` if one is cut short, contradicts itself, or comes after too many.
@@ -65,12 +77,8 @@ pub(super) fn parse<F: Frame>(frame: &F, offset: u32, packet: &mut Packet) -> Op
         }
         // One way through for all kinds: with one each, the verifier would walk 3⁸ chains.
         let extension = frame.header::<8>(payload)?;
-        let (fragment, authentication) = (is(protocol, FRAGMENT), is(protocol, AUTHENTICATION));
-        // In units of 8 bytes after the first; authentication in units of 4 after the first two (RFC 4302
-        // section 2.2); a fragment header has no length, and its byte is reserved (RFC 8200 section 4.5).
-        let units = u32::from(extension.u8(1)) * (1 ^ fragment);
-        let length = (units + 1 + authentication) << (3 - authentication);
-        payload = (payload + length) & OFFSET_MASK;
+        let fragment = is(protocol, FRAGMENT);
+        payload = (payload + extension_length(protocol, &extension)) & OFFSET_MASK;
         protocol = extension.u8(0);
         if payload > end {
             return None;

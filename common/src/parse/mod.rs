@@ -7,7 +7,10 @@
 mod ipv4;
 mod ipv6;
 mod link;
+mod quoted;
 mod transport;
+
+pub use quoted::{Quoted, parse_quoted};
 
 use crate::{
     branchless::{at_most, nonzero},

@@ -26,9 +26,9 @@ pub use prefix::{
     TILE_BITS, TILE_BLOCKS, TILES, TILES_PER_SLOT, TailWord, bitmap_base, root_base,
 };
 pub use reason::{MONITOR_COUNTERS, Reason, Verdict};
-pub use settings::{BucketSpec, MAX_OUTSIDE, Settings, Suspicion, knowledge, spared};
+pub use settings::{BucketSpec, MAX_OUTSIDE, Settings, Suspicion, families, knowledge, spared};
 pub use source::{History, SourceSet, Volume, WAYS, Way, standing};
 pub use word::Word;
 
 /// Version of every layout in this module.
-pub const ABI_VERSION: u32 = 11;
+pub const ABI_VERSION: u32 = 12;

@@ -83,6 +83,8 @@ pub struct Service {
     pub flags: Word,
     /// Buckets of its suspects, by [`Suspicion`]: times in units of 64 ns, of which all 64 bits count.
     pub suspects: [Word; Suspicion::COUNT],
+    /// Not used.
+    pub spare: [Word; 12 - Suspicion::COUNT],
 }
 
 /// Bits of [`Service::flags`].
@@ -242,7 +244,7 @@ impl Terms {
 
 const _: () = assert!(MAX_SERVICES as u8 == Port::CARRIED);
 const _: () = assert!(size_of::<Destination>() == 32);
-const _: () = assert!(size_of::<Service>() == 64);
+const _: () = assert!(size_of::<Service>() == 128);
 const _: () = assert!(size_of::<Rule>() == 32);
 
 #[cfg(test)]

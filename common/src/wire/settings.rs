@@ -104,6 +104,10 @@ pub struct Settings {
     pub outside: [Word; MAX_OUTSIDE / 2],
     /// The bucket of segments that pass on second sight: a time in units of 64 ns, of which all 64 bits count.
     pub sights: Word,
+    /// The bucket of ICMP errors about flows that are known, likewise.
+    pub errors: Word,
+    /// [`families`] bits: those in which what is held against what has left, and the host's sockets, only counts.
+    pub unprovable: Word,
 }
 
 /// Most interfaces that lead to the outside.
@@ -128,6 +132,24 @@ pub mod spared {
     pub const SYNS_OF_KNOWN: u64 = 1 << 1;
     /// That of packets: flows in which both ends speak.
     pub const FLOWS: u64 = 1 << 2;
+}
+
+/// Bits of [`Settings::unprovable`].
+pub mod families {
+    use crate::prefix::Family;
+
+    /// IPv4.
+    pub const V4: u64 = 1;
+    /// IPv6.
+    pub const V6: u64 = 1 << 1;
+    /// Both.
+    pub const BOTH: u64 = V4 | V6;
+
+    /// That of a family.
+    #[inline(always)]
+    pub const fn bit(family: Family) -> u64 {
+        1 << family as u32
+    }
 }
 
 /// Bits of [`Settings::knowledge`].
@@ -157,14 +179,16 @@ pub enum Suspicion {
     Stray = 2,
     /// A later fragment of a packet whose first fragment was not seen.
     Fragment = 3,
+    /// An ICMP error about a packet of a flow that is not known.
+    Error = 4,
 }
 
 impl Suspicion {
     /// How many there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 5;
 }
 
-const _: () = assert!(size_of::<Settings>() == 264 && core::mem::offset_of!(Settings, outside) == 192);
+const _: () = assert!(size_of::<Settings>() == 280 && core::mem::offset_of!(Settings, outside) == 192);
 
 #[cfg(test)]
 mod tests {

@@ -8,13 +8,14 @@ use std::{
     fs,
 };
 
+use floodwall_common::wire::families;
 use tracing::{info, warn};
 
 use crate::{
     api::ProofStatus,
     host::{Interface, WaysOut},
     kernel::{Kernel, Observer},
-    policy::Carries,
+    policy::{Carries, family_names},
 };
 
 /// Most interfaces that it is kept on. Those that come first by their index are.
@@ -24,8 +25,16 @@ const MOST: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Egress {
     held: BTreeMap<u32, Held>,
-    /// Why it is not, or does not see what leaves, by the name of the interface.
-    unseen: BTreeMap<String, String>,
+    /// Why it is not, or does not see what leaves, by the name of the interface; and the families that lead out by that.
+    unseen: BTreeMap<String, (String, u64)>,
+}
+
+/// An interface that leads out.
+#[derive(Clone, Debug)]
+pub(super) struct WayOut {
+    interface: Interface,
+    /// The [`families`] that do.
+    families: u64,
 }
 
 /// What is seen of what leaves, for those who only want to know.
@@ -35,8 +44,10 @@ pub(super) struct Seen {
     pub(super) unseen: BTreeSet<Carries>,
     /// Names of the interfaces by which it is seen what leaves.
     pub(super) names: Vec<String>,
-    /// Whether all that leaves is seen.
-    pub(super) all: bool,
+    /// Those of them by which a filter sees it, as the kernel has no TCX.
+    pub(super) filters: BTreeSet<String>,
+    /// The [`families`] of which all that leaves is seen.
+    pub(super) families: u64,
 }
 
 #[derive(Debug)]
@@ -45,22 +56,28 @@ struct Held {
     observer: Observer,
     /// What had left by it when that was last looked at: as we have seen, and as the interface says.
     counts: Option<(u64, u64)>,
-    /// Whether another tool's program, which comes before ours, keeps what leaves from us.
-    hidden: Option<u32>,
+    /// What of another tool's, which comes before ours, keeps what leaves from us.
+    hidden: Option<String>,
 }
 
 impl Seen {
     /// By what it is known on each interface what packets belong to: the program reads both families.
     pub(super) fn proofs(&self) -> Vec<ProofStatus> {
-        let status = |interface: &str, proof: &str, why: Option<String>| ProofStatus {
+        let status = |interface: &str, proof: &str, of: u64, why: Option<String>| ProofStatus {
             interface: interface.to_owned(),
-            families: ["IPv4", "IPv6"].map(str::to_owned).to_vec(),
+            families: family_names(of).into_iter().map(str::to_owned).collect(),
             proof: proof.to_owned(),
+            by: None,
             why,
         };
-        let seen = self.names.iter().map(|name| status(name, "egress", None));
+        let seen = self.names.iter().map(|name| {
+            let by = if self.filters.contains(name) { "clsact" } else { "tcx" };
+            ProofStatus { by: Some(by.to_owned()), ..status(name, "egress", families::BOTH, None) }
+        });
         let unseen = self.unseen.iter().filter_map(|carries| match carries {
-            Carries::Unseen { interface, why } => Some(status(interface, "sockets", Some(why.clone()))),
+            Carries::Unseen { interface, families, why } => {
+                Some(status(interface, "sockets", *families, Some(why.clone())))
+            }
             _ => None,
         });
         seen.chain(unseen).collect()
@@ -69,22 +86,26 @@ impl Seen {
 
 impl Egress {
     fn seen(&self) -> Seen {
-        let unseen = self
-            .unseen
-            .iter()
-            .map(|(interface, why)| Carries::Unseen { interface: interface.clone(), why: why.clone() });
-        let names = self.held.values().filter(|held| held.hidden.is_none()).map(|held| held.name.clone());
+        let unseen = self.unseen.iter().map(|(interface, (why, families))| Carries::Unseen {
+            interface: interface.clone(),
+            families: *families,
+            why: why.clone(),
+        });
+        let missed = self.unseen.values().fold(0, |missed, (_, families)| missed | families);
+        let seeing = || self.held.values().filter(|held| held.hidden.is_none());
+        let filters = seeing().filter(|held| held.observer.is_filter());
         Seen {
             unseen: unseen.collect(),
-            names: names.collect(),
-            all: !self.held.is_empty() && self.unseen.is_empty(),
+            names: seeing().map(|held| held.name.clone()).collect(),
+            filters: filters.map(|held| held.name.clone()).collect(),
+            families: if self.held.is_empty() { 0 } else { families::BOTH & !missed },
         }
     }
 
     /// Puts it on those that lead out and takes it off others. Says what is seen now.
-    pub(super) fn look(&mut self, kernel: &Kernel, out: &[Interface]) -> Seen {
+    pub(super) fn look(&mut self, kernel: &Kernel, out: &[WayOut]) -> Seen {
         let before = std::mem::take(&mut self.unseen);
-        let wanted: BTreeSet<u32> = out.iter().map(|interface| interface.index).collect();
+        let wanted: BTreeSet<u32> = out.iter().map(|out| out.interface.index).collect();
         self.held.retain(|index, _| wanted.contains(index));
         for index in kernel.observed().into_iter().filter(|index| !wanted.contains(index)) {
             if let Err(error) = kernel.let_leave(index) {
@@ -92,29 +113,33 @@ impl Egress {
             }
         }
         let sent = sent();
-        for interface in out {
+        for WayOut { interface, families } in out {
             let why = match self.look_at(kernel, interface, &sent) {
                 Ok(None) => continue,
-                Ok(Some(program)) => format!(
-                    "another tool's program, number {program}, is asked before floodwall's and keeps it from being asked"
-                ),
+                Ok(Some(other)) => {
+                    format!(
+                        "another tool's {other} is asked before floodwall's and keeps it from being asked"
+                    )
+                }
                 Err(error) => format!("{error:#}"),
             };
-            if before.get(&interface.name) != Some(&why) {
-                warn!(interface = interface.name, why, "WHAT LEAVES IS NOT SEEN");
+            let unseen = (why, *families);
+            if before.get(&interface.name) != Some(&unseen) {
+                let (why, families) = (&unseen.0, family_names(*families).join(" and "));
+                warn!(interface = interface.name, why, families, "WHAT LEAVES IS NOT SEEN");
             }
-            self.unseen.insert(interface.name.clone(), why);
+            self.unseen.insert(interface.name.clone(), unseen);
         }
         self.seen()
     }
 
-    /// Says which other program keeps us from seeing what leaves by an interface, if one does.
+    /// Says what of another tool's keeps us from seeing what leaves by an interface, if something does.
     fn look_at(
         &mut self,
         kernel: &Kernel,
         interface: &Interface,
         sent: &BTreeMap<String, u64>,
-    ) -> anyhow::Result<Option<u32>> {
+    ) -> anyhow::Result<Option<String>> {
         let Interface { index, name, .. } = interface;
         if self.held.get(index).is_some_and(|held| !held.observer.is_on(*index)) {
             warn!(interface = name, "another tool has detached what looks at what leaves: it is put back");
@@ -129,7 +154,7 @@ impl Egress {
         let Some(held) = self.held.get_mut(index) else { return Ok(None) };
         held.name.clone_from(name);
         // A kernel that cannot tell who else is there has said so when ours was attached.
-        let first = kernel.before_observer(*index).unwrap_or_default().first().copied();
+        let first = kernel.before_observer(*index).unwrap_or_default().into_iter().next();
         let now = (kernel.left(*index)?, sent.get(name).copied().unwrap_or_default());
         let before = held.counts.replace(now);
         held.hidden = match (first, before) {
@@ -137,25 +162,28 @@ impl Egress {
             (Some(_), Some((seen, _))) if now.0 != seen => None,
             (Some(program), Some((_, sent))) if now.1 != sent => Some(program),
             // Nothing has left since.
-            (Some(_), _) => held.hidden,
+            (Some(_), _) => held.hidden.take(),
         };
-        Ok(held.hidden)
+        Ok(held.hidden.clone())
     }
 }
 
-/// The interfaces that lead out; `addressed` are the indices of those that have addresses.
+/// The interfaces that lead out; `addressed` are the families of which those have addresses that have any, by their indices.
+/// By a protected one anything may leave, as it may carry for others.
 pub(super) fn ways_out(
     all: Vec<Interface>,
     protected: &[u32],
     routes: &WaysOut,
-    addressed: &BTreeSet<u32>,
-) -> Vec<Interface> {
-    let leads_out = |interface: &Interface| {
+    addressed: &BTreeMap<u32, u64>,
+) -> Vec<WayOut> {
+    let leads_out = |interface: Interface| {
         let index = &interface.index;
-        let by_route = routes.interfaces.contains(index) || routes.to_routers.contains(index);
-        protected.contains(index) || by_route || addressed.contains(index)
+        let of = |families: &BTreeMap<u32, u64>| families.get(index).copied().unwrap_or_default();
+        let own = if protected.contains(index) { families::BOTH } else { 0 };
+        let families = own | of(&routes.families) | of(addressed);
+        (families != 0).then_some(WayOut { interface, families })
     };
-    all.into_iter().filter(|interface| is_ethernet(interface) && leads_out(interface)).take(MOST).collect()
+    all.into_iter().filter(is_ethernet).filter_map(leads_out).take(MOST).collect()
 }
 
 /// Whether frames of an interface begin with an Ethernet header, as those of a protected one do; loopback leads nowhere.
@@ -197,12 +225,13 @@ mod tests {
         let mut all: Vec<_> = (1..=7).map(|index| interface(index, &ethernet)).collect();
         all[0].address = vec![0; 6];
         all[6].address = Vec::new();
-        let routes = WaysOut { interfaces: [4].into(), to_routers: [5].into(), ..WaysOut::default() };
-        let out = ways_out(all, &[2], &routes, &[1, 3, 7].into());
-        let indices: Vec<_> = out.iter().map(|interface| interface.index).collect();
+        let (v4, v6) = (families::V4, families::V6);
+        let routes = WaysOut { families: [(4, v6), (5, v4)].into(), ..WaysOut::default() };
+        let out = ways_out(all, &[2], &routes, &[(1, v4), (3, v6), (4, v4), (7, v4)].into());
+        let found: Vec<_> = out.iter().map(|out| (out.interface.index, out.families)).collect();
         assert_eq!(
-            indices,
-            [2, 3, 4, 5],
+            found,
+            [(2, v4 | v6), (3, v6), (4, v4 | v6), (5, v4)],
             "not loopback, nor one without Ethernet, nor one that leads nowhere"
         );
     }

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use floodwall_common::wire::families;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -105,10 +106,11 @@ pub(super) fn look(filter: &Filter, protection: &Protection, roused: BTreeSet<Ru
     let facts = HostFacts {
         own,
         listening,
-        flows: protection.sees_what_leaves(),
-        answers: protection.sees_what_leaves(),
+        flows: protection.sees_what_leaves() != 0,
+        answers: protection.sees_what_leaves() == families::BOTH,
         sockets: true,
         carries: protection.carries(),
+        proven: protection.proven(),
     };
     if let Err(refusal) = filter.look(facts, roused) {
         error!(%refusal, "the rules could not be brought into force for what is known of the host");

@@ -9,6 +9,7 @@ mod health;
 mod links;
 mod protect;
 mod role;
+mod seed;
 mod socket;
 mod tasks;
 mod wards;

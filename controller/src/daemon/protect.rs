@@ -1,16 +1,22 @@
 //! The program on its interfaces, as the server sees it.
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
-use floodwall_common::wire::{MAX_OUTSIDE, Reason, Verdict, knowledge};
+use floodwall_common::wire::{MAX_OUTSIDE, Reason, Verdict, families, knowledge};
 use parking_lot::RwLock;
-use tokio::{runtime::Handle, sync::Notify};
-use tracing::{error, warn};
+use tokio::{runtime::Handle, sync::Notify, task::JoinHandle};
+use tracing::{error, info, warn};
 
 use super::{
     egress::{Egress, Seen, ways_out},
     role::Role,
+    seed::{Seed, seed},
     tasks::Watched,
     wards::{Warden, Wards},
 };
@@ -43,6 +49,8 @@ pub(super) struct Protection {
     lifelines: RwLock<Lifelines>,
     role: Mutex<Role>,
     seen: Mutex<Seen>,
+    /// What was taken over from what the kernel tracks, once it has been.
+    seed: Mutex<Seed>,
     health: Mutex<Option<HealthReport>>,
     bus: Bus,
     tasks: Arc<Watched>,
@@ -107,6 +115,7 @@ impl Protection {
             lifelines: RwLock::default(),
             role: Mutex::default(),
             seen: Mutex::default(),
+            seed: Mutex::default(),
             health: Mutex::default(),
             bus: news.bus,
             tasks: news.tasks,
@@ -154,14 +163,20 @@ impl Protection {
         self.role.lock().carries()
     }
 
-    /// Whether all that leaves is noted.
-    pub(super) fn sees_what_leaves(&self) -> bool {
-        self.seen.lock().all
+    /// The [`families`] of which all that leaves is noted.
+    pub(super) fn sees_what_leaves(&self) -> u64 {
+        self.seen.lock().families
+    }
+
+    /// The [`families`] of which nothing counts that the host carries, since all that leaves is noted.
+    pub(super) fn proven(&self) -> u64 {
+        self.role.lock().proven()
     }
 
     /// Keeps the program on the interfaces, and what is known of the host up to date, for ever.
     pub(super) async fn watch(self: Arc<Self>) {
         let mut looks = 0_u32;
+        let mut seeding = (!self.carries().is_empty()).then(|| self.take_over());
         loop {
             tokio::time::sleep(LOOK).await;
             {
@@ -169,7 +184,8 @@ impl Protection {
                 self.warden().look(&self.wards).await;
             }
             looks = looks.wrapping_add(1);
-            if looks.is_multiple_of(READ_LOOKS)
+            let seeded = seeding.take_if(|seeding| seeding.is_finished());
+            if (seeded.is_some() || looks.is_multiple_of(READ_LOOKS))
                 && let Err(error) = self.read_host().await
             {
                 error!(
@@ -178,6 +194,24 @@ impl Protection {
                 );
             }
         }
+    }
+
+    /// Takes over the flows that the kernel tracks for others.
+    fn take_over(self: &Arc<Self>) -> JoinHandle<()> {
+        let protection = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            match seed(&protection.kernel.tables(), protection.kernel.capacity()) {
+                Ok(seed) => {
+                    info!(connections = seed.connections, "what the kernel tracks is known");
+                    *protection.seed.lock() = seed;
+                }
+                Err(error) => warn!(
+                    error = format!("{error:#}"),
+                    "flows that are older than this start have to show themselves: what the kernel tracks could not be \
+                     taken over"
+                ),
+            }
+        })
     }
 
     fn warden(&self) -> Warden<'_> {
@@ -190,7 +224,7 @@ impl Protection {
         &self,
         protected: &[u32],
         routes: &WaysOut,
-        addressed: BTreeSet<u32>,
+        addressed: BTreeMap<u32, u64>,
     ) -> anyhow::Result<()> {
         let all = self.netlink.interfaces().await?;
         let out = ways_out(all, protected, routes, &addressed);
@@ -228,11 +262,16 @@ impl Protection {
             IpAddr::V4(address) => !address.is_link_local(),
             IpAddr::V6(address) => !address.is_unicast_link_local(),
         };
-        let addressed = own.iter().filter(|(_, address)| is_wide(address)).map(|(index, _)| *index).collect();
+        let mut addressed = BTreeMap::<u32, u64>::new();
+        for (index, address) in own.iter().filter(|(_, address)| is_wide(address)) {
+            let family = if address.is_ipv4() { families::V4 } else { families::V6 };
+            *addressed.entry(*index).or_default() |= family;
+        }
         self.see_what_leaves(&protected, &out, addressed).await?;
         let found = super::role::read(&self.netlink, &protected, out.routes).await;
         let seen = self.seen.lock().clone();
         let settled = self.kernel.tables().settings[0].knowledge.load() & knowledge::CONNECTIONS != 0;
+        let settled = settled || self.seed.lock().covers(&found);
         let news = self.role.lock().take(found, seen, settled);
         news.into_iter().for_each(|what| self.bus.publish(what));
         let own = own.into_iter().map(|(_, address)| address).collect();

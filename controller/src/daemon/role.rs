@@ -5,11 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use floodwall_common::wire::families;
+
 use super::egress::Seen;
 use crate::{
     event::What,
     host::{Links, Netlink, carries, nat},
-    policy::Carries,
+    policy::{Carries, family_names},
 };
 
 /// How long a host has to be plainly an end host again until it is taken for one: what it carried may go on for a while.
@@ -19,6 +21,8 @@ const SETTLED: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Role {
     carries: BTreeSet<Carries>,
+    /// The [`families`] of which none of that counts.
+    proven: u64,
     /// Since when nothing is found any more that keeps it from being an end host.
     clear_since: Option<Instant>,
     was_read: bool,
@@ -30,15 +34,27 @@ impl Role {
         self.carries.clone()
     }
 
+    /// The [`families`] of which none of that counts, since all that leaves is seen.
+    pub(super) fn proven(&self) -> u64 {
+        self.proven
+    }
+
     /// Takes what was read: what the host carries, what is seen of what leaves, and whether that has been so for long
     /// enough. Says what is news of it.
     #[must_use]
     pub(super) fn take(&mut self, found: BTreeSet<Carries>, seen: Seen, settled: bool) -> Option<What> {
-        let Seen { unseen, names, .. } = seen;
-        self.take_at(unproven(found, unseen, &names, settled), &names, Instant::now())
+        let Seen { unseen, names, families, .. } = seen;
+        let proven = if settled { families } else { 0 };
+        self.take_at(unproven(found, unseen, &names, settled), proven, &names, Instant::now())
     }
 
-    fn take_at(&mut self, found: BTreeSet<Carries>, seen: &[String], now: Instant) -> Option<What> {
+    fn take_at(
+        &mut self,
+        found: BTreeSet<Carries>,
+        proven: u64,
+        seen: &[String],
+        now: Instant,
+    ) -> Option<What> {
         let was_read = std::mem::replace(&mut self.was_read, true);
         let is_news = self.carries.iter().all(|before| *before == Carries::Fresh);
         if found.is_empty() && !is_news {
@@ -50,14 +66,19 @@ impl Role {
         if !found.is_empty() {
             self.clear_since = None;
         }
-        if found == self.carries && was_read {
+        let before = std::mem::replace(&mut self.proven, proven);
+        if found == self.carries && (found.is_empty() || proven == before) && was_read {
             return None;
         }
         let loud = found.iter().any(|why| *why != Carries::Fresh);
         let text = if !found.is_empty() {
             let why: Vec<_> = found.iter().map(ToString::to_string).collect();
+            let of = match family_names(families::BOTH & !proven)[..] {
+                [family] => format!(" of {family}"),
+                _ => String::new(),
+            };
             format!(
-                "unsolicited and stray packets are only counted: what they belong to may not be known: {}",
+                "unsolicited and stray packets{of} are only counted: what they belong to may not be known: {}",
                 why.join("; ")
             )
         } else if seen.is_empty() {
@@ -123,28 +144,31 @@ mod tests {
         let mut role = Role::default();
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert!(role.take_at(BTreeSet::new(), &[], at(0)).is_some(), "the first time it is news");
+        assert!(role.take_at(BTreeSet::new(), 0, &[], at(0)).is_some(), "the first time it is news");
         assert!(role.carries().is_empty(), "an end host from the start");
         let nat = BTreeSet::from([Carries::Nat("nftables")]);
-        let news = role.take_at(nat.clone(), &[], at(1));
+        let news = role.take_at(nat.clone(), 0, &[], at(1));
         assert!(matches!(news, Some(What::Health { loud: true, .. })), "{news:?}");
         assert_eq!(role.carries(), nat, "at once");
-        drop(role.take_at(BTreeSet::new(), &[], at(2)));
-        drop(role.take_at(BTreeSet::new(), &[], at(61)));
+        drop(role.take_at(BTreeSet::new(), 0, &[], at(2)));
+        drop(role.take_at(BTreeSet::new(), 0, &[], at(61)));
         assert_eq!(role.carries(), nat, "59 s");
-        drop(role.take_at(nat.clone(), &[], at(62)));
-        drop(role.take_at(BTreeSet::new(), &[], at(63)));
-        drop(role.take_at(BTreeSet::new(), &[], at(122)));
+        drop(role.take_at(nat.clone(), 0, &[], at(62)));
+        drop(role.take_at(BTreeSet::new(), 0, &[], at(63)));
+        drop(role.take_at(BTreeSet::new(), 0, &[], at(122)));
         assert_eq!(role.carries(), nat, "it begins anew");
-        drop(role.take_at(BTreeSet::new(), &[], at(123)));
+        drop(role.take_at(BTreeSet::new(), 0, &[], at(123)));
         assert!(role.carries().is_empty());
     }
 
     #[test]
     fn what_is_carried_is_no_reason_where_all_that_leaves_is_seen() {
         let nat = BTreeSet::from([Carries::Nat("nftables")]);
-        let unseen =
-            BTreeSet::from([Carries::Unseen { interface: "e1".to_owned(), why: "no TCX".to_owned() }]);
+        let unseen = BTreeSet::from([Carries::Unseen {
+            interface: "e1".to_owned(),
+            families: families::V6,
+            why: "no TCX".to_owned(),
+        }]);
         let seen = ["e0".to_owned()];
         assert!(unproven(nat.clone(), BTreeSet::new(), &seen, true).is_empty());
         assert_eq!(unproven(nat.clone(), BTreeSet::new(), &[], true), nat);
@@ -157,9 +181,38 @@ mod tests {
     fn once_flows_have_had_the_time_to_show_themselves_the_checks_hold() {
         let mut role = Role::default();
         let seen = ["e0".to_owned()];
-        let fresh = role.take_at(BTreeSet::from([Carries::Fresh]), &seen, Instant::now());
+        let fresh = role.take_at(BTreeSet::from([Carries::Fresh]), 0, &seen, Instant::now());
         assert!(matches!(fresh, Some(What::Health { loud: false, .. })), "{fresh:?}");
-        assert!(role.take_at(BTreeSet::new(), &seen, Instant::now()).is_some(), "without waiting");
+        assert!(role.take_at(BTreeSet::new(), 0, &seen, Instant::now()).is_some(), "without waiting");
         assert!(role.carries().is_empty());
+    }
+
+    #[test]
+    fn a_family_of_which_all_that_leaves_is_seen_is_proven_once_that_is_settled() {
+        let mut role = Role::default();
+        let nat = BTreeSet::from([Carries::Nat("nftables")]);
+        let unseen = Carries::Unseen {
+            interface: "e1".to_owned(),
+            families: families::V6,
+            why: "another program".to_owned(),
+        };
+        let seen = || Seen {
+            unseen: [unseen.clone()].into(),
+            names: vec!["e0".to_owned()],
+            families: families::V4,
+            ..Seen::default()
+        };
+        let told = role.take(nat.clone(), seen(), false);
+        assert!(
+            matches!(&told, Some(What::Health { loud: true, text }) if text.contains("stray packets are only"))
+        );
+        assert_eq!(role.proven(), 0, "not settled");
+        let told = role.take(nat.clone(), seen(), true);
+        assert!(
+            matches!(&told, Some(What::Health { text, .. }) if text.contains("stray packets of IPv6 are only")),
+            "{told:?}"
+        );
+        assert_eq!((role.proven(), role.carries().len()), (families::V4, 2));
+        assert!(role.take(nat, seen(), true).is_none(), "no news");
     }
 }

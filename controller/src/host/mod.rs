@@ -1,7 +1,9 @@
 //! What floodwall reads off the machine it runs on: interfaces, its own addresses, its gateways and resolvers, its
-//! sockets, who is logged in, and whether it carries packets of others. Nothing is ever changed here.
+//! sockets, who is logged in, whether it carries packets of others, and which of their connections the kernel tracks. Nothing
+//! is ever changed here.
 
 mod carries;
+mod conntrack;
 mod health;
 mod logins;
 mod nat;
@@ -12,6 +14,7 @@ mod sockets;
 use std::{fmt, net::IpAddr};
 
 pub use carries::{Links, carries};
+pub use conntrack::{Direction, Tracked, tracked};
 pub use health::Vitals;
 pub use logins::{all_login_addresses, login_addresses};
 pub use nat::nat;

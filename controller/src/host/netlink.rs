@@ -1,11 +1,12 @@
 //! Interfaces, addresses and routes, from the kernel by rtnetlink.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use anyhow::{Context as _, anyhow};
+use floodwall_common::wire::families;
 use futures_util::TryStreamExt as _;
 use rtnetlink::{
     Handle, RouteMessageBuilder,
@@ -28,8 +29,8 @@ pub struct WaysOut {
     pub gateways: Vec<IpAddr>,
     /// Indices of the interfaces that they lead by.
     pub interfaces: BTreeSet<u32>,
-    /// Indices of the interfaces that routes lead by to another router.
-    pub to_routers: BTreeSet<u32>,
+    /// The [`families`] that routes lead by an interface to another router, or to all, by its index.
+    pub families: BTreeMap<u32, u64>,
     /// How many there are of IPv4 and of IPv6, in all tables, each next hop counted.
     pub routes: [usize; 2],
 }
@@ -125,17 +126,21 @@ impl Netlink {
         let mut out = WaysOut::default();
         let queries =
             [RouteMessageBuilder::<Ipv4Addr>::new().build(), RouteMessageBuilder::<Ipv6Addr>::new().build()];
-        for (query, number) in queries.into_iter().zip(&mut out.routes) {
+        let families = [families::V4, families::V6];
+        for ((query, number), family) in queries.into_iter().zip(&mut out.routes).zip(families) {
             let mut routes = self.handle.route().get(query).execute();
             while let Some(route) = routes.try_next().await.context("listing routes")? {
                 if route.header.kind == RouteType::Unicast {
                     let mut routers = Vec::new();
                     next_hops(&route, &mut routers);
                     let is_default = route.header.destination_prefix_length == 0;
+                    if is_default || !routers.is_empty() {
+                        let mut by = BTreeSet::new();
+                        leads_by(&route, &mut by);
+                        by.into_iter().for_each(|index| *out.families.entry(index).or_default() |= family);
+                    }
                     if is_default {
                         leads_by(&route, &mut out.interfaces);
-                    } else if !routers.is_empty() {
-                        leads_by(&route, &mut out.to_routers);
                     }
                 }
                 if route.header.destination_prefix_length == 0 && route.header.kind == RouteType::Unicast {

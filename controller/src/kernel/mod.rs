@@ -8,8 +8,10 @@
 //! BPFFS/v9-1250000-1000000-1000000/SETTINGS …   maps of one layout and capacity
 //! BPFFS/links/eth0                      the attachment to an interface
 //! BPFFS/egress/2                        what looks at what leaves by the interface with this index
+//! BPFFS/filters/2                       a note that a filter of tc does, as the kernel has no TCX
 //! ```
 
+mod clsact;
 mod counters;
 mod egress;
 mod events;

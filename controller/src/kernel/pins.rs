@@ -45,6 +45,21 @@ impl Pins {
         self.root.join("egress")
     }
 
+    /// Where it is noted that an interface has a filter which looks at what leaves.
+    pub(super) fn filter(&self, ifindex: u32) -> PathBuf {
+        self.filters().join(ifindex.to_string())
+    }
+
+    /// Where all of these are noted.
+    pub(super) fn filters(&self) -> PathBuf {
+        self.root.join("filters")
+    }
+
+    /// The directory.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     fn links(&self) -> PathBuf {
         self.root.join("links")
     }
@@ -89,7 +104,8 @@ impl Pins {
         let keep = self.maps(capacity);
         for entry in fs::read_dir(&self.root)? {
             let path = entry?.path();
-            if path != keep && path != self.links() && path != self.observers() {
+            let stays = [self.links(), self.observers(), self.filters()].contains(&path);
+            if path != keep && !stays {
                 fs::remove_dir_all(path)?;
             }
         }

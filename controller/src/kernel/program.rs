@@ -30,7 +30,6 @@ use super::{
     pins::Pins,
     preflight::preflight,
     samples::SampleReader,
-    syscall,
     test_run::{self, Judged},
 };
 use crate::{
@@ -257,25 +256,25 @@ impl Kernel {
     /// Has the other program look at what leaves by an interface, behind all others that do so.
     pub fn observe(&self, interface: &Interface) -> anyhow::Result<Observer> {
         let Some(pins) = &self.pins else { bail!("a program whose maps are not pinned is not attached") };
-        egress::observe(pins, self.egress()?.fd().context("the program is not loaded")?.as_fd(), interface)
+        let program = self.egress()?;
+        let info = program.info().context("asking about the program")?;
+        egress::observe(pins, program.fd().context("the program is not loaded")?.as_fd(), info, interface)
     }
 
     /// Indices of the interfaces at which it is looked what leaves, by this run or an earlier one.
     pub fn observed(&self) -> Vec<u32> {
-        self.pins.as_ref().map(egress::pinned).unwrap_or_default()
+        self.pins.as_ref().map(egress::observed).unwrap_or_default()
     }
 
     /// It is no longer looked at what leaves by an interface.
     pub fn let_leave(&self, ifindex: u32) -> anyhow::Result<()> {
-        self.pins.as_ref().map_or(Ok(()), |pins| egress::let_go(&pins.egress(ifindex)))
+        self.pins.as_ref().map_or(Ok(()), |pins| egress::let_go_of(pins, ifindex))
     }
 
-    /// Numbers of programs of others that are asked before ours about what leaves by an interface, and may not let it be
-    /// asked.
-    pub fn before_observer(&self, ifindex: u32) -> anyhow::Result<Vec<u32>> {
+    /// What others have that is asked before ours about what leaves by an interface, and may not let it be asked.
+    pub fn before_observer(&self, ifindex: u32) -> anyhow::Result<Vec<String>> {
         let ours = self.egress()?.info().context("asking about the program")?.id();
-        let all = syscall::egress_programs(ifindex).context("asking which programs look at what leaves")?;
-        Ok(all.into_iter().take_while(|number| *number != ours).collect())
+        self.pins.as_ref().map_or(Ok(Vec::new()), |pins| egress::before(pins, ours, ifindex))
     }
 
     /// How many packets have been seen to leave by an interface, or by one that shares its counter.

@@ -1,9 +1,9 @@
 //! Which checks are in force, and why not the others.
 
-use floodwall_common::wire::Reason;
+use floodwall_common::wire::{Reason, families};
 
 use super::{filter::Filter, regime::Regime};
-use crate::api::CheckStatus;
+use crate::{api::CheckStatus, policy::family_names};
 
 /// What drops packets without a list, a rule or a signature of an operator's.
 const CHECKS: [Reason; 5] =
@@ -15,7 +15,9 @@ impl Filter {
         let regime = self.regime.lock();
         let status = |check: Reason| {
             let why = why_it_only_counts(&regime, check);
-            CheckStatus { check: check.name().to_owned(), enforced: why.is_empty(), why }
+            let of_one = if why.is_empty() { why_of_one_family(&regime, check) } else { Vec::new() };
+            let enforced = why.is_empty();
+            CheckStatus { check: check.name().to_owned(), enforced, why: [why, of_one].concat() }
         };
         CHECKS.into_iter().map(status).collect()
     }
@@ -41,10 +43,22 @@ fn why_it_only_counts(regime: &Regime, check: Reason) -> Vec<String> {
         });
     }
     if matches!(check, Reason::Unsolicited | Reason::Stray) {
-        why.extend(situation.facts.carries.iter().map(ToString::to_string));
+        if situation.facts.unprovable() == families::BOTH {
+            why.extend(situation.facts.carries.iter().map(ToString::to_string));
+        }
         if situation.facts.listening.is_none() {
             why.push("it is not known where something listens".to_owned());
         }
     }
     why
+}
+
+/// Why a check only counts packets of one family, where it drops those of the other.
+fn why_of_one_family(regime: &Regime, check: Reason) -> Vec<String> {
+    let facts = &regime.situation().facts;
+    let [family] = family_names(facts.unprovable())[..] else { return Vec::new() };
+    if !matches!(check, Reason::Unsolicited | Reason::Stray) {
+        return Vec::new();
+    }
+    facts.carries.iter().map(|why| format!("only counts {family}: {why}")).collect()
 }

@@ -75,7 +75,7 @@ pub struct CheckStatus {
     pub check: String,
     /// Whether it drops packets, or only counts those that it would drop.
     pub enforced: bool,
-    /// Why it only counts.
+    /// Why it only counts; of one that drops, why it does not in one of the families.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub why: Vec<String>,
 }
@@ -89,6 +89,9 @@ pub struct ProofStatus {
     pub families: Vec<String>,
     /// `egress`: by what has left, and the host's own sockets; `sockets`: by these alone.
     pub proof: String,
+    /// What sees that which leaves: `tcx`, a link, or `clsact`, a filter of tc, where the kernel has no TCX.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// Why not by what has left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,

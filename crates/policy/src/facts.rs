@@ -2,6 +2,14 @@
 
 use std::{collections::BTreeSet, fmt, net::IpAddr};
 
+use floodwall_common::wire::families;
+
+/// The names of [`families`].
+pub fn family_names(of: u64) -> Vec<&'static str> {
+    let names = [(families::V4, "IPv4"), (families::V6, "IPv6")];
+    names.into_iter().filter(|(family, _)| of & family != 0).map(|(_, name)| name).collect()
+}
+
 /// A port at which something listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Listener {
@@ -31,6 +39,15 @@ pub struct HostFacts {
     /// and not all that leaves is seen. Empty if there is no such reason. As long as there is one, the checks that hold
     /// packets against what has left only count.
     pub carries: BTreeSet<Carries>,
+    /// [`families`] of which all that leaves is seen nevertheless, so that none of these reasons counts for them.
+    pub proven: u64,
+}
+
+impl HostFacts {
+    /// [`families`] of packets that may belong to flows of which nothing is known.
+    pub fn unprovable(&self) -> u64 {
+        if self.carries.is_empty() { 0 } else { families::BOTH & !self.proven }
+    }
 }
 
 /// Why a host may carry packets that none of its own sockets has asked for, or miss packets that one has sent.
@@ -62,6 +79,8 @@ pub enum Carries {
     Unseen {
         /// The interface.
         interface: String,
+        /// The [`families`] that lead out by it.
+        families: u64,
         /// Why.
         why: String,
     },
@@ -83,7 +102,7 @@ impl fmt::Display for Carries {
             Self::DefaultRoutes(family, routes) => {
                 write!(formatter, "there are {routes} {family} default routes")
             }
-            Self::Unseen { interface, why } => {
+            Self::Unseen { interface, why, .. } => {
                 write!(formatter, "what leaves by {interface} is not seen: {why}")
             }
             Self::Fresh => {

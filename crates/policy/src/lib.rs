@@ -35,7 +35,7 @@ pub mod written;
 pub use compile::{Enforcement, Placement, SAMPLE_EVERY, Situation, Unfit};
 pub use condition::{Signal, When};
 pub use difference::{difference, what};
-pub use facts::{Carries, HostFacts, Listener};
+pub use facts::{Carries, HostFacts, Listener, family_names};
 pub use limits::{Limits, bucket, limits_of};
 pub use model::{DEFAULT_SERVICE, Escalation, Policy, Protocol, RuleId, Service};
 pub use overrides::{Override, overridden};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    api::{CheckStatus, Status},
+    api::{CheckStatus, ProofStatus, Status},
     cli::{
         style::Style,
         table::{Lean, Table},
@@ -35,15 +35,26 @@ pub(super) fn write(status: &Status, out: &mut dyn Write, style: Style) -> io::R
         return Ok(());
     }
     fact(out, "checks", &parts.join("; "))?;
-    for CheckStatus { check, why, .. } in count {
+    let part = drop.into_iter().filter(|check| !check.why.is_empty());
+    for CheckStatus { check, why, .. } in count.into_iter().chain(part) {
         let why: Vec<_> = why.iter().map(|why| units::printable(why)).collect();
         writeln!(out, "{:NAME$}   {}: {}", "", units::printable(check), why.join("; "))?;
     }
-    let names = |proof: &str| {
-        let those = status.proofs.iter().filter(|status| status.proof == proof);
-        those.map(|status| units::printable(&status.interface)).collect::<Vec<_>>()
+    let names = |proof: &str, filter: bool| {
+        let is_filter = |status: &ProofStatus| status.by.as_deref() == Some("clsact");
+        let those =
+            status.proofs.iter().filter(|status| status.proof == proof && is_filter(status) == filter);
+        let name = |status: &ProofStatus| match &status.families[..] {
+            [family] => format!("{} ({})", units::printable(&status.interface), units::printable(family)),
+            _ => units::printable(&status.interface),
+        };
+        those.map(name).collect::<Vec<_>>()
     };
-    let by = [(names("egress"), "by what leaves and by sockets"), (names("sockets"), "by sockets alone")];
+    let by = [
+        (names("egress", false), "by what leaves and by sockets"),
+        (names("egress", true), "by what leaves (tc filter) and by sockets"),
+        (names("sockets", false), "by sockets alone"),
+    ];
     let parts: Vec<_> = by
         .into_iter()
         .filter(|(names, _)| !names.is_empty())

@@ -155,6 +155,7 @@ mod tests {
                     interface: interface.to_owned(),
                     families: vec!["IPv4".into(), "IPv6".into()],
                     proof: proof.to_owned(),
+                    by: (interface == "eth1").then(|| "clsact".to_owned()),
                     why: None,
                 })
                 .to_vec(),
@@ -196,7 +197,7 @@ mod tests {
              checks      malformed drop; unsolicited, stray only count\n\
              \x20             unsolicited: NAT\n\
              \x20             stray: NAT; IPVS\n\
-             flows known by what leaves and by sockets on eth0, eth1; by sockets alone on eth2\n\
+             flows known by what leaves and by sockets on eth0; by what leaves (tc filter) and by sockets on eth1; by sockets alone on eth2\n\
              \n\
              VERDICT  REASON     PACKETS    BYTES\n\
              pass     clean    1,234,567  3.0 GiB\n\

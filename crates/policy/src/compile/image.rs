@@ -49,6 +49,7 @@ pub(super) struct SettingsImage {
     pub(super) syn_ban: u64,
     pub(super) suspect_bucket: u64,
     pub(super) monitored: u64,
+    pub(super) unprovable: u64,
     pub(super) spared: u64,
     pub(super) knowledge: u64,
     pub(super) samples_per_second: u64,
@@ -150,6 +151,7 @@ impl SettingsImage {
             syn_ban: ban(&shared.syn),
             suspect_bucket: suspects.unwrap_or_default().pack(),
             monitored,
+            unprovable: facts.unprovable(),
             spared: spared(shared),
             knowledge: knows(facts.listening.is_some(), knowledge::PORTS)
                 | knows(facts.flows, knowledge::FLOWS)

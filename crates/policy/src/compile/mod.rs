@@ -14,7 +14,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use floodwall_common::wire::Reason;
+use floodwall_common::wire::{Reason, families};
 
 use self::{image::Image, numbers::Numbers};
 use super::{
@@ -48,7 +48,8 @@ impl Situation {
 
     /// Reasons that only count, whatever the policy says: bits by [`Reason`].
     pub fn monitored(&self) -> u64 {
-        let of_host = if self.facts.carries.is_empty() { 0 } else { bits(&HELD_AGAINST_SOCKETS) };
+        let nowhere = self.facts.unprovable() == families::BOTH;
+        let of_host = if nowhere { bits(&HELD_AGAINST_SOCKETS) } else { 0 };
         of_host | if self.observe { bits(&UNNAMED) } else { 0 }
     }
 }

@@ -9,7 +9,7 @@ use floodwall_common::{
     prefix::Address,
     service,
     tables::Tables as _,
-    wire::{Port, Reason, Terms, knowledge, service_flag, spared},
+    wire::{Port, Reason, Terms, families, knowledge, service_flag, spared},
 };
 
 use super::*;
@@ -251,6 +251,26 @@ fn checks_against_the_hosts_sockets_only_count_on_a_host_that_carries_others() {
     assert_eq!(monitored(), always | Reason::Unsolicited.bit() | Reason::Stray.bit());
     enforce(BTreeSet::new());
     assert_eq!(monitored(), always);
+}
+
+#[test]
+fn a_family_of_which_all_that_leaves_is_seen_keeps_the_checks() {
+    let tables = tables();
+    let mut enforcement = Enforcement::default();
+    for (proven, carries, unprovable, monitored) in [
+        (0, true, families::BOTH, true),
+        (families::V4, true, families::V6, false),
+        (families::BOTH, true, 0, false),
+        (0, false, 0, false),
+    ] {
+        let reasons = carries.then_some(Carries::Forwards("IPv6")).into_iter().collect();
+        let facts = HostFacts { carries: reasons, proven, ..HostFacts::default() };
+        let situation = Situation { facts, ..Situation::default() };
+        enforcement.enforce(&tables, &Policy::default(), &situation).unwrap();
+        let settings = &tables.settings[0];
+        assert_eq!(settings.unprovable.load(), unprovable, "{proven:#b}");
+        assert_eq!(settings.monitored.load() & Reason::Stray.bit() != 0, monitored, "{proven:#b}");
+    }
 }
 
 #[test]
