@@ -298,7 +298,8 @@ fn the_verifier_has_room_to_spare() -> anyhow::Result<()> {
     floodwall_lab::or_skip!(floodwall_lab::skip::require_root());
     let engine = floodwall_tests::engine::Engine::kernel()?;
     match engine.verified_instructions()? {
-        Some(count) => assert!(count <= 60_000, "{count} instructions verified"),
+        // The kernel gives up at a million.
+        Some(count) => assert!(count <= 80_000, "{count} instructions verified"),
         None => floodwall_lab::skip!("this kernel does not tell how many instructions it verified"),
     }
     Ok(())
