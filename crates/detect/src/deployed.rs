@@ -100,6 +100,8 @@ impl Deployed {
 
 /// How long a signature only counts before it drops, ns.
 const TRIAL: u64 = 50_000_000;
+/// How long after it was decided that a signature drops it does, ns.
+const IN_FORCE: u64 = 50_000_000;
 /// How long a signature stays that matches nothing, ns.
 const QUIET: u64 = 300_000_000_000;
 /// Hits on known sources that are put up with: so many, or this share of all.
@@ -150,6 +152,10 @@ pub enum Turn {
     ForGood,
     /// It matched nothing for a long time, and was taken back.
     Retired,
+    /// It asked packets to come again, and was taken back as most did.
+    Useless,
+    /// It asked packets to come again, and hardly any do not.
+    NeededNoMore,
 }
 
 impl fmt::Display for Turn {
@@ -164,6 +170,10 @@ impl fmt::Display for Turn {
             Self::ForGood => formatter.write_str(
                 "drops requests however often they come: many come again, and nobody usual looks like that",
             ),
+            Self::Useless => formatter.write_str("taken back, as most of what it asked to come again did"),
+            Self::NeededNoMore => {
+                formatter.write_str("taken back, as little is left that does not come again")
+            }
             Self::Retired => formatter.write_str("retired, as it matches nothing any more"),
         }
     }
@@ -236,21 +246,21 @@ impl Deployment {
         self.add(Deployed { asks: Some(asked), ..Deployed::new(signature, now_ns) })
     }
 
-    /// Takes back those that ask packets to come again. Says whether there was any.
-    pub(super) fn ask_no_more(&mut self, of: impl Fn(&Asked) -> bool) -> bool {
+    /// Takes back those that ask packets to come again; returns them.
+    pub(super) fn ask_no_more(&mut self, of: impl Fn(&Asked) -> bool) -> Vec<(usize, Signature)> {
         let asks = |deployed: &mut Deployed| !deployed.pinned && deployed.asks.as_ref().is_some_and(&of);
-        let before = self.iter().count();
-        for slot in &mut self.slots {
-            slot.take_if(asks);
-        }
+        let stopped = self.slots.iter_mut().filter_map(|slot| slot.take_if(asks));
+        let stopped = stopped.map(|deployed| (deployed.number, deployed.signature)).collect();
         self.trim();
-        self.iter().count() < before
+        stopped
     }
 
-    /// Whether any asks a sample to come again.
+    /// Whether any asked a sample to come again as it came.
     pub(super) fn asks(&self, sample: &Sample) -> bool {
         self.iter().any(|(_, deployed)| {
-            deployed.asks.is_some() && deployed.enforced && sample.matches(&deployed.signature)
+            let in_force =
+                deployed.enforced && sample.time_ns >= deployed.enforced_ns.saturating_add(IN_FORCE);
+            deployed.asks.is_some() && in_force && sample.matches(&deployed.signature)
         })
     }
 
@@ -383,7 +393,9 @@ impl Deployment {
             let harmful = deployed.asks.is_none()
                 && deployed.known_hits > FEW_KNOWN
                 && deployed.known_hits as f64 > KNOWN_SHARE * deployed.hits as f64;
+            // Of those that ask, it is told by flows.
             let again = !deployed.for_good
+                && deployed.asks.is_none()
                 && deployed.again > FEW_AGAIN
                 && deployed.again as f64 > AGAIN_SHARE * deployed.requests as f64;
             let turn = if harmful {

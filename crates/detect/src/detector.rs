@@ -1,6 +1,6 @@
 //! From samples and counts to signatures.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use floodwall_common::{
     source::was_there_at,
@@ -23,7 +23,7 @@ use super::{
     picture::Pictures,
     proof::Proof,
     recent::Recent,
-    repetition::{self, Order, Repetition, Whose},
+    repetition::{self, Coming, Order, RETURNS, Repetition, Whose},
     sample::Sample,
     search::{LEAST_EXCESS, Refused, Search},
     view::KernelView,
@@ -139,14 +139,8 @@ impl Detector {
             self.search(now_ns, &standings, view, &mut events);
             self.ask_to_repeat(now_ns, &standings, &mut events);
         }
-        let asking = self.asking();
         for (number, signature, turn) in self.deployment.turn(now_ns) {
-            if let Some((service, class)) = asking.get(&number) {
-                if turn == Turn::ComesAgain {
-                    self.repetition.fails(*service, *class, now_ns);
-                    self.stop_asking(*service, *class);
-                }
-            } else if matches!(turn, Turn::Withdrawn | Turn::ComesAgain) {
+            if matches!(turn, Turn::Withdrawn | Turn::ComesAgain) {
                 self.refused.push(Refused {
                     signature: signature.clone(),
                     until_ns: now_ns + REFUSED,
@@ -341,7 +335,7 @@ impl Detector {
         self.attacks.remove(&service);
         self.incidents.end(service, now_ns);
         self.repetition.end(service);
-        self.changed |= self.deployment.ask_no_more(|asked| asked.service == service);
+        self.changed |= !self.deployment.ask_no_more(|asked| asked.service == service).is_empty();
         let attacks = &self.attacks;
         self.changed |= self.deployment.rest(|service| attacks.contains_key(&service));
         if self.attacks.is_empty() {
@@ -413,13 +407,23 @@ impl Detector {
             if !self.attacks.contains_key(service) {
                 continue;
             }
-            let firsts = self.coming_first(*service, standing.sampled, now_ns);
-            let first = |class| firsts.get(&class).copied().unwrap_or_default();
-            let orders = self.repetition.follow(*service, standing.unheld, first, now_ns);
-            for order in orders {
-                let (Order::Ask { service, class, .. } | Order::Stop { service, class }) = order;
+            let coming = self.coming(*service, standing.sampled, now_ns);
+            let coming = |class| coming.get(&class).copied().unwrap_or_default();
+            for order in self.repetition.follow(*service, standing.unheld, coming, now_ns) {
+                let (service, class, whose) = match order {
+                    Order::Ask { service, class, whose } => (service, class, whose),
+                    Order::Stop { service, class, useless } => {
+                        let turn = if useless { Turn::Useless } else { Turn::NeededNoMore };
+                        let stopped = self.stop_asking(service, class);
+                        events.extend(stopped.into_iter().map(|(number, signature)| Event::Turned {
+                            number,
+                            signature,
+                            turn,
+                        }));
+                        continue;
+                    }
+                };
                 self.stop_asking(service, class);
-                let Order::Ask { whose, .. } = order else { continue };
                 // That says as much as that nothing is found.
                 self.attacks.entry(service).and_modify(|attack| attack.told = true);
                 let place = several.then_some(service);
@@ -438,45 +442,45 @@ impl Detector {
         }
     }
 
-    /// Packets/s for a service that nothing tells of and that do not come again, by class.
-    fn coming_first(&self, service: u8, sampled: f64, now_ns: u64) -> BTreeMap<Class, f64> {
-        let lately = self.recent.since(now_ns.saturating_sub(RECENT));
-        let lately: Vec<&Sample> =
-            lately.filter(|sample| sample.service() == service && !sample.answers).collect();
-        let rate = |class| {
-            let came = lately.iter().filter(|sample| self.comes_first(sample, class)).count();
-            (class, came as f64 * 1e9 / (RECENT as f64 * sampled))
-        };
-        [Class::Openings, Class::Datagrams, Class::Others].map(rate).into()
+    /// What comes for a service that no other signature tells of, by class.
+    fn coming(&self, service: u8, sampled: f64, now_ns: u64) -> BTreeMap<Class, Coming> {
+        let mut seen: BTreeMap<Class, HashMap<u64, Seen>> = BTreeMap::new();
+        for sample in self.recent.iter().filter(|sample| sample.service() == service && !sample.answers) {
+            let Some(class) = class_of(sample).filter(|_| !self.deployment.covers(sample)) else { continue };
+            let flow = seen.entry(class).or_default().entry(sample.flow()).or_insert(Seen {
+                first_ns: sample.time_ns,
+                asked: false,
+                again: false,
+            });
+            let dropped = sample.reason == Reason::Signature;
+            flow.again |= !dropped && self.deployment.asks(sample);
+            flow.asked |= dropped;
+        }
+        let per_second = |flows: usize, ns: u64| flows as f64 * 1e9 / (ns as f64 * sampled);
+        let coming = seen.into_iter().map(|(class, flows)| {
+            let count = |is: &dyn Fn(&Seen) -> bool| flows.values().filter(|seen| is(seen)).count();
+            let long_ago = |seen: &Seen| seen.first_ns + RETURNS <= now_ns && (seen.asked || seen.again);
+            let new = count(&|seen| seen.first_ns + RECENT > now_ns);
+            let asked = count(&long_ago);
+            let again = count(&|seen| long_ago(seen) && seen.again);
+            let asked_for = LONG - RETURNS;
+            (
+                class,
+                Coming {
+                    new: per_second(new, RECENT),
+                    asked: per_second(asked, asked_for),
+                    again: per_second(again, asked_for),
+                },
+            )
+        });
+        coming.collect()
     }
 
-    /// Whether a packet of a class is one that nothing tells of, and that does not come again: it was dropped only for now, or
-    /// would be.
-    fn comes_first(&self, sample: &Sample, class: Class) -> bool {
-        let is_asked = self.deployment.asks(sample);
-        let of_class = match (class, Kind::of(&sample.features)) {
-            (Class::Openings, Kind::Opening) => true,
-            (Class::Datagrams, Kind::Datagram) => !sample.known && !sample.is_fragment(),
-            (Class::Others, Kind::Datagram) => !sample.known && sample.is_fragment(),
-            (Class::Others, Kind::Other) => !sample.known,
-            _ => false,
-        };
-        let dropped = sample.reason == Reason::Signature;
-        of_class && (!is_asked || dropped) && !self.deployment.covers(sample)
-    }
-
-    /// What the signatures are for that ask packets to come again, by number.
-    fn asking(&self) -> BTreeMap<usize, (u8, Class)> {
-        let asked = |(number, deployed): (usize, &Deployed)| Some((number, deployed.asks?));
-        self.deployment
-            .iter()
-            .filter_map(asked)
-            .map(|(number, asked)| (number, (asked.service, asked.class)))
-            .collect()
-    }
-
-    fn stop_asking(&mut self, service: u8, class: Class) {
-        self.changed |= self.deployment.ask_no_more(|asked| *asked == Asked { service, class });
+    /// Takes back what asks packets of a class to come again; returns it.
+    fn stop_asking(&mut self, service: u8, class: Class) -> Vec<(usize, Signature)> {
+        let stopped = self.deployment.ask_no_more(|asked| *asked == Asked { service, class });
+        self.changed |= !stopped.is_empty();
+        stopped
     }
 
     /// Holds signatures to account for what they drop of sources that were there long before the attack.
@@ -520,5 +524,25 @@ impl Detector {
     /// Has the kernel program know something, or not any more.
     fn know(&mut self, what: u64, known: bool) {
         self.actions.push(Action::Know { what, known });
+    }
+}
+
+/// A flow as it was seen within [`LONG`].
+struct Seen {
+    first_ns: u64,
+    /// A packet of its was dropped.
+    asked: bool,
+    /// One was let in by a signature that asks to come again.
+    again: bool,
+}
+
+/// What a packet counts as that can be asked to come again.
+fn class_of(sample: &Sample) -> Option<Class> {
+    match Kind::of(&sample.features) {
+        Kind::Opening => Some(Class::Openings),
+        Kind::Segment => None,
+        Kind::Datagram | Kind::Other if sample.known => None,
+        Kind::Datagram if !sample.is_fragment() => Some(Class::Datagrams),
+        Kind::Datagram | Kind::Other => Some(Class::Others),
     }
 }

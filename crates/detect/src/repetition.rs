@@ -4,9 +4,7 @@
 //! 8085, 3.1.1); who forges sources does not learn what became of a packet, and sends none again: of forged requests in
 //! captures 0.02 % at most came twice. So that costs a customer a second, and shuts nobody out. It is the last resort: it
 //! begins once an attack has gone on for a moment and too much of the kind still passes, spares known sources first, and ends
-//! as soon as signatures hold what it did. What comes again all the same ends it as well ([`Turn::ComesAgain`]).
-//!
-//! [`Turn::ComesAgain`]: super::deployed::Turn::ComesAgain
+//! as soon as little is left that does not come again, or if most does: then it only costs time.
 
 use std::collections::BTreeMap;
 
@@ -28,8 +26,12 @@ const PATIENCE: u64 = 750_000_000;
 const LINGERS: u64 = 3_000_000_000;
 /// How long it is not tried again once it was of no use, ns.
 const USELESS: u64 = 60_000_000_000;
-/// Packets/s that come for the first time, and that no signature hits, of which it is needed.
-pub(super) const NEEDED: f64 = 100.0;
+/// Flows/s that are new, or that do not come again, of which it is needed.
+const NEEDED: f64 = 100.0;
+/// Share of the flows of which more do not come again by accident: it is of no use then.
+const MOST_AGAIN: f64 = 0.5;
+/// How long ago a flow was first seen of which it is asked whether it came again, ns: clients do so after a second.
+pub(super) const RETURNS: u64 = 1_500_000_000;
 
 /// Ports of protocols whose clients ask from a new port each time, also when they ask again: DNS and NTP.
 const NEVER_REPEATED: [u16; 2] = [53, 123];
@@ -48,8 +50,19 @@ pub(super) enum Whose {
 pub(super) enum Order {
     /// To ask packets of a class to come again, in place of what is in force for the service.
     Ask { service: u8, class: Class, whose: Whose },
-    /// To ask no more.
-    Stop { service: u8, class: Class },
+    /// To ask no more: it is not needed any more, or, if `useless`, most comes again.
+    Stop { service: u8, class: Class, useless: bool },
+}
+
+/// What comes of a class for a service that no other signature tells of: flows, a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Coming {
+    /// Those that were not seen before.
+    pub(super) new: f64,
+    /// Those that were asked to come again, a while ago.
+    pub(super) asked: f64,
+    /// Of these, those that have come again.
+    pub(super) again: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,13 +83,12 @@ pub(super) struct Repetition {
 }
 
 impl Repetition {
-    /// Takes how an attacked service stands: of which classes too much passes, and of how many packets/s, that come for the
-    /// first time, nothing but this tells.
+    /// Takes how an attacked service stands: of which classes too much passes, and what comes of each.
     pub(super) fn follow(
         &mut self,
         service: u8,
         unheld: Unheld,
-        first: impl Fn(Class) -> f64,
+        coming: impl Fn(Class) -> Coming,
         now_ns: u64,
     ) -> Vec<Order> {
         self.useless.retain(|_, until_ns| *until_ns > now_ns);
@@ -92,9 +104,15 @@ impl Repetition {
             }
             let since_ns = if is_unheld { *self.unheld.entry(place).or_insert(now_ns) } else { now_ns };
             let lasts = is_unheld && now_ns >= since_ns + PATIENCE;
+            let coming = coming(class);
             if let Some(asked) = self.asked.get_mut(&place) {
-                if first(class) >= NEEDED {
+                if coming.asked - coming.again >= NEEDED {
                     asked.needed_ns = now_ns;
+                }
+                if coming.asked >= NEEDED && coming.again > MOST_AGAIN * coming.asked {
+                    self.asked.remove(&place);
+                    self.useless.insert(place, now_ns + USELESS);
+                    return Some(Order::Stop { service, class, useless: true });
                 }
                 // Of requests it is counted what passes all the same. Of other classes it is not, and known sources are not in
                 // these.
@@ -108,13 +126,13 @@ impl Repetition {
                 }
                 if now_ns >= asked.needed_ns + LINGERS {
                     self.asked.remove(&place);
-                    return Some(Order::Stop { service, class });
+                    return Some(Order::Stop { service, class, useless: false });
                 }
                 return None;
             }
             let begins = lasts
                 && !self.useless.contains_key(&place)
-                && (class == Class::Openings || first(class) >= NEEDED);
+                && (class == Class::Openings || coming.new >= NEEDED);
             begins.then(|| {
                 let whose = Whose::Strangers;
                 self.asked.insert(place, Asked { whose, since_ns: now_ns, needed_ns: now_ns });
@@ -128,12 +146,6 @@ impl Repetition {
     pub(super) fn end(&mut self, service: u8) {
         self.asked.retain(|(of, _), _| *of != service);
         self.unheld.retain(|(of, _), _| *of != service);
-    }
-
-    /// It was of no use for a class: too much came again.
-    pub(super) fn fails(&mut self, service: u8, class: Class, now_ns: u64) {
-        self.asked.remove(&(service, class));
-        self.useless.insert((service, class), now_ns + USELESS);
     }
 }
 
@@ -188,14 +200,19 @@ mod tests {
         from: u64,
         seconds: u64,
         unheld: Unheld,
-        first: f64,
+        coming: Coming,
     ) -> Vec<(f64, Order)> {
         let ticks = (from * 20)..((from + seconds) * 20);
         let orders = ticks.flat_map(|tick| {
-            let orders = repetition.follow(3, unheld, |_| first, tick * TICK);
+            let orders = repetition.follow(3, unheld, |_| coming, tick * TICK);
             orders.into_iter().map(move |order| (tick as f64 / 20.0, order))
         });
         orders.collect()
+    }
+
+    /// A flood of so many new flows/s, of which such a share comes again.
+    fn flood(rate: f64, share: f64) -> Coming {
+        Coming { new: rate, asked: rate, again: rate * share }
     }
 
     fn ask(class: Class, whose: Whose) -> Order {
@@ -206,15 +223,15 @@ mod tests {
     fn requests_are_asked_to_come_again_and_then_those_of_known_sources_too() {
         let mut repetition = Repetition::default();
         assert_eq!(
-            orders(&mut repetition, 10, 5, OPENINGS, 2_000.0),
+            orders(&mut repetition, 10, 5, OPENINGS, flood(2_000.0, 0.3)),
             [
                 (10.75, ask(Class::Openings, Whose::Strangers)),
                 (11.5, ask(Class::Openings, Whose::Everybodys)),
             ]
         );
-        let stop = Order::Stop { service: 3, class: Class::Openings };
-        assert_eq!(orders(&mut repetition, 15, 3, Unheld::default(), 2_000.0), []);
-        assert_eq!(orders(&mut repetition, 18, 9, Unheld::default(), 20.0), [(20.95, stop)]);
+        let stop = Order::Stop { service: 3, class: Class::Openings, useless: false };
+        assert_eq!(orders(&mut repetition, 15, 3, Unheld::default(), flood(2_000.0, 0.3)), []);
+        assert_eq!(orders(&mut repetition, 18, 9, Unheld::default(), flood(90.0, 1.0)), [(20.95, stop)]);
     }
 
     #[test]
@@ -222,25 +239,26 @@ mod tests {
         let mut repetition = Repetition::default();
         for tick in 0..200 {
             let unheld = if tick % 15 == 0 { Unheld::default() } else { OPENINGS };
-            assert_eq!(repetition.follow(3, unheld, |_| 2_000.0, tick * TICK), [], "tick {tick}");
+            assert_eq!(repetition.follow(3, unheld, |_| flood(2_000.0, 0.0), tick * TICK), [], "tick {tick}");
         }
     }
 
     #[test]
     fn datagrams_of_known_sources_are_never_asked_and_few_are_not_worth_it() {
         let mut repetition = Repetition::default();
-        assert_eq!(orders(&mut repetition, 0, 5, DATAGRAMS, 50.0), []);
-        let asked = orders(&mut repetition, 5, 20, DATAGRAMS, 500.0);
+        assert_eq!(orders(&mut repetition, 0, 5, DATAGRAMS, flood(50.0, 0.0)), []);
+        let asked = orders(&mut repetition, 5, 20, DATAGRAMS, flood(500.0, 0.0));
         assert_eq!(asked, [(5.0, ask(Class::Datagrams, Whose::Strangers))]);
     }
 
     #[test]
     fn what_was_of_no_use_is_not_tried_again_for_a_while() {
         let mut repetition = Repetition::default();
-        orders(&mut repetition, 0, 2, OPENINGS, 2_000.0);
-        repetition.fails(3, Class::Openings, 2_000_000_000);
-        let later = orders(&mut repetition, 2, 100, OPENINGS, 2_000.0);
-        assert_eq!(later.first().map(|(second, _)| *second), Some(62.0));
+        let came = orders(&mut repetition, 0, 100, OPENINGS, flood(2_000.0, 0.6));
+        let stop = Order::Stop { service: 3, class: Class::Openings, useless: true };
+        let asks = ask(Class::Openings, Whose::Strangers);
+        let expected = [(0.75, asks.clone()), (0.8, stop.clone()), (60.8, asks), (60.85, stop)];
+        assert_eq!(came, expected);
         repetition.end(3);
         assert!(repetition.asked.is_empty());
     }
