@@ -27,6 +27,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 const REQUESTS: usize = 1_000;
 /// From one to the next: a new source may ask a name server 200 times a second.
 const DISTANCE: Duration = Duration::from_millis(6);
+/// Likewise, from a connection to the next: in an attack, a source that came shortly before may open 100 a second.
+const OF_CONNECTIONS: Duration = Duration::from_millis(12);
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A host without anybody whom it carries anything for.
@@ -94,7 +96,9 @@ fn nginx_behind_haproxy() -> anyhow::Result<()> {
     let _haproxy = Program::start(&world.host, &mut command, 80)?;
     world.protect()?;
     let to = SocketAddr::new(HOST, 80);
-    serves(&world, REQUESTS, 80, || failures_among(&world.outside, REQUESTS, DISTANCE, move |_| fetch(to)))
+    serves(&world, REQUESTS, 80, || {
+        failures_among(&world.outside, REQUESTS, OF_CONNECTIONS, move |_| fetch(to))
+    })
 }
 
 /// Asks a name server for a name that nobody has asked for before.
