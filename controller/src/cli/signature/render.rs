@@ -11,6 +11,9 @@ use crate::{
     },
 };
 
+/// Characters of a signature in a list.
+const MOST_IN_LIST: usize = 200;
+
 pub(super) fn list(list: &SignatureList, out: &mut dyn Write, style: Style) -> io::Result<()> {
     let state = match (list.attack, list.wave) {
         (true, 0 | 1) => style.bad(format!("under attack (incident {})", list.incident)),
@@ -43,7 +46,7 @@ pub(super) fn list(list: &SignatureList, out: &mut dyn Write, style: Style) -> i
                 units::count(report.packets),
                 units::span(report.age_seconds as u64),
                 units::span(report.idle_seconds as u64),
-                report.text.clone(),
+                shortened(&report.text),
             ]
         })
         .collect();
@@ -54,6 +57,14 @@ pub(super) fn list(list: &SignatureList, out: &mut dyn Write, style: Style) -> i
         }
     }
     Ok(())
+}
+
+/// As much of a signature as a line of a list has room for: `signature show` tells all of it.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MOST_IN_LIST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 fn state_of(report: &SignatureReport) -> &'static str {
@@ -103,6 +114,13 @@ pub(super) fn one(report: &SignatureReport, out: &mut dyn Write, style: Style) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_has_room_for_so_much_of_a_signature() {
+        assert_eq!(shortened("tcp flags=syn"), "tcp flags=syn");
+        let long = shortened(&"ü".repeat(5_000));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (MOST_IN_LIST + 1, true));
+    }
 
     #[test]
     fn signatures_in_words() {
