@@ -196,6 +196,8 @@ pub(super) struct Alarm {
     /// What passes of flows that have proven themselves.
     proven: Middle,
     is_on: bool,
+    /// Ticks since the start, as far as [`Alarm::STRANGE_AT_FIRST`].
+    ticks: usize,
 }
 
 /// What is kept of it over a restart.
@@ -217,11 +219,16 @@ impl Default for Alarm {
             signed: Series::default(),
             proven: Middle::default(),
             is_on: false,
+            ticks: 0,
         }
     }
 }
 
 impl Alarm {
+    /// Ticks after the start, three seconds, in which all sources of anything but TCP are unknown, as nobody has been there for
+    /// a second yet: that they are many says nothing.
+    const STRANGE_AT_FIRST: usize = 3 * SECOND;
+
     /// Takes what came since the last tick: what had not proven itself, and how many packets had.
     pub(super) fn take(&mut self, came: &UnprovenTotals, proven: u64, now_ns: u64) -> Finding {
         let calm = !self.is_on;
@@ -237,8 +244,13 @@ impl Alarm {
         self.answered.take(answered, calm, growth, completing);
         let mut unheld =
             Unheld { openings: !self.answered.is_below(growth, completing), ..Unheld::default() };
+        self.ticks = (self.ticks + 1).min(Self::STRANGE_AT_FIRST);
+        let is_strange = self.ticks < Self::STRANGE_AT_FIRST;
         let mut begins = None;
         for Tests { class, tests, above_ns } in &mut self.classes {
+            if is_strange && matches!(class, Class::Datagrams | Class::Others) {
+                continue;
+            }
             let least = if *class == Class::Openings { completing } else { 0.0 };
             let mut excess = None;
             for (test, count) in tests.iter_mut().zip(counts(*class, came)) {
@@ -382,6 +394,25 @@ mod tests {
             }
             level
         }
+    }
+
+    #[test]
+    fn that_all_datagrams_are_of_unknown_sources_says_nothing_at_first() {
+        let place = Class::Datagrams.place().expect("they are counted");
+        let begins = |from: usize, ticks: usize| {
+            let mut alarm = Alarm::default();
+            let found = (0..ticks).find(|tick| {
+                let mut came = UnprovenTotals::default();
+                if *tick >= from {
+                    came.packets[place] = 125;
+                }
+                alarm.take(&came, 0, *tick as u64 * TICK).begins.is_some()
+            });
+            found
+        };
+        assert_eq!(begins(0, 50), None, "2,500/s of players who were there before, and are known soon");
+        assert!(begins(0, 200).is_some_and(|tick| (60..90).contains(&tick)), "and who are not, are a flood");
+        assert!(begins(100, 200).is_some_and(|tick| tick < 125), "later, it is one at once");
     }
 
     #[test]
