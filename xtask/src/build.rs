@@ -94,7 +94,7 @@ pub(crate) fn executables(build: &mut Command) -> Result<Vec<Executable>> {
 pub(crate) fn executable_of(messages: &[u8], target: &str) -> Option<PathBuf> {
     let messages = String::from_utf8_lossy(messages);
     let named = messages.lines().filter_map(|line| executable(&serde_json::from_str(line).ok()?));
-    named.filter(|built| built.target == target).map(|built| built.path).last()
+    named.filter(|built| built.target == target).map(|built| built.path).next_back()
 }
 
 /// Reads one message of cargo's; most are about other things.

@@ -92,10 +92,8 @@ fn ask(take: &mut impl FnMut(Tracked) -> bool) -> anyhow::Result<bool> {
             match answer.payload {
                 NetlinkPayload::Done(_) => return Ok(true),
                 NetlinkPayload::Error(error) if error.raw_code() != 0 => return Err(error.to_io().into()),
-                NetlinkPayload::InnerMessage(entry) => {
-                    if !read(&entry.inner).is_none_or(&mut *take) {
-                        return Ok(false);
-                    }
+                NetlinkPayload::InnerMessage(entry) if !read(&entry.inner).is_none_or(&mut *take) => {
+                    return Ok(false);
                 }
                 _ => {}
             }

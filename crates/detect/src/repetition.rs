@@ -109,7 +109,9 @@ impl Repetition {
                 if coming.asked - coming.again >= NEEDED {
                     asked.needed_ns = now_ns;
                 }
-                if coming.asked >= NEEDED && coming.again > MOST_AGAIN * coming.asked {
+                // That customers all come again once a flood is over says nothing of it.
+                let most_come_again = coming.asked >= NEEDED && coming.again > MOST_AGAIN * coming.asked;
+                if is_unheld && most_come_again {
                     self.asked.remove(&place);
                     self.useless.insert(place, now_ns + USELESS);
                     return Some(Order::Stop { service, class, useless: true });
@@ -230,8 +232,9 @@ mod tests {
             ]
         );
         let stop = Order::Stop { service: 3, class: Class::Openings, useless: false };
+        let rush = Coming { new: 300.0, asked: 300.0, again: 290.0 };
         assert_eq!(orders(&mut repetition, 15, 3, Unheld::default(), flood(2_000.0, 0.3)), []);
-        assert_eq!(orders(&mut repetition, 18, 9, Unheld::default(), flood(90.0, 1.0)), [(20.95, stop)]);
+        assert_eq!(orders(&mut repetition, 18, 9, Unheld::default(), rush), [(20.95, stop)]);
     }
 
     #[test]

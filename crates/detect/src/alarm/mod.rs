@@ -401,14 +401,13 @@ mod tests {
         let place = Class::Datagrams.place().expect("they are counted");
         let begins = |from: usize, ticks: usize| {
             let mut alarm = Alarm::default();
-            let found = (0..ticks).find(|tick| {
+            (0..ticks).find(|tick| {
                 let mut came = UnprovenTotals::default();
                 if *tick >= from {
                     came.packets[place] = 125;
                 }
                 alarm.take(&came, 0, *tick as u64 * TICK).begins.is_some()
-            });
-            found
+            })
         };
         assert_eq!(begins(0, 50), None, "2,500/s of players who were there before, and are known soon");
         assert!(begins(0, 200).is_some_and(|tick| (60..90).contains(&tick)), "and who are not, are a flood");
