@@ -24,6 +24,7 @@ const SECOND: u64 = 1_000_000_000;
 const SOURCE: [u8; 4] = [198, 51, 100, 7];
 const SYN: u8 = 2;
 const ACK: u8 = 16;
+const PSH: u8 = 8;
 
 /// A TCP segment from a source, as it comes in.
 fn segment(source: [u8; 4], flags: u8) -> Vec<u8> {
@@ -107,8 +108,10 @@ fn what_limits_and_rules_leave_is_what_packets_have_not_taken() {
 #[test]
 fn a_known_source_is_left_alone_in_peace() {
     let (filter, _directory) = filter();
-    judge(&filter, START, 1, SOURCE, SYN);
-    judge(&filter, START, 1, SOURCE, ACK);
+    // It completes a handshake, sends data, and goes on.
+    for flags in [SYN, ACK, ACK | PSH, ACK] {
+        judge(&filter, START, 1, SOURCE, flags);
+    }
     let spares = |report: &WhyReport| {
         ["source-packets", "source-syn", "source-icmp", "service-syn"]
             .map(|name| rule(report, &format!("default/{name}")).spares_it)
