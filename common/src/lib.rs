@@ -26,6 +26,7 @@ pub mod entry;
 pub mod features;
 pub mod flow;
 pub mod frame;
+pub mod fruitless;
 pub mod memo;
 pub mod observe;
 pub mod offered;

@@ -20,12 +20,12 @@ use crate::{
     entry::{Event, State},
     flow::{self, Flow},
     frame::Frame,
+    fruitless,
     offered::{self, Offer},
     parse::{self, Fragment, Kind, Packet, protocol, tcp_flag},
     service,
     source::{self, Key},
     tables::Tables,
-    unproven,
     wire::Settings,
 };
 
@@ -144,8 +144,8 @@ fn count<T: Tables>(
     }
     let offer = Offer::new(protocol::TCP, packet.source, packet.source_port);
     if port.offered || offered::is(tables, settings, offer, now_ns)? {
-        unproven::complete(tables, settings, port.service.into(), packet.destination, now_ns)?;
         let key = Key::of(settings, packet.destination);
+        fruitless::complete(tables, settings, key, port.service.into(), now_ns)?;
         if let Some(way) = source::way_of(tables, settings, key) {
             source::complete(way, COMPLETES);
         }

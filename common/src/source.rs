@@ -152,6 +152,12 @@ pub fn visit_number(set: &SourceSet, key: Key, standing: u16, now_ns: u64) -> (u
     }
 }
 
+/// Time in units of [`History::entered`].
+#[inline(always)]
+pub const fn entered(now_ns: u64) -> u16 {
+    (now_ns >> ENTERED_SHIFT) as u16
+}
+
 /// Time in units of [`History::seen`].
 #[inline(always)]
 pub fn tick(now_ns: u64) -> u32 {
@@ -177,7 +183,7 @@ fn enter(set: &SourceSet, key: Key, standing: u16, tick: u32, now_ns: u64) -> u3
     let number = min(min(ranked(0), ranked(1)), min(ranked(2), ranked(3))) & 3;
     let way = &set.ways[number as usize];
     let full = u64::from(unit_time(now_ns));
-    let history = History { seen: tick, entered: (now_ns >> ENTERED_SHIFT) as u16, syns: 0, standing };
+    let history = History { seen: tick, entered: entered(now_ns), syns: 0, standing };
     way.volume.store(0);
     way.buckets.store(full | full << 32);
     way.history.store(history.pack());

@@ -62,7 +62,8 @@ pub trait Tables {
     fn sight_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of requests for connections that a signature has dropped, of [`REQUEST_LINES`].
     fn request_line(&self, index: u32) -> Option<&Line>;
-    /// A line of the memory of sources that were counted lately: see [`crate::unproven`]; of [`COUNTED_LINES`].
+    /// A line of the memory of sources that were counted lately, and of handshakes: see [`crate::unproven`] and
+    /// [`crate::fruitless`]; of [`COUNTED_LINES`].
     fn counted_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of packets whose first fragment passed, of [`FRAGMENT_LINES`].
     fn fragment_line(&self, index: u32) -> Option<&Line>;
@@ -90,13 +91,15 @@ pub const SIGHT_LINES: u32 = 65_536;
 /// Lines of the memory of requests that a signature has dropped: 1,048,576 of them, 8 MiB. They come again after a second,
 /// so that up to so many a second are remembered; of more, those that were noted first are forgotten.
 pub const REQUEST_LINES: u32 = 131_072;
-/// Lines of the memory of sources whose packets were counted in this second, and of those that completed handshakes:
-/// 32,768 of the former and 65,536 of the latter, 768 KiB.
-pub const COUNTED_LINES: u32 = COUNTED_PACKETS + COUNTED_HANDSHAKES;
+/// Lines of the memory of sources whose packets were counted in this second, of those that completed handshakes, and of
+/// connections whose host has not been seen to be acknowledged: 32,768, 65,536 and 131,072 of them, 1.8 MiB.
+pub const COUNTED_LINES: u32 = COUNTED_PACKETS + COUNTED_HANDSHAKES + COUNTED_STARTS;
 /// Lines of that for sources whose packets were counted; they come first.
 pub const COUNTED_PACKETS: u32 = 4_096;
 /// Lines of that for sources that completed handshakes.
 pub const COUNTED_HANDSHAKES: u32 = 8_192;
+/// Lines of that for connections that were completed; they come last.
+pub const COUNTED_STARTS: u32 = 16_384;
 /// Counters of what leaves; an interface has that of its index modulo this.
 pub const LEFT: u32 = 256;
 /// Lines of the memory of fragments: 8,192 packets, 64 KiB.

@@ -1,44 +1,33 @@
-//! What has not proven itself, counted: of each kind the sources, once a second each, and their packets; and handshakes,
-//! with those of sources that complete one after the other.
+//! What has not proven itself, counted: of each kind the sources, once a second each, and their packets.
 //!
 //! What is counted once a source and second needs a memory of who was counted: lines of eight words, each a tag of 40
-//! bits, a second of 16 and a count of 8 for packets; and a tag of 28 bits and the last four seconds, of 9 bits each, in
-//! which it completed a handshake. Seconds are of 2³⁰ ns. Room is made by the one that was counted longest ago: who is
-//! pushed out, which only a flood does, is counted once more. CPUs that count at the same moment may lose one of the two.
+//! bits, a second of 16 and a count of 8. Seconds are of 2³⁰ ns. Room is made by the one that was counted longest ago: who
+//! is pushed out, which only a flood does, is counted once more. CPUs that count at the same moment may lose one of the two.
 //!
 //! The searches have no branches: see [`crate::branchless`].
 
 use crate::{
-    branchless::{at_most, min, nonzero},
+    branchless::{min, nonzero},
     memo,
-    prefix::Address,
     source::Key,
-    tables::{COUNTED_HANDSHAKES, COUNTED_PACKETS, Tables},
+    tables::{COUNTED_PACKETS, Tables},
     wire::{LINE_WORDS, Line, Settings, Unproven, UnprovenCounter, Word},
 };
 
 /// A second, ns, as a shift.
-const SECOND_SHIFT: u32 = 30;
+pub(crate) const SECOND_SHIFT: u32 = 30;
 
 const PACKET_TAG: u64 = u64::MAX << 24;
 const PACKET_SECONDS: u64 = 0xffff;
 const PACKET_COUNT: u64 = 0xff;
 
-const HANDSHAKE_TAG: u64 = u64::MAX << 36;
-/// Bits of one of the seconds.
-const HANDSHAKE_BITS: u32 = 9;
-const HANDSHAKE_SECONDS: u64 = (1 << HANDSHAKE_BITS) - 1;
-/// Different seconds in which handshakes make the next one a repeated one.
-const HANDSHAKES: u32 = 4;
-/// Within so many seconds: a minute.
-const LATELY: u32 = 56;
-/// A second that is longer ago is noted as one that is so long ago: it could not be told from a later one for ever.
-const LONG_AGO: u32 = 64;
+/// Beside the kinds of [`Unproven`]: requests of sources whose connections come to nothing.
+const FRUITLESS: u64 = 0xff;
 
 /// The word of a tag, or that which makes room for it; and whether it is there. `seconds` above `shift` tell when one was
 /// noted.
 #[inline(always)]
-fn place(line: &Line, tag: u64, tags: u64, shift: u32, seconds: u64, now: u64) -> (&Word, bool) {
+pub(crate) fn place(line: &Line, tag: u64, tags: u64, shift: u32, seconds: u64, now: u64) -> (&Word, bool) {
     let mut best = u32::MAX;
     for (place, word) in line.iter().enumerate() {
         let word = word.load();
@@ -66,33 +55,6 @@ fn count_packet(line: &Line, hash: u64, now_ns: u64) -> u64 {
     before
 }
 
-/// Notes a handshake of what has this hash. Says whether it is the first one in this second, and it had others in
-/// [`HANDSHAKES`] different seconds lately.
-#[inline(always)]
-fn note_handshake(line: &Line, hash: u64, now_ns: u64) -> bool {
-    let tag = (hash | 1 << 63) & HANDSHAKE_TAG;
-    let now = now_ns >> SECOND_SHIFT & HANDSHAKE_SECONDS;
-    let (place, is_there) = place(line, tag, HANDSHAKE_TAG, 0, HANDSHAKE_SECONDS, now);
-    let word = place.load();
-    if is_there && word & HANDSHAKE_SECONDS == now {
-        return false;
-    }
-    let (mut lately, mut kept) = (u32::from(is_there), now);
-    for number in 0..HANDSHAKES {
-        let then = word >> (HANDSHAKE_BITS * number);
-        let age = (now.wrapping_sub(then) & HANDSHAKE_SECONDS) as u32;
-        // Nothing was noted of one that is not there.
-        let age = age * u32::from(is_there) + LONG_AGO * u32::from(!is_there);
-        lately &= at_most(age, LATELY);
-        if number + 1 < HANDSHAKES {
-            let then = now.wrapping_sub(u64::from(min(age, LONG_AGO))) & HANDSHAKE_SECONDS;
-            kept |= then << (HANDSHAKE_BITS * (number + 1));
-        }
-    }
-    place.store(tag | kept);
-    lately != 0
-}
-
 /// Counts a packet of a source that has not proven itself, if it is one of the kinds of which these are counted. `None` if
 /// a table could not be reached.
 #[inline(always)]
@@ -105,9 +67,7 @@ pub fn count<T: Tables>(
     now_ns: u64,
 ) -> Option<()> {
     let counter = &tables.service_counter(service)?.unproven;
-    let hash = memo::hash(memo::seed(settings), key.0, u64::from(service) << 8 | kind as u64);
-    let line = tables.counted_line(memo::line(hash, COUNTED_PACKETS))?;
-    let before = count_packet(line, hash, now_ns);
+    let before = packets_before(tables, settings, service, key, kind as u64, now_ns)?;
     match kind {
         Unproven::Segment => add::<0>(counter, before),
         Unproven::Datagram => add::<1>(counter, before),
@@ -126,23 +86,34 @@ fn add<const PLACE: usize>(counter: &UnprovenCounter, before: u64) {
     counter.packets[PLACE].add_local(1);
 }
 
-/// Counts a handshake for a service that the other end has completed. `None` if a table could not be reached.
+/// Counts a request of a source whose connections come to nothing, once a source and second. `None` if a table could not be
+/// reached.
 #[inline(always)]
-pub fn complete<T: Tables>(
+pub fn count_fruitless<T: Tables>(
     tables: &T,
     settings: &Settings,
     service: u32,
-    remote: Address,
+    key: Key,
     now_ns: u64,
 ) -> Option<()> {
-    let counter = &tables.service_counter(service)?.unproven;
-    counter.completed.add_local(1);
-    let hash = memo::hash(memo::seed(settings), Key::of(settings, remote).0, u64::from(service) << 8);
-    let line = tables.counted_line(COUNTED_PACKETS + memo::line(hash, COUNTED_HANDSHAKES))?;
-    if note_handshake(line, hash, now_ns) {
-        counter.repeated.add_local(1);
-    }
+    let before = packets_before(tables, settings, service, key, FRUITLESS, now_ns)?;
+    tables.service_counter(service)?.unproven.fruitless.add_local(u64::from(before == 0));
     Some(())
+}
+
+/// Counts a packet of a source and kind: how many of this second come before it.
+#[inline(always)]
+fn packets_before<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    service: u32,
+    key: Key,
+    kind: u64,
+    now_ns: u64,
+) -> Option<u64> {
+    let hash = memo::hash(memo::seed(settings), key.0, u64::from(service) << 8 | kind);
+    let line = tables.counted_line(memo::line(hash, COUNTED_PACKETS))?;
+    Some(count_packet(line, hash, now_ns))
 }
 
 #[cfg(test)]
@@ -183,42 +154,14 @@ mod tests {
         assert_eq!(count_packet(&line, 0, NOW + seconds(8)), 0, "it was pushed out");
     }
 
-    /// Which of the handshakes at these seconds are repeated ones.
-    fn repeated(at: &[u64]) -> Vec<u64> {
-        let line = Line::default();
-        at.iter().copied().filter(|at| note_handshake(&line, 7 << 40, NOW + seconds(*at))).collect()
-    }
-
     #[test]
-    fn handshakes_are_repeated_after_four_different_seconds_of_a_minute() {
-        assert_eq!(repeated(&[0, 0, 0, 0, 0, 0]), [0; 0]);
-        assert_eq!(repeated(&[0, 1, 2, 3, 4, 4, 5]), [4, 5], "once a second");
-        assert_eq!(repeated(&[0, 10, 20, 30, 56, 57, 67]), [56, 57, 67]);
-        assert_eq!(repeated(&[0, 10, 20, 30, 57]), [0; 0]);
-        let slow: Vec<u64> = (0..2_000).map(|number| number * 15).collect();
-        assert_eq!(repeated(&slow), [0; 0]);
-    }
-
-    #[test]
-    fn what_was_long_ago_never_comes_to_be_lately() {
-        for pause in 57..2_000 {
-            let at: Vec<u64> = (0..20).map(|number| number * pause).collect();
-            let few = repeated(&at).len();
-            // Seconds wrap after 512.
-            assert!(few == 0 || pause % 512 <= 14 || pause % 512 >= 498, "{few} at {pause}");
-        }
-    }
-
-    #[test]
-    fn handshakes_are_counted_to_their_service() {
+    fn requests_that_come_to_nothing_count_once_a_source_and_second() {
         let memory = Memory::new();
-        for second in 0..6 {
-            for _ in 0..3 {
-                complete(&memory, memory.set(), 2, SOURCE, NOW + seconds(second))
-                    .expect("the tables are there");
-            }
+        for number in 0..10 {
+            let key = Key::of(memory.set(), [SOURCE, SOURCE6][number as usize % 2]);
+            count_fruitless(&memory, memory.set(), 3, key, NOW + seconds(number / 6))
+                .expect("the tables are there");
         }
-        let counter = &memory.service_counters[2].unproven;
-        assert_eq!((counter.completed.load(), counter.repeated.load()), (18, 2));
+        assert_eq!(memory.service_counters[3].unproven.fruitless.load(), 4);
     }
 }

@@ -6,7 +6,7 @@
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use floodwall_common::{
     decide::{
-        CONTINUE, End, OutOfLine, PacketContext, Step, found, icmp_errors, rules, signature,
+        CONTINUE, End, OutOfLine, PacketContext, Step, found, fruitless, icmp_errors, rules, signature,
         step::{from_code, to_code},
         suspects, unproven,
     },
@@ -74,6 +74,14 @@ pub extern "C" fn count_unproven() -> u32 {
 
 #[inline(never)]
 #[unsafe(no_mangle)]
+pub extern "C" fn follow_connection(ctx: *mut xdp_md) -> u32 {
+    let maps = Maps(ctx);
+    let frame = XdpFrame::new(&XdpContext::new(ctx));
+    to_code((|| fruitless::follow(&maps, found(maps.settings())?, &frame, found(packet_context())?))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
 pub extern "C" fn ask_flow() -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
     to_code((|| suspects::ask_flow(&maps, found(maps.settings())?, found(packet_context())?))())
@@ -136,6 +144,11 @@ impl OutOfLine for Calls {
     #[inline(always)]
     fn count_unproven(&self, _context: &mut PacketContext) -> Step {
         from_code(count_unproven())
+    }
+
+    #[inline(always)]
+    fn follow_connection(&self, _context: &mut PacketContext) -> Step {
+        from_code(follow_connection(self.0))
     }
 
     #[inline(always)]

@@ -9,6 +9,7 @@ mod classify;
 mod context;
 mod count;
 mod fragments;
+pub mod fruitless;
 mod headers;
 pub mod icmp_errors;
 mod judgement;
@@ -104,6 +105,7 @@ pub fn judge<T: Tables, O: OutOfLine>(
     unproven::mark(settings, context, source);
     out_of_state::judge(settings, parts, context, source)?;
     known::learn(settings, context, source);
+    fruitless::judge(parts, context, source)?;
     rates::judge(settings, parts, context, source, service)?;
     rules::judge(tables, settings, parts, context, service)?;
     fragments::first_passes(tables, settings, context)

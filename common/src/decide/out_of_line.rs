@@ -1,6 +1,6 @@
 //! Parts that are functions of their own in the kernel.
 
-use super::{PacketContext, Step, found, icmp_errors, rules, signature, suspects, unproven};
+use super::{PacketContext, Step, found, fruitless, icmp_errors, rules, signature, suspects, unproven};
 use crate::{frame::Frame, tables::Tables, wire::Suspicion};
 
 /// How the largest parts are called. On the host they are ordinary functions. In the kernel each is a function of its
@@ -16,6 +16,8 @@ pub trait OutOfLine {
     fn judge_icmp_error(&self, context: &mut PacketContext) -> Step;
     /// [`unproven::count_marked`].
     fn count_unproven(&self, context: &mut PacketContext) -> Step;
+    /// [`fruitless::follow`].
+    fn follow_connection(&self, context: &mut PacketContext) -> Step;
     /// [`suspects::ask_flow`].
     fn ask_flow(&self, context: &mut PacketContext) -> Step;
     /// [`signature::ask_again`].
@@ -46,6 +48,10 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
 
     fn count_unproven(&self, context: &mut PacketContext) -> Step {
         unproven::count_marked(self.0, found(self.0.settings())?, context)
+    }
+
+    fn follow_connection(&self, context: &mut PacketContext) -> Step {
+        fruitless::follow(self.0, found(self.0.settings())?, self.1, context)
     }
 
     fn ask_flow(&self, context: &mut PacketContext) -> Step {

@@ -2,7 +2,7 @@
 
 use super::{CONTINUE, OutOfLine, PacketContext, Step, source::Source};
 use crate::{
-    source,
+    fruitless, source,
     traits::Traits,
     wire::{Settings, Suspicion, knowledge},
 };
@@ -15,7 +15,7 @@ pub(super) fn judge<O: OutOfLine>(
     context: &mut PacketContext,
     source: Source<'_>,
 ) -> Step {
-    if !is_out_of_state(settings, context) {
+    if !is_out_of_state(settings, context, source) {
         return CONTINUE;
     }
     // One that was open before floodwall was there, and can be asked about nowhere, belongs to a connection.
@@ -31,12 +31,17 @@ pub(super) fn judge<O: OutOfLine>(
 }
 
 /// Whether a source that is not known sends a segment of a connection, to a port where something listens: one that it has
-/// never asked for, or of which it has to be asked.
+/// never asked for, or of which it has to be asked. Of known sources those are asked as well that may have been refused the
+/// connection, see [`crate::fruitless`].
 #[inline(always)]
-fn is_out_of_state(settings: &Settings, context: &PacketContext) -> bool {
+fn is_out_of_state(settings: &Settings, context: &PacketContext, source: Source<'_>) -> bool {
+    let refused = || {
+        fruitless::is_suspect(source.history.standing)
+            && settings.refuses_fruitless(context.judgement.service)
+    };
     settings.knowledge.load() & knowledge::PORTS != 0
         && context.port.offered
-        && !context.known
+        && (!context.known || refused())
         && context.traits.meets(Traits::SEGMENT.and(Traits::RST))
 }
 
@@ -126,6 +131,21 @@ mod tests {
         let memory = server(0);
         source::make_known(memory.entered(syn()).1.way);
         assert_eq!(judged(&memory, tcp(tcp_flag::ACK)).0, CONTINUE);
+    }
+
+    #[test]
+    fn a_known_source_is_asked_whose_requests_may_have_been_refused() {
+        for (bits, refuses, expected) in [
+            (0, 1, CONTINUE),
+            (standing::PROVEN, 0, CONTINUE),
+            (standing::PROVEN, 1, DECIDED),
+            (standing::PROVEN | standing::FRUITFUL, 1, CONTINUE),
+        ] {
+            let memory = server(0);
+            memory.set().refuses_fruitless.store(refuses);
+            source::mark(memory.entered(syn()).1.way, standing::KNOWN | bits);
+            assert_eq!(judged(&memory, tcp(tcp_flag::ACK)).0, expected, "{bits:#x} {refuses}");
+        }
     }
 
     #[test]

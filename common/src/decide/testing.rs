@@ -399,6 +399,7 @@ pub(crate) fn frame(packet: &Packet) -> Vec<u8> {
         bytes[transport + 2..][..2].copy_from_slice(&packet.destination_port.to_be_bytes());
     }
     if packet.protocol == protocol::TCP {
+        bytes[transport + 8..][..4].copy_from_slice(&packet.acknowledged.to_be_bytes());
         bytes[transport + 12] = 5 << 4;
         bytes[transport + 13] = packet.tcp_flags;
     } else if packet.protocol == protocol::UDP {

@@ -92,6 +92,8 @@ pub struct Packet {
     /// What the fragments of one packet share: the identification of IPv4 (16 bits) or of IPv6's fragment
     /// header (32 bits; 0 where there is none).
     pub identification: u32,
+    /// TCP acknowledgement number, whatever the flags say; 0 for other protocols.
+    pub acknowledged: u32,
     /// TCP or UDP source port; 0 where there is none.
     pub source_port: u16,
     /// TCP or UDP destination port; type and code for ICMP and ICMPv6; 0 where there is none.
@@ -178,6 +180,7 @@ pub fn parse_network<F: Frame>(frame: &F, packet: &mut Packet) -> Kind {
     packet.source_port = 0;
     packet.destination_port = 0;
     packet.tcp_flags = 0;
+    packet.acknowledged = 0;
     Kind::Ip
 }
 
@@ -201,6 +204,7 @@ pub fn parse_transport<F: Frame>(frame: &F, packet: &mut Packet) -> Option<()> {
     packet.source_port = transport.source_port;
     packet.destination_port = transport.destination_port;
     packet.tcp_flags = transport.tcp_flags;
+    packet.acknowledged = transport.acknowledged;
     Some(())
 }
 

@@ -6,6 +6,7 @@ use crate::frame::{Frame, Header};
 /// What a transport header says. Zero where there is none.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Transport {
+    pub(super) acknowledged: u32,
     pub(super) source_port: u16,
     pub(super) destination_port: u16,
     pub(super) tcp_flags: u8,
@@ -38,6 +39,7 @@ fn tcp<F: Frame>(frame: &F, packet: &Packet, room: u32) -> Option<Transport> {
         return None;
     }
     Some(Transport {
+        acknowledged: header.be32(8),
         source_port: header.be16(0),
         destination_port: header.be16(2),
         tcp_flags: header.u8(13),
@@ -51,7 +53,8 @@ fn udp<F: Frame>(frame: &F, packet: &Packet, room: u32) -> Option<Transport> {
     if room < 8 || length < 8 || length > room && packet.fragment as u8 == Fragment::Whole as u8 {
         return None;
     }
-    Some(Transport { source_port: header.be16(0), destination_port: header.be16(2), tcp_flags: 0 })
+    let (source_port, destination_port) = (header.be16(0), header.be16(2));
+    Some(Transport { source_port, destination_port, ..Transport::default() })
 }
 
 #[inline(always)]
@@ -60,5 +63,5 @@ fn icmp<F: Frame>(frame: &F, packet: &Packet, room: u32) -> Option<Transport> {
     if room < 4 {
         return None;
     }
-    Some(Transport { source_port: 0, destination_port: header.be16(0), tcp_flags: 0 })
+    Some(Transport { destination_port: header.be16(0), ..Transport::default() })
 }

@@ -44,9 +44,8 @@ pub struct UnprovenCounter {
     pub openings: Word,
     /// Handshakes that were completed.
     pub completed: Word,
-    /// Those of sources that had completed others in four different seconds of the last minute, once a source and
-    /// second.
-    pub repeated: Word,
+    /// Requests of sources whose connections come to nothing, once a source and second: see [`crate::fruitless`].
+    pub fruitless: Word,
     /// Packets that a signature has dropped.
     pub signed: Word,
     /// Of these, requests for a TCP connection.
@@ -68,8 +67,8 @@ pub struct UnprovenTotals {
     pub openings: u64,
     /// Handshakes that were completed.
     pub completed: u64,
-    /// Those of sources that complete one after the other.
-    pub repeated: u64,
+    /// Requests of sources whose connections come to nothing, once a source and second.
+    pub fruitless: u64,
     /// Packets that a signature has dropped.
     pub signed: u64,
     /// Of these, requests for a TCP connection.
@@ -91,7 +90,7 @@ impl UnprovenTotals {
         Self {
             openings: counter.openings.load(),
             completed: counter.completed.load(),
-            repeated: counter.repeated.load(),
+            fruitless: counter.fruitless.load(),
             signed: counter.signed.load(),
             signed_openings: counter.signed_openings.load(),
             sources: all(&counter.sources),
@@ -109,7 +108,7 @@ impl UnprovenTotals {
         Self {
             openings: self.openings.wrapping_add(other.openings),
             completed: self.completed.wrapping_add(other.completed),
-            repeated: self.repeated.wrapping_add(other.repeated),
+            fruitless: self.fruitless.wrapping_add(other.fruitless),
             signed: self.signed.wrapping_add(other.signed),
             signed_openings: self.signed_openings.wrapping_add(other.signed_openings),
             sources: each(self.sources, other.sources),
@@ -127,7 +126,7 @@ impl UnprovenTotals {
         Self {
             openings: self.openings.saturating_sub(before.openings),
             completed: self.completed.saturating_sub(before.completed),
-            repeated: self.repeated.saturating_sub(before.repeated),
+            fruitless: self.fruitless.saturating_sub(before.fruitless),
             signed: self.signed.saturating_sub(before.signed),
             signed_openings: self.signed_openings.saturating_sub(before.signed_openings),
             sources: each(self.sources, before.sources),

@@ -52,6 +52,9 @@ pub enum Reason {
     ServiceRate = 16,
     /// Passed: the filter's own tables were out of reach. Never seen unless floodwall itself is at fault.
     Fault = 17,
+    /// Dropped: a request for a connection of a source whose connections come to nothing, while there are too many of
+    /// these.
+    Fruitless = 18,
 }
 
 /// Counters of what is only monitored: for each reason those of sources that are not known, then those of known ones.
@@ -59,7 +62,7 @@ pub const MONITOR_COUNTERS: u32 = 2 * Reason::COUNT;
 
 impl Reason {
     /// How many there are; the size of the counter table.
-    pub const COUNT: u32 = 18;
+    pub const COUNT: u32 = 19;
 
     /// All of them, in the order of their counters.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -81,6 +84,7 @@ impl Reason {
         Self::PrefixRate,
         Self::ServiceRate,
         Self::Fault,
+        Self::Fruitless,
     ];
 
     /// What this reason does to the packet.
@@ -128,6 +132,7 @@ impl Reason {
             Self::PrefixRate => "prefix-rate",
             Self::ServiceRate => "service-rate",
             Self::Fault => "fault",
+            Self::Fruitless => "fruitless",
         }
     }
 

@@ -106,6 +106,9 @@ pub struct Settings {
     pub sights: Word,
     /// The bucket of ICMP errors about flows that are known, likewise.
     pub errors: Word,
+    /// Services that new connections are refused for to sources whose connections come to nothing, a bit each by their
+    /// number.
+    pub refuses_fruitless: Word,
     /// [`families`] bits: those in which what is held against what has left, and the host's sockets, only counts.
     pub unprovable: Word,
 }
@@ -118,6 +121,12 @@ impl Settings {
     #[inline(always)]
     pub fn is_attacked(&self, service: u32) -> bool {
         self.attacked.load() >> (service & (MAX_SERVICES - 1)) & 1 != 0
+    }
+
+    /// Whether new connections are refused for a service to sources whose connections come to nothing.
+    #[inline(always)]
+    pub fn refuses_fruitless(&self, service: u32) -> bool {
+        self.refuses_fruitless.load() >> (service & (MAX_SERVICES - 1)) & 1 != 0
     }
 }
 
@@ -188,7 +197,7 @@ impl Suspicion {
     pub const COUNT: usize = 5;
 }
 
-const _: () = assert!(size_of::<Settings>() == 280 && core::mem::offset_of!(Settings, outside) == 192);
+const _: () = assert!(size_of::<Settings>() == 288 && core::mem::offset_of!(Settings, outside) == 192);
 
 #[cfg(test)]
 mod tests {

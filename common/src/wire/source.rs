@@ -73,9 +73,9 @@ pub struct History {
     pub seen: u32,
     /// When it was entered: 16 bits of 2³⁰ ns, about twenty hours.
     pub entered: u16,
-    /// SYNs since then: 12 bits; stops at [`Self::MAX_SYNS`].
+    /// SYNs since then: 8 bits; stops at [`Self::MAX_SYNS`].
     pub syns: u16,
-    /// [`standing`] bits: 12 of them.
+    /// [`standing`] bits.
     pub standing: u16,
 }
 
@@ -95,8 +95,12 @@ pub mod standing {
     pub const PROVEN: u16 = 1 << 5;
     /// It has sent data in a connection that it had asked for, or says so.
     pub const SPOKE: u16 = 1 << 6;
+    /// One of its connections bore fruit: it has acknowledged data of the host's. See [`crate::fruitless`].
+    pub const FRUITFUL: u16 = 1 << 7;
+    /// It completes handshakes, minutes apart, without an attack.
+    pub const REGULAR: u16 = 1 << 8;
     /// The lowest bit of how many connections it has asked for and not completed: one that it completes makes up for two.
-    pub const OPENING: u16 = 1 << 7;
+    pub const OPENING: u16 = 1 << 11;
     /// As far as these are counted.
     pub const MOST_OPENING: u16 = 31;
 }
@@ -105,7 +109,7 @@ impl History {
     /// Values of `seen` are below this.
     pub const SEEN_MASK: u32 = (1 << 24) - 1;
     /// The most SYNs that are counted.
-    pub const MAX_SYNS: u16 = (1 << 12) - 1;
+    pub const MAX_SYNS: u16 = (1 << 8) - 1;
 
     /// How many connections the source has asked for and not completed, as far as that is counted.
     #[inline(always)]
@@ -117,8 +121,8 @@ impl History {
     #[inline(always)]
     pub const fn pack(self) -> u64 {
         (self.seen & Self::SEEN_MASK) as u64
-            | (self.standing as u64 & 0xfff) << 24
-            | (self.syns as u64 & Self::MAX_SYNS as u64) << 36
+            | (self.standing as u64) << 24
+            | (self.syns as u64 & Self::MAX_SYNS as u64) << 40
             | (self.entered as u64) << 48
     }
 
@@ -127,8 +131,8 @@ impl History {
     pub const fn unpack(word: u64) -> Self {
         Self {
             seen: word as u32 & Self::SEEN_MASK,
-            standing: (word >> 24) as u16 & 0xfff,
-            syns: (word >> 36) as u16 & Self::MAX_SYNS,
+            standing: (word >> 24) as u16,
+            syns: (word >> 40) as u16 & Self::MAX_SYNS,
             entered: (word >> 48) as u16,
         }
     }
@@ -141,7 +145,7 @@ mod tests {
     #[test]
     fn a_history_survives_packing() {
         let history =
-            History { seen: History::SEEN_MASK, entered: 0x1234, syns: History::MAX_SYNS, standing: 0x805 };
+            History { seen: History::SEEN_MASK, entered: 0x1234, syns: History::MAX_SYNS, standing: 0xf805 };
         assert_eq!(History::unpack(history.pack()), history);
     }
 

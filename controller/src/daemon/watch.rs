@@ -166,9 +166,10 @@ fn as_told(event: &detect::Event, text: String) -> What {
             What::Attack(AttackEvent::Began { incident: *incident, wave: *wave, text })
         }
         detect::Event::AttackEnded { .. } => What::Attack(AttackEvent::Ended { text }),
-        detect::Event::NothingFound { .. } | detect::Event::Accepted { .. } | detect::Event::Settled => {
-            What::Attack(AttackEvent::Noted { text })
-        }
+        detect::Event::NothingFound { .. }
+        | detect::Event::Accepted { .. }
+        | detect::Event::RefusesFruitless { .. }
+        | detect::Event::Settled => What::Attack(AttackEvent::Noted { text }),
         detect::Event::Found { number, .. }
         | detect::Event::AsksToRepeat { number, .. }
         | detect::Event::Turned { number, .. } => What::Signature { number: *number, text },

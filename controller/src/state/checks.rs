@@ -6,8 +6,14 @@ use super::{filter::Filter, regime::Regime};
 use crate::{api::CheckStatus, policy::family_names};
 
 /// What drops packets without a list, a rule or a signature of an operator's.
-const CHECKS: [Reason; 5] =
-    [Reason::Malformed, Reason::Unsolicited, Reason::Stray, Reason::Fragment, Reason::Signature];
+const CHECKS: [Reason; 6] = [
+    Reason::Malformed,
+    Reason::Unsolicited,
+    Reason::Stray,
+    Reason::Fragment,
+    Reason::Signature,
+    Reason::Fruitless,
+];
 
 impl Filter {
     /// The checks, whether they are in force, and if not, why not.

@@ -27,6 +27,10 @@ pub fn carry_out(tables: &SharedTables, actions: Vec<Action>, grace: impl Fn()) 
                 }
                 tables.settings[0].attacked.store_bits(bit, if attacked { bit } else { 0 });
             }
+            Action::RefuseFruitless { service, refuse } => {
+                let bit = 1 << (u32::from(service) & (MAX_SERVICES - 1));
+                tables.settings[0].refuses_fruitless.store_bits(bit, if refuse { bit } else { 0 });
+            }
             Action::Know { what, known } => {
                 tables.settings[0].knowledge.store_bits(what, if known { what } else { 0 });
             }

@@ -19,6 +19,13 @@ pub enum Action {
         /// Whether it is.
         attacked: bool,
     },
+    /// Sources whose connections come to nothing get no new ones of a service, or get them again.
+    RefuseFruitless {
+        /// Number of the service.
+        service: u8,
+        /// Whether they get none.
+        refuse: bool,
+    },
     /// Has the kernel program know something, or not any more.
     Know {
         /// Bits of [`floodwall_common::wire::knowledge`].

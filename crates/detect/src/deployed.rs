@@ -198,6 +198,11 @@ pub(super) struct Deployment {
 }
 
 impl Deployment {
+    /// Whether those that were found only count.
+    pub(super) fn is_observing(&self) -> bool {
+        self.observe
+    }
+
     /// Lets those that were found drop or not. Says whether one that did does not any more.
     pub(super) fn observe(&mut self, observe: bool, now_ns: u64) -> bool {
         if std::mem::replace(&mut self.observe, observe) == observe {

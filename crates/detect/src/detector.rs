@@ -72,6 +72,8 @@ pub struct Detector {
     flooded: BTreeSet<u8>,
     /// Services that are watched: see [`Level::Watch`].
     watched: BTreeSet<u8>,
+    /// Services that refuse new connections to sources whose connections come to nothing.
+    refusing: BTreeSet<u8>,
 }
 
 impl Detector {
@@ -116,6 +118,7 @@ impl Detector {
         }
         let standings = self.weigh(moment, counts);
         self.follow(moment, &standings, &mut events);
+        self.refuse_fruitless(&standings, &mut events);
         events.extend(self.conduct.name_accomplices(now_ns));
         let sampled = standings.iter().map(|(_, standing)| standing.sampled).fold(1.0, f64::min);
         self.note_old(now_ns, view);
@@ -286,6 +289,7 @@ impl Detector {
         self.loads.retain(|service, _| is_there(*service));
         self.baseline.retain(is_there);
         self.attacks.retain(|service, _| is_there(*service));
+        self.refusing.retain(|service| is_there(*service));
         let Self { loads, actions, attacks, .. } = self;
         let standings = counts.iter().map(|counts| {
             let calm = !attacks.contains_key(&counts.service);
@@ -328,6 +332,20 @@ impl Detector {
                     }
                 }
             }
+        }
+    }
+
+    /// Has services refuse new connections to sources whose connections come to nothing, while these ask for too many.
+    fn refuse_fruitless(&mut self, standings: &[(u8, Standing)], events: &mut Vec<Event>) {
+        let observed = self.deployment.is_observing();
+        for (service, Standing { fruitless: refuses, .. }) in standings {
+            let (service, refuses) = (*service, *refuses);
+            let changed =
+                if refuses { self.refusing.insert(service) } else { self.refusing.remove(&service) };
+            if changed {
+                events.push(Event::RefusesFruitless { service, refuses, observed });
+            }
+            self.actions.push(Action::RefuseFruitless { service, refuse: refuses });
         }
     }
 

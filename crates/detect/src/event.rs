@@ -65,6 +65,15 @@ pub enum Event {
         /// Known sources are not spared.
         all: bool,
     },
+    /// Sources whose connections come to nothing get no new ones, or get them again.
+    RefusesFruitless {
+        /// The service that they ask.
+        service: u8,
+        /// Whether they get none.
+        refuses: bool,
+        /// It is only counted who would be refused.
+        observed: bool,
+    },
     /// What became of a signature.
     Turned {
         /// Its number.
@@ -124,6 +133,14 @@ impl Event {
                     on(*service)
                 )
             }
+            Self::RefusesFruitless { service, refuses: false, .. } => {
+                format!("new connections{} are not refused to anybody any more", on(*service))
+            }
+            Self::RefusesFruitless { service, observed, .. } => format!(
+                "new connections{} {} refused to sources whose connections come to nothing; open ones go on",
+                on(*service),
+                if *observed { "would be" } else { "are" }
+            ),
             Self::Turned { number, turn, .. } => format!("signature {number} {turn}"),
             Self::WouldBan { source, cause, others } => {
                 let address = address_in_words(*source, view);

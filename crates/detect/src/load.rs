@@ -74,6 +74,8 @@ pub(super) struct Standing {
     pub(super) too_much_passes: bool,
     /// Of what in particular, in an alarm.
     pub(super) unheld: Unheld,
+    /// Sources whose connections come to nothing ask for too many.
+    pub(super) fruitless: bool,
     /// Share of the packets that is sampled.
     pub(super) sampled: f64,
 }
@@ -109,6 +111,7 @@ impl Load {
             usually_passes: self.passing.usual(),
             too_much_passes: self.passing.is_too_much(),
             unheld: finding.unheld,
+            fruitless: finding.fruitless,
             sampled,
         }
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{baseline::Usual, load::Habits};
 
 /// Changes whenever the meaning of a field does.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What is usual, by the name of the service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -37,18 +37,11 @@ pub(super) struct Test {
     series: Series,
     pub(super) busiest: Busiest,
     windows: &'static [Window],
-    /// Nothing is too much before ten minutes have shown what is usual, and as much as came in these is.
-    learns_first: bool,
 }
 
 impl Test {
     pub(super) fn new(windows: &'static [Window]) -> Self {
-        Self { series: Series::default(), busiest: Busiest::default(), windows, learns_first: false }
-    }
-
-    /// One of what no floor can be told for: it is learned first what is usual.
-    pub(super) fn learning_first(windows: &'static [Window]) -> Self {
-        Self { learns_first: true, ..Self::new(windows) }
+        Self { series: Series::default(), busiest: Busiest::default(), windows }
     }
 
     /// The most that usually comes of a window, a second. `growth` is how many times the floor grows with the service;
@@ -63,11 +56,7 @@ impl Test {
         self.series.push(count);
         let most = |window: &Window| self.bound(window, growth, 0.0) / window.times;
         let most = self.windows.iter().map(most).fold(f64::INFINITY, f64::min);
-        let learns = self.learns_first && !self.busiest.is_known();
-        self.busiest.take(count, calm, if learns { f64::INFINITY } else { most });
-        if learns {
-            return None;
-        }
+        self.busiest.take(count, calm, most);
         self.windows.iter().find_map(|window| {
             let seconds = window.ticks as f64 / PER_SECOND;
             let came = self.series.window(window.ticks);

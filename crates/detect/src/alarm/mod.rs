@@ -2,8 +2,8 @@
 //!
 //! **What is counted**, each 50 ms and for each service, of packets that come in: requests for a TCP connection that were
 //! answered and not completed; segments of no connection, and requests where nothing is offered; datagrams of sources that
-//! are not known; datagrams that nobody asked for; fragments and other protocols of sources that are not known; handshakes of
-//! sources that complete one after the other. Of all but the first, sources once each a second, and packets up to 20 a
+//! are not known; datagrams that nobody asked for; fragments and other protocols of sources that are not known; requests of
+//! sources whose connections come to nothing ([`floodwall_common::fruitless`]). Of all but the first, sources once each a second, and packets up to 20 a
 //! source and second. Packets of flows that have proven themselves raise no alarm, however many: a backup, a download or a
 //! rush of customers is no case at all. That the host is over its capacity is told by its own signals, and is another kind
 //! of alarm.
@@ -15,8 +15,7 @@
 //!
 //! **Its rate of false alarms** is at most 0.1 in 24 hours by chance, for sixty series and as long as the intensity is at
 //! most the bound: see [`bound`]. (Of requests, whose count is a difference of two, that is a rule of thumb; and where what
-//! leaves is not seen, requests are counted as they pass.) Of repeated handshakes no floor can be told: they raise no alarm
-//! before ten minutes have shown what is usual. That ordinary traffic stays below the bound is nothing that could
+//! leaves is not seen, requests are counted as they pass.) That ordinary traffic stays below the bound is nothing that could
 //! be derived: `docs/detection.md` says how it was measured.
 //!
 //! **An alarm ends** once no window of up to a second has been above its bound for five seconds; the window of ten seconds
@@ -64,19 +63,19 @@ pub enum Class {
     Unasked,
     /// Fragments and other protocols of sources that are not known.
     Others,
-    /// Handshakes of sources that complete one after the other.
-    Repeated,
+    /// Requests for a TCP connection of sources whose connections come to nothing.
+    Fruitless,
 }
 
 impl Class {
     /// All of them.
     pub const ALL: [Self; 6] =
-        [Self::Openings, Self::Segments, Self::Datagrams, Self::Unasked, Self::Others, Self::Repeated];
+        [Self::Openings, Self::Segments, Self::Datagrams, Self::Unasked, Self::Others, Self::Fruitless];
 
     /// Where its sources and packets are counted.
     const fn place(self) -> Option<usize> {
         match self {
-            Self::Openings | Self::Repeated => None,
+            Self::Openings | Self::Fruitless => None,
             Self::Segments => Unproven::Segment.place(),
             Self::Datagrams => Unproven::Datagram.place(),
             Self::Unasked => Unproven::Unasked.place(),
@@ -90,10 +89,9 @@ impl Class {
             Self::Openings => &[&OPENINGS],
             Self::Datagrams => &[&DATAGRAM_SOURCES, &DATAGRAM_PACKETS, &ALL_PACKETS],
             Self::Segments | Self::Unasked | Self::Others => &[&SOURCES, &PACKETS, &ALL_PACKETS],
-            Self::Repeated => &[&REPEATED],
+            Self::Fruitless => &[&FRUITLESS],
         };
-        let test = if self == Self::Repeated { Test::learning_first } else { Test::new };
-        windows.iter().map(|windows| test(windows)).collect()
+        windows.iter().map(|windows| Test::new(windows)).collect()
     }
 }
 
@@ -106,7 +104,7 @@ impl fmt::Display for Class {
             Self::Datagrams => "datagrams/s of unknown sources",
             Self::Unasked => "datagrams/s that nobody asked for",
             Self::Others => "fragments and other packets/s of unknown sources",
-            Self::Repeated => "connections/s of sources that connect time and again",
+            Self::Fruitless => "requests/s of sources whose connections come to nothing",
         })
     }
 }
@@ -128,7 +126,8 @@ const DATAGRAM_SOURCES: [Window; 3] =
 const PACKETS: [Window; 2] = [window(20, 400.0, 12.0, 40.0), window(200, 100.0, 12.0, 220.0)];
 const DATAGRAM_PACKETS: [Window; 2] = [window(20, 1_000.0, 12.0, 40.0), window(200, 500.0, 12.0, 220.0)];
 const ALL_PACKETS: [Window; 1] = [Window { ticks: 20, floor: 1_500.0, times: 12.0, batch: None }];
-const REPEATED: [Window; 1] = [window(200, 25.0, 12.0, 11.0)];
+/// Few: what is usual here is a scan, or a probe.
+const FRUITLESS: [Window; 2] = [window(20, 10.0, 12.0, 2.0), window(200, 5.0, 12.0, 11.0)];
 
 /// How a service stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -160,6 +159,8 @@ pub(super) struct Finding {
     pub(super) begins: Option<Cause>,
     /// Of which classes still too much passes, in an alarm.
     pub(super) unheld: Unheld,
+    /// Sources whose connections come to nothing ask for too many.
+    pub(super) fruitless: bool,
 }
 
 /// Classes of which too much passes, as far as that can be told.
@@ -288,7 +289,10 @@ impl Alarm {
         } else {
             Level::Calm
         };
-        Finding { level, begins: began, unheld: if self.is_on { unheld } else { Unheld::default() } }
+        let fruitless =
+            self.classes.iter().any(|tests| tests.class == Class::Fruitless && tests.above_ns.is_some());
+        let unheld = if self.is_on { unheld } else { Unheld::default() };
+        Finding { level, begins: began, unheld, fruitless }
     }
 
     /// Takes what came in the last ten seconds as usual.
@@ -338,7 +342,7 @@ fn counts(class: Class, came: &UnprovenTotals) -> [f64; 3] {
         Some(place) => {
             [came.sources[place], came.capped[place], came.packets[place]].map(|count| count as f64)
         }
-        None if class == Class::Repeated => [came.repeated as f64, 0.0, 0.0],
+        None if class == Class::Fruitless => [came.fruitless as f64, 0.0, 0.0],
         None => [came.openings as f64 - came.completed as f64, 0.0, 0.0],
     }
 }

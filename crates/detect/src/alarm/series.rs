@@ -59,9 +59,6 @@ impl Series {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Busiest {
     rate: f64,
-    /// Ten minutes have gone by, calm enough to learn from.
-    #[serde(default)]
-    known: bool,
     #[serde(skip)]
     sum: f64,
     #[serde(skip)]
@@ -78,11 +75,6 @@ impl Busiest {
         self.rate
     }
 
-    /// Whether there were ten minutes yet.
-    pub(super) fn is_known(&self) -> bool {
-        self.known
-    }
-
     /// Takes what came in a tick. It counts if it was `calm`. What is learned of ten minutes is `most` at most, a second.
     pub(super) fn take(&mut self, count: f64, calm: bool, most: f64) {
         self.ticks += 1;
@@ -97,7 +89,6 @@ impl Busiest {
         if self.calm >= ENOUGH {
             let mean = self.sum / f64::from(self.calm) * PER_SECOND;
             self.rate = self.rate.max(mean.min(most * MOST_GROWTH)).max(0.0);
-            self.known = true;
         }
         (self.sum, self.calm, self.ticks) = (0.0, 0, 0);
     }
