@@ -6,7 +6,8 @@
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use floodwall_common::{
     decide::{
-        CONTINUE, End, OutOfLine, PacketContext, Step, found, fruitless, icmp_errors, rules, signature,
+        CONTINUE, End, OutOfLine, PacketContext, Step, found, fruitless, icmp_errors, offences, rules,
+        signature,
         step::{from_code, to_code},
         suspects, unproven,
     },
@@ -96,6 +97,13 @@ pub extern "C" fn ask_again() -> u32 {
 
 #[inline(never)]
 #[unsafe(no_mangle)]
+pub extern "C" fn charge_offence(limit: u32) -> u32 {
+    let maps = Maps::WITHOUT_CONTEXT;
+    to_code((|| offences::charge(&maps, found(maps.settings())?, found(packet_context())?, limit))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
 pub extern "C" fn place_rule(number: u32) -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
     to_code((|| rules::place(&maps, found(maps.settings())?, found(packet_context())?, number))())
@@ -159,6 +167,11 @@ impl OutOfLine for Calls {
     #[inline(always)]
     fn ask_again(&self, _context: &mut PacketContext) -> Step {
         from_code(ask_again())
+    }
+
+    #[inline(always)]
+    fn charge_offence(&self, _context: &mut PacketContext, limit: u32) -> Step {
+        from_code(charge_offence(limit))
     }
 
     #[inline(always)]

@@ -15,6 +15,7 @@ pub mod icmp_errors;
 mod judgement;
 mod known;
 mod neighbour_discovery;
+pub mod offences;
 mod out_of_line;
 mod out_of_state;
 mod prefix_list;

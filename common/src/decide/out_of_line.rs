@@ -1,6 +1,8 @@
 //! Parts that are functions of their own in the kernel.
 
-use super::{PacketContext, Step, found, fruitless, icmp_errors, rules, signature, suspects, unproven};
+use super::{
+    PacketContext, Step, found, fruitless, icmp_errors, offences, rules, signature, suspects, unproven,
+};
 use crate::{frame::Frame, tables::Tables, wire::Suspicion};
 
 /// How the largest parts are called. On the host they are ordinary functions. In the kernel each is a function of its
@@ -22,6 +24,8 @@ pub trait OutOfLine {
     fn ask_flow(&self, context: &mut PacketContext) -> Step;
     /// [`signature::ask_again`].
     fn ask_again(&self, context: &mut PacketContext) -> Step;
+    /// [`offences::charge`].
+    fn charge_offence(&self, context: &mut PacketContext, limit: u32) -> Step;
     /// [`rules::place`].
     fn place_rule(&self, context: &mut PacketContext, number: u32) -> Step;
     /// [`rules::apply`].
@@ -60,6 +64,10 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
 
     fn ask_again(&self, context: &mut PacketContext) -> Step {
         signature::ask_again(self.0, found(self.0.settings())?, context)
+    }
+
+    fn charge_offence(&self, context: &mut PacketContext, limit: u32) -> Step {
+        offences::charge(self.0, found(self.0.settings())?, context, limit)
     }
 
     fn place_rule(&self, context: &mut PacketContext, number: u32) -> Step {

@@ -1,6 +1,6 @@
 //! Is the source within the limits that hold for every source?
 
-use super::{CONTINUE, NONE, OutOfLine, PacketContext, Step, bans, source::Source};
+use super::{CONTINUE, NONE, OutOfLine, PacketContext, Step, bans, offences, source::Source};
 use crate::{
     source::{self, Charge, Standing},
     traits::Traits,
@@ -32,6 +32,9 @@ pub(super) fn judge<O: OutOfLine>(
         flags & service_flag::NO_SOURCE_SYN | u64::from(!syn) | exempts(spared::SYNS_OF_KNOWN),
         settings.syn_bucket.load(),
     );
+    if settings.packet_ban.load() != 0 || settings.syn_ban.load() != 0 {
+        charge_offences(settings, parts, context, [packet_bucket, syn_bucket])?;
+    }
     let standing = source::meter(way, packet_bucket, syn_bucket, context.time_ns, !was_there);
     let opens = syn
         && standing as u8 == Standing::Within as u8
@@ -50,10 +53,32 @@ pub(super) fn judge<O: OutOfLine>(
         }
     }
     let step = context.judgement.object(settings, reason, NONE);
-    if step.is_break() {
+    if step.is_break() && context.offends {
         bans::impose(context, way, ban.load());
     }
     step
+}
+
+/// Charges the packet to those of the limits that ban, and that are not taken from for it.
+#[inline(always)]
+fn charge_offences<O: OutOfLine>(
+    settings: &Settings,
+    parts: &O,
+    context: &mut PacketContext,
+    [packet_bucket, syn_bucket]: [BucketSpec; 2],
+) -> Step {
+    let mut offends = false;
+    for (limit, bucket, ban) in [
+        (offences::PACKETS, packet_bucket, &settings.packet_ban),
+        (offences::SYNS, syn_bucket, &settings.syn_ban),
+    ] {
+        if bucket.increment != 0 {
+            offences::of_source(parts, context, limit, ban.load())?;
+            offends |= context.offends;
+        }
+    }
+    context.offends = offends;
+    CONTINUE
 }
 
 /// The bucket that a word describes, or, if a condition is not 0, one from which nothing is taken.
@@ -195,12 +220,25 @@ mod tests {
             memory.set().syn_bucket.store(bucket(1, 1).pack());
             memory.set().syn_ban.store(ban);
             memory.set().packet_ban.store(77);
+            memory.prove(syn());
             assert_eq!(judged(&memory, syn()).1.judgement.banned_until, 0);
             let (step, context) = judged(&memory, syn());
             assert_eq!((step, context.judgement.banned_until), (DECIDED, until));
             let source = memory.entered(syn()).1;
             assert_eq!(source::is_banned(source.way, NOW), ban != 0);
         }
+    }
+
+    #[test]
+    fn nobody_is_banned_for_what_others_may_have_sent() {
+        let memory = Memory::new();
+        memory.set().syn_bucket.store(bucket(1, 1).pack());
+        memory.set().syn_ban.store(SECOND);
+        assert_eq!(passing(&memory, syn()), 1, "it is limited");
+        assert!(!source::is_banned(memory.entered(syn()).1.way, NOW), "and has completed no handshake");
+        memory.prove(syn());
+        assert_eq!(judged(&memory, syn()).1.judgement.banned_until, 0, "what came before does not count");
+        assert_ne!(judged(&memory, syn()).1.judgement.banned_until, 0, "this does");
     }
 
     #[test]

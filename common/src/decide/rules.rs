@@ -1,6 +1,6 @@
 //! Is the packet within the rules of its service: rates beyond those that hold for every source?
 
-use super::{CONTINUE, OutOfLine, PacketContext, Step, bans, found};
+use super::{CONTINUE, OutOfLine, PacketContext, Step, bans, found, offences};
 use crate::{
     bucket,
     parse::Packet,
@@ -91,12 +91,17 @@ pub fn place<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
 /// objects if the packet is over the rule's rate.
 #[inline(always)]
 pub fn apply<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext, number: u32) -> Step {
-    let PacketContext { packet, judgement, place, time_ns: now_ns, .. } = context;
+    let PacketContext { packet, place, time_ns: now_ns, .. } = context;
     let rule = found(tables.rule(number))?;
     let terms = Terms::unpack(rule.terms.load());
-    if is_within(tables, rule, *place, packet, *now_ns)? {
+    let is_within = is_within(tables, rule, *place, packet, *now_ns)?;
+    if terms.then as u8 == Then::Ban as u8 {
+        offences::charge(tables, settings, context, number)?;
+    }
+    if is_within {
         return CONTINUE;
     }
+    let PacketContext { packet, judgement, .. } = context;
     let counter = found(tables.rule_counter(number))?;
     counter.packets.add_local(1);
     counter.bytes.add_local(u64::from(packet.length));
@@ -110,7 +115,7 @@ pub fn apply<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
         return CONTINUE;
     }
     let step = judgement.object(settings, reason, number);
-    if step.is_break() && terms.then as u8 == Then::Ban as u8 {
+    if step.is_break() && terms.then as u8 == Then::Ban as u8 && context.offends {
         let ban_ns = rule.ban.load();
         if reason as u32 != Reason::SourceRate as u32 {
             bans::request(context, ban_ns);
@@ -126,11 +131,7 @@ pub fn apply<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
 fn is_within<T: Tables>(tables: &T, rule: &Rule, place: Place, packet: &Packet, now_ns: u64) -> Step<bool> {
     let spec = BucketSpec::unpack(rule.bucket.load());
     let terms = Terms::unpack(rule.terms.load());
-    let cost = if terms.bytes {
-        ((u64::from(packet.length) * u64::from(spec.increment)) >> Terms::BYTE_SHIFT) as u32
-    } else {
-        spec.increment
-    };
+    let cost = cost(&terms, spec, packet);
     let set = match terms.per {
         Per::Service => return Step::Continue(bucket::take_long(&rule.full_at, spec, cost, now_ns)),
         Per::Source => found(tables.source_set(place.set))?,
@@ -140,9 +141,19 @@ fn is_within<T: Tables>(tables: &T, rule: &Rule, place: Place, packet: &Packet, 
     Step::Continue(bucket::take(&way.buckets, spec, cost, now_ns))
 }
 
+/// What a packet costs by a rule, in units of its bucket.
+#[inline(always)]
+pub(super) fn cost(terms: &Terms, spec: BucketSpec, packet: &Packet) -> u32 {
+    if terms.bytes {
+        ((u64::from(packet.length) * u64::from(spec.increment)) >> Terms::BYTE_SHIFT) as u32
+    } else {
+        spec.increment
+    }
+}
+
 /// The key of the prefix that a rule counts an address in.
 #[inline(always)]
-fn prefix(settings: &Settings, address: Address, terms: &Terms) -> Key {
+pub(super) fn prefix(settings: &Settings, address: Address, terms: &Terms) -> Key {
     let length = match address.family {
         Family::V4 => terms.v4_length,
         Family::V6 => terms.v6_length,
@@ -289,6 +300,7 @@ mod tests {
         for (per, banned) in [(Per::Source, true), (Per::Prefix, false), (Per::Service, false)] {
             let memory = Memory::new();
             memory.rule(bucket(1, 1), Terms { per, then: Then::Ban, ..TERMS }).ban.store(10 * SECOND);
+            memory.prove(syn());
             assert_eq!(judged(&memory, syn()).1.judgement.banned_until, 0);
             let (step, context) = judged(&memory, syn());
             assert_eq!((step, context.judgement.banned_until), (DECIDED, NOW + 10 * SECOND));

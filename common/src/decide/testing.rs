@@ -244,6 +244,11 @@ impl Memory {
         (context, source)
     }
 
+    /// Has the source of a packet completed a handshake.
+    pub(crate) fn prove(&self, packet: Packet) {
+        source::complete(self.entered(packet).1.way, 1);
+    }
+
     /// Sources that the source table holds.
     pub(crate) fn sources_entered(&self) -> usize {
         self.sources.iter().flat_map(|set| &set.ways).filter(|way| way.key.load() != 0).count()

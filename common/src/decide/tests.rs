@@ -213,6 +213,7 @@ fn nothing_is_left_of_the_packet_before() {
     memory.set().sample_interval.store(1);
     memory.set().syn_bucket.store(bucket(1, 1).pack());
     memory.set().syn_ban.store(SECOND);
+    memory.prove(syn());
     let mut context = PacketContext::default();
     let syn = frame(&syn());
     for _ in 0..2 {

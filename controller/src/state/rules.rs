@@ -414,8 +414,9 @@ fn explain(service: &str, rule: &Rule, configured: Option<&Rule>, said: Option<&
     lines.push(match rule.then {
         Then::Limit => "what is over that is dropped, and nothing else".to_owned(),
         Then::Ban(_) => format!(
-            "whoever is over that: {}, longer for repeated offenders, from the very packet on that crosses the limit; but \
-             whoever forges packets can aim that at anybody",
+            "what is over that is dropped, and whoever is over it with what nobody else can have sent in its name (segments of \
+             connections in which both ends speak, requests for connections that it completes): {}, longer for repeated \
+             offenders, from the very packet on that crosses the limit",
             rule.then
         ),
         Then::Alert => "what is over that passes, and is counted".to_owned(),

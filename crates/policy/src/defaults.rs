@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn no_default_bans_and_packets_are_only_counted() {
         for rule in rules() {
-            assert!(!matches!(rule.then, Then::Ban(_)), "{rule}: forged packets could aim it at anybody");
+            assert!(!matches!(rule.then, Then::Ban(_)), "{rule}: no default bans");
             assert_eq!(rule.monitor, rule.name == SOURCE_PACKETS, "{rule}");
             assert_eq!(rule.author, Author::Default);
         }

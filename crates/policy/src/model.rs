@@ -60,21 +60,29 @@ impl Policy {
         let bans = self.rules().filter(|(_, rule)| matches!(rule.then, Then::Ban(_)));
         // A rule that all services share is written once.
         let bans = bans.filter(|(_, rule)| warned.insert(rule.to_string()));
-        bans.map(|(service, rule)| {
-            format!(
-                "rule {}/{} bans: forged packets can aim it at anybody, such as a customer or a partner; `then = \"limit\"` \
-                 cannot be aimed. The host's own addresses, gateways and resolvers, and whom it has connected to, are \
-                 never banned",
-                service.name, rule.name
-            )
-        })
-        .collect()
+        bans.filter_map(|(service, rule)| Some((service, rule, harm_of_bans(rule)?)))
+            .map(|(service, rule, harm)| format!("rule {}/{} bans: {harm}", service.name, rule.name))
+            .collect()
     }
 
     /// A rule.
     pub fn rule(&self, id: &RuleId) -> Option<&Rule> {
         self.service(&id.service)?.rules.iter().find(|rule| rule.name == id.rule)
     }
+}
+
+/// What is to be said of a rule that bans, if there is anything.
+fn harm_of_bans(rule: &Rule) -> Option<&'static str> {
+    let proves = Traits::ANY.and(Traits::TCP).and(Traits::SYN).and(Traits::SEGMENT).and(Traits::RST);
+    if !rule.of.traits.meets(proves) {
+        return Some(
+            "it will ban nobody, only limit. Only TCP proves who has sent a packet, and none of those that it counts are; \
+             `then = \"limit\"` says what it does",
+        );
+    }
+    (rule.per == Per::SourcePrefix).then_some(
+        "everybody in a prefix is banned for what some of it have sent; `then = \"limit\"` goes away with the flood",
+    )
 }
 
 /// How bans grow.

@@ -20,7 +20,7 @@ const BREADTH: &str = "crates/detect/src/signature/breadth.rs";
 const DETECTOR: &str = "crates/detect/src/detector.rs";
 const REPETITION: &str = "crates/detect/src/repetition.rs";
 const SEARCH: &str = "crates/detect/src/search.rs";
-const UNPROVEN: &str = "common/src/unproven.rs";
+const FRUITLESS: &str = "common/src/fruitless.rs";
 const COUNTER: &str = "common/src/wire/counter.rs";
 const SIGHT: &str = "common/src/sight.rs";
 const TABLES: &str = "common/src/tables.rs";
@@ -177,9 +177,12 @@ pub(super) const TABLE: &[Constant] = &[
         "all packets: times the busiest",
         "const ALL_PACKETS: [Window; 1] = [Window { ticks: #, floor: #, times: {}, batch: None }];"
     ),
-    window!("repeated: floor", "const REPEATED: [Window; 1] = [window(#, {}, #, #)];"),
-    window!("repeated: times the busiest", "const REPEATED: [Window; 1] = [window(#, #, {}, #)];"),
-    window!("repeated: B", "const REPEATED: [Window; 1] = [window(#, #, #, {})];"),
+    window!("fruitless: floor", "const FRUITLESS: [Window; 2] = [window(#, {}, #, #), window(#, {}, #, #)];"),
+    window!(
+        "fruitless: times the busiest",
+        "const FRUITLESS: [Window; 2] = [window(#, #, {}, #), window(#, #, {}, #)];"
+    ),
+    window!("fruitless: B", "const FRUITLESS: [Window; 2] = [window(#, #, #, {}), window(#, #, #, {})];"),
     one(
         "all: long window",
         &[
@@ -204,7 +207,10 @@ pub(super) const TABLE: &[Constant] = &[
                 file: ALARM,
                 line: "const DATAGRAM_PACKETS: [Window; 2] = [window(#, #, #, #), window({}, #, #, #)];",
             },
-            Edit { file: ALARM, line: "const REPEATED: [Window; 1] = [window({}, #, #, #)];" },
+            Edit {
+                file: ALARM,
+                line: "const FRUITLESS: [Window; 2] = [window(#, #, #, #), window({}, #, #, #)];",
+            },
         ],
     ),
     plain!("busiest: ten minutes", SERIES, "const TEN_MINUTES: u32 = {};"),
@@ -260,8 +266,8 @@ pub(super) const TABLE: &[Constant] = &[
     plain!("finding: lift if it drops once", SEARCH, "const LEAST_OPENING_LIFT: f64 = {};"),
     // What is counted, in the program for the kernel as well: these take the longest to build.
     plain!("counted: packets of a source", COUNTER, "const CAP: u64 = {};"),
-    plain!("counted: handshakes that repeat", UNPROVEN, "const HANDSHAKES: u32 = {};"),
-    plain!("counted: repeated within", UNPROVEN, "const LATELY: u32 = {};"),
+    plain!("fruitless: handshakes within", FRUITLESS, "const LATELY: u32 = {};"),
+    plain!("fruitless: regular after", FRUITLESS, "const REGULAR_AFTER: u16 = {};"),
 ];
 
 #[cfg(test)]

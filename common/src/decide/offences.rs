@@ -1,0 +1,199 @@
+//! Is the source over a limit with what it has really sent? Only then may it be banned for it.
+//!
+//! Whose address a packet names is no proof of who has sent it, and a ban outlasts the packet. So each limit that bans has a
+//! second bucket of the same rate and burst, in a way of the source table of its own, which only packets are charged to that
+//! nobody else can have sent: segments of connections in which both ends speak, and requests for connections of sources
+//! that complete what they ask for. Datagrams, pings and the like prove nothing. What is over the limit is dropped, whoever
+//! has sent it; who is over it with these alone is banned.
+
+use super::{CONTINUE, OutOfLine, PacketContext, Step, found, rules};
+use crate::{
+    bucket, flow,
+    source::{self, Key},
+    tables::{AGGREGATE_SETS, Tables},
+    traits::Traits,
+    wire::{BucketSpec, History, Per, Settings, Terms, WAYS, knowledge, standing},
+};
+
+/// The limits that hold for every source, beside the numbers of rules.
+pub(super) const PACKETS: u32 = 0x100;
+pub(super) const SYNS: u32 = 0x101;
+/// What sets the ways of these buckets apart from those that rules count in.
+const PROVEN: u32 = 0x200;
+
+/// Connections that a source may have asked for and not completed: of one in whose name others ask, these grow.
+const MOST_OPENINGS: u16 = 15;
+
+/// Charges the packet to a limit that holds for every source, if that bans. The context says whether the source is over it
+/// with what it has really sent.
+#[inline(always)]
+pub(super) fn of_source<O: OutOfLine>(
+    parts: &O,
+    context: &mut PacketContext,
+    limit: u32,
+    ban_ns: u64,
+) -> Step {
+    context.offends = false;
+    if ban_ns == 0 || !context.traits.meets(Traits::TCP) {
+        return CONTINUE;
+    }
+    parts.charge_offence(context, limit)
+}
+
+/// Charges the packet to a limit, if nobody else can have sent it. The context says whether the source is over it with such
+/// packets alone.
+#[inline(always)]
+pub fn charge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext, limit: u32) -> Step {
+    context.offends = false;
+    if !is_proven(tables, settings, context)? {
+        return CONTINUE;
+    }
+    let PacketContext { packet, key, time_ns: now_ns, .. } = context;
+    let limit = limit & 0x1ff;
+    let (spec, terms) = match limit {
+        PACKETS => (settings.packet_bucket.load(), None),
+        SYNS => (settings.syn_bucket.load(), None),
+        number => {
+            let rule = found(tables.rule(number))?;
+            (rule.bucket.load(), Some(Terms::unpack(rule.terms.load())))
+        }
+    };
+    let spec = BucketSpec::unpack(spec);
+    let (key, cost, is_prefix) = match &terms {
+        None => (*key, spec.increment, false),
+        Some(terms) if terms.per as u8 == Per::Prefix as u8 => {
+            (rules::prefix(settings, packet.source, terms), rules::cost(terms, spec, packet), true)
+        }
+        Some(terms) => (*key, rules::cost(terms, spec, packet), false),
+    };
+    let key: Key = key.under(PROVEN | limit);
+    let set = if is_prefix {
+        found(tables.aggregate_set(key.set(settings, u64::from(AGGREGATE_SETS - 1))))?
+    } else {
+        found(tables.source_set(key.set(settings, settings.source_mask.load())))?
+    };
+    let (number, _) = source::visit_number(set, key, standing::PART, *now_ns);
+    context.offends = !bucket::take(&set.ways[number as usize % WAYS].buckets, spec, cost, *now_ns);
+    CONTINUE
+}
+
+/// Whether nobody but the source can have sent the packet. Where what leaves is not seen, that can be told of none; a replay
+/// has nothing but what came in, and takes the source's word.
+#[inline(always)]
+fn is_proven<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext) -> Step<bool> {
+    let sees_answers = settings.knowledge.load() & knowledge::ANSWERS != 0;
+    if !context.traits.meets(Traits::TCP) || !sees_answers && !context.virtual_time {
+        return Step::Continue(false);
+    }
+    if sees_answers && !context.traits.meets(Traits::SYN) {
+        return Step::Continue(found(flow::is_mutual(tables, settings, &context.packet, context.time_ns))?);
+    }
+    let Some(way) = source::way_of(tables, settings, context.key) else { return Step::Continue(false) };
+    let history = History::unpack(way.history.load());
+    Step::Continue(history.standing & standing::PROVEN != 0 && history.openings() <= MOST_OPENINGS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::testing::{Memory, NOW, SECOND, SOURCE6, bucket, syn, tcp, udp},
+        entry::Event,
+        flow::Flow,
+        parse::{Packet, tcp_flag},
+        source::mark,
+        wire::{Spares, Then},
+    };
+
+    const SEES: u64 = knowledge::FLOWS | knowledge::ANSWERS;
+
+    fn memory(known: u64) -> Memory {
+        let memory = Memory::new();
+        memory.set().knowledge.store(known);
+        memory.set().packet_bucket.store(bucket(1, 10).pack());
+        memory.set().syn_bucket.store(bucket(1, 5).pack());
+        memory
+    }
+
+    /// After how many packets of the same kind the source offends; none, if it does not within a hundred.
+    fn offends_after(memory: &Memory, packet: Packet, limit: u32) -> Option<usize> {
+        (0..100).find(|_| {
+            let (mut context, _) = memory.entered(packet);
+            charge(memory, memory.set(), &mut context, limit).continue_value().expect("the tables are there");
+            context.offends
+        })
+    }
+
+    fn confirm(memory: &Memory, packet: &Packet, at_ns: u64) {
+        let hash = Flow::answered_by(packet).hash(memory.set());
+        flow::note(memory, memory.set(), hash, Event::Confirm, at_ns).expect("the table is there");
+    }
+
+    #[test]
+    fn segments_offend_in_connections_in_which_both_ends_speak() {
+        let segment = tcp(tcp_flag::ACK);
+        for (known, confirmed, expected) in [
+            (SEES, Some(NOW), Some(10)),
+            (SEES, Some(NOW - 10 * SECOND), None),
+            (SEES, None, None),
+            (knowledge::FLOWS, Some(NOW), None),
+        ] {
+            let memory = memory(known);
+            if let Some(at_ns) = confirmed {
+                confirm(&memory, &segment, at_ns);
+            }
+            assert_eq!(offends_after(&memory, segment, PACKETS), expected, "{known:#x} {confirmed:?}");
+        }
+    }
+
+    #[test]
+    fn requests_offend_of_who_completes_them() {
+        for source in [syn().source, SOURCE6] {
+            for (bits, openings, expected) in [
+                (standing::PROVEN, 0, Some(5)),
+                (standing::PROVEN, 15, Some(5)),
+                (standing::PROVEN, 16, None),
+                (0, 0, None),
+            ] {
+                let memory = memory(SEES);
+                let request = Packet { source, ..syn() };
+                let (context, _) = memory.entered(request);
+                let way = source::way_of(&memory, memory.set(), context.key).expect("it was entered");
+                mark(way, bits | openings * standing::OPENING);
+                assert_eq!(offends_after(&memory, request, SYNS), expected, "{bits:#x} {openings}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_asked_in_the_name_of_another_is_no_offence_of_its() {
+        let memory = memory(SEES);
+        confirm(&memory, &tcp(tcp_flag::ACK), NOW);
+        let forged = Packet { source_port: 666, ..tcp(tcp_flag::ACK) };
+        assert_eq!(offends_after(&memory, forged, PACKETS), None);
+        assert_eq!(offends_after(&memory, udp(), PACKETS), None, "datagrams prove nothing");
+        assert_eq!(offends_after(&memory, tcp(tcp_flag::ACK), PACKETS), Some(10), "and cost it nothing");
+    }
+
+    #[test]
+    fn a_rule_counts_what_it_is_about() {
+        for (per, bytes) in [(Per::Source, false), (Per::Prefix, false), (Per::Source, true)] {
+            let memory = memory(SEES);
+            let spec = if bytes { Terms::byte_bucket(6_000, 600) } else { Some(bucket(1, 10)) };
+            let terms = Terms {
+                traits: Traits::SYN.bits(),
+                per,
+                then: Then::Ban,
+                monitor: false,
+                spares: Spares::Nobody,
+                bytes,
+                v4_length: 24,
+                v6_length: 48,
+            };
+            memory.rule(spec.expect("valid"), terms);
+            memory.prove(syn());
+            let after = offends_after(&memory, syn(), 0);
+            assert!(after.is_some_and(|after| (10..=11).contains(&after)), "{per:?} {bytes}: {after:?}");
+        }
+    }
+}
