@@ -37,10 +37,17 @@ pub fn passing(host: &Protected, frames: &[Vec<u8>]) -> anyhow::Result<usize> {
 
 /// Has addresses outside become known: from each a connection is opened to port 80, in which both ends speak.
 pub fn converse(host: &Protected, clients: &[String]) -> anyhow::Result<()> {
-    let listener = host.lab.inside.namespace().enter(|| TcpListener::bind("[::]:80"))??;
     for client in clients {
         let length = if client.contains(':') { 128 } else { 32 };
         host.lab.outside.address(&format!("{client}/{length}"))?;
+    }
+    converse_from(host, clients)
+}
+
+/// Likewise, from addresses that are there already.
+pub fn converse_from(host: &Protected, clients: &[String]) -> anyhow::Result<()> {
+    let listener = host.lab.inside.namespace().enter(|| TcpListener::bind("[::]:80"))??;
+    for client in clients {
         let client: IpAddr = client.parse()?;
         let to = if client.is_ipv4() { INSIDE_V4.into() } else { INSIDE_V6.parse()? };
         let connect = || connect(client, SocketAddr::new(to, 80));
@@ -55,6 +62,14 @@ pub fn converse(host: &Protected, clients: &[String]) -> anyhow::Result<()> {
             connection.read_exact(&mut byte)?;
         }
     }
+    Ok(())
+}
+
+/// Has addresses outside show that they are there, as nobody is banned whose packets may be forged; what that has taken
+/// of the limits of a few a second has come back then.
+pub fn prove(host: &Protected, clients: &[&str]) -> anyhow::Result<()> {
+    converse(host, &clients.iter().copied().map(str::to_owned).collect::<Vec<_>>())?;
+    thread::sleep(Duration::from_millis(1_200));
     Ok(())
 }
 

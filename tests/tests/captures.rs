@@ -30,6 +30,13 @@ fn requests(from: u64, seconds: u64) -> impl Iterator<Item = (u64, Vec<u8>)> {
     })
 }
 
+/// The same, of a source that completes the first of them: nobody else can be banned in its name.
+fn connections(from: u64, seconds: u64) -> impl Iterator<Item = (u64, Vec<u8>)> {
+    let completes = Frame::ipv4("203.0.113.7", HOST).tcp(10_000, 80).ack().build();
+    let requests = requests(from, seconds).enumerate();
+    requests.map(move |(number, (time, frame))| (time, if number == 1 { completes.clone() } else { frame }))
+}
+
 /// Answers from servers of a network to connections of the host, a hundred a second for four seconds, and three times
 /// as many to connections that it has not opened.
 fn answers(network: u8) -> impl Iterator<Item = (u64, Vec<u8>)> {
@@ -141,8 +148,8 @@ fn a_capture_that_was_cut_in_two_is_judged_as_the_whole() -> anyhow::Result<()> 
 #[test]
 fn another_capture_follows_with_what_was_learnt() -> anyhow::Result<()> {
     let desk = Desk::new()?;
-    desk.write("x", &capture(requests(0, 10))?)?;
-    desk.write("y", &capture(requests(500_000, 10))?)?;
+    desk.write("x", &capture(connections(0, 10))?)?;
+    desk.write("y", &capture(connections(500_000, 10))?)?;
     let alone = desk.json(&["x", "--config", "ban.toml"])?;
     assert!(alone["captures"].is_null() && alone["marks"][0]["capture"].is_null(), "{alone}");
     // The same again, and one that was taken days later.

@@ -12,7 +12,7 @@ use floodwall_lab::{
 };
 use floodwall_tests::{
     protected::Protected,
-    requests::{passing, syn, wait_for},
+    requests::{passing, prove, syn, wait_for},
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
@@ -196,7 +196,7 @@ fn real_lists_are_imported() -> anyhow::Result<()> {
 #[test]
 fn why_says_what_packets_then_meet() -> anyhow::Result<()> {
     or_skip!(require_root());
-    let text = "[defaults]\nsource-syn = { rate = 10, burst = 10, then = \"ban for 1h\" }";
+    let text = "[defaults]\nsource-syn = { rate = 10, burst = 4, then = \"ban for 1h\" }";
     let host = Protected::start_configured("why", BINARY, text)?;
     let address = "198.51.100.7";
     let verdict = || -> anyhow::Result<(String, String)> {
@@ -204,6 +204,7 @@ fn why_says_what_packets_then_meet() -> anyhow::Result<()> {
         let field = |name: &str| why[name].as_str().unwrap_or_default().to_owned();
         Ok((field("outcome"), field("verdict")))
     };
+    prove(&host, &[address])?;
     let one = [syn(&host, address, 999)];
     assert_eq!(verdict()?.0, "passes");
     assert_eq!(passing(&host, &one)?, 1);

@@ -16,7 +16,7 @@ use floodwall_lab::{
 use floodwall_tests::{
     foreign,
     protected::Protected,
-    requests::{converse, passing, syn, wait_for},
+    requests::{converse, converse_from, passing, prove, syn, wait_for},
 };
 use serde_json::Value;
 
@@ -144,10 +144,11 @@ fn no_default_bans_and_who_is_known_is_left_alone_in_peace() -> anyhow::Result<(
 #[test]
 fn a_rule_that_bans_cannot_be_aimed_at_what_the_host_lives_by() -> anyhow::Result<()> {
     or_skip!(require_root());
-    let text = "[defaults]\nsource-syn = { rate = 10, burst = 20, then = \"ban for 1h\" }";
+    let text = "[defaults]\nsource-syn = { rate = 10, burst = 4, then = \"ban for 1h\" }\nsource-icmp = { rate = 100, burst = 100, then = \"ban for 1h\" }";
     let host = Protected::start_configured("aimed", BINARY, text)?;
     let said = host.ok(&["check", &host.file("floodwall.toml").display().to_string()])?;
-    assert!(said.contains("forged packets can aim it at anybody"), "{said}");
+    assert!(said.contains("source-icmp bans: it will ban nobody, only limit"), "{said}");
+    assert!(!said.contains("source-syn bans"), "{said}");
     // Somebody outside to whom the host has a connection, at an address of his own.
     let outside = host.lab.outside.clone();
     let partner: SocketAddr = "198.51.100.20:7000".parse()?;
@@ -159,6 +160,7 @@ fn a_rule_that_bans_cannot_be_aimed_at_what_the_host_lives_by() -> anyhow::Resul
     // Looked at every two seconds, the sockets every second.
     thread::sleep(Duration::from_millis(3_500));
     let gateway = OUTSIDE_V4.to_string();
+    converse_from(&host, &[gateway.clone(), "198.51.100.20".to_owned()])?;
     for spared in [gateway.as_str(), "198.51.100.20"] {
         let forged: Vec<_> = (0..100).map(|port| syn(&host, spared, 1_000 + port)).collect();
         let passed = passing(&host, &forged)?;
@@ -170,6 +172,10 @@ fn a_rule_that_bans_cannot_be_aimed_at_what_the_host_lives_by() -> anyhow::Resul
     // The controller says so when it takes back what the kernel has done.
     assert!(!host.log().contains("not banned"), "banned for a moment: {}", host.log());
     let other: Vec<_> = (0..100).map(|port| syn(&host, "198.51.100.21", 1_000 + port)).collect();
+    passing(&host, &other)?;
+    thread::sleep(Duration::from_millis(500));
+    assert!(host.json_lines(&["ban", "list"])?.is_empty(), "what may be forged bans nobody");
+    prove(&host, &["198.51.100.21"])?;
     passing(&host, &other)?;
     wait_for("anybody else is banned, as the rule says", || {
         let bans = host.json_lines(&["ban", "list"])?;

@@ -15,7 +15,7 @@ use floodwall_lab::{
 };
 use floodwall_tests::{
     protected::Protected,
-    requests::{INSIDE_V6, passing, syn, wait_for},
+    requests::{INSIDE_V6, passing, prove, syn, wait_for},
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
@@ -23,9 +23,10 @@ const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 #[test]
 fn whoever_is_logged_in_is_never_banned() -> anyhow::Result<()> {
     or_skip!(require_root());
-    let text = "[defaults]\nsource-syn = { rate = 10, burst = 20, then = \"ban for 1h\" }";
+    let text = "[defaults]\nsource-syn = { rate = 10, burst = 4, then = \"ban for 1h\" }";
     let host = Protected::start_configured("login", BINARY, text)?;
     for (source, inside) in [("198.51.100.9", "192.0.2.10"), ("2001:db8:bad:9::9", INSIDE_V6)] {
+        prove(&host, &[source])?;
         // What sshd leaves in the environment of a login's shell (sshd(8)).
         let mut shell = Command::new("sleep")
             .arg("60")
@@ -39,7 +40,7 @@ fn whoever_is_logged_in_is_never_banned() -> anyhow::Result<()> {
         let later = passing(&host, &frames[..1]);
         shell.kill()?;
         shell.wait()?;
-        assert_eq!(outcome?, 20, "{source}: limited");
+        assert_eq!(outcome?, 4, "{source}: limited");
         assert_eq!(later?, 1, "{source}: and not banned");
         assert!(host.json_lines(&["ban", "list"])?.is_empty());
     }

@@ -6,7 +6,7 @@ use floodwall_common::{
     decide::{PacketContext, decide_on},
     frame::Captured,
     source::{self, Key},
-    wire::{BanEvent, Reason},
+    wire::{BanEvent, Reason, Way, knowledge},
 };
 
 use super::{filter, import, prefix};
@@ -164,13 +164,24 @@ fn who_is_listed_is_told_by_whom_and_an_allow_wins() {
     assert!(passes.verdict.starts_with("198.51.100.7 passes, as everything does for another "), "{passes:?}");
 }
 
+/// The entry of the source.
+fn way(filter: &Filter) -> &Way {
+    let settings = &filter.tables.settings[0];
+    let key = Key::of(settings, address_of(IpAddr::from(SOURCE)));
+    source::way_of(&*filter.tables, settings, key).expect("it is tracked")
+}
+
 #[test]
 fn a_ban_is_told_with_its_rule_whether_it_is_listed_or_not() {
     let (filter, _directory) = filter();
     let text = "[defaults]\nsource-syn = { rate = 10, burst = 10, then = \"ban for 1h\" }";
     let policy = Config::parse(text).expect("valid").policy;
     filter.regime.lock().configure(&filter.tables, policy, false).expect("it fits");
-    // By the kernel's clock, as bans are.
+    // By the kernel's clock, as bans are; of a source that is seen to complete a handshake.
+    filter.tables.settings[0].knowledge.store_bits(knowledge::ANSWERS, knowledge::ANSWERS);
+    judge(&filter, 0, 12, SOURCE, SYN);
+    assert_eq!(why(&filter, SOURCE).outcome, Outcome::Limited, "it may be forged");
+    source::complete(way(&filter), 15);
     judge(&filter, 0, 12, SOURCE, SYN);
     let marked = why(&filter, SOURCE);
     assert_eq!((marked.outcome, marked.bans.len()), (Outcome::Banned, 1), "{marked:?}");
@@ -179,12 +190,7 @@ fn a_ban_is_told_with_its_rule_whether_it_is_listed_or_not() {
     assert!(marked.verdict.ends_with("because it crossed a limit or a rule a moment ago"), "{marked:?}");
 
     let address = address_of(IpAddr::from(SOURCE));
-    let way = source::way_of(
-        &*filter.tables,
-        &filter.tables.settings[0],
-        Key::of(&filter.tables.settings[0], address),
-    );
-    let until_ns = way.expect("it is tracked").buckets.load();
+    let until_ns = way(&filter).buckets.load();
     let event = BanEvent {
         time_ns: until_ns - 3_600 * SECOND,
         until_ns,
