@@ -39,6 +39,7 @@ pub struct Opened {
 }
 
 /// Where changes are kept, if they are.
+#[expect(clippy::large_enum_variant, reason = "a daemon has one, for as long as it lives")]
 pub enum Kept {
     /// On disk.
     OnDisk(Store),

@@ -177,10 +177,10 @@ impl Found {
         }
         let reader = Reader::open(&path, has_log).ok();
         let part_rows = reader.as_ref().map(Reader::part_rows).unwrap_or_default();
-        if let Some(reader) = &reader {
-            if !self.damage.is_empty() {
-                self.claim_lists(&path, reader, &part_rows, &mut told_of);
-            }
+        if let Some(reader) = &reader
+            && !self.damage.is_empty()
+        {
+            self.claim_lists(&path, reader, &part_rows, &mut told_of);
         }
         self.read_lists(&file, reader.as_ref(), &told_of);
         told_of.lists.retain(|origin, _| self.records.import(*origin).is_some());

@@ -177,10 +177,11 @@ impl Found {
     fn read_journals(&mut self, directory: &Path, named: Option<u64>) {
         let journals = self.contents.journals.clone();
         let follows = named.filter(|number| journals.contains(number));
-        if let Some(number) = named {
-            if self.contents.snapshot && follows.is_none() {
-                self.damaged(journal_name(number), Flaw::Missing);
-            }
+        if let Some(number) = named
+            && self.contents.snapshot
+            && follows.is_none()
+        {
+            self.damaged(journal_name(number), Flaw::Missing);
         }
         for number in journals.range(follows.unwrap_or(0)..).copied() {
             let name = journal_name(number);
