@@ -112,6 +112,50 @@ fn what_is_cut_off_is_told_and_costs_nothing_else() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_state_is_looked_after_while_no_daemon_uses_it() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start("offline", BINARY)?;
+    host.ok(&["block", "add", "203.0.113.0/24", "--note", "by hand"])?;
+    let list = host.file("list.txt");
+    fs::write(&list, "198.51.100.7\n2001:db9::/32\n")?;
+    host.ok(&["block", "import", &list.display().to_string(), "--name", "list"])?;
+    let listed = host.json_lines(&["block", "list"])?;
+    let state = host.state_dir();
+    let directory = state.display().to_string();
+    let offline = |verb: &[&str]| host.run(&[&["state"], verb, &["--state-dir", &directory]].concat());
+    for verb in ["check", "repair", "export"] {
+        let output = offline(&[verb])?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(4) && said.contains("another floodwall uses"), "{verb}: {said}");
+    }
+    host.end(Signal::SIGKILL)?;
+    let offline = |verb: &[&str]| host.run(&[&["state"], verb, &["--state-dir", &directory]].concat());
+    let check = offline(&["check"])?;
+    let said = String::from_utf8_lossy(&check.stdout);
+    assert!(check.status.success() && said.contains("1 entries, 1 imports with 2 prefixes"), "{said}");
+
+    fs::remove_file(state.join("witness"))?;
+    assert_eq!(offline(&["check"])?.status.code(), Some(REFUSED));
+    let export = offline(&["export"])?;
+    assert_eq!(export.status.code(), Some(REFUSED), "not known to be all");
+    assert!(String::from_utf8_lossy(&export.stderr).contains("witness is missing"));
+    let text = host.file("state.txt");
+    fs::write(&text, &export.stdout)?;
+    let repair = offline(&["repair"])?;
+    assert!(repair.status.success(), "{}", String::from_utf8_lossy(&repair.stderr));
+    host.launch()?;
+    assert_eq!(host.json_lines(&["block", "list"])?, listed, "after a repair");
+    host.end(Signal::SIGTERM)?;
+
+    fs::remove_dir_all(&state)?;
+    host.ok(&["state", "import", &text.display().to_string(), "--state-dir", &directory])?;
+    host.launch()?;
+    assert_eq!(host.json_lines(&["block", "list"])?, listed, "from the text");
+    assert!(!host.passes(&host.from("198.51.100.7").udp(1, 2).build())?);
+    Ok(())
+}
+
+#[test]
 fn a_state_of_an_earlier_version_is_taken_over() -> anyhow::Result<()> {
     or_skip!(require_root());
     let mut host = Protected::start("earlier", BINARY)?;

@@ -220,7 +220,7 @@ impl fmt::Display for DamageReport {
         }
         formatter.write_str(
             ". Stop the daemon, restore the file and start it again, or have it go on with what could be read: \
-             `floodwall run --accept-state`",
+             `floodwall state repair`, or `floodwall run --accept-state`",
         )
     }
 }

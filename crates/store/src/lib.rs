@@ -25,6 +25,7 @@ mod database;
 mod files;
 mod jsonl;
 mod lists;
+mod offline;
 mod open;
 mod reading;
 mod record;
@@ -33,6 +34,7 @@ mod replace;
 mod store;
 #[cfg(test)]
 mod tests;
+mod text;
 mod verify;
 mod witness;
 
@@ -40,6 +42,7 @@ pub use self::{
     baseline::{keep_baseline, kept_baseline},
     claim::claim,
     damage::{Damage, DamageReport, Damaged, Flaw},
+    offline::{Account, Obstacle, Replaced, Wrong, check, export, import, repair},
     open::{Kept, Opened},
     store::Store,
 };

@@ -4,11 +4,11 @@ use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use floodwall_tables::Prefix;
 use nix::fcntl::Flock;
 use tracing::{error, info, warn};
@@ -18,6 +18,7 @@ use super::{
     damage::{Damage, DamageReport, Damaged, Flaw},
     database::Database,
     files::{LOCK, PRIVATE, WITNESS, database_name, make_directory},
+    offline::Obstacle,
     reading::{Form, Found, Resume},
     replace::{replace, tidy},
     store::{At, Store},
@@ -36,6 +37,8 @@ pub struct Opened {
     pub records: Records,
     /// The prefixes of imports that there are records of; one that is missing could not be read.
     pub lists: BTreeMap<Origin, Vec<Prefix>>,
+    /// Where the files are that others have taken the place of, if any have.
+    pub set_aside: Option<PathBuf>,
 }
 
 /// Where changes are kept, if they are.
@@ -63,7 +66,10 @@ impl Store {
             return Ok(found.nowhere(directory, lock));
         }
         match found.go_on(directory, Arc::clone(&lock)) {
-            Ok(store) => Ok(Opened { kept: Kept::OnDisk(store), records: found.records, lists: found.lists }),
+            Ok((store, set_aside)) => {
+                let Found { records, lists, .. } = found;
+                Ok(Opened { kept: Kept::OnDisk(store), records, lists, set_aside })
+            }
             Err(error) if accept || matches!(found.form, Form::New) => Err(error),
             // What is known is in force all the same.
             Err(error) => {
@@ -85,21 +91,21 @@ impl Found {
         let report = DamageReport { directory: directory.to_owned(), damage: self.damage };
         error!("what could be read is enforced, and no change is taken: {report}");
         let kept = Kept::Nowhere(Damaged { report, _lock: lock });
-        Opened { kept, records: self.records, lists: self.lists }
+        Opened { kept, records: self.records, lists: self.lists, set_aside: None }
     }
 
     /// Goes on with what was read: with the database that there is, if it is sound, and else with one that is made of it.
-    fn go_on(&mut self, directory: &Path, lock: Lock) -> anyhow::Result<Store> {
+    fn go_on(&mut self, directory: &Path, lock: Lock) -> anyhow::Result<(Store, Option<PathBuf>)> {
         if let (true, Form::Database(resume)) = (self.damage.is_empty(), &mut self.form)
             && let Some(resume) = resume.take()
         {
-            return resumed(directory, lock, resume);
+            return Ok((resumed(directory, lock, resume)?, None));
         }
         for damage in &self.damage {
             warn!("{damage}: accepted");
         }
         let (store, aside) = replace(directory.to_owned(), lock, &self.records, &self.lists)?;
-        if let Some(aside) = aside {
+        if let Some(aside) = &aside {
             let aside = aside.display();
             if self.damage.is_empty() {
                 info!(set_aside = %aside, "the state was of an earlier format and is of the present one now; its files are set aside");
@@ -107,7 +113,7 @@ impl Found {
                 warn!(set_aside = %aside, "what could be read of the state is the state now; the files as they were are set aside");
             }
         }
-        Ok(store)
+        Ok((store, aside))
     }
 }
 
@@ -148,9 +154,10 @@ pub(super) fn lock(directory: &Path) -> anyhow::Result<Flock<File>> {
     let path = directory.join(LOCK);
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE).open(&path);
     claim(file.with_context(|| format!("creating {}", path.display()))?).map_err(|error| {
-        anyhow!(
+        let used = format!(
             "another floodwall uses the state directory {} ({error}); stop it, or name another --state-dir",
             directory.display()
-        )
+        );
+        Obstacle::InUse(used).into()
     })
 }

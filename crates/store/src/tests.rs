@@ -5,6 +5,7 @@ mod damage;
 mod faults;
 mod import;
 mod migration;
+mod offline;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
