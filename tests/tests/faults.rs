@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{Seek as _, SeekFrom, Write as _},
+    io::Write as _,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -194,39 +194,41 @@ fn a_full_disk_refuses_changes_and_leaves_all_as_it_was() -> anyhow::Result<()> 
     host.ok(&["block", "add", "203.0.113.0/24"])?;
     let before = host.ok(&["block", "export"])?;
 
-    // The last block is to be taken by the file of an import, and its line in the journal then to lack.
-    let block = 4_096;
-    let journal = state.join("journal-1.jsonl");
-    let add = |note: u64| -> anyhow::Result<u64> {
-        host.ok(&["block", "add", "203.0.113.0/24", "--note", &"x".repeat(note as usize)])?;
-        Ok(fs::metadata(&journal)?.len())
-    };
-    let line = add(0)?.abs_diff(add(0)?);
-    let mut room = block - add(0)? % block;
-    while room < line + 20 || room > line + 900 {
-        room = block - add(0)? % block;
-    }
-    add(room - line - 20)?;
+    // Until not even what has been set aside for later suffices.
     let filler = state.join("filler");
     let mut full = fs::File::create(&filler)?;
     while full.write_all(&[0; 4_096]).is_ok() {}
-    let length = full.metadata()?.len();
-    full.set_len(length - block)?;
-    let refused = |what: &str| -> anyhow::Result<()> {
-        let output = import(&two)?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && said.contains("No space left"), "{what}: {said}");
-        assert_eq!(host.ok(&["block", "export"])?, before, "{what}");
-        Ok(())
+    let mut kept = vec!["203.0.113.0/24".to_owned()];
+    // First what takes much room, and then what takes the least, so that nothing at all finds room after these.
+    for (block, note) in [("198.18.0", "y".repeat(900)), ("198.18.1", String::new())] {
+        let mut refused = None;
+        for number in 0..200 {
+            let prefix = format!("{block}.{number}/32");
+            let output = host.run(&["block", "add", &prefix, "--note", &note])?;
+            if !output.status.success() {
+                refused = Some(String::from_utf8_lossy(&output.stderr).into_owned());
+                break;
+            }
+            kept.push(prefix);
+        }
+        let said = refused.expect("a disk that is full takes everything");
+        assert!(said.contains("No space left"), "{said}");
+    }
+    let output = import(&two)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("No space left"), "{said}");
+    let before = {
+        let now = host.ok(&["block", "export"])?;
+        assert!(before.lines().all(|line| now.contains(line)), "{now}");
+        assert!(kept.iter().all(|prefix| now.lines().any(|line| line == prefix)), "{now}");
+        now
     };
-    refused("no room for the line")?;
-    full.seek(SeekFrom::End(0))?;
-    full.write_all(&[0; 4_096])?;
-    refused("no room for the file")?;
-    let long = "y".repeat(900);
-    let (_, said) = host.fails(&["block", "add", "192.0.2.128/25", "--note", &long])?;
-    assert!(said.contains("No space left"), "{said}");
-    assert_eq!(host.ok(&["block", "export"])?, before);
+    let (code, said) = host.fails(&["status"])?;
+    assert!(code == 9 && said.contains("THE STATE CANNOT BE WRITTEN"), "{code}: {said}");
+    host.end(Signal::SIGKILL)?;
+    // It starts on a disk that is full, too, and enforces what was acknowledged.
+    host.launch()?;
+    assert_eq!(host.ok(&["block", "export"])?, before, "after a restart on a disk that is full");
     host.end(Signal::SIGKILL)?;
     drop(full);
     fs::remove_file(&filler)?;
@@ -267,17 +269,37 @@ fn two_daemons_do_not_share_a_socket_or_a_state() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_journal_that_a_crash_cut_off_loses_only_what_was_never_answered() -> anyhow::Result<()> {
+fn a_change_that_a_crash_cut_off_loses_only_what_was_never_answered() -> anyhow::Result<()> {
     or_skip!(require_root());
     let mut host = Protected::start("journal", BINARY)?;
     host.ok(&["block", "add", "203.0.113.0/24"])?;
     host.end(Signal::SIGKILL)?;
-    let journal = host.state_dir().join("journal-1.jsonl");
-    let mut text = fs::read(&journal)?;
-    // In the middle of an é.
-    text.extend(b"{\"change\":\"add\",\"list\":\"block\",\"note\":\"caf\xc3");
-    fs::write(&journal, &text)?;
+    let log = host.state_dir().join("state-1.db-wal");
+    let mut bytes = fs::read(&log)?;
+    // The beginning of what would be written next.
+    bytes.extend_from_within(32..2_000);
+    fs::write(&log, &bytes)?;
     host.launch()?;
     assert_eq!(host.json_lines(&["block", "list"])?.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_state_directory_that_is_removed_takes_no_more_changes() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let host = Protected::start("removed", BINARY)?;
+    host.ok(&["block", "add", "203.0.113.0/24"])?;
+    let blocked = host.from("203.0.113.7").udp(1, 2).build();
+    fs::remove_dir_all(host.state_dir())?;
+    let (code, said) = host.fails(&["block", "add", "192.0.2.128"])?;
+    assert!(code == 1 && said.contains("is not the one that floodwall has opened"), "{code}: {said}");
+    let deadline = Instant::now() + PATIENCE;
+    while host.run(&["status"])?.status.success() {
+        assert!(Instant::now() < deadline, "it is not told of");
+    }
+    let (_, said) = host.fails(&["status"])?;
+    assert!(said.contains("THE STATE CANNOT BE WRITTEN"), "{said}");
+    assert!(!host.passes(&blocked)?, "what is known stays in force");
+    host.ok(&["bypass", "on", "--for", "1m"])?;
     Ok(())
 }

@@ -70,6 +70,11 @@ fn status_bypass_and_detection_go_on_while_the_disk_does_not_answer() -> anyhow:
     let mut adding = host.command(&["block", "add", "192.0.2.128"]).spawn()?;
     thread::sleep(Duration::from_millis(300));
     ensure!(adding.try_wait()?.is_none(), "it was answered before it was on disk");
+    // One whose client gives up before its turn has come.
+    let mut abandoned = host.command(&["block", "add", "192.0.2.129"]).spawn()?;
+    thread::sleep(Duration::from_millis(300));
+    abandoned.kill()?;
+    abandoned.wait()?;
     let asked = Instant::now();
     wait_for("it is told", || {
         let output = host.run(&["status"])?;
@@ -89,6 +94,9 @@ fn status_bypass_and_detection_go_on_while_the_disk_does_not_answer() -> anyhow:
     disk.thaw()?;
     ensure!(adding.wait()?.success(), "the change that waited is made");
     assert!(!host.passes(&host.from("192.0.2.128").udp(1, 2).build())?);
+    wait_for("all is well", || Ok(host.run(&["status"])?.status.code() == Some(0)))?;
+    let list = host.ok(&["block", "list"])?;
+    assert!(!list.contains("192.0.2.129"), "what nobody waited for any more was made: {list}");
     wait_for("all is well", || Ok(host.run(&["status"])?.status.code() == Some(0)))?;
     host.end(Signal::SIGTERM)?;
     Ok(())

@@ -32,7 +32,7 @@ Exit codes:
   10  test --exit-code: the other list decides
   11  test --exit-code: no list holds the address
   12  replay: the capture is damaged; what comes before the damage was judged
-  13  refused: the daemon's state on disk is damaged; `floodwall status` says how";
+  13  the state on disk is damaged, as `floodwall status` or `floodwall state check` says; changes are refused";
 
 /// How a command that was carried out ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub(super) enum Done {
     Unlisted,
     /// `replay`: the capture is damaged, and was judged up to there.
     Damaged,
+    /// `state`: the state directory is damaged.
+    StateDamaged,
 }
 
 /// Kinds of failure: those that the daemon tells of, and those of reaching it.
@@ -95,6 +97,7 @@ impl Done {
             Self::OtherList => 10,
             Self::Unlisted => 11,
             Self::Damaged => 12,
+            Self::StateDamaged => Kind::StateDamaged.code(),
         }
     }
 }

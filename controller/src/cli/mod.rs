@@ -21,6 +21,7 @@ mod run;
 mod session;
 mod signature;
 mod source;
+mod state;
 mod status;
 mod style;
 mod table;
@@ -45,6 +46,8 @@ const SOCKET: &str = "/run/floodwall/floodwall.sock";
 const EVERYWHERE: &str = "Options of every command";
 /// Where the daemon pins unless told otherwise.
 const BPFFS: &str = "/sys/fs/bpf/floodwall";
+/// Where the state is unless told otherwise.
+const STATE_DIR: &str = "/var/lib/floodwall";
 
 /// Keeps a host serving while it is flooded: an XDP packet filter and its controller.
 #[derive(Debug, Parser)]
@@ -120,6 +123,9 @@ enum Ask {
     ///
     /// If no daemon answers, the filter that an earlier one left in force is taken off all the same.
     Detach(detach::Detach),
+    /// The state directory: check, repair, export and import it while no daemon uses it.
+    #[command(subcommand)]
+    State(state::State),
     /// Print completions for a shell.
     #[command(hide = true)]
     Completions(completions::Completions),
@@ -209,6 +215,7 @@ impl Ask {
             Self::Events(verb) => verb.apply(session).await,
             Self::Attach(verb) => verb.apply(session).await,
             Self::Detach(verb) => verb.apply(session).await,
+            Self::State(verb) => verb.apply(session),
             Self::Completions(verb) => verb.apply(session),
             Self::Man(verb) => verb.apply(session),
         }

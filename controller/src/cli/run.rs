@@ -39,7 +39,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where lists and limits outlive a reboot.
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/floodwall")]
+    #[arg(long, value_name = "DIR", default_value = super::STATE_DIR)]
     state_dir: PathBuf,
     /// Go on with what can be read of a state that is damaged, as `floodwall status` says. The files as they were are set
     /// aside, in `set-aside-TIME` in the state directory, and the log says what is lost.

@@ -1,12 +1,10 @@
 //! What happens by itself: entries are taken back when their time is over, memory is reused.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use tracing::error;
 
+use super::steady::Steady;
 use crate::state::Filter;
 
 /// How late an entry may be taken back.
@@ -20,13 +18,15 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(super) async fn run(filter: Arc<Filter>) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut clock = Steady::default();
     loop {
         tick.tick().await;
-        if filter.next_expiry().is_none_or(|at| SystemTime::now() < at) {
+        let now = clock.now();
+        if filter.next_expiry().is_none_or(|at| now < at) {
             continue;
         }
         let worker = Arc::clone(&filter);
-        match tokio::task::spawn_blocking(move || worker.expire(SystemTime::now())).await {
+        match tokio::task::spawn_blocking(move || worker.expire(now)).await {
             Ok(Ok(_)) => {}
             Ok(Err(refusal)) => {
                 error!(%refusal, "expired entries could not be taken back; trying again");

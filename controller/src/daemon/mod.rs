@@ -11,6 +11,7 @@ mod protect;
 mod role;
 mod seed;
 mod socket;
+mod steady;
 mod tasks;
 mod wards;
 mod watch;

@@ -1,5 +1,7 @@
 //! Outcomes as HTTP responses.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{FromRequest, FromRequestParts, Query, Request},
@@ -11,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::Context;
 use crate::{
     api::{Failure, FailureKind, ROUTES},
-    state::Refusal,
+    state::{Caller, Refusal},
 };
 
 const TOO_MUCH: &str =
@@ -112,14 +114,20 @@ where
 {
     let permit = context.requests.clone().acquire_owned().await;
     let context = context.clone();
+    // Dropped with the request, which is when its client hangs up.
+    let waits = Arc::new(());
+    let waiting = Arc::downgrade(&waits);
+    let caller = Caller::gone_if(move || waiting.strong_count() == 0);
     let outcome = tokio::task::spawn_blocking(move || {
-        let outcome = work(&context);
+        let outcome = caller.asks(|| work(&context));
         drop(permit);
         outcome
     });
-    outcome.await.unwrap_or_else(|error| {
+    let outcome = outcome.await.unwrap_or_else(|error| {
         Err(Refused::internal(&anyhow::anyhow!("the request's task failed: {error}")))
-    })
+    });
+    drop(waits);
+    outcome
 }
 
 /// As [`blocking`], with the outcome as JSON.

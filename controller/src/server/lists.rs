@@ -178,12 +178,14 @@ pub(super) async fn import(
             lifetime: query.seconds.map(Duration::from_secs),
             lifelines: (!query.force).then_some(lifelines),
         };
-        let outcome = context.filter.import(&body, &options, &mut |progress| {
-            lines.offer(&ImportLine::Progress {
-                stage: progress.stage.to_owned(),
-                done: progress.done,
-                total: progress.total,
-            });
+        let outcome = lines.caller().asks(|| {
+            context.filter.import(&body, &options, &mut |progress| {
+                lines.offer(&ImportLine::Progress {
+                    stage: progress.stage.to_owned(),
+                    done: progress.done,
+                    total: progress.total,
+                });
+            })
         });
         let last = match outcome {
             Ok(report) => ImportLine::Done(report),

@@ -9,6 +9,8 @@ use futures_util::stream::unfold;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use crate::state::Caller;
+
 /// Lines that may wait for a slow reader before the writer has to.
 const WAITING_LINES: usize = 64;
 
@@ -40,6 +42,12 @@ impl Lines {
     /// Writes a line if there is room for it: for what may be left out.
     pub(super) fn offer(&self, value: &impl Serialize) {
         drop(self.0.try_send(line(value)));
+    }
+
+    /// Whoever reads.
+    pub(super) fn caller(&self) -> Caller {
+        let lines = self.0.downgrade();
+        Caller::gone_if(move || lines.upgrade().is_none_or(|lines| lines.is_closed()))
     }
 
     /// Resolves once the reader has hung up.

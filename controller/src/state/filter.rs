@@ -53,7 +53,7 @@ impl Filter {
         config: &Config,
         bus: Bus,
     ) -> anyhow::Result<Arc<Self>> {
-        let Opened { kept, mut records, lists } = opened;
+        let Opened { kept, mut records, lists, set_aside: _ } = opened;
         records.turn_limits(&config.policy);
         let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes)
             .context("taking up the prefix table")?;

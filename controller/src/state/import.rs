@@ -9,6 +9,7 @@ use std::{
 use anyhow::Context as _;
 
 use super::{
+    caller::Caller,
     expiry::{expiry, unix_seconds},
     filter::{Filter, list_of},
     ledger::Transaction,
@@ -95,13 +96,13 @@ impl Filter {
             prefixes,
             kept: Vec::new(),
             origin: None,
-            known: false,
             brought: Brought::default(),
             progress: told,
         };
         // Progress is passed on while the change is made; the last word of it comes before the answer.
         std::thread::scope(|scope| {
-            scope.spawn(|| drop(answer.send(self.transact(import))));
+            let caller = Caller::current();
+            scope.spawn(move || drop(answer.send(caller.asks(|| self.transact(import)))));
             progressed.iter().for_each(&mut *progress);
         });
         let ended = |_| Refusal::Internal("the import was not answered".to_owned());
@@ -131,8 +132,6 @@ struct Import {
     kept: Vec<Prefix>,
     /// Which it is.
     origin: Option<Origin>,
-    /// There was an import of this name.
-    known: bool,
     brought: Brought,
     progress: Sender<Progress>,
 }
@@ -181,7 +180,7 @@ impl Transaction for Import {
         if let (Some(store), true, false) = (store, known.is_some(), self.replace) {
             self.kept = filter.load_import(store, origin)?;
         }
-        (self.origin, self.known) = (Some(origin), known.is_some());
+        self.origin = Some(origin);
         let since = unix_seconds(SystemTime::now());
         Ok(vec![Change::Import { origin, name: self.name.clone(), since, expires: self.expires }])
     }
@@ -201,7 +200,7 @@ impl Transaction for Import {
 
     fn unwrite(&mut self, store: &mut Store) -> anyhow::Result<()> {
         let origin = self.origin.context("an import without a number")?;
-        store.retract_import(origin, self.known)
+        store.retract_import(origin)
     }
 
     fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {

@@ -11,6 +11,8 @@
 //! What comes about by itself (bans, ends of lifetimes) goes the same way; but a disk that fails does not keep it from
 //! being enforced, since packets are to be judged rightly all the same.
 //!
+//! A change whose asker has gone before it was begun is not made: see [`caller`](super::caller).
+//!
 //! The thread owns the store, so that no lock is held while a disk works, or does not: changes wait for it, and
 //! nothing else does.
 
@@ -18,17 +20,18 @@ use std::{
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
-        mpsc::{self, Sender},
+        mpsc::{self, RecvTimeoutError, Sender},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
+use parking_lot::Mutex;
 use tokio::sync::watch;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
-use super::{filter::Filter, refusal::Refusal};
+use super::{caller::Caller, filter::Filter, refusal::Refusal};
 use crate::{
     event::What,
     lock::assert_none_held,
@@ -38,6 +41,9 @@ use crate::{
 
 /// How long a disk may take before operators are told.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often the state directory is looked after while nothing is to be changed.
+const TICK: Duration = Duration::from_secs(1);
 
 /// A change on its way.
 pub(super) trait Transaction: Send + 'static {
@@ -51,7 +57,7 @@ pub(super) trait Transaction: Send + 'static {
 
     /// Has it on disk.
     fn write(&mut self, store: &mut Store, changes: &[Change]) -> anyhow::Result<()> {
-        store.append(changes).context("writing the journal")
+        store.append(changes).context("writing the change down")
     }
 
     /// Takes back what was written just now.
@@ -84,14 +90,51 @@ pub(super) struct Ledger {
     alive: watch::Receiver<()>,
 }
 
-/// Since when the disk has been waited for.
+/// How the disk does.
 pub(super) struct Clock {
     start: Instant,
     /// Milliseconds since the start, and one more; 0: it is not waited for.
     since: AtomicU64,
+    /// Why nothing can be written, if that is so.
+    trouble: Mutex<Option<String>>,
 }
 
 impl Clock {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { start: Instant::now(), since: AtomicU64::new(0), trouble: Mutex::new(None) })
+    }
+
+    fn is_troubled(&self) -> bool {
+        self.trouble.lock().is_some()
+    }
+
+    /// Does something with the store, and takes note of whether it can be written.
+    fn writing<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let outcome = self.waiting(work);
+        *self.trouble.lock() = outcome.as_ref().err().map(|error| format!("{error:#}"));
+        outcome
+    }
+
+    /// Looks after the store: whether it is in its place, and whether it can be written again if it could not.
+    fn look_after(&self, store: &mut Store, filter: &Filter) {
+        if !self.is_troubled() && !store.is_behind() {
+            if let Err(error) = self.waiting(|| store.check_place()) {
+                error!(error = format!("{error:#}"), "nothing can be kept any more");
+                *self.trouble.lock() = Some(format!("{error:#}"));
+            }
+            return;
+        }
+        // First what costs little: it may be tried for long.
+        let mut outcome = self.writing(|| store.try_out());
+        if outcome.is_ok() && store.is_behind() {
+            let records = filter.records.lock().clone();
+            outcome = self.writing(|| store.snapshot(&records));
+        }
+        if outcome.is_ok() {
+            info!("the state can be written again, and is on disk");
+        }
+    }
+
     fn waiting<T>(&self, work: impl FnOnce() -> T) -> T {
         assert_none_held("a write to the state directory");
         self.since.store(self.start.elapsed().as_millis() as u64 + 1, Ordering::Relaxed);
@@ -104,13 +147,24 @@ impl Clock {
 impl Ledger {
     pub(super) fn start(kept: Kept, filter: Weak<Filter>) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::channel::<Job>();
-        let clock = Arc::new(Clock { start: Instant::now(), since: AtomicU64::new(0) });
+        let clock = Clock::new();
         let of_thread = Arc::clone(&clock);
         let mut kept = kept;
         let (dies, alive) = watch::channel(());
         let work = move || {
             let _dies = dies;
-            while let Ok(job) = waiting.recv() {
+            loop {
+                let job = match waiting.recv_timeout(TICK) {
+                    Ok(job) => job,
+                    Err(RecvTimeoutError::Timeout) => {
+                        let Some(filter) = filter.upgrade() else { return };
+                        if let Kept::OnDisk(store) = &mut kept {
+                            of_thread.look_after(store, &filter);
+                        }
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return,
+                };
                 let Some(filter) = filter.upgrade() else { return };
                 let answer = job(&filter, &mut kept, &of_thread);
                 // First: whoever is answered may count on the filter being its own again.
@@ -124,8 +178,13 @@ impl Ledger {
 
     /// One that makes none.
     pub(super) fn none() -> Self {
-        let clock = Arc::new(Clock { start: Instant::now(), since: AtomicU64::new(0) });
+        let clock = Clock::new();
         Self { jobs: None, thread: None, clock, alive: watch::channel(()).1 }
+    }
+
+    /// Why nothing can be written to the state directory, if that is so.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.clock.trouble.lock().clone()
     }
 
     /// For how long the disk has not answered, if that is long.
@@ -159,8 +218,14 @@ impl Filter {
     /// Makes a change; all of it is done when this returns, or nothing.
     pub(super) fn transact<T: Transaction>(&self, transaction: T) -> Result<T::Outcome, Refusal> {
         let (reply, answer) = mpsc::channel();
+        let caller = Caller::current();
         let job: Job = Box::new(move |filter, kept, clock| {
-            let outcome = execute(transaction, filter, kept, clock);
+            let outcome = if caller.has_gone() {
+                info!("a change was not made: whoever asked for it has gone before it was begun");
+                Err(Refusal::Internal("whoever asked for it has gone".to_owned()))
+            } else {
+                execute(transaction, filter, kept, clock)
+            };
             // Whoever asked may have gone.
             Box::new(move || drop(reply.send(outcome)))
         });
@@ -188,12 +253,13 @@ fn execute<T: Transaction>(
     let changes = transaction.take(filter, store.as_deref())?;
     let mut written = None;
     if let Some(store) = store.as_deref_mut().filter(|_| !changes.is_empty()) {
-        match clock.waiting(|| transaction.write(store, &changes)) {
+        match clock.writing(|| transaction.write(store, &changes)) {
             Ok(()) => written = Some(store),
             Err(error) if T::BY_ITSELF => {
+                store.fell_behind();
                 warn!(
                     error = format!("{error:#}"),
-                    "what came about by itself is not on disk: a restart will not know of it"
+                    "what came about by itself is not on disk: until it can be written, a restart would not know of it"
                 );
             }
             Err(error) => return Err(error.into()),
@@ -215,10 +281,13 @@ fn execute<T: Transaction>(
         let mut records = filter.records.lock();
         changes.iter().for_each(|change| records.apply(change));
     }
-    if let Some(store) = store.as_deref_mut().filter(|store| store.wants_snapshot()) {
+    if let Some(store) = store.as_deref_mut().filter(|store| store.wants_snapshot() && !clock.is_troubled()) {
         let records = filter.records.lock().clone();
-        if let Err(error) = clock.waiting(|| store.snapshot(&records)) {
-            warn!(error = format!("{error:#}"), "no snapshot could be made; the journal goes on growing");
+        if let Err(error) = clock.writing(|| store.snapshot(&records)) {
+            warn!(
+                error = format!("{error:#}"),
+                "the state could not be copied; what is written goes on growing"
+            );
         }
     }
     if let Some(what) = transaction.tell() {

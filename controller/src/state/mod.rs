@@ -6,6 +6,7 @@
 
 mod applied;
 mod bans;
+mod caller;
 mod checks;
 mod detection;
 mod expiry;
@@ -25,6 +26,7 @@ mod source;
 mod tests;
 mod why;
 
+pub use caller::Caller;
 pub use detection::carry_out;
 pub use filter::Filter;
 pub use import::{ImportOptions, Progress};

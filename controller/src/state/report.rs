@@ -134,7 +134,13 @@ impl Filter {
                 waited.as_secs_f64()
             )
         });
-        let Some(damaged) = &self.damaged else { return stalled.into_iter().collect() };
+        let trouble = self.ledger.trouble().map(|why| {
+            format!(
+                "THE STATE CANNOT BE WRITTEN: {why}. What is in force stays, and changes are refused; bans go on, and are written \
+                 once that is possible"
+            )
+        });
+        let Some(damaged) = &self.damaged else { return stalled.into_iter().chain(trouble).collect() };
         let whole = format!(
             "THE STATE IS DAMAGED: of {} what could be read is enforced, and no change is taken. Stop the daemon, put right \
              what is named here and start it again, or have it go on with what could be read: `floodwall run \

@@ -46,6 +46,14 @@ fn open_as(directory: &Path, accept: bool) -> Arc<Filter> {
     Filter::open(tables, opened, &config, Bus::default()).expect("a state that fits")
 }
 
+/// Writes a state as versions before there was a database had it.
+fn write_older(directory: &Path, changes: &[&str], lists: &[(u16, &str)]) {
+    let write = |name: &str, text: &str| std::fs::write(directory.join(name), text).expect("it is written");
+    write("snapshot.jsonl", "{\"version\":1,\"journal\":1}\n");
+    write("journal-1.jsonl", &changes.iter().map(|change| format!("{change}\n")).collect::<String>());
+    lists.iter().for_each(|(number, text)| write(&format!("import-{number}.list"), text));
+}
+
 fn import(filter: &Filter, text: &str) {
     let options = ImportOptions {
         name: "list".to_owned(),

@@ -1,8 +1,8 @@
 //! What is wrong with a state directory.
 
-use std::{fmt, fs::File, path::PathBuf};
+use std::{fmt, path::PathBuf};
 
-use nix::fcntl::Flock;
+use super::open::Lock;
 
 /// A file of the state directory that is not as it was left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,10 +41,54 @@ pub enum Flaw {
     },
     /// A journal with lines that is later than the snapshot's: the snapshot is an old one.
     Ahead,
-    /// A list, and no line that could be read tells of its import.
+    /// A list, and nothing that could be read tells of its import.
     Unclaimed {
         /// Name of the import that it is taken for.
         name: String,
+    },
+    /// Records of it are not as they were written; the others are.
+    Records {
+        /// Number of the first of them.
+        first: u64,
+        /// How many there are.
+        count: u64,
+    },
+    /// Records of it are not there.
+    Lost {
+        /// Number of the first of them.
+        first: u64,
+        /// Number of the last.
+        last: u64,
+    },
+    /// A record of it is not the one that came after those before it.
+    Exchanged {
+        /// Its number.
+        record: u64,
+    },
+    /// It does not begin as it should.
+    Beginning,
+    /// It is not of the state that the witness tells of.
+    Foreign,
+    /// It tells of an earlier time than the database: it is an old one.
+    Old,
+    /// Prefixes of an import cannot be read; the others were.
+    Prefixes {
+        /// Name of the import.
+        name: String,
+        /// How many there were.
+        of: u64,
+        /// How many could be read.
+        read: u64,
+    },
+    /// What is wrong in it with what no record is read by.
+    Structure {
+        /// What SQLite says.
+        why: String,
+    },
+    /// It is sound, and cannot be written.
+    Unwritable {
+        /// Why.
+        why: String,
     },
 }
 
@@ -57,7 +101,16 @@ impl Damage {
             Flaw::Empty | Flaw::Header { .. } => "restore it",
             Flaw::Lines { .. } => "restore it, or put the lines right",
             Flaw::Ahead => "put back the snapshot that this journal belongs to",
-            Flaw::Unclaimed { .. } => "restore the file that tells of it",
+            Flaw::Unclaimed { .. } => "restore what tells of it",
+            Flaw::Records { .. }
+            | Flaw::Lost { .. }
+            | Flaw::Exchanged { .. }
+            | Flaw::Beginning
+            | Flaw::Foreign
+            | Flaw::Prefixes { .. }
+            | Flaw::Structure { .. } => "restore it together with the witness of the same time",
+            Flaw::Old => "put back the one of the database's time",
+            Flaw::Unwritable { .. } => "make room, or make it writable, and start the daemon again",
         }
     }
 }
@@ -81,6 +134,35 @@ impl fmt::Display for Damage {
                     "{file} is of an import that nothing tells of; it is taken for one named {name}"
                 )
             }
+            Flaw::Records { first, count: 1 } => {
+                write!(formatter, "record {first} of {file} is not as it was written")
+            }
+            Flaw::Records { first, count } => {
+                write!(
+                    formatter,
+                    "record {first} of {file} and {} more are not as they were written",
+                    count - 1
+                )
+            }
+            Flaw::Lost { first, last } if first == last => {
+                write!(formatter, "record {first} of {file} is missing")
+            }
+            Flaw::Lost { first, last } => {
+                write!(formatter, "records {first} to {last} of {file} are missing")
+            }
+            Flaw::Exchanged { record } => {
+                write!(formatter, "record {record} of {file} is not the one that followed those before it")
+            }
+            Flaw::Beginning => {
+                write!(formatter, "{file} does not begin with the record that it has to begin with")
+            }
+            Flaw::Foreign => write!(formatter, "{file} is not the database that the witness tells of"),
+            Flaw::Old => write!(formatter, "{file} tells of an earlier time than the database does"),
+            Flaw::Prefixes { name, of, read } => {
+                write!(formatter, "of the {of} prefixes of import {name} in {file} {read} can be read")
+            }
+            Flaw::Structure { why } => write!(formatter, "{file} is damaged ({why})"),
+            Flaw::Unwritable { why } => write!(formatter, "{file} cannot be written ({why})"),
         }
     }
 }
@@ -107,7 +189,7 @@ impl BadLines {
 /// A state directory that was damaged when it was opened. It is held, and left as it is.
 pub struct Damaged {
     pub(super) report: DamageReport,
-    pub(super) _lock: Flock<File>,
+    pub(super) _lock: Lock,
 }
 
 /// What is wrong with a state directory.
@@ -138,7 +220,7 @@ impl fmt::Display for DamageReport {
         }
         formatter.write_str(
             ". Stop the daemon, restore the file and start it again, or have it go on with what could be read: \
-             `floodwall run --accept-state`",
+             `floodwall state repair`, or `floodwall run --accept-state`",
         )
     }
 }

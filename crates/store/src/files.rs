@@ -2,15 +2,21 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
 
-use crate::records::Origin;
+/// Access to the files: for whoever the daemon runs as, and nobody else. So it is for what SQLite makes, which takes the
+/// access of the database for its log.
+pub(super) const PRIVATE: u32 = 0o600;
+const PRIVATE_DIRECTORY: u32 = 0o700;
 
+pub(super) const WITNESS: &str = "witness";
+/// In format 1 the state's own; now it keeps a floodwall of that time from taking the directory for a new one.
 pub(super) const SNAPSHOT: &str = "snapshot.jsonl";
 pub(super) const BASELINE: &str = "baseline.json.gz";
 pub(super) const LOCK: &str = "lock";
@@ -18,74 +24,94 @@ pub(super) const LOCK: &str = "lock";
 pub(super) const SET_ASIDE: &str = "set-aside-";
 /// What is being written, and takes the place of what has the name without this.
 const NEW: &str = "new";
-/// What an import's list was, until it is sure that it has changed.
-const BEFORE: &str = "before";
 
-pub(super) fn journal_name(number: u64) -> String {
-    format!("journal-{number}.jsonl")
+/// The name of a database.
+pub(super) fn database_name(number: u64) -> String {
+    format!("state-{number}.db")
 }
 
-pub(super) fn list_name(origin: Origin) -> String {
-    format!("{origin}.list")
+/// The name of a database's write-ahead log.
+pub(super) fn log_name(number: u64) -> String {
+    format!("state-{number}.db-wal")
 }
 
-/// What there is in a state directory, apart from what is not floodwall's and from what it can do without.
-#[derive(Debug, Default)]
+/// The files of this format in a directory.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Contents {
-    pub(super) snapshot: bool,
-    pub(super) journals: BTreeSet<u64>,
-    pub(super) lists: BTreeSet<Origin>,
-    /// What a crash has left in the middle of writing a file.
+    pub(super) witness: bool,
+    pub(super) databases: BTreeSet<u64>,
+    /// Write-ahead logs, by the numbers of their databases.
+    pub(super) logs: BTreeSet<u64>,
+    /// What a crash has left in the middle of making a file.
     pub(super) leftovers: BTreeSet<String>,
 }
 
 impl Contents {
     pub(super) fn of(directory: &Path) -> anyhow::Result<Self> {
         let mut contents = Self::default();
-        let listing = || format!("listing the state directory {}", directory.display());
-        for entry in fs::read_dir(directory).with_context(listing)? {
-            if let Some(name) = entry.with_context(listing)?.file_name().to_str() {
-                contents.enter(name);
-            }
-        }
+        names(directory)?.iter().for_each(|name| contents.enter(name));
         Ok(contents)
     }
 
     fn enter(&mut self, name: &str) {
-        let leftover = [NEW, BEFORE].iter().find_map(|ending| name.strip_suffix(ending)?.strip_suffix('.'));
-        if leftover.is_some_and(|of| of == BASELINE || Self::default().take(of)) {
+        let number = |name: &str, ending| {
+            let number = name.strip_prefix("state-")?.strip_suffix(ending)?.parse::<u64>().ok()?;
+            // `state-07.db` is somebody else's.
+            (number < u64::MAX && name == format!("state-{number}{ending}")).then_some(number)
+        };
+        let is_new = |of: &str| [BASELINE, WITNESS, SNAPSHOT].contains(&of) || number(of, ".db").is_some();
+        let of_new = |name: &str| {
+            let of = name.strip_suffix("-wal").unwrap_or(name).strip_suffix(".new");
+            of.is_some_and(is_new)
+        };
+        if name == WITNESS {
+            self.witness = true;
+        } else if let Some(number) = number(name, ".db") {
+            self.databases.insert(number);
+        } else if let Some(number) = number(name, ".db-wal") {
+            self.logs.insert(number);
+        } else if of_new(name) {
             self.leftovers.insert(name.to_owned());
-        } else {
-            self.take(name);
         }
     }
+}
 
-    /// Whether the name is one of the state's own files.
-    fn take(&mut self, name: &str) -> bool {
-        let number =
-            |beginning, ending| name.strip_prefix(beginning)?.strip_suffix(ending)?.parse::<u64>().ok();
-        let list = name.strip_suffix(".list").and_then(|origin| origin.parse::<Origin>().ok());
-        // `journal-07.jsonl` is somebody else's.
-        if let Some(number) = number("journal-", ".jsonl").filter(|number| journal_name(*number) == name) {
-            self.journals.insert(number)
-        } else if let Some(origin) = list.filter(|origin| origin.has_list()) {
-            self.lists.insert(origin)
-        } else {
-            let is_snapshot = name == SNAPSHOT;
-            self.snapshot |= is_snapshot;
-            is_snapshot
+/// The names of what is in a directory, those that are text.
+pub(super) fn names(directory: &Path) -> anyhow::Result<Vec<String>> {
+    let listing = || format!("listing the state directory {}", directory.display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory).with_context(listing)? {
+        names.extend(entry.with_context(listing)?.file_name().into_string());
+    }
+    Ok(names)
+}
+
+/// Makes the directory if there is none, for whoever the daemon runs as alone. One that there was, and that holds a state,
+/// is closed to others.
+pub(super) fn make_directory(directory: &Path) -> anyhow::Result<()> {
+    let making = || format!("creating the state directory {}", directory.display());
+    if let Some(parent) = directory.parent() {
+        fs::create_dir_all(parent).with_context(making)?;
+    }
+    match fs::DirBuilder::new().mode(PRIVATE_DIRECTORY).create(directory) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error).with_context(making),
+    }
+    let of_ours = |name: &String| name == WITNESS || name == SNAPSHOT;
+    let open = fs::metadata(directory).with_context(making)?.permissions().mode() & 0o077 != 0;
+    if open && names(directory)?.iter().any(of_ours) {
+        let closed = fs::Permissions::from_mode(PRIVATE_DIRECTORY);
+        if let Err(error) = fs::set_permissions(directory, closed) {
+            tracing::warn!(directory = %directory.display(), %error, "others can look into the state directory");
         }
     }
+    Ok(())
 }
 
 /// The name under which a file is written before it takes its place.
 pub(super) fn new_of(path: &Path) -> PathBuf {
     with_ending(path, NEW)
-}
-
-/// The name under which a file stays until it is sure that the new one is wanted.
-pub(super) fn before(path: &Path) -> PathBuf {
-    with_ending(path, BEFORE)
 }
 
 pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
@@ -95,21 +121,14 @@ pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// What is not there is fine, too.
-pub(super) fn absent_or(outcome: io::Result<()>) -> io::Result<()> {
-    match outcome {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 /// Writes what is to take a file's place beside it, on disk when this returns.
 pub(super) fn write_beside(
     path: &Path,
     write: impl FnOnce(&mut io::BufWriter<File>) -> io::Result<()>,
 ) -> io::Result<PathBuf> {
     let new = new_of(path);
-    let mut file = io::BufWriter::with_capacity(1 << 20, File::create(&new)?);
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE).open(&new)?;
+    let mut file = io::BufWriter::with_capacity(1 << 20, file);
     write(&mut file)?;
     file.flush()?;
     file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
@@ -138,36 +157,53 @@ mod tests {
     fn only_what_is_the_states_own_is_taken_for_it() {
         let mut contents = Contents::default();
         let names = [
+            "witness",
+            "witness.new",
+            "witness.bak",
+            "state-7.db",
+            "state-07.db",
+            "state-x.db",
+            "state-7.db.bak",
+            "state-7.db-wal",
+            "state-8.db.new",
+            "state-8.db.new-wal",
             "snapshot.jsonl",
             "snapshot.jsonl.new",
-            "snapshot.jsonl.bak",
-            "journal-7.jsonl",
-            "journal-07.jsonl",
-            "journal-7.jsonl.bak",
-            "journal-x.jsonl",
-            "import-1.list",
-            "import-4096.list",
-            "import-0.list",
-            "import-01.list",
-            "import-4097.list",
-            "feed-2.list",
-            "manual.list",
-            "import-1.list.before",
-            "import-2.list.new",
-            "baseline.json.gz",
             "baseline.json.gz.new",
+            "notes.new",
             "lock",
             "set-aside-1",
-            "notes.new",
         ];
         names.iter().for_each(|name| contents.enter(name));
-        let Contents { snapshot, journals, lists, leftovers } = contents;
-        assert!(snapshot);
-        assert_eq!(journals.into_iter().collect::<Vec<_>>(), [7]);
-        let expected = [Origin::Import(1), Origin::Import(4_096), Origin::Feed(2)];
-        assert_eq!(lists.into_iter().collect::<Vec<_>>(), expected);
-        let expected =
-            ["baseline.json.gz.new", "import-1.list.before", "import-2.list.new", "snapshot.jsonl.new"];
-        assert_eq!(leftovers.into_iter().collect::<Vec<_>>(), expected);
+        let leftovers = [
+            "baseline.json.gz.new",
+            "snapshot.jsonl.new",
+            "state-8.db.new",
+            "state-8.db.new-wal",
+            "witness.new",
+        ];
+        let expected = Contents {
+            witness: true,
+            databases: BTreeSet::from([7]),
+            logs: BTreeSet::from([7]),
+            leftovers: leftovers.map(str::to_owned).into(),
+        };
+        assert_eq!(contents, expected);
+    }
+
+    #[test]
+    fn nobody_else_may_look_into_it() {
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let above = tempfile::tempdir().unwrap();
+        let directory = above.path().join("one").join("state");
+        make_directory(&directory).unwrap();
+        assert_eq!(mode(&directory), 0o700);
+        // One that is not known to be floodwall's is not touched.
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
+        make_directory(&directory).unwrap();
+        assert_eq!(mode(&directory), 0o755);
+        replace_file(&directory.join(WITNESS), |file| file.write_all(b"x")).unwrap();
+        make_directory(&directory).unwrap();
+        assert_eq!((mode(&directory), mode(&directory.join(WITNESS))), (0o700, 0o600));
     }
 }

@@ -7,37 +7,19 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use anyhow::bail;
 use floodwall_api::ListName;
 use floodwall_tables::Prefix;
-use serde::{Deserialize, Serialize};
 
 use super::{
-    damage::{BadLines, Damage, Flaw},
-    files::{Contents, SNAPSHOT, journal_name, list_name},
-    journal::Position,
-    lines::Lines,
-    lists,
+    damage::{Damage, Flaw},
+    database::{Reader, list_of_row, part_of_row},
+    files::{Contents, SNAPSHOT, WITNESS, database_name},
+    jsonl, lists,
+    record::{Entry, FORMAT, List, Sum},
+    verify::{Blamed, Rows, Sound, verify},
+    witness::{self, Said},
 };
 use crate::records::{Change, Origin, Records};
-
-/// Format of the files.
-pub(super) const VERSION: u32 = 1;
-
-/// The first line of a snapshot.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Header {
-    /// Format of the files.
-    pub(super) version: u32,
-    /// Number of the journal that follows.
-    pub(super) journal: u64,
-}
-
-/// What every header of whatever version has.
-#[derive(Deserialize)]
-struct AnyHeader {
-    version: u32,
-}
 
 /// What a state directory holds.
 #[derive(Default)]
@@ -46,13 +28,31 @@ pub(super) struct Found {
     pub(super) records: Records,
     /// The prefixes of every import that there is a record of.
     pub(super) lists: BTreeMap<Origin, Vec<Prefix>>,
-    /// Where the journal goes on, if nothing is damaged.
-    pub(super) end: Position,
+    pub(super) form: Form,
     pub(super) damage: Vec<Damage>,
-    /// Imports that a line tells of; what is gone has a line that says so.
-    told_of: BTreeSet<Origin>,
-    /// A line has emptied the blocklist of all imports.
-    flushed: bool,
+}
+
+/// In which form it is.
+#[derive(Default)]
+pub(super) enum Form {
+    /// There is nothing yet.
+    #[default]
+    New,
+    /// Format 1.
+    Lines,
+    /// This one.
+    Database(Option<Resume>),
+}
+
+/// What is needed to go on with a database that is sound.
+pub(super) struct Resume {
+    pub(super) said: Said,
+    /// Both slots of the witness can be read.
+    pub(super) whole: bool,
+    pub(super) sound: Sound,
+    pub(super) lists: BTreeMap<Origin, List>,
+    /// There are parts of lists that nothing tells of any more.
+    pub(super) unused: bool,
 }
 
 impl Found {
@@ -63,166 +63,272 @@ impl Found {
     /// If it cannot be listed, or is of another version's format.
     pub(super) fn read(directory: &Path) -> anyhow::Result<Self> {
         let mut found = Self { contents: Contents::of(directory)?, ..Self::default() };
-        let named = found.read_snapshot(directory)?;
-        found.read_journals(directory, named);
-        if !found.damage.is_empty() {
-            found.claim_lists(directory);
+        if found.contents.witness {
+            found.read_database(directory)?;
+            return Ok(found);
         }
-        found.read_lists(directory);
+        let told = jsonl::told_format(directory);
+        if let Some(format) = told.filter(|format| *format > FORMAT) {
+            return Err(newer(&directory.join(SNAPSHOT), format));
+        }
+        let of_lines = jsonl::is_there(directory)?;
+        if told == Some(FORMAT)
+            || (!found.contents.databases.is_empty() && !of_lines && !found.was_being_made(directory))
+        {
+            found.damaged(WITNESS, Flaw::Missing);
+            found.read_database(directory)?;
+        } else if of_lines || directory.join(SNAPSHOT).exists() {
+            let jsonl::Found { records, lists, damage, .. } = jsonl::Found::read(directory)?;
+            found = Self { records, lists, damage, form: Form::Lines, ..found };
+        }
         Ok(found)
-    }
-
-    /// Whether something is wrong with this file.
-    pub(super) fn is_damaged(&self, file: &str) -> bool {
-        self.damage.iter().any(|damage| damage.file == file)
     }
 
     fn damaged(&mut self, file: impl Into<String>, flaw: Flaw) {
         self.damage.push(Damage { file: file.into(), flaw });
     }
 
-    /// A file's bytes; that there are none is damage.
-    fn bytes(&mut self, directory: &Path, file: &str) -> Option<Vec<u8>> {
-        match fs::read(directory.join(file)) {
-            Ok(bytes) => return Some(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.damaged(file, Flaw::Missing),
-            Err(error) => self.damaged(file, Flaw::Unreadable { why: error.to_string() }),
-        }
-        None
+    /// Whether a crash has ended the making of the very first database: there is one, the first, with nothing in it yet,
+    /// and no file that would have been made after the witness.
+    fn was_being_made(&self, directory: &Path) -> bool {
+        let is_first = self.contents.databases.iter().eq([&1]) && !directory.join(SNAPSHOT).exists();
+        let mut records = 0;
+        let read = Reader::open(&directory.join(database_name(1)), self.contents.logs.contains(&1))
+            .and_then(|reader| reader.records(0..=0, &mut |_, _| records += 1));
+        is_first && read.is_ok() && records <= 1
     }
 
-    /// Reads the snapshot; says which journal follows it, if that is known.
-    fn read_snapshot(&mut self, directory: &Path) -> anyhow::Result<Option<u64>> {
-        if !self.contents.snapshot {
-            return Ok(if self.precedes_snapshots() {
-                Some(0)
-            } else {
-                self.damaged(SNAPSHOT, Flaw::Missing);
-                None
-            });
-        }
-        let Some(text) = self.bytes(directory, SNAPSHOT) else { return Ok(None) };
-        let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        if let Ok(AnyHeader { version }) = serde_json::from_slice(first)
-            && version != VERSION
-        {
-            bail!(
-                "{} is of format {version}, and this floodwall reads format {VERSION}; run the version that wrote it, \
-                 or start with another --state-dir",
-                directory.join(SNAPSHOT).display(),
-            );
-        }
-        if text.is_empty() {
-            self.damaged(SNAPSHOT, Flaw::Empty);
+    /// What the witness says, if that can be read, and whether all of it could.
+    fn read_witness(&mut self, directory: &Path) -> anyhow::Result<Option<(Said, bool)>> {
+        if !self.contents.witness {
             return Ok(None);
         }
-        let (named, unheaded) = match serde_json::from_slice::<Header>(first) {
-            Ok(header) => (Some(header.journal), false),
+        let path = directory.join(WITNESS);
+        let flaw = match fs::read(&path) {
+            Ok(bytes) if bytes.is_empty() => Flaw::Empty,
+            Ok(bytes) => match witness::read(&bytes) {
+                witness::Found::Said { said, whole } => return Ok(Some((said, whole))),
+                witness::Found::Newer(format) => return Err(newer(&path, format)),
+                witness::Found::Unreadable => {
+                    Flaw::Unreadable { why: "it is not as it was written".to_owned() }
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Flaw::Missing,
+            Err(error) => Flaw::Unreadable { why: error.to_string() },
+        };
+        self.damaged(WITNESS, flaw);
+        Ok(None)
+    }
+
+    fn read_database(&mut self, directory: &Path) -> anyhow::Result<()> {
+        self.form = Form::Database(None);
+        let told = self.read_witness(directory)?;
+        let said = told.map(|(said, _)| said);
+        let last = self.contents.databases.last().copied();
+        let Some(number) = said.map(|said| said.database).or(last) else {
+            self.damaged(database_name(1), Flaw::Missing);
+            return Ok(());
+        };
+        let file = database_name(number);
+        let path = directory.join(&file);
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.len() > 0 => {}
+            Ok(_) => {
+                self.damaged(file, Flaw::Empty);
+                return Ok(());
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.damaged(file, Flaw::Missing);
+                return Ok(());
+            }
             Err(error) => {
-                self.damaged(SNAPSHOT, Flaw::Header { why: words(&error) });
-                (None, true)
+                self.damaged(file, Flaw::Unreadable { why: error.to_string() });
+                return Ok(());
+            }
+        }
+        // SQLite takes away the log of a file that it does not take for a database.
+        let has_log = self.contents.logs.contains(&number) && is_database(&path);
+        let (rows, flaw) = read_rows(&path, has_log, said.as_ref());
+        if let Some(why) = flaw {
+            self.damaged(&file, Flaw::Structure { why });
+        }
+        let verified = verify(&rows, said.as_ref());
+        let sound = match verified {
+            Ok(sound) => Some(sound),
+            Err(flaws) => {
+                for (blamed, flaw) in flaws {
+                    let file = if blamed == Blamed::Witness { WITNESS } else { file.as_str() };
+                    self.damaged(file, flaw);
+                }
+                None
             }
         };
-        let lines = Lines::of(&text);
-        let mut bad = BadLines::default();
-        for (number, line) in lines.whole() {
-            // Where the header should be, there may be a change all the same.
-            match serde_json::from_slice(line) {
-                Ok(change) => self.take(&change),
-                Err(_) if number == 1 => {}
-                Err(error) => bad.add(number, words(&error)),
+        let mut told_of = Told::default();
+        let mut unread = Vec::new();
+        for record in rows.values().flatten() {
+            match record.read() {
+                Ok(entry) => told_of.take(entry, &mut self.records),
+                Err(_) => unread.push(record.seq),
             }
         }
-        if !unheaded || lines.count() > 0 {
-            lines.report_torn(&mut bad);
+        // As it was written, and yet not understood: by another version, which has not said so.
+        if let Some(first) = unread.first() {
+            self.damaged(&file, Flaw::Records { first: *first, count: unread.len() as u64 });
         }
-        bad.flaw().into_iter().for_each(|flaw| self.damaged(SNAPSHOT, flaw));
-        Ok(named)
+        let reader = Reader::open(&path, has_log).ok();
+        let part_rows = reader.as_ref().map(Reader::part_rows).unwrap_or_default();
+        if let Some(reader) = &reader
+            && !self.damage.is_empty()
+        {
+            self.claim_lists(&path, reader, &part_rows, &mut told_of);
+        }
+        self.read_lists(&file, reader.as_ref(), &told_of);
+        told_of.lists.retain(|origin, _| self.records.import(*origin).is_some());
+        let wanted: BTreeSet<u64> = told_of.lists.values().map(|list| list.list).collect();
+        let unused = part_rows.iter().any(|row| !wanted.contains(&list_of_row(*row)));
+        if let (true, Some((said, whole)), Some(sound)) = (self.damage.is_empty(), told, sound) {
+            self.form = Form::Database(Some(Resume { said, whole, sound, lists: told_of.lists, unused }));
+        }
+        Ok(())
     }
 
-    /// Whether there is no snapshot because none has been made yet: nothing has been kept so far, or everything is in
-    /// the journal that there is before the first snapshot. A crash while that one is made leaves the next, empty
-    /// journal as well.
-    fn precedes_snapshots(&self) -> bool {
-        let Contents { journals, lists, .. } = &self.contents;
-        (journals.is_empty() && lists.is_empty()) || journals.contains(&0)
-    }
-
-    /// Reads the journal that follows the snapshot, and whatever comes after it; all that there are, if it is not known
-    /// which one follows, or that one is missing.
-    fn read_journals(&mut self, directory: &Path, named: Option<u64>) {
-        let journals = self.contents.journals.clone();
-        let follows = named.filter(|number| journals.contains(number));
-        if let Some(number) = named {
-            self.end.number = number;
-            if self.contents.snapshot && follows.is_none() {
-                self.damaged(journal_name(number), Flaw::Missing);
-            }
-        }
-        for number in journals.range(follows.unwrap_or(0)..).copied() {
-            let name = journal_name(number);
-            let Some(text) = self.bytes(directory, &name) else { continue };
-            let lines = Lines::of(&text);
-            if named == Some(number) {
-                self.end = Position { number, lines: lines.count(), end: lines.end() };
-            }
-            // A crash while a snapshot is made leaves the journal that is to follow it, without a line.
-            if named.is_some_and(|named| number > named) && !text.is_empty() {
-                self.damaged(&name, Flaw::Ahead);
-            }
-            let mut bad = BadLines::default();
-            for (number, line) in lines.whole() {
-                match serde_json::from_slice(line) {
-                    Ok(change) => self.take(&change),
-                    Err(error) => bad.add(number, words(&error)),
-                }
-            }
-            bad.flaw().into_iter().for_each(|flaw| self.damaged(&name, flaw));
-        }
-    }
-
-    fn take(&mut self, change: &Change) {
-        match change {
-            Change::Import { origin, .. } | Change::Forget { origin } => drop(self.told_of.insert(*origin)),
-            Change::Flush { list: ListName::Block } => self.flushed = true,
-            _ => {}
-        }
-        self.records.apply(change);
-    }
-
-    /// Takes lists for imports that no line tells of, as lines are lost: a list whose import was taken back has a line
-    /// that says so, or was removed with the snapshot after.
-    fn claim_lists(&mut self, directory: &Path) {
-        if self.flushed {
+    /// Takes lists for imports that no record tells of, as records are lost: what was forgotten or replaced has a
+    /// record that says so, or was removed with what told of it.
+    fn claim_lists(&mut self, path: &Path, reader: &Reader, part_rows: &[i64], told: &mut Told) {
+        if told.flushed {
             return;
         }
-        let unclaimed: Vec<_> = self.contents.lists.difference(&self.told_of).copied().collect();
-        for origin in unclaimed {
-            let file = list_name(origin);
-            let written = fs::metadata(directory.join(&file)).and_then(|metadata| metadata.modified()).ok();
-            let since = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-            let origin_name = origin.to_string();
-            let name = format!("recovered-{}", origin_name.strip_prefix("import-").unwrap_or(&origin_name));
-            let since = since.map_or(0, |since| since.as_secs());
+        let written = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        let since = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let since = since.map_or(0, |since| since.as_secs());
+        let known: BTreeSet<u64> = told.lists.values().map(|list| list.list).collect();
+        let mut parts = BTreeMap::<u64, u64>::new();
+        for row in part_rows {
+            let (list, part) = (list_of_row(*row), part_of_row(*row));
+            let most = parts.entry(list).or_default();
+            *most = part.max(*most);
+        }
+        for (list, last) in parts.into_iter().filter(|(list, _)| !known.contains(list)) {
+            let origin = (0..=last).find_map(|part| Some(lists::decode(&reader.part(list, part)?.0)?.0));
+            let Some(origin) = origin.filter(|origin| !told.of.contains(origin)) else { continue };
+            let name = format!("recovered-{}", origin.to_string().trim_start_matches("import-"));
             self.records.apply(&Change::Import { origin, name: name.clone(), since, expires: None });
-            self.damaged(file, Flaw::Unclaimed { name });
+            told.of.insert(origin);
+            told.lists
+                .insert(origin, List { origin, list, parts: last + 1, prefixes: 0, sum: Default::default() });
+            told.claimed.insert(origin);
+            self.damaged(format!("list {list} of {}", file_name(path)), Flaw::Unclaimed { name });
         }
     }
 
-    fn read_lists(&mut self, directory: &Path) {
-        let origins: Vec<_> = self.records.imports().map(|(origin, _)| origin).collect();
-        for origin in origins {
-            let file = list_name(origin);
-            let Some(text) = self.bytes(directory, &file) else { continue };
-            let (prefixes, flaw) = lists::read(&text);
+    fn read_lists(&mut self, file: &str, reader: Option<&Reader>, told: &Told) {
+        let imports: Vec<_> =
+            self.records.imports().map(|(origin, record)| (origin, record.name.clone())).collect();
+        for (origin, name) in imports {
+            let Some(list) = told.lists.get(&origin) else {
+                self.damaged(file, Flaw::Prefixes { name, of: 0, read: 0 });
+                continue;
+            };
+            let part_of = |part| reader.and_then(|reader| reader.part(list.list, part));
+            let (prefixes, is_whole) = read_list(&part_of, list);
+            if !is_whole && !told.claimed.contains(&origin) {
+                let read = prefixes.len() as u64;
+                self.damaged(file, Flaw::Prefixes { name, of: list.prefixes, read });
+            }
             self.lists.insert(origin, prefixes);
-            flaw.into_iter().for_each(|flaw| self.damaged(&file, flaw));
         }
     }
 }
 
-/// What is wrong with a line, without the place, which would count from the line's beginning.
-fn words(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.as_str(), |(words, _)| words).to_owned()
+/// What records tell beside the changes.
+#[derive(Default)]
+struct Told {
+    lists: BTreeMap<Origin, List>,
+    /// Imports that a record tells of; what is gone has one that says so.
+    of: BTreeSet<Origin>,
+    /// A record has emptied the blocklist of all imports.
+    flushed: bool,
+    /// Imports that nothing has told of but their prefixes.
+    claimed: BTreeSet<Origin>,
+}
+
+impl Told {
+    fn take(&mut self, entry: Entry, records: &mut Records) {
+        match entry {
+            Entry::Base(_) => {}
+            Entry::List(list) => {
+                self.of.insert(list.origin);
+                self.lists.insert(list.origin, list);
+            }
+            Entry::Change(change) => {
+                match &change {
+                    Change::Import { origin, .. } | Change::Forget { origin } => {
+                        self.of.insert(*origin);
+                    }
+                    Change::Flush { list: ListName::Block } => self.flushed = true,
+                    _ => {}
+                }
+                records.apply(&change);
+            }
+        }
+    }
+}
+
+/// Whether a file begins like a database.
+fn is_database(path: &Path) -> bool {
+    use std::io::Read as _;
+    let mut start = [0; 4_096];
+    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start.starts_with(b"SQLite format 3\0")
+}
+
+/// The rows of a database's records, and what is wrong with its structure.
+fn read_rows(path: &Path, has_log: bool, said: Option<&Said>) -> (Rows, Option<String>) {
+    let mut rows = Rows::new();
+    let expected = said.map_or(0..=0, |said| said.base..=said.last.seq);
+    let read = Reader::open(path, has_log).and_then(|reader| {
+        reader.records(expected, &mut |seq, record| {
+            let there = rows.entry(seq).or_default();
+            if there.is_none() {
+                *there = record;
+            }
+        })?;
+        reader.format()
+    });
+    let why = match read {
+        Ok(FORMAT) => None,
+        Ok(format) => Some(format!("its header tells of format {format}")),
+        Err(error) => Some(error.to_string()),
+    };
+    (rows, why)
+}
+
+/// The prefixes of a list that can be read, and whether that is all of them.
+pub(super) fn read_list(part_of: &dyn Fn(u64) -> Option<(Vec<u8>, Sum)>, list: &List) -> (Vec<Prefix>, bool) {
+    let mut prefixes = Vec::new();
+    let mut sums = Vec::new();
+    for part in 0..list.parts {
+        let Some((body, sum)) = part_of(part) else { continue };
+        let Some((origin, more)) = lists::decode(&body) else { continue };
+        if origin == list.origin {
+            prefixes.extend(more);
+            sums.push(sum);
+        }
+    }
+    let is_whole = prefixes.len() as u64 == list.prefixes
+        && sums.len() as u64 == list.parts
+        && lists::total(&sums) == list.sum;
+    (prefixes, is_whole)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn newer(file: &Path, format: u32) -> anyhow::Error {
+    anyhow::anyhow!(
+        "{} is of format {format}, and this floodwall reads format {FORMAT}; run the version that wrote it, or start with \
+         another --state-dir",
+        file.display(),
+    )
 }

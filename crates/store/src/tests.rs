@@ -2,6 +2,10 @@
 
 mod crashes;
 mod damage;
+mod faults;
+mod import;
+mod migration;
+mod offline;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -15,13 +19,10 @@ use crate::records::{Change, Origin, Records};
 /// Names of files, and what is in them.
 type Files = BTreeMap<String, Vec<u8>>;
 
-const SNAPSHOT: &str = "snapshot.jsonl";
-const JOURNAL: &str = "journal-2.jsonl";
-const LIST: &str = "import-1.list";
-/// What the files of [`sound`] hold, one after the other.
-const IN_SNAPSHOT: [&str; 2] = ["192.0.2.1/32", "192.0.2.2/32"];
-const IN_JOURNAL: [&str; 2] = ["192.0.2.3/32", "192.0.2.4/32"];
-const IN_LIST: [&str; 2] = ["list 198.51.100.1/32", "list 198.51.100.2/32"];
+const WITNESS: &str = "witness";
+const DATABASE: &str = "state-1.db";
+const LOG: &str = "state-1.db-wal";
+const STONE: &str = "snapshot.jsonl";
 
 fn prefix(text: &str) -> Prefix {
     text.parse().unwrap()
@@ -81,19 +82,6 @@ fn save_list(store: &mut Store, records: &mut Records, prefixes: &[&str]) {
     records.apply(&change);
 }
 
-/// A directory with something in each kind of file.
-fn sound() -> Files {
-    let directory = tempfile::tempdir().unwrap();
-    let (mut store, mut records) = store(open(directory.path(), false));
-    keep(&mut store, &mut records, &IN_SNAPSHOT.map(add));
-    save_list(&mut store, &mut records, &["198.51.100.1/32", "198.51.100.2/32"]);
-    store.snapshot(&records).unwrap();
-    keep(&mut store, &mut records, &IN_JOURNAL.map(add));
-    let files = files(directory.path());
-    assert_eq!(files.keys().collect::<Vec<_>>(), [LIST, JOURNAL, SNAPSHOT]);
-    files
-}
-
 /// The files of a directory, apart from the lock.
 fn files(directory: &Path) -> Files {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
@@ -103,8 +91,13 @@ fn files(directory: &Path) -> Files {
         .collect()
 }
 
+/// In memory, where there is such a place: thousands of them are made.
+fn quick_directory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 fn directory_of(files: &Files) -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = quick_directory();
     files.iter().for_each(|(name, text)| fs::write(directory.path().join(name), text).unwrap());
     directory
 }
@@ -124,15 +117,13 @@ fn assert_damaged(before: &Files, told: &[&str], held: &[&str]) {
     let path = directory.path();
     for _ in 0..2 {
         let opened = open(path, false);
-        assert_eq!(read(&opened), held);
-        let damaged = damaged(opened);
-        let damage: Vec<_> = damaged.report().damage.iter().map(ToString::to_string).collect();
+        let damaged = damaged_with(&opened);
         let alike =
-            damage.len() == told.len() && damage.iter().zip(told).all(|(is, told)| is.starts_with(told));
-        assert!(alike, "{damage:#?} is not {told:#?}");
-        let what_to_do = damaged.report().to_string();
-        assert!(what_to_do.contains(&damage[0]) && what_to_do.contains("--accept-state"), "{what_to_do}");
-        drop(damaged);
+            damaged.len() == told.len() && damaged.iter().zip(told).all(|(is, told)| is.starts_with(told));
+        assert!(alike, "{damaged:#?} is not {told:#?}");
+        assert_eq!(read(&opened), held);
+        let what_to_do = self::damaged(opened).report().to_string();
+        assert!(what_to_do.contains(&damaged[0]) && what_to_do.contains("--accept-state"), "{what_to_do}");
         assert_eq!(&files(path), before, "something was changed");
     }
 
@@ -152,19 +143,24 @@ fn assert_damaged(before: &Files, told: &[&str], held: &[&str]) {
     assert!(matches!(opened.kept, Kept::OnDisk(_)));
 }
 
-/// Nothing is damaged; this can be read, and nothing is left of what is not needed.
+fn damaged_with(opened: &Opened) -> Vec<String> {
+    match &opened.kept {
+        Kept::OnDisk(_) => Vec::new(),
+        Kept::Nowhere(damaged) => damaged.report().damage.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Nothing is damaged; this can be read, now and at the next start.
 fn assert_sound(before: &Files, held: &[&str], what: &str) {
     let directory = directory_of(before);
-    let opened = open(directory.path(), false);
-    assert_eq!(read(&opened), held, "{what}");
-    let (store, _) = store(opened);
-    drop(store);
+    for _ in 0..2 {
+        let opened = open(directory.path(), false);
+        assert_eq!(damaged_with(&opened), [""; 0], "{what}");
+        assert_eq!(read(&opened), held, "{what}");
+    }
     let after = files(directory.path());
-    let journals = after.keys().filter(|name| name.starts_with("journal-")).count();
-    assert_eq!((journals, after.contains_key(SNAPSHOT)), (1, true), "{what}");
-    let names =
-        after.keys().all(|name| [SNAPSHOT, LIST].contains(&name.as_str()) || name.ends_with(".jsonl"));
-    assert!(names, "{what}: {:?}", after.keys());
+    let databases = after.keys().filter(|name| name.ends_with(".db")).count();
+    assert_eq!((databases, after.len()), (1, 3), "{what}: {:?}", after.keys());
 }
 
 fn all<'a>(parts: &[&[&'a str]]) -> Vec<&'a str> {

@@ -1,6 +1,7 @@
 //! Whole commands, from the command line to the output, against daemons made up.
 
 mod import;
+mod state;
 
 use std::{io, path::Path};
 

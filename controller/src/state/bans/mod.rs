@@ -210,7 +210,7 @@ impl Filter {
     }
 }
 
-/// Ends bans whose time is over. That they end stands in the journal since they began.
+/// Ends bans whose time is over. That they end is written down since they began.
 struct End {
     now: SystemTime,
     ended: u64,

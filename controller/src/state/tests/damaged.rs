@@ -70,7 +70,7 @@ fn ban(filter: &Filter, last_byte: u8) -> BanEvent {
     }
 }
 
-/// A state with something of everything in it that ends by itself, without its snapshot.
+/// A state with something of everything in it that ends by itself, without its witness.
 fn damaged() -> (Arc<Filter>, TempDir) {
     let directory = tempfile::tempdir().expect("a directory");
     let filter = open(directory.path());
@@ -87,7 +87,7 @@ fn damaged() -> (Arc<Filter>, TempDir) {
     filter.set_rule(&rule(Some(3_600))).expect("set");
     filter.note_bans(&[ban(&filter, 1)], &Lifelines::default()).expect("banned");
     drop(filter);
-    fs::remove_file(directory.path().join("snapshot.jsonl")).expect("it was there");
+    fs::remove_file(directory.path().join("witness")).expect("it was there");
     (open(directory.path()), directory)
 }
 
@@ -99,7 +99,7 @@ fn what_can_be_read_is_in_force_and_what_operators_ask_for_is_refused() {
     assert_eq!(blocked(&filter), held);
     let problems = filter.problems();
     assert!(problems[0].contains("DAMAGED") && problems[0].contains("--accept-state"), "{problems:?}");
-    assert_eq!(problems[1..], ["snapshot.jsonl is missing: put it back"]);
+    assert_eq!(problems[1..], ["witness is missing: put it back"]);
 
     let one = [prefix("192.0.2.1/32")];
     let banned = [prefix("203.0.113.1/32")];
@@ -134,7 +134,7 @@ fn what_can_be_read_is_in_force_and_what_operators_ask_for_is_refused() {
     ];
     for (what, outcome) in outcomes {
         let Err(Refusal::Damaged(why)) = outcome else { panic!("{what}: {outcome:?}") };
-        assert!(why.contains("snapshot.jsonl is missing") && why.contains("--accept-state"), "{what}: {why}");
+        assert!(why.contains("witness is missing") && why.contains("--accept-state"), "{what}: {why}");
     }
     assert_eq!(blocked(&filter), held, "something was enforced, or not any more");
     assert_eq!(filter.limits(), limits_before);

@@ -1,8 +1,8 @@
 //! Many imports at once, and who wants what of it.
 
-use std::{collections::BTreeSet, fs, io::Write as _};
+use std::collections::BTreeSet;
 
-use super::{blocked, filter, open, prefix};
+use super::{blocked, filter, open, prefix, write_older};
 use crate::{
     api::ListName,
     records::Origin,
@@ -95,31 +95,24 @@ fn sets_of_owners_that_come_and_go_do_not_pile_up() {
 
 #[test]
 fn what_an_older_version_has_written_of_imports_is_read() {
-    let (filter, directory) = filter();
-    for number in 1..=30 {
-        import(&filter, &format!("list {number}"), "192.0.2.1\n192.0.2.2\n", false);
-    }
-    drop(filter);
-    let list = fs::read_to_string(directory.path().join("import-30.list")).expect("the list of the last");
-    assert_eq!(list, "192.0.2.1/32\n192.0.2.2/32\n");
-    let mut entries =
-        fs::read_dir(directory.path()).expect("a directory").map(|entry| entry.expect("an entry").path());
-    let journal = entries.find(|path| path.to_string_lossy().contains("journal-")).expect("a journal");
-    let text = fs::read_to_string(&journal).expect("a journal");
-    assert!(text.contains(r#"{"change":"import","origin":30,"name":"list 30","since":"#), "{text}");
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut changes: Vec<String> = (1..=30)
+        .map(|number| format!(r#"{{"change":"import","origin":{number},"name":"list {number}","since":1}}"#))
+        .collect();
     // Bits of imports, the lowest of which stands for the first: all of them, and two.
-    let mut file = fs::OpenOptions::new().append(true).open(journal).expect("it opens");
-    writeln!(file, r#"{{"change":"remove","list":"block","prefix":"192.0.2.1/32","imports":2147483646}}"#)
-        .and_then(|()| {
-            writeln!(
-                file,
-                r#"{{"change":"remove","list":"block","prefix":"192.0.2.2/32","imports":1073741826}}"#
-            )
-        })
-        .expect("it is written");
-    let filter = open(directory.path());
-    assert_eq!(filter.problems(), [""; 0]);
-    assert_eq!(blocked(&filter), ["192.0.2.2/32"]);
-    let expected: Vec<_> = (2..30).map(|number| format!("import-{number}")).collect();
-    assert_eq!(wants(&filter, "192.0.2.2/32"), expected);
+    for (last, imports) in [(1, 2_147_483_646_u32), (2, 1_073_741_826)] {
+        changes.push(format!(
+            r#"{{"change":"remove","list":"block","prefix":"192.0.2.{last}/32","imports":{imports}}}"#
+        ));
+    }
+    let changes: Vec<_> = changes.iter().map(String::as_str).collect();
+    let lists: Vec<_> = (1..=30).map(|number| (number, "192.0.2.1/32\n192.0.2.2/32\n")).collect();
+    write_older(directory.path(), &changes, &lists);
+    for start in ["the first", "the next"] {
+        let filter = open(directory.path());
+        assert_eq!(filter.problems(), [""; 0], "{start}");
+        assert_eq!(blocked(&filter), ["192.0.2.2/32"], "{start}");
+        let expected: Vec<_> = (2..30).map(|number| format!("import-{number}")).collect();
+        assert_eq!(wants(&filter, "192.0.2.2/32"), expected, "{start}");
+    }
 }

@@ -1,10 +1,8 @@
 //! The two limits of every source, which are rules of the default service, and what older versions kept of them.
 
-use std::{fs, io::Write as _, path::Path};
-
 use floodwall_common::wire::{BucketSpec, Reason};
 
-use super::{filter, open};
+use super::{filter, open, write_older};
 use crate::{
     api::{Limit, RuleChange, RuleMode},
     state::{Filter, Refusal},
@@ -103,30 +101,22 @@ fn a_limit_that_no_bucket_can_hold_is_refused() {
     assert_eq!(enforced(&filter).1, bucket(100, 200));
 }
 
-/// Has the journal end with a line as older versions wrote it.
-fn append(directory: &Path, line: &str) {
-    let mut entries =
-        fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
-    let journal = entries.find(|path| path.to_string_lossy().contains("journal-")).expect("a journal");
-    let mut file = fs::OpenOptions::new().append(true).open(journal).expect("it opens");
-    writeln!(file, "{line}").expect("it is written");
-}
-
 #[test]
 fn limits_that_an_older_version_has_kept_hold_as_they_did() {
-    let (filter, directory) = filter();
-    drop(filter);
     // Whenever one limit was set, both were written down: that of packets was left as it was.
-    append(
-        directory.path(),
-        r#"{"change":"limit","limits":{"packets":{"rate":20000,"burst":40000},"syn":{"rate":50,"burst":60}}}"#,
-    );
-    let filter = open(directory.path());
+    const SYN: &str = r#"{"change":"limit","limits":{"packets":{"rate":20000,"burst":40000},"syn":{"rate":50,"burst":60}}}"#;
+    const PACKETS: &str = r#"{"change":"limit","limits":{"packets":{"rate":9,"burst":9},"syn":null}}"#;
+    let older = |changes: &[&str]| {
+        let directory = tempfile::tempdir().expect("a directory");
+        write_older(directory.path(), changes, &[]);
+        (open(directory.path()), directory)
+    };
+    let (filter, directory) = older(&[SYN]);
     assert_eq!(told(&filter), (FRESH.0, Some(50), vec!["packets".to_owned()]));
     assert_eq!(enforced(&filter), (bucket(20_000, 40_000), bucket(50, 60), [false, true]));
     drop(filter);
-    append(directory.path(), r#"{"change":"limit","limits":{"packets":{"rate":9,"burst":9},"syn":null}}"#);
-    let filter = open(directory.path());
+    assert_eq!(told(&open(directory.path())).1, Some(50), "at the next start, in the present form");
+    let (filter, directory) = older(&[SYN, PACKETS]);
     assert_eq!(told(&filter), (Some(9), None, vec![]), "the last word holds");
     assert_eq!(enforced(&filter).0, bucket(9, 9));
     filter.set_rule(&reset("syn")).expect("reset");

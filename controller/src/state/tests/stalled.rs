@@ -3,6 +3,7 @@
 use std::{
     sync::{
         Arc,
+        atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver, Sender},
     },
     thread,
@@ -14,7 +15,7 @@ use crate::{
     api::ListName,
     detect::Action,
     records::Change,
-    state::{Filter, Refusal, carry_out, ledger::Transaction},
+    state::{Caller, Filter, Refusal, carry_out, ledger::Transaction},
     store::Store,
 };
 
@@ -90,22 +91,75 @@ fn while_the_disk_does_not_answer_all_but_changes_goes_on() {
 }
 
 #[test]
+fn a_change_whose_asker_has_gone_before_it_was_begun_is_not_made() {
+    let (filter, directory) = filter();
+    let (slow, waits, lets_go) = slow(false);
+    let changing = Arc::clone(&filter);
+    // The asker of this one goes as well, once it was begun.
+    let begun = Arc::new(AtomicBool::new(false));
+    let gone = Arc::clone(&begun);
+    let first = thread::spawn(move || {
+        Caller::gone_if(move || gone.load(Ordering::Relaxed)).asks(|| changing.transact(slow))
+    });
+    waits.recv_timeout(PATIENCE).expect("the write has begun");
+    begun.store(true, Ordering::Relaxed);
+    let add = |text: &'static str, caller: Caller| {
+        let adding = Arc::clone(&filter);
+        thread::spawn(move || {
+            caller.asks(|| adding.add(ListName::Block, &[prefix(text)], None, None, None).map(drop))
+        })
+    };
+    let abandoned = add("192.0.2.0/24", Caller::gone_if(|| true));
+    let waiting = add("198.51.100.0/24", Caller::gone_if(|| false));
+    lets_go.send(()).expect("it waits");
+    first.join().expect("no panic").expect("what was begun is made");
+    abandoned.join().expect("no panic").expect_err("nobody waits for it");
+    waiting.join().expect("no panic").expect("made");
+    assert_eq!(blocked(&filter), ["198.51.100.0/24"]);
+    drop(filter);
+    assert_eq!(blocked(&super::open(directory.path())), ["198.51.100.0/24"]);
+}
+
+#[test]
+fn a_state_directory_that_is_removed_is_told_and_takes_no_more_changes() {
+    let (filter, directory) = filter();
+    filter.add(ListName::Block, &[prefix("203.0.113.0/24")], None, None, None).expect("added");
+    let elsewhere = directory.path().with_extension("elsewhere");
+    std::fs::rename(directory.path(), &elsewhere).expect("it is moved");
+    let refused = filter.add(ListName::Block, &[prefix("192.0.2.0/24")], None, None, None);
+    assert!(matches!(refused, Err(Refusal::Internal(_))), "{refused:?}");
+    assert_eq!(blocked(&filter), ["203.0.113.0/24"]);
+    let since = Instant::now();
+    let told = |filter: &Filter| filter.problems().iter().any(|told| told.contains("CANNOT BE WRITTEN"));
+    assert!(told(&filter), "{:?}", filter.problems());
+    std::fs::rename(&elsewhere, directory.path()).expect("it is put back");
+    while told(&filter) {
+        assert!(since.elapsed() < PATIENCE, "it is not noticed that it is back");
+        thread::sleep(Duration::from_millis(50));
+    }
+    std::fs::rename(directory.path(), &elsewhere).expect("it is moved");
+    while !told(&filter) {
+        assert!(since.elapsed() < 2 * PATIENCE, "nobody looks unless something is to be changed");
+        thread::sleep(Duration::from_millis(50));
+    }
+    std::fs::rename(&elsewhere, directory.path()).expect("it is put back");
+}
+
+#[test]
 fn what_cannot_be_put_in_force_is_taken_off_the_disk_again() {
     let (filter, directory) = filter();
     filter.add(ListName::Block, &[prefix("203.0.113.0/24")], None, None, None).expect("added");
-    let journal = directory.path().join("journal-1.jsonl");
-    let before = std::fs::read(&journal).expect("a journal");
     let (slow, _waits, lets_go) = slow(true);
     lets_go.send(()).expect("it will be read");
     assert!(matches!(filter.transact(slow), Err(Refusal::Full(_))));
-    assert_eq!(std::fs::read(&journal).expect("a journal"), before);
     assert!(filter.pinned_signatures().is_empty(), "it is known nevertheless");
-    // The journal goes on where it was.
+    // What is written goes on where it was.
     filter.add(ListName::Block, &[prefix("192.0.2.0/24")], None, None, None).expect("added");
     drop(filter);
     let filter = super::open(directory.path());
     assert_eq!(blocked(&filter), ["192.0.2.0/24", "203.0.113.0/24"]);
     assert_eq!(filter.problems(), [""; 0]);
+    assert!(filter.pinned_signatures().is_empty(), "it is on disk");
 }
 
 #[test]
@@ -113,12 +167,9 @@ fn prefixes_of_which_one_finds_no_room_leave_nothing_behind_in_force_or_on_disk(
     let (filter, directory) = filter();
     // One more than there is room for.
     let many: Vec<_> = (0..10_001_u32).map(|n| prefix(&format!("10.{}.{}.0/24", n >> 8, n & 0xff))).collect();
-    let journal = directory.path().join("journal-1.jsonl");
-    let before = std::fs::read(&journal).expect("a journal");
     let refused = filter.add(ListName::Block, &many, None, None, None);
     assert!(matches!(refused, Err(Refusal::Full(_))), "{refused:?}");
     assert_eq!((filter.status().block.ipv4, blocked(&filter).len()), (0, 0));
-    assert_eq!(std::fs::read(&journal).expect("a journal"), before);
     let options = super::ImportOptions {
         name: "list".to_owned(),
         skip_bad: false,
@@ -129,9 +180,8 @@ fn prefixes_of_which_one_finds_no_room_leave_nothing_behind_in_force_or_on_disk(
     let text: String = many.iter().map(|prefix| format!("{prefix}\n")).collect();
     let refused = filter.import(text.as_bytes(), &options, &mut |_| ());
     assert!(matches!(refused, Err(Refusal::Full(_))), "{refused:?}");
-    assert_eq!(std::fs::read(&journal).expect("a journal"), before);
-    assert!(!directory.path().join("import-1.list").exists(), "the list of an import that was refused");
     super::import(&filter, "198.51.100.1\n");
     drop(filter);
-    assert_eq!(blocked(&super::open(directory.path())), ["198.51.100.1/32"]);
+    let filter = super::open(directory.path());
+    assert_eq!((blocked(&filter), filter.problems()), (vec!["198.51.100.1/32".to_owned()], Vec::new()));
 }

@@ -2,112 +2,150 @@
 
 use super::*;
 
+/// Prefixes that were kept one after the other, and the files after each, as a daemon that is killed leaves them.
+fn stages() -> Vec<Files> {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, mut records) = store(open(directory.path(), false));
+    let mut stages = vec![files(directory.path())];
+    for last in 1..=4 {
+        keep(&mut store, &mut records, &[add(&format!("192.0.2.{last}/32"))]);
+        stages.push(files(directory.path()));
+    }
+    store.snapshot(&records).unwrap();
+    stages.push(files(directory.path()));
+    stages
+}
+
+fn held(count: usize) -> Vec<String> {
+    (1..=count).map(|last| format!("192.0.2.{last}/32")).collect()
+}
+
+fn assert_holds(files: &Files, count: usize, what: &str) {
+    let held = held(count);
+    let held: Vec<_> = held.iter().map(String::as_str).collect();
+    assert_sound(files, &held, what);
+}
+
 #[test]
-fn the_first_start_makes_a_snapshot() {
+fn the_first_start_makes_a_database_and_a_witness() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(&directory.path().join("state"), false));
     let files = files(&directory.path().join("state"));
-    let expected = [("journal-1.jsonl", &b""[..]), (SNAPSHOT, b"{\"version\":1,\"journal\":1}\n")];
-    let expected = expected.map(|(name, text)| (name.to_owned(), text.to_vec()));
-    assert_eq!(files, Files::from(expected));
-    assert_damaged(&without(&files, &[SNAPSHOT]), &["snapshot.jsonl is missing"], &[]);
-    assert_damaged(&without(&files, &["journal-1.jsonl"]), &["journal-1.jsonl is missing"], &[]);
-}
-
-#[test]
-fn a_journal_of_before_there_were_snapshots_from_the_start_is_whole() {
-    let journal = IN_JOURNAL.map(|text| line(&add(text))).concat();
-    let files = Files::from([("journal-0.jsonl".to_owned(), [&journal[..], b"{\"change\":\"a"].concat())]);
-    assert_sound(&files, &IN_JOURNAL, "a journal 0");
-    let journal = [&journal[..], &line(&import("list"))].concat();
-    let files = with(&with(&files, "journal-0.jsonl", |text| *text = journal), LIST, |text| {
-        *text = b"198.51.100.1/32\n198.51.100.2/32\n".to_vec();
-    });
-    assert_sound(&files, &all(&[&IN_JOURNAL, &IN_LIST]), "with an import");
-    let later = with(&files, "journal-1.jsonl", |text| *text = line(&add("192.0.2.5/32")));
-    let held = all(&[&IN_JOURNAL, &["192.0.2.5/32"], &IN_LIST]);
-    assert_damaged(&later, &["journal-1.jsonl follows a later snapshot than there is"], &held);
-}
-
-#[test]
-fn a_crash_while_a_snapshot_is_made_loses_nothing() {
-    // An ordinary snapshot, the first one, and the first one over a journal of an earlier version.
-    let ordinary = sound();
-    let journal = IN_JOURNAL.map(|text| line(&add(text))).concat();
-    let earlier = Files::from([("journal-0.jsonl".to_owned(), journal)]);
-    let first = Files::from([("journal-0.jsonl".to_owned(), Vec::new())]);
-    let everything = all(&[&IN_SNAPSHOT, &IN_JOURNAL, &IN_LIST]);
-    let cases = [(ordinary, 2, everything), (earlier, 0, IN_JOURNAL.to_vec()), (first, 0, Vec::new())];
-    for (before, number, held) in cases {
-        let directory = directory_of(&before);
-        let (mut store, records) = store(open(directory.path(), false));
-        if number > 0 {
-            store.snapshot(&records).unwrap();
-        }
-        drop(store);
-        let after = files(directory.path());
-        let next = format!("journal-{}.jsonl", number + 1);
-        assert_eq!(after[&next], b"");
-        let new = "snapshot.jsonl.new";
-        let whole = &after[SNAPSHOT];
-
-        let made = with(&before, &next, Vec::clear);
-        let half = with(&made, new, |text| *text = whole[..whole.len() / 2].to_vec());
-        let written = with(&made, new, |text| text.clone_from(whole));
-        let renamed = with(&made, SNAPSHOT, |text| text.clone_from(whole));
-        assert_sound(&before, &held, "before");
-        assert_sound(&made, &held, "the journal is there");
-        assert_sound(&half, &held, "the snapshot is being written");
-        assert_sound(&written, &held, "the snapshot is written");
-        assert_sound(&renamed, &held, "the snapshot is in its place");
-        assert_sound(&after, &held, "after");
+    assert_eq!(files.keys().collect::<Vec<_>>(), [STONE, DATABASE, WITNESS]);
+    assert_holds(&files, 0, "nothing");
+    assert_holds(&Files::new(), 0, "before anything");
+    // Each of the files comes after the one before.
+    for made in [&[][..], &[DATABASE], &[DATABASE, WITNESS]] {
+        let files: Files = files
+            .iter()
+            .filter(|(name, _)| made.contains(&name.as_str()))
+            .map(|(n, t)| (n.clone(), t.clone()))
+            .collect();
+        let directory = directory_of(&files);
+        let opened = open(directory.path(), false);
+        assert_eq!(damaged_with(&opened), [""; 0], "{made:?}");
     }
-    assert_sound(&Files::new(), &[], "before anything");
 }
 
 #[test]
-fn a_crash_while_an_import_is_saved_leaves_one_list_or_the_other() {
-    let before = sound();
-    let directory = directory_of(&before);
-    let (mut store, mut records) = store(open(directory.path(), false));
-    save_list(&mut store, &mut records, &["198.51.100.3/32"]);
-    drop(store);
-    let after = files(directory.path());
-    let old = all(&[&IN_SNAPSHOT, &IN_JOURNAL, &IN_LIST]);
-    let new = all(&[&IN_SNAPSHOT, &IN_JOURNAL, &["list 198.51.100.3/32"]]);
+fn a_daemon_that_is_killed_leaves_what_was_acknowledged() {
+    for (count, files) in stages().iter().enumerate() {
+        assert_holds(files, count.min(4), "killed");
+    }
+}
 
-    let linked = with(&before, "import-1.list.before", |text| text.clone_from(&before[LIST]));
-    let half = with(&linked, "import-1.list.new", |text| *text = after[LIST][..5].to_vec());
-    let renamed = with(&linked, LIST, |text| text.clone_from(&after[LIST]));
-    let torn = with(&renamed, JOURNAL, |text| text.extend(b"{\"change\":\"im"));
-    let appended = with(&renamed, JOURNAL, |text| text.clone_from(&after[JOURNAL]));
-    assert_sound(&linked, &old, "the old list has two names");
-    assert_sound(&half, &old, "the list is being written");
-    assert_sound(&renamed, &new, "the list is in its place");
-    assert_sound(&torn, &new, "the line is being written");
-    assert_sound(&appended, &new, "the line is written");
-    // One that is new, and was not answered.
-    let other = with(&before, "import-2.list", |text| *text = b"203.0.113.1/32\n".to_vec());
-    assert_sound(&other, &old, "a list that nothing tells of");
+#[test]
+fn a_crash_before_the_witness_says_so_leaves_a_change_that_was_not_acknowledged() {
+    let stages = stages();
+    for (count, [before, after]) in stages.array_windows().enumerate() {
+        let unsaid = with(after, WITNESS, |text| text.clone_from(&before[WITNESS]));
+        assert_holds(&unsaid, (count + 1).min(4), "the witness was not written");
+        let torn = with(after, WITNESS, |text| {
+            let changed = (0..text.len()).find(|at| text[*at] != before[WITNESS][*at]).unwrap();
+            text[changed] = b'?';
+        });
+        assert_holds(&torn, (count + 1).min(4), "half of the witness was written");
+    }
+    let late = with(&stages[4], WITNESS, |text| text.clone_from(&stages[2][WITNESS]));
+    let directory = directory_of(&late);
+    let told = damaged_with(&open(directory.path(), false));
+    assert_eq!(told, ["witness tells of an earlier time than the database does"], "two changes are no crash");
+}
+
+#[test]
+fn a_crash_while_a_change_is_written_leaves_the_state_before() {
+    let stages = stages();
+    let (before, after) = (&stages[3], &stages[4]);
+    for length in (before[LOG].len()..after[LOG].len()).step_by(37) {
+        let torn = with(before, LOG, |text| text.extend(&after[LOG][text.len()..length]));
+        let directory = directory_of(&torn);
+        let opened = open(directory.path(), false);
+        assert_eq!((damaged_with(&opened), read(&opened)), (Vec::new(), held(3)), "{length}");
+    }
+}
+
+#[test]
+fn what_is_taken_back_is_not_there_at_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, mut records) = store(open(directory.path(), false));
+    keep(&mut store, &mut records, &[add("192.0.2.1/32")]);
+    store.append(&[add("192.0.2.2/32"), add("192.0.2.3/32")]).unwrap();
+    let written = files(directory.path());
+    store.retract().unwrap();
+    let after = files(directory.path());
+    assert_holds(&after, 1, "taken back");
+    let half = with(&written, WITNESS, |text| text.clone_from(&after[WITNESS]));
+    assert_holds(&half, 3, "a crash in between: it was written, and not answered");
+    keep(&mut store, &mut records, &[add("192.0.2.2/32")]);
+    assert_holds(&files(directory.path()), 2, "another one takes its place");
+}
+
+#[test]
+fn an_import_is_there_or_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, mut records) = store(open(directory.path(), false));
+    let origin = Origin::import(1).unwrap();
+    let start = files(directory.path());
+    save_list(&mut store, &mut records, &["198.51.100.1/32"]);
+    let one = ["list 198.51.100.1/32"];
+    assert_sound(&files(directory.path()), &one, "not confirmed");
+    store.confirm_import(origin);
+    let before = files(directory.path());
+    assert_sound(&before, &one, "confirmed");
+    save_list(&mut store, &mut records, &["198.51.100.2/32", "198.51.100.3/32"]);
+    let two = ["list 198.51.100.2/32", "list 198.51.100.3/32"];
+    let after = files(directory.path());
+    assert_sound(&after, &two, "replaced");
+    let unsaid = with(&after, WITNESS, |text| text.clone_from(&before[WITNESS]));
+    assert_sound(&unsaid, &two, "replaced, and not acknowledged");
+    assert_eq!(store.load_import(origin).unwrap().len(), 2);
+    store.retract_import(origin).unwrap();
+    assert_eq!(store.load_import(origin).unwrap(), [prefix("198.51.100.1/32")]);
+    assert_sound(&files(directory.path()), &one, "taken back");
+    assert_sound(&start, &[], "before");
+    save_list(&mut store, &mut records, &["198.51.100.4/32"]);
+    store.confirm_import(origin);
+    store.snapshot(&records).unwrap();
+    assert_sound(&files(directory.path()), &["list 198.51.100.4/32"], "copied");
 }
 
 #[test]
 fn a_crash_while_damage_is_accepted_leaves_it_damaged_or_accepted() {
-    let before = with(&with(&sound(), JOURNAL, |text| replace_line(text, 1, b"?")), LIST, |text| {
-        replace_line(text, 1, b"?");
-    });
-    let held = all(&[&IN_SNAPSHOT, &IN_JOURNAL[1..], &IN_LIST[1..]]);
+    let before = with(&stages()[4], LOG, |text| text.truncate(text.len() - 100));
     let directory = directory_of(&before);
     drop(open(directory.path(), true));
     let after = files(directory.path());
+    const NEXT: &str = "state-2.db";
 
-    let cleaned = with(&before, LIST, |text| text.clone_from(&after[LIST]));
-    let made = with(&cleaned, "journal-3.jsonl", Vec::clear);
-    let written = with(&made, "snapshot.jsonl.new", |text| text.clone_from(&after[SNAPSHOT]));
-    let renamed = with(&made, SNAPSHOT, |text| text.clone_from(&after[SNAPSHOT]));
-    for files in [&cleaned, &made, &written] {
-        assert_damaged(files, &["journal-2.jsonl line 1 cannot be read ("], &held);
+    let half = with(&before, "state-2.db.new", |text| *text = after[NEXT][..5_000].to_vec());
+    let made = with(&before, NEXT, |text| text.clone_from(&after[NEXT]));
+    let written = with(&made, "witness.new", |text| text.clone_from(&after[WITNESS]));
+    let named = with(&made, WITNESS, |text| text.clone_from(&after[WITNESS]));
+    for files in [&half, &made, &written] {
+        let held = held(3);
+        let held: Vec<_> = held.iter().map(String::as_str).collect();
+        assert_damaged(files, &["record 5 of state-1.db is missing"], &held);
     }
-    assert_sound(&renamed, &held, "the snapshot is in its place");
-    assert_sound(&after, &held, "after");
+    assert_holds(&named, 3, "the witness names it");
+    assert_holds(&after, 3, "after");
 }

@@ -1,6 +1,6 @@
 //! The lines of a file: those that have an end, and perhaps one that was cut off.
 
-use super::damage::BadLines;
+use crate::damage::BadLines;
 
 const END: u8 = b'\n';
 
@@ -26,11 +26,6 @@ impl<'a> Lines<'a> {
     /// How many lines have an end.
     pub(super) fn count(&self) -> u64 {
         self.whole.iter().filter(|byte| **byte == END).count() as u64
-    }
-
-    /// Bytes up to where the last line ends that has an end.
-    pub(super) fn end(&self) -> u64 {
-        self.whole.len() as u64
     }
 
     /// Reports a last line without an end, in a file that is never left with one.

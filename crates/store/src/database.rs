@@ -1,0 +1,412 @@
+//! The database: SQLite, with a table of records and one of the parts of lists.
+//!
+//! It is in WAL mode, so that a change costs one write that is waited for, and is held by one connection alone, so that
+//! there is no memory shared beside it. Nothing is looked up by anything but a row's number, so that there is no index
+//! that could be at odds with its table.
+
+use std::{
+    cell::Cell,
+    fs::{self, File, OpenOptions},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, ensure};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, config::DbConfig, ffi, params};
+use serde::Serialize;
+
+use super::{
+    files::PRIVATE,
+    lists,
+    record::{FORMAT, Kind, Position, Record, Sum},
+};
+
+/// "flwd", in the header of the file.
+const APPLICATION: i32 = 0x666c_7764;
+/// Bits of a part's row number that number it within its list.
+const PART_BITS: u32 = 20;
+/// Pages of the write-ahead log after which it is brought into the database: a MiB.
+const CHECKPOINT: i64 = 256;
+/// Bytes that the write-ahead log keeps when it starts over.
+const LOG_KEPT: i64 = 4 << 20;
+
+const TABLES: &str = "\
+CREATE TABLE record (seq INTEGER PRIMARY KEY, batch INTEGER NOT NULL, kind INTEGER NOT NULL, body BLOB NOT NULL, sum BLOB NOT NULL, link BLOB NOT NULL) STRICT;
+CREATE TABLE part (number INTEGER PRIMARY KEY, body BLOB NOT NULL, sum BLOB NOT NULL) STRICT;";
+
+/// The row number of a part of a list.
+pub(super) fn part_row(list: u64, part: u64) -> i64 {
+    (list << PART_BITS | part) as i64
+}
+
+/// The list that the part with this row number is of.
+pub(super) fn list_of_row(row: i64) -> u64 {
+    row as u64 >> PART_BITS
+}
+
+/// Which part of its list that is.
+pub(super) fn part_of_row(row: i64) -> u64 {
+    row as u64 & ((1 << PART_BITS) - 1)
+}
+
+/// The database, to be written.
+pub(super) struct Database {
+    connection: Connection,
+    /// Tells whether the file has its name still.
+    file: File,
+    path: PathBuf,
+    /// Device and inode of the write-ahead log, once there is one.
+    log: Cell<Option<(u64, u64)>>,
+}
+
+impl Database {
+    /// Makes one that is to be filled, and then [finished](Self::finish).
+    pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
+        let creating = || format!("creating {}", path.display());
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(PRIVATE).open(path);
+        let file = file.with_context(creating)?;
+        let connection = Connection::open_with_flags(path, flags()).with_context(creating)?;
+        let database = Self { connection, file, path: path.to_owned(), log: Cell::new(None) };
+        let connection = &database.connection;
+        settle(connection).map_err(words).with_context(creating)?;
+        // What is made is waited for once, at the end.
+        let make = || {
+            connection.pragma_update(None, "synchronous", "OFF")?;
+            connection.pragma_update(None, "application_id", APPLICATION)?;
+            connection.pragma_update(None, "user_version", FORMAT)?;
+            connection.execute_batch(TABLES)
+        };
+        make().map_err(words).with_context(creating)?;
+        Ok(database)
+    }
+
+    /// Has what was made on disk, in one file.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        let Self { connection, file, path, log: _ } = self;
+        let finishing = || format!("writing {}", path.display());
+        checkpoint(&connection).with_context(finishing)?;
+        connection.close().map_err(|(_, error)| words(error)).with_context(finishing)?;
+        file.sync_all().with_context(finishing)
+    }
+
+    /// Opens one that was read and found sound.
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        let opening = || format!("opening {}", path.display());
+        let file = File::open(path).with_context(opening)?;
+        let connection = Connection::open_with_flags(path, flags()).map_err(words).with_context(opening)?;
+        settle(&connection).map_err(words).with_context(opening)?;
+        connection.pragma_update(None, "synchronous", "FULL").map_err(words).with_context(opening)?;
+        Ok(Self { connection, file, path: path.to_owned(), log: Cell::new(None) })
+    }
+
+    /// Writes records after this one, and no others, and what goes with them: all of it, or nothing. On disk when
+    /// this returns. On a disk that is full, what the write-ahead log holds is brought into the database, and then `work` is tried
+    /// once more.
+    pub(super) fn write<T>(
+        &mut self,
+        after: Position,
+        work: impl Fn(&mut Writer<'_>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<(T, Position)> {
+        match self.write_once(after, &work) {
+            Err(error) if is_full(&error) && checkpoint(&self.connection).is_ok() => {
+                self.write_once(after, &work)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn write_once<T>(
+        &mut self,
+        after: Position,
+        work: &impl Fn(&mut Writer<'_>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<(T, Position)> {
+        let transaction = self.connection.transaction().map_err(words)?;
+        let outcome = {
+            // What was never acknowledged, and could not be taken back at once.
+            transaction.execute("DELETE FROM record WHERE seq > ?1", [after.seq as i64]).map_err(words)?;
+            let insert =
+                "INSERT INTO record (seq, batch, kind, body, sum, link) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let part = "INSERT OR REPLACE INTO part (number, body, sum) VALUES (?1, ?2, ?3)";
+            let mut writer = Writer {
+                connection: &transaction,
+                insert: transaction.prepare(insert).map_err(words)?,
+                part: transaction.prepare(part).map_err(words)?,
+                at: after,
+                batch: after.seq + 1,
+            };
+            let outcome = work(&mut writer)?;
+            (outcome, writer.at)
+        };
+        transaction.commit().map_err(words)?;
+        Ok(outcome)
+    }
+
+    /// Takes back the records after this one.
+    pub(super) fn cut(&mut self, after: Position) -> anyhow::Result<()> {
+        self.write(after, |_| Ok(())).map(drop)
+    }
+
+    /// A part of a list, if it is as it was written.
+    pub(super) fn part(&self, list: u64, part: u64) -> Option<(Vec<u8>, Sum)> {
+        part_of(&self.connection, list, part)
+    }
+
+    /// Removes the parts of lists that are not among these.
+    pub(super) fn keep_lists(&mut self, wanted: &[u64], after: Position) -> anyhow::Result<()> {
+        self.write(after, |writer| writer.keep_lists(wanted)).map(drop)
+    }
+
+    /// Whether the file has its name still; see [`Witness::check_place`](super::witness::Witness::check_place).
+    pub(super) fn check_place(&self) -> anyhow::Result<()> {
+        super::witness::is_in_place(&self.file, &self.path)?;
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        let there = fs::metadata(&log).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+        ensure!(
+            self.log.get().is_none() || self.log.get() == there,
+            "{} was removed or replaced while floodwall was using it",
+            log.display()
+        );
+        self.log.set(there);
+        Ok(())
+    }
+}
+
+/// Writes records within a transaction.
+pub(super) struct Writer<'a> {
+    connection: &'a Connection,
+    insert: Statement<'a>,
+    part: Statement<'a>,
+    at: Position,
+    batch: u64,
+}
+
+impl Writer<'_> {
+    /// The record that was written last, or that these come after.
+    pub(super) fn at(&self) -> Position {
+        self.at
+    }
+
+    /// Writes the next record.
+    pub(super) fn put(&mut self, kind: Kind, body: &impl Serialize) -> anyhow::Result<()> {
+        let body = serde_json::to_vec(body)?;
+        let record = Record::after(self.at, self.batch, kind, body);
+        let Record { seq, batch, kind, body, sum, link } = &record;
+        self.insert
+            .execute(params![*seq as i64, *batch as i64, *kind as i64, body, sum.0, link.0])
+            .map_err(words)?;
+        self.at = record.position();
+        Ok(())
+    }
+
+    /// Writes a part of a list; returns its checksum.
+    pub(super) fn put_part(&mut self, list: u64, part: u64, body: &[u8]) -> anyhow::Result<Sum> {
+        ensure!(part >> PART_BITS == 0, "a list of more than {} parts", 1 << PART_BITS);
+        let sum = lists::sum(list, part, body);
+        self.part.execute(params![part_row(list, part), body, sum.0]).map_err(words)?;
+        Ok(sum)
+    }
+
+    /// Removes all records.
+    pub(super) fn clear(&mut self) -> anyhow::Result<()> {
+        self.connection.execute("DELETE FROM record", []).map_err(words)?;
+        Ok(())
+    }
+
+    /// Removes the parts of lists that are not among these.
+    pub(super) fn keep_lists(&mut self, wanted: &[u64]) -> anyhow::Result<()> {
+        let mut wanted = wanted.to_vec();
+        wanted.sort_unstable();
+        // What lies between one list and the next.
+        let starts = std::iter::once(0).chain(wanted.iter().map(|list| part_row(list + 1, 0)));
+        let ends = wanted.iter().map(|list| part_row(*list, 0)).chain([i64::MAX]);
+        for (start, end) in starts.zip(ends).filter(|(start, end)| start < end) {
+            let statement = "DELETE FROM part WHERE number >= ?1 AND number < ?2";
+            self.connection.execute(statement, [start, end]).map_err(words)?;
+        }
+        Ok(())
+    }
+}
+
+/// The database, to be read, and left as it is to the last byte.
+pub(super) struct Reader {
+    connection: Connection,
+}
+
+impl Reader {
+    /// Opens it.
+    pub(super) fn open(path: &Path, has_log: bool) -> rusqlite::Result<Self> {
+        let connection = if has_log {
+            Connection::open_with_flags(path, flags())?
+        } else {
+            // SQLite would make a log, even of nothing.
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | no_mutex();
+            Connection::open_with_flags(immutable(path), flags)?
+        };
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        guard(&connection)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(Self { connection })
+    }
+
+    /// What the header says of the form.
+    pub(super) fn format(&self) -> rusqlite::Result<u32> {
+        self.connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+    }
+
+    /// Gives each record to `take`, by number: as it was written, or `None`. Where rows are lost with what leads to them,
+    /// others are looked up one by one, as far as their numbers lie within `expected`.
+    pub(super) fn records(
+        &self,
+        expected: std::ops::RangeInclusive<u64>,
+        take: &mut dyn FnMut(u64, Option<Record>),
+    ) -> rusqlite::Result<()> {
+        let columns = "SELECT seq, batch, kind, body, sum, link FROM record";
+        let ascending = self.walk(&format!("{columns} ORDER BY seq"), false, take);
+        let Err(error) = ascending else { return Ok(()) };
+        let _ = self.walk(&format!("{columns} ORDER BY seq DESC"), true, take);
+        let mut single = self.connection.prepare(&format!("{columns} WHERE seq = ?1"))?;
+        for seq in expected.take(MOST_LOOKED_UP) {
+            if let Ok(Some((seq, record))) = single.query_row([seq as i64], |row| Ok(record(row))) {
+                take(seq, record);
+            }
+        }
+        Err(error)
+    }
+
+    fn walk(
+        &self,
+        query: &str,
+        falling: bool,
+        take: &mut dyn FnMut(u64, Option<Record>),
+    ) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare(query)?;
+        let mut rows = statement.query([])?;
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            let Some((seq, record)) = record(row) else { continue };
+            // A tree that leads in circles.
+            if last.is_some_and(|last| if falling { seq >= last } else { seq <= last }) {
+                return Err(corrupt());
+            }
+            last = Some(seq);
+            take(seq, record);
+        }
+        Ok(())
+    }
+
+    /// A part of a list, if it is as it was written.
+    pub(super) fn part(&self, list: u64, part: u64) -> Option<(Vec<u8>, Sum)> {
+        part_of(&self.connection, list, part)
+    }
+
+    /// The row numbers of all parts that can be found.
+    pub(super) fn part_rows(&self) -> Vec<i64> {
+        let mut found = Vec::new();
+        let walked =
+            self.connection.prepare("SELECT number FROM part ORDER BY number").and_then(|mut all| {
+                let mut rows = all.query([])?;
+                while let Some(row) = rows.next()? {
+                    let number: i64 = row.get(0)?;
+                    if found.last().is_some_and(|last| *last >= number) {
+                        return Err(corrupt());
+                    }
+                    found.push(number);
+                }
+                Ok(())
+            });
+        // Those that can be found are all that there is to be had.
+        drop(walked);
+        found
+    }
+}
+
+fn part_of(connection: &Connection, list: u64, part: u64) -> Option<(Vec<u8>, Sum)> {
+    let mut statement = connection.prepare("SELECT body, sum FROM part WHERE number = ?1").ok()?;
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?));
+    let (body, sum) = statement.query_row([part_row(list, part)], read).ok()?;
+    let sum = Sum(sum.try_into().ok()?);
+    (sum == lists::sum(list, part, &body)).then_some((body, sum))
+}
+
+/// Rows that are looked up one by one where their table is damaged.
+const MOST_LOOKED_UP: usize = 5_000_000;
+
+/// A row's number, and its record if it is as it was written; `None` if it does not even have a number.
+fn record(row: &rusqlite::Row<'_>) -> Option<(u64, Option<Record>)> {
+    let seq = u64::try_from(row.get::<_, i64>(0).ok()?).ok()?;
+    let read = || {
+        let batch = u64::try_from(row.get::<_, i64>(1).ok()?).ok()?;
+        let kind = row.get(2).ok()?;
+        let (body, sum, link): (Vec<u8>, Vec<u8>, Vec<u8>) =
+            (row.get(3).ok()?, row.get(4).ok()?, row.get(5).ok()?);
+        Record::found(seq, batch, kind, body, (&sum, &link))
+    };
+    Some((seq, read()))
+}
+
+/// Settings of a connection that writes.
+fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    guard(connection)?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", LOG_KEPT, |_| Ok(()))
+}
+
+/// Settings of every connection, before anything is read: nobody else may use the file, and nothing in it is trusted.
+fn guard(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")
+}
+
+/// Brings all of the write-ahead log into the database.
+fn checkpoint(connection: &Connection) -> anyhow::Result<()> {
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(words)?;
+    ensure!(busy == 0, "the write-ahead log could not be brought into the database");
+    Ok(())
+}
+
+fn no_mutex() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+fn flags() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | no_mutex()
+}
+
+/// A path as a URI that says that nothing changes the file meanwhile.
+fn immutable(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                uri.push(char::from(*byte));
+            }
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    uri + "?immutable=1"
+}
+
+fn corrupt() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None)
+}
+
+/// Errors in the words that a system has for them.
+fn words(error: rusqlite::Error) -> anyhow::Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => {
+            anyhow::Error::new(error).context("No space left on the disk of the state")
+        }
+        _ => error.into(),
+    }
+}
+
+fn is_full(error: &anyhow::Error) -> bool {
+    let codes = error.chain().filter_map(|cause| cause.downcast_ref::<rusqlite::Error>());
+    codes.into_iter().any(|error| error.sqlite_error_code() == Some(ErrorCode::DiskFull))
+}
