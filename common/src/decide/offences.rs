@@ -6,7 +6,7 @@
 //! that complete what they ask for. Datagrams, pings and the like prove nothing. What is over the limit is dropped, whoever
 //! has sent it; who is over it with these alone is banned.
 
-use super::{CONTINUE, OutOfLine, PacketContext, Step, found, rules};
+use super::{CONTINUE, DECIDED, End, OutOfLine, PacketContext, Step, found, rules};
 use crate::{
     bucket, flow,
     source::{self, Key},
@@ -24,29 +24,42 @@ const PROVEN: u32 = 0x200;
 /// Connections that a source may have asked for and not completed: of one in whose name others ask, these grow.
 const MOST_OPENINGS: u16 = 15;
 
-/// Charges the packet to a limit that holds for every source, if that bans. The context says whether the source is over it
-/// with what it has really sent.
+/// Charges the packet to a limit that holds for every source, if that bans for so many ns; says whether the source is over
+/// it with what it has really sent.
 #[inline(always)]
 pub(super) fn of_source<O: OutOfLine>(
     parts: &O,
     context: &mut PacketContext,
     limit: u32,
     ban_ns: u64,
-) -> Step {
-    context.offends = false;
+) -> Step<bool> {
     if ban_ns == 0 || !context.traits.meets(Traits::TCP) {
-        return CONTINUE;
+        return Step::Continue(false);
     }
-    parts.charge_offence(context, limit)
+    // What is written to the context out of line would not be seen to have changed here.
+    match parts.charge_offence(context, limit) {
+        Step::Break(End::Fault) => Step::Break(End::Fault),
+        step => Step::Continue(step.is_break()),
+    }
 }
 
-/// Charges the packet to a limit, if nobody else can have sent it. The context says whether the source is over it with such
-/// packets alone.
+/// As [`is_over`], as a step: objects if the source is.
 #[inline(always)]
 pub fn charge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext, limit: u32) -> Step {
-    context.offends = false;
+    if is_over(tables, settings, context, limit)? { DECIDED } else { CONTINUE }
+}
+
+/// Charges the packet to a limit, if nobody else can have sent it; says whether the source is over it with such packets
+/// alone.
+#[inline(always)]
+pub(super) fn is_over<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    context: &PacketContext,
+    limit: u32,
+) -> Step<bool> {
     if !is_proven(tables, settings, context)? {
-        return CONTINUE;
+        return Step::Continue(false);
     }
     let PacketContext { packet, key, time_ns: now_ns, .. } = context;
     let limit = limit & 0x1ff;
@@ -73,8 +86,7 @@ pub fn charge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCo
         found(tables.source_set(key.set(settings, settings.source_mask.load())))?
     };
     let (number, _) = source::visit_number(set, key, standing::PART, *now_ns);
-    context.offends = !bucket::take(&set.ways[number as usize % WAYS].buckets, spec, cost, *now_ns);
-    CONTINUE
+    Step::Continue(!bucket::take(&set.ways[number as usize % WAYS].buckets, spec, cost, *now_ns))
 }
 
 /// Whether nobody but the source can have sent the packet. Where what leaves is not seen, that can be told of none; a replay
@@ -119,8 +131,7 @@ mod tests {
     fn offends_after(memory: &Memory, packet: Packet, limit: u32) -> Option<usize> {
         (0..100).find(|_| {
             let (mut context, _) = memory.entered(packet);
-            charge(memory, memory.set(), &mut context, limit).continue_value().expect("the tables are there");
-            context.offends
+            charge(memory, memory.set(), &mut context, limit) == DECIDED
         })
     }
 

@@ -24,7 +24,7 @@ pub trait OutOfLine {
     fn ask_flow(&self, context: &mut PacketContext) -> Step;
     /// [`signature::ask_again`].
     fn ask_again(&self, context: &mut PacketContext) -> Step;
-    /// [`offences::charge`].
+    /// [`offences::charge`]. It decides if the source is over the limit.
     fn charge_offence(&self, context: &mut PacketContext, limit: u32) -> Step;
     /// [`rules::place`].
     fn place_rule(&self, context: &mut PacketContext, number: u32) -> Step;

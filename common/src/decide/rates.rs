@@ -32,9 +32,8 @@ pub(super) fn judge<O: OutOfLine>(
         flags & service_flag::NO_SOURCE_SYN | u64::from(!syn) | exempts(spared::SYNS_OF_KNOWN),
         settings.syn_bucket.load(),
     );
-    if settings.packet_ban.load() != 0 || settings.syn_ban.load() != 0 {
-        charge_offences(settings, parts, context, [packet_bucket, syn_bucket])?;
-    }
+    let bans = settings.packet_ban.load() | settings.syn_ban.load() != 0;
+    let offends = bans && offends(settings, parts, context, [packet_bucket, syn_bucket])?;
     let standing = source::meter(way, packet_bucket, syn_bucket, context.time_ns, !was_there);
     let opens = syn
         && standing as u8 == Standing::Within as u8
@@ -53,32 +52,31 @@ pub(super) fn judge<O: OutOfLine>(
         }
     }
     let step = context.judgement.object(settings, reason, NONE);
-    if step.is_break() && context.offends {
+    if step.is_break() && offends {
         bans::impose(context, way, ban.load());
     }
     step
 }
 
-/// Charges the packet to those of the limits that ban, and that are not taken from for it.
+/// Charges the packet to those of the limits that ban; says whether the source is over one of them with what it has really
+/// sent.
 #[inline(always)]
-fn charge_offences<O: OutOfLine>(
+fn offends<O: OutOfLine>(
     settings: &Settings,
     parts: &O,
     context: &mut PacketContext,
     [packet_bucket, syn_bucket]: [BucketSpec; 2],
-) -> Step {
+) -> Step<bool> {
     let mut offends = false;
     for (limit, bucket, ban) in [
         (offences::PACKETS, packet_bucket, &settings.packet_ban),
         (offences::SYNS, syn_bucket, &settings.syn_ban),
     ] {
         if bucket.increment != 0 {
-            offences::of_source(parts, context, limit, ban.load())?;
-            offends |= context.offends;
+            offends |= offences::of_source(parts, context, limit, ban.load())?;
         }
     }
-    context.offends = offends;
-    CONTINUE
+    Step::Continue(offends)
 }
 
 /// The bucket that a word describes, or, if a condition is not 0, one from which nothing is taken.

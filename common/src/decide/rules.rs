@@ -95,9 +95,8 @@ pub fn apply<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
     let rule = found(tables.rule(number))?;
     let terms = Terms::unpack(rule.terms.load());
     let is_within = is_within(tables, rule, *place, packet, *now_ns)?;
-    if terms.then as u8 == Then::Ban as u8 {
-        offences::charge(tables, settings, context, number)?;
-    }
+    let bans = terms.then as u8 == Then::Ban as u8;
+    let offends = bans && offences::is_over(tables, settings, context, number)?;
     if is_within {
         return CONTINUE;
     }
@@ -115,7 +114,7 @@ pub fn apply<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
         return CONTINUE;
     }
     let step = judgement.object(settings, reason, number);
-    if step.is_break() && terms.then as u8 == Then::Ban as u8 && context.offends {
+    if step.is_break() && offends {
         let ban_ns = rule.ban.load();
         if reason as u32 != Reason::SourceRate as u32 {
             bans::request(context, ban_ns);
