@@ -121,6 +121,28 @@ fn an_import_survives_a_restart() -> anyhow::Result<()> {
 }
 
 #[test]
+fn who_has_asked_for_what_is_known_after_a_restart() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start("audit", BINARY)?;
+    host.ok(&["block", "add", "203.0.113.0/24", "--note", "spam"])?;
+    host.fails(&["block", "add", "192.0.2.0/24"])?;
+    host.ok(&["bypass", "on", "--for", "1m"])?;
+    host.end(nix::sys::signal::Signal::SIGKILL)?;
+    host.launch()?;
+    host.ok(&["bypass", "off"])?;
+    let page = host.json(&["audit"])?;
+    let entries = page["entries"].as_array().expect("entries");
+    let commands: Vec<_> = entries.iter().filter_map(|entry| entry["command"].as_str()).collect();
+    assert_eq!(commands, ["block add", "block add", "bypass set", "bypass set"], "{page}");
+    assert_eq!((&entries[0]["user"], &entries[0]["result"]), (&"root".into(), &"done".into()), "{page}");
+    assert!(entries[1]["result"].as_str().is_some_and(|result| result.starts_with("refused: ")), "{page}");
+    let said = host.ok(&["audit", "--limit", "3"])?;
+    assert_eq!(said.lines().count(), 3, "{said}");
+    assert!(said.starts_with("2 ") && said.contains("root (uid 0, pid "), "{said}");
+    Ok(())
+}
+
+#[test]
 fn a_full_table_says_so_and_refuses() -> anyhow::Result<()> {
     or_skip!(require_root());
     let host = Protected::start("full", BINARY)?;

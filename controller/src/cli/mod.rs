@@ -8,6 +8,7 @@
 mod applied;
 mod arguments;
 mod attach;
+mod audit;
 mod completions;
 mod detach;
 mod events;
@@ -109,6 +110,8 @@ enum Ask {
     Reload(rules::reload::Reload),
     /// What tells that the host or a service suffers before it is down.
     Health,
+    /// Who has asked for which change, and what became of it.
+    Audit(audit::Audit),
     /// Single sources.
     #[command(subcommand)]
     Source(source::Source),
@@ -211,6 +214,7 @@ impl Ask {
             Self::Check(verb) => verb.apply(session),
             Self::Reload(verb) => verb.apply(session).await,
             Self::Health => rules::health::apply(session).await,
+            Self::Audit(verb) => verb.apply(session).await,
             Self::Source(verb) => verb.apply(session).await,
             Self::Events(verb) => verb.apply(session).await,
             Self::Attach(verb) => verb.apply(session).await,

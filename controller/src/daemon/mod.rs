@@ -39,7 +39,7 @@ use crate::{
     host::Netlink,
     kernel::{EventReader, Kernel, LogReader, preflight},
     options::RunOptions,
-    server::{self, Context},
+    server::{self, Audit, Context},
     state::Filter,
     store::Store,
 };
@@ -99,8 +99,16 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     }
     let ended = Arc::new(Notify::new());
     let mut serving = {
-        let context =
-            Context::new(Arc::clone(&filter), protection.clone(), detection.clone(), drops, bus.clone());
+        let audit =
+            Audit::start(&options.state_dir, filter.keeps_changes()).context("starting the audit log")?;
+        let context = Context::new(
+            Arc::clone(&filter),
+            protection.clone(),
+            detection.clone(),
+            drops,
+            bus.clone(),
+            audit,
+        );
         let ended = Arc::clone(&ended);
         tokio::spawn(
             async move { server::serve(listener, context, async move { ended.notified().await }).await },

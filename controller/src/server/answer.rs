@@ -16,7 +16,7 @@ use crate::{
     state::{Caller, Refusal},
 };
 
-const TOO_MUCH: &str =
+pub(super) const TOO_MUCH: &str =
     "too much for one request: put the prefixes into a file and import it, or make several requests";
 
 /// A refused request.

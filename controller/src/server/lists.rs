@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::{
     Context,
     answer::{Answer, Body, Parameters, Refused, answer, failure},
+    command::Asked,
     peer::Peer,
     stream::Lines,
     why::why,
@@ -169,6 +170,11 @@ pub(super) async fn import(
     body: Bytes,
 ) -> Response {
     let (lines, response) = Lines::response();
+    let request = format!(
+        "name={} replace={} skip_bad={} force={}",
+        query.name, query.replace, query.skip_bad, query.force
+    );
+    let asked = Asked::new(context.audit.clone(), peer, "block import".to_owned(), Some(request));
     tokio::task::spawn_blocking(move || {
         let lifelines = lifelines(&context, peer, query.force);
         let options = ImportOptions {
@@ -186,6 +192,10 @@ pub(super) async fn import(
                     total: progress.total,
                 });
             })
+        });
+        asked.ended(match &outcome {
+            Ok(report) => format!("done: {} added, {} removed", report.added, report.removed),
+            Err(refusal) => format!("refused: {refusal}"),
         });
         let last = match outcome {
             Ok(report) => ImportLine::Done(report),

@@ -4,6 +4,7 @@
 //! caller gives the listener and the shutdown.
 
 mod answer;
+mod audit;
 mod command;
 mod dataplane;
 mod events;
@@ -31,6 +32,7 @@ use tokio::{
     sync::{Semaphore, broadcast},
 };
 
+pub use audit::Audit;
 pub use dataplane::Dataplane;
 
 use crate::{
@@ -60,6 +62,8 @@ pub struct Context {
     pub drops: broadcast::Sender<DropReport>,
     /// What happens.
     pub bus: Bus,
+    /// Where it is written down who has asked for what.
+    pub audit: Audit,
     /// Bounds the work that is under way.
     requests: Arc<Semaphore>,
 }
@@ -72,8 +76,17 @@ impl Context {
         detection: Detection,
         drops: broadcast::Sender<DropReport>,
         bus: Bus,
+        audit: Audit,
     ) -> Self {
-        Self { filter, dataplane, detection, drops, bus, requests: Arc::new(Semaphore::new(MAX_REQUESTS)) }
+        Self {
+            filter,
+            dataplane,
+            detection,
+            drops,
+            bus,
+            audit,
+            requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
+        }
     }
 }
 
@@ -113,6 +126,7 @@ fn router(context: Context) -> Router {
         .route(path::EVENTS, get(events::events))
         .route(path::ATTACH, post(status::attach))
         .route(path::DETACH, post(status::detach))
+        .route(path::AUDIT, get(audit::page))
         .route(path::OPENAPI, get(status::openapi))
         .fallback(answer::no_such_path)
         .method_not_allowed_fallback(answer::no_such_method)

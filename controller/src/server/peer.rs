@@ -25,6 +25,20 @@ impl fmt::Display for Peer {
 }
 
 impl Peer {
+    pub(super) fn uid(self) -> Option<u32> {
+        self.uid
+    }
+
+    pub(super) fn pid(self) -> Option<i32> {
+        self.pid
+    }
+
+    /// What the process calls itself, if it is still there.
+    pub(super) fn process(self) -> Option<String> {
+        let name = std::fs::read(format!("/proc/{}/comm", self.pid?)).ok()?;
+        Some(String::from_utf8_lossy(&name).trim_end().to_owned())
+    }
+
     /// Where it is logged in from.
     pub(super) fn logins(self) -> Vec<IpAddr> {
         self.pid.map(login_addresses).unwrap_or_default()

@@ -19,13 +19,13 @@ use tokio::{
     sync::{Notify, broadcast},
 };
 
-use super::{Context, Dataplane, serve};
+use super::{Audit, Context, Dataplane, serve};
 use crate::{
     api::{
         FailureKind, HealthReport, InterfaceStatus, ListName, ProofStatus, ROUTES, ReasonCount, WouldCount,
         openapi, path, routes::Method,
     },
-    client::{Client, ClientError},
+    client::{Client, ClientError, Upload},
     config::Config,
     detect::{Detection, Detector, Owner, Surroundings},
     event::Bus,
@@ -170,7 +170,8 @@ fn served_with(prepare: impl FnOnce(&std::path::Path)) -> Served {
     let ending = Arc::new(AtomicBool::new(false));
     let detection = detection(&tables, &ending);
     let (drops, _) = broadcast::channel(16);
-    let context = Context::new(filter, Arc::new(Names::default()), detection, drops, bus);
+    let audit = Audit::start(&state, filter.keeps_changes()).expect("a thread");
+    let context = Context::new(filter, Arc::new(Names::default()), detection, drops, bus, audit);
     let socket = directory.path().join("socket");
     let listener = UnixListener::bind(&socket).expect("a socket");
     let ended = Arc::new(Notify::new());
@@ -313,6 +314,50 @@ async fn whoever_listens_hears_what_has_changed_and_who_has_changed_it() {
     assert!(heard["\"list\""].contains("blocklist: 1 added"), "{heard:?}");
     let who = format!("uid {}", nix::unistd::getuid());
     assert!(heard["\"command\""].contains(&who) && heard["\"command\""].contains("block add"), "{heard:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_written_down_who_has_asked_for_what_and_what_became_of_it() {
+    let served = served();
+    let client = &served.client;
+    let add = json!({ "prefixes": ["203.0.113.0/24"], "note": "spam" });
+    client.post::<Value>("/v1/block/add", &add).await.expect("added");
+    let own = json!({ "prefixes": ["192.0.2.0/24"] });
+    assert_eq!(kind(client.post::<Value>("/v1/block/add", &own).await), FailureKind::Refused);
+    client.get::<Value>("/v1/block").await.expect("a question");
+    assert_eq!(kind(client.post::<Value>("/v1/none/sense", &own).await), FailureKind::NotFound);
+    let list = Upload::new(&b"198.51.100.7\n"[..], |_| ());
+    let mut lines = client.upload::<Value>("/v1/block/import?name=list", list).await.expect("an import");
+    while lines.next().await.expect("a line").is_some() {}
+
+    let deadline = Instant::now() + PATIENCE;
+    // Each is on disk a moment after its answer at the latest.
+    let page: Value = loop {
+        let page: Value = client.get("/v1/audit").await.expect("a page");
+        if page["entries"].as_array().expect("entries").len() >= 3 {
+            break page;
+        }
+        assert!(Instant::now() < deadline, "{page}");
+    };
+    let told: Vec<_> = page["entries"].as_array().expect("entries").iter().collect();
+    let words = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
+    assert_eq!(told.len(), 3, "{page}");
+    for (number, entry) in (1..).zip(&told) {
+        let (uid, pid) = (nix::unistd::getuid().as_raw(), std::process::id());
+        assert_eq!(
+            (&entry["number"], &entry["uid"], &entry["pid"]),
+            (&json!(number), &json!(uid), &json!(pid))
+        );
+    }
+    assert_eq!((words(told[0], "command"), words(told[0], "result")), ("block add".into(), "done".into()));
+    assert!(words(told[0], "request").contains("203.0.113.0/24"), "{page}");
+    assert!(
+        words(told[1], "result").starts_with("refused: ") && words(told[1], "result").contains("--force")
+    );
+    assert_eq!(words(told[2], "result"), "done: 1 added, 0 removed");
+    let latest: Value = client.get("/v1/audit?limit=1&before=3").await.expect("a page");
+    assert_eq!((&latest["entries"][0]["number"], &latest["entries"][1]), (&json!(2), &Value::Null));
+    assert_eq!(latest["lost"], 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@
 //!
 //! What is answered where stands in [`ROUTES`]; [`openapi`] describes it for programs.
 
+mod audit;
 pub mod client;
 mod events;
 mod limits;
@@ -25,6 +26,7 @@ mod why;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use audit::{AuditEntry, AuditPage};
 pub use events::{DropReport, Event, InterfaceReport, Notice};
 pub use limits::{Limit, Limits, SourceReport};
 pub use policy::{Capacity, InForce};

@@ -48,6 +48,8 @@ pub const EVENTS: &str = "/v1/events";
 pub const ATTACH: &str = "/v1/attach";
 /// Takes the filter off an interface.
 pub const DETACH: &str = "/v1/detach";
+/// Who has asked for which change.
+pub const AUDIT: &str = "/v1/audit";
 
 /// The control socket, described for programs (OpenAPI 3.1).
 pub const OPENAPI: &str = "/v1/openapi.json";

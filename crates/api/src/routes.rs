@@ -6,11 +6,11 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    AddRequest, AddResponse, AttachRequest, BanCount, BanPage, BypassRequest, BypassState, DetachRequest,
-    DetachResponse, Event, FlushRequest, HealthReport, ImportLine, InForce, InterfaceStatus, KeepRequest,
-    LiftRequest, ListPage, ReloadReport, ReloadRequest, RemoveRequest, RemoveResponse, RuleChange, RuleList,
-    SignatureList, SignatureNumber, SignatureReport, SignatureRequest, SourceReport, Status, TestResponse,
-    WhyReport, path,
+    AddRequest, AddResponse, AttachRequest, AuditPage, BanCount, BanPage, BypassRequest, BypassState,
+    DetachRequest, DetachResponse, Event, FlushRequest, HealthReport, ImportLine, InForce, InterfaceStatus,
+    KeepRequest, LiftRequest, ListPage, ReloadReport, ReloadRequest, RemoveRequest, RemoveResponse,
+    RuleChange, RuleList, SignatureList, SignatureNumber, SignatureReport, SignatureRequest, SourceReport,
+    Status, TestResponse, WhyReport, path,
 };
 
 /// Most entries of a page; fewer come only if fewer are asked for, or left.
@@ -60,6 +60,10 @@ const PAGE: &[Parameter] = &[
     parameter("limit", "integer", false, "At most so many entries."),
 ];
 const ADDRESS: &[Parameter] = &[parameter("address", "string", true, "An IPv4 or IPv6 address.")];
+const AUDIT: &[Parameter] = &[
+    parameter("before", "integer", false, "Entries before the one with this number."),
+    parameter("limit", "integer", false, "At most so many entries, the latest."),
+];
 const IMPORT: &[Parameter] = &[
     parameter("name", "string", true, "What the import is called."),
     parameter("skip_bad", "boolean", false, "Import what is right of a list that has bad lines."),
@@ -126,7 +130,7 @@ const fn with(parameters: &'static [Parameter], route: Route) -> Route {
 }
 
 /// All of them.
-pub const ROUTES: [Route; 27] = [
+pub const ROUTES: [Route; 28] = [
     get(path::STATUS, "How the filter stands.", json::<Status>()),
     post(path::ADD, "Lists prefixes: all or none.", json::<AddRequest>(), json::<AddResponse>()),
     post(
@@ -158,6 +162,10 @@ pub const ROUTES: [Route; 27] = [
     ),
     post(path::RELOAD, "Reads the configuration again.", json::<ReloadRequest>(), json::<ReloadReport>()),
     get(path::HEALTH, "How the host and its services fare.", json::<HealthReport>()),
+    with(
+        AUDIT,
+        get(path::AUDIT, "Who has asked for which change, and what became of it.", json::<AuditPage>()),
+    ),
     get(path::POLICY, "What packets are judged by, beside lists and signatures.", json::<InForce>()),
     with(ADDRESS, get(path::SOURCE, "What is known of a source.", json::<SourceReport>())),
     with(ADDRESS, get(path::WHY, "What becomes of an address's packets, and why.", json::<WhyReport>())),

@@ -6,6 +6,7 @@
 //! STATE/witness                names the database and the last record that was acknowledged
 //! STATE/snapshot.jsonl         tells a floodwall of format 1 that the state is of a later one
 //! STATE/baseline.json.gz       what is usual, now and then; no loss if it is lost
+//! STATE/audit.jsonl            who has asked for which change; no part of the state
 //! STATE/lock                   held by the daemon that uses the directory
 //! STATE/set-aside-1796000000/  files as they were when something else took their place
 //! ```
@@ -18,6 +19,7 @@
 //! Which database holds is what the witness says, and so a new one takes the place of an old one all at once: when
 //! format 1 is left ([`jsonl`] reads it), when damage is accepted, and when a copy is brought in.
 
+mod audit;
 mod baseline;
 mod claim;
 mod damage;
@@ -39,6 +41,7 @@ mod verify;
 mod witness;
 
 pub use self::{
+    audit::{AuditLog, read as read_audit},
     baseline::{keep_baseline, kept_baseline},
     claim::claim,
     damage::{Damage, DamageReport, Damaged, Flaw},
