@@ -10,7 +10,7 @@
 //! A ban stands in the source's own entry, from the packet on that crosses the limit.
 
 use crate::{
-    branchless::{at_most, min},
+    branchless::{at_most, min, nonzero},
     bucket::{Draw, unit_time},
     prefix::{Address, Family},
     tables::Tables,
@@ -191,20 +191,21 @@ fn enter(set: &SourceSet, key: Key, standing: u16, tick: u32, now_ns: u64) -> u3
     number
 }
 
-/// How much one has to say for staying: its packets, halved for every second of silence; for one that is known,
-/// for every half minute. One that is banned, or never to be, stays.
+/// How much one has to say for staying: its packets, halved for every second of silence; for one that is known, or has
+/// completed a handshake, for every half minute. One that is banned, or never to be, stays. An empty way goes first.
 #[inline(always)]
 fn weight(way: &Way, tick: u32) -> u32 {
     let history = History::unpack(way.history.load());
     let silent = tick.wrapping_sub(history.seen) & History::SEEN_MASK;
     let silent = silent * at_most(silent, History::SEEN_MASK - LATE_TICKS);
     let packets = min(Volume(way.volume.load()).packets(), u32::MAX >> 3);
-    let known = u32::from(history.standing & standing::KNOWN);
+    let known = u32::from(history.standing | history.standing / standing::PROVEN) & 1;
+    let there = nonzero(way.key.load()) as u32;
     // As much as half a billion packets, and a quarter. Were the bits brought together first, the compiler would branch.
     let stays = u32::from(history.standing & standing::BANNED) << 28
         | u32::from(history.standing & standing::SPARED) << 24;
     let shift = HALVING_SHIFT + known * (KNOWN_HALVING_SHIFT - HALVING_SHIFT);
-    (packets | stays) >> min(silent >> shift, 31)
+    ((packets | stays) >> min(silent >> shift, 31)) | there
 }
 
 /// Notes that the way was seen now, and fills buckets whose times are too old to be compared.
@@ -378,4 +379,45 @@ pub fn set_of<'t, T: Tables>(tables: &'t T, settings: &Settings, key: Key) -> Op
 pub fn way_of<'t, T: Tables>(tables: &'t T, settings: &Settings, key: Key) -> Option<&'t Way> {
     let set = set_of(tables, settings, key)?;
     find(set, key).map(|number| &set.ways[number as usize % WAYS])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+    const START: u64 = 1_000 * SECOND;
+
+    fn is_there(set: &SourceSet, key: u64) -> bool {
+        find(set, Key(key)).is_some()
+    }
+
+    #[test]
+    fn an_empty_way_goes_before_one_that_has_been_silent() {
+        let set = SourceSet::default();
+        for (number, key) in (101..=104).enumerate() {
+            let (way, was_there) = visit(&set, Key(key), 0, START + number as u64 * 60 * SECOND);
+            assert!(!was_there);
+            count(way, Charge { bytes: 60, syn: false, opens: false }, true);
+        }
+        assert!((101..=104).all(|key| is_there(&set, key)));
+        visit(&set, Key(105), 0, START + 300 * SECOND);
+        assert_eq!((101..=105).filter(|key| is_there(&set, *key)).count(), 4, "one of them has made room");
+    }
+
+    #[test]
+    fn who_has_completed_a_handshake_is_not_forgotten_for_who_has_not() {
+        for standing in [standing::KNOWN, standing::PROVEN] {
+            let set = SourceSet::default();
+            for key in 101..=104 {
+                let (way, _) = visit(&set, Key(key), 0, START);
+                (0..4).for_each(|_| count(way, Charge { bytes: 60, syn: false, opens: false }, false));
+            }
+            mark(visit(&set, Key(103), 0, START).0, standing);
+            for key in 201..=240 {
+                visit(&set, Key(key), 0, START + 20 * SECOND);
+            }
+            assert!(is_there(&set, 103) && !is_there(&set, 101), "{standing:#x}");
+        }
+    }
 }

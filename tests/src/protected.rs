@@ -62,6 +62,16 @@ impl Protected {
         Self::start_sized(label, binary, 200_000, 500_000, &without_detection(configuration))
     }
 
+    /// As [`Self::start_configured`], with room for so many sources.
+    pub fn start_for_sources(
+        label: &str,
+        binary: &str,
+        max_sources: u32,
+        configuration: &str,
+    ) -> anyhow::Result<Self> {
+        Self::start_sized(label, binary, 200_000, max_sources, &without_detection(configuration))
+    }
+
     /// As [`Self::start`], with this configuration and nothing else in it.
     pub fn start_as_configured(label: &str, binary: &str, configuration: &str) -> anyhow::Result<Self> {
         Self::start_sized(label, binary, 20_000, 200_000, configuration)

@@ -327,6 +327,8 @@ fn a_recreated_interface_gets_the_program() -> anyhow::Result<()> {
     wait_for("it is filtered again", || Ok(problems(&host)?.0 == Some(0)))?;
     let status = host.json(&["status"])?;
     assert_eq!(status["interfaces"][0]["filtered"], true, "{status}");
+    // The event is told after the status has changed.
+    thread::sleep(Duration::from_millis(500));
     events.kill()?;
     let told = String::from_utf8_lossy(&events.wait_with_output()?.stdout).into_owned();
     let told: Vec<Value> = told.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();

