@@ -16,6 +16,7 @@ pub mod daemon;
 pub mod event;
 pub mod host;
 pub mod kernel;
+mod log;
 pub mod options;
 pub mod replay;
 pub mod server;

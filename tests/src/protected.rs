@@ -191,6 +191,12 @@ impl Protected {
         wait(&mut child)
     }
 
+    /// Sends the daemon a signal, and does not wait for what comes of it: [`Self::wait`] does.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let child = self.daemon.as_ref().context("no daemon runs")?;
+        kill(Pid::from_raw(child.id().cast_signed()), signal).context("signalling the daemon")
+    }
+
     /// Waits for the daemon to end by itself.
     pub fn wait(&mut self) -> anyhow::Result<std::process::ExitStatus> {
         let mut child = self.daemon.take().context("no daemon runs")?;

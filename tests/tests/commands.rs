@@ -4,6 +4,7 @@ use std::{
     fs,
     io::Write as _,
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use floodwall_lab::{
@@ -139,6 +140,31 @@ fn who_has_asked_for_what_is_known_after_a_restart() -> anyhow::Result<()> {
     let said = host.ok(&["audit", "--limit", "3"])?;
     assert_eq!(said.lines().count(), 3, "{said}");
     assert!(said.starts_with("2 ") && said.contains("root (uid 0, pid "), "{said}");
+    Ok(())
+}
+
+#[test]
+fn what_comes_again_and_again_does_not_fill_the_log() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let host = Protected::start("volume", BINARY)?;
+    let (times, began) = (120, Instant::now());
+    for _ in 0..times / 2 {
+        host.ok(&["block", "add", "203.0.113.7"])?;
+        host.ok(&["block", "rm", "203.0.113.7"])?;
+    }
+    let room = 50 + began.elapsed().as_secs() as usize / 2 + 1;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let words = "lines of a kind were left out";
+    while !host.log().lines().any(|line| line.contains(words) && line.contains("command")) {
+        assert!(Instant::now() < deadline, "nothing tells of what was left out: {}", host.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let log = host.log();
+    let lines = |words: &str| log.lines().filter(|line| line.contains(words)).count();
+    let logged = lines("block add") + lines("block remove");
+    assert!((50..=room).contains(&logged), "{logged} of {times} commands: {log}");
+    let all = host.json(&["audit", "--limit", "5000"])?;
+    assert_eq!(all["entries"].as_array().map(Vec::len), Some(times), "each is in the audit log");
     Ok(())
 }
 

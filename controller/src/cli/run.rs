@@ -1,12 +1,8 @@
 //! `floodwall run`: becomes the daemon.
 
-use std::{
-    io::{self, IsTerminal as _},
-    path::PathBuf,
-};
+use std::{io, path::PathBuf};
 
 use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser as _};
-use tracing_subscriber::EnvFilter;
 
 use super::{
     arguments,
@@ -16,13 +12,11 @@ use crate::{
     config::Config,
     daemon,
     kernel::Missing,
+    log,
     options::{Mode, RunOptions},
 };
 
 const MODES: [&str; 3] = ["native", "generic", "auto"];
-
-/// Names the environment variable that says how much is logged.
-const LOG: &str = "FLOODWALL_LOG";
 
 /// What runs where nothing else is said.
 const AFTER_HELP: &str = "\
@@ -70,7 +64,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn apply(self, socket: PathBuf) -> Result<Done, Stop> {
         let options = self.options(socket)?;
-        log_to_stderr();
+        log::to_stderr();
         let config = Config::of(&options).map_err(|error| failed(&error, Kind::Invalid))?;
         let runtime = tokio::runtime::Runtime::new()
             .map_err(|error| Failed::new(Kind::Internal, format!("starting: {error}")))?;
@@ -121,17 +115,6 @@ fn failed(error: &anyhow::Error, otherwise: Kind) -> Failed {
                 .is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
     });
     Failed::new(if denied { Kind::Denied } else { otherwise }, format!("{error:#}"))
-}
-
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env(LOG).unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false);
-    // Where the program is part of another, that one's log is as good.
-    drop(subscriber.try_init());
 }
 
 #[cfg(test)]
