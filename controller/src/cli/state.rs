@@ -124,9 +124,13 @@ fn render(account: &Account, out: &mut dyn Write, style: Style) -> io::Result<()
 }
 
 fn render_replaced(replaced: &Replaced, out: &mut dyn Write, style: Style) -> io::Result<()> {
-    let Replaced { now, before, set_aside } = replaced;
+    let Replaced { now, before, set_aside, incomplete } = replaced;
     for wrong in before {
         writeln!(out, "was damaged: {}", wrong.what)?;
+    }
+    if *incomplete {
+        let warning = style.loud("WARNING:");
+        writeln!(out, "{warning} the text is of a damaged state, and lacks what could not be read of that")?;
     }
     render(now, out, style)?;
     match set_aside {

@@ -338,9 +338,8 @@ fn record(row: &rusqlite::Row<'_>) -> Option<(u64, Option<Record>)> {
     let read = || {
         let batch = u64::try_from(row.get::<_, i64>(1).ok()?).ok()?;
         let kind = row.get(2).ok()?;
-        let (body, sum, link): (Vec<u8>, Vec<u8>, Vec<u8>) =
-            (row.get(3).ok()?, row.get(4).ok()?, row.get(5).ok()?);
-        Record::found(seq, batch, kind, body, (&sum, &link))
+        let (sum, link) = (row.get_ref(4).ok()?.as_blob().ok()?, row.get_ref(5).ok()?.as_blob().ok()?);
+        Record::found(seq, batch, kind, row.get(3).ok()?, (sum, link))
     };
     Some((seq, read()))
 }

@@ -18,7 +18,7 @@ use super::{
     reading::{Form, Found},
     replace::replace,
     store::Store,
-    text,
+    text::{self, Text},
 };
 use crate::records::Records;
 
@@ -99,6 +99,8 @@ pub struct Replaced {
     pub before: Vec<Wrong>,
     /// Where the files are that were there; `None`: nothing was replaced.
     pub set_aside: Option<PathBuf>,
+    /// The text that was imported is of a state of which not all could be read.
+    pub incomplete: bool,
 }
 
 fn account(directory: &Path, format: u32, records: &Records, prefixes: usize, damage: &[Damage]) -> Account {
@@ -158,12 +160,12 @@ pub fn check(directory: &Path) -> anyhow::Result<Account> {
 pub fn repair(directory: &Path) -> anyhow::Result<Replaced> {
     let before = check(directory)?;
     if before.damage.is_empty() {
-        return Ok(Replaced { now: before, before: Vec::new(), set_aside: None });
+        return Ok(Replaced { now: before, before: Vec::new(), set_aside: None, incomplete: false });
     }
     let opened = Store::open(directory, true)?;
     let set_aside = opened.set_aside.clone();
     drop(opened);
-    Ok(Replaced { now: check(directory)?, before: before.damage, set_aside })
+    Ok(Replaced { now: check(directory)?, before: before.damage, set_aside, incomplete: false })
 }
 
 /// Writes what a state directory holds as text: all that can be read of it. Says what is wrong with it.
@@ -184,7 +186,7 @@ pub fn export(directory: &Path, out: &mut dyn Write) -> anyhow::Result<Account> 
 ///
 /// If the text is not as it was written, there is a state already, a daemon uses it, or it cannot be written.
 pub fn import(directory: &Path, text: File, replace_it: bool) -> anyhow::Result<Replaced> {
-    let (records, lists) =
+    let Text { records, lists, complete } =
         text::read(BufReader::new(text)).map_err(|error| Obstacle::Text(format!("{error:#}")))?;
     make_directory(directory)?;
     let lock = hold(directory)?;
@@ -198,5 +200,5 @@ pub fn import(directory: &Path, text: File, replace_it: bool) -> anyhow::Result<
     drop(store);
     let prefixes = lists.values().map(Vec::len).sum();
     let now = account(directory, super::record::FORMAT, &records, prefixes, &[]);
-    Ok(Replaced { now, before, set_aside })
+    Ok(Replaced { now, before, set_aside, incomplete: !complete })
 }

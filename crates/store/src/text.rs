@@ -109,13 +109,22 @@ pub(super) fn write(
     out.write_all(&last)
 }
 
+/// What a text holds.
+#[derive(Default)]
+pub(super) struct Text {
+    pub(super) records: Records,
+    pub(super) lists: BTreeMap<Origin, Vec<Prefix>>,
+    /// Nothing was lost of the state that it was written of.
+    pub(super) complete: bool,
+}
+
 /// Reads such a text: all of it, or nothing.
 ///
 /// # Errors
 ///
 /// If it is no state, of a later form, or not as it was written.
-pub(super) fn read(text: impl BufRead) -> anyhow::Result<(Records, BTreeMap<Origin, Vec<Prefix>>)> {
-    let (mut records, mut lists) = (Records::default(), BTreeMap::<Origin, Vec<Prefix>>::new());
+pub(super) fn read(text: impl BufRead) -> anyhow::Result<Text> {
+    let mut read = Text::default();
     let mut hash = Sha256::new();
     let mut ended = false;
     for (number, line) in (1_u64..).zip(text.split(b'\n')) {
@@ -132,6 +141,7 @@ pub(super) fn read(text: impl BufRead) -> anyhow::Result<(Records, BTreeMap<Orig
                 first.format,
                 first.by
             );
+            read.complete = first.complete;
         } else {
             match serde_json::from_slice(&line).with_context(|| format!("line {number} is not understood"))? {
                 Line::Last(last) => {
@@ -145,12 +155,12 @@ pub(super) fn read(text: impl BufRead) -> anyhow::Result<(Records, BTreeMap<Orig
                 }
                 Line::Prefixes(Prefixes { prefixes, origin }) => {
                     ensure!(
-                        records.import(origin).is_some(),
+                        read.records.import(origin).is_some(),
                         "line {number} is of an import that no line tells of"
                     );
-                    lists.entry(origin).or_default().extend(prefixes);
+                    read.lists.entry(origin).or_default().extend(prefixes);
                 }
-                Line::Change(change) => records.apply(&change),
+                Line::Change(change) => read.records.apply(&change),
             }
         }
         hash.update(&line);
@@ -159,7 +169,7 @@ pub(super) fn read(text: impl BufRead) -> anyhow::Result<(Records, BTreeMap<Orig
     if !ended {
         bail!("it is cut off: its last line, with the checksum, is missing");
     }
-    Ok((records, lists))
+    Ok(read)
 }
 
 #[cfg(test)]
@@ -190,10 +200,11 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read() {
-        let (records, lists) = read(&written(true)[..]).unwrap();
+        let Text { records, lists, complete } = read(&written(true)[..]).unwrap();
         let (expected, expected_lists) = state();
         assert!(records.changes().eq(expected.changes()));
         assert_eq!(lists, expected_lists);
+        assert!(complete && !read(&written(false)[..]).unwrap().complete);
     }
 
     #[test]
@@ -217,6 +228,6 @@ mod tests {
             assert!(read(rest.as_bytes()).is_err(), "without line {}", gone + 1);
         }
         let newer = whole.replacen("\"format\":1", "\"format\":2", 1);
-        assert!(format!("{:#}", read(newer.as_bytes()).unwrap_err()).contains("of form 2"));
+        assert!(format!("{:#}", read(newer.as_bytes()).err().unwrap()).contains("of form 2"));
     }
 }

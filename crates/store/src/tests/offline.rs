@@ -53,12 +53,17 @@ fn what_is_exported_can_be_imported_elsewhere_once() {
     assert!(export(from.path(), &mut fs::File::create(&text).unwrap()).unwrap().damage.is_empty());
     let into = to.path().join("state");
     let open_text = || fs::File::open(&text).unwrap();
-    import(&into, open_text(), false).unwrap();
+    assert!(!import(&into, open_text(), false).unwrap().incomplete);
     assert_eq!(read(&open(&into, false)), HELD);
     let refused = format!("{:#}", import(&into, open_text(), false).unwrap_err());
     assert!(refused.contains("holds a state already"), "{refused}");
     let replaced = import(&into, open_text(), true).unwrap();
     assert!(replaced.set_aside.is_some());
+    assert_eq!(read(&open(&into, false)), HELD);
+    // One of a state that is damaged says so.
+    fs::remove_file(from.path().join(WITNESS)).unwrap();
+    assert_eq!(export(from.path(), &mut fs::File::create(&text).unwrap()).unwrap().damage.len(), 1);
+    assert!(import(&into, open_text(), true).unwrap().incomplete);
     assert_eq!(read(&open(&into, false)), HELD);
     // A text that is not whole changes nothing.
     let before = files(&into);
