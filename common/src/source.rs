@@ -199,7 +199,7 @@ fn weight(way: &Way, tick: u32) -> u32 {
     let silent = tick.wrapping_sub(history.seen) & History::SEEN_MASK;
     let silent = silent * at_most(silent, History::SEEN_MASK - LATE_TICKS);
     let packets = min(Volume(way.volume.load()).packets(), u32::MAX >> 3);
-    let known = u32::from(history.standing | history.standing / standing::PROVEN) & 1;
+    let known = u32::from(history.standing | (history.standing / standing::PROVEN)) & 1;
     let there = nonzero(way.key.load()) as u32;
     // As much as half a billion packets, and a quarter. Were the bits brought together first, the compiler would branch.
     let stays = u32::from(history.standing & standing::BANNED) << 28

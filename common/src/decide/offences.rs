@@ -170,7 +170,7 @@ mod tests {
                 let request = Packet { source, ..syn() };
                 let (context, _) = memory.entered(request);
                 let way = source::way_of(&memory, memory.set(), context.key).expect("it was entered");
-                mark(way, bits | openings * standing::OPENING);
+                mark(way, bits | (openings * standing::OPENING));
                 assert_eq!(offends_after(&memory, request, SYNS), expected, "{bits:#x} {openings}");
             }
         }
