@@ -38,6 +38,8 @@ pub struct PacketContext {
     pub entered: u16,
     /// What claims to belong to something does so, as far as was asked.
     pub belongs: bool,
+    /// Its source is over the rule at hand with what it has really sent, as far as that bans.
+    pub offends: bool,
     /// Whether it is dropped only until it comes again.
     pub request: Request,
     /// Whether there is a packet: it is not, if the frame is not IP or malformed.

@@ -8,85 +8,96 @@
 
 use super::{CONTINUE, DECIDED, End, OutOfLine, PacketContext, Step, found, rules};
 use crate::{
+    branchless::nonzero,
     bucket, flow,
     source::{self, Key},
     tables::{AGGREGATE_SETS, Tables},
     traits::Traits,
-    wire::{BucketSpec, History, Per, Settings, Terms, WAYS, knowledge, standing},
+    wire::{BucketSpec, History, Per, Settings, SourceSet, Terms, WAYS, Word, knowledge, standing},
 };
 
-/// The limits that hold for every source, beside the numbers of rules.
-pub(super) const PACKETS: u32 = 0x100;
-pub(super) const SYNS: u32 = 0x101;
+/// The limits that hold for every source, beside the numbers of rules: bits, as a packet may be charged to both.
+const OF_SOURCES: u32 = 0x100;
+const PACKETS: u32 = OF_SOURCES | 1;
+const SYNS: u32 = OF_SOURCES | 2;
 /// What sets the ways of these buckets apart from those that rules count in.
 const PROVEN: u32 = 0x200;
 
 /// Connections that a source may have asked for and not completed: of one in whose name others ask, these grow.
 const MOST_OPENINGS: u16 = 15;
 
-/// Charges the packet to a limit that holds for every source, if that bans for so many ns; says whether the source is over
-/// it with what it has really sent.
+/// Charges the packet to those limits that hold for every source, ban, and are taken from for it; says whether the source is
+/// over one of them with what it has really sent.
 #[inline(always)]
-pub(super) fn of_source<O: OutOfLine>(
+pub(super) fn of_sources<O: OutOfLine>(
+    settings: &Settings,
     parts: &O,
     context: &mut PacketContext,
-    limit: u32,
-    ban_ns: u64,
+    [packets, syns]: [BucketSpec; 2],
 ) -> Step<bool> {
-    if ban_ns == 0 || !context.traits.meets(Traits::TCP) {
+    let is_charged = |bucket: BucketSpec, ban: &Word| nonzero(bucket.increment.into()) & nonzero(ban.load());
+    let limits = is_charged(packets, &settings.packet_ban) | (is_charged(syns, &settings.syn_ban) << 1);
+    if limits == 0 {
         return Step::Continue(false);
     }
     // What is written to the context out of line would not be seen to have changed here.
-    match parts.charge_offence(context, limit) {
+    match parts.charge_offence(context, OF_SOURCES | limits as u32) {
         Step::Break(End::Fault) => Step::Break(End::Fault),
         step => Step::Continue(step.is_break()),
     }
 }
 
-/// As [`is_over`], as a step: objects if the source is.
+/// Charges the packet to a rule, or to [limits that hold for every source](of_sources); objects if the source is over one of
+/// them with what it has really sent.
 #[inline(always)]
-pub fn charge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext, limit: u32) -> Step {
-    if is_over(tables, settings, context, limit)? { DECIDED } else { CONTINUE }
+pub fn charge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext, limits: u32) -> Step {
+    context.offends = false;
+    if !is_proven(tables, settings, context)? {
+        return CONTINUE;
+    }
+    if limits & OF_SOURCES == 0 {
+        context.offends = is_over_rule(tables, settings, context, limits)?;
+        return if context.offends { DECIDED } else { CONTINUE };
+    }
+    let mut offends = false;
+    for (limit, bucket) in [(PACKETS, &settings.packet_bucket), (SYNS, &settings.syn_bucket)] {
+        if limits & limit == limit {
+            let key = context.key.under(PROVEN | limit);
+            let set = found(tables.source_set(key.set(settings, settings.source_mask.load())))?;
+            let spec = BucketSpec::unpack(bucket.load());
+            offends |= is_over(set, key, spec, spec.increment, context.time_ns);
+        }
+    }
+    if offends { DECIDED } else { CONTINUE }
 }
 
-/// Charges the packet to a limit, if nobody else can have sent it; says whether the source is over it with such packets
-/// alone.
+/// Charges the packet to a rule; says whether that is more than it allows for.
 #[inline(always)]
-pub(super) fn is_over<T: Tables>(
+fn is_over_rule<T: Tables>(
     tables: &T,
     settings: &Settings,
     context: &PacketContext,
-    limit: u32,
+    number: u32,
 ) -> Step<bool> {
-    if !is_proven(tables, settings, context)? {
-        return Step::Continue(false);
-    }
-    let PacketContext { packet, key, time_ns: now_ns, .. } = context;
-    let limit = limit & 0x1ff;
-    let (spec, terms) = match limit {
-        PACKETS => (settings.packet_bucket.load(), None),
-        SYNS => (settings.syn_bucket.load(), None),
-        number => {
-            let rule = found(tables.rule(number))?;
-            (rule.bucket.load(), Some(Terms::unpack(rule.terms.load())))
-        }
-    };
-    let spec = BucketSpec::unpack(spec);
-    let (key, cost, is_prefix) = match &terms {
-        None => (*key, spec.increment, false),
-        Some(terms) if terms.per as u8 == Per::Prefix as u8 => {
-            (rules::prefix(settings, packet.source, terms), rules::cost(terms, spec, packet), true)
-        }
-        Some(terms) => (*key, rules::cost(terms, spec, packet), false),
-    };
-    let key: Key = key.under(PROVEN | limit);
+    let PacketContext { packet, key, time_ns, .. } = context;
+    let rule = found(tables.rule(number))?;
+    let (spec, terms) = (BucketSpec::unpack(rule.bucket.load()), Terms::unpack(rule.terms.load()));
+    let is_prefix = terms.per as u8 == Per::Prefix as u8;
+    let key = if is_prefix { rules::prefix(settings, packet.source, &terms) } else { *key };
+    let key = key.under(PROVEN | number);
     let set = if is_prefix {
         found(tables.aggregate_set(key.set(settings, u64::from(AGGREGATE_SETS - 1))))?
     } else {
         found(tables.source_set(key.set(settings, settings.source_mask.load())))?
     };
-    let (number, _) = source::visit_number(set, key, standing::PART, *now_ns);
-    Step::Continue(!bucket::take(&set.ways[number as usize % WAYS].buckets, spec, cost, *now_ns))
+    Step::Continue(is_over(set, key, spec, rules::cost(&terms, spec, packet), *time_ns))
+}
+
+/// Takes so much from the bucket in the way of a key; says whether there was not enough.
+#[inline(always)]
+fn is_over(set: &SourceSet, key: Key, spec: BucketSpec, cost: u32, now_ns: u64) -> bool {
+    let (number, _) = source::visit_number(set, key, standing::PART, now_ns);
+    !bucket::take(&set.ways[number as usize % WAYS].buckets, spec, cost, now_ns)
 }
 
 /// Whether nobody but the source can have sent the packet. Where what leaves is not seen, that can be told of none; a replay

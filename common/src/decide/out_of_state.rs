@@ -35,13 +35,11 @@ pub(super) fn judge<O: OutOfLine>(
 /// connection, see [`crate::fruitless`].
 #[inline(always)]
 fn is_out_of_state(settings: &Settings, context: &PacketContext, source: Source<'_>) -> bool {
-    let refused = || {
-        fruitless::is_suspect(source.history.standing)
-            && settings.refuses_fruitless(context.judgement.service)
-    };
+    let refused = u8::from(fruitless::is_suspect(source.history.standing))
+        & u8::from(settings.refuses_fruitless(context.judgement.service));
     settings.knowledge.load() & knowledge::PORTS != 0
         && context.port.offered
-        && (!context.known || refused())
+        && u8::from(!context.known) | refused != 0
         && context.traits.meets(Traits::SEGMENT.and(Traits::RST))
 }
 

@@ -32,8 +32,7 @@ pub(super) fn judge<O: OutOfLine>(
         flags & service_flag::NO_SOURCE_SYN | u64::from(!syn) | exempts(spared::SYNS_OF_KNOWN),
         settings.syn_bucket.load(),
     );
-    let bans = settings.packet_ban.load() | settings.syn_ban.load() != 0;
-    let offends = bans && offends(settings, parts, context, [packet_bucket, syn_bucket])?;
+    let offends = offences::of_sources(settings, parts, context, [packet_bucket, syn_bucket])?;
     let standing = source::meter(way, packet_bucket, syn_bucket, context.time_ns, !was_there);
     let opens = syn
         && standing as u8 == Standing::Within as u8
@@ -56,27 +55,6 @@ pub(super) fn judge<O: OutOfLine>(
         bans::impose(context, way, ban.load());
     }
     step
-}
-
-/// Charges the packet to those of the limits that ban; says whether the source is over one of them with what it has really
-/// sent.
-#[inline(always)]
-fn offends<O: OutOfLine>(
-    settings: &Settings,
-    parts: &O,
-    context: &mut PacketContext,
-    [packet_bucket, syn_bucket]: [BucketSpec; 2],
-) -> Step<bool> {
-    let mut offends = false;
-    for (limit, bucket, ban) in [
-        (offences::PACKETS, packet_bucket, &settings.packet_ban),
-        (offences::SYNS, syn_bucket, &settings.syn_ban),
-    ] {
-        if bucket.increment != 0 {
-            offends |= offences::of_source(parts, context, limit, ban.load())?;
-        }
-    }
-    Step::Continue(offends)
 }
 
 /// The bucket that a word describes, or, if a condition is not 0, one from which nothing is taken.

@@ -1,6 +1,6 @@
 //! Is the packet within the rules of its service: rates beyond those that hold for every source?
 
-use super::{CONTINUE, OutOfLine, PacketContext, Step, bans, found, offences};
+use super::{CONTINUE, End, OutOfLine, PacketContext, Step, bans, found};
 use crate::{
     bucket,
     parse::Packet,
@@ -43,6 +43,11 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
         let rule = found(tables.rule(number - 1))?;
         if concerns(settings, rule, context) {
             parts.place_rule(context, number - 1)?;
+            // Of the answer, only a fault counts here: what it says stands in the context, for the function that asks next.
+            let bans = Terms::unpack(rule.terms.load()).then as u8 == Then::Ban as u8;
+            if bans && parts.charge_offence(context, number - 1) == Step::Break(End::Fault) {
+                return Step::Break(End::Fault);
+            }
             parts.apply_rule(context, number - 1)?;
         }
     }
@@ -95,8 +100,6 @@ pub fn apply<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
     let rule = found(tables.rule(number))?;
     let terms = Terms::unpack(rule.terms.load());
     let is_within = is_within(tables, rule, *place, packet, *now_ns)?;
-    let bans = terms.then as u8 == Then::Ban as u8;
-    let offends = bans && offences::is_over(tables, settings, context, number)?;
     if is_within {
         return CONTINUE;
     }
@@ -114,7 +117,7 @@ pub fn apply<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
         return CONTINUE;
     }
     let step = judgement.object(settings, reason, number);
-    if step.is_break() && offends {
+    if step.is_break() && terms.then as u8 == Then::Ban as u8 && context.offends {
         let ban_ns = rule.ban.load();
         if reason as u32 != Reason::SourceRate as u32 {
             bans::request(context, ban_ns);
