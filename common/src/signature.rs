@@ -4,8 +4,8 @@ use crate::{
     features::{Features, Octet, Short},
     tables::Tables,
     wire::signature::{
-        DIRECTORIES, ENFORCED, FIELDS, MAX_PAGES, OCTETS, ONCE, PAGE_WORDS, PAGES, REPEAT, STRANGERS,
-        WATCHED, fields,
+        DIRECTORIES, ENFORCED, FIELDS, LAPSING, MAX_PAGES, OCTETS, ONCE, PAGE_WORDS, PAGES, REPEAT,
+        STRANGERS, WATCHED, fields,
     },
 };
 
@@ -38,10 +38,10 @@ impl Matches {
     }
 }
 
-/// Holds features against the signatures of a half (1 or 2): what tells most first. `None` if the tables could not be
-/// reached.
+/// Holds features against the signatures of a half (1 or 2): what tells most first. If the controller's lease has lapsed, what
+/// was found only counts. `None` if the tables could not be reached.
 #[inline(always)]
-pub fn matches<T: Tables>(tables: &T, half: u32, features: &Features) -> Option<Matches> {
+pub fn matches<T: Tables>(tables: &T, half: u32, lapsed: bool, features: &Features) -> Option<Matches> {
     let half = tables.signature_half(half.wrapping_sub(1) & 1)?;
     let word = |at: u32| half[at as usize].load();
     let octet = |field: usize| word(OCTETS + field as u32 * PAGE_WORDS + u32::from(features.octets[field]));
@@ -52,8 +52,8 @@ pub fn matches<T: Tables>(tables: &T, half: u32, features: &Features) -> Option<
         let page = half[(directory + (value >> 8)) as usize].load() & u64::from(MAX_PAGES - 1);
         half[(u64::from(PAGES) + page * u64::from(PAGE_WORDS) + (value & 0xff)) as usize].load()
     };
-    let (enforced, watched, used) = (word(ENFORCED), word(WATCHED), word(FIELDS));
-    let mut bits = enforced | watched;
+    let (in_force, used) = (word(ENFORCED), word(FIELDS));
+    let mut bits = in_force | word(WATCHED);
     bits &= octet(Octet::Protocol as usize) & octet(Octet::Service as usize) & octet(Octet::Flags as usize);
     if bits != 0 {
         bits &= octet(Octet::HopLimit as usize) & octet(Octet::Form as usize) & octet(Octet::Oddity as usize);
@@ -76,9 +76,10 @@ pub fn matches<T: Tables>(tables: &T, half: u32, features: &Features) -> Option<
             bits &= octet(Octet::Payload as usize + at);
         }
     }
+    let enforced = if lapsed { in_force & !word(LAPSING) } else { in_force };
     Some(Matches {
         enforced: bits & enforced,
-        watched: bits & watched,
+        watched: bits & !enforced,
         strangers: bits & word(STRANGERS),
         once: bits & word(ONCE),
         repeat: bits & word(REPEAT),

@@ -266,10 +266,25 @@ pub fn is_banned(way: &Way, now_ns: u64) -> bool {
     if way.buckets.load() > now_ns {
         return true;
     }
+    end(way, history, now_ns);
+    false
+}
+
+/// Lifts the ban of one that is banned; as with [`complete`], the next packet will, should another CPU write at the same moment.
+#[inline(always)]
+pub fn unban(way: &Way, now_ns: u64) {
+    let history = History::unpack(way.history.load());
+    if history.standing & standing::BANNED != 0 {
+        end(way, history, now_ns);
+    }
+}
+
+#[inline(always)]
+fn end(way: &Way, history: History, now_ns: u64) {
     let full = u64::from(unit_time(now_ns));
     way.buckets.store(full | full << 32);
-    way.history.replace(word, History { standing: history.standing & !standing::BANNED, ..history }.pack());
-    false
+    let lifted = History { standing: history.standing & !standing::BANNED, ..history };
+    way.history.replace(history.pack(), lifted.pack());
 }
 
 /// Bans the way until a time, unless it is spared; says whether it is banned.

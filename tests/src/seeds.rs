@@ -262,6 +262,7 @@ fn limited() -> Vec<Poke> {
         per: Per::Source,
         then: Then::Ban,
         monitor: false,
+        lapses: false,
         spares: Spares::Nobody,
         bytes: false,
         v4_length: 24,

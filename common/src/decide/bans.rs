@@ -6,11 +6,15 @@ use crate::{
     wire::{Reason, Settings, Way},
 };
 
-/// Objects to a source that is banned.
+/// Objects to a source that is banned. Where nobody answers any more for what was decided by itself, its ban is over.
 #[inline(always)]
 pub(super) fn judge(settings: &Settings, context: &mut PacketContext, source: Source<'_>) -> Step {
+    if context.lapsed {
+        source::unban(source.way, context.time_ns);
+        return CONTINUE;
+    }
     if source::is_banned(source.way, context.time_ns) {
-        return context.judgement.object(settings, Reason::Banned, NONE);
+        return context.object(settings, Reason::Banned, NONE);
     }
     CONTINUE
 }
@@ -54,6 +58,21 @@ mod tests {
             let reason = if expected == DECIDED { Reason::Banned } else { Reason::Clean };
             assert_eq!((context.reason(), context.judgement.banned_until), (reason, 0));
         }
+    }
+
+    #[test]
+    fn nobody_stays_banned_for_whom_nobody_answers_any_more() {
+        let memory = Memory::new();
+        memory.set().lease_until.store(NOW + 2 * SECOND);
+        let (mut context, source) = memory.entered(syn());
+        impose(&mut context, source.way, 600 * SECOND);
+        for (seconds, expected) in [(0, DECIDED), (1, DECIDED), (2, CONTINUE), (3, CONTINUE)] {
+            let (mut context, source) = memory.entered_at(syn(), NOW + seconds * SECOND);
+            assert_eq!(judge(memory.set(), &mut context, source), expected, "after {seconds} s");
+        }
+        memory.set().lease_until.store(NOW + 60 * SECOND);
+        let (mut context, source) = memory.entered_at(syn(), NOW + 4 * SECOND);
+        assert_eq!(judge(memory.set(), &mut context, source), CONTINUE, "it has ended");
     }
 
     #[test]

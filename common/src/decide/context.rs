@@ -1,6 +1,6 @@
 //! What is known of the packet at hand.
 
-use super::{Judgement, Place};
+use super::{Judgement, Place, Step};
 use crate::{
     features::{self, Features},
     frame::Frame,
@@ -46,6 +46,8 @@ pub struct PacketContext {
     pub is_packet: bool,
     /// The controller is to see this packet.
     pub sampled: bool,
+    /// Nobody answers any more for what was decided by itself: see [`Settings::lapsed`].
+    pub lapsed: bool,
     /// The time is one that the controller has set (replay, tests), and not the clock's.
     pub virtual_time: bool,
     /// The time it is judged at, ns.
@@ -69,6 +71,20 @@ impl PacketContext {
         let set = settings.clock.load();
         self.virtual_time = set != 0;
         self.time_ns = if self.virtual_time { set } else { tables.clock() };
+        self.lapsed = settings.lapsed(self.time_ns);
+    }
+
+    /// A stage objects to the packet: that decides, unless the stage only counts.
+    #[inline(always)]
+    pub(super) fn object(&mut self, settings: &Settings, reason: Reason, number: u32) -> Step {
+        let lapsing = if self.lapsed { settings.lapsing.load() } else { 0 };
+        self.judgement.object(settings.monitored.load() | lapsing, reason, number)
+    }
+
+    /// Whether the service that it is for is attacked, as far as somebody still answers for that.
+    #[inline(always)]
+    pub(super) fn is_attacked(&self, settings: &Settings) -> bool {
+        !self.lapsed & settings.is_attacked(self.judgement.service)
     }
 
     /// Adds what the transport header says; then there is a packet. `None` if it is malformed.
@@ -97,7 +113,7 @@ impl PacketContext {
     #[inline(always)]
     pub fn is_trusted(&self, settings: &Settings) -> bool {
         self.known
-            && (!settings.is_attacked(self.judgement.service)
+            && (!self.is_attacked(settings)
                 || source::was_there_at(self.entered, settings.attacked_since.load()))
     }
 

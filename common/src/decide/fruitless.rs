@@ -43,7 +43,7 @@ pub fn follow<T: Tables, F: Frame>(
         }
         found(unproven::count_fruitless(tables, settings, service, key, time_ns))?;
         if settings.refuses_fruitless(service) {
-            return context.judgement.object(settings, Reason::Fruitless, NONE);
+            return context.object(settings, Reason::Fruitless, NONE);
         }
         return CONTINUE;
     }

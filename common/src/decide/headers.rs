@@ -15,7 +15,7 @@ pub(super) fn judge<F: Frame>(settings: &Settings, frame: &F, context: &mut Pack
         Kind::Ip if context.parse_transport(frame).is_some() => CONTINUE,
         Kind::Ip | Kind::Malformed => {
             // Even where that is only monitored, there is no packet that the other stages could judge.
-            let _ = context.judgement.object(settings, Reason::Malformed, NONE);
+            let _ = context.object(settings, Reason::Malformed, NONE);
             DECIDED
         }
     }

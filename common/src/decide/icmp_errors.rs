@@ -205,6 +205,7 @@ mod tests {
             per: Per::Source,
             then: Then::Limit,
             monitor: false,
+            lapses: false,
             spares: Spares::Nobody,
             bytes: false,
             v4_length: 24,

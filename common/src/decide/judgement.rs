@@ -1,7 +1,7 @@
 //! What the stages have found so far.
 
 use super::{CONTINUE, DECIDED, Step};
-use crate::wire::{Reason, Settings, Unproven};
+use crate::wire::{Reason, Unproven};
 
 /// Number of a rule or signature where there is none.
 pub const NONE: u32 = 0xff;
@@ -62,10 +62,10 @@ impl Judgement {
         DECIDED
     }
 
-    /// A stage objects to the packet: that decides, unless the stage is only monitored.
+    /// A stage objects to the packet: that decides, unless its reason is one of those that only count.
     #[inline(always)]
-    pub(super) fn object(&mut self, settings: &Settings, reason: Reason, number: u32) -> Step {
-        if settings.monitored.load() & reason.bit() != 0 {
+    pub(super) fn object(&mut self, only_count: u64, reason: Reason, number: u32) -> Step {
+        if only_count & reason.bit() != 0 {
             self.would(reason, number);
             return CONTINUE;
         }

@@ -59,7 +59,7 @@ fn is_acquainted(settings: &Settings, context: &PacketContext, source: Source<'_
     } else {
         age > 1
     };
-    let calm = !settings.is_attacked(context.judgement.service);
+    let calm = !context.is_attacked(settings);
     was_there && talks && (calm || age > ACQUAINTANCE)
 }
 

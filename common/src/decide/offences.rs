@@ -9,18 +9,16 @@
 use super::{CONTINUE, DECIDED, End, OutOfLine, PacketContext, Step, found, rules};
 use crate::{
     branchless::nonzero,
-    bucket, flow,
-    source::{self, Key},
+    bucket, flow, source,
     tables::{AGGREGATE_SETS, Tables},
     traits::Traits,
-    wire::{BucketSpec, History, Per, Settings, SourceSet, Terms, WAYS, Word, knowledge, standing},
+    wire::{BucketSpec, History, Per, Settings, Terms, WAYS, Word, knowledge, standing},
 };
 
-/// The limits that hold for every source, beside the numbers of rules: bits, as a packet may be charged to both.
-const OF_SOURCES: u32 = 0x100;
-const PACKETS: u32 = OF_SOURCES | 1;
-const SYNS: u32 = OF_SOURCES | 2;
-/// What sets the ways of these buckets apart from those that rules count in.
+/// The limits that hold for every source, beside the numbers of rules; what sets the ways of these buckets apart from those
+/// that rules count in.
+const PACKETS: u32 = 0x100;
+const SYNS: u32 = 0x101;
 const PROVEN: u32 = 0x200;
 
 /// Connections that a source may have asked for and not completed: of one in whose name others ask, these grow.
@@ -36,68 +34,56 @@ pub(super) fn of_sources<O: OutOfLine>(
     [packets, syns]: [BucketSpec; 2],
 ) -> Step<bool> {
     let is_charged = |bucket: BucketSpec, ban: &Word| nonzero(bucket.increment.into()) & nonzero(ban.load());
-    let limits = is_charged(packets, &settings.packet_ban) | (is_charged(syns, &settings.syn_ban) << 1);
-    if limits == 0 {
+    let limits = [is_charged(packets, &settings.packet_ban), is_charged(syns, &settings.syn_ban)];
+    if limits[0] | limits[1] == 0 {
         return Step::Continue(false);
     }
-    // What is written to the context out of line would not be seen to have changed here.
-    match parts.charge_offence(context, OF_SOURCES | limits as u32) {
-        Step::Break(End::Fault) => Step::Break(End::Fault),
-        step => Step::Continue(step.is_break()),
-    }
-}
-
-/// Charges the packet to a rule, or to [limits that hold for every source](of_sources); objects if the source is over one of
-/// them with what it has really sent.
-#[inline(always)]
-pub fn charge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext, limits: u32) -> Step {
-    context.offends = false;
-    if !is_proven(tables, settings, context)? {
-        return CONTINUE;
-    }
-    if limits & OF_SOURCES == 0 {
-        context.offends = is_over_rule(tables, settings, context, limits)?;
-        return if context.offends { DECIDED } else { CONTINUE };
-    }
     let mut offends = false;
-    for (limit, bucket) in [(PACKETS, &settings.packet_bucket), (SYNS, &settings.syn_bucket)] {
-        if limits & limit == limit {
-            let key = context.key.under(PROVEN | limit);
-            let set = found(tables.source_set(key.set(settings, settings.source_mask.load())))?;
-            let spec = BucketSpec::unpack(bucket.load());
-            offends |= is_over(set, key, spec, spec.increment, context.time_ns);
+    for (limit, charged) in [PACKETS, SYNS].into_iter().zip(limits) {
+        // What is written to the context out of line would not be seen to have changed here.
+        match if charged != 0 { parts.charge_offence(context, limit) } else { CONTINUE } {
+            Step::Break(End::Fault) => return Step::Break(End::Fault),
+            step => offends |= step.is_break(),
         }
     }
-    if offends { DECIDED } else { CONTINUE }
+    Step::Continue(offends)
 }
 
-/// Charges the packet to a rule; says whether that is more than it allows for.
+/// Charges the packet to a rule, or to a [limit that holds for every source](of_sources); objects if the source is over it
+/// with what it has really sent.
 #[inline(always)]
-fn is_over_rule<T: Tables>(
-    tables: &T,
-    settings: &Settings,
-    context: &PacketContext,
-    number: u32,
-) -> Step<bool> {
+pub fn charge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext, limit: u32) -> Step {
+    context.offends = is_proven(tables, settings, context)? && is_over(tables, settings, context, limit)?;
+    if context.offends { DECIDED } else { CONTINUE }
+}
+
+/// Takes what the packet costs from the second bucket of a limit; says whether there was not enough.
+#[inline(always)]
+fn is_over<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext, limit: u32) -> Step<bool> {
     let PacketContext { packet, key, time_ns, .. } = context;
-    let rule = found(tables.rule(number))?;
-    let (spec, terms) = (BucketSpec::unpack(rule.bucket.load()), Terms::unpack(rule.terms.load()));
-    let is_prefix = terms.per as u8 == Per::Prefix as u8;
-    let key = if is_prefix { rules::prefix(settings, packet.source, &terms) } else { *key };
-    let key = key.under(PROVEN | number);
+    let mut key = *key;
+    let mut is_prefix = false;
+    let (spec, cost) = if limit == PACKETS || limit == SYNS {
+        let bucket = if limit == PACKETS { &settings.packet_bucket } else { &settings.syn_bucket };
+        let spec = BucketSpec::unpack(bucket.load());
+        (spec, spec.increment)
+    } else {
+        let rule = found(tables.rule(limit))?;
+        let (spec, terms) = (BucketSpec::unpack(rule.bucket.load()), Terms::unpack(rule.terms.load()));
+        if terms.per as u8 == Per::Prefix as u8 {
+            is_prefix = true;
+            key = rules::prefix(settings, packet.source, &terms);
+        }
+        (spec, rules::cost(&terms, spec, packet))
+    };
+    let key = key.under(PROVEN | limit);
     let set = if is_prefix {
         found(tables.aggregate_set(key.set(settings, u64::from(AGGREGATE_SETS - 1))))?
     } else {
         found(tables.source_set(key.set(settings, settings.source_mask.load())))?
     };
-    Step::Continue(is_over(set, key, spec, rules::cost(&terms, spec, packet), *time_ns))
-}
-
-/// Takes so much from the bucket in the way of a key; says whether there was not enough.
-#[inline(always)]
-fn is_over(set: &SourceSet, key: Key, spec: BucketSpec, cost: u32, now_ns: u64) -> bool {
-    let (number, _) = source::visit_number(set, key, standing::PART, now_ns);
-    !bucket::take(&set.ways[number as usize % WAYS].buckets, spec, cost, now_ns)
+    let (number, _) = source::visit_number(set, key, standing::PART, *time_ns);
+    Step::Continue(!bucket::take(&set.ways[number as usize % WAYS].buckets, spec, cost, *time_ns))
 }
 
 /// Whether nobody but the source can have sent the packet. Where what leaves is not seen, that can be told of none; a replay
@@ -207,6 +193,7 @@ mod tests {
                 per,
                 then: Then::Ban,
                 monitor: false,
+                lapses: false,
                 spares: Spares::Nobody,
                 bytes,
                 v4_length: 24,

@@ -24,7 +24,7 @@ pub(super) fn judge<O: OutOfLine>(
         context.belongs
     };
     // Who asks for connections becomes known by these. In an attack, being one of few makes nobody known.
-    if source.history.syns == 0 && (belongs || !settings.is_attacked(context.judgement.service)) {
+    if source.history.syns == 0 && (belongs || !context.is_attacked(settings)) {
         source::make_known(source.way);
     }
     CONTINUE

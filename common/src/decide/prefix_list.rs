@@ -18,7 +18,7 @@ pub(super) fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut Pa
     match leaf {
         Leaf::Nothing => CONTINUE,
         Leaf::Allow(_) => context.judgement.pass(Reason::Trusted),
-        Leaf::Block(_) => context.judgement.object(settings, Reason::Blocked, NONE),
+        Leaf::Block(_) => context.object(settings, Reason::Blocked, NONE),
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn judge<O: OutOfLine>(
             return CONTINUE;
         }
     }
-    let step = context.judgement.object(settings, reason, NONE);
+    let step = context.object(settings, reason, NONE);
     if step.is_break() && offends {
         bans::impose(context, way, ban.load());
     }

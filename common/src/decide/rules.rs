@@ -103,20 +103,20 @@ pub fn apply<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
     if is_within {
         return CONTINUE;
     }
-    let PacketContext { packet, judgement, .. } = context;
     let counter = found(tables.rule_counter(number))?;
     counter.packets.add_local(1);
-    counter.bytes.add_local(u64::from(packet.length));
+    counter.bytes.add_local(u64::from(context.packet.length));
     let reason = match terms.per {
         Per::Source => Reason::SourceRate,
         Per::Prefix => Reason::PrefixRate,
         Per::Service => Reason::ServiceRate,
     };
-    if terms.monitor || terms.then as u8 == Then::Alert as u8 {
-        judgement.would(reason, number);
+    let only_counts = terms.monitor || terms.lapses && context.lapsed;
+    if only_counts || terms.then as u8 == Then::Alert as u8 {
+        context.judgement.would(reason, number);
         return CONTINUE;
     }
-    let step = judgement.object(settings, reason, number);
+    let step = context.object(settings, reason, number);
     if step.is_break() && terms.then as u8 == Then::Ban as u8 && context.offends {
         let ban_ns = rule.ban.load();
         if reason as u32 != Reason::SourceRate as u32 {
@@ -180,6 +180,7 @@ mod tests {
         per: Per::Source,
         then: Then::Limit,
         monitor: false,
+        lapses: false,
         spares: Spares::Nobody,
         bytes: false,
         v4_length: 24,

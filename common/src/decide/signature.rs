@@ -32,7 +32,7 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
     if half == 0 {
         return CONTINUE;
     }
-    let mut matches = found(signature::matches(tables, half, &context.features))?;
+    let mut matches = found(signature::matches(tables, half, context.lapsed, &context.features))?;
     if matches.strangers != 0 && known::is_known(sources, context.key) {
         matches = matches.of_known();
     }
@@ -63,7 +63,7 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
             context.request = Request::Asked;
         }
     }
-    context.judgement.object(settings, Reason::Signature, number)
+    context.object(settings, Reason::Signature, number)
 }
 
 /// Says in the context whether the packet is one that was dropped a while ago. It is noted, if it was not.

@@ -88,7 +88,7 @@ pub(super) fn object(settings: &Settings, context: &mut PacketContext, reason: R
         context.judgement.would(reason, NONE);
         return CONTINUE;
     }
-    context.judgement.object(settings, reason, NONE)
+    context.object(settings, reason, NONE)
 }
 
 /// Says in the context whether the packet belongs to a flow in which both ends speak.
@@ -150,7 +150,7 @@ pub(super) fn object_to_many(
     if is_one_of_few(settings, service, suspicion, context.time_ns) {
         return CONTINUE;
     }
-    context.judgement.object(settings, reason, NONE)
+    context.object(settings, reason, NONE)
 }
 
 #[cfg(test)]

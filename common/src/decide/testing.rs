@@ -211,6 +211,7 @@ impl Memory {
             packet,
             is_packet: true,
             time_ns: self.set().clock.load(),
+            lapsed: self.set().lapsed(self.set().clock.load()),
             virtual_time: true,
             ..PacketContext::default()
         }
@@ -238,7 +239,7 @@ impl Memory {
     /// The same at another time.
     pub(crate) fn entered_at(&self, packet: Packet, time_ns: u64) -> (PacketContext, Source<'_>) {
         let mut context = self.classified(packet);
-        context.time_ns = time_ns;
+        (context.time_ns, context.lapsed) = (time_ns, self.set().lapsed(time_ns));
         let sources = self.set_of(&context);
         let source = enter(&mut context, sources);
         (context, source)

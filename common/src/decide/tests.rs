@@ -8,7 +8,7 @@ use crate::{
     frame::Captured,
     parse::{Packet, protocol, tcp_flag},
     source,
-    wire::{Leaf, Per, Port, Spares, Terms, Then, knowledge},
+    wire::{Leaf, Per, Port, Spares, Terms, Then, knowledge, signature},
 };
 
 fn decided(memory: &Memory, packet: &Packet) -> PacketContext {
@@ -78,11 +78,70 @@ const RULE: Terms = Terms {
     per: Per::Source,
     then: Then::Limit,
     monitor: false,
+    lapses: false,
     spares: Spares::Nobody,
     bytes: false,
     v4_length: 24,
     v6_length: 48,
 };
+
+#[test]
+fn what_was_decided_by_itself_lapses_and_what_was_said_stays() {
+    // What drops a packet of its own, and whether it was decided by itself.
+    type Case = (Reason, bool, fn(&mut Memory));
+    let cases: [Case; 7] = [
+        (Reason::Unsolicited, true, |memory| {
+            memory.set().knowledge.store(knowledge::PORTS | knowledge::FLOWS);
+            memory.set().lapsing.store(Reason::Unsolicited.bit());
+        }),
+        (Reason::Signature, true, |memory| {
+            memory.sign(protocol::UDP, true, false);
+            memory.signatures[0][signature::LAPSING as usize].store(1);
+        }),
+        (Reason::Signature, false, |memory| memory.sign(protocol::UDP, true, false)),
+        (Reason::Banned, true, |memory| {
+            let (mut context, source) = memory.entered(udp());
+            bans::impose(&mut context, source.way, 600 * SECOND);
+        }),
+        (Reason::ServiceRate, true, |memory| {
+            memory.rule(bucket(1, 1), Terms { per: Per::Service, lapses: true, ..RULE });
+        }),
+        (Reason::ServiceRate, false, |memory| {
+            memory.rule(bucket(1, 1), Terms { per: Per::Service, ..RULE });
+        }),
+        (Reason::Blocked, false, |memory| memory.list(SOURCE, Leaf::Block(1))),
+    ];
+    for (number, (reason, lapses, prepare)) in cases.into_iter().enumerate() {
+        let mut memory = Memory::new();
+        memory.tolerate(0);
+        memory.set().lease_until.store(NOW + SECOND);
+        prepare(&mut memory);
+        let packet = udp();
+        // The second is over any rate.
+        let judged = |memory: &Memory| [(); 2].map(|()| decided(memory, &packet).reason())[1];
+        assert_eq!(judged(&memory), reason, "case {number}");
+        memory.set().clock.store(NOW + SECOND);
+        let expected = if lapses { Reason::Clean } else { reason };
+        assert_eq!(judged(&memory), expected, "case {number}: nobody answers for it");
+        memory.set().lease_until.store(NOW + 2 * SECOND);
+        let expected = if reason == Reason::Banned { Reason::Clean } else { reason };
+        assert_eq!(judged(&memory), expected, "case {number}: somebody does again");
+    }
+}
+
+#[test]
+fn in_times_of_which_nobody_knows_sources_are_trusted_as_in_peace() {
+    let memory = Memory::new();
+    memory.set().attacked.store(1);
+    memory.set().lease_until.store(NOW + 1);
+    let trusted = |memory: &Memory| {
+        let context = PacketContext { known: true, entered: source::entered(NOW), ..memory.context(syn()) };
+        context.is_trusted(memory.set())
+    };
+    assert!(!trusted(&memory));
+    memory.set().clock.store(NOW + 1);
+    assert!(trusted(&memory));
+}
 
 #[test]
 fn an_allowlist_wins_over_all_that_comes_after() {

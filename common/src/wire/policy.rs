@@ -172,6 +172,9 @@ pub struct Terms {
     pub then: Then,
     /// Only counts what it would do.
     pub monitor: bool,
+    /// Only counts what it would do once the controller's [lease](super::Settings::lapsed) has lapsed: a condition holds, as
+    /// far as the controller knows.
+    pub lapses: bool,
     /// Which known sources it leaves alone.
     pub spares: Spares,
     /// Counts bytes: the bucket's increment is per byte, in 2⁻¹⁶ of its unit.
@@ -189,6 +192,7 @@ impl Terms {
             | (self.per as u64) << 32
             | (self.then as u64) << 34
             | (self.monitor as u64) << 36
+            | (self.lapses as u64) << 37
             | (self.bytes as u64) << 38
             | (self.v4_length as u64) << 40
             | (self.v6_length as u64) << 48
@@ -211,6 +215,7 @@ impl Terms {
                 _ => Then::Ban,
             },
             monitor: word >> 36 & 1 != 0,
+            lapses: word >> 37 & 1 != 0,
             spares: match word >> 56 & 3 {
                 0 => Spares::Nobody,
                 1 => Spares::KnownInPeace,
@@ -258,6 +263,7 @@ mod tests {
             per: Per::Prefix,
             then: Then::Ban,
             monitor: true,
+            lapses: true,
             spares: Spares::KnownInPeace,
             bytes: true,
             v4_length: 24,

@@ -66,6 +66,11 @@ pub struct Settings {
     pub source_mask: Word,
     /// Until this time every packet passes, ns.
     pub bypass_until: Word,
+    /// Until this time, ns, the controller answers for what was decided by itself: see [`lapsed`](Settings::lapsed). 0: for
+    /// ever.
+    pub lease_until: Word,
+    /// Bits by [`Reason`](super::Reason): what only counts, and does not drop, once the lease has lapsed.
+    pub lapsing: Word,
     /// Bits by [`Reason`](super::Reason): what only counts, and does not drop.
     pub monitored: Word,
     /// [`knowledge`] bits.
@@ -117,6 +122,13 @@ pub struct Settings {
 pub const MAX_OUTSIDE: usize = 16;
 
 impl Settings {
+    /// Whether the controller has not been heard of for so long that nobody answers any more for what was decided by itself:
+    /// what was found, whom was banned, what listens, which conditions hold. What operators have said holds on.
+    #[inline(always)]
+    pub fn lapsed(&self, now_ns: u64) -> bool {
+        self.lease_until.load().wrapping_sub(1) < now_ns
+    }
+
     /// Whether a service is attacked.
     #[inline(always)]
     pub fn is_attacked(&self, service: u32) -> bool {
@@ -197,7 +209,7 @@ impl Suspicion {
     pub const COUNT: usize = 5;
 }
 
-const _: () = assert!(size_of::<Settings>() == 288 && core::mem::offset_of!(Settings, outside) == 192);
+const _: () = assert!(size_of::<Settings>() == 304 && core::mem::offset_of!(Settings, outside) == 208);
 
 #[cfg(test)]
 mod tests {

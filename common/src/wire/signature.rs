@@ -7,7 +7,7 @@
 //!
 //! | words | what |
 //! |---|---|
-//! | 0 to 7 | a header: [`ENFORCED`], [`WATCHED`], [`FIELDS`], [`STRANGERS`], [`ONCE`], [`REPEAT`] |
+//! | 0 to 7 | a header: [`ENFORCED`], [`WATCHED`], [`FIELDS`], [`STRANGERS`], [`ONCE`], [`REPEAT`], [`LAPSING`] |
 //! | [`OCTETS`] | a page of 256 words for each [`Octet`] |
 //! | [`DIRECTORIES`] | for each [`Short`] a page of 256 page numbers, by the value's high byte |
 //! | [`PAGES`] | pages of 256 words, by the value's low byte |
@@ -34,6 +34,8 @@ pub const STRANGERS: u32 = 3;
 pub const ONCE: u32 = 4;
 /// Header word: signatures that let whatever is no TCP segment pass once it is repeated.
 pub const REPEAT: u32 = 5;
+/// Header word: signatures that only count once the controller's [lease](super::Settings::lapsed) has lapsed.
+pub const LAPSING: u32 = 6;
 const HEADER_WORDS: u32 = 8;
 
 /// First word of the pages of octets.

@@ -67,9 +67,10 @@ impl Deployed {
 
     /// What it does with what it hits. An operator's word holds for whatever it names.
     fn effect(&self) -> Effect {
-        match (self.enforced, self.pinned || self.for_good) {
+        match (self.enforced, self.pinned) {
             (false, _) => Effect::Count,
             (true, true) => Effect::Drop,
+            (true, false) if self.for_good => Effect::DropFound,
             (true, false) if self.asks.is_some() => Effect::AskToRepeat,
             (true, false) => Effect::DropOnce,
         }
@@ -522,7 +523,7 @@ mod tests {
         let withdrawn = (vec![Turn::Enforced, Turn::ComesAgain], None);
         assert_eq!(after(STRANGERS, Some(1_000), 21), withdrawn);
         assert_eq!(after(ANYBODY, Some(ENOUGH_OPENINGS - 1), 21), withdrawn, "too little is known");
-        let for_good = (vec![Turn::Enforced, Turn::ForGood], Some(Effect::Drop));
+        let for_good = (vec![Turn::Enforced, Turn::ForGood], Some(Effect::DropFound));
         assert_eq!(after(ANYBODY, Some(ENOUGH_OPENINGS), 21), for_good);
         assert_eq!(after(ANYBODY, None, 21), for_good);
     }

@@ -7,8 +7,8 @@ use floodwall_common::{
     wire::{
         Word,
         signature::{
-            DIRECTORIES, ENFORCED, FIELDS, HALF_WORDS, MAX_PAGES, MAX_SIGNATURES, OCTETS, ONCE, PAGE_WORDS,
-            PAGES, REPEAT, STRANGERS, WATCHED, fields,
+            DIRECTORIES, ENFORCED, FIELDS, HALF_WORDS, LAPSING, MAX_PAGES, MAX_SIGNATURES, OCTETS, ONCE,
+            PAGE_WORDS, PAGES, REPEAT, STRANGERS, WATCHED, fields,
         },
     },
 };
@@ -20,8 +20,10 @@ use super::{Ranges, Signature};
 pub enum Effect {
     /// Counts it.
     Count,
-    /// Drops it.
+    /// Drops it, whatever becomes of the controller: an operator has named it.
     Drop,
+    /// Drops it, as all that follow, for as long as the controller is there.
+    DropFound,
     /// Drops it, but requests for a TCP connection only once: sent again after a second, they pass.
     DropOnce,
     /// Drops it, but requests for a TCP connection only once, and what is no TCP at all only until it is repeated.
@@ -79,6 +81,9 @@ impl Image {
             self.words[if *effect == Effect::Count { WATCHED } else { ENFORCED } as usize] |= bit;
             if matches!(effect, Effect::DropOnce | Effect::AskToRepeat) {
                 self.words[ONCE as usize] |= bit;
+            }
+            if !matches!(effect, Effect::Count | Effect::Drop) {
+                self.words[LAPSING as usize] |= bit;
             }
             if *effect == Effect::AskToRepeat {
                 self.words[REPEAT as usize] |= bit;
@@ -196,7 +201,13 @@ mod tests {
     }
 
     fn effect() -> impl Strategy<Value = Effect> {
-        prop::sample::select(vec![Effect::Count, Effect::Drop, Effect::DropOnce, Effect::AskToRepeat])
+        prop::sample::select(vec![
+            Effect::Count,
+            Effect::Drop,
+            Effect::DropFound,
+            Effect::DropOnce,
+            Effect::AskToRepeat,
+        ])
     }
 
     fn features() -> impl Strategy<Value = Features> {
@@ -216,12 +227,16 @@ mod tests {
             let listed: Vec<_> = signatures.iter().map(|(signature, effect)| Some((signature, *effect))).collect();
             Image::new(&listed).unwrap().write(&tables.signatures[..HALF_WORDS as usize]);
             for packet in &packets {
-                let found = matches(&tables, 1, packet).unwrap();
+                let found = matches(&tables, 1, false, packet).unwrap();
+                let lapsed = matches(&tables, 1, true, packet).unwrap();
                 for (bit, (signature, effect)) in signatures.iter().enumerate() {
                     let expected = signature.matches(packet);
                     let drops = *effect != Effect::Count;
                     prop_assert_eq!(found.enforced >> bit & 1 != 0, expected && drops);
                     prop_assert_eq!(found.watched >> bit & 1 != 0, expected && !drops);
+                    let named = *effect == Effect::Drop;
+                    prop_assert_eq!(lapsed.enforced >> bit & 1 != 0, expected && named);
+                    prop_assert_eq!(lapsed.watched >> bit & 1 != 0, expected && !named);
                     let once = matches!(effect, Effect::DropOnce | Effect::AskToRepeat);
                     prop_assert_eq!(found.once >> bit & 1 != 0, expected && once);
                     prop_assert_eq!(found.repeat >> bit & 1 != 0, expected && *effect == Effect::AskToRepeat);

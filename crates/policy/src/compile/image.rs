@@ -49,6 +49,7 @@ pub(super) struct SettingsImage {
     pub(super) syn_ban: u64,
     pub(super) suspect_bucket: u64,
     pub(super) monitored: u64,
+    pub(super) lapsing: u64,
     pub(super) unprovable: u64,
     pub(super) spared: u64,
     pub(super) knowledge: u64,
@@ -87,6 +88,9 @@ impl Image {
     }
 }
 
+/// What is dropped by what the controller has seen by looking: what listens, and whose connections come to nothing.
+const KNOWN_BY_LOOKING: [Reason; 3] = [Reason::Unsolicited, Reason::Stray, Reason::Fruitless];
+
 /// Whether a rule only counts what it would do.
 fn only_counts(situation: &Situation, id: &RuleId, rule: &Rule) -> bool {
     rule.monitor
@@ -106,6 +110,7 @@ impl RuleImage {
                 Then::Ban(_) => wire::Then::Ban,
             },
             monitor,
+            lapses: rule.when.is_some(),
             spares: rule.spares.wire(),
             bytes: rule.of.bytes,
             v4_length: rule.prefix.v4,
@@ -134,11 +139,15 @@ impl SettingsImage {
         let bucket = |rule: &Option<Rule>| rule.as_ref().and_then(Rule::bucket).unwrap_or_default().pack();
         let ban = |rule: &Option<Rule>| rule.as_ref().map_or(0, Rule::ban_ns);
         let mut monitored = policy.monitored | situation.monitored();
+        let mut lapsing = KNOWN_BY_LOOKING.iter().fold(0, |bits, reason| bits | reason.bit());
         for (rule, reason) in [(&shared.packets, Reason::PacketRate), (&shared.syn, Reason::SynRate)] {
             let Some(rule) = rule else { continue };
             let id = RuleId::new(crate::DEFAULT_SERVICE, &rule.name);
             if only_counts(situation, &id, rule) {
                 monitored |= reason.bit();
+            }
+            if rule.when.is_some() {
+                lapsing |= reason.bit();
             }
         }
         let suspects = policy.suspects.and_then(|Rate { rate, burst }| BucketSpec::new(rate, burst));
@@ -151,6 +160,7 @@ impl SettingsImage {
             syn_ban: ban(&shared.syn),
             suspect_bucket: suspects.unwrap_or_default().pack(),
             monitored,
+            lapsing,
             unprovable: facts.unprovable(),
             spared: spared(shared),
             knowledge: knows(facts.listening.is_some(), knowledge::PORTS)

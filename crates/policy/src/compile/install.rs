@@ -67,6 +67,7 @@ fn put_settings(image: &Image, settings: &Settings, cpus: u64) {
     put(&settings.suspect_bucket, wanted.suspect_bucket);
     put(&settings.spared, wanted.spared);
     put(&settings.monitored, wanted.monitored);
+    put(&settings.lapsing, wanted.lapsing);
     put(&settings.unprovable, wanted.unprovable);
     let interval = (cpus * 1_000_000_000).checked_div(wanted.samples_per_second).unwrap_or(0);
     put(&settings.sample_interval, interval);
