@@ -18,7 +18,9 @@ pub(super) fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut Pa
     match leaf {
         Leaf::Nothing => CONTINUE,
         Leaf::Allow(_) => context.judgement.pass(Reason::Trusted),
-        Leaf::Block(_) => context.object(settings, Reason::Blocked, NONE),
+        // Nobody answers for it any more.
+        Leaf::Ban(_) if context.lapsed => CONTINUE,
+        Leaf::Block(_) | Leaf::Ban(_) => context.object(settings, Reason::Blocked, NONE),
     }
 }
 
@@ -39,7 +41,11 @@ mod tests {
 
     #[test]
     fn what_is_listed_passes_or_is_dropped_and_its_neighbours_are_left_alone() {
-        for (leaf, reason) in [(Leaf::Allow(1), Reason::Trusted), (Leaf::Block(1), Reason::Blocked)] {
+        for (leaf, reason) in [
+            (Leaf::Allow(1), Reason::Trusted),
+            (Leaf::Block(1), Reason::Blocked),
+            (Leaf::Ban(1), Reason::Blocked),
+        ] {
             let mut memory = Memory::new();
             memory.list(SOURCE, leaf);
             memory.list(SOURCE6, leaf);

@@ -89,7 +89,7 @@ const RULE: Terms = Terms {
 fn what_was_decided_by_itself_lapses_and_what_was_said_stays() {
     // What drops a packet of its own, and whether it was decided by itself.
     type Case = (Reason, bool, fn(&mut Memory));
-    let cases: [Case; 7] = [
+    let cases: [Case; 8] = [
         (Reason::Unsolicited, true, |memory| {
             memory.set().knowledge.store(knowledge::PORTS | knowledge::FLOWS);
             memory.set().lapsing.store(Reason::Unsolicited.bit());
@@ -110,6 +110,7 @@ fn what_was_decided_by_itself_lapses_and_what_was_said_stays() {
             memory.rule(bucket(1, 1), Terms { per: Per::Service, ..RULE });
         }),
         (Reason::Blocked, false, |memory| memory.list(SOURCE, Leaf::Block(1))),
+        (Reason::Blocked, true, |memory| memory.list(SOURCE, Leaf::Ban(1))),
     ];
     for (number, (reason, lapses, prepare)) in cases.into_iter().enumerate() {
         let mut memory = Memory::new();

@@ -171,6 +171,8 @@ pub enum Leaf {
     Allow(u32),
     /// The rule with this number blocks it.
     Block(u32),
+    /// The rule with this number blocks it for as long as the controller is there: nobody has said so, it was decided.
+    Ban(u32),
 }
 
 const TAG_BITS: u32 = 3;
@@ -178,6 +180,7 @@ const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
 const TAG_NOTHING: u64 = 0;
 const TAG_ALLOW: u64 = 1;
 const TAG_BLOCK: u64 = 2;
+const TAG_BAN: u64 = 3;
 const TAG_NODE: u64 = 4;
 const TAG_TAIL: u64 = 5;
 const TAG_TILE: u64 = 6;
@@ -197,12 +200,21 @@ impl Leaf {
             Self::Nothing => TAG_NOTHING,
             Self::Allow(rule) => TAG_ALLOW | (rule as u64) << TAG_BITS,
             Self::Block(rule) => TAG_BLOCK | (rule as u64) << TAG_BITS,
+            Self::Ban(rule) => TAG_BAN | (rule as u64) << TAG_BITS,
         }
     }
 
     /// Hits counted in a word that holds a leaf.
     pub const fn hits(word: u64) -> u64 {
         word >> Self::HITS_SHIFT
+    }
+
+    /// The number of the rule that decides, if one does.
+    pub const fn rule(self) -> Option<u32> {
+        match self {
+            Self::Nothing => None,
+            Self::Allow(rule) | Self::Block(rule) | Self::Ban(rule) => Some(rule),
+        }
     }
 
     /// From a word that holds a leaf; a reference reads as nothing.
@@ -212,6 +224,7 @@ impl Leaf {
         match word & TAG_MASK {
             TAG_ALLOW => Self::Allow(rule),
             TAG_BLOCK => Self::Block(rule),
+            TAG_BAN => Self::Ban(rule),
             _ => Self::Nothing,
         }
     }
@@ -273,6 +286,7 @@ mod tests {
             Slot::Leaf(Leaf::Nothing),
             Slot::Leaf(Leaf::Allow(Leaf::MAX_RULES - 1)),
             Slot::Leaf(Leaf::Block(1)),
+            Slot::Leaf(Leaf::Ban(Leaf::MAX_RULES - 1)),
             Slot::Node { line: u32::MAX, runs: RUNS_MAX },
             Slot::Tail { line: 7 },
             Slot::Tile { line: (1 << 29) - 1, starts: u32::MAX },

@@ -1,20 +1,20 @@
 //! The file as it is written.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Config, DEFAULT_EVENTS_PER_SECOND, FLOWS, MAX_EVENTS_PER_SECOND, MAX_SAMPLES_PER_SECOND, PREFIXES,
-    SOURCES,
+    Config, DEFAULT_EVENTS_PER_SECOND, DEFAULT_LEASE, FLOWS, LEASES, MAX_EVENTS_PER_SECOND,
+    MAX_SAMPLES_PER_SECOND, PREFIXES, SOURCES,
 };
 use crate::{
     api::Limit,
     options::Mode,
     policy::{
         defaults,
-        values::Stage,
+        values::{Span, Stage},
         written::{self, BansTable, Mistake, RuleTable, ServiceTable, SuspectsTable},
     },
     tables::Capacity,
@@ -29,6 +29,7 @@ pub(super) struct File {
     max_flows: Option<Spanned<u32>>,
     events_per_second: Option<Spanned<u64>>,
     samples_per_second: Option<Spanned<u64>>,
+    lease: Option<Spanned<Span>>,
     #[serde(default)]
     observe: bool,
     #[serde(default)]
@@ -59,6 +60,7 @@ impl File {
             max_flows,
             events_per_second,
             samples_per_second,
+            lease,
             observe,
             monitor,
             limit,
@@ -101,10 +103,22 @@ impl File {
             },
             events_per_second: within("events-per-second", events_per_second, &(0..=MAX_EVENTS_PER_SECOND))?
                 .unwrap_or(DEFAULT_EVENTS_PER_SECOND),
+            lease: lease.map(lease_of).transpose()?.unwrap_or(DEFAULT_LEASE),
             observe,
             policy: tables.policy()?,
         })
     }
+}
+
+fn lease_of(value: Spanned<Span>) -> Result<Duration, Mistake> {
+    let Span(length) = *value.get_ref();
+    if LEASES.contains(&length) {
+        return Ok(length);
+    }
+    let [length, shortest, longest] =
+        [length, *LEASES.start(), *LEASES.end()].map(humantime::format_duration);
+    let message = format!("lease is {length}, and must be from {shortest} to {longest}");
+    Err(Mistake { at: value.span(), message })
 }
 
 fn within<T: Copy + PartialOrd + std::fmt::Display>(

@@ -6,6 +6,7 @@
 //! max-sources = 1000000      # sources tracked at once
 //! max-flows = 1000000        # flows that the host carries, known at once
 //! events-per-second = 200    # drops told, of however many
+//! lease = "60s"              # what was decided by itself holds for so long after the controller was heard of last
 //! observe = true             # lists, signatures and rules that are named here are in force; all else only counts
 //!
 //! [limit]                    # per source; until `floodwall limit set` says otherwise
@@ -18,7 +19,7 @@
 mod fault;
 mod file;
 
-use std::{fs, io::Read as _, path::Path};
+use std::{fs, io::Read as _, path::Path, time::Duration};
 
 use anyhow::{Context as _, bail};
 
@@ -39,6 +40,8 @@ pub struct Config {
     pub capacity: Capacity,
     /// Drops told, per second, over all CPUs.
     pub events_per_second: u64,
+    /// How long what was decided by itself holds after the controller was heard of last.
+    pub lease: Duration,
     /// Only what the operator names is in force: lists, rules and signatures. Everything else counts.
     pub observe: bool,
     /// Services and rules.
@@ -53,6 +56,10 @@ const SOURCES: std::ops::RangeInclusive<u32> = 1_024..=134_217_728;
 const FLOWS: std::ops::RangeInclusive<u32> = 1_024..=64_000_000;
 /// Longest file that is read: many times what all services and rules take.
 const MAX_BYTES: u64 = 1 << 20;
+/// Long enough for an upgrade, and not too long for a service that is opened meanwhile.
+const DEFAULT_LEASE: Duration = Duration::from_secs(60);
+/// Shorter ones would lapse whenever the machine is busy for a moment, and longer ones are none.
+const LEASES: std::ops::RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(86_400);
 const DEFAULT_EVENTS_PER_SECOND: u64 = 200;
 const MAX_EVENTS_PER_SECOND: u64 = 100_000;
 /// More would be felt.
@@ -64,6 +71,7 @@ impl Default for Config {
             mode: Mode::default(),
             capacity: Capacity::default(),
             events_per_second: DEFAULT_EVENTS_PER_SECOND,
+            lease: DEFAULT_LEASE,
             observe: false,
             policy: Policy::default(),
         }
@@ -232,6 +240,8 @@ mod tests {
             ("max-sources = 3", 1, "1024"),
             ("[limit]\nsyn = { rate = 0, burst = 1 }", 2, "nothing would ever pass"),
             ("events-per-second = 100001", 1, "100000"),
+            ("\nlease = \"1s\"", 2, "from 5s to 1day"),
+            ("lease = 60", 1, "expected a string"),
             ("monitor = [\"clean\"]", 1, "unsolicited"),
             ("[defaults]\nsource-sin = { burst = 7 }", 2, "source-syn"),
             ("[defaults]\nsource-syn = { rate = 500000 }", 2, "400000"),

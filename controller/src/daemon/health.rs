@@ -22,7 +22,7 @@ use crate::{
     host::{Vitals, sockets},
     policy::{HostFacts, Probe, RuleId, Signal},
     server::Dataplane as _,
-    state::Filter,
+    state::{Decider, Filter},
 };
 
 /// How often it is looked.
@@ -112,8 +112,11 @@ pub(super) fn look(filter: &Filter, protection: &Protection, roused: BTreeSet<Ru
         carries: protection.carries(),
         proven: protection.proven(),
     };
-    if let Err(refusal) = filter.look(facts, roused) {
-        error!(%refusal, "the rules could not be brought into force for what is known of the host");
+    match filter.look(facts, roused) {
+        Ok(()) => filter.still_decides(Decider::Host),
+        Err(refusal) => {
+            error!(%refusal, "the rules could not be brought into force for what is known of the host");
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     detect::{self, Counts, Detection, Detector, Moment, Owner, Sample, Surroundings, TICK},
     event::{AttackEvent, Bus, What},
     kernel::SampleReader,
-    state::{Filter, carry_out},
+    state::{Decider, Filter, carry_out},
     store::{keep_baseline, kept_baseline},
     tables::{SharedTables, memory::grace_period},
 };
@@ -152,6 +152,7 @@ impl Watch {
         let moment = Moment::new(self.tables.clock(), unix.as_secs());
         let events = detector.tick(moment, &counts, &*self.tables);
         owner.settle(self);
+        self.filter.still_decides(Decider::Detection);
         for event in events {
             let text = event.in_words(&*self.tables, |number| self.filter.service_name(number));
             self.bus.publish(as_told(&event, text));

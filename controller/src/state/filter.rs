@@ -7,9 +7,13 @@ use std::{
 };
 
 use anyhow::Context as _;
+use floodwall_common::tables::Tables as _;
 use tracing::{info, warn};
 
-use super::{expiry::unix_seconds, ledger::Ledger, refusal::Refusal, regime::Regime, rules::event_interval};
+use super::{
+    expiry::unix_seconds, lease::Lease, ledger::Ledger, refusal::Refusal, regime::Regime,
+    rules::event_interval,
+};
 use crate::{
     api::ListName,
     config::Config,
@@ -43,6 +47,7 @@ pub struct Filter {
     /// Where it is told what has changed.
     pub(super) bus: Bus,
     pub(super) ledger: Ledger,
+    pub(super) lease: Lease,
 }
 
 impl Filter {
@@ -63,6 +68,7 @@ impl Filter {
             Kept::Nowhere(damaged) => Some(damaged.report()),
         };
         let mut started = Ok(());
+        let lease = Lease::new(config.lease, tables.clock());
         let filter = Arc::new_cyclic(|filter| {
             let ledger = Ledger::start(kept, Weak::clone(filter)).unwrap_or_else(|error| {
                 started = Err(error);
@@ -79,6 +85,7 @@ impl Filter {
                 started: Instant::now(),
                 bus,
                 ledger,
+                lease,
             }
         });
         started.context("starting the thread that makes changes")?;
@@ -97,6 +104,7 @@ impl Filter {
             }
         }
         settings.clock.store(0);
+        settings.lease_until.store(self.lease.ends_ns());
         settings.event_interval.store(event_interval(&self.tables, config.events_per_second));
         self.regime.lock().enforce(&self.tables)?;
         Ok(())

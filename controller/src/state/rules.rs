@@ -149,6 +149,9 @@ impl Filter {
         if interval != settings.event_interval.load() {
             lines.push(format!("~ events: {}/s", config.events_per_second));
         }
+        if config.lease != self.lease.length() {
+            lines.push(format!("~ lease: {}", humantime::format_duration(config.lease)));
+        }
         let observe = config.observe || regime.observe_asked;
         if observe != regime.situation().observe {
             lines.push(format!("~ observe: {observe}"));
@@ -157,6 +160,7 @@ impl Filter {
             config.policy.warnings().iter().for_each(|warning| warn!("{warning}"));
             regime.configure(&self.tables, config.policy, config.observe)?;
             settings.event_interval.store(interval);
+            self.lease.set_length(config.lease);
         }
         Ok(ReloadReport { path: path.display().to_string(), differences: lines, applied: !only_say })
     }

@@ -180,6 +180,8 @@ impl From<WrittenSet> for Origins {
 
 #[cfg(test)]
 mod tests {
+    use floodwall_tables::prefixes::PROVISIONAL;
+
     use super::*;
 
     #[test]
@@ -194,6 +196,7 @@ mod tests {
             assert_eq!(serde_json::from_str::<Origin>(&json).expect("the same"), *origin);
         }
         assert_eq!(Origin::of_owner(4 + 2 * most), None);
+        assert_eq!(Origin::BANS.map(Origin::owner), PROVISIONAL);
         assert_eq!((all[4], all.last()), (Origin::Import(1), Some(&Origin::Feed(most))));
         assert_eq!((Origin::import(0), Origin::import(most + 1), Origin::feed(0)), (None, None, None));
     }

@@ -45,7 +45,8 @@ pub(super) struct Engine {
     pub(super) forest: Forest,
     pub(super) rules: Rules,
     pub(super) quarantine: Quarantine,
-    covers: HashMap<u32, Cover>,
+    /// By the leaf that they are made of, as a word without hits.
+    covers: HashMap<u64, Cover>,
     /// Keys of IPv6 prefixes that have left one by one since the newest filter was begun.
     pub(super) worn: u32,
 }
@@ -102,10 +103,11 @@ impl Engine {
 
     /// What stands in the root for a tile or slot that fares as `word` says, which is a leaf or a new tree.
     pub(super) fn rooted(&mut self, family: Family, word: u64) -> Result<u64, NoLines> {
-        let (Leaf::Allow(rule) | Leaf::Block(rule)) = Leaf::unpack(word) else {
+        let leaf = Leaf::unpack(word);
+        if leaf == Leaf::Nothing {
             return Ok(if is_reference(word) { word } else { 0 });
-        };
-        if let Some(cover) = self.covers.get_mut(&rule) {
+        }
+        if let Some(cover) = self.covers.get_mut(&leaf.pack()) {
             cover.roots += 1;
             return Ok(cover.word);
         }
@@ -113,7 +115,7 @@ impl Engine {
             Family::V4 => self.forest.shared_tile(word)?,
             Family::V6 => self.forest.node(&[Run { key: 0, word }])?,
         };
-        self.covers.insert(rule, Cover { word, roots: 1 });
+        self.covers.insert(leaf.pack(), Cover { word, roots: 1 });
         Ok(word)
     }
 
@@ -143,8 +145,8 @@ impl Engine {
 
     /// One more root is to refer to what `root` says.
     pub(super) fn share_root(&mut self, root: u64) {
-        if let Some(rule) = self.rule_of_cover(root)
-            && let Some(cover) = self.covers.get_mut(&rule)
+        if let Some(leaf) = self.leaf_of_cover(root)
+            && let Some(cover) = self.covers.get_mut(&leaf)
         {
             cover.roots += 1;
         }
@@ -152,11 +154,11 @@ impl Engine {
 
     /// A root no longer refers to `root`, which no other root does, unless it is a cover.
     pub(super) fn retire_root(&mut self, root: u64) {
-        let Some(rule) = self.rule_of_cover(root) else { return self.retire_tree(root) };
-        let Some(cover) = self.covers.get_mut(&rule) else { return };
+        let Some(leaf) = self.leaf_of_cover(root) else { return self.retire_tree(root) };
+        let Some(cover) = self.covers.get_mut(&leaf) else { return };
         cover.roots -= 1;
         if cover.roots == 0 {
-            self.covers.remove(&rule);
+            self.covers.remove(&leaf);
             self.retire_node(root);
         } else {
             // Those that are left may all be staged, and the prefix in force no more.
@@ -218,13 +220,12 @@ impl Engine {
         }
     }
 
-    fn rule_of_cover(&self, root: u64) -> Option<u32> {
+    /// What [`Self::covers`] knows the cover by that a root refers to, if it does.
+    fn leaf_of_cover(&self, root: u64) -> Option<u64> {
         if !is_cover(root) {
             return None;
         }
-        match Leaf::unpack(self.forest.slots(root).next()?.load()) {
-            Leaf::Allow(rule) | Leaf::Block(rule) => Some(rule),
-            Leaf::Nothing => None,
-        }
+        let leaf = Leaf::unpack(self.forest.slots(root).next()?.load());
+        (leaf != Leaf::Nothing).then_some(leaf.pack())
     }
 }

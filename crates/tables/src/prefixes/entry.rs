@@ -4,7 +4,7 @@ use std::fmt;
 
 use floodwall_common::{prefix::Family, wire::Leaf};
 
-use super::owners::Owners;
+use super::owners::{Owners, is_provisional};
 use crate::Prefix;
 
 /// The allowlist or the blocklist.
@@ -29,10 +29,11 @@ impl List {
     }
 
     /// The end of a search that `rule` of this list decides.
-    pub(super) const fn leaf(self, rule: u32) -> Leaf {
+    pub(super) const fn leaf(self, rule: Rule) -> Leaf {
         match self {
-            Self::Allow => Leaf::Allow(rule),
-            Self::Block => Leaf::Block(rule),
+            Self::Allow => Leaf::Allow(rule.number),
+            Self::Block if is_provisional(rule.owner) => Leaf::Ban(rule.number),
+            Self::Block => Leaf::Block(rule.number),
         }
     }
 }
@@ -123,7 +124,7 @@ impl Entry {
     }
 
     pub(super) const fn leaf(&self) -> Leaf {
-        self.list().leaf(self.packed & RULE_MASK)
+        self.list().leaf(self.rule())
     }
 
     pub(super) fn prefix(&self, family: Family) -> Prefix {
@@ -152,7 +153,7 @@ mod tests {
                 let entry = Entry::new(list, &prefix, rule);
                 assert_eq!((entry.prefix(prefix.family()), entry.list(), entry.rule()), (prefix, list, rule));
                 assert_eq!((entry.key(), entry.length()), (Key::new(list, &prefix), prefix.length()));
-                assert_eq!(entry.leaf(), list.leaf(RULE_MASK));
+                assert_eq!(entry.leaf(), list.leaf(entry.rule()));
                 let other = Rule { number: 0, owner: 1 };
                 assert_eq!(entry.with(other), Entry::new(list, &prefix, other));
             }

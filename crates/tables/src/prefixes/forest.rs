@@ -194,7 +194,7 @@ pub(super) fn harvest_slot(slot: &Word, rules: &mut Rules) {
     let word = slot.load();
     let hits = Leaf::hits(word);
     if hits > 0
-        && let Leaf::Allow(rule) | Leaf::Block(rule) = Leaf::unpack(word)
+        && let Some(rule) = Leaf::unpack(word).rule()
         && !is_reference(word)
     {
         // What is counted between the load and this stays.

@@ -15,6 +15,7 @@ use super::{
     engine::{Engine, Half},
     entry::Rule,
     error::TableError,
+    owners::is_provisional,
     rules::NoRules,
     sweep::Sweep,
     wanted::{Wanted, slot_at},
@@ -92,8 +93,8 @@ pub(super) struct Job {
     tally: Tally,
     /// Is any prefix another than in force, if only by its owner?
     differ: bool,
-    /// Has any come or gone?
-    prefixes_differ: bool,
+    /// Has any come or gone, or become a ban or more than that?
+    leaves_differ: bool,
     /// Of IPv4.
     bits: Bits,
     made: Made,
@@ -122,7 +123,7 @@ impl Job {
             next_new: 0,
             tally: Tally::default(),
             differ: false,
-            prefixes_differ: false,
+            leaves_differ: false,
             bits: Bits::default(),
             made: Made::Some(Builder::new(count)),
         }
@@ -211,7 +212,7 @@ impl Job {
             }
             self.tally.count(old, new, owner);
             self.differ |= owner != old;
-            self.prefixes_differ |= owner.is_some() != old.is_some();
+            self.leaves_differ |= owner.map(is_provisional) != old.map(is_provisional);
             if ours.is_some() {
                 let last = chunks.get(chunk).is_none_or(|chunk| at + 1 == chunk.len());
                 self.next_old = if last { (chunk + 1, 0) } else { (chunk, at + 1) };
@@ -236,7 +237,7 @@ impl Job {
 
     /// Will the slot's tree be as it is in force?
     fn shares_tree(&self, site: &Site<'_>) -> bool {
-        let unchanged = !self.prefixes_differ && self.is_current(site);
+        let unchanged = !self.leaves_differ && self.is_current(site);
         site.ours && !site.late && unchanged && site.active.cover(self.place) == site.staged.cover(self.place)
     }
 

@@ -60,7 +60,7 @@ pub use self::{
     changes::{Changes, PreparedChanges},
     entry::List,
     error::TableError,
-    owners::{Owner, OwnerSets, Owners},
+    owners::{Owner, OwnerSets, Owners, PROVISIONAL},
     query::Listed,
     reclaim::{Lines, Ticket},
     staging::{Committed, Staging},

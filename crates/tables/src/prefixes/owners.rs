@@ -15,6 +15,16 @@ pub type Owner = u16;
 /// A set of owners, by its number in [`OwnerSets`]; 0 is nobody.
 pub type Owners = u32;
 
+/// Owners that decide by themselves, and whose decisions end with the controller: what nobody else wants is a
+/// [ban](floodwall_common::wire::Leaf::Ban).
+pub const PROVISIONAL: [Owner; 3] = [1, 2, 3];
+
+/// Whether a prefix is wanted by somebody, and by nobody who is not [provisional](PROVISIONAL).
+pub(super) const fn is_provisional(owners: Owners) -> bool {
+    const BITS: Owners = 1 << PROVISIONAL[0] | 1 << PROVISIONAL[1] | 1 << PROVISIONAL[2];
+    owners != OwnerSets::NOBODY && owners & !BITS == 0
+}
+
 /// So many owners, from 0, are in [sets that have fixed numbers](OwnerSets): those that nearly all prefixes have.
 const FIXED_OWNERS: u32 = 6;
 /// Numbers of fixed sets are below this.

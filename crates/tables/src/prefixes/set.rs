@@ -65,7 +65,8 @@ impl Engine {
         let Generation { half, wanted } = generation;
         let old = wanted.get(list, &prefix);
         put(wanted, list, prefix, rule);
-        if old.map(|rule| rule.number) == rule.map(|rule| rule.number) {
+        let leaf = |rule: Option<Rule>| rule.map(|rule| list.leaf(rule));
+        if leaf(old) == leaf(rule) {
             return Ok(());
         }
         match self.patch(half, wanted, list, &prefix) {

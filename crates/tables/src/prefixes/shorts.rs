@@ -96,11 +96,6 @@ impl Shorts {
         let prefix = Prefix::of_bits(family, bits, length);
         Some((prefix, self.get(list, &prefix)?))
     }
-
-    /// The rule number of the longest of a list that covers the address.
-    pub(super) fn cover(&self, list: List, family: Family, bits: u128) -> Option<u32> {
-        self.indexes[list as usize][family as usize].longest(bits, SHORTEST).map(|(_, number)| number)
-    }
 }
 
 #[cfg(test)]
@@ -118,9 +113,6 @@ mod tests {
         let longest = |shorts: &Shorts, text: &str, below| {
             let prefix = prefix(text);
             let found = shorts.longest(List::Block, prefix.family(), prefix.bits(), below)?.1.number;
-            if below >= SHORTEST {
-                assert_eq!(shorts.cover(List::Block, prefix.family(), prefix.bits()), Some(found));
-            }
             Some(found)
         };
         for (text, below, expected) in [
@@ -136,7 +128,7 @@ mod tests {
         ] {
             assert_eq!(longest(&shorts, text, below), expected, "{text} below {below}");
         }
-        assert_eq!(shorts.cover(List::Allow, Family::V4, 0), None);
+        assert!(shorts.longest(List::Allow, Family::V4, 0, SHORTEST).is_none());
         assert!(shorts.remove(List::Block, &prefix("10.8.0.0/15")).is_some());
         assert!(shorts.remove(List::Block, &prefix("10.8.0.0/15")).is_none());
         assert_eq!(longest(&shorts, "10.9.0.0", 16), Some(2));

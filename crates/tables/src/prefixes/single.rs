@@ -6,6 +6,7 @@ use super::{
     Other, OwnerSets, Owners, PrefixTable,
     entry::{List, SHORTEST},
     error::TableError,
+    owners::is_provisional,
     set::Generation,
     stage::Shared,
     wanted::place_of,
@@ -157,7 +158,9 @@ impl PrefixTable {
         new_there: Option<Option<u32>>,
     ) -> Result<(), TableError> {
         let place = place_of(prefix.family(), prefix.bits());
-        if new_there.is_some_and(|there| there.is_some() != new_here.is_some()) {
+        // What the tree says of a prefix: nothing, or that it is listed, or banned.
+        let said = |owner: Option<u32>| owner.map(is_provisional);
+        if new_there.is_some_and(|there| said(there) != said(new_here)) {
             self.part_stage(place);
         }
         let twin = self.engine.are_twins(place);

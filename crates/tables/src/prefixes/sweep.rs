@@ -67,6 +67,14 @@ const fn before(bits: u128, depth: u32) -> u128 {
     if depth == 0 { 0 } else { bits & (u128::MAX << (u128::BITS - STRIDE * depth)) }
 }
 
+/// What a prefix decides within what covers it: a ban within what is blocked is no more than that.
+const fn within(cover: Leaf, leaf: Leaf) -> Leaf {
+    match (cover, leaf) {
+        (Leaf::Block(_), Leaf::Ban(rule)) => Leaf::Block(rule),
+        (_, leaf) => leaf,
+    }
+}
+
 impl Sweep {
     /// A pass over the prefixes within `range`, which ends in the stride of nodes at `depth`, and whose addresses
     /// fare as `cover` says unless one of these prefixes decides.
@@ -107,13 +115,13 @@ impl Sweep {
             let stride_end = STRIDE * (depth + 1);
             if u32::from(entry.length()) <= stride_end {
                 let end = value + (1 << (stride_end - u32::from(entry.length())));
-                level.open.push(Open { end, leaf: entry.leaf() });
+                level.open.push(Open { end, leaf: within(cover, entry.leaf()) });
                 return Ok(());
             }
             let base = before(entry.bits(), depth + 1);
             let alone = following.is_none_or(|other| before(other.bits(), depth + 1) != base);
             if alone {
-                let tail = forest.tail(&entry.prefix(self.family), entry.leaf(), cover)?;
+                let tail = forest.tail(&entry.prefix(self.family), within(cover, entry.leaf()), cover)?;
                 level.put(value, tail);
                 return Ok(());
             }

@@ -188,7 +188,7 @@ impl Wanted {
     pub(super) fn decided(&self, family: Family, bits: u128, below: u8) -> Leaf {
         List::ALL
             .into_iter()
-            .find_map(|list| Some(list.leaf(self.longest(list, family, bits, below)?.1.number)))
+            .find_map(|list| decided_by(list, below, |below| self.longest(list, family, bits, below)))
             .unwrap_or(Leaf::Nothing)
     }
 
@@ -197,7 +197,10 @@ impl Wanted {
         let slot = slot_at(place);
         List::ALL
             .into_iter()
-            .find_map(|list| Some(list.leaf(self.shorts.cover(list, slot.family(), slot.bits())?)))
+            .find_map(|list| {
+                let longest = |below| self.shorts.longest(list, slot.family(), slot.bits(), below);
+                decided_by(list, SHORTEST, longest)
+            })
             .unwrap_or(Leaf::Nothing)
     }
 
@@ -227,4 +230,14 @@ impl Wanted {
         let bucket = self.bucket(place_of(range.family(), range.bits()));
         bucket.map_or(0, |bucket| bucket.within(range, true).take(2).count())
     }
+}
+/// What the prefixes of a list decide, of which `longest` says the longest one that is shorter than a length.
+fn decided_by(list: List, below: u8, longest: impl Fn(u8) -> Option<(Prefix, Rule)>) -> Option<Leaf> {
+    let (prefix, rule) = longest(below)?;
+    let leaf = list.leaf(rule);
+    let shorter = || std::iter::successors(longest(prefix.length()), |(prefix, _)| longest(prefix.length()));
+    // A ban within what is blocked; nobody asks what else covers any other.
+    let is_blocked =
+        matches!(leaf, Leaf::Ban(_)) && shorter().any(|(_, rule)| matches!(list.leaf(rule), Leaf::Block(_)));
+    Some(if is_blocked { Leaf::Block(rule.number) } else { leaf })
 }

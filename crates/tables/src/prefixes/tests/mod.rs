@@ -1,5 +1,6 @@
 //! The table against plain models of it.
 
+mod bans;
 mod concurrent;
 mod counted;
 mod dense;

@@ -174,7 +174,16 @@ impl World {
         let decided = decides(&self.model, address);
         let expected = decided.map_or(Leaf::Nothing, |(list, prefix)| {
             *self.hits.entry((list, prefix)).or_default() += 1;
-            list.leaf(self.table.get(list, prefix).unwrap().rule)
+            let number = self.table.get(list, prefix).unwrap().rule;
+            let covering = |(of, other): &(List, Prefix)| *of == list && other.contains(address);
+            let all: Vec<_> =
+                self.model.iter().filter(|(key, _)| covering(key)).map(|(_, owner)| *owner).collect();
+            let is_ban = all.iter().all(|owner| *owner != 0 && *owner & !0b1110 == 0);
+            match list {
+                List::Allow => Leaf::Allow(number),
+                List::Block if is_ban => Leaf::Ban(number),
+                List::Block => Leaf::Block(number),
+            }
         });
         assert_eq!(found, Some(expected), "{address:x?} {decided:?}");
         let matching = self.table.matching(address);
