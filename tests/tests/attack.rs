@@ -91,6 +91,16 @@ fn a_spoofed_flood_is_dropped_by_its_fingerprint_and_customers_stay() -> anyhow:
     assert_eq!(during.failed, 0, "requests failed during the attack");
     assert!(dropped > 10_000, "only {dropped} packets dropped by the signature, and {passed} passed");
 
+    // Killed in the midst of it, it goes on with what was found.
+    sleep(Duration::from_secs(1));
+    host.end(Signal::SIGKILL)?;
+    host.launch()?;
+    let listed = host.json(&["signature", "list"])?;
+    let resumed = &listed["signatures"][0];
+    assert_eq!((resumed["text"].as_str(), &resumed["enforced"]), (Some(text), &true.into()), "{listed}");
+    assert!(host.log().contains("goes on with what was found before the restart"), "{}", host.log());
+    let signature = wait_for_signature(&host)?;
+
     // What was found can be kept: it is there after a restart, and drops at once.
     let number = signature["number"].to_string();
     host.ok(&["signature", "pin", &number])?;

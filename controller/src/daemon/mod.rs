@@ -79,12 +79,14 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let protection = Arc::new(protection);
     health::look(&filter, &protection, Default::default());
 
+    let signatures_changed = Arc::new(Notify::new());
     let watch = Watch {
         samples,
         protection: Arc::clone(&protection),
         tables,
         filter: Arc::clone(&filter),
         bus: bus.clone(),
+        changed: Arc::clone(&signatures_changed),
     };
     let (watching, detection) = watch::spawn(detector, watch).context("starting to look for attacks")?;
     let mut tasks = Tasks::new(watched, bus.clone());
@@ -94,7 +96,12 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         let (detection, filter, state_dir) =
             (detection.clone(), Arc::clone(&filter), options.state_dir.clone());
         tasks.run("baseline", Policy::Restart, move || {
-            watch::keep(detection.clone(), Arc::clone(&filter), state_dir.clone())
+            watch::keep(
+                detection.clone(),
+                Arc::clone(&filter),
+                state_dir.clone(),
+                Arc::clone(&signatures_changed),
+            )
         });
     }
     let ended = Arc::new(Notify::new());

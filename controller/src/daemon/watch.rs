@@ -16,6 +16,7 @@ use floodwall_common::{
     tables::Tables as _,
     wire::{Reason, SampleEvent},
 };
+use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 use super::protect::Protection;
@@ -30,14 +31,22 @@ use crate::{
 
 /// How often what is usual is kept.
 const KEEP_INTERVAL: Duration = Duration::from_secs(600);
+/// How long after a change of signatures it is kept.
+const KEEP_PAUSE: Duration = Duration::from_millis(500);
 
 /// Takes up what was usual, and brings the signatures into force that operators want.
 pub(super) fn restore(detector: &mut Detector, filter: &Filter, state_dir: &Path) {
     let tables = filter.tables();
-    if let Some(memory) = kept_baseline(state_dir, filter.keeps_changes())
-        && let Err(error) = detector.recall(memory, |name| filter.service_number(name))
-    {
-        warn!(%error, "what was usual is learnt anew");
+    let kept: Option<detect::Memory> = kept_baseline(state_dir, filter.keeps_changes());
+    if let Some(mut memory) = kept {
+        let found = memory.take_found();
+        if let Err(error) = detector.recall(memory, |name| filter.service_number(name)) {
+            warn!(%error, "what was usual is learnt anew");
+        }
+        if filter.resumes() && !found.is_empty() {
+            info!(signatures = found.len(), "goes on with what was found before the restart");
+            detector.resume(&found, |name| filter.service_number(name), tables.clock());
+        }
     }
     if detector.is_fresh() {
         info!("it is not known yet what is usual here: assumptions of what clients send stand in for it");
@@ -54,10 +63,17 @@ pub(super) fn restore(detector: &mut Detector, filter: &Filter, state_dir: &Path
     carry_out(tables, detector.take_actions(), grace);
 }
 
-/// Keeps what is usual every now and then, for ever.
-pub(super) async fn keep(detection: Detection, filter: Arc<Filter>, state_dir: PathBuf) {
+/// Keeps what is usual every now and then, and when signatures have changed, for ever.
+pub(super) async fn keep(
+    detection: Detection,
+    filter: Arc<Filter>,
+    state_dir: PathBuf,
+    changed: Arc<Notify>,
+) {
     loop {
-        tokio::time::sleep(KEEP_INTERVAL).await;
+        drop(tokio::time::timeout(KEEP_INTERVAL, changed.notified()).await);
+        // Several come at a time.
+        tokio::time::sleep(KEEP_PAUSE).await;
         let (detection, filter, state_dir) = (detection.clone(), Arc::clone(&filter), state_dir.clone());
         let work = move || keep_now(&detection, &filter, &state_dir);
         if let Err(error) = tokio::task::spawn_blocking(work).await {
@@ -84,6 +100,8 @@ pub(super) struct Watch {
     pub(super) tables: Arc<SharedTables>,
     pub(super) filter: Arc<Filter>,
     pub(super) bus: Bus,
+    /// Told when signatures drop that did not, or the other way round.
+    pub(super) changed: Arc<Notify>,
 }
 
 /// The thread that owns the detector.
@@ -153,6 +171,9 @@ impl Watch {
         let events = detector.tick(moment, &counts, &*self.tables);
         owner.settle(self);
         self.filter.still_decides(Decider::Detection);
+        if events.iter().any(|event| matches!(event, detect::Event::Turned { .. })) {
+            self.changed.notify_one();
+        }
         for event in events {
             let text = event.in_words(&*self.tables, |number| self.filter.service_name(number));
             self.bus.publish(as_told(&event, text));

@@ -48,6 +48,8 @@ pub struct Filter {
     pub(super) bus: Bus,
     pub(super) ledger: Ledger,
     pub(super) lease: Lease,
+    /// What a controller before has decided by itself was still in force at the start.
+    resumes: bool,
 }
 
 impl Filter {
@@ -68,6 +70,8 @@ impl Filter {
             Kept::Nowhere(damaged) => Some(damaged.report()),
         };
         let mut started = Ok(());
+        let settings = &tables.settings[0];
+        let resumes = settings.lease_until.load() != 0 && !settings.lapsed(tables.clock());
         let lease = Lease::new(config.lease, tables.clock());
         let filter = Arc::new_cyclic(|filter| {
             let ledger = Ledger::start(kept, Weak::clone(filter)).unwrap_or_else(|error| {
@@ -86,6 +90,7 @@ impl Filter {
                 bus,
                 ledger,
                 lease,
+                resumes,
             }
         });
         started.context("starting the thread that makes changes")?;
@@ -135,6 +140,11 @@ impl Filter {
         let changes = Changes::new().replace(List::Allow, allow).replace(List::Block, block);
         self.apply(changes, &mut |_, _| ()).context("bringing the stored prefixes into force")?;
         Ok(())
+    }
+
+    /// Whether what a controller before has decided by itself was still in force at the start.
+    pub fn resumes(&self) -> bool {
+        self.resumes
     }
 
     /// Whether changes are kept. If not, the state directory is damaged, and is left as it is.

@@ -28,7 +28,7 @@ use super::{
     search::{LEAST_EXCESS, Refused, Search},
     view::KernelView,
 };
-use crate::signature::Signature;
+use crate::signature::{Signature, naming};
 
 /// How far back samples are searched, ns.
 const RECENT: u64 = 500_000_000;
@@ -228,7 +228,21 @@ impl Detector {
             let habits = self.loads.get(&service)?.habits();
             Some((name(service)?, Remembered::new(habits, packets)))
         });
-        Memory::new(services.collect())
+        // Whether all have to come again hangs on what still passes, and is decided anew.
+        let drops = |deployed: &Deployed| deployed.enforced && !deployed.pinned && deployed.asks.is_none();
+        let found = self.signatures().filter(|(_, deployed)| drops(deployed));
+        let found = found.map(|(_, deployed)| naming::named(&deployed.signature.to_string(), &name));
+        Memory::new(services.collect(), found.collect())
+    }
+
+    /// Goes on with signatures that a detector before had [found](Memory::take_found), and that still drop.
+    pub fn resume(&mut self, found: &[String], number: impl Fn(&str) -> Option<u8>, now_ns: u64) {
+        // Of a service that is not there any more no packet comes.
+        let understood = |text: &String| naming::numbered(text, &number).ok()?.parse().ok();
+        for signature in found.iter().filter_map(understood) {
+            self.deployment.take_over(signature, false, true, now_ns);
+        }
+        self.deploy();
     }
 
     /// Takes up what was kept, of services that there still are.

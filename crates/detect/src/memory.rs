@@ -15,6 +15,9 @@ const VERSION: u32 = 3;
 pub struct Memory {
     version: u32,
     services: BTreeMap<String, Remembered>,
+    /// Signatures that were found and drop, with the names of services.
+    #[serde(default)]
+    found: Vec<String>,
 }
 
 /// What is usual for one service.
@@ -30,9 +33,14 @@ pub(super) struct Remembered {
 struct Packet([u8; Octet::COUNT], [u16; Short::COUNT], u64, u8);
 
 impl Memory {
-    /// What is known of some services.
-    pub(super) fn new(services: BTreeMap<String, Remembered>) -> Self {
-        Self { version: VERSION, services }
+    /// What is known of some services, and what was found.
+    pub(super) fn new(services: BTreeMap<String, Remembered>, found: Vec<String>) -> Self {
+        Self { version: VERSION, services, found }
+    }
+
+    /// Signatures that were found and drop, with the names of services. They are of the moment in which this was kept.
+    pub fn take_found(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.found)
     }
 
     /// By name.

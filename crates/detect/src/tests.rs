@@ -301,6 +301,30 @@ fn a_signature_that_rests_is_taken_over_as_one_that_does() {
 }
 
 #[test]
+fn what_was_found_and_drops_is_gone_on_with() {
+    let mut scene = Scene::new(1);
+    let name = |_| Some("web".to_owned());
+    let mut add = |text: &str, pinned, enforced| {
+        let detector = &mut scene.detector;
+        detector.take_over(text.parse().unwrap(), pinned, enforced, scene.now_ns).unwrap();
+    };
+    add("udp service=1 sport=123", false, true);
+    add("udp service=1 sport=53", false, false);
+    add("udp service=1 sport=19", true, true);
+    let found = scene.detector.remember(name).take_found();
+    assert_eq!(found, ["udp to web sport=123"]);
+    for (number, expected) in [(Some(2), vec!["udp service=2 sport=123".parse().unwrap()]), (None, vec![])] {
+        let mut next = Scene::new(1);
+        next.detector.resume(&found, |_| number, next.now_ns);
+        let enforced =
+            next.detector.signatures().filter(|(_, deployed)| deployed.enforced && !deployed.pinned);
+        let enforced: Vec<crate::signature::Signature> =
+            enforced.map(|(_, deployed)| deployed.signature.clone()).collect();
+        assert_eq!(enforced, expected);
+    }
+}
+
+#[test]
 fn nothing_is_assumed_of_protocols_that_are_not_known() {
     let mut game = Features::default();
     game.octets[Octet::Protocol as usize] = protocol::UDP;
