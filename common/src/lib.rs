@@ -28,6 +28,7 @@ pub mod flow;
 pub mod frame;
 pub mod fruitless;
 pub mod memo;
+pub mod names;
 pub mod observe;
 pub mod offered;
 pub mod parse;

@@ -41,6 +41,8 @@ impl Wait {
     /// Those of requests for a connection: each after a second at least (RFC 6298, 2.1), less what the way may have changed,
     /// and 10 s at the latest. Floods that repeat a small stock of forged requests do so sooner.
     pub const OF_REQUESTS: Self = Self { soonest: 48, latest: 600, from: From::Last };
+    /// Those of questions for a name, whoever asks: resolvers do so again after 0.4 s to 5 s, by how long answers take.
+    pub const OF_QUESTIONS: Self = Self { soonest: 18, latest: 600, from: From::First };
     /// Those of datagrams, and of whatever is no TCP, from one source to one place: a flow that goes on for 0.8 s has shown
     /// that it does (RFC 8085, 3.1.1, has who asks by UDP ask again after a second), and is let through until it is silent
     /// for a minute.

@@ -62,6 +62,8 @@ pub trait Tables {
     fn sight_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of requests for connections that a signature has dropped, of [`REQUEST_LINES`].
     fn request_line(&self, index: u32) -> Option<&Line>;
+    /// A line of the memory of names that were asked for: see [`crate::names`]; of [`NAME_LINES`].
+    fn name_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of sources that were counted lately, and of handshakes: see [`crate::unproven`] and
     /// [`crate::fruitless`]; of [`COUNTED_LINES`].
     fn counted_line(&self, index: u32) -> Option<&Line>;
@@ -88,6 +90,8 @@ pub const AGGREGATE_SETS: u32 = 4_096;
 pub const OFFERED_LINES: u32 = 8_192;
 /// Lines of the memory of segments that nobody knew: 524,288 connections, 4 MiB.
 pub const SIGHT_LINES: u32 = 65_536;
+/// Lines of the memory of names that were asked for: half a million names.
+pub const NAME_LINES: u32 = 65_536;
 /// Lines of the memory of requests that a signature has dropped: 1,048,576 of them, 8 MiB. They come again after a second,
 /// so that up to so many a second are remembered; of more, those that were noted first are forgotten.
 pub const REQUEST_LINES: u32 = 131_072;

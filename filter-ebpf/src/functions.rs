@@ -6,7 +6,7 @@
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use floodwall_common::{
     decide::{
-        CONTINUE, End, OutOfLine, PacketContext, Step, found, fruitless, icmp_errors, offences, rules,
+        CONTINUE, End, OutOfLine, PacketContext, Step, found, fruitless, icmp_errors, names, offences, rules,
         signature,
         step::{from_code, to_code},
         suspects, unproven,
@@ -79,6 +79,24 @@ pub extern "C" fn follow_connection(ctx: *mut xdp_md) -> u32 {
     let maps = Maps(ctx);
     let frame = XdpFrame::new(&XdpContext::new(ctx));
     to_code((|| fruitless::follow(&maps, found(maps.settings())?, &frame, found(packet_context())?))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn measure_name(ctx: *mut xdp_md) -> u32 {
+    let frame = XdpFrame::new(&XdpContext::new(ctx));
+    if let Some(context) = packet_context() {
+        context.measure_name(&frame);
+    }
+    to_code(CONTINUE)
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn judge_name(ctx: *mut xdp_md) -> u32 {
+    let maps = Maps(ctx);
+    let frame = XdpFrame::new(&XdpContext::new(ctx));
+    to_code((|| names::look_up(&maps, found(maps.settings())?, &frame, found(packet_context())?))())
 }
 
 #[inline(never)]
@@ -157,6 +175,16 @@ impl OutOfLine for Calls {
     #[inline(always)]
     fn follow_connection(&self, _context: &mut PacketContext) -> Step {
         from_code(follow_connection(self.0))
+    }
+
+    #[inline(always)]
+    fn measure_name(&self, _context: &mut PacketContext) {
+        measure_name(self.0);
+    }
+
+    #[inline(always)]
+    fn judge_name(&self, _context: &mut PacketContext) -> Step {
+        from_code(judge_name(self.0))
     }
 
     #[inline(always)]

@@ -11,8 +11,8 @@ use floodwall_common::{
     parse::Packet,
     prefix,
     tables::{
-        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, LEFT as LEFT_COUNTERS, OFFERED_LINES, REQUEST_LINES,
-        SIGHT_LINES, Tables,
+        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, LEFT as LEFT_COUNTERS, NAME_LINES, OFFERED_LINES,
+        REQUEST_LINES, SIGHT_LINES, Tables,
     },
     wire::{
         BITMAP_WORDS, Counter, Destination, EventMeter, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES,
@@ -51,6 +51,8 @@ static FLOWS: Array<Line> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 static OFFERED: Array<Line> = Array::with_max_entries(OFFERED_LINES, BPF_F_MMAPABLE);
 #[map]
 static SIGHTS: Array<Line> = Array::with_max_entries(SIGHT_LINES, BPF_F_MMAPABLE);
+#[map]
+static NAMES: Array<Line> = Array::with_max_entries(NAME_LINES, BPF_F_MMAPABLE);
 #[map]
 static REQUESTS: Array<Line> = Array::with_max_entries(REQUEST_LINES, BPF_F_MMAPABLE);
 #[map]
@@ -211,6 +213,11 @@ impl Tables for Maps {
     #[inline(always)]
     fn sight_line(&self, index: u32) -> Option<&Line> {
         SIGHTS.get(index)
+    }
+
+    #[inline(always)]
+    fn name_line(&self, index: u32) -> Option<&Line> {
+        NAMES.get(index)
     }
 
     #[inline(always)]

@@ -331,6 +331,7 @@ fn words(tables: &SharedTables, table: Table) -> &[Word] {
         Table::Flows => tables.flows.words(),
         Table::Offered => tables.offered.words(),
         Table::Sights => tables.sights.words(),
+        Table::Names => tables.names.words(),
         Table::Requests => tables.requests.words(),
         Table::Counted => tables.counted.words(),
         Table::Fragments => tables.fragments.words(),

@@ -98,11 +98,13 @@ pub fn experiments() -> Vec<(String, Experiment)> {
     ];
     let talks = talks
         .map(|(name, pokes)| (name, Experiment { about: name.to_owned(), pokes, frames: conversation() }));
+    let asked =
+        ("names", Experiment { about: "names".to_owned(), pokes: limited_names(), frames: questions() });
     let both_ways = [("both-ways", rules()), ("routed", routed())];
     let both_ways = both_ways
         .map(|(name, pokes)| (name, Experiment { about: name.to_owned(), pokes, frames: dialogue() }));
     let named = |(name, experiment): (&str, _)| (name.to_owned(), experiment);
-    alone.chain(crowds.into_iter().chain(talks).chain(both_ways).map(named)).collect()
+    alone.chain(crowds.into_iter().chain(talks).chain(both_ways).chain([asked]).map(named)).collect()
 }
 
 fn coming(after_ns: u64, bytes: &[u8]) -> Shown {
@@ -218,6 +220,50 @@ fn rules() -> Vec<Poke> {
         word(Table::Rules, 0, tight),
         word(Table::Rules, 1, u64::from(u32::MAX) | 1 << 32 | 1 << 34 | 24 << 40 | 48 << 48),
     ]
+}
+
+/// A name server, for which questions for new names are limited.
+fn limited_names() -> Vec<Poke> {
+    const DNS: u32 = 65_536 + 53;
+    vec![
+        setting(std::mem::offset_of!(Settings, knowledge), knowledge::PORTS),
+        setting(std::mem::offset_of!(Settings, limits_names), 1 << 1),
+        Poke { table: Table::Ports, index: DNS / 8, value: u64::from(OFFERED) << (DNS % 8 * 8) },
+    ]
+}
+
+/// Questions over either family, for names of all lengths, for the same ones again and in capitals; and what is no question.
+fn questions() -> Vec<Shown> {
+    let question = |labels: &[&[u8]], flags: u8, cut: usize| {
+        let mut bytes = vec![0x12, 0x34, flags, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        for label in labels {
+            bytes.push(label.len() as u8);
+            bytes.extend(*label);
+        }
+        bytes.extend([0, 0, 1, 0, 1]);
+        bytes.truncate(bytes.len() - cut);
+        bytes
+    };
+    let long = [b'x'; 63];
+    let mut all = Vec::new();
+    for length in 1..=63 {
+        all.push(question(&[&long[..length]], 1, 0));
+    }
+    all.extend([
+        question(&[b"www", b"example", b"com"], 0, 0),
+        question(&[b"WWW", b"Example", b"com"], 0, 0),
+        question(&[&long, &long, &long, &long[..61]], 0, 0),
+        question(&[b"www", b"example", b"com"], 0, 3),
+        question(&[b"www", b"example", b"com"], 0, 8),
+        question(&[b"www", b"example", b"com"], 0x80, 0),
+        question(&[&b"a"[..]; 40], 0, 0),
+        question(&[], 0, 0),
+        vec![0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xc0, 0x0c, 0, 1, 0, 1],
+    ]);
+    let v4 = |bytes: &Vec<u8>| Frame::ipv4("198.51.100.7", HOST).udp(40_000, 53).payload(bytes).build();
+    let v6 = |bytes: &Vec<u8>| Frame::ipv6("2001:db8:900d::7", HOST6).udp(40_000, 53).payload(bytes).build();
+    let frames: Vec<_> = all.iter().map(v4).chain(all.iter().rev().map(v6)).collect();
+    frames.iter().map(|bytes| coming(3 * MILLISECOND, bytes)).collect()
 }
 
 /// The first half of the signatures is in force: the lowest drops, the next is watched, and all fields are looked at.

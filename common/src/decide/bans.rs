@@ -9,14 +9,14 @@ use crate::{
 /// Objects to a source that is banned. Where nobody answers any more for what was decided by itself, its ban is over.
 #[inline(always)]
 pub(super) fn judge(settings: &Settings, context: &mut PacketContext, source: Source<'_>) -> Step {
-    if context.lapsed {
+    if !source::is_banned(source.way, context.time_ns) {
+        return CONTINUE;
+    }
+    if settings.lapsed(context.time_ns) {
         source::unban(source.way, context.time_ns);
         return CONTINUE;
     }
-    if source::is_banned(source.way, context.time_ns) {
-        return context.object(settings, Reason::Banned, NONE);
-    }
-    CONTINUE
+    context.object(settings, Reason::Banned, NONE)
 }
 
 /// Bans a source for so many ns from now on, for this very packet. Not one that is spared, nor for no time at all.

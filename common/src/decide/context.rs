@@ -4,6 +4,7 @@ use super::{Judgement, Place, Step};
 use crate::{
     features::{self, Features},
     frame::Frame,
+    names,
     parse::{self, Packet, Quoted, parse_quoted},
     source::{self, Key},
     tables::Tables,
@@ -30,6 +31,8 @@ pub struct PacketContext {
     pub port: Port,
     /// Whose it is.
     pub key: Key,
+    /// Where the name ends that it asks for, as an offset in the frame; 0 if it asks for none, or that was not read.
+    pub name_end: u32,
     /// Where the rule at hand counts it.
     pub place: Place,
     /// Its source is known.
@@ -46,8 +49,6 @@ pub struct PacketContext {
     pub is_packet: bool,
     /// The controller is to see this packet.
     pub sampled: bool,
-    /// Nobody answers any more for what was decided by itself: see [`Settings::lapsed`].
-    pub lapsed: bool,
     /// The time is one that the controller has set (replay, tests), and not the clock's.
     pub virtual_time: bool,
     /// The time it is judged at, ns.
@@ -71,20 +72,19 @@ impl PacketContext {
         let set = settings.clock.load();
         self.virtual_time = set != 0;
         self.time_ns = if self.virtual_time { set } else { tables.clock() };
-        self.lapsed = settings.lapsed(self.time_ns);
     }
 
     /// A stage objects to the packet: that decides, unless the stage only counts.
     #[inline(always)]
     pub(super) fn object(&mut self, settings: &Settings, reason: Reason, number: u32) -> Step {
-        let lapsing = if self.lapsed { settings.lapsing.load() } else { 0 };
+        let lapsing = if settings.lapsed(self.time_ns) { settings.lapsing.load() } else { 0 };
         self.judgement.object(settings.monitored.load() | lapsing, reason, number)
     }
 
     /// Whether the service that it is for is attacked, as far as somebody still answers for that.
     #[inline(always)]
     pub(super) fn is_attacked(&self, settings: &Settings) -> bool {
-        !self.lapsed & settings.is_attacked(self.judgement.service)
+        settings.is_attacked(self.judgement.service) && !settings.lapsed(self.time_ns)
     }
 
     /// Adds what the transport header says; then there is a packet. `None` if it is malformed.
@@ -100,6 +100,12 @@ impl PacketContext {
     pub fn read_features<F: Frame>(&mut self, frame: &F) {
         let Self { packet, port, features, .. } = self;
         features::read(frame, packet, port.service, port.offered, features);
+    }
+
+    /// Reads where the name ends that a DNS question is about.
+    #[inline(always)]
+    pub fn measure_name<F: Frame>(&mut self, frame: &F) {
+        self.name_end = names::end(frame, &self.packet).unwrap_or(0);
     }
 
     /// Reads what an ICMP error quotes.

@@ -1,7 +1,7 @@
 //! Parts that are functions of their own in the kernel.
 
 use super::{
-    PacketContext, Step, found, fruitless, icmp_errors, offences, rules, signature, suspects, unproven,
+    PacketContext, Step, found, fruitless, icmp_errors, names, offences, rules, signature, suspects, unproven,
 };
 use crate::{frame::Frame, tables::Tables, wire::Suspicion};
 
@@ -20,6 +20,10 @@ pub trait OutOfLine {
     fn count_unproven(&self, context: &mut PacketContext) -> Step;
     /// [`fruitless::follow`].
     fn follow_connection(&self, context: &mut PacketContext) -> Step;
+    /// [`PacketContext::measure_name`].
+    fn measure_name(&self, context: &mut PacketContext);
+    /// [`names::look_up`].
+    fn judge_name(&self, context: &mut PacketContext) -> Step;
     /// [`suspects::ask_flow`].
     fn ask_flow(&self, context: &mut PacketContext) -> Step;
     /// [`signature::ask_again`].
@@ -56,6 +60,14 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
 
     fn follow_connection(&self, context: &mut PacketContext) -> Step {
         fruitless::follow(self.0, found(self.0.settings())?, self.1, context)
+    }
+
+    fn measure_name(&self, context: &mut PacketContext) {
+        context.measure_name(self.1);
+    }
+
+    fn judge_name(&self, context: &mut PacketContext) -> Step {
+        names::look_up(self.0, found(self.0.settings())?, self.1, context)
     }
 
     fn ask_flow(&self, context: &mut PacketContext) -> Step {

@@ -19,7 +19,7 @@ pub(super) fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut Pa
         Leaf::Nothing => CONTINUE,
         Leaf::Allow(_) => context.judgement.pass(Reason::Trusted),
         // Nobody answers for it any more.
-        Leaf::Ban(_) if context.lapsed => CONTINUE,
+        Leaf::Ban(_) if settings.lapsed(context.time_ns) => CONTINUE,
         Leaf::Block(_) | Leaf::Ban(_) => context.object(settings, Reason::Blocked, NONE),
     }
 }

@@ -111,7 +111,7 @@ pub fn apply<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
         Per::Prefix => Reason::PrefixRate,
         Per::Service => Reason::ServiceRate,
     };
-    let only_counts = terms.monitor || terms.lapses && context.lapsed;
+    let only_counts = terms.monitor || terms.lapses && settings.lapsed(context.time_ns);
     if only_counts || terms.then as u8 == Then::Alert as u8 {
         context.judgement.would(reason, number);
         return CONTINUE;

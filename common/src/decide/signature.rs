@@ -32,7 +32,8 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
     if half == 0 {
         return CONTINUE;
     }
-    let mut matches = found(signature::matches(tables, half, context.lapsed, &context.features))?;
+    let mut matches =
+        found(signature::matches(tables, half, settings.lapsed(context.time_ns), &context.features))?;
     if matches.strangers != 0 && known::is_known(sources, context.key) {
         matches = matches.of_known();
     }

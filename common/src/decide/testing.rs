@@ -13,7 +13,8 @@ use crate::{
     prefix::Address,
     service, source,
     tables::{
-        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES, Tables,
+        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, NAME_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES,
+        Tables,
     },
     wire::{
         BucketSpec, Counter, Destination, Leaf, Line, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
@@ -56,6 +57,7 @@ pub(crate) struct Memory {
     pub(crate) flows: Vec<Line>,
     pub(crate) offered: Vec<Line>,
     pub(crate) sights: Vec<Line>,
+    pub(crate) names: Vec<Line>,
     pub(crate) requests: Vec<Line>,
     pub(crate) counted: Vec<Line>,
     pub(crate) fragments: Vec<Line>,
@@ -100,6 +102,7 @@ impl Memory {
             flows: filled(FLOW_LINES),
             offered: filled(OFFERED_LINES),
             sights: filled(SIGHT_LINES),
+            names: filled(NAME_LINES),
             requests: filled(REQUEST_LINES),
             counted: filled(COUNTED_LINES),
             fragments: filled(FRAGMENT_LINES),
@@ -211,7 +214,6 @@ impl Memory {
             packet,
             is_packet: true,
             time_ns: self.set().clock.load(),
-            lapsed: self.set().lapsed(self.set().clock.load()),
             virtual_time: true,
             ..PacketContext::default()
         }
@@ -239,7 +241,7 @@ impl Memory {
     /// The same at another time.
     pub(crate) fn entered_at(&self, packet: Packet, time_ns: u64) -> (PacketContext, Source<'_>) {
         let mut context = self.classified(packet);
-        (context.time_ns, context.lapsed) = (time_ns, self.set().lapsed(time_ns));
+        context.time_ns = time_ns;
         let sources = self.set_of(&context);
         let source = enter(&mut context, sources);
         (context, source)
@@ -315,6 +317,10 @@ impl Tables for Memory {
 
     fn offered_line(&self, index: u32) -> Option<&Line> {
         self.offered.get(index as usize)
+    }
+
+    fn name_line(&self, index: u32) -> Option<&Line> {
+        self.names.get(index as usize)
     }
 
     fn sight_line(&self, index: u32) -> Option<&Line> {

@@ -46,6 +46,8 @@ pub struct UnprovenCounter {
     pub completed: Word,
     /// Requests of sources whose connections come to nothing, once a source and second: see [`crate::fruitless`].
     pub fruitless: Word,
+    /// Questions for names that were never asked for before: see [`crate::names`].
+    pub names: Word,
     /// Packets that a signature has dropped.
     pub signed: Word,
     /// Of these, requests for a TCP connection.
@@ -69,6 +71,8 @@ pub struct UnprovenTotals {
     pub completed: u64,
     /// Requests of sources whose connections come to nothing, once a source and second.
     pub fruitless: u64,
+    /// Questions for names that were never asked for before.
+    pub names: u64,
     /// Packets that a signature has dropped.
     pub signed: u64,
     /// Of these, requests for a TCP connection.
@@ -91,6 +95,7 @@ impl UnprovenTotals {
             openings: counter.openings.load(),
             completed: counter.completed.load(),
             fruitless: counter.fruitless.load(),
+            names: counter.names.load(),
             signed: counter.signed.load(),
             signed_openings: counter.signed_openings.load(),
             sources: all(&counter.sources),
@@ -109,6 +114,7 @@ impl UnprovenTotals {
             openings: self.openings.wrapping_add(other.openings),
             completed: self.completed.wrapping_add(other.completed),
             fruitless: self.fruitless.wrapping_add(other.fruitless),
+            names: self.names.wrapping_add(other.names),
             signed: self.signed.wrapping_add(other.signed),
             signed_openings: self.signed_openings.wrapping_add(other.signed_openings),
             sources: each(self.sources, other.sources),
@@ -127,6 +133,7 @@ impl UnprovenTotals {
             openings: self.openings.saturating_sub(before.openings),
             completed: self.completed.saturating_sub(before.completed),
             fruitless: self.fruitless.saturating_sub(before.fruitless),
+            names: self.names.saturating_sub(before.names),
             signed: self.signed.saturating_sub(before.signed),
             signed_openings: self.signed_openings.saturating_sub(before.signed_openings),
             sources: each(self.sources, before.sources),
@@ -174,5 +181,5 @@ impl Unproven {
 }
 
 const _: () = assert!(size_of::<Counter>() == 16);
-const _: () = assert!(size_of::<UnprovenCounter>() == 136);
-const _: () = assert!(size_of::<ServiceCounter>() == 200);
+const _: () = assert!(size_of::<UnprovenCounter>() == 144);
+const _: () = assert!(size_of::<ServiceCounter>() == 208);

@@ -83,8 +83,10 @@ pub struct Service {
     pub flags: Word,
     /// Buckets of its suspects, by [`Suspicion`]: times in units of 64 ns, of which all 64 bits count.
     pub suspects: [Word; Suspicion::COUNT],
+    /// The bucket of questions for new names, likewise: see [`crate::names`].
+    pub names: Word,
     /// Not used.
-    pub spare: [Word; 12 - Suspicion::COUNT],
+    pub spare: [Word; 11 - Suspicion::COUNT],
 }
 
 /// Bits of [`Service::flags`].

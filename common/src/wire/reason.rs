@@ -55,6 +55,8 @@ pub enum Reason {
     /// Dropped: a request for a connection of a source whose connections come to nothing, while there are too many of
     /// these.
     Fruitless = 18,
+    /// Dropped: a question for a name that was never asked for before, while there are too many of these.
+    NewName = 19,
 }
 
 /// Counters of what is only monitored: for each reason those of sources that are not known, then those of known ones.
@@ -62,7 +64,7 @@ pub const MONITOR_COUNTERS: u32 = 2 * Reason::COUNT;
 
 impl Reason {
     /// How many there are; the size of the counter table.
-    pub const COUNT: u32 = 19;
+    pub const COUNT: u32 = 20;
 
     /// All of them, in the order of their counters.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -85,6 +87,7 @@ impl Reason {
         Self::ServiceRate,
         Self::Fault,
         Self::Fruitless,
+        Self::NewName,
     ];
 
     /// What this reason does to the packet.
@@ -133,6 +136,7 @@ impl Reason {
             Self::ServiceRate => "service-rate",
             Self::Fault => "fault",
             Self::Fruitless => "fruitless",
+            Self::NewName => "new-name",
         }
     }
 

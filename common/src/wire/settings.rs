@@ -66,11 +66,6 @@ pub struct Settings {
     pub source_mask: Word,
     /// Until this time every packet passes, ns.
     pub bypass_until: Word,
-    /// Until this time, ns, the controller answers for what was decided by itself: see [`lapsed`](Settings::lapsed). 0: for
-    /// ever.
-    pub lease_until: Word,
-    /// Bits by [`Reason`](super::Reason): what only counts, and does not drop, once the lease has lapsed.
-    pub lapsing: Word,
     /// Bits by [`Reason`](super::Reason): what only counts, and does not drop.
     pub monitored: Word,
     /// [`knowledge`] bits.
@@ -116,6 +111,13 @@ pub struct Settings {
     pub refuses_fruitless: Word,
     /// [`families`] bits: those in which what is held against what has left, and the host's sockets, only counts.
     pub unprovable: Word,
+    /// Until this time, ns, the controller answers for what was decided by itself: see [`lapsed`](Settings::lapsed). 0: for
+    /// ever.
+    pub lease_until: Word,
+    /// Bits by [`Reason`](super::Reason): what only counts, and does not drop, once the lease has lapsed.
+    pub lapsing: Word,
+    /// Services for which questions for new names are limited, a bit each by their number: see [`crate::names`].
+    pub limits_names: Word,
 }
 
 /// Most interfaces that lead to the outside.
@@ -139,6 +141,12 @@ impl Settings {
     #[inline(always)]
     pub fn refuses_fruitless(&self, service: u32) -> bool {
         self.refuses_fruitless.load() >> (service & (MAX_SERVICES - 1)) & 1 != 0
+    }
+
+    /// Whether questions for new names are limited that come for a service.
+    #[inline(always)]
+    pub fn limits_names(&self, service: u32) -> bool {
+        self.limits_names.load() >> (service & (MAX_SERVICES - 1)) & 1 != 0
     }
 }
 
@@ -209,7 +217,7 @@ impl Suspicion {
     pub const COUNT: usize = 5;
 }
 
-const _: () = assert!(size_of::<Settings>() == 304 && core::mem::offset_of!(Settings, outside) == 208);
+const _: () = assert!(size_of::<Settings>() == 312 && core::mem::offset_of!(Settings, outside) == 192);
 
 #[cfg(test)]
 mod tests {

@@ -191,6 +191,7 @@ fn as_told(event: &detect::Event, text: String) -> What {
         detect::Event::NothingFound { .. }
         | detect::Event::Accepted { .. }
         | detect::Event::RefusesFruitless { .. }
+        | detect::Event::LimitsNames { .. }
         | detect::Event::Settled => What::Attack(AttackEvent::Noted { text }),
         detect::Event::Found { number, .. }
         | detect::Event::AsksToRepeat { number, .. }

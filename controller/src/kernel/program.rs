@@ -73,6 +73,7 @@ const fn map_name(table: Table) -> &'static str {
         Table::Flows => "FLOWS",
         Table::Offered => "OFFERED",
         Table::Sights => "SIGHTS",
+        Table::Names => "NAMES",
         Table::Requests => "REQUESTS",
         Table::Counted => "COUNTED",
         Table::Fragments => "FRAGMENTS",

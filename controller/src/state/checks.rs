@@ -6,13 +6,14 @@ use super::{filter::Filter, regime::Regime};
 use crate::{api::CheckStatus, policy::family_names};
 
 /// What drops packets without a list, a rule or a signature of an operator's.
-const CHECKS: [Reason; 6] = [
+const CHECKS: [Reason; 7] = [
     Reason::Malformed,
     Reason::Unsolicited,
     Reason::Stray,
     Reason::Fragment,
     Reason::Signature,
     Reason::Fruitless,
+    Reason::NewName,
 ];
 
 impl Filter {

@@ -31,6 +31,10 @@ pub fn carry_out(tables: &SharedTables, actions: Vec<Action>, grace: impl Fn()) 
                 let bit = 1 << (u32::from(service) & (MAX_SERVICES - 1));
                 tables.settings[0].refuses_fruitless.store_bits(bit, if refuse { bit } else { 0 });
             }
+            Action::LimitNames { service, limit } => {
+                let bit = 1 << (u32::from(service) & (MAX_SERVICES - 1));
+                tables.settings[0].limits_names.store_bits(bit, if limit { bit } else { 0 });
+            }
             Action::Know { what, known } => {
                 tables.settings[0].knowledge.store_bits(what, if known { what } else { 0 });
             }

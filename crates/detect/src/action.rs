@@ -26,6 +26,13 @@ pub enum Action {
         /// Whether they get none.
         refuse: bool,
     },
+    /// Of questions for names that were never asked for before only a few pass to a service, or all again.
+    LimitNames {
+        /// Number of the service.
+        service: u8,
+        /// Whether only a few do.
+        limit: bool,
+    },
     /// Has the kernel program know something, or not any more.
     Know {
         /// Bits of [`floodwall_common::wire::knowledge`].

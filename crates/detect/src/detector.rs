@@ -74,6 +74,8 @@ pub struct Detector {
     watched: BTreeSet<u8>,
     /// Services that refuse new connections to sources whose connections come to nothing.
     refusing: BTreeSet<u8>,
+    /// Services for which questions for new names are limited.
+    limiting: BTreeSet<u8>,
 }
 
 impl Detector {
@@ -119,6 +121,7 @@ impl Detector {
         let standings = self.weigh(moment, counts);
         self.follow(moment, &standings, &mut events);
         self.refuse_fruitless(&standings, &mut events);
+        self.limit_names(&standings, &mut events);
         events.extend(self.conduct.name_accomplices(now_ns));
         let sampled = standings.iter().map(|(_, standing)| standing.sampled).fold(1.0, f64::min);
         self.note_old(now_ns, view);
@@ -304,6 +307,7 @@ impl Detector {
         self.baseline.retain(is_there);
         self.attacks.retain(|service, _| is_there(*service));
         self.refusing.retain(|service| is_there(*service));
+        self.limiting.retain(|service| is_there(*service));
         let Self { loads, actions, attacks, .. } = self;
         let standings = counts.iter().map(|counts| {
             let calm = !attacks.contains_key(&counts.service);
@@ -360,6 +364,19 @@ impl Detector {
                 events.push(Event::RefusesFruitless { service, refuses, observed });
             }
             self.actions.push(Action::RefuseFruitless { service, refuse: refuses });
+        }
+    }
+
+    /// Has services let few questions for new names pass, while there are too many.
+    fn limit_names(&mut self, standings: &[(u8, Standing)], events: &mut Vec<Event>) {
+        let observed = self.deployment.is_observing();
+        for (service, Standing { names: limits, .. }) in standings {
+            let (service, limits) = (*service, *limits);
+            let changed = if limits { self.limiting.insert(service) } else { self.limiting.remove(&service) };
+            if changed {
+                events.push(Event::LimitsNames { service, limits, observed });
+            }
+            self.actions.push(Action::LimitNames { service, limit: limits });
         }
     }
 

@@ -74,6 +74,15 @@ pub enum Event {
         /// It is only counted who would be refused.
         observed: bool,
     },
+    /// Of questions for names that were never asked for before only a few pass, or all again.
+    LimitsNames {
+        /// The service that they come for.
+        service: u8,
+        /// Whether only a few do.
+        limits: bool,
+        /// It is only counted which would be dropped.
+        observed: bool,
+    },
     /// What became of a signature.
     Turned {
         /// Its number.
@@ -138,6 +147,14 @@ impl Event {
             }
             Self::RefusesFruitless { service, observed, .. } => format!(
                 "new connections{} {} refused to sources whose connections come to nothing; open ones go on",
+                on(*service),
+                if *observed { "would be" } else { "are" }
+            ),
+            Self::LimitsNames { service, limits: false, .. } => {
+                format!("questions for new names{} pass again", on(*service))
+            }
+            Self::LimitsNames { service, observed, .. } => format!(
+                "questions for names that were never asked for before{} {} dropped until they come again, but for 20/s",
                 on(*service),
                 if *observed { "would be" } else { "are" }
             ),

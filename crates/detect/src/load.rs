@@ -76,6 +76,8 @@ pub(super) struct Standing {
     pub(super) unheld: Unheld,
     /// Sources whose connections come to nothing ask for too many.
     pub(super) fruitless: bool,
+    /// Too many names are asked for that never were before.
+    pub(super) names: bool,
     /// Share of the packets that is sampled.
     pub(super) sampled: f64,
 }
@@ -112,6 +114,7 @@ impl Load {
             too_much_passes: self.passing.is_too_much(),
             unheld: finding.unheld,
             fruitless: finding.fruitless,
+            names: finding.names,
             sampled,
         }
     }

@@ -161,7 +161,7 @@ pub(super) fn signatures(class: Class, whose: Whose, service: Option<u8>) -> Vec
             vec![datagrams]
         }
         Class::Others => vec![Kind::Other.signature(), fragments()],
-        Class::Segments | Class::Unasked | Class::Fruitless => Vec::new(),
+        Class::Segments | Class::Unasked | Class::Fruitless | Class::Names => Vec::new(),
     };
     for signature in &mut signatures {
         signature.strangers = whose == Whose::Strangers;

@@ -1,7 +1,9 @@
 //! What the tables are made for, and what that costs.
 
 use floodwall_common::{
-    tables::{AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES},
+    tables::{
+        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, NAME_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES,
+    },
     wire::{
         BITMAP_WORDS, LINE_WORDS, Line, MAX_CLASSES, PORT_WORDS, ROOTS, SLOTS, Slot, SourceSet, WAYS, Word,
         signature,
@@ -67,6 +69,7 @@ impl Capacity {
             memories: (self.flow_lines()
                 + OFFERED_LINES
                 + SIGHT_LINES
+                + NAME_LINES
                 + REQUEST_LINES
                 + COUNTED_LINES
                 + FRAGMENT_LINES) as u64

@@ -4,7 +4,8 @@ use std::{io, os::fd::BorrowedFd};
 
 use floodwall_common::{
     tables::{
-        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES, Tables,
+        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, NAME_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES,
+        Tables,
     },
     wire::{
         ABI_VERSION, Counter, Destination, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
@@ -50,6 +51,8 @@ pub enum Table {
     Offered,
     /// The memory of segments that nobody knew.
     Sights,
+    /// Names that were asked for.
+    Names,
     /// The memory of requests that a signature has dropped.
     Requests,
     /// The memory of sources that were counted lately.
@@ -60,7 +63,7 @@ pub enum Table {
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Settings,
         Self::PrefixRoots,
         Self::PrefixBitmaps,
@@ -75,6 +78,7 @@ impl Table {
         Self::Flows,
         Self::Offered,
         Self::Sights,
+        Self::Names,
         Self::Requests,
         Self::Counted,
         Self::Fragments,
@@ -97,6 +101,7 @@ impl Table {
             Self::Flows => capacity.flow_lines(),
             Self::Offered => OFFERED_LINES,
             Self::Sights => SIGHT_LINES,
+            Self::Names => NAME_LINES,
             Self::Requests => REQUEST_LINES,
             Self::Counted => COUNTED_LINES,
             Self::Fragments => FRAGMENT_LINES,
@@ -139,6 +144,8 @@ pub struct SharedTables {
     pub offered: Region<Line>,
     /// [`Table::Sights`].
     pub sights: Region<Line>,
+    /// [`Table::Names`].
+    pub names: Region<Line>,
     /// [`Table::Requests`].
     pub requests: Region<Line>,
     /// [`Table::Counted`].
@@ -220,6 +227,7 @@ impl SharedTables {
             flows: take(ground, capacity, Table::Flows)?,
             offered: take(ground, capacity, Table::Offered)?,
             sights: take(ground, capacity, Table::Sights)?,
+            names: take(ground, capacity, Table::Names)?,
             requests: take(ground, capacity, Table::Requests)?,
             counted: take(ground, capacity, Table::Counted)?,
             fragments: take(ground, capacity, Table::Fragments)?,
@@ -322,6 +330,11 @@ impl Tables for SharedTables {
     #[inline]
     fn sight_line(&self, index: u32) -> Option<&Line> {
         self.sights.get(index as usize)
+    }
+
+    #[inline]
+    fn name_line(&self, index: u32) -> Option<&Line> {
+        self.names.get(index as usize)
     }
 
     #[inline]

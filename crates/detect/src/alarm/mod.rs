@@ -3,7 +3,8 @@
 //! **What is counted**, each 50 ms and for each service, of packets that come in: requests for a TCP connection that were
 //! answered and not completed; segments of no connection, and requests where nothing is offered; datagrams of sources that
 //! are not known; datagrams that nobody asked for; fragments and other protocols of sources that are not known; requests of
-//! sources whose connections come to nothing ([`floodwall_common::fruitless`]). Of all but the first, sources once each a second, and packets up to 20 a
+//! sources whose connections come to nothing ([`floodwall_common::fruitless`]); questions for names that were never asked
+//! for before ([`floodwall_common::names`]). Of all but the first and the last, sources once each a second, and packets up to 20 a
 //! source and second. Packets of flows that have proven themselves raise no alarm, however many: a backup, a download or a
 //! rush of customers is no case at all. That the host is over its capacity is told by its own signals, and is another kind
 //! of alarm.
@@ -65,17 +66,26 @@ pub enum Class {
     Others,
     /// Requests for a TCP connection of sources whose connections come to nothing.
     Fruitless,
+    /// Questions for names that were never asked for before.
+    Names,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Openings, Self::Segments, Self::Datagrams, Self::Unasked, Self::Others, Self::Fruitless];
+    pub const ALL: [Self; 7] = [
+        Self::Openings,
+        Self::Segments,
+        Self::Datagrams,
+        Self::Unasked,
+        Self::Others,
+        Self::Fruitless,
+        Self::Names,
+    ];
 
     /// Where its sources and packets are counted.
     const fn place(self) -> Option<usize> {
         match self {
-            Self::Openings | Self::Fruitless => None,
+            Self::Openings | Self::Fruitless | Self::Names => None,
             Self::Segments => Unproven::Segment.place(),
             Self::Datagrams => Unproven::Datagram.place(),
             Self::Unasked => Unproven::Unasked.place(),
@@ -90,6 +100,7 @@ impl Class {
             Self::Datagrams => &[&DATAGRAM_SOURCES, &DATAGRAM_PACKETS, &ALL_PACKETS],
             Self::Segments | Self::Unasked | Self::Others => &[&SOURCES, &PACKETS, &ALL_PACKETS],
             Self::Fruitless => &[&FRUITLESS],
+            Self::Names => &[&NAMES],
         };
         windows.iter().map(|windows| Test::new(windows)).collect()
     }
@@ -105,6 +116,7 @@ impl fmt::Display for Class {
             Self::Unasked => "datagrams/s that nobody asked for",
             Self::Others => "fragments and other packets/s of unknown sources",
             Self::Fruitless => "requests/s of sources whose connections come to nothing",
+            Self::Names => "questions/s for names that were never asked for before",
         })
     }
 }
@@ -128,6 +140,9 @@ const DATAGRAM_PACKETS: [Window; 2] = [window(20, 1_000.0, 12.0, 40.0), window(2
 const ALL_PACKETS: [Window; 1] = [Window { ticks: 20, floor: 1_500.0, times: 12.0, batch: None }];
 /// Few: what is usual here is a scan, or a probe.
 const FRUITLESS: [Window; 2] = [window(20, 10.0, 12.0, 2.0), window(200, 5.0, 12.0, 11.0)];
+
+/// A page that is loaded, or a mail that is sorted, asks for some at once.
+const NAMES: [Window; 2] = [window(20, 100.0, 6.0, 10.0), window(200, 60.0, 6.0, 20.0)];
 
 /// How a service stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,6 +176,8 @@ pub(super) struct Finding {
     pub(super) unheld: Unheld,
     /// Sources whose connections come to nothing ask for too many.
     pub(super) fruitless: bool,
+    /// Too many names are asked for that never were before.
+    pub(super) names: bool,
 }
 
 /// Classes of which too much passes, as far as that can be told.
@@ -197,7 +214,7 @@ pub(super) struct Alarm {
     /// What passes of flows that have proven themselves.
     proven: Middle,
     is_on: bool,
-    /// Ticks since the start, as far as [`Alarm::STRANGE_AT_FIRST`].
+    /// Ticks since the start, as far as [`Alarm::NAMES_AT_FIRST`].
     ticks: usize,
 }
 
@@ -229,6 +246,8 @@ impl Alarm {
     /// Ticks after the start, three seconds, in which all sources of anything but TCP are unknown, as nobody has been there for
     /// a second yet: that they are many says nothing.
     const STRANGE_AT_FIRST: usize = 3 * SECOND;
+    /// Ticks after the start, half a minute, in which all names are new.
+    const NAMES_AT_FIRST: usize = 30 * SECOND;
 
     /// Takes what came since the last tick: what had not proven itself, and how many packets had.
     pub(super) fn take(&mut self, came: &UnprovenTotals, proven: u64, now_ns: u64) -> Finding {
@@ -245,11 +264,15 @@ impl Alarm {
         self.answered.take(answered, calm, growth, completing);
         let mut unheld =
             Unheld { openings: !self.answered.is_below(growth, completing), ..Unheld::default() };
-        self.ticks = (self.ticks + 1).min(Self::STRANGE_AT_FIRST);
-        let is_strange = self.ticks < Self::STRANGE_AT_FIRST;
+        self.ticks = (self.ticks + 1).min(Self::NAMES_AT_FIRST);
+        let is_at_first = |class: Class| match class {
+            Class::Datagrams | Class::Others => self.ticks < Self::STRANGE_AT_FIRST,
+            Class::Names => self.ticks < Self::NAMES_AT_FIRST,
+            _ => false,
+        };
         let mut begins = None;
         for Tests { class, tests, above_ns } in &mut self.classes {
-            if is_strange && matches!(class, Class::Datagrams | Class::Others) {
+            if is_at_first(*class) {
                 continue;
             }
             let least = if *class == Class::Openings { completing } else { 0.0 };
@@ -289,10 +312,11 @@ impl Alarm {
         } else {
             Level::Calm
         };
-        let fruitless =
-            self.classes.iter().any(|tests| tests.class == Class::Fruitless && tests.above_ns.is_some());
+        let is_above =
+            |class| self.classes.iter().any(|tests| tests.class == class && tests.above_ns.is_some());
+        let (fruitless, names) = (is_above(Class::Fruitless), is_above(Class::Names));
         let unheld = if self.is_on { unheld } else { Unheld::default() };
-        Finding { level, begins: began, unheld, fruitless }
+        Finding { level, begins: began, unheld, fruitless, names }
     }
 
     /// Takes what came in the last ten seconds as usual.
@@ -343,6 +367,7 @@ fn counts(class: Class, came: &UnprovenTotals) -> [f64; 3] {
             [came.sources[place], came.capped[place], came.packets[place]].map(|count| count as f64)
         }
         None if class == Class::Fruitless => [came.fruitless as f64, 0.0, 0.0],
+        None if class == Class::Names => [came.names as f64, 0.0, 0.0],
         None => [came.openings as f64 - came.completed as f64, 0.0, 0.0],
     }
 }

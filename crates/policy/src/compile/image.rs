@@ -88,8 +88,10 @@ impl Image {
     }
 }
 
-/// What is dropped by what the controller has seen by looking: what listens, and whose connections come to nothing.
-const KNOWN_BY_LOOKING: [Reason; 3] = [Reason::Unsolicited, Reason::Stray, Reason::Fruitless];
+/// What is dropped by what the controller has seen by looking: what listens, whose connections come to nothing, and that too
+/// many new names are asked for.
+const KNOWN_BY_LOOKING: [Reason; 4] =
+    [Reason::Unsolicited, Reason::Stray, Reason::Fruitless, Reason::NewName];
 
 /// Whether a rule only counts what it would do.
 fn only_counts(situation: &Situation, id: &RuleId, rule: &Rule) -> bool {

@@ -57,8 +57,14 @@ impl Situation {
 /// The checks that hold packets against the host's own sockets.
 const HELD_AGAINST_SOCKETS: [Reason; 2] = [Reason::Unsolicited, Reason::Stray];
 /// What drops packets without an operator having named it.
-const UNNAMED: [Reason; 5] =
-    [Reason::Malformed, Reason::Unsolicited, Reason::Stray, Reason::Fragment, Reason::Fruitless];
+const UNNAMED: [Reason; 6] = [
+    Reason::Malformed,
+    Reason::Unsolicited,
+    Reason::Stray,
+    Reason::Fragment,
+    Reason::Fruitless,
+    Reason::NewName,
+];
 
 fn bits(reasons: &[Reason]) -> u64 {
     reasons.iter().fold(0, |bits, reason| bits | reason.bit())
