@@ -21,6 +21,7 @@ const DETECTOR: &str = "crates/detect/src/detector.rs";
 const REPETITION: &str = "crates/detect/src/repetition.rs";
 const SEARCH: &str = "crates/detect/src/search.rs";
 const FRUITLESS: &str = "common/src/fruitless.rs";
+const NAMES: &str = "common/src/decide/names.rs";
 const COUNTER: &str = "common/src/wire/counter.rs";
 const SIGHT: &str = "common/src/sight.rs";
 const TABLES: &str = "common/src/tables.rs";
@@ -183,6 +184,12 @@ pub(super) const TABLE: &[Constant] = &[
         "const FRUITLESS: [Window; 2] = [window(#, #, {}, #), window(#, #, {}, #)];"
     ),
     window!("fruitless: B", "const FRUITLESS: [Window; 2] = [window(#, #, #, {}), window(#, #, #, {})];"),
+    window!("names: floor", "const NAMES: [Window; 2] = [window(#, {}, #, #), window(#, {}, #, #)];"),
+    window!(
+        "names: times the busiest",
+        "const NAMES: [Window; 2] = [window(#, #, {}, #), window(#, #, {}, #)];"
+    ),
+    window!("names: B", "const NAMES: [Window; 2] = [window(#, #, #, {}), window(#, #, #, {})];"),
     one(
         "all: long window",
         &[
@@ -266,6 +273,7 @@ pub(super) const TABLE: &[Constant] = &[
     plain!("finding: lift if it drops once", SEARCH, "const LEAST_OPENING_LIFT: f64 = {};"),
     // What is counted, in the program for the kernel as well: these take the longest to build.
     plain!("counted: packets of a source", COUNTER, "const CAP: u64 = {};"),
+    plain!("names: pass and are new", NAMES, "const NEW_NAMES: BucketSpec = match BucketSpec::new({}, 20) {"),
     plain!("fruitless: handshakes within", FRUITLESS, "const LATELY: u32 = {};"),
     plain!("fruitless: regular after", FRUITLESS, "const REGULAR_AFTER: u16 = {};"),
 ];

@@ -444,6 +444,24 @@ mod tests {
     }
 
     #[test]
+    fn many_new_names_are_an_alarm_once_the_usual_ones_are_known() {
+        let mut alarm = Alarm::default();
+        let mut pass = |seconds: u64, a_second: u64| {
+            let ticks = (0..seconds * SECOND as u64).map(|_| {
+                let came = UnprovenTotals { names: a_second / SECOND as u64, ..UnprovenTotals::default() };
+                alarm.take(&came, 0, TICK)
+            });
+            ticks.fold((0, false), |(begun, _), finding| {
+                (begun + usize::from(finding.begins.is_some()), finding.names)
+            })
+        };
+        assert_eq!(pass(29, 2_000), (0, false), "at first, all are new");
+        assert_eq!(pass(60, 40), (0, false));
+        let (begun, limits) = pass(5, 2_000);
+        assert!(begun == 1 && limits);
+    }
+
+    #[test]
     fn proven_packets_raise_no_alarm_however_many() {
         let mut scene = Scene::default();
         scene.pass(30.0, Rates { proven: 300.0, ..Rates::default() });
