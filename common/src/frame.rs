@@ -1,12 +1,15 @@
 //! Bounded reads from a packet.
 
-/// A packet's bytes, from the Ethernet header on.
+/// A packet's bytes, from the Ethernet header on, or from the IP header on where the link has none.
 ///
 /// The kernel side reads through `data` and `data_end` of the XDP context, whose bounds the verifier wants to
 /// see checked right before each access; a slice of the packet would be rejected. The host side is a slice.
 pub trait Frame {
     /// A window onto a header.
     type Header: Header;
+
+    /// Whether an Ethernet header comes first; else it is the IP header.
+    const ETHERNET: bool = true;
 
     /// Bytes on the wire, link header included, even where only the first of them can be read.
     fn length(&self) -> u32;
@@ -26,6 +29,26 @@ pub trait Header {
     fn be32(&self, at: usize) -> u32;
     /// The 64 bits at `at`.
     fn be64(&self, at: usize) -> u64;
+}
+
+/// A frame of a link that puts nothing before the IP header, such as a tun device.
+#[derive(Clone, Copy, Debug)]
+pub struct WithoutLink<F>(pub F);
+
+impl<F: Frame> Frame for WithoutLink<F> {
+    type Header = F::Header;
+
+    const ETHERNET: bool = false;
+
+    #[inline(always)]
+    fn length(&self) -> u32 {
+        self.0.length()
+    }
+
+    #[inline(always)]
+    fn header<const N: usize>(&self, offset: u32) -> Option<F::Header> {
+        self.0.header::<N>(offset)
+    }
 }
 
 /// A frame in host memory, possibly cut short: what lies between the captured bytes and the frame's true

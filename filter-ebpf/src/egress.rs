@@ -17,13 +17,13 @@ use crate::{
 const HEADERS: u32 = 128;
 
 /// The linear part of the packet, and the length of all of it.
-struct SkbFrame {
+struct SkbFrame<const ETHERNET: bool> {
     data: usize,
     data_end: usize,
     length: u32,
 }
 
-impl SkbFrame {
+impl<const ETHERNET: bool> SkbFrame<ETHERNET> {
     #[inline(always)]
     fn new(skb: *mut __sk_buff) -> Self {
         // SAFETY: the context is the one the kernel handed to the program.
@@ -36,8 +36,10 @@ impl SkbFrame {
     }
 }
 
-impl Frame for SkbFrame {
+impl<const ETHERNET: bool> Frame for SkbFrame<ETHERNET> {
     type Header = Pointer;
+
+    const ETHERNET: bool = ETHERNET;
 
     #[inline(always)]
     fn length(&self) -> u32 {
@@ -52,7 +54,7 @@ impl Frame for SkbFrame {
 
 /// Learns from a packet that goes out, and changes nothing of it.
 #[inline(always)]
-pub fn see(context: &TcContext) {
+pub fn see<const ETHERNET: bool>(context: &TcContext) {
     let skb = context.skb.skb;
     // SAFETY: as above.
     let route = unsafe { Route { from: (*skb).ingress_ifindex, to: (*skb).ifindex } };
@@ -60,7 +62,7 @@ pub fn see(context: &TcContext) {
         left.add_local(1);
     }
     let mut packet = Packet::default();
-    let frame = SkbFrame::new(skb);
+    let frame = SkbFrame::<ETHERNET>::new(skb);
     if observe(&Maps::WITHOUT_CONTEXT, &frame, &mut packet, route) == Read::Observed {
         return;
     }
@@ -71,7 +73,7 @@ pub fn see(context: &TcContext) {
     // What is forwarded, or sent without being copied, may have its headers in pages.
     // SAFETY: a helper that is given the context of this very packet.
     if unsafe { bpf_skb_pull_data(skb, length.min(HEADERS)) } == 0 {
-        let frame = SkbFrame::new(skb);
+        let frame = SkbFrame::<ETHERNET>::new(skb);
         observe(&Maps::WITHOUT_CONTEXT, &frame, &mut packet, route);
     }
 }

@@ -31,7 +31,11 @@ mod program {
         macros::{classifier, xdp},
         programs::{TcContext, XdpContext},
     };
-    use floodwall_common::{decide::decide, wire::Verdict};
+    use floodwall_common::{
+        decide::decide,
+        frame::{Frame, WithoutLink},
+        wire::Verdict,
+    };
 
     use crate::{
         egress,
@@ -44,9 +48,19 @@ mod program {
     /// `frags`: so that interfaces with jumbo frames can be protected, too.
     #[xdp(frags)]
     pub fn floodwall(xdp: XdpContext) -> u32 {
+        filter(&xdp, &XdpFrame::new(&xdp))
+    }
+
+    /// For interfaces whose frames begin with the IP header.
+    #[xdp(frags)]
+    pub fn floodwall_ip(xdp: XdpContext) -> u32 {
+        filter(&xdp, &WithoutLink(XdpFrame::new(&xdp)))
+    }
+
+    #[inline(always)]
+    fn filter<F: Frame>(xdp: &XdpContext, frame: &F) -> u32 {
         let Some(context) = packet_context() else { return xdp_action::XDP_PASS };
-        let frame = XdpFrame::new(&xdp);
-        decide(&Maps(xdp.ctx), &frame, &Calls(xdp.ctx), context);
+        decide(&Maps(xdp.ctx), frame, &Calls(xdp.ctx), context);
         let on_record = record::is_due(context);
         // In a test run, who runs it has the frame.
         if on_record || context.judgement.banned_until != 0 || context.sampled && !context.virtual_time {
@@ -66,7 +80,14 @@ mod program {
     /// At the egress of interfaces.
     #[classifier]
     pub fn floodwall_egress(context: TcContext) -> i32 {
-        egress::see(&context);
+        egress::see::<true>(&context);
+        GO_ON
+    }
+
+    /// At the egress of interfaces whose frames begin with the IP header.
+    #[classifier]
+    pub fn floodwall_ip_out(context: TcContext) -> i32 {
+        egress::see::<false>(&context);
         GO_ON
     }
 

@@ -72,7 +72,7 @@ fn control_socket() -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-fn request_for(name: &str) -> Result<libc::ifreq> {
+pub(crate) fn request_for(name: &str) -> Result<libc::ifreq> {
     // SAFETY: all-zero is a valid `ifreq`: integers, arrays of them, and null pointers.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     if name.is_empty() || name.len() >= request.ifr_name.len() {

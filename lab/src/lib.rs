@@ -40,4 +40,5 @@ pub mod pair;
 pub mod pcap;
 pub mod random;
 pub mod skip;
+pub mod tun;
 pub mod wire;

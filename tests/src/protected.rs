@@ -117,7 +117,12 @@ impl Protected {
 
     /// Starts the daemon with more options, and waits until `status` ends with this exit code.
     pub fn launch_with(&mut self, options: &[&str], code: i32) -> anyhow::Result<()> {
-        let mut command = self.daemon_command(&self.bpffs);
+        self.launch_on(&[self.lab.inside.name().to_owned()], options, code)
+    }
+
+    /// As [`Self::launch_with`], for these interfaces in place of the lab's own.
+    pub fn launch_on(&mut self, interfaces: &[String], options: &[&str], code: i32) -> anyhow::Result<()> {
+        let mut command = self.daemon_command_for(interfaces, &self.bpffs);
         let mut child = command.args(options).spawn().context("starting the daemon")?;
         let deadline = Instant::now() + PATIENCE;
         while !self.socket().exists() || self.run(&["status"])?.status.code() != Some(code) {
@@ -145,8 +150,14 @@ impl Protected {
 
     /// The command that starts the daemon, with its pins below `bpffs`.
     pub fn daemon_command(&self, bpffs: &Path) -> Command {
+        self.daemon_command_for(&[self.lab.inside.name().to_owned()], bpffs)
+    }
+
+    /// As [`Self::daemon_command`], for these interfaces in place of the lab's own.
+    pub fn daemon_command_for(&self, interfaces: &[String], bpffs: &Path) -> Command {
         let mut command = self.lab.inside.namespace().command(&self.binary);
-        command.args(["run", "--iface", self.lab.inside.name()]);
+        command.arg("run");
+        command.args(interfaces.iter().flat_map(|interface| ["--iface", interface]));
         command.arg("--state-dir").arg(self.state_dir()).arg("--socket").arg(self.socket());
         command.arg("--bpffs").arg(bpffs).args(["--max-sources", &self.max_sources.to_string()]);
         command.arg("--config").arg(self.file("floodwall.toml"));

@@ -149,30 +149,17 @@ fn an_interface_that_was_renamed_does_not_lose_its_filter_silently() -> anyhow::
         Ok(())
     };
     rename("eth0", "wan0")?;
-    let run = |interface: &str| -> anyhow::Result<String> {
-        let mut daemon = host.lab.inside.namespace().command(BINARY);
-        daemon.args([
-            "run",
-            "--iface",
-            interface,
-            "--max-sources",
-            "8192",
-            "--max-prefixes",
-            "20000",
-            "--bpffs",
-        ]);
-        daemon.arg(host.bpffs()).arg("--state-dir").arg(host.state_dir()).arg("--socket").arg(host.socket());
-        let output = daemon.output()?;
-        anyhow::ensure!(!output.status.success(), "the daemon has started");
-        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
-    };
-    let said = run("wan0")?;
-    assert!(said.contains("floodwall detach eth0"), "{said}");
-    let mut add = host.lab.inside.namespace().command("ip");
-    assert!(add.args(["link", "add", "eth0", "type", "veth", "peer", "name", "other0"]).status()?.success());
-    let said = run("eth0")?;
-    assert!(said.contains("filters another interface"), "{said}");
-    assert!(host.bpffs().join("links/eth0").exists(), "the renamed interface is not filtered any more");
+    let inside = host.lab.inside.namespace();
+    inside.ip("link add eth0 type veth peer name other0")?;
+    host.launch()?;
+    let links = host.bpffs().join("links");
+    assert!(links.join("wan0").exists(), "the renamed interface is not filtered any more");
+    assert!(links.join("eth0").exists(), "what has its name now is not filtered");
+    let log = host.log();
+    assert!(
+        log.contains("was renamed since an earlier run protected it") && log.contains("not taken over"),
+        "{log}"
+    );
     Ok(())
 }
 

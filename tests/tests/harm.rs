@@ -296,21 +296,6 @@ fn a_renamed_interface_is_filtered_under_its_new_name_and_the_old_one_is_bare() 
 }
 
 #[test]
-fn what_has_a_new_name_stays_filtered_if_it_is_let_go_of_by_the_old_one() -> anyhow::Result<()> {
-    or_skip!(require_root());
-    let mut host = Protected::start("renamed", BINARY)?;
-    ip(&host, "link set eth0 down")?;
-    ip(&host, "link set eth0 name wan1")?;
-    ip(&host, "link set wan1 up")?;
-    wait_for("it is told", || Ok(problems(&host)?.0 == Some(9)))?;
-    assert_eq!(host.json(&["detach", "eth0"])?["remaining"], serde_json::json!(["wan1"]));
-    assert_eq!(problems(&host)?.0, Some(0), "that is as it should be");
-    host.ok(&["detach", "wan1"])?;
-    assert!(host.wait()?.success(), "it was the last one");
-    Ok(())
-}
-
-#[test]
 fn a_recreated_interface_gets_the_program() -> anyhow::Result<()> {
     or_skip!(require_root());
     let host = Protected::start("recreate", BINARY)?;

@@ -1,4 +1,4 @@
-//! Ethernet and VLAN tags.
+//! Ethernet and VLAN tags, or neither.
 
 use crate::{
     branchless::at_most,
@@ -23,6 +23,9 @@ const TAG: u32 = 4;
 /// before: no IP can be in there.
 #[inline(always)]
 pub(super) fn parse<F: Frame>(frame: &F) -> Option<(u16, u32)> {
+    if !F::ETHERNET {
+        return without(frame);
+    }
     let ether_type = frame.header::<14>(0)?.be16(12);
     if !is_tag(ether_type) {
         return Some((ether_type, ETHERNET));
@@ -33,6 +36,17 @@ pub(super) fn parse<F: Frame>(frame: &F) -> Option<(u16, u32)> {
     }
     let ether_type = frame.header::<4>(ETHERNET + TAG)?.be16(2);
     Some((ether_type, ETHERNET + 2 * TAG))
+}
+
+/// As [`parse`], where the IP header comes first: its version says which.
+#[inline(always)]
+fn without<F: Frame>(frame: &F) -> Option<(u16, u32)> {
+    // Of a window of one byte, the compiler makes a comparison that the verifier does not understand.
+    match frame.header::<2>(0)?.u8(0) >> 4 {
+        4 => Some((IPV4, 0)),
+        6 => Some((IPV6, 0)),
+        _ => None,
+    }
 }
 
 #[inline(always)]

@@ -149,7 +149,7 @@ pub enum Kind {
     Malformed,
 }
 
-/// Parses a frame from its Ethernet header on.
+/// Parses a frame from its Ethernet header on, or from its IP header where the link has none.
 #[inline(always)]
 pub fn parse<F: Frame>(frame: &F) -> Parsed {
     let mut packet = Packet::default();
@@ -224,6 +224,36 @@ mod tests {
             Parsed::Packet(packet) => Some(packet.end),
             _ => None,
         }
+    }
+
+    #[test]
+    fn without_a_link_layer_the_ip_header_comes_first() {
+        use crate::frame::WithoutLink;
+        let ethernet = frame(&tcp(tcp_flag::SYN));
+        let Parsed::Packet(expected) = parse(&Captured::whole(&ethernet)) else { panic!("no packet") };
+        let parsed = parse(&WithoutLink(Captured::whole(&ethernet[14..])));
+        let shifted = Packet {
+            length: expected.length - 14,
+            network: 0,
+            transport: expected.transport - 14,
+            end: expected.end - 14,
+            ..expected
+        };
+        assert_eq!(parsed, Parsed::Packet(shifted));
+        // Where an EtherType would stand is an address: it announces nothing.
+        let mut other = ethernet[14..].to_vec();
+        other[12..14].copy_from_slice(&[0x81, 0x00]);
+        let parsed = parse(&WithoutLink(Captured::whole(&other)));
+        assert!(matches!(parsed, Parsed::Packet(packet) if packet.network == 0), "{parsed:?}");
+        let mut six = vec![0x60, 0, 0, 0, 0, 8, 17, 64];
+        six.extend([0x20; 32]);
+        six.extend([0, 1, 0, 2, 0, 8, 0, 0]);
+        let parsed = parse(&WithoutLink(Captured::whole(&six)));
+        assert!(matches!(parsed, Parsed::Packet(packet) if packet.destination_port == 2), "{parsed:?}");
+        for bytes in [&[][..], &[0x00, 1, 2], &[0x50; 40]] {
+            assert_eq!(parse(&WithoutLink(Captured::whole(bytes))), Parsed::NotIp);
+        }
+        assert_eq!(parse(&WithoutLink(Captured::whole(&six[..20]))), Parsed::Malformed);
     }
 
     #[test]

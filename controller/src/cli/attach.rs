@@ -11,7 +11,7 @@ use crate::api::{AttachRequest, InterfaceStatus, path};
 
 #[derive(Debug, Args)]
 pub(super) struct Attach {
-    /// The interface.
+    /// The interface, by its name or an alternative one.
     #[arg(value_name = "IF", value_parser = arguments::interface)]
     interface: String,
 }
@@ -20,8 +20,9 @@ impl Attach {
     pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
         let request = AttachRequest { interface: self.interface };
         let status: InterfaceStatus = session.client.post(path::ATTACH, &request).await?;
-        session.answer(&status, |InterfaceStatus { name, mode, .. }, out, _| {
-            writeln!(out, "{name} is filtered ({mode} mode)")
+        session.answer(&status, |InterfaceStatus { name, other_names, mode, .. }, out, _| {
+            let known: String = other_names.iter().map(|other| format!(", also called {other},")).collect();
+            writeln!(out, "{name}{known} is filtered ({mode} mode)")
         })?;
         Ok(Done::Plain)
     }

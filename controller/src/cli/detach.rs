@@ -14,12 +14,13 @@ use super::{
 };
 use crate::{
     api::{DetachRequest, DetachResponse, path},
+    host::Netlink,
     kernel,
 };
 
 #[derive(Debug, Args)]
 pub(super) struct Detach {
-    /// The interface.
+    /// The interface, by its name, an alternative one, or the one that it had when it was protected.
     #[arg(value_name = "IF", value_parser = arguments::interface)]
     interface: String,
     /// Where the daemon pins, for when none answers.
@@ -32,22 +33,28 @@ impl Detach {
         let request = DetachRequest { interface: self.interface.clone() };
         let (response, daemon) = match session.client.post(path::DETACH, &request).await {
             Ok(response) => (response, true),
-            Err(error) if error.is_nobody_there() => (self.offline()?, false),
+            Err(error) if error.is_nobody_there() => (self.offline().await?, false),
             Err(error) => return Err(error.into()),
         };
         session.answer(&response, |response, out, _| render(&self.interface, response, daemon, out))?;
         Ok(Done::Plain)
     }
 
-    fn offline(&self) -> Result<DetachResponse, Failed> {
-        let remaining = kernel::detach_offline(&self.bpffs, &self.interface).map_err(|error| {
-            // Where no system call failed, there was nothing to take off.
-            let kind = match error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()) {
-                Some(error) => Kind::of_io(error),
-                None => Kind::NotFound,
-            };
-            Failed::new(kind, format!("no daemon answers, and without one: {error:#}"))
-        })?;
+    async fn offline(&self) -> Result<DetachResponse, Failed> {
+        // Where that cannot be told, it is the name by which it was protected.
+        let found = match Netlink::open() {
+            Ok(netlink) => netlink.named(&self.interface).await.ok().flatten(),
+            Err(_) => None,
+        };
+        let remaining =
+            kernel::detach_offline(&self.bpffs, &self.interface, found.as_ref()).map_err(|error| {
+                // Where no system call failed, there was nothing to take off.
+                let kind = match error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()) {
+                    Some(error) => Kind::of_io(error),
+                    None => Kind::NotFound,
+                };
+                Failed::new(kind, format!("no daemon answers, and without one: {error:#}"))
+            })?;
         Ok(DetachResponse { remaining })
     }
 }

@@ -26,7 +26,8 @@ Options win over the configuration file. FLOODWALL_LOG sets what is logged (erro
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Run {
-    /// Interface to protect; may be given several times. They share lists, limits and counters.
+    /// Interface to protect, by its name or an alternative one; may be given several times. They share lists, limits and
+    /// counters. One that is not there yet is protected as soon as it is; until then `status` ends with 9.
     #[arg(long = "iface", value_name = "IF", required = true, value_parser = arguments::interface)]
     interfaces: Vec<String>,
     /// Configuration file.

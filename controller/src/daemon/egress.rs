@@ -210,12 +210,8 @@ mod tests {
             name: format!("e{index}"),
             index,
             mtu: 1_500,
-            xdp: None,
-            xdp_programs: Vec::new(),
-            master: None,
-            lower: None,
-            kind: None,
             address: address.to_vec(),
+            ..Interface::default()
         }
     }
 

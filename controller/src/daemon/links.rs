@@ -19,6 +19,10 @@ pub(super) struct Sight {
     pub(super) was_put_back: bool,
     /// It is not to be attached without a command.
     pub(super) waits: bool,
+    /// It could not be attached, and the interface is as it was then.
+    pub(super) refused: bool,
+    /// What the name stands for is filtered already, by another name of the same interface.
+    pub(super) shared: bool,
 }
 
 /// What is to be done.
@@ -38,15 +42,21 @@ pub(super) enum Step {
     Elsewhere,
     /// What had another name, and is filtered, has this one again.
     Back,
+    /// It could not be attached, and would not be now.
+    Refused,
+    /// It is filtered by another of its names.
+    Shared,
 }
 
 impl Sight {
     pub(super) fn step(self) -> Step {
-        let Self { attached, held, named, was_put_back, waits } = self;
+        let Self { attached, held, named, was_put_back, waits, refused, shared } = self;
         match (attached, held, named) {
             (None | Some(_), 0, None) | (None, _, None) => Step::Gone,
+            (None, _, Some(_)) | (Some(_), 0, Some(_)) if shared => Step::Shared,
             (_, 0, Some((_, true))) | (None, _, Some((_, true))) => Step::Back,
             (None, _, Some(_)) if waits => Step::Detached,
+            (None, _, Some(_)) if refused => Step::Refused,
             (None, _, Some(_)) => Step::Attach,
             (Some(before), 0, Some((now, _))) if before != now => Step::Attach,
             (Some(_), 0, Some(_)) if was_put_back || waits => Step::Detached,
@@ -84,20 +94,23 @@ impl Bare {
                 ),
                 Self::Renamed(name) => write!(
                     formatter,
-                    "what had that name is {name} now, and is filtered under it; `floodwall detach {interface}` says \
-                     that this is as it should be"
+                    "what had that name is {name} now, and is filtered under it; `floodwall attach {name}` says that \
+                     this is as it should be"
                 ),
                 Self::Moved => write!(
                     formatter,
                     "what had that name is in another network namespace now, and is filtered there; \
-                     `floodwall detach {interface}` says that this is as it should be"
+                     `floodwall detach {interface}` takes the filter off it"
                 ),
                 Self::Detached => write!(
                     formatter,
                     "another tool has detached the filter again after it was put back; `floodwall attach {interface}` \
                      puts it back"
                 ),
-                Self::Refused(why) => write!(formatter, "{why}; `floodwall attach {interface}` tries again"),
+                Self::Refused(why) => write!(
+                    formatter,
+                    "{why}; it is tried again once the interface changes, and by `floodwall attach {interface}`"
+                ),
             }
         })
     }
@@ -126,6 +139,14 @@ mod tests {
             (Sight { attached: None, held: 0, named: Some((6, false)), ..fine }, Step::Attach),
             (Sight { attached: None, held: 0, named: Some((6, false)), waits: true, ..fine }, Step::Detached),
             (Sight { attached: None, held: 0, named: Some((4, true)), ..fine }, Step::Back),
+            (
+                Sight { attached: None, held: 0, named: Some((6, false)), refused: true, ..fine },
+                Step::Refused,
+            ),
+            (Sight { attached: None, held: 0, named: None, refused: true, ..fine }, Step::Gone),
+            (Sight { attached: None, held: 0, named: Some((4, true)), shared: true, ..fine }, Step::Shared),
+            (Sight { attached: Some(3), held: 0, shared: true, ..fine }, Step::Shared),
+            (Sight { attached: Some(3), held: 3, shared: true, ..fine }, Step::Elsewhere),
             // What had this name meanwhile went at the same moment.
             (Sight { attached: Some(7), held: 0, named: Some((4, true)), ..fine }, Step::Back),
         ] {

@@ -13,6 +13,7 @@ mod seed;
 mod socket;
 mod steady;
 mod tasks;
+mod warden;
 mod wards;
 mod watch;
 
@@ -77,6 +78,8 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let protection =
         Protection::start(kernel, netlink, &options, config.mode, news, Arc::clone(&all_detached)).await?;
     let protection = Arc::new(protection);
+    let starting = Start { protection: Arc::clone(&protection), has_succeeded: false };
+    protection.read_host().await?;
     health::look(&filter, &protection, Default::default());
 
     let signatures_changed = Arc::new(Notify::new());
@@ -121,6 +124,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
             async move { server::serve(listener, context, async move { ended.notified().await }).await },
         )
     };
+    starting.succeeds();
     info!(socket = %options.socket.display(), "ready");
     let end = tokio::select! {
         end = wait_for_the_end(&all_detached) => end?,
@@ -149,6 +153,26 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     };
     logging.close(&bus, What::Health { text, loud: outcome.is_err() });
     outcome
+}
+
+/// A start that is under way: should it fail, what it has attached is taken off again.
+struct Start {
+    protection: Arc<Protection>,
+    has_succeeded: bool,
+}
+
+impl Start {
+    fn succeeds(mut self) {
+        self.has_succeeded = true;
+    }
+}
+
+impl Drop for Start {
+    fn drop(&mut self) {
+        if !self.has_succeeded {
+            self.protection.undo();
+        }
+    }
 }
 
 /// What tells of the kernel's side.

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
 use floodwall_common::wire::{MAX_OUTSIDE, Reason, Verdict, families, knowledge};
 use parking_lot::RwLock;
 use tokio::{runtime::Handle, sync::Notify, task::JoinHandle};
@@ -18,7 +17,8 @@ use super::{
     role::Role,
     seed::{Seed, seed},
     tasks::Watched,
-    wards::{Warden, Wards},
+    warden::Warden,
+    wards::Wards,
 };
 use crate::{
     api::{HealthReport, InterfaceStatus, ProofStatus, ReasonCount, WouldCount},
@@ -42,7 +42,8 @@ pub(super) struct Protection {
     kernel: Kernel,
     netlink: Netlink,
     mode: Mode,
-    program: u32,
+    /// Interfaces that no earlier run had protected.
+    new: Vec<String>,
     /// One change of attachments at a time, and by its holder what is attached to the ways out.
     changes: tokio::sync::Mutex<Egress>,
     wards: Mutex<Wards>,
@@ -65,8 +66,8 @@ pub(super) struct News {
 }
 
 impl Protection {
-    /// Attaches to every interface. If one cannot be attached, those that were attached by this call are let
-    /// go again; those that an earlier run protected stay so.
+    /// Attaches to every interface that there is. What is not there yet is waited for; but an error, with nothing attached,
+    /// where all are there and none can be attached.
     pub(super) async fn start(
         kernel: Kernel,
         netlink: Netlink,
@@ -75,43 +76,14 @@ impl Protection {
         news: News,
         all_detached: Arc<Notify>,
     ) -> anyhow::Result<Self> {
-        let before = kernel.attached_interfaces()?;
-        let mut interfaces = Vec::new();
-        for name in &options.interfaces {
-            interfaces.push(netlink.interface(name).await?);
-        }
-        let mut attachments = Vec::new();
-        for interface in &interfaces {
-            match kernel.attach(interface, mode) {
-                Ok(attachment) => attachments.push(attachment),
-                Err(error) => {
-                    let new: Vec<_> =
-                        attachments.iter().filter(|new| !before.contains(&new.interface)).collect();
-                    for attachment in new {
-                        kernel.detach(&attachment.interface).context("undoing an attachment")?;
-                    }
-                    return Err(error);
-                }
-            }
-        }
-        // Links of interfaces that were not named now still run the program of an earlier run over its maps;
-        // those maps must stay as long as they do.
-        let forgotten: Vec<_> = before.iter().filter(|name| !options.interfaces.contains(name)).collect();
-        if forgotten.is_empty() {
-            kernel.remove_other_maps()?;
-        } else {
-            warn!(
-                ?forgotten,
-                "protected by an earlier run and not named now: left as they are, with that run's program"
-            );
-        }
+        kernel.sweep()?;
         let protection = Self {
-            program: kernel.program_number()?,
             kernel,
             netlink,
             mode,
+            new: Vec::new(),
             changes: tokio::sync::Mutex::default(),
-            wards: Mutex::new(Wards::new(attachments)),
+            wards: Mutex::new(Wards::new(&options.interfaces)),
             lifelines: RwLock::default(),
             role: Mutex::default(),
             seen: Mutex::default(),
@@ -122,8 +94,23 @@ impl Protection {
             runtime: Handle::current(),
             all_detached,
         };
-        protection.read_host().await?;
-        Ok(protection)
+        let warden = protection.warden();
+        warden.keep_names().await?;
+        let before = protection.kernel.attached_interfaces()?;
+        warden.start(&protection.wards).await?;
+        let attached = protection.wards.lock().attached();
+        // Links that this run has not taken over still run the program of an earlier run over its maps; those maps must
+        // stay as long as they do.
+        let forgotten: Vec<_> = before.iter().filter(|name| !attached.contains(name)).collect();
+        if forgotten.is_empty() {
+            protection.kernel.remove_other_maps()?;
+        } else {
+            warn!(
+                ?forgotten,
+                "protected by an earlier run and not taken over: left as they are, with that run's program"
+            );
+        }
+        Ok(Self { new: attached.into_iter().filter(|name| !before.contains(name)).collect(), ..protection })
     }
 
     /// What came for each service, by its number.
@@ -215,8 +202,8 @@ impl Protection {
     }
 
     fn warden(&self) -> Warden<'_> {
-        let Self { kernel, netlink, mode, program, bus, .. } = self;
-        Warden { kernel, netlink, mode: *mode, program: *program, bus }
+        let Self { kernel, netlink, mode, bus, .. } = self;
+        Warden { kernel, netlink, mode: *mode, bus }
     }
 
     /// Keeps the program that looks at what leaves on the interfaces that lead out.
@@ -246,7 +233,20 @@ impl Protection {
         Ok(())
     }
 
-    async fn read_host(&self) -> anyhow::Result<()> {
+    /// Takes the program off again where this run has put it, as the start has failed.
+    pub(super) fn undo(&self) {
+        for name in &self.new {
+            if let Err(error) = self.kernel.detach(name) {
+                error!(
+                    interface = name,
+                    error = format!("{error:#}"),
+                    "stays filtered though the start has failed"
+                );
+            }
+        }
+    }
+
+    pub(super) async fn read_host(&self) -> anyhow::Result<()> {
         // Loopback addresses never come in from a wire; a list that covers them does no harm.
         let own: Vec<(u32, IpAddr)> = self
             .netlink
@@ -282,7 +282,16 @@ impl Protection {
 }
 
 impl Dataplane for Protection {
+    /// As they are at this moment, not at the last look: what is told to be filtered is.
     fn interfaces(&self) -> Vec<InterfaceStatus> {
+        self.runtime.block_on(async {
+            // A command that is under way knows better.
+            if let Ok(_changes) = self.changes.try_lock() {
+                let warden = self.warden();
+                // What a kernel that is busy does not answer is told as it was.
+                let _ = tokio::time::timeout(LOOK, warden.look(&self.wards)).await;
+            }
+        });
         self.wards.lock().statuses()
     }
 
@@ -374,10 +383,8 @@ impl Dataplane for Protection {
         for name in &held {
             self.kernel.detach(name)?;
         }
-        if !held.iter().any(|name| name == interface) {
-            // The link of an interface that is gone may still be pinned, or is not any more.
-            drop(self.kernel.detach(interface));
-        }
+        // The link of an interface that is gone may still be pinned.
+        self.kernel.sweep()?;
         let left = self.kernel.attached_interfaces()?;
         let mut wards = self.wards.lock();
         wards.forget(interface);

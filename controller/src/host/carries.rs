@@ -142,12 +142,8 @@ mod tests {
             name: name.to_owned(),
             index,
             mtu: 1_500,
-            xdp: None,
-            xdp_programs: Vec::new(),
-            master: None,
-            lower: None,
-            kind: None,
             address: vec![2, 0, 0, 0, 0, index as u8],
+            ..Interface::default()
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod carries;
 mod conntrack;
+mod framing;
 mod health;
 mod logins;
 mod nat;
@@ -15,6 +16,7 @@ use std::{fmt, net::IpAddr};
 
 pub use carries::{Links, carries};
 pub use conntrack::{Direction, Tracked, tracked};
+pub use framing::Framing;
 pub use health::Vitals;
 pub use logins::{all_login_addresses, login_addresses};
 pub use nat::nat;
@@ -23,12 +25,16 @@ pub use resolvers::resolvers;
 pub use sockets::{Sockets, sockets};
 
 /// A network interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interface {
     /// Its name.
     pub name: String,
+    /// Its alternative names, by which it can be asked for as well.
+    pub other_names: Vec<String>,
     /// Its index.
     pub index: u32,
+    /// What its frames begin with: `ARPHRD_…` in `include/uapi/linux/if_arp.h`.
+    pub link_type: u16,
     /// Largest packet it carries, bytes without link header.
     pub mtu: u32,
     /// The XDP program that is attached to it, by whomever.
@@ -43,6 +49,14 @@ pub struct Interface {
     pub kind: Option<String>,
     /// Its link-layer address.
     pub address: Vec<u8>,
+}
+
+impl Interface {
+    /// Whether it has this index and this program is on it. The numbers of interfaces are those of a network namespace, in
+    /// another one the same may stand for another; those of programs hold everywhere.
+    pub fn has(&self, index: u32, program: u32) -> bool {
+        self.index == index && self.xdp_programs.contains(&program)
+    }
 }
 
 /// How an XDP program is attached.

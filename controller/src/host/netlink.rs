@@ -8,12 +8,13 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use floodwall_common::wire::families;
 use futures_util::TryStreamExt as _;
+use netlink_packet_core::DefaultNla;
 use rtnetlink::{
     Handle, RouteMessageBuilder,
     packet_route::{
         AddressFamily,
         address::AddressAttribute,
-        link::{LinkAttribute, LinkInfo, LinkMessage, LinkXdp, XdpAttached},
+        link::{LinkAttribute, LinkInfo, LinkMessage, LinkXdp, Prop, XdpAttached},
         neighbour::NeighbourAttribute,
         route::{RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia},
     },
@@ -21,6 +22,9 @@ use rtnetlink::{
 use tokio::task::JoinHandle;
 
 use super::{AttachedXdp, Interface};
+
+/// `IFLA_ALT_IFNAME` in `include/uapi/linux/if_link.h`.
+const ALT_IFNAME: u16 = 53;
 
 /// The default routes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,21 +59,31 @@ impl Netlink {
         Ok(links.iter().filter_map(interface).collect())
     }
 
-    /// The interface with this name; the error names those that there are.
+    /// The interface with this name, or alternative name; the error names those that there are.
     pub async fn interface(&self, name: &str) -> anyhow::Result<Interface> {
-        let mut all = self.interfaces().await?;
-        match all.iter().position(|interface| interface.name == name) {
-            Some(found) => Ok(all.swap_remove(found)),
+        match self.named(name).await? {
+            Some(found) => Ok(found),
             None => {
+                let all = self.interfaces().await?;
                 let names: Vec<_> = all.iter().map(|interface| interface.name.as_str()).collect();
                 Err(anyhow!("there is no interface {name}; there are {}", names.join(", ")))
             }
         }
     }
 
-    /// The interface that a name, or another name of it, stands for at this moment.
+    /// The interface that a name, or an alternative name, stands for at this moment.
     pub async fn named(&self, name: &str) -> anyhow::Result<Option<Interface>> {
-        let mut links = self.handle.link().get().match_name(name.to_owned()).execute();
+        let request = self.handle.link().get();
+        let request = if name.len() < libc::IFNAMSIZ {
+            request.match_name(name.to_owned())
+        } else {
+            // Too long for the attribute that holds a name; only an alternative one can be as long.
+            let mut request = request.match_index(0);
+            let bytes = [name.as_bytes(), b"\0"].concat();
+            request.message_mut().attributes.push(LinkAttribute::Other(DefaultNla::new(ALT_IFNAME, bytes)));
+            request
+        };
+        let mut links = request.execute();
         match links.try_next().await {
             Ok(link) => Ok(link.as_ref().and_then(interface)),
             Err(rtnetlink::Error::NetlinkError(error)) if -error.raw_code() == libc::ENODEV => Ok(None),
@@ -163,20 +177,20 @@ impl Drop for Netlink {
 
 fn interface(message: &LinkMessage) -> Option<Interface> {
     let mut found = Interface {
-        name: String::new(),
         index: message.header.index,
-        mtu: 0,
-        xdp: None,
-        xdp_programs: Vec::new(),
-        master: None,
-        lower: None,
-        kind: None,
-        address: Vec::new(),
+        link_type: message.header.link_layer_type.into(),
+        ..Interface::default()
     };
     let mut elsewhere = false;
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => found.name.clone_from(name),
+            LinkAttribute::PropList(properties) => {
+                found.other_names.extend(properties.iter().filter_map(|property| match property {
+                    Prop::AltIfName(name) => Some(name.clone()),
+                    _ => None,
+                }));
+            }
             LinkAttribute::Mtu(mtu) => found.mtu = *mtu,
             LinkAttribute::Xdp(xdp) => {
                 found.xdp = xdp.iter().find_map(attached);

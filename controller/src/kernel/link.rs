@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow, bail};
 
 use super::{pins::Pins, syscall};
 use crate::{
-    host::{AttachedXdp, Interface},
+    host::{AttachedXdp, Framing, Interface},
     options::Mode,
 };
 
@@ -62,15 +62,25 @@ impl Link {
 }
 
 /// Has an attachment stand under another name, that of an interface that was renamed.
-pub(super) fn rename(pins: &Pins, attachment: &mut Attachment, name: &str) -> anyhow::Result<()> {
-    let (from, to) = (pins.link(&attachment.interface), pins.link(name));
+pub(super) fn rename(pins: &Pins, from: &str, to: &str) -> anyhow::Result<()> {
+    let (from, to) = (pins.link(from), pins.link(to));
     // To take the place of another link's pin would end that link with the daemon; one whose interface is gone holds
     // nothing any more.
     let holds = syscall::get_pinned(&to).and_then(|link| syscall::link_ifindex(link.as_fd()));
     let is_free = from == to || !to.exists() || matches!(holds, Ok(0));
     anyhow::ensure!(is_free, "{} is there already", to.display());
-    fs::rename(&from, &to).with_context(|| format!("renaming {} to {}", from.display(), to.display()))?;
-    name.clone_into(&mut attachment.interface);
+    fs::rename(&from, &to).with_context(|| format!("renaming {} to {}", from.display(), to.display()))
+}
+
+/// Removes the pins of links whose interface is gone, or that another tool has detached: they hold nothing any more.
+pub(super) fn sweep(pins: &Pins) -> anyhow::Result<()> {
+    for name in pins.interfaces().context("listing the protected interfaces")? {
+        let path = pins.link(&name);
+        let held = syscall::get_pinned(&path).and_then(|link| syscall::link_ifindex(link.as_fd()));
+        if matches!(held, Ok(0)) {
+            fs::remove_file(&path).with_context(|| format!("removing the stale link {}", path.display()))?;
+        }
+    }
     Ok(())
 }
 
@@ -82,6 +92,11 @@ pub(super) fn attach(
     mode: Mode,
 ) -> anyhow::Result<Attachment> {
     let name = &interface.name;
+    match interface.framing() {
+        Ok(Framing::Ethernet) => {}
+        Ok(Framing::Ip) => bail!("{name} cannot be filtered: its frames begin with the IP header"),
+        Err(why) => bail!("{name} cannot be filtered: {why}"),
+    }
     let path = pins.link(name);
     if let Some(link) = take_up(&path, interface)? {
         let native = interface.xdp != Some(AttachedXdp::Generic);
@@ -108,11 +123,6 @@ pub(super) fn attach(
         });
     }
     if let Some(other) = interface.xdp {
-        if let Some(old) = name_of_old(pins, interface)? {
-            bail!(
-                "{name} is protected by an earlier run, by the name it had then: `floodwall detach {old}` lets go of it"
-            );
-        }
         bail!(
             "{name} has an XDP program already, attached in {other} mode and not by this floodwall; it is left alone. \
              `ip link show dev {name}` names it; detach it first if it is no longer wanted"
@@ -159,16 +169,15 @@ fn take_up(path: &Path, interface: &Interface) -> anyhow::Result<Option<OwnedFd>
     }
 }
 
-/// The name by which an earlier run pinned its attachment to this interface.
-fn name_of_old(pins: &Pins, interface: &Interface) -> anyhow::Result<Option<String>> {
-    for name in pins.interfaces().context("listing the protected interfaces")? {
-        let holds =
-            syscall::get_pinned(&pins.link(&name)).and_then(|link| syscall::link_ifindex(link.as_fd()));
-        if holds.is_ok_and(|ifindex| ifindex == interface.index) {
-            return Ok(Some(name));
-        }
-    }
-    Ok(None)
+/// Names under which attachments stand, with the indices of the interfaces and the numbers of the programs that they hold.
+pub(super) fn standing(pins: &Pins) -> anyhow::Result<Vec<(String, u32, u32)>> {
+    let names = pins.interfaces().context("listing the protected interfaces")?;
+    let holds = |name: String| {
+        let link = syscall::get_pinned(&pins.link(&name));
+        let (index, program) = link.and_then(|link| syscall::link_holds(link.as_fd())).ok()?;
+        Some((name, index, program))
+    };
+    Ok(names.into_iter().filter_map(holds).collect())
 }
 
 fn create(
@@ -255,13 +264,27 @@ pub(super) fn detach(pins: &Pins, interface: &str) -> anyhow::Result<Vec<String>
     Ok(left)
 }
 
-/// Detaches where no daemon runs that could be asked: the pin is all that holds the filter then.
+/// Detaches where no daemon runs that could be asked: the pin is all that holds the filter then. `found` is what has this
+/// name, or alternative name, now; it may have been protected by another one.
 ///
 /// Says which interfaces are left; when there are none, every trace under `bpffs` is gone.
-pub fn detach_offline(bpffs: &Path, interface: &str) -> anyhow::Result<Vec<String>> {
+pub fn detach_offline(
+    bpffs: &Path,
+    interface: &str,
+    found: Option<&Interface>,
+) -> anyhow::Result<Vec<String>> {
     let pins = Pins::new(bpffs);
     // A daemon that was asked at the wrong socket must not lose what it pinned; where nothing is pinned, there
     // is nothing to lock.
     let _lock = if bpffs.exists() { Some(pins.lock()?) } else { None };
+    if let Some(found) = found.filter(|_| !pins.link(interface).exists()) {
+        if pins.link(&found.name).exists() {
+            return detach(&pins, &found.name);
+        }
+        let mut standing = standing(&pins)?.into_iter();
+        if let Some((before, ..)) = standing.find(|(_, index, program)| found.has(*index, *program)) {
+            return detach(&pins, &before);
+        }
+    }
     detach(&pins, interface)
 }

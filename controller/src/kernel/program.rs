@@ -88,6 +88,8 @@ pub struct Kernel {
     left: PerCpuArray<MapData, u64>,
     pins: Option<Pins>,
     capacity: Capacity,
+    /// What the kernel calls the program.
+    number: u32,
     /// Keeps others off what is pinned.
     _lock: Option<Flock<File>>,
 }
@@ -119,6 +121,7 @@ impl Kernel {
         program.load().context(
             "the kernel's verifier refuses the program; please report this with your kernel version",
         )?;
+        let number = program.info().context("asking about the program")?.id();
         let observer: &mut SchedClassifier = ebpf
             .program_mut(EGRESS)
             .ok_or_else(|| anyhow!("the embedded object has no program `{EGRESS}`"))?
@@ -138,7 +141,7 @@ impl Kernel {
             take_map(&mut ebpf, "RULE_COUNTS")?,
             take_map(&mut ebpf, "SERVICE_COUNTS")?,
         )?;
-        let kernel = Self { ebpf, tables, counters, left, pins, capacity, _lock: lock };
+        let kernel = Self { ebpf, tables, counters, left, pins, capacity, number, _lock: lock };
         Ok(kernel)
     }
 
@@ -215,11 +218,22 @@ impl Kernel {
     }
 
     /// Has an attachment stand under another name, that of an interface that was renamed.
-    pub fn rename(&self, attachment: &mut Attachment, name: &str) -> anyhow::Result<()> {
+    pub fn rename(&self, from: &str, to: &str) -> anyhow::Result<()> {
         match &self.pins {
-            Some(pins) => link::rename(pins, attachment, name),
-            None => bail!("{} is not protected by this floodwall", attachment.interface),
+            Some(pins) => link::rename(pins, from, to),
+            None => bail!("{from} is not protected by this floodwall"),
         }
+    }
+
+    /// Names under which attachments stand, by this run or an earlier one, with the indices of the interfaces and the numbers
+    /// of the programs that they hold.
+    pub fn standing(&self) -> anyhow::Result<Vec<(String, u32, u32)>> {
+        self.pins.as_ref().map_or(Ok(Vec::new()), link::standing)
+    }
+
+    /// Removes the pins of attachments that hold nothing any more.
+    pub fn sweep(&self) -> anyhow::Result<()> {
+        self.pins.as_ref().map_or(Ok(()), link::sweep)
     }
 
     /// Removes what is left of an attachment whose interface is gone.
@@ -227,9 +241,9 @@ impl Kernel {
         self.pins.as_ref().map_or(Ok(()), |pins| link::forget(pins, attachment))
     }
 
-    /// The number that the kernel has given the program.
-    pub fn program_number(&self) -> anyhow::Result<u32> {
-        Ok(self.program()?.info().context("asking about the program")?.id())
+    /// Whether the program is on an interface.
+    pub fn is_on(&self, interface: &Interface) -> bool {
+        interface.xdp_programs.contains(&self.number)
     }
 
     /// Removes what was pinned for other layouts and capacities. To be called once all links hold this program.

@@ -178,11 +178,16 @@ pub(super) fn link_detach(link: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Index of the interface that an XDP or TCX link is attached to; 0 if the interface is gone.
 pub(super) fn link_ifindex(link: BorrowedFd<'_>) -> io::Result<u32> {
+    link_holds(link).map(|(index, _)| index)
+}
+
+/// As [`link_ifindex`], and the number of the program that the link has there.
+pub(super) fn link_holds(link: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     let mut info = LinkInfo::default();
     let length = size_of::<LinkInfo>() as u32;
     let pointer: *mut LinkInfo = &mut info;
     bpf(BPF_OBJ_GET_INFO_BY_FD, &mut Info { fd: link.as_raw_fd() as u32, length, info: pointer as u64 })?;
-    Ok(info.ifindex)
+    Ok((info.ifindex, info.program))
 }
 
 /// Gives an object a name on bpffs, under which it lives on without its owner.

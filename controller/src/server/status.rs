@@ -49,7 +49,7 @@ pub(super) async fn detach(
 ) -> Answer<DetachResponse> {
     answer(&context, move |context| {
         let protected = context.dataplane.interfaces();
-        if !protected.iter().any(|interface| interface.name == request.interface) {
+        if !protected.iter().any(|interface| interface.is_called(&request.interface)) {
             let names: Vec<_> = protected.iter().map(|interface| interface.name.as_str()).collect();
             let message = format!("{} is not protected; protected: {}", request.interface, names.join(", "));
             return Err(Refused(Failure { kind: FailureKind::NotFound, message }));

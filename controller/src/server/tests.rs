@@ -51,6 +51,7 @@ impl Dataplane for Names {
         let names = self.0.lock();
         let status = |(name, ifindex): (&String, &u32)| InterfaceStatus {
             name: name.clone(),
+            other_names: Vec::new(),
             ifindex: *ifindex,
             mode: "native".to_owned(),
             filtered: true,

@@ -55,6 +55,9 @@ pub struct Status {
 pub struct InterfaceStatus {
     /// Its name.
     pub name: String,
+    /// Other names by which it can be asked for: alternative ones, and the one that it had when it was protected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_names: Vec<String>,
     /// Its index.
     pub ifindex: u32,
     /// How the filter runs: `native` (in the driver) or `generic` (after it, slow); `none` if it does not.
@@ -62,6 +65,13 @@ pub struct InterfaceStatus {
     /// Whether its packets are filtered.
     #[serde(default = "yes")]
     pub filtered: bool,
+}
+
+impl InterfaceStatus {
+    /// Whether it has this name, or is known by it.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.other_names.iter().any(|other| other == name)
+    }
 }
 
 const fn yes() -> bool {

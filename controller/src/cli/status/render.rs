@@ -56,8 +56,11 @@ fn facts(status: &Status, out: &mut dyn Write, style: Style) -> io::Result<()> {
 }
 
 fn shown(interface: &InterfaceStatus, style: Style) -> String {
-    let InterfaceStatus { name, mode, filtered, .. } = interface;
-    let (name, mode) = (units::printable(name), units::printable(mode));
+    let InterfaceStatus { name, other_names, mode, filtered, .. } = interface;
+    let (mut name, mode) = (units::printable(name), units::printable(mode));
+    if !other_names.is_empty() {
+        name = format!("{name} = {}", units::printable(&other_names.join(" = ")));
+    }
     if !filtered {
         return style.bad(format_args!("{name} (NOT FILTERED)")).to_string();
     }
@@ -130,9 +133,27 @@ mod tests {
             pid: 42,
             uptime_seconds: 11_520,
             interfaces: vec![
-                InterfaceStatus { name: "eth0".into(), ifindex: 2, mode: "native".into(), filtered: true },
-                InterfaceStatus { name: "eth1".into(), ifindex: 3, mode: "generic".into(), filtered: true },
-                InterfaceStatus { name: "eth2".into(), ifindex: 0, mode: "none".into(), filtered: false },
+                InterfaceStatus {
+                    name: "eth0".into(),
+                    other_names: Vec::new(),
+                    ifindex: 2,
+                    mode: "native".into(),
+                    filtered: true,
+                },
+                InterfaceStatus {
+                    name: "eth1".into(),
+                    other_names: Vec::new(),
+                    ifindex: 3,
+                    mode: "generic".into(),
+                    filtered: true,
+                },
+                InterfaceStatus {
+                    name: "eth2".into(),
+                    other_names: Vec::new(),
+                    ifindex: 0,
+                    mode: "none".into(),
+                    filtered: false,
+                },
             ],
             would_drop: vec![WouldCount {
                 reason: "stray".into(),
