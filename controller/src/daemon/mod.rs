@@ -39,7 +39,7 @@ use crate::{
     host::Netlink,
     kernel::{EventReader, Kernel, LogReader, preflight},
     options::RunOptions,
-    server::{self, Audit, Context},
+    server::{self, Audit, Bounds, Context, Descriptors},
     state::Filter,
     store::Store,
 };
@@ -54,6 +54,9 @@ const DROPS_HELD: usize = 1_024;
 /// another daemon may be using (state, socket, pins) is claimed before anything of it is touched.
 pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     preflight(Some(&options.bpffs))?;
+    if let Some(warning) = Descriptors::raise().warning() {
+        warn!("{warning}");
+    }
     let bus = Bus::default();
     let logging = Log::open(&bus).context("starting the log of events")?;
     let opened = Store::open(&options.state_dir, options.accept_state)?;
@@ -108,7 +111,9 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
             drops,
             bus.clone(),
             audit,
-        );
+        )
+        // What else the daemon keeps open is open by now.
+        .within(Bounds::within(Descriptors::now()));
         let ended = Arc::clone(&ended);
         tokio::spawn(
             async move { server::serve(listener, context, async move { ended.notified().await }).await },

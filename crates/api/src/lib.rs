@@ -71,6 +71,8 @@ pub enum FailureKind {
     Full,
     /// The state on disk is damaged, and no change is taken (503).
     StateDamaged,
+    /// There are too many clients, streams or imports at the moment (503).
+    Busy,
     /// floodwall's own fault (500).
     Internal,
 }
