@@ -20,7 +20,8 @@ const MODES: [&str; 3] = ["native", "generic", "auto"];
 
 /// What runs where nothing else is said.
 const AFTER_HELP: &str = "\
-On SIGTERM or SIGINT the daemon ends and the filter stays in force; `floodwall detach IF` takes it off.
+On SIGTERM or SIGINT the daemon keeps what it has learnt and ends; the filter stays in force, and `floodwall detach IF`
+takes it off. SIGHUP reads the configuration again, SIGUSR1 logs how floodwall stands.
 Options win over the configuration file. FLOODWALL_LOG sets what is logged (error, warn, info, debug).";
 
 #[derive(Debug, Args)]

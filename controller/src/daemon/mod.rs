@@ -10,6 +10,7 @@ mod links;
 mod protect;
 mod role;
 mod seed;
+mod signals;
 mod socket;
 mod steady;
 mod tasks;
@@ -20,14 +21,12 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use floodwall_common::wire::{BanEvent, DropEvent};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::{Notify, broadcast},
-};
+use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
 
 use self::{
     protect::Protection,
+    signals::{Asked, Others, Signals},
     tasks::{Policy, Tasks, Watched},
     watch::Watch,
 };
@@ -53,6 +52,7 @@ const DROPS_HELD: usize = 1_024;
 /// over each interface through its link, then commands are taken. Ending leaves the filter in force. Whatever
 /// another daemon may be using (state, socket, pins) is claimed before anything of it is touched.
 pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
+    let others = Others::watch()?;
     preflight(Some(&options.bpffs))?;
     if let Some(warning) = Descriptors::raise().warning() {
         warn!("{warning}");
@@ -101,32 +101,33 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         });
     }
     let ended = Arc::new(Notify::new());
+    let audit = Audit::start(&options.state_dir, filter.keeps_changes()).context("starting the audit log")?;
+    // What else the daemon keeps open is open by now.
+    let context =
+        Context::new(Arc::clone(&filter), protection.clone(), detection.clone(), drops, bus.clone(), audit)
+            .within(Bounds::within(Descriptors::now()));
     let mut serving = {
-        let audit =
-            Audit::start(&options.state_dir, filter.keeps_changes()).context("starting the audit log")?;
-        let context = Context::new(
-            Arc::clone(&filter),
-            protection.clone(),
-            detection.clone(),
-            drops,
-            bus.clone(),
-            audit,
-        )
-        // What else the daemon keeps open is open by now.
-        .within(Bounds::within(Descriptors::now()));
-        let ended = Arc::clone(&ended);
+        let (context, ended) = (context.clone(), Arc::clone(&ended));
         tokio::spawn(
             async move { server::serve(listener, context, async move { ended.notified().await }).await },
         )
     };
     info!(socket = %options.socket.display(), "ready");
-    let end = tokio::select! {
-        end = wait_for_the_end(&all_detached) => end?,
-        () = tasks.fatal() => End::Failed("a task has ended without which there is no going on"),
-        () = watching.failed() => End::Failed("the thread that looks for attacks has failed"),
-        () = filter.failed() => End::Failed("the thread that makes changes has failed"),
-        _ = &mut serving => End::Failed("the control socket is not served any more"),
+    let mut signals = Signals::watch(others)?;
+    let end = loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::End => break End::Asked,
+                other => signals::answer(other, &context, &detection, &options),
+            },
+            () = all_detached.notified() => break End::Detached,
+            () = tasks.fatal() => break End::Failed("a task has ended without which there is no going on"),
+            () = watching.failed() => break End::Failed("the thread that looks for attacks has failed"),
+            () = filter.failed() => break End::Failed("the thread that makes changes has failed"),
+            _ = &mut serving => break End::Failed("the control socket is not served any more"),
+        }
     };
+    drop(context);
     ended.notify_one();
     // Streams such as `events` never end by themselves; what is under way gets a moment.
     if !serving.is_finished() && tokio::time::timeout(Duration::from_secs(2), serving).await.is_err() {
@@ -200,15 +201,4 @@ enum End {
     Asked,
     /// Something is gone without which there is no going on.
     Failed(&'static str),
-}
-
-/// Resolves once the daemon is to end.
-async fn wait_for_the_end(all_detached: &Notify) -> anyhow::Result<End> {
-    let mut terminate = signal(SignalKind::terminate()).context("watching for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("watching for SIGINT")?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => End::Asked,
-        _ = interrupt.recv() => End::Asked,
-        () = all_detached.notified() => End::Detached,
-    })
 }

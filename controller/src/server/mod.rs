@@ -20,6 +20,7 @@ mod signatures;
 mod sources;
 mod status;
 mod stream;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -42,6 +43,7 @@ pub use audit::Audit;
 pub use bounds::Bounds;
 pub use dataplane::Dataplane;
 pub use descriptors::Descriptors;
+pub use summary::summary;
 
 use self::{
     bounds::{MAX_BODY, MAX_REQUESTS},
