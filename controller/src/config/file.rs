@@ -1,13 +1,13 @@
 //! The file as it is written.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Config, DEFAULT_EVENTS_PER_SECOND, FLOWS, MAX_EVENTS_PER_SECOND, MAX_SAMPLES_PER_SECOND, PREFIXES,
-    SOURCES,
+    Config, DEFAULT_EVENTS_PER_SECOND, FLOWS, MAX_EVENTS_PER_SECOND, MAX_SAMPLES_PER_SECOND, MAX_WATCHED,
+    PREFIXES, SOURCES,
 };
 use crate::{
     api::Limit,
@@ -29,6 +29,7 @@ pub(super) struct File {
     max_flows: Option<Spanned<u32>>,
     events_per_second: Option<Spanned<u64>>,
     samples_per_second: Option<Spanned<u64>>,
+    watch_disk: Option<Spanned<Vec<PathBuf>>>,
     #[serde(default)]
     observe: bool,
     #[serde(default)]
@@ -59,6 +60,7 @@ impl File {
             max_flows,
             events_per_second,
             samples_per_second,
+            watch_disk,
             observe,
             monitor,
             limit,
@@ -102,8 +104,29 @@ impl File {
             events_per_second: within("events-per-second", events_per_second, &(0..=MAX_EVENTS_PER_SECOND))?
                 .unwrap_or(DEFAULT_EVENTS_PER_SECOND),
             observe,
+            watch_disk: match watch_disk {
+                None => Config::default().watch_disk,
+                Some(directories) => watched(directories)?,
+            },
             policy: tables.policy()?,
         })
+    }
+}
+
+fn watched(directories: Spanned<Vec<PathBuf>>) -> Result<Vec<PathBuf>, Mistake> {
+    let at = directories.span();
+    let directories = directories.into_inner();
+    if directories.len() > MAX_WATCHED {
+        let message =
+            format!("watch-disk names {} directories, and may name {MAX_WATCHED}", directories.len());
+        return Err(Mistake { at, message });
+    }
+    match directories.iter().find(|directory| !directory.is_absolute()) {
+        Some(directory) => {
+            let message = format!("watch-disk names `{}`; a directory begins with /", directory.display());
+            Err(Mistake { at, message })
+        }
+        None => Ok(directories),
     }
 }
 

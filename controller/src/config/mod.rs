@@ -6,6 +6,7 @@
 //! max-sources = 1000000      # sources tracked at once
 //! max-flows = 1000000        # flows that the host carries, known at once
 //! events-per-second = 200    # drops told, of however many
+//! watch-disk = ["/var/log"]  # directories that services log to: their file systems are watched for room
 //! observe = true             # lists, signatures and rules that are named here are in force; all else only counts
 //!
 //! [limit]                    # per source; until `floodwall limit set` says otherwise
@@ -18,7 +19,11 @@
 mod fault;
 mod file;
 
-use std::{fs, io::Read as _, path::Path};
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail};
 
@@ -41,6 +46,8 @@ pub struct Config {
     pub events_per_second: u64,
     /// Only what the operator names is in force: lists, rules and signatures. Everything else counts.
     pub observe: bool,
+    /// Directories that services log to: their file systems are watched for room.
+    pub watch_disk: Vec<PathBuf>,
     /// Services and rules.
     pub policy: Policy,
 }
@@ -55,6 +62,10 @@ const FLOWS: std::ops::RangeInclusive<u32> = 1_024..=64_000_000;
 const MAX_BYTES: u64 = 1 << 20;
 const DEFAULT_EVENTS_PER_SECOND: u64 = 200;
 const MAX_EVENTS_PER_SECOND: u64 = 100_000;
+/// Where services log to, and systemd's journal does.
+const WATCH_DISK: [&str; 3] = ["/var/log", "/var/log/journal", "/run/log/journal"];
+/// Most directories whose file systems are watched.
+const MAX_WATCHED: usize = 32;
 /// More would be felt.
 const MAX_SAMPLES_PER_SECOND: u64 = 100_000;
 
@@ -65,6 +76,7 @@ impl Default for Config {
             capacity: Capacity::default(),
             events_per_second: DEFAULT_EVENTS_PER_SECOND,
             observe: false,
+            watch_disk: WATCH_DISK.iter().map(PathBuf::from).collect(),
             policy: Policy::default(),
         }
     }
@@ -232,6 +244,7 @@ mod tests {
             ("max-sources = 3", 1, "1024"),
             ("[limit]\nsyn = { rate = 0, burst = 1 }", 2, "nothing would ever pass"),
             ("events-per-second = 100001", 1, "100000"),
+            ("mode = \"auto\"\nwatch-disk = [\"var/log\"]", 2, "begins with /"),
             ("monitor = [\"clean\"]", 1, "unsolicited"),
             ("[defaults]\nsource-sin = { burst = 7 }", 2, "source-syn"),
             ("[defaults]\nsource-syn = { rate = 500000 }", 2, "400000"),

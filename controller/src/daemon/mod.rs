@@ -2,17 +2,21 @@
 
 mod bans;
 mod capacity;
+mod disks;
 mod egress;
 mod expiry;
 mod feed;
 mod health;
 mod links;
+mod machine;
+mod pipe;
 mod protect;
 mod role;
 mod seed;
 mod signals;
 mod socket;
 mod steady;
+mod strain;
 mod tasks;
 mod wards;
 mod watch;
@@ -93,6 +97,15 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let mut tasks = Tasks::new(watched, bus.clone());
     let readers = Readers { drops: events, log, bans };
     start(&mut tasks, &filter, &protection, readers, &drops);
+    {
+        let host = Arc::clone(&protection);
+        tasks.run("links", Policy::Restart, move || machine::watch(Arc::clone(&host)));
+        let (host, mut directories) = (Arc::clone(&protection), config.watch_disk.clone());
+        directories.insert(0, options.state_dir.clone());
+        tasks.run("disks", Policy::Restart, move || {
+            machine::watch_disks(Arc::clone(&host), directories.clone())
+        });
+    }
     {
         let (detection, filter, state_dir) =
             (detection.clone(), Arc::clone(&filter), options.state_dir.clone());

@@ -28,6 +28,8 @@ pub(super) fn now(context: &Context) -> Result<Status, Refused> {
     status.warnings.extend(context.dataplane.warnings());
     status.warnings.extend(context.filter.rule_warnings());
     status.warnings.extend(Descriptors::now().warning());
+    status.machine = context.dataplane.machine();
+    status.warnings.extend(status.machine.problems().cloned().collect::<Vec<_>>());
     status.counters = counters;
     status.proofs = context.dataplane.proofs();
     status.would_drop = context.dataplane.would_drop().map_err(|error| Refused::internal(&error))?;

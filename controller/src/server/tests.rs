@@ -22,7 +22,7 @@ use tokio::{
 use super::{Audit, Bounds, Context, Dataplane, serve};
 use crate::{
     api::{
-        FailureKind, HealthReport, InterfaceStatus, ListName, ProofStatus, ROUTES,
+        FailureKind, HealthReport, InterfaceStatus, ListName, MachineStatus, ProofStatus, ROUTES,
         ReasonCount, WouldCount, openapi, path, routes::Method,
     },
     client::{Client, ClientError, Upload},
@@ -82,6 +82,10 @@ impl Dataplane for Names {
 
     fn health(&self) -> Option<HealthReport> {
         None
+    }
+
+    fn machine(&self) -> MachineStatus {
+        MachineStatus::default()
     }
 
     fn would_drop(&self) -> anyhow::Result<Vec<WouldCount>> {
