@@ -38,6 +38,9 @@ pub struct Protected {
     daemon: Option<Child>,
     max_prefixes: u32,
     max_sources: u32,
+    descriptors: Option<u32>,
+    /// What the daemon finds in its environment.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// A configuration by which nobody looks for attacks. Most of what tests send is for ports where nothing listens, and all
@@ -60,6 +63,19 @@ impl Protected {
     /// As [`Self::start`], with this configuration, and room for many prefixes and sources.
     pub fn start_configured(label: &str, binary: &str, configuration: &str) -> anyhow::Result<Self> {
         Self::start_sized(label, binary, 200_000, 500_000, &without_detection(configuration))
+    }
+
+    /// As [`Self::start`], with so many files that it may have open at once (RLIMIT_NOFILE, soft and hard).
+    pub fn start_with_descriptors(label: &str, binary: &str, descriptors: u32) -> anyhow::Result<Self> {
+        let mut protected = Self::prepare(label, binary, 20_000, 8_192, &without_detection(""))?;
+        protected.descriptors = Some(descriptors);
+        protected.launch()?;
+        Ok(protected)
+    }
+
+    /// As [`Self::start_as_configured`], but for the start itself, which [`Self::launch`] makes.
+    pub fn not_started(label: &str, binary: &str, configuration: &str) -> anyhow::Result<Self> {
+        Self::prepare(label, binary, 20_000, 200_000, configuration)
     }
 
     /// As [`Self::start_configured`], with room for so many sources.
@@ -89,12 +105,24 @@ impl Protected {
         max_sources: u32,
         configuration: &str,
     ) -> anyhow::Result<Self> {
+        let mut protected = Self::prepare(label, binary, max_prefixes, max_sources, configuration)?;
+        protected.launch()?;
+        Ok(protected)
+    }
+
+    fn prepare(
+        label: &str,
+        binary: &str,
+        max_prefixes: u32,
+        max_sources: u32,
+        configuration: &str,
+    ) -> anyhow::Result<Self> {
         let lab = Pair::new(label)?;
         let sender = Sender::open(lab.outside.namespace(), lab.outside.name())?;
         let receiver = Receiver::open(lab.inside.namespace(), lab.inside.name())?;
         let directory = tempfile::tempdir().context("making a directory for the daemon")?;
         let bpffs = PathBuf::from(format!("/sys/fs/bpf/{}", lab.inside.namespace().name()));
-        let mut protected = Self {
+        let protected = Self {
             lab,
             sender,
             receiver,
@@ -104,9 +132,10 @@ impl Protected {
             daemon: None,
             max_prefixes,
             max_sources,
+            descriptors: None,
+            environment: Vec::new(),
         };
         protected.write_configuration(configuration)?;
-        protected.launch()?;
         Ok(protected)
     }
 
@@ -123,7 +152,16 @@ impl Protected {
     /// As [`Self::launch_with`], for these interfaces in place of the lab's own.
     pub fn launch_on(&mut self, interfaces: &[String], options: &[&str], code: i32) -> anyhow::Result<()> {
         let mut command = self.daemon_command_for(interfaces, &self.bpffs);
-        let mut child = command.args(options).spawn().context("starting the daemon")?;
+        let child = command.args(options).spawn().context("starting the daemon")?;
+        self.await_answer(child, code)
+    }
+
+    /// Takes a daemon for this one's that was started otherwise, and waits until it answers that all is well.
+    pub fn adopt(&mut self, child: Child) -> anyhow::Result<()> {
+        self.await_answer(child, 0)
+    }
+
+    fn await_answer(&mut self, mut child: Child, code: i32) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !self.socket().exists() || self.run(&["status"])?.status.code() != Some(code) {
             if let Some(status) = child.try_wait()? {
@@ -155,7 +193,16 @@ impl Protected {
 
     /// As [`Self::daemon_command`], for these interfaces in place of the lab's own.
     pub fn daemon_command_for(&self, interfaces: &[String], bpffs: &Path) -> Command {
-        let mut command = self.lab.inside.namespace().command(&self.binary);
+        let namespace = self.lab.inside.namespace();
+        let mut command = match self.descriptors {
+            None => namespace.command(&self.binary),
+            Some(most) => {
+                let mut command = namespace.command("prlimit");
+                command.arg(format!("--nofile={most}:{most}")).arg(&self.binary);
+                command
+            }
+        };
+        command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
         command.arg("run");
         command.args(interfaces.iter().flat_map(|interface| ["--iface", interface]));
         command.arg("--state-dir").arg(self.state_dir()).arg("--socket").arg(self.socket());
@@ -168,6 +215,18 @@ impl Protected {
             Err(_) => command.stdout(Stdio::null()).stderr(Stdio::null()),
         };
         command
+    }
+
+    /// Number of the daemon's process.
+    pub fn pid(&self) -> anyhow::Result<u32> {
+        Ok(self.daemon.as_ref().context("no daemon runs")?.id())
+    }
+
+    /// Memory of the daemon's own, bytes: what it shares with the kernel is not in it.
+    pub fn memory(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("no RssAnon")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
     }
 
     /// What the daemon has said.

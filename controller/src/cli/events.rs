@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 
 use super::{
-    exit::{Done, Stop},
+    exit::{self, Done, Failed, Stop},
     session::Session,
     style::Style,
     units,
@@ -45,8 +45,9 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(event: &Event) -> Self {
-        match event {
+    /// That of an event; the end of the stream has none.
+    fn of(event: &Event) -> Option<Self> {
+        Some(match event {
             Event::Drop(_) => Self::Drop,
             Event::Interface(_) => Self::Interface,
             Event::Attack(_) => Self::Attack,
@@ -58,7 +59,8 @@ impl Kind {
             Event::Health(_) => Self::Health,
             Event::Command(_) => Self::Command,
             Event::Task(_) => Self::Task,
-        }
+            Event::End(_) => return None,
+        })
     }
 }
 
@@ -71,7 +73,10 @@ impl Events {
         let mut left = self.count;
         while left != Some(0) {
             let Some(event) = events.next().await? else { break };
-            if !self.kind.is_empty() && !self.kind.contains(&Kind::of(&event)) {
+            if let Event::End(Notice { text, .. }) = &event {
+                return Err(Failed::new(exit::Kind::Busy, units::printable(text)).into());
+            }
+            if !self.kind.is_empty() && !Kind::of(&event).is_some_and(|kind| self.kind.contains(&kind)) {
                 continue;
             }
             session.answer(&event, render)?;
@@ -94,7 +99,8 @@ fn render(event: &Event, out: &mut dyn Write, style: Style) -> io::Result<()> {
         | Event::Rule(notice)
         | Event::Health(notice)
         | Event::Command(notice)
-        | Event::Task(notice) => {
+        | Event::Task(notice)
+        | Event::End(notice) => {
             let Notice { time_ms, severity, text } = notice;
             let (clock, text) = (units::clock(*time_ms), units::printable(text));
             match severity.as_str() {

@@ -32,7 +32,8 @@ Exit codes:
   10  test --exit-code: the other list decides
   11  test --exit-code: no list holds the address
   12  replay: the capture is damaged; what comes before the damage was judged
-  13  the state on disk is damaged, as `floodwall status` or `floodwall state check` says; changes are refused";
+  13  the state on disk is damaged, as `floodwall status` or `floodwall state check` says; changes are refused
+  14  too much is asked for at the moment: try again";
 
 /// How a command that was carried out ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,7 @@ pub(super) enum Kind {
     Unreachable,
     Denied,
     StateDamaged,
+    Busy,
 }
 
 /// A command that was not carried out.
@@ -114,6 +116,7 @@ impl Kind {
             Self::Unreachable => 7,
             Self::Denied => 8,
             Self::StateDamaged => 13,
+            Self::Busy => 14,
         }
     }
 
@@ -136,6 +139,7 @@ impl From<FailureKind> for Kind {
             FailureKind::BadList => Self::BadList,
             FailureKind::Full => Self::Full,
             FailureKind::StateDamaged => Self::StateDamaged,
+            FailureKind::Busy => Self::Busy,
             FailureKind::Internal => Self::Internal,
         }
     }
@@ -185,10 +189,10 @@ impl From<ClientError> for Stop {
     fn from(error: ClientError) -> Self {
         let kind = match &error {
             ClientError::Failed(failure) => failure.kind.into(),
-            ClientError::NoSocket(_)
-            | ClientError::NobodyAnswers(_)
-            | ClientError::Busy(_)
-            | ClientError::Connect { .. } => Kind::Unreachable,
+            ClientError::NoSocket(_) | ClientError::NobodyAnswers(_) | ClientError::Connect { .. } => {
+                Kind::Unreachable
+            }
+            ClientError::Busy(_) => Kind::Busy,
             ClientError::Denied(_) => Kind::Denied,
             ClientError::Upload(error) => Kind::of_io(error),
             ClientError::Lost(_) | ClientError::Silent(_) | ClientError::Foreign(_) => Kind::Internal,
@@ -223,6 +227,7 @@ mod tests {
             Kind::Unreachable,
             Kind::Denied,
             Kind::StateDamaged,
+            Kind::Busy,
         ];
         let done = [Done::Plain, Done::Impaired, Done::OtherList, Done::Unlisted, Done::Damaged];
         let mut codes: Vec<u8> =

@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     daemon,
     kernel::Missing,
-    log,
+    log::{self, Format},
     options::{Mode, RunOptions},
 };
 
@@ -20,7 +20,8 @@ const MODES: [&str; 3] = ["native", "generic", "auto"];
 
 /// What runs where nothing else is said.
 const AFTER_HELP: &str = "\
-On SIGTERM or SIGINT the daemon ends and the filter stays in force; `floodwall detach IF` takes it off.
+On SIGTERM or SIGINT the daemon keeps what it has learnt and ends; the filter stays in force, and `floodwall detach IF`
+takes it off. SIGHUP reads the configuration again, SIGUSR1 logs how floodwall stands.
 Options win over the configuration file. FLOODWALL_LOG sets what is logged (error, warn, info, debug).";
 
 #[derive(Debug, Args)]
@@ -60,12 +61,18 @@ pub(super) struct Run {
     /// only counts, and `status` says what it would have dropped.
     #[arg(long)]
     observe: bool,
+    /// How the log is written: lines of text or of JSON on standard error, or entries of systemd's journal
+    /// [default: journal where standard error leads there, else text].
+    #[arg(long, value_name = "FORMAT", env = "FLOODWALL_LOG_FORMAT", hide_env_values = true)]
+    #[arg(value_parser = PossibleValuesParser::new(Format::NAMES).try_map(|format| format.parse::<Format>()))]
+    log_format: Option<Format>,
 }
 
 impl Run {
     pub(super) fn apply(self, socket: PathBuf) -> Result<Done, Stop> {
+        let log_format = self.log_format;
         let options = self.options(socket)?;
-        log::to_stderr();
+        log::start(log_format).map_err(|error| failed(&error, Kind::Internal))?;
         let config = Config::of(&options).map_err(|error| failed(&error, Kind::Invalid))?;
         let runtime = tokio::runtime::Runtime::new()
             .map_err(|error| Failed::new(Kind::Internal, format!("starting: {error}")))?;
@@ -85,6 +92,7 @@ impl Run {
             max_sources,
             max_flows,
             observe,
+            log_format: _,
         } = self;
         for (index, name) in interfaces.iter().enumerate() {
             if interfaces[..index].contains(name) {

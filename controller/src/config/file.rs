@@ -1,13 +1,13 @@
 //! The file as it is written.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
     Config, DEFAULT_EVENTS_PER_SECOND, DEFAULT_LEASE, FLOWS, LEASES, MAX_EVENTS_PER_SECOND,
-    MAX_SAMPLES_PER_SECOND, PREFIXES, SOURCES,
+    MAX_SAMPLES_PER_SECOND, MAX_WATCHED, PREFIXES, SOURCES,
 };
 use crate::{
     api::Limit,
@@ -30,6 +30,7 @@ pub(super) struct File {
     events_per_second: Option<Spanned<u64>>,
     samples_per_second: Option<Spanned<u64>>,
     lease: Option<Spanned<Span>>,
+    watch_disk: Option<Spanned<Vec<PathBuf>>>,
     #[serde(default)]
     observe: bool,
     #[serde(default)]
@@ -61,6 +62,7 @@ impl File {
             events_per_second,
             samples_per_second,
             lease,
+            watch_disk,
             observe,
             monitor,
             limit,
@@ -105,6 +107,10 @@ impl File {
                 .unwrap_or(DEFAULT_EVENTS_PER_SECOND),
             lease: lease.map(lease_of).transpose()?.unwrap_or(DEFAULT_LEASE),
             observe,
+            watch_disk: match watch_disk {
+                None => Config::default().watch_disk,
+                Some(directories) => watched(directories)?,
+            },
             policy: tables.policy()?,
         })
     }
@@ -119,6 +125,23 @@ fn lease_of(value: Spanned<Span>) -> Result<Duration, Mistake> {
         [length, *LEASES.start(), *LEASES.end()].map(humantime::format_duration);
     let message = format!("lease is {length}, and must be from {shortest} to {longest}");
     Err(Mistake { at: value.span(), message })
+}
+
+fn watched(directories: Spanned<Vec<PathBuf>>) -> Result<Vec<PathBuf>, Mistake> {
+    let at = directories.span();
+    let directories = directories.into_inner();
+    if directories.len() > MAX_WATCHED {
+        let message =
+            format!("watch-disk names {} directories, and may name {MAX_WATCHED}", directories.len());
+        return Err(Mistake { at, message });
+    }
+    match directories.iter().find(|directory| !directory.is_absolute()) {
+        Some(directory) => {
+            let message = format!("watch-disk names `{}`; a directory begins with /", directory.display());
+            Err(Mistake { at, message })
+        }
+        None => Ok(directories),
+    }
 }
 
 fn within<T: Copy + PartialOrd + std::fmt::Display>(

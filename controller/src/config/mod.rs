@@ -7,6 +7,7 @@
 //! max-flows = 1000000        # flows that the host carries, known at once
 //! events-per-second = 200    # drops told, of however many
 //! lease = "60s"              # what was decided by itself holds for so long after the controller was heard of last
+//! watch-disk = ["/var/log"]  # directories that services log to: their file systems are watched for room
 //! observe = true             # lists, signatures and rules that are named here are in force; all else only counts
 //!
 //! [limit]                    # per source; until `floodwall limit set` says otherwise
@@ -19,7 +20,12 @@
 mod fault;
 mod file;
 
-use std::{fs, io::Read as _, path::Path, time::Duration};
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 
@@ -44,6 +50,8 @@ pub struct Config {
     pub lease: Duration,
     /// Only what the operator names is in force: lists, rules and signatures. Everything else counts.
     pub observe: bool,
+    /// Directories that services log to: their file systems are watched for room.
+    pub watch_disk: Vec<PathBuf>,
     /// Services and rules.
     pub policy: Policy,
 }
@@ -62,6 +70,10 @@ const DEFAULT_LEASE: Duration = Duration::from_secs(60);
 const LEASES: std::ops::RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(86_400);
 const DEFAULT_EVENTS_PER_SECOND: u64 = 200;
 const MAX_EVENTS_PER_SECOND: u64 = 100_000;
+/// Where services log to, and systemd's journal does.
+const WATCH_DISK: [&str; 3] = ["/var/log", "/var/log/journal", "/run/log/journal"];
+/// Most directories whose file systems are watched.
+const MAX_WATCHED: usize = 32;
 /// More would be felt.
 const MAX_SAMPLES_PER_SECOND: u64 = 100_000;
 
@@ -73,6 +85,7 @@ impl Default for Config {
             events_per_second: DEFAULT_EVENTS_PER_SECOND,
             lease: DEFAULT_LEASE,
             observe: false,
+            watch_disk: WATCH_DISK.iter().map(PathBuf::from).collect(),
             policy: Policy::default(),
         }
     }
@@ -242,6 +255,7 @@ mod tests {
             ("events-per-second = 100001", 1, "100000"),
             ("\nlease = \"1s\"", 2, "from 5s to 1day"),
             ("lease = 60", 1, "expected a string"),
+            ("mode = \"auto\"\nwatch-disk = [\"var/log\"]", 2, "begins with /"),
             ("monitor = [\"clean\"]", 1, "unsolicited"),
             ("[defaults]\nsource-sin = { burst = 7 }", 2, "source-syn"),
             ("[defaults]\nsource-syn = { rate = 500000 }", 2, "400000"),

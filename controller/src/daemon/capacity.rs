@@ -5,13 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use super::strain::{Look, Strain, Turn};
 use crate::{event::What, policy::Signal};
-
-/// Looks of the last five over the limit that make it strained.
-const STRAINED: u32 = 3;
-const LOOKS: u32 = 5;
-/// Looks in a row within it that end that.
-const RELIEVED: u32 = 10;
 
 /// Above this a signal tells of too much; `None`: it does not. Units are those of [`Signal`].
 const fn limit(signal: Signal) -> Option<u64> {
@@ -19,22 +14,14 @@ const fn limit(signal: Signal) -> Option<u64> {
         // Two seconds, or it has failed.
         Signal::Probe => Some(2_000),
         Signal::ListenOverflows | Signal::SynCookies => Some(10),
-        // Those that overflow, and others that are no strain.
-        Signal::ListenDrops => None,
-        Signal::Conntrack | Signal::Softirq => Some(95),
+        // Those that overflow, and others that are no strain; and what is told with more of its causes (`pipe`).
+        Signal::ListenDrops | Signal::Softirq => None,
+        Signal::Conntrack => Some(95),
     }
 }
 
 /// What is looked at: a signal of the host, or of one of its services.
 pub(super) type Subject = (Signal, Option<String>);
-
-/// One subject's last looks.
-#[derive(Debug, Default)]
-struct Strain {
-    /// A bit each, the youngest lowest: whether it was over its limit.
-    looks: u32,
-    told: bool,
-}
 
 /// What is strained.
 #[derive(Debug, Default)]
@@ -48,21 +35,19 @@ impl Capacity {
         let mut told = Vec::new();
         for ((signal, service), value) in values {
             let Some(limit) = limit(signal) else { continue };
-            let over = value > limit;
-            let strain = self.strains.entry((signal, service.clone())).or_default();
-            strain.looks = strain.looks << 1 | u32::from(over);
+            let look = if value > limit { Look::Over } else { Look::Within };
+            let Some(turn) = self.strains.entry((signal, service.clone())).or_default().look(look) else {
+                continue;
+            };
             let of = service.map_or_else(|| "the host".to_owned(), |service| format!("service {service}"));
-            let recent = |looks: u32| strain.looks & ((1 << looks) - 1);
-            if !strain.told && over && recent(LOOKS).count_ones() >= STRAINED {
-                strain.told = true;
-                let value = if value == u64::MAX { "failed".to_owned() } else { signal.words(value) };
-                let text = format!("OVER CAPACITY: {of}, by its {}: {value}", signal.name());
-                told.push(What::Health { text, loud: true });
-            } else if strain.told && recent(RELIEVED) == 0 {
-                strain.told = false;
-                let text = format!("within its capacity again: {of}, by its {}", signal.name());
-                told.push(What::Health { text, loud: false });
-            }
+            let text = match turn {
+                Turn::Strained => {
+                    let value = if value == u64::MAX { "failed".to_owned() } else { signal.words(value) };
+                    format!("OVER CAPACITY: {of}, by its {}: {value}", signal.name())
+                }
+                Turn::Relieved => format!("within its capacity again: {of}, by its {}", signal.name()),
+            };
+            told.push(What::Health { text, loud: turn == Turn::Strained });
         }
         told
     }

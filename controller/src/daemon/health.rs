@@ -48,7 +48,8 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
         tick.tick().await;
         let probes = probe_all(filter.probes()).await;
         let now = (Instant::now(), Vitals::read());
-        let signals = signals(&before, &now);
+        let of_cpus = protection.machine().cpu.and_then(|cpu| cpu.busiest_percent);
+        let signals = signals(&before, &now, of_cpus.map(|percent| percent as u64));
         before = now;
         let of_host = signals.iter().map(|(signal, value)| ((*signal, None), *value));
         let of_services =
@@ -120,8 +121,13 @@ pub(super) fn look(filter: &Filter, protection: &Protection, roused: BTreeSet<Ru
     }
 }
 
-/// Values of the host's signals.
-fn signals(before: &(Instant, Vitals), now: &(Instant, Vitals)) -> BTreeMap<Signal, u64> {
+/// Values of the host's signals. `packets` is the share of the busiest CPU's time that packets take, in softirqs and in
+/// threads of NAPI, percent.
+fn signals(
+    before: &(Instant, Vitals),
+    now: &(Instant, Vitals),
+    packets: Option<u64>,
+) -> BTreeMap<Signal, u64> {
     let seconds = now.0.duration_since(before.0).as_secs_f64().max(0.001);
     let rate = |of: fn(&Vitals) -> Option<u64>| {
         let gained = of(&now.1)?.saturating_sub(of(&before.1)?);
@@ -132,7 +138,8 @@ fn signals(before: &(Instant, Vitals), now: &(Instant, Vitals)) -> BTreeMap<Sign
         (Signal::ListenDrops, rate(|vitals| vitals.listen_drops)),
         (Signal::SynCookies, rate(|vitals| vitals.syn_cookies)),
         (Signal::Conntrack, now.1.conntrack),
-        (Signal::Softirq, now.1.softirq_since(&before.1)),
+        // Of what threads of NAPI do, softirqs show nothing.
+        (Signal::Softirq, now.1.softirq_since(&before.1).max(packets)),
     ];
     values.into_iter().filter_map(|(signal, value)| Some((signal, value?))).collect()
 }
@@ -189,5 +196,18 @@ fn report(
     HealthReport {
         signals: of_host.chain(of_services).collect(),
         roused: roused.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_threads_of_napi_take_of_a_cpu_counts_as_softirqs_do() {
+        let at = |softirq| (Instant::now(), Vitals { softirq: vec![softirq], ..Vitals::default() });
+        let (before, now) = (at((0, 0)), at((20, 100)));
+        let softirq = |packets| signals(&before, &now, packets).get(&Signal::Softirq).copied();
+        assert_eq!((softirq(None), softirq(Some(97)), softirq(Some(3))), (Some(20), Some(97), Some(20)));
     }
 }

@@ -2,16 +2,21 @@
 
 mod bans;
 mod capacity;
+mod disks;
 mod egress;
 mod expiry;
 mod feed;
 mod health;
 mod links;
+mod machine;
+mod pipe;
 mod protect;
 mod role;
 mod seed;
+mod signals;
 mod socket;
 mod steady;
+mod strain;
 mod tasks;
 mod warden;
 mod wards;
@@ -21,14 +26,12 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use floodwall_common::wire::{BanEvent, DropEvent};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::{Notify, broadcast},
-};
+use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
 
 use self::{
     protect::Protection,
+    signals::{Asked, Others, Signals},
     tasks::{Policy, Tasks, Watched},
     watch::Watch,
 };
@@ -40,7 +43,7 @@ use crate::{
     host::Netlink,
     kernel::{EventReader, Kernel, LogReader, preflight},
     options::RunOptions,
-    server::{self, Audit, Context},
+    server::{self, Audit, Bounds, Context, Descriptors},
     state::Filter,
     store::Store,
 };
@@ -54,7 +57,11 @@ const DROPS_HELD: usize = 1_024;
 /// over each interface through its link, then commands are taken. Ending leaves the filter in force. Whatever
 /// another daemon may be using (state, socket, pins) is claimed before anything of it is touched.
 pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
+    let others = Others::watch()?;
     preflight(Some(&options.bpffs))?;
+    if let Some(warning) = Descriptors::raise().warning() {
+        warn!("{warning}");
+    }
     let bus = Bus::default();
     let logging = Log::open(&bus).context("starting the log of events")?;
     let opened = Store::open(&options.state_dir, options.accept_state)?;
@@ -96,6 +103,15 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let readers = Readers { drops: events, log, bans };
     start(&mut tasks, &filter, &protection, readers, &drops);
     {
+        let host = Arc::clone(&protection);
+        tasks.run("links", Policy::Restart, move || machine::watch(Arc::clone(&host)));
+        let (host, mut directories) = (Arc::clone(&protection), config.watch_disk.clone());
+        directories.insert(0, options.state_dir.clone());
+        tasks.run("disks", Policy::Restart, move || {
+            machine::watch_disks(Arc::clone(&host), directories.clone())
+        });
+    }
+    {
         let (detection, filter, state_dir) =
             (detection.clone(), Arc::clone(&filter), options.state_dir.clone());
         tasks.run("baseline", Policy::Restart, move || {
@@ -108,31 +124,34 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         });
     }
     let ended = Arc::new(Notify::new());
+    let audit = Audit::start(&options.state_dir, filter.keeps_changes()).context("starting the audit log")?;
+    // What else the daemon keeps open is open by now.
+    let context =
+        Context::new(Arc::clone(&filter), protection.clone(), detection.clone(), drops, bus.clone(), audit)
+            .within(Bounds::within(Descriptors::now()));
     let mut serving = {
-        let audit =
-            Audit::start(&options.state_dir, filter.keeps_changes()).context("starting the audit log")?;
-        let context = Context::new(
-            Arc::clone(&filter),
-            protection.clone(),
-            detection.clone(),
-            drops,
-            bus.clone(),
-            audit,
-        );
-        let ended = Arc::clone(&ended);
+        let (context, ended) = (context.clone(), Arc::clone(&ended));
         tokio::spawn(
             async move { server::serve(listener, context, async move { ended.notified().await }).await },
         )
     };
     starting.succeeds();
     info!(socket = %options.socket.display(), "ready");
-    let end = tokio::select! {
-        end = wait_for_the_end(&all_detached) => end?,
-        () = tasks.fatal() => End::Failed("a task has ended without which there is no going on"),
-        () = watching.failed() => End::Failed("the thread that looks for attacks has failed"),
-        () = filter.failed() => End::Failed("the thread that makes changes has failed"),
-        _ = &mut serving => End::Failed("the control socket is not served any more"),
+    let mut signals = Signals::watch(others)?;
+    let end = loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::End => break End::Asked,
+                other => signals::answer(other, &context, &detection, &options),
+            },
+            () = all_detached.notified() => break End::Detached,
+            () = tasks.fatal() => break End::Failed("a task has ended without which there is no going on"),
+            () = watching.failed() => break End::Failed("the thread that looks for attacks has failed"),
+            () = filter.failed() => break End::Failed("the thread that makes changes has failed"),
+            _ = &mut serving => break End::Failed("the control socket is not served any more"),
+        }
     };
+    drop(context);
     ended.notify_one();
     // Streams such as `events` never end by themselves; what is under way gets a moment.
     if !serving.is_finished() && tokio::time::timeout(Duration::from_secs(2), serving).await.is_err() {
@@ -226,15 +245,4 @@ enum End {
     Asked,
     /// Something is gone without which there is no going on.
     Failed(&'static str),
-}
-
-/// Resolves once the daemon is to end.
-async fn wait_for_the_end(all_detached: &Notify) -> anyhow::Result<End> {
-    let mut terminate = signal(SignalKind::terminate()).context("watching for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("watching for SIGINT")?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => End::Asked,
-        _ = interrupt.recv() => End::Asked,
-        () = all_detached.notified() => End::Detached,
-    })
 }

@@ -21,7 +21,7 @@ use super::{
     wards::Wards,
 };
 use crate::{
-    api::{HealthReport, InterfaceStatus, ProofStatus, ReasonCount, WouldCount},
+    api::{HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, WouldCount},
     event::Bus,
     host::{Lifelines, Netlink, Sockets, WaysOut, resolvers},
     kernel::{Kernel, MonitoredTotals, ServiceTotals},
@@ -53,6 +53,7 @@ pub(super) struct Protection {
     /// What was taken over from what the kernel tracks, once it has been.
     seed: Mutex<Seed>,
     health: Mutex<Option<HealthReport>>,
+    machine: Mutex<MachineStatus>,
     bus: Bus,
     tasks: Arc<Watched>,
     runtime: Handle,
@@ -89,6 +90,7 @@ impl Protection {
             seen: Mutex::default(),
             seed: Mutex::default(),
             health: Mutex::default(),
+            machine: Mutex::default(),
             bus: news.bus,
             tasks: news.tasks,
             runtime: Handle::current(),
@@ -131,6 +133,11 @@ impl Protection {
     /// Takes note of how the host fares.
     pub(super) fn set_health(&self, report: HealthReport) {
         *self.health.lock() = Some(report);
+    }
+
+    /// How links, CPUs and file systems fare, for whoever looks at them.
+    pub(super) fn machine_mut(&self) -> impl std::ops::DerefMut<Target = MachineStatus> {
+        self.machine.lock()
     }
 
     /// Takes note of the host's sockets.
@@ -368,6 +375,10 @@ impl Dataplane for Protection {
 
     fn health(&self) -> Option<HealthReport> {
         self.health.lock().clone()
+    }
+
+    fn machine(&self) -> MachineStatus {
+        self.machine.lock().clone()
     }
 
     fn attach(&self, interface: &str) -> anyhow::Result<InterfaceStatus> {

@@ -10,7 +10,7 @@ use std::{
 
 use tracing::{error, info, warn};
 
-use super::{Bus, Severity, Subscriber, What, bus::Heard};
+use super::{Bus, Event, Severity, Subscriber, What, bus::Heard};
 
 /// What writes events into the log, in a thread of its own: where the log goes to may be slow, or full.
 pub struct Log {
@@ -53,11 +53,69 @@ impl Log {
 fn write(heard: Heard) {
     match heard {
         Heard::Missed(missed) => warn!(missed, "events were not logged: the log is too slow"),
-        Heard::Event(event) => match event.what.severity() {
-            Severity::Info => info!(kind = event.what.kind(), "{}", event.what),
-            Severity::Warning => warn!(kind = event.what.kind(), "{}", event.what),
-            Severity::Error => error!(kind = event.what.kind(), "{}", event.what),
-        },
+        Heard::Event(Event { what, .. }) => {
+            let Fields { interface, prefix, address, service, rule, list, signature } = Fields::of(&what);
+            // The level of a place in the code is fixed.
+            macro_rules! line {
+                ($level:ident) => {
+                    $level!(
+                        kind = what.kind(),
+                        interface,
+                        prefix,
+                        address,
+                        service,
+                        rule,
+                        list,
+                        signature,
+                        "{what}"
+                    )
+                };
+            }
+            match what.severity() {
+                Severity::Info => line!(info),
+                Severity::Warning => line!(warn),
+                Severity::Error => line!(error),
+            }
+        }
+    }
+}
+
+/// What an event is about, for whoever looks for that in the log: `journalctl INTERFACE=eth0`.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Fields<'a> {
+    interface: Option<&'a str>,
+    /// The first one that was banned.
+    prefix: Option<&'a str>,
+    /// The same, if it is a single address.
+    address: Option<&'a str>,
+    service: Option<&'a str>,
+    rule: Option<&'a str>,
+    list: Option<&'a str>,
+    signature: Option<u64>,
+}
+
+impl<'a> Fields<'a> {
+    fn of(what: &'a What) -> Self {
+        match what {
+            What::Interface { interface, .. } => Self { interface: Some(interface), ..Self::default() },
+            What::Banned { first, .. } => first.first().map_or_else(Self::default, |(prefix, rule)| {
+                let single = prefix.strip_suffix(if prefix.contains(':') { "/128" } else { "/32" });
+                let ruled = rule.as_deref().map_or_else(Self::default, Self::of_rule);
+                Self { prefix: Some(prefix), address: single, ..ruled }
+            }),
+            What::Rule { rule, .. } => Self::of_rule(rule),
+            What::List { list, .. } => Self { list: Some(list), ..Self::default() },
+            What::Signature { number, .. } => Self { signature: Some(*number as u64), ..Self::default() },
+            _ => Self::default(),
+        }
+    }
+
+    /// Of a rule with its service: `web/source-syn`.
+    fn of_rule(rule: &'a str) -> Self {
+        match rule.split_once('/') {
+            Some((service, rule)) => Self { service: Some(service), rule: Some(rule), ..Self::default() },
+            None => Self { rule: Some(rule), ..Self::default() },
+        }
     }
 }
 
@@ -71,6 +129,22 @@ impl Subscriber {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_is_found_by_what_it_is_about() {
+        let banned = |prefix: &str| What::Banned {
+            bans: 2,
+            first: vec![(prefix.to_owned(), Some("web/source-syn".to_owned())), ("x".to_owned(), None)],
+        };
+        let (single, wide) = (banned("203.0.113.7/32"), banned("2001:db8::/64"));
+        let Fields { prefix, address, service, rule, .. } = Fields::of(&single);
+        assert_eq!((prefix, address), (Some("203.0.113.7/32"), Some("203.0.113.7")));
+        assert_eq!((service, rule), (Some("web"), Some("source-syn")));
+        assert_eq!((Fields::of(&wide).prefix, Fields::of(&wide).address), (Some("2001:db8::/64"), None));
+        let interface = What::Interface { interface: "e0".into(), filtered: true, text: String::new() };
+        assert_eq!(Fields::of(&interface), Fields { interface: Some("e0"), ..Fields::default() });
+        assert_eq!(Fields::of(&What::Task { task: "watch", text: String::new() }), Fields::default());
+    }
 
     #[test]
     fn closing_waits_for_what_has_happened() {

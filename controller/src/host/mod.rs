@@ -1,26 +1,33 @@
 //! What floodwall reads off the machine it runs on: interfaces, its own addresses, its gateways and resolvers, its
-//! sockets, who is logged in, whether it carries packets of others, and which of their connections the kernel tracks. Nothing
-//! is ever changed here.
+//! sockets, who is logged in, whether it carries packets of others, which of their connections the kernel tracks, and how full
+//! its links are. Nothing is ever changed here.
 
+mod backlog;
 mod carries;
 mod conntrack;
+mod disks;
+mod ethtool;
 mod framing;
 mod health;
 mod logins;
 mod nat;
 mod netlink;
+mod port;
 mod resolvers;
 mod sockets;
 
 use std::{fmt, net::IpAddr};
 
+pub use backlog::{Backlog, Backlogs};
 pub use carries::{Links, carries};
 pub use conntrack::{Direction, Tracked, tracked};
+pub use disks::{Disk, disks, mounts};
 pub use framing::Framing;
 pub use health::Vitals;
 pub use logins::{all_login_addresses, login_addresses};
 pub use nat::nat;
 pub use netlink::{Netlink, WaysOut};
+pub use port::{Port, PortCounters, Ports};
 pub use resolvers::resolvers;
 pub use sockets::{Sockets, sockets};
 

@@ -1,38 +1,42 @@
-//! The log: lines on standard error, and no more of them than a disk can bear, whoever has them come about.
+//! The log: lines on standard error or in the journal, and no more of them than a disk can bear, whoever has them come
+//! about.
 //!
 //! Some of what is logged is brought about by packets, and so by whoever sends them. Of each kind of line only so many
 //! pass ([`quota`]), how many were left out is told, and all lines together are bounded in bytes ([`volume`]). A kind is
 //! a place in the code, and for what comes over the bus of events the event's own. What is logged for those who
 //! look for mistakes (debug, trace) is not bounded by kind.
 
+mod bounded;
+mod format;
 mod quota;
 mod volume;
 
 use std::{
-    fmt,
     io::{self, IsTerminal as _},
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use parking_lot::Mutex;
-use tracing::{
-    Event, Level, Subscriber,
-    callsite::Identifier,
-    field::{Field, Visit},
-    info,
-};
+use tracing::{Subscriber, callsite::Identifier, info};
+use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::{
-    EnvFilter,
-    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    EnvFilter, Layer,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt as _,
     registry::LookupSpan,
+    util::SubscriberInitExt as _,
 };
 
-use self::{quota::Quota, volume::Volume};
+pub(crate) use self::format::Format;
+use self::{bounded::Bounded, quota::Quota, volume::Volume};
 
 /// Says what is logged.
 const VARIABLE: &str = "FLOODWALL_LOG";
-/// How often it is looked whether lines were left out that nothing has told of.
+/// What entries of the journal are found by: `journalctl -t floodwall`.
+const IDENTIFIER: &str = "floodwall";
+/// How often it is told of lines that were left out.
 const TELLING: Duration = Duration::from_secs(10);
 
 /// The time since some moment.
@@ -47,27 +51,71 @@ struct Kind {
 }
 
 type Quotas = Mutex<Quota<Kind>>;
+type Boxed<S> = Box<dyn Layer<S> + Send + Sync>;
 
-/// Has what is logged from now on go to standard error.
-pub(crate) fn to_stderr() {
+/// Has what is logged from now on go out in this form; if none is asked for, in that of standard error as it is.
+///
+/// # Errors
+///
+/// If it is to go to the journal, and there is none.
+pub(crate) fn start(format: Option<Format>) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_env(VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
     let start = Instant::now();
     let clock: Clock = Arc::new(move || start.elapsed());
     let quotas = Arc::new(Quotas::default());
-    let bounded = Bounded { clock: Arc::clone(&clock), quotas: Arc::clone(&quotas) };
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(Volume::new(io::stderr, Arc::clone(&clock)))
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .map_event_format(|format| bounded.around(format));
+    let layer = match (format, format.unwrap_or_else(Format::of_stderr)) {
+        (Some(Format::Journal), _) => journal(&clock, &quotas)
+            .context("the log cannot go to the journal: it does not answer; choose another --log-format")?,
+        // What was found out for oneself may be wrong.
+        (None, Format::Journal) => journal(&clock, &quotas)
+            .unwrap_or_else(|_| lines(Format::Text, io::stderr, false, &clock, &quotas)),
+        (_, format) => lines(format, io::stderr, io::stderr().is_terminal(), &clock, &quotas),
+    };
     // Where the program is part of another, that one's log is as good.
-    if subscriber.try_init().is_ok() {
+    if tracing_subscriber::registry().with(layer).with(filter).try_init().is_ok() {
         let quotas = Arc::downgrade(&quotas);
         let teller = std::thread::Builder::new().name("log-quota".to_owned());
-        // Without it, the next line of the kind tells.
+        // Without it, what was left out is not told.
         drop(teller.spawn(move || tell(&quotas, &clock)));
     }
+    Ok(())
+}
+
+/// Lines of text or of JSON.
+fn lines<S, W>(format: Format, writer: W, colours: bool, clock: &Clock, quotas: &Arc<Quotas>) -> Boxed<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let volume = Volume::new(writer, Arc::clone(clock));
+    let bounded = Bounded::by_kind(clock, quotas);
+    // Where the log cannot be written, as its terminal is gone, there is nobody to tell of that either, and trying to ends
+    // the thread.
+    let layer = fmt::layer().with_writer(volume).with_target(false).log_internal_errors(false);
+    match format {
+        Format::Json => layer
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .with_filter(bounded)
+            .boxed(),
+        Format::Text | Format::Journal => layer.with_ansi(colours).with_filter(bounded).boxed(),
+    }
+}
+
+/// Entries of the journal.
+fn journal<S>(clock: &Clock, quotas: &Arc<Quotas>) -> io::Result<Boxed<S>>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let priorities =
+        PriorityMappings { info: Priority::Informational, debug: Priority::Debug, ..PriorityMappings::new() };
+    let layer = tracing_journald::layer()?
+        .with_field_prefix(None)
+        .with_syslog_identifier(IDENTIFIER.to_owned())
+        .with_priority_mappings(priorities);
+    Ok(layer.with_filter(Bounded::by_kind_and_volume(clock, quotas)).boxed())
 }
 
 /// Tells now and then of lines that were left out.
@@ -81,72 +129,9 @@ fn tell(quotas: &Weak<Quotas>, clock: &Clock) {
 
 fn tell_once(quotas: &Quotas, now: Duration) {
     // What is said of them goes through them, too.
-    let overdue = quotas.lock().overdue(now);
-    for (Kind { name, .. }, left_out) in overdue {
+    let left_out = quotas.lock().left_out(now);
+    for (Kind { name, .. }, left_out) in left_out {
         info!(kind = name, left_out, "lines of a kind were left out, as there were too many");
-    }
-}
-
-/// Bounds how many lines of a kind there are.
-struct Bounded {
-    clock: Clock,
-    quotas: Arc<Quotas>,
-}
-
-impl Bounded {
-    fn around<F>(self, inner: F) -> BoundedFormat<F> {
-        BoundedFormat { bounded: self, inner }
-    }
-}
-
-struct BoundedFormat<F> {
-    bounded: Bounded,
-    inner: F,
-}
-
-impl<S, N, F> FormatEvent<S, N> for BoundedFormat<F>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-    F: FormatEvent<S, N>,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        if *event.metadata().level() <= Level::INFO {
-            let Bounded { clock, quotas } = &self.bounded;
-            let taken = quotas.lock().take(&kind_of(event), clock());
-            match taken {
-                // Nothing that is formatted is nothing that is written.
-                None => return Ok(()),
-                Some(0) => {}
-                Some(left_out) => writeln!(writer, "{left_out} lines like the next one were left out")?,
-            }
-        }
-        self.inner.format_event(context, writer, event)
-    }
-}
-
-fn kind_of(event: &Event<'_>) -> Kind {
-    struct Named(Option<String>);
-    impl Visit for Named {
-        fn record_str(&mut self, field: &Field, value: &str) {
-            if field.name() == "kind" {
-                self.0 = Some(value.to_owned());
-            }
-        }
-
-        fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
-    }
-    let mut named = Named(None);
-    event.record(&mut named);
-    let metadata = event.metadata();
-    Kind {
-        place: metadata.callsite(),
-        name: named.0.unwrap_or_else(|| metadata.module_path().unwrap_or_default().to_owned()),
     }
 }
 
@@ -155,7 +140,6 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use tracing::warn;
-    use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;
 
@@ -183,41 +167,77 @@ mod tests {
 
     #[test]
     fn a_hundred_thousand_lines_that_packets_bring_about_leave_a_few_and_their_number() {
-        let text = Text::default();
-        let ms = Arc::new(AtomicU64::new(0));
-        let clock: Clock = {
-            let ms = Arc::clone(&ms);
-            Arc::new(move || Duration::from_millis(ms.load(Ordering::Relaxed)))
-        };
-        let quotas = Arc::new(Quotas::default());
-        let bounded = Bounded { clock: Arc::clone(&clock), quotas: Arc::clone(&quotas) };
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(Volume::new(text.clone(), Arc::clone(&clock)))
-            .with_ansi(false)
-            .map_event_format(|format| bounded.around(format))
-            .finish();
-        tracing::subscriber::with_default(subscriber, || {
-            // 2,500 a second, for 40 s.
-            for number in 0..100_000_u64 {
-                ms.store(number * 2 / 5, Ordering::Relaxed);
-                warn!(number, "a gateway is not banned");
-                if number % 10_000 == 0 {
-                    warn!(kind = "rare", "another kind");
+        for format in [Format::Text, Format::Json] {
+            let text = Text::default();
+            let ms = Arc::new(AtomicU64::new(0));
+            let clock: Clock = {
+                let ms = Arc::clone(&ms);
+                Arc::new(move || Duration::from_millis(ms.load(Ordering::Relaxed)))
+            };
+            let quotas = Arc::new(Quotas::default());
+            let layer = lines(format, text.clone(), false, &clock, &quotas);
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                // 2,500 a second, for 40 s.
+                for number in 0..100_000_u64 {
+                    ms.store(number * 2 / 5, Ordering::Relaxed);
+                    warn!(number, "a gateway is not banned");
+                    if number % 10_000 == 0 {
+                        warn!(kind = "rare", "another kind");
+                    }
+                    if number % 25_000 == 24_999 {
+                        tell_once(&quotas, clock());
+                    }
                 }
-            }
-            ms.fetch_add(TELLING.as_millis() as u64, Ordering::Relaxed);
-            tell_once(&quotas, clock());
+            });
+            let text = String::from_utf8(text.0.lock().clone()).unwrap();
+            let count = |words: &str| text.lines().filter(|line| line.contains(words)).count();
+            let shown = count("a gateway is not banned");
+            assert_eq!(shown, quota::BURST as usize + 19, "the burst, and a line each two seconds");
+            assert_eq!(count("another kind"), 10);
+            let told = text.lines().filter_map(|line| {
+                let (_, number) =
+                    line.split_once("left_out=").or_else(|| line.split_once("\"left_out\":"))?;
+                number.split(|character: char| !character.is_ascii_digit()).next()?.parse::<usize>().ok()
+            });
+            assert_eq!(shown + told.sum::<usize>(), 100_000, "none goes uncounted");
+            assert!(text.len() < 20_000, "{}", text.len());
+        }
+    }
+
+    #[test]
+    fn a_line_of_json_is_a_document_with_its_fields() {
+        let text = Text::default();
+        let clock: Clock = Arc::new(|| Duration::ZERO);
+        let layer = lines(Format::Json, text.clone(), false, &clock, &Arc::default());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            warn!(kind = "interface", interface = "e0\n", missing = None::<&str>, "is {} filtered", "not");
         });
-        let text = String::from_utf8(text.0.lock().clone()).unwrap();
-        let count = |words: &str| text.lines().filter(|line| line.contains(words)).count();
-        let shown = count("a gateway is not banned");
-        assert_eq!(shown, quota::BURST as usize + 19, "the burst, and a line each two seconds");
-        assert_eq!(count("another kind"), 10);
-        let told = text
-            .lines()
-            .filter_map(|line| line.split_once(" lines like the next one")?.0.parse::<usize>().ok());
-        let at_last = text.lines().find_map(|line| line.split_once("left_out=")?.1.parse::<usize>().ok());
-        assert_eq!(shown + told.sum::<usize>() + at_last.unwrap(), 100_000, "none goes uncounted");
-        assert!(text.len() < 20_000, "{}", text.len());
+        let line: serde_json::Value = serde_json::from_slice(&text.0.lock()).unwrap();
+        assert_eq!(
+            (&line["level"], &line["kind"], &line["interface"], &line["message"]),
+            (&"WARN".into(), &"interface".into(), &"e0\n".into(), &"is not filtered".into())
+        );
+        assert!(line["timestamp"].is_string() && line["missing"].is_null(), "{line}");
+    }
+
+    /// What cannot be written to, as a terminal that is gone.
+    #[derive(Clone, Copy)]
+    struct Gone;
+
+    impl io::Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::Error::from_raw_os_error(5))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_it_goes_on() {
+        let clock: Clock = Arc::new(|| Duration::ZERO);
+        let layer = lines(Format::Text, || Gone, false, &clock, &Arc::default());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || warn!("to nobody"));
     }
 }

@@ -16,7 +16,7 @@ struct Share {
     lines: u32,
     /// Up to when lines were gained.
     counted: Duration,
-    /// Lines that had no room since the last one that had.
+    /// Lines that had no room since that was last asked.
     left_out: u64,
 }
 
@@ -27,9 +27,8 @@ impl<K> Default for Quota<K> {
 }
 
 impl<K: Hash + Eq + Clone> Quota<K> {
-    /// Takes the room for a line of a kind at this time; returns how many had none since the last one that had. `None`:
-    /// there is none for this one either.
-    pub(super) fn take(&mut self, kind: &K, now: Duration) -> Option<u64> {
+    /// Takes the room for a line of a kind at this time, if there is any.
+    pub(super) fn take(&mut self, kind: &K, now: Duration) -> bool {
         let share = match self.0.get_mut(kind) {
             Some(share) => share,
             None => self.0.entry(kind.clone()).or_insert(Share { lines: BURST, counted: now, left_out: 0 }),
@@ -37,21 +36,21 @@ impl<K: Hash + Eq + Clone> Quota<K> {
         share.gain(now);
         if share.lines == 0 {
             share.left_out += 1;
-            return None;
+            return false;
         }
         share.lines -= 1;
-        Some(std::mem::take(&mut share.left_out))
+        true
     }
 
-    /// The kinds of which lines were left out and of which there is room for one again by now, and how many were: that is
-    /// to be told, as no other line may come.
-    pub(super) fn overdue(&mut self, now: Duration) -> Vec<(K, u64)> {
-        let shares = self.0.iter_mut().filter_map(|(kind, share)| {
+    /// The kinds of which lines were left out since this was last asked, and how many.
+    pub(super) fn left_out(&mut self, now: Duration) -> Vec<(K, u64)> {
+        // A kind of which nothing was heard for so long that its share is whole again is as one that was never heard of.
+        self.0.retain(|_, share| {
             share.gain(now);
-            let is_due = share.left_out > 0 && share.lines > 0;
-            is_due.then(|| (kind.clone(), std::mem::take(&mut share.left_out)))
+            share.lines < BURST || share.left_out > 0
         });
-        shares.collect()
+        let shares = self.0.iter_mut().filter(|(_, share)| share.left_out > 0);
+        shares.map(|(kind, share)| (kind.clone(), std::mem::take(&mut share.left_out))).collect()
     }
 }
 
@@ -77,27 +76,26 @@ mod tests {
         // A hundred thousand in 100 s.
         for number in 0..100_000_u32 {
             let now = Duration::from_millis(number.into());
-            if let Some(left_out) = quota.take(&"flood", now) {
-                passed += 1;
-                told += left_out;
-            }
+            passed += u64::from(quota.take(&"flood", now));
             if number % 10_000 == 0 {
-                assert_eq!(quota.take(&"other", now), Some(0), "one kind takes nothing from another");
+                assert!(quota.take(&"other", now), "one kind takes nothing from another");
+                told += quota.left_out(now).into_iter().map(|(_, left_out)| left_out).sum::<u64>();
             }
         }
         let expected = u64::from(BURST) + 99_999 / PAUSE.as_millis() as u64;
         assert_eq!(passed, expected);
-        assert_eq!(quota.overdue(Duration::from_secs(100)), [("flood", 100_000 - passed - told)]);
-        assert_eq!(quota.overdue(Duration::from_secs(200)), []);
+        assert_eq!(quota.left_out(Duration::from_secs(100)), [("flood", 100_000 - passed - told)]);
+        assert_eq!(quota.left_out(Duration::from_secs(200)), []);
+        assert!(quota.0.is_empty(), "what is not heard of any more takes no room");
     }
 
     #[test]
     fn a_pause_that_is_cut_in_pieces_is_as_long_and_a_long_one_gives_a_burst() {
         let mut quota = Quota::default();
-        (0..BURST).for_each(|_| assert_eq!(quota.take(&1, Duration::ZERO), Some(0)));
+        (0..BURST).for_each(|_| assert!(quota.take(&1, Duration::ZERO)));
         let times = (1..=40_u64).map(|tenth| PAUSE.mul_f64(tenth as f64 / 10.0));
-        assert_eq!(times.filter(|now| quota.take(&1, *now).is_some()).count(), 4);
+        assert_eq!(times.filter(|now| quota.take(&1, *now)).count(), 4);
         let later = Duration::from_secs(1 << 40);
-        assert_eq!((0..BURST * 2).filter(|_| quota.take(&1, later).is_some()).count(), BURST as usize);
+        assert_eq!((0..BURST * 2).filter(|_| quota.take(&1, later)).count(), BURST as usize);
     }
 }

@@ -23,7 +23,8 @@ pub(super) struct Volume<M> {
     room: Arc<Mutex<Room>>,
 }
 
-struct Room {
+/// What is left of the bytes that may be logged.
+pub(super) struct Room {
     bytes: u64,
     counted: Duration,
     left_out: u64,
@@ -31,14 +32,19 @@ struct Room {
 
 impl<M> Volume<M> {
     pub(super) fn new(inner: M, clock: Clock) -> Self {
-        let room = Room { bytes: BURST, counted: clock(), left_out: 0 };
+        let room = Room::new(clock());
         Self { inner, clock, room: Arc::new(Mutex::new(room)) }
     }
 }
 
 impl Room {
+    /// All of it, at this time.
+    pub(super) fn new(now: Duration) -> Self {
+        Self { bytes: BURST, counted: now, left_out: 0 }
+    }
+
     /// Takes room for so many bytes; returns how many lines had none since the last one that had.
-    fn take(&mut self, bytes: u64, now: Duration) -> Option<u64> {
+    pub(super) fn take(&mut self, bytes: u64, now: Duration) -> Option<u64> {
         let gained = now.saturating_sub(self.counted).as_millis() * u128::from(PER_SECOND) / 1_000;
         if gained > 0 {
             self.bytes = self.bytes.saturating_add(u64::try_from(gained).unwrap_or(u64::MAX)).min(BURST);
@@ -102,7 +108,7 @@ mod tests {
 
     #[test]
     fn less_than_a_mebibyte_a_minute_whatever_comes() {
-        let mut room = Room { bytes: BURST, counted: Duration::ZERO, left_out: 0 };
+        let mut room = Room::new(Duration::ZERO);
         let (mut written, mut refused, mut told) = (0, 0, 0);
         for number in 0..60_000_u64 {
             match room.take(1_000, Duration::from_millis(number)) {

@@ -31,6 +31,10 @@ impl Refused {
         Self(Failure { kind: FailureKind::Invalid, message: message.into() })
     }
 
+    pub(super) fn busy(message: impl Into<String>) -> Self {
+        Self(Failure { kind: FailureKind::Busy, message: message.into() })
+    }
+
     pub(super) fn internal(error: &anyhow::Error) -> Self {
         Self(Failure { kind: FailureKind::Internal, message: format!("{error:#}") })
     }
@@ -64,7 +68,7 @@ impl IntoResponse for Refused {
             FailureKind::Refused => StatusCode::CONFLICT,
             FailureKind::BadList => StatusCode::UNPROCESSABLE_ENTITY,
             FailureKind::Full => StatusCode::INSUFFICIENT_STORAGE,
-            FailureKind::StateDamaged => StatusCode::SERVICE_UNAVAILABLE,
+            FailureKind::StateDamaged | FailureKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
             FailureKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (status, Json(self.0)).into_response()

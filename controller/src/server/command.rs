@@ -1,6 +1,6 @@
 //! Who has changed what: told on the bus, and written down, once it is done.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::{
     body::{Body, to_bytes},
@@ -9,6 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
+use tokio::time::timeout;
 
 use super::{
     Context,
@@ -44,7 +45,7 @@ pub(super) async fn tell(
         }
         return response;
     }
-    let (request, words) = match with_words(request).await {
+    let (request, words) = match with_words(request, context.bounds.body).await {
         Ok(both) => both,
         Err(refused) => return refused.into_response(),
     };
@@ -113,11 +114,14 @@ impl Drop for Asked {
 ///
 /// # Errors
 ///
-/// If it is too large, or breaks off.
-async fn with_words(request: Request) -> Result<(Request, String), Refused> {
+/// If it is too large, breaks off, or does not come in time.
+async fn with_words(request: Request, patience: Duration) -> Result<(Request, String), Refused> {
     let query = request.uri().query().unwrap_or_default().to_owned();
     let (parts, body) = request.into_parts();
-    let bytes = to_bytes(body, super::MAX_BODY).await.map_err(|_| Refused::invalid(TOO_MUCH))?;
+    let bytes = timeout(patience, to_bytes(body, super::MAX_BODY)).await.map_err(|_| {
+        Refused::invalid(format!("the request's body has not come within {} s", patience.as_secs()))
+    })?;
+    let bytes = bytes.map_err(|_| Refused::invalid(TOO_MUCH))?;
     let words = beginning(&query, &bytes);
     Ok((Request::from_parts(parts, Body::from(bytes)), words))
 }

@@ -1,7 +1,7 @@
 //! What the server asks of whoever holds the program.
 
 use crate::{
-    api::{HealthReport, InterfaceStatus, ProofStatus, ReasonCount, WouldCount},
+    api::{HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, WouldCount},
     host::Lifelines,
     state::RuleCounts,
 };
@@ -28,6 +28,9 @@ pub trait Dataplane: Send + Sync {
 
     /// What tells how the host and its services fare; `None` if that has not been measured yet.
     fn health(&self) -> Option<HealthReport>;
+
+    /// How links, CPUs and file systems fare.
+    fn machine(&self) -> MachineStatus;
 
     /// What checks and rules that only count would have dropped, by reason.
     fn would_drop(&self) -> anyhow::Result<Vec<WouldCount>>;

@@ -1,18 +1,27 @@
 //! The stream of events: the sample of drops, and what is told on the bus.
 
+use std::sync::Arc;
+
 use axum::{extract::State, response::Response};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{Context, stream::Lines};
+use super::{Context, answer::Refused, stream::Lines};
 use crate::{
     api,
     event::{Event, Heard, What},
 };
 
-pub(super) async fn events(State(context): State<Context>) -> Response {
+pub(super) async fn events(State(context): State<Context>) -> Result<Response, Refused> {
+    let place = Arc::clone(&context.streams).try_acquire_owned().map_err(|_| {
+        Refused::busy(format!(
+            "{} clients listen to what happens at the moment, the most there may be; end one of them",
+            context.bounds.streams
+        ))
+    })?;
     let (lines, response) = Lines::response();
     let (mut drops, mut happens) = (context.drops.subscribe(), context.bus.subscribe());
     tokio::spawn(async move {
+        let _place = place;
         loop {
             let event = tokio::select! {
                 drop = drops.recv() => match drop {
@@ -23,7 +32,13 @@ pub(super) async fn events(State(context): State<Context>) -> Response {
                 },
                 heard = happens.next() => match heard {
                     Some(Heard::Event(event)) => as_told(event),
-                    Some(Heard::Missed(_)) => continue,
+                    Some(Heard::Missed(missed)) => {
+                        let text = format!(
+                            "this stream ends here: its reader was too slow for {missed} events; listen again"
+                        );
+                        lines.write(&end(text)).await;
+                        break;
+                    }
                     None => break,
                 },
                 () = lines.closed() => break,
@@ -33,7 +48,17 @@ pub(super) async fn events(State(context): State<Context>) -> Response {
             }
         }
     });
-    response
+    Ok(response)
+}
+
+/// The last line of a stream that ends before either side wants it to.
+fn end(text: String) -> api::Event {
+    let Event { time_ms, what } = Event::now(What::Health { text, loud: true });
+    api::Event::End(api::Notice {
+        time_ms,
+        severity: what.severity().name().to_owned(),
+        text: what.to_string(),
+    })
 }
 
 /// An event as clients know it.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use axum::{
-    body::Bytes,
+    body::Body as Sent,
     extract::{ConnectInfo, Path, State},
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use serde::Deserialize;
 
@@ -167,45 +167,67 @@ pub(super) async fn import(
     State(context): State<Context>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     Parameters(query): Parameters<ImportQuery>,
-    body: Bytes,
+    body: Sent,
 ) -> Response {
+    let Ok(request) = context.requests.clone().acquire_owned().await else {
+        return Refused::busy("floodwall is ending").into_response();
+    };
+    let list = match context.uploads.receive(body).await {
+        Ok(list) => list,
+        Err(refused) => return refused.into_response(),
+    };
     let (lines, response) = Lines::response();
-    let request = format!(
+    let words = format!(
         "name={} replace={} skip_bad={} force={}",
         query.name, query.replace, query.skip_bad, query.force
     );
-    let asked = Asked::new(context.audit.clone(), peer, "block import".to_owned(), Some(request));
-    tokio::task::spawn_blocking(move || {
-        let lifelines = lifelines(&context, peer, query.force);
-        let options = ImportOptions {
-            name: query.name,
-            skip_bad: query.skip_bad,
-            replace: query.replace,
-            lifetime: query.seconds.map(Duration::from_secs),
-            lifelines: (!query.force).then_some(lifelines),
+    let asked = Asked::new(context.audit.clone(), peer, "block import".to_owned(), Some(words));
+    tokio::spawn(async move {
+        let turn = tokio::select! {
+            turn = list.turn() => turn,
+            () = lines.closed() => return,
         };
-        let outcome = lines.caller().asks(|| {
-            context.filter.import(&body, &options, &mut |progress| {
-                lines.offer(&ImportLine::Progress {
-                    stage: progress.stage.to_owned(),
-                    done: progress.done,
-                    total: progress.total,
-                });
-            })
+        let work = tokio::task::spawn_blocking(move || {
+            import_now(&context, peer, query, &list.bytes, &lines, asked);
+            drop((request, list, turn));
         });
-        asked.ended(match &outcome {
-            Ok(report) => format!("done: {} added, {} removed", report.added, report.removed),
-            Err(refusal) => format!("refused: {refusal}"),
-        });
-        let last = match outcome {
-            Ok(report) => ImportLine::Done(report),
-            Err(refusal) => {
-                let failure = failure(&refusal);
-                let report = if let Refusal::BadList { report } = refusal { Some(*report) } else { None };
-                ImportLine::Failed { failure, report }
-            }
-        };
-        lines.write_blocking(&last);
+        if let Err(error) = work.await {
+            tracing::error!(%error, "an import has failed");
+        }
     });
     response
+}
+
+/// Makes an import, and tells how it goes.
+fn import_now(context: &Context, peer: Peer, query: ImportQuery, list: &[u8], lines: &Lines, asked: Asked) {
+    let lifelines = lifelines(context, peer, query.force);
+    let options = ImportOptions {
+        name: query.name,
+        skip_bad: query.skip_bad,
+        replace: query.replace,
+        lifetime: query.seconds.map(Duration::from_secs),
+        lifelines: (!query.force).then_some(lifelines),
+    };
+    let outcome = lines.caller().asks(|| {
+        context.filter.import(list, &options, &mut |progress| {
+            lines.offer(&ImportLine::Progress {
+                stage: progress.stage.to_owned(),
+                done: progress.done,
+                total: progress.total,
+            });
+        })
+    });
+    asked.ended(match &outcome {
+        Ok(report) => format!("done: {} added, {} removed", report.added, report.removed),
+        Err(refusal) => format!("refused: {refusal}"),
+    });
+    let last = match outcome {
+        Ok(report) => ImportLine::Done(report),
+        Err(refusal) => {
+            let failure = failure(&refusal);
+            let report = if let Refusal::BadList { report } = refusal { Some(*report) } else { None };
+            ImportLine::Failed { failure, report }
+        }
+    };
+    lines.write_blocking(&last);
 }

@@ -3,20 +3,27 @@
 //! Handlers translate: a request into a call of [`Filter`] or [`Dataplane`], its outcome into a response. The
 //! caller gives the listener and the shutdown.
 
+mod accept;
 mod answer;
 mod audit;
+mod bounds;
 mod command;
+mod connections;
 mod dataplane;
+mod descriptors;
 mod events;
 mod lists;
+mod patient;
 mod peer;
 mod rules;
 mod signatures;
 mod sources;
 mod status;
 mod stream;
+mod summary;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod why;
 
 use std::{future::Future, sync::Arc};
@@ -33,21 +40,21 @@ use tokio::{
 };
 
 pub use audit::Audit;
+pub use bounds::Bounds;
 pub use dataplane::Dataplane;
+pub use descriptors::Descriptors;
+pub use summary::summary;
 
+use self::{
+    bounds::{MAX_BODY, MAX_REQUESTS},
+    upload::Uploads,
+};
 use crate::{
     api::{DropReport, path},
     detect::Detection,
     event::Bus,
     state::Filter,
 };
-
-/// Requests that are worked on at once; more wait their turn.
-const MAX_REQUESTS: usize = 64;
-/// Largest body of an ordinary request, bytes.
-const MAX_BODY: usize = 1 << 20;
-/// Largest list that can be imported, bytes as sent.
-const MAX_LIST: usize = 512 << 20;
 
 /// What requests are answered from.
 #[derive(Clone)]
@@ -64,8 +71,14 @@ pub struct Context {
     pub bus: Bus,
     /// Where it is written down who has asked for what.
     pub audit: Audit,
+    /// What clients may take.
+    bounds: Bounds,
     /// Bounds the work that is under way.
     requests: Arc<Semaphore>,
+    /// Bounds the streams of events.
+    streams: Arc<Semaphore>,
+    /// Bounds the lists that are on their way in.
+    uploads: Uploads,
 }
 
 impl Context {
@@ -78,6 +91,7 @@ impl Context {
         bus: Bus,
         audit: Audit,
     ) -> Self {
+        let bounds = Bounds::default();
         Self {
             filter,
             dataplane,
@@ -85,8 +99,18 @@ impl Context {
             drops,
             bus,
             audit,
+            bounds,
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            streams: Arc::new(Semaphore::new(bounds.streams)),
+            uploads: Uploads::new(bounds),
         }
+    }
+
+    /// The same, with other bounds.
+    #[must_use]
+    pub fn within(self, bounds: Bounds) -> Self {
+        let (streams, uploads) = (Arc::new(Semaphore::new(bounds.streams)), Uploads::new(bounds));
+        Self { bounds, streams, uploads, ..self }
     }
 }
 
@@ -96,14 +120,14 @@ pub async fn serve(
     context: Context,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let service = router(context).into_make_service_with_connect_info::<peer::Peer>();
-    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+    let bounds = context.bounds;
+    accept::run(listener, router(context), bounds, shutdown).await
 }
 
 fn router(context: Context) -> Router {
     Router::new()
         .route(path::STATUS, get(status::status))
-        .route(path::IMPORT, post(lists::import).layer(DefaultBodyLimit::max(MAX_LIST)))
+        .route(path::IMPORT, post(lists::import))
         .route(path::FLUSH, post(lists::flush))
         .route(path::POLICY, get(rules::in_force))
         .route(path::RULE, get(rules::list).put(rules::set))

@@ -2,8 +2,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use axum::{extract::connect_info::Connected, serve::IncomingStream};
-use tokio::net::UnixListener;
+use tokio::net::UnixStream;
 
 use crate::host::login_addresses;
 
@@ -25,6 +24,15 @@ impl fmt::Display for Peer {
 }
 
 impl Peer {
+    /// Whoever has connected, as the kernel has it.
+    pub(super) fn of(stream: &UnixStream) -> Self {
+        let credentials = stream.peer_cred().ok();
+        Self {
+            uid: credentials.map(|credentials| credentials.uid()),
+            pid: credentials.and_then(|credentials| credentials.pid()),
+        }
+    }
+
     pub(super) fn uid(self) -> Option<u32> {
         self.uid
     }
@@ -42,15 +50,5 @@ impl Peer {
     /// Where it is logged in from.
     pub(super) fn logins(self) -> Vec<IpAddr> {
         self.pid.map(login_addresses).unwrap_or_default()
-    }
-}
-
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        let credentials = stream.io().peer_cred().ok();
-        Self {
-            uid: credentials.map(|credentials| credentials.uid()),
-            pid: credentials.and_then(|credentials| credentials.pid()),
-        }
     }
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use super::{
     Context,
     answer::{Answer, Body, Refused, answer},
+    descriptors::Descriptors,
 };
 use crate::{
     api::{
@@ -14,20 +15,25 @@ use crate::{
 };
 
 pub(super) async fn status(State(context): State<Context>) -> Answer<Status> {
-    answer(&context, |context| {
-        let counters = context.dataplane.counters().map_err(|error| Refused::internal(&error))?;
-        let mut status = context.filter.status();
-        status.interfaces = context.dataplane.interfaces();
-        status.problems.extend(context.dataplane.problems());
-        status.problems.extend(context.filter.problems());
-        status.warnings.extend(context.dataplane.warnings());
-        status.warnings.extend(context.filter.rule_warnings());
-        status.counters = counters;
-        status.proofs = context.dataplane.proofs();
-        status.would_drop = context.dataplane.would_drop().map_err(|error| Refused::internal(&error))?;
-        Ok(status)
-    })
-    .await
+    answer(&context, now).await
+}
+
+/// How it stands now.
+pub(super) fn now(context: &Context) -> Result<Status, Refused> {
+    let counters = context.dataplane.counters().map_err(|error| Refused::internal(&error))?;
+    let mut status = context.filter.status();
+    status.interfaces = context.dataplane.interfaces();
+    status.problems.extend(context.dataplane.problems());
+    status.problems.extend(context.filter.problems());
+    status.warnings.extend(context.dataplane.warnings());
+    status.warnings.extend(context.filter.rule_warnings());
+    status.warnings.extend(Descriptors::now().warning());
+    status.machine = context.dataplane.machine();
+    status.warnings.extend(status.machine.problems().cloned().collect::<Vec<_>>());
+    status.counters = counters;
+    status.proofs = context.dataplane.proofs();
+    status.would_drop = context.dataplane.would_drop().map_err(|error| Refused::internal(&error))?;
+    Ok(status)
 }
 
 pub(super) async fn attach(

@@ -19,11 +19,11 @@ use tokio::{
     sync::{Notify, broadcast},
 };
 
-use super::{Audit, Context, Dataplane, serve};
+use super::{Audit, Bounds, Context, Dataplane, serve};
 use crate::{
     api::{
-        FailureKind, HealthReport, InterfaceStatus, ListName, ProofStatus, ROUTES, ReasonCount, WouldCount,
-        openapi, path, routes::Method,
+        FailureKind, HealthReport, InterfaceStatus, ListName, MachineStatus, ProofStatus, ROUTES,
+        ReasonCount, WouldCount, openapi, path, routes::Method,
     },
     client::{Client, ClientError, Upload},
     config::Config,
@@ -34,6 +34,8 @@ use crate::{
     store::Store,
     tables::{Capacity, SharedTables},
 };
+
+mod bounds;
 
 /// The host's own address.
 const OWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -81,6 +83,10 @@ impl Dataplane for Names {
 
     fn health(&self) -> Option<HealthReport> {
         None
+    }
+
+    fn machine(&self) -> MachineStatus {
+        MachineStatus::default()
     }
 
     fn would_drop(&self) -> anyhow::Result<Vec<WouldCount>> {
@@ -136,6 +142,7 @@ struct Served {
     directory: TempDir,
     ending: Arc<AtomicBool>,
     ended: Arc<Notify>,
+    bus: Bus,
 }
 
 impl Drop for Served {
@@ -158,6 +165,15 @@ fn detection(tables: &Arc<SharedTables>, ending: &Arc<AtomicBool>) -> Detection 
 
 /// Starts one, with a state directory that `prepare` may have put something into.
 fn served_with(prepare: impl FnOnce(&std::path::Path)) -> Served {
+    served_as(prepare, Bounds::default())
+}
+
+/// Starts one that gives clients so much.
+fn served_within(bounds: Bounds) -> Served {
+    served_as(|_| (), bounds)
+}
+
+fn served_as(prepare: impl FnOnce(&std::path::Path), bounds: Bounds) -> Served {
     let directory = tempfile::tempdir().expect("a directory");
     let state = directory.path().join("state");
     std::fs::create_dir(&state).expect("a directory");
@@ -172,13 +188,14 @@ fn served_with(prepare: impl FnOnce(&std::path::Path)) -> Served {
     let detection = detection(&tables, &ending);
     let (drops, _) = broadcast::channel(16);
     let audit = Audit::start(&state, filter.keeps_changes()).expect("a thread");
-    let context = Context::new(filter, Arc::new(Names::default()), detection, drops, bus, audit);
+    let context =
+        Context::new(filter, Arc::new(Names::default()), detection, drops, bus.clone(), audit).within(bounds);
     let socket = directory.path().join("socket");
     let listener = UnixListener::bind(&socket).expect("a socket");
     let ended = Arc::new(Notify::new());
     let until = Arc::clone(&ended);
     tokio::spawn(async move { serve(listener, context, async move { until.notified().await }).await });
-    Served { client: Client::new(socket).with_patience(PATIENCE), tables, directory, ending, ended }
+    Served { client: Client::new(socket).with_patience(PATIENCE), tables, directory, ending, ended, bus }
 }
 
 fn served() -> Served {

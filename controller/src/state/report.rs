@@ -120,6 +120,7 @@ impl Filter {
             memory: memory
                 .map(|(structure, bytes, used)| MemoryUse { structure: structure.to_owned(), bytes, used })
                 .into(),
+            machine: Default::default(),
             warnings: Vec::new(),
             problems: Vec::new(),
         }

@@ -29,6 +29,8 @@ pub enum Event {
     Command(Notice),
     /// A task of the daemon has ended that should not have.
     Task(Notice),
+    /// The stream ends here, as its reader was too slow for some events. Nothing follows.
+    End(Notice),
 }
 
 /// Something that has happened, in words.

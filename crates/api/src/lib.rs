@@ -13,6 +13,7 @@ mod audit;
 pub mod client;
 mod events;
 mod limits;
+mod machine;
 pub mod openapi;
 pub mod path;
 mod policy;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use audit::{AuditEntry, AuditPage};
 pub use events::{DropReport, Event, InterfaceReport, Notice};
 pub use limits::{Limit, Limits, SourceReport};
+pub use machine::{CpuStatus, DiskStatus, LinkStatus, MachineStatus};
 pub use policy::{Capacity, InForce};
 pub use prefixes::{
     AddRequest, AddResponse, Covering, Entry, FlushRequest, ImportLine, ImportProblem, ImportReport,
@@ -71,6 +73,8 @@ pub enum FailureKind {
     Full,
     /// The state on disk is damaged, and no change is taken (503).
     StateDamaged,
+    /// There are too many clients, streams or imports at the moment (503).
+    Busy,
     /// floodwall's own fault (500).
     Internal,
 }

@@ -42,6 +42,9 @@ pub struct Status {
     pub limits_only_count: Vec<String>,
     /// Kernel memory by structure.
     pub memory: Vec<MemoryUse>,
+    /// How the machine below the filter fares: whether its links are full, its CPUs busy, its disks nearly so.
+    #[serde(default)]
+    pub machine: super::MachineStatus,
     /// What an operator should know about; empty if all is well.
     pub warnings: Vec<String>,
     /// What keeps the filter from doing all of its work: an interface that is not filtered, a state that cannot be

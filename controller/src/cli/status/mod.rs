@@ -1,6 +1,7 @@
 //! `floodwall status`: how the filter stands.
 
 mod checks;
+mod machine;
 mod render;
 
 use clap::Args;

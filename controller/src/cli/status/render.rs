@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::checks;
+use super::{checks, machine};
 use crate::{
     api::{InterfaceStatus, ListStatus, Status},
     cli::{
@@ -25,6 +25,7 @@ pub(super) fn render(status: &Status, out: &mut dyn Write, style: Style) -> io::
     }
     facts(status, out, style)?;
     checks::write(status, out, style)?;
+    machine::write(&status.machine, out, style)?;
     writeln!(out)?;
     counters(status, out, style)?;
     checks::would_drop(status, out, style)?;
@@ -191,6 +192,7 @@ mod tests {
                 MemoryUse { structure: "prefixes".into(), bytes: 64 << 20, used: Some(0.12) },
                 MemoryUse { structure: "sources".into(), bytes: 96 << 20, used: None },
             ],
+            machine: Default::default(),
             warnings: vec!["eth1 is filtered in generic mode".into()],
             problems: Vec::new(),
         }
