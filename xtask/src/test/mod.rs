@@ -28,6 +28,9 @@ const LIVE_THREADS: &str = "--test-threads=2";
 /// take the whole machine, one at a time.
 const WORLDS: [&str; 2] = ["worlds", "worlds_programs"];
 const WORLDS_SMOKE: &str = "an_end_host";
+/// The programs that a long run is made of, and how often it kills the daemon.
+const SOAK: [&str; 1] = ["killed"];
+const SOAK_KILLS: (&str, &str) = ("FLOODWALL_KILLS", "1000");
 const ONE_THREAD: &str = "--test-threads=1";
 
 /// Which tests.
@@ -40,6 +43,9 @@ pub(crate) struct Options {
     /// Without it, one of them is run.
     #[arg(long, conflicts_with = "package")]
     worlds: bool,
+    /// The long run, and nothing else: the daemon is killed a thousand times under load; half an hour
+    #[arg(long, conflicts_with_all = ["package", "worlds"])]
+    soak: bool,
     /// Only tests of these packages
     #[arg(short, long, value_name = "PACKAGE")]
     package: Vec<String>,
@@ -61,7 +67,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     select(&mut build, options);
     let mut executables = build::executables(&mut build)?;
     executables.retain(|executable| {
-        executable.is_test && (!options.worlds || WORLDS.contains(&executable.target.as_str()))
+        let target = executable.target.as_str();
+        executable.is_test
+            && (!options.worlds || WORLDS.contains(&target))
+            && (!options.soak || SOAK.contains(&target))
     });
     // Cargo names them in the order that they were done.
     executables.sort_by(|a, b| (&a.manifest, &a.kind, &a.target).cmp(&(&b.manifest, &b.kind, &b.target)));
@@ -106,6 +115,9 @@ fn program(executable: &Executable, options: &Options) -> Part {
     let is_world = package == LIVE && WORLDS.contains(&executable.target.as_str());
     if is_world && !options.worlds && options.filter.is_none() {
         command.arg(WORLDS_SMOKE);
+    }
+    if options.soak {
+        command.env(SOAK_KILLS.0, SOAK_KILLS.1);
     }
     if package == LIVE && !options.extra.iter().any(|argument| argument.starts_with("--test-threads")) {
         command.arg(if is_world { ONE_THREAD } else { LIVE_THREADS });
