@@ -2,6 +2,7 @@
 
 mod bans;
 mod capacity;
+mod doctor;
 mod egress;
 mod expiry;
 mod feed;

@@ -22,8 +22,8 @@ use tokio::{
 use super::{Audit, Context, Dataplane, serve};
 use crate::{
     api::{
-        FailureKind, HealthReport, InterfaceStatus, ListName, ProofStatus, ROUTES, ReasonCount, WouldCount,
-        openapi, path, routes::Method,
+        DoctorCheck, FailureKind, HealthReport, InterfaceStatus, ListName, ProofStatus, ROUTES, ReasonCount,
+        WouldCount, openapi, path, routes::Method,
     },
     client::{Client, ClientError, Upload},
     config::Config,
@@ -89,6 +89,10 @@ impl Dataplane for Names {
 
     fn proofs(&self) -> Vec<ProofStatus> {
         Vec::new()
+    }
+
+    fn examine(&self, _: Examination) -> anyhow::Result<Vec<DoctorCheck>> {
+        Ok(Vec::new())
     }
 
     fn attach(&self, interface: &str) -> anyhow::Result<InterfaceStatus> {

@@ -11,6 +11,7 @@
 
 mod audit;
 pub mod client;
+mod doctor;
 mod events;
 mod limits;
 pub mod openapi;
@@ -27,6 +28,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use audit::{AuditEntry, AuditPage};
+pub use doctor::{DoctorCheck, DoctorReport};
 pub use events::{DropReport, Event, InterfaceReport, Notice};
 pub use limits::{Limit, Limits, SourceReport};
 pub use policy::{Capacity, InForce};
