@@ -19,7 +19,7 @@ use tokio::{
     sync::{Notify, broadcast},
 };
 
-use super::{Audit, Context, Dataplane, serve};
+use super::{Audit, Context, Dataplane, Examination, serve};
 use crate::{
     api::{
         DoctorCheck, FailureKind, HealthReport, InterfaceStatus, ListName, ProofStatus, ROUTES, ReasonCount,
