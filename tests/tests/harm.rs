@@ -275,7 +275,7 @@ fn a_renamed_interface_is_filtered_under_its_new_name_and_the_old_one_is_bare() 
     assert!(!host.passes(&bad)?, "it is filtered as before");
     let shown = host.run(&["status"])?;
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-    assert!(shown.contains("eth0 (NOT FILTERED), wan1 (native)"), "{shown}");
+    assert!(shown.contains("eth0 (NOT FILTERED), wan1 = eth0 (native)"), "{shown}");
 
     // A new interface of the old name is filtered, too.
     ip(&host, "link add eth0 type veth peer name peer0")?;

@@ -1,17 +1,25 @@
 //! Interfaces that are not there yet, have other names, or come and go, while a blocked source sends.
 
-use std::{path::PathBuf, process::Stdio, thread, time::Duration};
+use std::{
+    net::{Ipv6Addr, SocketAddr, UdpSocket},
+    path::PathBuf,
+    process::Stdio,
+    thread,
+    time::Duration,
+};
 
 use floodwall_lab::{
+    frame::Frame,
     namespace::Namespace,
     or_skip,
     skip::require_root,
+    tun::Tun,
     wire::{Receiver, Sender},
 };
 use floodwall_tests::{
     blocked::{Blocked, readdress, rewire},
     foreign::detach_pinned,
-    protected::{Protected, SILENCE},
+    protected::{PATIENCE, Protected, SILENCE},
     requests::wait_for,
 };
 use nix::sys::signal::Signal;
@@ -304,5 +312,238 @@ fn whatever_becomes_of_an_interface_green_means_filtered() -> anyhow::Result<()>
     println!("detached by another tool");
     detach_pinned(&host.bpffs().join("links/eth0"))?;
     blocked.green_means_filtered(&host)?;
+    Ok(())
+}
+
+/// An IPv4 or IPv6 packet of UDP, without a link layer.
+fn packet(host: &Protected, source: &str, port: u16) -> Vec<u8> {
+    let (outside, inside) = (&host.lab.outside, &host.lab.inside);
+    let frame = if source.contains(':') {
+        Frame::ipv6(source, "2001:db8:9::1")
+            .between(outside, inside)
+            .udp(40_000, port)
+            .payload(b"hello")
+            .build()
+    } else {
+        Frame::ipv4(source, "10.9.0.1").between(outside, inside).udp(40_000, port).payload(b"hello").build()
+    };
+    frame[14..].to_vec()
+}
+
+#[test]
+fn a_device_without_a_link_layer_is_filtered_from_its_ip_header_on() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start("tun", BINARY)?;
+    let inside = host.lab.inside.namespace().clone();
+    let mut tun = Tun::new(&inside, "tun0")?;
+    ip(&host, "address add 10.9.0.1/24 dev tun0")?;
+    ip(&host, "address add 2001:db8:9::1/64 dev tun0 nodad")?;
+    ip(&host, "link set tun0 up")?;
+    let (code, said) = host.fails(&["attach", "tun0"])?;
+    assert!(
+        code == 4 && said.contains("native mode was asked for") && said.contains("--mode auto"),
+        "{said}"
+    );
+    host.end(Signal::SIGTERM)?;
+    host.launch_on(&names(&["eth0", "tun0"]), &["--mode", "auto"], 0)?;
+    let interfaces = host.json(&["status"])?["interfaces"].clone();
+    assert_eq!(
+        (&interfaces[0]["mode"], &interfaces[1]["mode"]),
+        (&"native".into(), &"generic".into()),
+        "{interfaces}"
+    );
+
+    let any: SocketAddr = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 9_010));
+    let socket = inside.enter(|| UdpSocket::bind(any))??;
+    socket.set_read_timeout(Some(SILENCE))?;
+    let mut arrives = |source: &str| -> anyhow::Result<bool> {
+        tun.send(&packet(&host, source, 9_010))?;
+        let mut text = [0; 16];
+        Ok(matches!(socket.recv(&mut text), Ok(5)))
+    };
+    // The second and third look like EtherTypes where one would stand: of IPv4, and of a VLAN tag.
+    let bad = ["203.0.113.7", "8.0.0.7", "129.0.0.7", "2001:db8:bad::7"];
+    for source in bad {
+        assert!(arrives(source)?, "{source} does not arrive even unblocked");
+    }
+    host.ok(&["block", "add", "203.0.113.0/24", "8.0.0.0/24", "129.0.0.0/24", "2001:db8:bad::/48"])?;
+    for source in bad {
+        assert!(!arrives(source)?, "{source} gets past the filter");
+    }
+    assert_eq!(host.count("blocked")?, bad.len() as u64);
+    assert_eq!((host.count("malformed")?, host.count("not-ip")?), (0, 0), "read as something else");
+    assert!(arrives("198.51.100.7")?, "others do not");
+
+    // What leaves by it is seen, and answers to that come in.
+    let proofs = host.json(&["status"])?["proofs"].clone();
+    let proof =
+        proofs.as_array().and_then(|all| all.iter().find(|proof| proof["interface"] == "tun0").cloned());
+    assert_eq!(proof.map(|proof| proof["proof"].clone()), Some("egress".into()), "{proofs}");
+    let asking = inside.enter(|| UdpSocket::bind("10.9.0.1:5353"))??;
+    asking.send_to(b"question", "10.9.0.2:53")?;
+    let question = tun.receive(PATIENCE, |packet| packet.ends_with(b"question"))?;
+    assert!(question.is_some(), "what leaves does not arrive");
+
+    // While no daemon runs, and taken over by the next one.
+    host.end(Signal::SIGKILL)?;
+    let mut arrives = |source: &str| -> anyhow::Result<bool> {
+        tun.send(&packet(&host, source, 9_010))?;
+        let mut text = [0; 16];
+        Ok(matches!(socket.recv(&mut text), Ok(5)))
+    };
+    assert!(!arrives(bad[0])? && arrives("198.51.100.7")?);
+    host.launch_on(&names(&["eth0", "tun0"]), &["--mode", "auto"], 0)?;
+    let mut arrives = |source: &str| -> anyhow::Result<bool> {
+        tun.send(&packet(&host, source, 9_010))?;
+        let mut text = [0; 16];
+        Ok(matches!(socket.recv(&mut text), Ok(5)))
+    };
+    assert!(!arrives(bad[0])? && arrives("198.51.100.7")?);
+    host.ok(&["detach", "tun0"])?;
+    host.ok(&["detach", "eth0"])?;
+    assert!(host.wait()?.success());
+    assert!(!host.bpffs().exists(), "something is still pinned");
+    Ok(())
+}
+
+#[test]
+fn a_device_whose_frames_are_not_known_is_refused_with_the_reason() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start("framing", BINARY)?;
+    let tun = Tun::new(host.lab.inside.namespace(), "tun0")?;
+    // InfiniBand, IEEE 802.15.4, GRE and sit: `ARPHRD_…`.
+    for link_type in [32, 804, 778, 776] {
+        tun.pretend(link_type)?;
+        let (code, said) = host.fails(&["attach", "tun0"])?;
+        assert_eq!(code, 4, "{said}");
+        assert!(
+            said.contains("tun0 cannot be filtered") && said.contains(&format!("link type {link_type}")),
+            "{said}"
+        );
+        assert_eq!(problems(&host)?.0, Some(0), "what was not taken up is no problem");
+    }
+    host.end(Signal::SIGTERM)?;
+    host.launch_on(&names(&["eth0", "tun0"]), &["--mode", "auto"], 9)?;
+    assert!(problems(&host)?.1.contains("link type 776"), "the others are filtered, and this one is told");
+    Ok(())
+}
+
+/// What `doctor` says is not as it should be, and its exit code.
+fn doctor(host: &Protected) -> anyhow::Result<(Option<i32>, Vec<Value>)> {
+    let output = host.run(&["--json", "doctor"])?;
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    let checks = report["checks"].as_array().cloned().unwrap_or_default();
+    Ok((output.status.code(), checks))
+}
+
+#[test]
+fn the_doctor_proves_that_what_is_said_to_be_filtered_is() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start("doctor", BINARY)?;
+    let of = |checks: &[Value], name: &str| {
+        checks.iter().find(|check| check["check"] == name).cloned().unwrap_or_default()
+    };
+    let (code, checks) = doctor(&host)?;
+    assert!(code == Some(0) && checks.iter().all(|check| check["sound"] == true), "{checks:?}");
+    for name in ["link", "program", "maps", "packet", "counters"] {
+        assert!(of(&checks, name)["text"].is_string(), "{name}: {checks:?}");
+    }
+    host.ok(&["block", "add", "203.0.113.7"])?;
+    let before = host.count("blocked")?;
+    let (code, checks) = doctor(&host)?;
+    assert_eq!(code, Some(0), "{checks:?}");
+    let said = of(&checks, "packet")["text"].to_string();
+    assert!(said.contains("one from 203.0.113.7, which is blocked, was dropped"), "{said}");
+    assert_eq!(host.count("blocked")?, before + 1, "it is counted");
+    host.ok(&["bypass", "on", "--for", "1m"])?;
+    let (code, checks) = doctor(&host)?;
+    let said = of(&checks, "packet")["text"].to_string();
+    assert!(code == Some(0) && said.contains("was passed, as all are (bypass)"), "{said}");
+    host.ok(&["bypass", "off"])?;
+
+    // A pin that another tool removes leaves a filter that would end with the daemon.
+    let pin = host.bpffs().join("links/eth0");
+    let aside = host.bpffs().join("aside");
+    std::fs::rename(&pin, &aside)?;
+    let (code, checks) = doctor(&host)?;
+    assert!(code == Some(9) && of(&checks, "link")["sound"] == false, "{checks:?}");
+    let said = host.run(&["doctor"])?;
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("NOT OK  link of eth0: no link is pinned for it"), "{said}");
+    std::fs::rename(&aside, &pin)?;
+    // Maps that another tool exchanges are not those that the program reads.
+    let maps = std::fs::read_dir(host.bpffs())?.flatten().map(|entry| entry.path());
+    let maps = maps.into_iter().find(|path| path.join("SETTINGS").exists()).expect("maps are pinned");
+    std::fs::rename(maps.join("SETTINGS"), maps.join("ASIDE"))?;
+    std::fs::rename(maps.join("SOURCES"), maps.join("SETTINGS"))?;
+    let (code, checks) = doctor(&host)?;
+    assert!(code == Some(9) && of(&checks, "maps")["sound"] == false, "{checks:?}");
+    std::fs::rename(maps.join("SETTINGS"), maps.join("SOURCES"))?;
+    std::fs::rename(maps.join("ASIDE"), maps.join("SETTINGS"))?;
+    assert_eq!(doctor(&host)?.0, Some(0));
+    for _ in 0..2 {
+        detach_pinned(&pin)?;
+        host.run(&["status"])?;
+    }
+    let (code, checks) = doctor(&host)?;
+    assert!(
+        code == Some(9) && of(&checks, "interface")["text"].to_string().contains("IS NOT FILTERED"),
+        "{checks:?}"
+    );
+    host.end(Signal::SIGTERM)?;
+    Ok(())
+}
+
+#[test]
+fn a_start_that_fails_leaves_what_is_in_force_and_nothing_of_its_own() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start("broken", BINARY)?;
+    host.ok(&["block", "add", "203.0.113.0/24"])?;
+    let bad = host.from("203.0.113.7").udp(1, 2).build();
+    host.end(Signal::SIGKILL)?;
+    let good = std::fs::read(host.file("floodwall.toml"))?;
+    let fails = |host: &Protected, code: i32| -> anyhow::Result<String> {
+        let mut child = host.daemon_command(host.bpffs()).stderr(Stdio::piped()).spawn()?;
+        let ended = wait_for("it ends", || Ok(child.try_wait()?.is_some()));
+        if ended.is_err() {
+            child.kill()?;
+        }
+        let output = child.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ended?;
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        Ok(said)
+    };
+    std::fs::write(host.file("floodwall.toml"), "mode = \"fast\"\n")?;
+    let said = fails(&host, 2)?;
+    assert!(said.contains("on eth0 stays in force"), "{said}");
+    assert!(!host.passes(&bad)?, "a broken configuration has taken the filter away");
+    std::fs::write(host.file("floodwall.toml"), &good)?;
+
+    // The state cannot be opened: a file stands where its directory was.
+    let state = host.state_dir();
+    let aside = host.file("state-aside");
+    std::fs::rename(&state, &aside)?;
+    std::fs::write(&state, "no directory")?;
+    let said = fails(&host, 1)?;
+    assert!(said.contains("on eth0 stays in force"), "{said}");
+    assert!(!host.passes(&bad)?, "a state that cannot be opened has taken the filter away");
+    host.ok(&["detach", "eth0", "--bpffs", &host.bpffs().display().to_string()])?;
+    assert!(!host.bpffs().exists());
+
+    // At the first start there is nothing in force, and nothing is left.
+    let said = fails(&host, 1)?;
+    assert!(!said.contains("stays in force") && !host.bpffs().exists(), "{said}");
+    std::fs::write(host.file("floodwall.toml"), "[[service]]\n")?;
+    fails(&host, 2)?;
+    assert!(!host.bpffs().exists(), "something is pinned");
+    std::fs::write(host.file("floodwall.toml"), &good)?;
+    std::fs::remove_file(&state)?;
+
+    // An unreadable list costs nothing but itself.
+    std::fs::rename(&aside, &state)?;
+    std::fs::write(state.join("witness"), "")?;
+    host.launch_on(&names(&["eth0"]), &[], 9)?;
+    assert!(!host.passes(&bad)?, "what can be read is enforced");
     Ok(())
 }

@@ -28,7 +28,7 @@ Exit codes:
    6  the table is full
    7  no daemon answers on the socket
    8  permission denied
-   9  status: something keeps the filter from doing all of its work; it says what
+   9  status, doctor: something keeps the filter from doing all of its work; it says what
   10  test --exit-code: the other list decides
   11  test --exit-code: no list holds the address
   12  replay: the capture is damaged; what comes before the damage was judged

@@ -11,6 +11,7 @@ mod attach;
 mod audit;
 mod completions;
 mod detach;
+mod doctor;
 mod events;
 mod exit;
 mod limit;
@@ -108,6 +109,12 @@ enum Ask {
     Check(rules::check::Check),
     /// Read the configuration again, say what that changes, and change it.
     Reload(rules::reload::Reload),
+    /// Prove that what is said to be filtered is; exit code 9 if something is not.
+    ///
+    /// By what the kernel says of links, programs and maps, and by packets of floodwall's own which the program
+    /// judges: one that is not IP, a malformed one, and one from a blocked address if there is one. They are
+    /// counted as others are, and arrive nowhere.
+    Doctor,
     /// What tells that the host or a service suffers before it is down.
     Health,
     /// Who has asked for which change, and what became of it.
@@ -213,6 +220,7 @@ impl Ask {
             Self::Bypass(verb) => verb.apply(session).await,
             Self::Check(verb) => verb.apply(session),
             Self::Reload(verb) => verb.apply(session).await,
+            Self::Doctor => doctor::apply(session).await,
             Self::Health => rules::health::apply(session).await,
             Self::Audit(verb) => verb.apply(session).await,
             Self::Source(verb) => verb.apply(session).await,

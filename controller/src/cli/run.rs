@@ -1,6 +1,9 @@
 //! `floodwall run`: becomes the daemon.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser as _};
 
@@ -11,7 +14,7 @@ use super::{
 use crate::{
     config::Config,
     daemon,
-    kernel::Missing,
+    kernel::{self, Missing},
     log::{self, Format},
     options::{Mode, RunOptions},
 };
@@ -72,6 +75,8 @@ impl Run {
     pub(super) fn apply(self, socket: PathBuf) -> Result<Done, Stop> {
         let log_format = self.log_format;
         let options = self.options(socket)?;
+        let bpffs = options.bpffs.clone();
+        let failed = |error: &anyhow::Error, otherwise| failed(error, otherwise, &in_force(&bpffs));
         log::start(log_format).map_err(|error| failed(&error, Kind::Internal))?;
         let config = Config::of(&options).map_err(|error| failed(&error, Kind::Invalid))?;
         let runtime = tokio::runtime::Runtime::new()
@@ -115,15 +120,29 @@ impl Run {
     }
 }
 
-/// What is said of an error: that permission was lacking, or else that it is of this kind.
-fn failed(error: &anyhow::Error, otherwise: Kind) -> Failed {
+/// Interfaces that are filtered though no daemon runs.
+fn in_force(bpffs: &Path) -> Vec<String> {
+    // What cannot be asked, as permission lacks, is not said.
+    kernel::in_force(bpffs).unwrap_or_default()
+}
+
+/// What is said of an error: that permission was lacking, or else that it is of this kind; and what is filtered all the same.
+fn failed(error: &anyhow::Error, otherwise: Kind, in_force: &[String]) -> Failed {
     let denied = error.chain().any(|cause| {
         matches!(cause.downcast_ref::<Missing>(), Some(Missing::Privilege))
             || cause
                 .downcast_ref::<io::Error>()
                 .is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
     });
-    Failed::new(if denied { Kind::Denied } else { otherwise }, format!("{error:#}"))
+    let mut message = format!("{error:#}");
+    if !in_force.is_empty() {
+        message = format!(
+            "{message}\nwhat an earlier run has put in force on {} stays in force; entries do not expire, and no attack is \
+             noticed, until a daemon runs again",
+            in_force.join(", ")
+        );
+    }
+    Failed::new(if denied { Kind::Denied } else { otherwise }, message)
 }
 
 #[cfg(test)]

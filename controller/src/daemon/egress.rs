@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use crate::{
     api::ProofStatus,
-    host::{Interface, WaysOut},
+    host::{Framing, Interface, WaysOut},
     kernel::{Kernel, Observer},
     policy::{Carries, family_names},
 };
@@ -183,12 +183,18 @@ pub(super) fn ways_out(
         let families = own | of(&routes.families) | of(addressed);
         (families != 0).then_some(WayOut { interface, families })
     };
-    all.into_iter().filter(is_ethernet).filter_map(leads_out).take(MOST).collect()
+    all.into_iter().filter(is_readable).filter_map(leads_out).take(MOST).collect()
 }
 
-/// Whether frames of an interface begin with an Ethernet header, as those of a protected one do; loopback leads nowhere.
-fn is_ethernet(interface: &Interface) -> bool {
-    interface.address.len() == 6 && interface.address.iter().any(|byte| *byte != 0)
+/// Whether it is known what frames of an interface begin with; loopback leads nowhere.
+fn is_readable(interface: &Interface) -> bool {
+    match interface.framing() {
+        Ok(Framing::Ethernet) => {
+            interface.address.len() == 6 && interface.address.iter().any(|byte| *byte != 0)
+        }
+        Ok(Framing::Ip) => true,
+        Err(_) => false,
+    }
 }
 
 /// Packets sent, by interface (proc(5), `/proc/net/dev`).
@@ -210,6 +216,7 @@ mod tests {
             name: format!("e{index}"),
             index,
             mtu: 1_500,
+            link_type: 1,
             address: address.to_vec(),
             ..Interface::default()
         }
@@ -221,14 +228,15 @@ mod tests {
         let mut all: Vec<_> = (1..=7).map(|index| interface(index, &ethernet)).collect();
         all[0].address = vec![0; 6];
         all[6].address = Vec::new();
+        all.push(Interface { link_type: 65_534, kind: Some("tun".to_owned()), ..interface(8, &[]) });
         let (v4, v6) = (families::V4, families::V6);
         let routes = WaysOut { families: [(4, v6), (5, v4)].into(), ..WaysOut::default() };
-        let out = ways_out(all, &[2], &routes, &[(1, v4), (3, v6), (4, v4), (7, v4)].into());
+        let out = ways_out(all, &[2], &routes, &[(1, v4), (3, v6), (4, v4), (7, v4), (8, v4)].into());
         let found: Vec<_> = out.iter().map(|out| (out.interface.index, out.families)).collect();
         assert_eq!(
             found,
-            [(2, v4 | v6), (3, v6), (4, v4 | v6), (5, v4)],
-            "not loopback, nor one without Ethernet, nor one that leads nowhere"
+            [(2, v4 | v6), (3, v6), (4, v4 | v6), (5, v4), (8, v4)],
+            "not loopback, nor one whose frames are not known, nor one that leads nowhere"
         );
     }
 }

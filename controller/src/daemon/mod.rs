@@ -3,6 +3,7 @@
 mod bans;
 mod capacity;
 mod disks;
+mod doctor;
 mod egress;
 mod expiry;
 mod feed;

@@ -21,14 +21,14 @@ use super::{
     wards::Wards,
 };
 use crate::{
-    api::{HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, WouldCount},
+    api::{DoctorCheck, HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, WouldCount},
     event::Bus,
     host::{Lifelines, Netlink, Sockets, WaysOut, resolvers},
     kernel::{Kernel, MonitoredTotals, ServiceTotals},
     lock::Mutex,
     options::{Mode, RunOptions},
     policy::Carries,
-    server::Dataplane,
+    server::{Dataplane, Examination},
     state::RuleCounts,
 };
 
@@ -39,14 +39,14 @@ const READ_LOOKS: u32 = 12;
 
 /// The loaded program, its attachments, and what a block must not cut off.
 pub(super) struct Protection {
-    kernel: Kernel,
-    netlink: Netlink,
+    pub(super) kernel: Kernel,
+    pub(super) netlink: Netlink,
     mode: Mode,
     /// Interfaces that no earlier run had protected.
     new: Vec<String>,
     /// One change of attachments at a time, and by its holder what is attached to the ways out.
     changes: tokio::sync::Mutex<Egress>,
-    wards: Mutex<Wards>,
+    pub(super) wards: Mutex<Wards>,
     lifelines: RwLock<Lifelines>,
     role: Mutex<Role>,
     seen: Mutex<Seen>,
@@ -56,7 +56,7 @@ pub(super) struct Protection {
     machine: Mutex<MachineStatus>,
     bus: Bus,
     tasks: Arc<Watched>,
-    runtime: Handle,
+    pub(super) runtime: Handle,
     all_detached: Arc<Notify>,
 }
 
@@ -379,6 +379,10 @@ impl Dataplane for Protection {
 
     fn machine(&self) -> MachineStatus {
         self.machine.lock().clone()
+    }
+
+    fn examine(&self, examination: Examination) -> anyhow::Result<Vec<DoctorCheck>> {
+        self.examined(examination)
     }
 
     fn attach(&self, interface: &str) -> anyhow::Result<InterfaceStatus> {

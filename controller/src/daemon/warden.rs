@@ -56,6 +56,8 @@ impl Warden<'_> {
 
     /// Looks at all of them for the first time. An error if all are there and none can be filtered.
     pub(super) async fn start(&self, wards: &Mutex<Wards>) -> anyhow::Result<()> {
+        // The second time it is seen that what was attached is there.
+        self.look(wards).await;
         self.look(wards).await;
         let there: Vec<_> = self.netlink.interfaces().await?.into_iter().map(|there| there.name).collect();
         let (mut missing, mut refused) = (Vec::new(), Vec::new());
@@ -101,6 +103,8 @@ impl Warden<'_> {
             before
         };
         self.look_at(wards, name, Some(interface)).await;
+        // It is not taken on trust that what was attached is there.
+        self.look_at(wards, name, self.netlink.named(name).await?).await;
         let mut wards = wards.lock();
         let Some(ward) = wards.wards.iter().find(|ward| ward.name == name) else {
             anyhow::bail!("{name} was detached meanwhile");

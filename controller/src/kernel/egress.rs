@@ -78,13 +78,14 @@ pub(super) fn observe(
     Ok(Observer(Held::Link(link)))
 }
 
-/// What is asked before the program about what leaves by an interface, and may not let it be asked; `program` is its number.
-pub(super) fn before(pins: &Pins, program: u32, ifindex: u32) -> anyhow::Result<Vec<String>> {
+/// What is asked before our program about what leaves by an interface, and may not let it be asked; `ours` are the numbers of
+/// ours.
+pub(super) fn before(pins: &Pins, ours: &[u32], ifindex: u32) -> anyhow::Result<Vec<String>> {
     if clsact::is_noted(pins, ifindex) {
         return clsact::before(ifindex);
     }
     let all = syscall::egress_programs(ifindex).context("asking which programs look at what leaves")?;
-    let others = all.into_iter().take_while(|number| *number != program);
+    let others = all.into_iter().take_while(|number| !ours.contains(number));
     Ok(others.map(|number| format!("program, number {number}")).collect())
 }
 

@@ -92,10 +92,8 @@ pub(super) fn attach(
     mode: Mode,
 ) -> anyhow::Result<Attachment> {
     let name = &interface.name;
-    match interface.framing() {
-        Ok(Framing::Ethernet) => {}
-        Ok(Framing::Ip) => bail!("{name} cannot be filtered: its frames begin with the IP header"),
-        Err(why) => bail!("{name} cannot be filtered: {why}"),
+    if let Err(why) = interface.framing() {
+        bail!("{name} cannot be filtered: {why}");
     }
     let path = pins.link(name);
     if let Some(link) = take_up(&path, interface)? {
@@ -190,7 +188,12 @@ fn create(
             .map_err(|error| explain(&error, interface, "generic"))?;
         return Ok((link, false, None));
     }
-    let refused = match syscall::link_create(program, interface.index, NATIVE) {
+    // No driver runs it before there is a packet of the stack's: the kernel would have to know where IP begins.
+    let created = match interface.framing() {
+        Ok(Framing::Ip) => Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+        _ => syscall::link_create(program, interface.index, NATIVE),
+    };
+    let refused = match created {
         Ok(link) => return Ok((link, true, None)),
         Err(error) => explain(&error, interface, "native"),
     };
@@ -262,6 +265,12 @@ pub(super) fn detach(pins: &Pins, interface: &str) -> anyhow::Result<Vec<String>
         pins.remove_all().context("removing the maps")?;
     }
     Ok(left)
+}
+
+/// Names of the interfaces that are filtered by what is pinned below `bpffs`, whether a daemon runs or not.
+pub fn in_force(bpffs: &Path) -> anyhow::Result<Vec<String>> {
+    let standing = standing(&Pins::new(bpffs))?.into_iter();
+    Ok(standing.filter(|(_, index, _)| *index != 0).map(|(name, ..)| name).collect())
 }
 
 /// Detaches where no daemon runs that could be asked: the pin is all that holds the filter then. `found` is what has this

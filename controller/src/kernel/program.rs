@@ -1,11 +1,11 @@
 //! The program and its maps in the kernel.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fs::File,
     os::fd::{AsFd as _, BorrowedFd},
     path::Path,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use anyhow::{Context as _, anyhow, bail};
@@ -16,9 +16,10 @@ use aya::{
 };
 use floodwall_common::{
     tables::LEFT,
-    wire::{BanEvent, DropEvent, Reason},
+    wire::{ABI_VERSION, BanEvent, DropEvent, Reason},
 };
 use nix::fcntl::Flock;
+use parking_lot::RwLock;
 use tracing::warn;
 
 use super::{
@@ -30,10 +31,11 @@ use super::{
     pins::Pins,
     preflight::preflight,
     samples::SampleReader,
+    syscall,
     test_run::{self, Judged},
 };
 use crate::{
-    host::Interface,
+    host::{Framing, Interface},
     options::Mode,
     tables::{Capacity, SharedTables, Table},
 };
@@ -42,6 +44,9 @@ use crate::{
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/floodwall-filter"));
 const PROGRAM: &str = "floodwall";
 const EGRESS: &str = "floodwall_egress";
+/// The same for interfaces whose frames begin with the IP header.
+const IP_PROGRAM: &str = "floodwall_ip";
+const IP_EGRESS: &str = "floodwall_ip_out";
 const OTHER_MAPS: [&str; 11] = [
     "LEFT",
     "REASON_COUNTS",
@@ -55,6 +60,10 @@ const OTHER_MAPS: [&str; 11] = [
     "BANS",
     "SAMPLES",
 ];
+
+/// Maps without which no packet is judged or counted.
+const NEEDED: [&str; 8] =
+    ["SETTINGS", "PREFIX_ROOTS", "PREFIX_LINES", "SOURCES", "RULES", "SIGNATURES", "FLOWS", "REASON_COUNTS"];
 
 /// The name that the program knows a shared table by.
 const fn map_name(table: Table) -> &'static str {
@@ -80,6 +89,12 @@ const fn map_name(table: Table) -> &'static str {
     }
 }
 
+/// What filters interfaces whose frames begin with the IP header, over the same maps.
+struct IpPrograms {
+    ebpf: Ebpf,
+    number: u32,
+}
+
 /// The program, verified and loaded, with its maps.
 pub struct Kernel {
     ebpf: Ebpf,
@@ -90,6 +105,10 @@ pub struct Kernel {
     capacity: Capacity,
     /// What the kernel calls the program.
     number: u32,
+    /// The programs for interfaces whose frames begin with the IP header, once there is one of them.
+    ip: OnceLock<IpPrograms>,
+    /// Indices of such interfaces.
+    ip_interfaces: Arc<RwLock<BTreeSet<u32>>>,
     /// Keeps others off what is pinned.
     _lock: Option<Flock<File>>,
 }
@@ -100,37 +119,12 @@ impl Kernel {
         preflight(bpffs)?;
         let pins = bpffs.map(Pins::new);
         let mut lock = None;
-        let mut loader = EbpfLoader::new();
-        loader
-            .map_max_entries("PREFIX_LINES", capacity.prefix_lines())
-            .map_max_entries("SOURCES", capacity.source_sets())
-            .map_max_entries("FLOWS", capacity.flow_lines());
         if let Some(pins) = &pins {
             pins.create(&capacity)?;
             lock = Some(pins.lock()?);
-            for name in Table::ALL.map(map_name).into_iter().chain(OTHER_MAPS) {
-                loader.map_pin_path(name, pins.maps(&capacity).join(name));
-            }
         }
-        let mut ebpf = loader.load(OBJECT).context("creating the BPF maps")?;
-        let program: &mut Xdp = ebpf
-            .program_mut(PROGRAM)
-            .ok_or_else(|| anyhow!("the embedded object has no program `{PROGRAM}`"))?
-            .try_into()
-            .context("the embedded program is not an XDP program")?;
-        program.load().context(
-            "the kernel's verifier refuses the program; please report this with your kernel version",
-        )?;
-        let number = program.info().context("asking about the program")?.id();
-        let observer: &mut SchedClassifier = ebpf
-            .program_mut(EGRESS)
-            .ok_or_else(|| anyhow!("the embedded object has no program `{EGRESS}`"))?
-            .try_into()
-            .context("the embedded program is none for what leaves")?;
-        observer.load().context(
-            "the kernel's verifier refuses the program that looks at what leaves; please report this with your \
-             kernel version",
-        )?;
+        let mut ebpf = load_object(pins.as_ref(), &capacity)?;
+        let number = load_programs(&mut ebpf, PROGRAM, EGRESS)?;
         let left = PerCpuArray::try_from(take_map(&mut ebpf, "LEFT")?)
             .context("opening the counters of what leaves")?;
         let tables = Arc::new(map_tables(&mut ebpf, &capacity)?);
@@ -141,8 +135,18 @@ impl Kernel {
             take_map(&mut ebpf, "RULE_COUNTS")?,
             take_map(&mut ebpf, "SERVICE_COUNTS")?,
         )?;
-        let kernel = Self { ebpf, tables, counters, left, pins, capacity, number, _lock: lock };
-        Ok(kernel)
+        Ok(Self {
+            ebpf,
+            tables,
+            counters,
+            left,
+            pins,
+            capacity,
+            number,
+            ip: OnceLock::new(),
+            ip_interfaces: Arc::default(),
+            _lock: lock,
+        })
     }
 
     /// The maps' memory.
@@ -203,7 +207,7 @@ impl Kernel {
 
     /// The samples; can be asked for once.
     pub fn take_samples(&mut self) -> anyhow::Result<SampleReader> {
-        SampleReader::new(take_map(&mut self.ebpf, "SAMPLES")?)
+        SampleReader::new(take_map(&mut self.ebpf, "SAMPLES")?, Arc::clone(&self.ip_interfaces))
     }
 
     /// The program's own log; can be asked for once.
@@ -214,7 +218,23 @@ impl Kernel {
     /// Puts the program on an interface.
     pub fn attach(&self, interface: &Interface, mode: Mode) -> anyhow::Result<Attachment> {
         let Some(pins) = &self.pins else { bail!("a program whose maps are not pinned is not attached") };
-        link::attach(pins, self.program_fd()?, interface, mode)
+        if interface.framing() != Ok(Framing::Ip) {
+            return link::attach(pins, self.program_fd()?, interface, mode);
+        }
+        let program = xdp(&self.ip()?.ebpf, IP_PROGRAM)?.fd().context("the program is not loaded")?;
+        // Before the first packet of it can be sampled.
+        self.ip_interfaces.write().insert(interface.index);
+        link::attach(pins, program.as_fd(), interface, mode)
+    }
+
+    /// The programs for interfaces whose frames begin with the IP header, which are loaded when the first is asked for.
+    fn ip(&self) -> anyhow::Result<&IpPrograms> {
+        if let Some(there) = self.ip.get() {
+            return Ok(there);
+        }
+        let mut ebpf = load_object(self.pins.as_ref(), &self.capacity)?;
+        let number = load_programs(&mut ebpf, IP_PROGRAM, IP_EGRESS)?;
+        Ok(self.ip.get_or_init(|| IpPrograms { ebpf, number }))
     }
 
     /// Has an attachment stand under another name, that of an interface that was renamed.
@@ -243,7 +263,8 @@ impl Kernel {
 
     /// Whether the program is on an interface.
     pub fn is_on(&self, interface: &Interface) -> bool {
-        interface.xdp_programs.contains(&self.number)
+        let ip = self.ip.get().map(|ip| ip.number);
+        interface.xdp_programs.iter().any(|number| *number == self.number || Some(*number) == ip)
     }
 
     /// Removes what was pinned for other layouts and capacities. To be called once all links hold this program.
@@ -271,7 +292,11 @@ impl Kernel {
     /// Has the other program look at what leaves by an interface, behind all others that do so.
     pub fn observe(&self, interface: &Interface) -> anyhow::Result<Observer> {
         let Some(pins) = &self.pins else { bail!("a program whose maps are not pinned is not attached") };
-        let program = self.egress()?;
+        let program = match interface.framing() {
+            Ok(Framing::Ethernet) => egress_of(&self.ebpf, EGRESS)?,
+            Ok(Framing::Ip) => egress_of(&self.ip()?.ebpf, IP_EGRESS)?,
+            Err(why) => bail!("{why}"),
+        };
         let info = program.info().context("asking about the program")?;
         egress::observe(pins, program.fd().context("the program is not loaded")?.as_fd(), info, interface)
     }
@@ -288,22 +313,20 @@ impl Kernel {
 
     /// What others have that is asked before ours about what leaves by an interface, and may not let it be asked.
     pub fn before_observer(&self, ifindex: u32) -> anyhow::Result<Vec<String>> {
-        let ours = self.egress()?.info().context("asking about the program")?.id();
-        self.pins.as_ref().map_or(Ok(Vec::new()), |pins| egress::before(pins, ours, ifindex))
+        let mut ours = vec![egress_of(&self.ebpf, EGRESS)?];
+        if let Some(ip) = self.ip.get() {
+            ours.push(egress_of(&ip.ebpf, IP_EGRESS)?);
+        }
+        let numbers =
+            ours.into_iter().map(|program| Ok(program.info().context("asking about the program")?.id()));
+        let numbers = numbers.collect::<anyhow::Result<Vec<u32>>>()?;
+        self.pins.as_ref().map_or(Ok(Vec::new()), |pins| egress::before(pins, &numbers, ifindex))
     }
 
     /// How many packets have been seen to leave by an interface, or by one that shares its counter.
     pub fn left(&self, ifindex: u32) -> anyhow::Result<u64> {
         let values = self.left.get(&(ifindex % LEFT), 0).context("reading the counters of what leaves")?;
         Ok(values.iter().fold(0, |sum, value| sum.wrapping_add(*value)))
-    }
-
-    fn egress(&self) -> anyhow::Result<&SchedClassifier> {
-        self.ebpf
-            .program(EGRESS)
-            .ok_or_else(|| anyhow!("the program is gone"))?
-            .try_into()
-            .context("the program is none for what leaves")
     }
 
     /// Shows one frame to the program, which judges it as it would on an interface (`BPF_PROG_TEST_RUN`).
@@ -321,8 +344,47 @@ impl Kernel {
     /// The kernel refuses frames shorter than [`SHORTEST_FRAME`](super::SHORTEST_FRAME), and longer than
     /// [`LONGEST_LEAVING`](super::LONGEST_LEAVING).
     pub fn show_leaving(&self, frame: &[u8], from: u32) -> anyhow::Result<()> {
-        let program = self.egress()?.fd().context("the program is not loaded")?.as_fd();
+        let program = egress_of(&self.ebpf, EGRESS)?.fd().context("the program is not loaded")?.as_fd();
         test_run::show_leaving(program, frame, from)
+    }
+
+    /// Whether the program drops a frame as it is, now; the frame is counted (`BPF_PROG_TEST_RUN`).
+    pub fn drops(&self, framing: Framing, frame: &[u8]) -> anyhow::Result<bool> {
+        let program = match framing {
+            Framing::Ethernet => self.program_fd()?,
+            Framing::Ip => {
+                xdp(&self.ip()?.ebpf, IP_PROGRAM)?.fd().context("the program is not loaded")?.as_fd()
+            }
+        };
+        test_run::drops(program, frame)
+    }
+
+    /// Whether the programs read the maps that are pinned, which are those that the daemon writes; in words.
+    pub fn reads_pinned_maps(&self) -> Result<String, String> {
+        let Some(pins) = &self.pins else { return Err("no maps are pinned".to_owned()) };
+        let mut programs = vec![self.program()];
+        programs.extend(self.ip.get().map(|ip| xdp(&ip.ebpf, IP_PROGRAM)));
+        let directory = pins.maps(&self.capacity);
+        for program in programs {
+            let info = program.and_then(|program| program.info().context("asking about the program"));
+            let numbers = info.and_then(|info| info.map_ids().context("asking which maps the program reads"));
+            let numbers = numbers.map_err(|error| format!("{error:#}"))?.unwrap_or_default();
+            for name in NEEDED {
+                let path = directory.join(name);
+                let map = syscall::get_pinned(&path).and_then(|map| syscall::map_number(map.as_fd()));
+                match map {
+                    Ok(number) if numbers.contains(&number) => {}
+                    Ok(number) => {
+                        return Err(format!("the program does not read {}, map {number}", path.display()));
+                    }
+                    Err(error) => return Err(format!("{} cannot be opened: {error}", path.display())),
+                }
+            }
+        }
+        Ok(format!(
+            "the program reads those of layout {ABI_VERSION} that are pinned in {}",
+            directory.display()
+        ))
     }
 
     /// The program, for whoever wants to run it by other means.
@@ -336,12 +398,59 @@ impl Kernel {
     }
 
     fn program(&self) -> anyhow::Result<&Xdp> {
-        self.ebpf
-            .program(PROGRAM)
-            .ok_or_else(|| anyhow!("the program is gone"))?
-            .try_into()
-            .context("the program is not an XDP program")
+        xdp(&self.ebpf, PROGRAM)
     }
+}
+
+/// What `build.rs` has made, with maps that are pinned, and taken up if they are there already.
+fn load_object(pins: Option<&Pins>, capacity: &Capacity) -> anyhow::Result<Ebpf> {
+    let mut loader = EbpfLoader::new();
+    loader
+        .map_max_entries("PREFIX_LINES", capacity.prefix_lines())
+        .map_max_entries("SOURCES", capacity.source_sets())
+        .map_max_entries("FLOWS", capacity.flow_lines());
+    if let Some(pins) = pins {
+        for name in Table::ALL.map(map_name).into_iter().chain(OTHER_MAPS) {
+            loader.map_pin_path(name, pins.maps(capacity).join(name));
+        }
+    }
+    loader.load(OBJECT).context("creating the BPF maps")
+}
+
+/// Has the kernel verify a filter and what looks at what leaves. Says what it calls the filter.
+fn load_programs(ebpf: &mut Ebpf, filter: &str, egress: &str) -> anyhow::Result<u32> {
+    let program: &mut Xdp = ebpf
+        .program_mut(filter)
+        .ok_or_else(|| anyhow!("the embedded object has no program `{filter}`"))?
+        .try_into()
+        .context("the embedded program is not an XDP program")?;
+    program
+        .load()
+        .context("the kernel's verifier refuses the program; please report this with your kernel version")?;
+    let number = program.info().context("asking about the program")?.id();
+    let observer: &mut SchedClassifier = ebpf
+        .program_mut(egress)
+        .ok_or_else(|| anyhow!("the embedded object has no program `{egress}`"))?
+        .try_into()
+        .context("the embedded program is none for what leaves")?;
+    observer.load().context(
+        "the kernel's verifier refuses the program that looks at what leaves; please report this with your kernel version",
+    )?;
+    Ok(number)
+}
+
+fn xdp<'a>(ebpf: &'a Ebpf, name: &str) -> anyhow::Result<&'a Xdp> {
+    ebpf.program(name)
+        .ok_or_else(|| anyhow!("the program is gone"))?
+        .try_into()
+        .context("the program is not an XDP program")
+}
+
+fn egress_of<'a>(ebpf: &'a Ebpf, name: &str) -> anyhow::Result<&'a SchedClassifier> {
+    ebpf.program(name)
+        .ok_or_else(|| anyhow!("the program is gone"))?
+        .try_into()
+        .context("the program is none for what leaves")
 }
 
 /// A start that failed before anything was attached leaves nothing pinned: the maps are large.

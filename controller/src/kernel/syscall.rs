@@ -190,6 +190,16 @@ pub(super) fn link_holds(link: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     Ok((info.ifindex, info.program))
 }
 
+/// The number of a map.
+pub(super) fn map_number(map: BorrowedFd<'_>) -> io::Result<u32> {
+    // `struct bpf_map_info`: type, number, and what is not asked for.
+    let mut info = [0_u32; 2];
+    let pointer: *mut u32 = info.as_mut_ptr();
+    let length = size_of_val(&info) as u32;
+    bpf(BPF_OBJ_GET_INFO_BY_FD, &mut Info { fd: map.as_raw_fd() as u32, length, info: pointer as u64 })?;
+    Ok(info[1])
+}
+
 /// Gives an object a name on bpffs, under which it lives on without its owner.
 pub(super) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     let path = text(path)?;

@@ -23,6 +23,15 @@ pub const LONGEST_LEAVING: usize = LINEAR_PART;
 /// Index of the interface that a frame leaves by in a test run: the loopback interface, in every namespace.
 pub const LEAVES_BY: u32 = 1;
 
+/// `XDP_DROP` in `include/uapi/linux/bpf.h`.
+const DROP: u32 = 1;
+
+/// Whether a program drops a frame.
+pub(super) fn drops(program: BorrowedFd<'_>, frame: &[u8]) -> anyhow::Result<bool> {
+    let answer = syscall::test_run(program, frame).context("showing a frame to the program")?;
+    Ok(answer & 0xff == DROP)
+}
+
 /// What was made of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judged {

@@ -1,10 +1,21 @@
 //! What the server asks of whoever holds the program.
 
+use std::net::IpAddr;
+
 use crate::{
-    api::{HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, WouldCount},
+    api::{DoctorCheck, HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, WouldCount},
     host::Lifelines,
     state::RuleCounts,
 };
+
+/// What is known to whoever asks for an examination.
+#[derive(Clone, Debug, Default)]
+pub struct Examination {
+    /// An address that the blocklist drops.
+    pub blocked: Option<IpAddr>,
+    /// Everything passes for a time.
+    pub bypassed: bool,
+}
 
 /// The filter as it runs.
 pub trait Dataplane: Send + Sync {
@@ -37,6 +48,9 @@ pub trait Dataplane: Send + Sync {
 
     /// By what it is known which packets belong to something, on each interface that leads out.
     fn proofs(&self) -> Vec<ProofStatus>;
+
+    /// Proves that what is said to be filtered is.
+    fn examine(&self, examination: Examination) -> anyhow::Result<Vec<DoctorCheck>>;
 
     /// Puts the filter on an interface, or back on it.
     fn attach(&self, interface: &str) -> anyhow::Result<InterfaceStatus>;

@@ -41,7 +41,7 @@ use tokio::{
 
 pub use audit::Audit;
 pub use bounds::Bounds;
-pub use dataplane::Dataplane;
+pub use dataplane::{Dataplane, Examination};
 pub use descriptors::Descriptors;
 pub use summary::summary;
 
@@ -137,6 +137,7 @@ fn router(context: Context) -> Router {
         .route(path::BYPASS, get(rules::bypassed).put(rules::bypass))
         .route(path::RELOAD, post(rules::reload))
         .route(path::HEALTH, get(rules::health))
+        .route(path::DOCTOR, get(status::doctor))
         .route(path::LIST, get(lists::page))
         .route(path::ADD, post(lists::add))
         .route(path::REMOVE, post(lists::remove))

@@ -1,16 +1,20 @@
 //! How the filter stands, what it drops, and its end.
 
+use std::net::IpAddr;
+
 use axum::extract::State;
 
 use super::{
-    Context,
+    Context, Examination,
     answer::{Answer, Body, Refused, answer},
     descriptors::Descriptors,
 };
 use crate::{
     api::{
-        self, AttachRequest, DetachRequest, DetachResponse, Failure, FailureKind, InterfaceStatus, Status,
+        self, AttachRequest, DetachRequest, DetachResponse, DoctorReport, Failure, FailureKind,
+        InterfaceStatus, ListName, Status,
     },
+    lists::parse_prefix,
     state::Refusal,
 };
 
@@ -34,6 +38,26 @@ pub(super) fn now(context: &Context) -> Result<Status, Refused> {
     status.proofs = context.dataplane.proofs();
     status.would_drop = context.dataplane.would_drop().map_err(|error| Refused::internal(&error))?;
     Ok(status)
+}
+
+pub(super) async fn doctor(State(context): State<Context>) -> Answer<DoctorReport> {
+    /// Of so many entries one may be that nothing else is said of.
+    const ENTRIES: usize = 16;
+    answer(&context, |context| {
+        let entries = context.filter.page(ListName::Block, None, ENTRIES).entries;
+        let addresses = entries.iter().filter_map(|entry| parse_prefix(&entry.prefix).ok());
+        let decides = |address: &IpAddr| {
+            let lists = context.filter.test(*address);
+            matches!(lists.decided_by, Some(ListName::Block)) && !lists.only_counts
+        };
+        let examination = Examination {
+            blocked: addresses.map(|prefix| prefix.network()).find(decides),
+            bypassed: context.filter.bypassed().is_some(),
+        };
+        let checks = context.dataplane.examine(examination).map_err(|error| Refused::internal(&error))?;
+        Ok(DoctorReport { checks })
+    })
+    .await
 }
 
 pub(super) async fn attach(

@@ -19,11 +19,11 @@ use tokio::{
     sync::{Notify, broadcast},
 };
 
-use super::{Audit, Bounds, Context, Dataplane, serve};
+use super::{Audit, Bounds, Context, Dataplane, Examination, serve};
 use crate::{
     api::{
-        FailureKind, HealthReport, InterfaceStatus, ListName, MachineStatus, ProofStatus, ROUTES,
-        ReasonCount, WouldCount, openapi, path, routes::Method,
+        DoctorCheck, FailureKind, HealthReport, InterfaceStatus, ListName, MachineStatus, ProofStatus,
+        ROUTES, ReasonCount, WouldCount, openapi, path, routes::Method,
     },
     client::{Client, ClientError, Upload},
     config::Config,
@@ -95,6 +95,10 @@ impl Dataplane for Names {
 
     fn proofs(&self) -> Vec<ProofStatus> {
         Vec::new()
+    }
+
+    fn examine(&self, _: Examination) -> anyhow::Result<Vec<DoctorCheck>> {
+        Ok(Vec::new())
     }
 
     fn attach(&self, interface: &str) -> anyhow::Result<InterfaceStatus> {

@@ -11,6 +11,7 @@
 
 mod audit;
 pub mod client;
+mod doctor;
 mod events;
 mod limits;
 mod machine;
@@ -28,6 +29,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use audit::{AuditEntry, AuditPage};
+pub use doctor::{DoctorCheck, DoctorReport};
 pub use events::{DropReport, Event, InterfaceReport, Notice};
 pub use limits::{Limit, Limits, SourceReport};
 pub use machine::{CpuStatus, DiskStatus, LinkStatus, MachineStatus};

@@ -48,6 +48,8 @@ pub const EVENTS: &str = "/v1/events";
 pub const ATTACH: &str = "/v1/attach";
 /// Takes the filter off an interface.
 pub const DETACH: &str = "/v1/detach";
+/// Whether what is said to be filtered is.
+pub const DOCTOR: &str = "/v1/doctor";
 /// Who has asked for which change.
 pub const AUDIT: &str = "/v1/audit";
 

@@ -7,10 +7,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
     AddRequest, AddResponse, AttachRequest, AuditPage, BanCount, BanPage, BypassRequest, BypassState,
-    DetachRequest, DetachResponse, Event, FlushRequest, HealthReport, ImportLine, InForce, InterfaceStatus,
-    KeepRequest, LiftRequest, ListPage, ReloadReport, ReloadRequest, RemoveRequest, RemoveResponse,
-    RuleChange, RuleList, SignatureList, SignatureNumber, SignatureReport, SignatureRequest, SourceReport,
-    Status, TestResponse, WhyReport, path,
+    DetachRequest, DetachResponse, DoctorReport, Event, FlushRequest, HealthReport, ImportLine, InForce,
+    InterfaceStatus, KeepRequest, LiftRequest, ListPage, ReloadReport, ReloadRequest, RemoveRequest,
+    RemoveResponse, RuleChange, RuleList, SignatureList, SignatureNumber, SignatureReport, SignatureRequest,
+    SourceReport, Status, TestResponse, WhyReport, path,
 };
 
 /// Most entries of a page; fewer come only if fewer are asked for, or left.
@@ -130,7 +130,7 @@ const fn with(parameters: &'static [Parameter], route: Route) -> Route {
 }
 
 /// All of them.
-pub const ROUTES: [Route; 28] = [
+pub const ROUTES: [Route; 29] = [
     get(path::STATUS, "How the filter stands.", json::<Status>()),
     post(path::ADD, "Lists prefixes: all or none.", json::<AddRequest>(), json::<AddResponse>()),
     post(
@@ -161,6 +161,11 @@ pub const ROUTES: [Route; 28] = [
         json::<BypassState>(),
     ),
     post(path::RELOAD, "Reads the configuration again.", json::<ReloadRequest>(), json::<ReloadReport>()),
+    get(
+        path::DOCTOR,
+        "Proves that what is said to be filtered is. The packets that this takes are counted as others are.",
+        json::<DoctorReport>(),
+    ),
     get(path::HEALTH, "How the host and its services fare.", json::<HealthReport>()),
     with(
         AUDIT,
