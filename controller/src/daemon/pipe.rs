@@ -219,7 +219,7 @@ impl Pipe {
             match self.cpu.look(compare(busiest, BUSY, NOT_BUSY)) {
                 Some(Turn::Strained) => told.push(loud(busy(busiest))),
                 Some(Turn::Relieved) => {
-                    told.push(quiet("no CPU is busy with packets alone any more".to_owned()))
+                    told.push(quiet("no CPU is busy with packets alone any more".to_owned()));
                 }
                 None => {}
             }

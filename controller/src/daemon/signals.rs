@@ -86,7 +86,7 @@ pub(super) fn answer(asked: Asked, context: &Context, detection: &Detection, opt
         }
         Asked::Tell => summary(&context).into_iter().for_each(|line| info!("{line}")),
         Asked::Nothing => {
-            info!("SIGUSR2 asks for nothing; SIGUSR1 logs how floodwall stands, SIGHUP reloads")
+            info!("SIGUSR2 asks for nothing; SIGUSR1 logs how floodwall stands, SIGHUP reloads");
         }
     });
 }

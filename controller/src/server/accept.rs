@@ -137,12 +137,14 @@ async fn refuse(mut stream: UnixStream, bounds: Bounds, _turn: OwnedSemaphorePer
     let tell = async {
         // Who is hung up on while it asks does not read what it was told.
         let mut asked = [0; 1_024];
-        stream.read(&mut asked).await?;
+        if stream.read(&mut asked).await? == 0 {
+            return io::Result::Ok(());
+        }
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(&body).await?;
         stream.shutdown().await?;
         while stream.read(&mut asked).await? > 0 {}
-        io::Result::Ok(())
+        Ok(())
     };
     // Somebody who does not listen cannot be told.
     drop(tokio::time::timeout(REFUSAL, tell).await);

@@ -176,3 +176,19 @@ async fn who_reads_too_slowly_hears_that_its_stream_ends() {
     assert_eq!(last["kind"], "end", "{last}");
     assert!(last["text"].as_str().is_some_and(|text| text.contains("too slow for")), "{last}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_listens_and_who_waits_for_an_answer_is_not_let_go_of_for_asking_nothing_more() {
+    let served = served_within(Bounds { connections: 2, head: MOMENT, unread: MOMENT, ..bounds() });
+    let mut events = served.client.lines::<Value>("/v1/events").await.expect("a stream");
+    sleep(4 * MOMENT).await;
+    // Others come and go, and somebody has to make room for them.
+    let mut idle = Vec::new();
+    for _ in 0..4 {
+        idle.push(connect(&served).await);
+        served.client.get::<Value>("/v1/status").await.expect("an answer");
+    }
+    served.bus.publish(What::Health { text: "heard".to_owned(), loud: false });
+    let event = timeout(PATIENCE, events.next()).await.expect("told").expect("a line").expect("more");
+    assert_eq!(event["text"], "heard");
+}
