@@ -17,6 +17,7 @@ mod egress;
 mod events;
 mod link;
 mod log;
+mod object;
 mod pins;
 mod preflight;
 mod program;
