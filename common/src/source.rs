@@ -270,7 +270,7 @@ pub fn is_banned(way: &Way, now_ns: u64) -> bool {
     false
 }
 
-/// Lifts the ban of one that is banned; as with [`complete`], the next packet will, should another CPU write at the same moment.
+/// As [`lift`], but once only: should another CPU write at the same moment, the next packet will lift it.
 #[inline(always)]
 pub fn unban(way: &Way, now_ns: u64) {
     let history = History::unpack(way.history.load());
