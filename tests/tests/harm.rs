@@ -338,6 +338,10 @@ fn an_interface_that_moves_away_is_told_of() -> anyhow::Result<()> {
     wait_for("the new one has the program", || Ok(problems(&host)?.0 == Some(0)))?;
     let details = host.lab.inside.namespace().ip("-d link show eth0")?;
     assert!(details.contains("xdp"), "{details}");
+    // Nor is the one that has moved taken for the new one.
+    thread::sleep(Duration::from_millis(600));
+    assert!(!host.log().contains("keeps the old name"), "{}", host.log());
+    assert!(host.bpffs().join("links/eth0 elsewhere").exists() && host.bpffs().join("links/eth0").exists());
     Ok(())
 }
 

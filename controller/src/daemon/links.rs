@@ -83,6 +83,11 @@ pub(super) enum Bare {
 }
 
 impl Bare {
+    /// That attaching has failed.
+    pub(super) fn refused(error: &anyhow::Error) -> Self {
+        Self::Refused(shortened(format!("{error:#}")))
+    }
+
     /// What an operator is told of `interface`.
     pub(super) fn of<'a>(&'a self, interface: &'a str) -> impl fmt::Display + 'a {
         fmt::from_fn(move |formatter| {
@@ -116,9 +121,30 @@ impl Bare {
     }
 }
 
+/// What is told of an error: all of it, unless it holds what the kernel's verifier has to say.
+fn shortened(text: String) -> String {
+    /// Characters of the beginning and of the end.
+    const KEPT: usize = 300;
+    let length = text.chars().count();
+    if length <= 3 * KEPT {
+        return text;
+    }
+    let (begin, end): (String, String) =
+        (text.chars().take(KEPT).collect(), text.chars().skip(length - KEPT).collect());
+    format!("{begin} […] {end}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_verifier_has_to_say_is_cut() {
+        assert_eq!(shortened("no driver".into()), "no driver");
+        let said = shortened(format!("begin {} end", "ü".repeat(5_000)));
+        assert!(said.starts_with("begin ü") && said.ends_with("ü end"), "{said}");
+        assert_eq!(said.chars().count(), 605);
+    }
 
     #[test]
     fn what_link_and_name_tell() {

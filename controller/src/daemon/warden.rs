@@ -155,7 +155,7 @@ impl Warden<'_> {
                 self.put_on(wards, name, &interface, step == Step::PutBack);
             }
             (Step::Elsewhere, named) => {
-                self.let_go(wards, name, self.name_of(sight.held).await);
+                self.let_go(wards, name, self.name_of(wards, name, sight.held).await);
                 if let Some(interface) = named.filter(|_| !sight.named.is_some_and(|(_, ours)| ours)) {
                     self.put_on(wards, name, &interface, false);
                 }
@@ -181,8 +181,12 @@ impl Warden<'_> {
         }
     }
 
-    /// The name here of the interface with an index that our program is on.
-    async fn name_of(&self, index: u32) -> Option<String> {
+    /// The name here of the interface with an index that our program is on, and that none but `except` filters: numbers of
+    /// interfaces are those of a network namespace, and one that is elsewhere may have the number of one that is here.
+    async fn name_of(&self, wards: &Mutex<Wards>, except: &str, index: u32) -> Option<String> {
+        if !wards.lock().others_with(except, index).is_empty() {
+            return None;
+        }
         let found = self.netlink.indexed(index).await.ok().flatten();
         found.filter(|interface| self.kernel.is_on(interface)).map(|interface| interface.name)
     }
@@ -203,7 +207,7 @@ impl Warden<'_> {
             }
             return;
         }
-        let now = self.name_of(index).await;
+        let now = self.name_of(wards, "", index).await;
         let Some((before, mut attachment)) = wards.lock().take_elsewhere(link) else { return };
         let stands_as = now.clone().unwrap_or_else(|| moved(&before));
         if attachment.interface != stands_as {
@@ -244,7 +248,7 @@ impl Warden<'_> {
                 self.change(wards, name, |ward| {
                     (ward.attachment, ward.refused) = (None, Some(interface.clone()));
                 });
-                self.settle(wards, name, Some(Bare::Refused(format!("{error:#}"))), "");
+                self.settle(wards, name, Some(Bare::refused(&error)), "");
             }
         }
     }
