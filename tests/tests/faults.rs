@@ -2,11 +2,13 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{BufRead as _, BufReader, Write as _},
+    process::Stdio,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use floodwall_lab::{or_skip, skip::require_root, wire::Sender};
 use floodwall_tests::protected::{PATIENCE, Protected, SILENCE};
 use nix::sys::signal::Signal;
@@ -288,5 +290,52 @@ fn a_state_directory_that_is_removed_takes_no_more_changes() -> anyhow::Result<(
     assert!(said.contains("THE STATE CANNOT BE WRITTEN"), "{said}");
     assert!(!host.passes(&blocked)?, "what is known stays in force");
     host.ok(&["bypass", "on", "--for", "1m"])?;
+    Ok(())
+}
+
+/// Runs out of file descriptors anywhere on its way, also once interfaces are attached to.
+#[test]
+fn a_start_that_fails_half_way_leaves_nothing() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::not_started("half-way", BINARY, "")?;
+    let inside = host.lab.inside.clone();
+    let is_bare = || -> anyhow::Result<bool> {
+        // What looks at what leaves ends with its pin and the daemon.
+        Ok(!inside.namespace().ip("-details link show dev eth0")?.contains("xdp"))
+    };
+    let (mut failed, mut failed_attached) = (0, 0);
+    for descriptors in (6..200).step_by(2) {
+        let mut command = inside.namespace().command("prlimit");
+        let daemon = host.daemon_command(host.bpffs());
+        command.arg(format!("--nofile={descriptors}:{descriptors}")).arg(daemon.get_program());
+        command.args(daemon.get_args()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("starting the daemon")?;
+        let mut said = String::new();
+        let mut lines = BufReader::new(child.stderr.take().context("no standard error")?);
+        let is_ready = loop {
+            let mut line = String::new();
+            if lines.read_line(&mut line)? == 0 {
+                break false;
+            }
+            said.push_str(&line);
+            if line.contains("ready socket=") {
+                break true;
+            }
+        };
+        if is_ready {
+            host.adopt(child)?;
+            break;
+        }
+        assert!(!child.wait()?.success(), "with {descriptors} descriptors: {said}");
+        failed += 1;
+        failed_attached += usize::from(said.contains("protected interface"));
+        assert!(is_bare()?, "with {descriptors} descriptors a program stays: {said}");
+        assert!(!host.bpffs().exists(), "with {descriptors} descriptors pins stay: {said}");
+    }
+    assert!(host.pid().is_ok(), "it never came up");
+    assert!(
+        failed > 5 && failed_attached > 0,
+        "{failed} starts failed, {failed_attached} of them once attached"
+    );
     Ok(())
 }

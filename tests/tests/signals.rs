@@ -29,6 +29,15 @@ fn hangup_reloads_and_a_bad_file_changes_nothing() -> anyhow::Result<()> {
     wait_for("the mistake is told", || Ok(host.log().contains("SIGHUP: the configuration stays as it is")))?;
     assert!(host.log().contains("`packets` or `syn`"), "what is allowed there: {}", host.log());
     assert_eq!(rate()?, 99);
+    wait_for("both stand in the audit log", || {
+        let results: Vec<_> = host.json(&["audit"])?["entries"].as_array().cloned().unwrap_or_default();
+        let results: Vec<_> = results
+            .iter()
+            .filter(|entry| entry["command"] == "reload (SIGHUP)")
+            .map(|entry| entry["result"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        Ok(results.len() == 2 && results[0] == "done" && results[1].contains("floodwall.toml"))
+    })?;
     Ok(())
 }
 

@@ -24,6 +24,7 @@ mod steps;
 mod test;
 mod thousands;
 mod verdicts;
+mod vm;
 
 use std::process::ExitCode;
 

@@ -64,13 +64,13 @@ pub(crate) fn is_root() -> bool {
 /// A command as one would type it.
 pub(crate) fn line_of(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(quoted).collect::<Vec<_>>().join(" ")
+    words.map(OsStr::to_string_lossy).map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
 }
 
-fn quoted(word: &OsStr) -> String {
-    let word = word.to_string_lossy();
+/// A word as a shell reads it.
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:+,@%^".contains(letter);
-    if !word.is_empty() && word.chars().all(plain) { word.into_owned() } else { Quoted(&word).to_string() }
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { Quoted(word).to_string() }
 }
 
 struct Quoted<'a>(&'a str);

@@ -16,12 +16,14 @@ use super::{
     protect::Protection,
 };
 use crate::{
-    host::{Backlog, Backlogs, Ports, Vitals},
+    host::{Backlog, Backlogs, Ports, Vitals, appended_to},
     server::Dataplane as _,
 };
 
 const INTERVAL: Duration = Duration::from_secs(1);
 const DISK_INTERVAL: Duration = Duration::from_secs(10);
+/// So many looks at file systems later it is searched again for files that are appended to: ten minutes.
+const SEARCH_EVERY: u32 = 60;
 /// Ticks of a CPU in a second (`USER_HZ`), on every architecture that Linux runs XDP on.
 const TICKS: f64 = 100.0;
 
@@ -47,17 +49,20 @@ pub(super) async fn watch(protection: Arc<Protection>) {
 
 /// Looks at file systems, for ever. One that does not answer holds up nothing but this.
 pub(super) async fn watch_disks(protection: Arc<Protection>, directories: Vec<PathBuf>) {
-    let mut disks = Disks::default();
-    loop {
-        let (protection, directories) = (Arc::clone(&protection), directories.clone());
+    let (mut disks, mut searched) = (Disks::default(), Vec::new());
+    for look in (0..SEARCH_EVERY).cycle() {
+        let (protection, named) = (Arc::clone(&protection), directories.clone());
         let work = move || {
-            let (found, told) = disks.look(&directories);
+            if look == 0 {
+                searched = appended_to(Path::new("/proc"));
+            }
+            let (found, told) = disks.look(&[named, searched.clone()].concat());
             protection.machine_mut().disks = found;
             told.into_iter().for_each(|what| protection.bus().publish(what));
-            disks
+            (disks, searched)
         };
-        disks = match tokio::task::spawn_blocking(work).await {
-            Ok(disks) => disks,
+        (disks, searched) = match tokio::task::spawn_blocking(work).await {
+            Ok(known) => known,
             Err(error) => return error!(%error, "looking at the file systems failed"),
         };
         tokio::time::sleep(DISK_INTERVAL).await;

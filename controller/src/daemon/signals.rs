@@ -102,8 +102,12 @@ fn reload(context: &Context, has_configuration: bool) {
         Ok(report) => {
             report.differences.iter().for_each(|line| info!("configuration: {line}"));
             context.bus.publish(What::Command { who: "SIGHUP".to_owned(), command: "reload".to_owned() });
+            context.audit.signalled("reload (SIGHUP)", "done".to_owned());
             tell(format!("SIGHUP: {} is in force", report.path), false);
         }
-        Err(refusal) => tell(format!("SIGHUP: the configuration stays as it is: {refusal}"), true),
+        Err(refusal) => {
+            context.audit.signalled("reload (SIGHUP)", refusal.to_string());
+            tell(format!("SIGHUP: the configuration stays as it is: {refusal}"), true);
+        }
     }
 }

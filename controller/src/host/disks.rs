@@ -83,11 +83,13 @@ fn mounted_below(directory: &Path, mounts: &str) -> Vec<PathBuf> {
     places.filter(|place| place.starts_with(directory) && place != directory).collect()
 }
 
-/// Where symbolic links in a directory lead to: `/var/log/nginx` may be one.
+/// The directories that symbolic links in a directory lead to: `/var/log/nginx` may be one. A link to a file says nothing of
+/// where is written: it may be an explanation among the documents, or `/dev/stdout`.
 fn linked_from(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let links = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
-    links.filter_map(|link| fs::canonicalize(link.path()).ok()).take(MOST).collect()
+    let places = links.filter_map(|link| fs::canonicalize(link.path()).ok());
+    places.filter(|place| place.is_dir()).take(MOST).collect()
 }
 
 #[cfg(test)]
@@ -101,6 +103,8 @@ mod tests {
         fs::create_dir_all(logs.join("below")).unwrap();
         // A memory file system, as the links lead to.
         std::os::unix::fs::symlink("/dev/shm", logs.join("elsewhere")).unwrap();
+        // On the one of device nodes, and no place that is written to.
+        std::os::unix::fs::symlink("/dev/null", logs.join("nowhere")).unwrap();
         let mounts = format!("1 2 0:1 / {} rw - x x rw\n", logs.join("below").display());
         let found = disks(&[logs.clone(), logs.join("below"), "/nonexistent".into()], &mounts);
         let paths: Vec<_> = found.iter().map(|disk| disk.path.clone()).collect();

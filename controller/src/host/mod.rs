@@ -2,6 +2,7 @@
 //! sockets, who is logged in, whether it carries packets of others, which of their connections the kernel tracks, and how full
 //! its links are. Nothing is ever changed here.
 
+mod appended;
 mod backlog;
 mod carries;
 mod conntrack;
@@ -18,6 +19,7 @@ mod sockets;
 
 use std::{fmt, net::IpAddr};
 
+pub use appended::appended_to;
 pub use backlog::{Backlog, Backlogs};
 pub use carries::{Links, carries};
 pub use conntrack::{Direction, Tracked, tracked};

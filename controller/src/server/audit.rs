@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc::{self, SyncSender, TrySendError},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use axum::extract::State;
@@ -82,6 +82,22 @@ impl Audit {
         }
     }
 
+    /// Writes down what a signal has asked for, and what became of it. The kernel does not tell who has sent it.
+    pub(crate) fn signalled(&self, command: &str, result: String) {
+        let entry = AuditEntry {
+            number: 0,
+            time: unix_seconds(),
+            uid: None,
+            user: None,
+            pid: None,
+            process: None,
+            command: command.to_owned(),
+            request: None,
+            result,
+        };
+        drop(self.hand_over(entry));
+    }
+
     /// Has an entry written down.
     pub(super) fn hand_over(&self, entry: AuditEntry) -> Option<oneshot::Receiver<()>> {
         let (written, waits) = oneshot::channel();
@@ -93,6 +109,11 @@ impl Audit {
             }
         }
     }
+}
+
+/// Now, as entries tell it.
+pub(super) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn write(log: &mut Option<AuditLog>, directory: &Path, mut entry: AuditEntry) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! Who has changed what: told on the bus, and written down, once it is done.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::{
     body::{Body, to_bytes},
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::{
     Context,
     answer::{Refused, TOO_MUCH},
-    audit::Audit,
+    audit::{Audit, unix_seconds},
     peer::Peer,
 };
 use crate::{
@@ -82,8 +82,7 @@ impl Asked {
     }
 
     fn take(&mut self, result: String) -> Option<AuditEntry> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        self.entry.take().map(|entry| AuditEntry { time: now, result, ..entry })
+        self.entry.take().map(|entry| AuditEntry { time: unix_seconds(), result, ..entry })
     }
 
     /// Writes down what became of it.

@@ -7,9 +7,10 @@ use floodwall_lab::skip::require_tool;
 
 use super::debian::{self, Apt};
 use crate::steps::Steps;
+use crate::vm;
 
 /// A program and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("ip", "iproute2"),
     ("ethtool", "ethtool"),
     ("bpftool", "bpftool"),
@@ -20,6 +21,8 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("hping3", "hping3"),
     ("tcpreplay", "tcpreplay"),
     ("wrk", "wrk"),
+    ("wg", "wireguard-tools"),
+    ("pppd", "ppp"),
 ];
 
 /// Those that are not installed.
@@ -27,8 +30,13 @@ pub(crate) fn missing() -> Vec<&'static str> {
     lacking().map(|(program, _)| program).collect()
 }
 
+/// Those of this checkout's tests, and those of its virtual machine.
+fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PROGRAMS.into_iter().chain(vm::PROGRAMS)
+}
+
 fn lacking() -> impl Iterator<Item = (&'static str, &'static str)> {
-    PROGRAMS.into_iter().filter(|(program, _)| require_tool(program).is_err())
+    all().filter(|(program, _)| require_tool(program).is_err())
 }
 
 /// Installs those that are missing; what cannot be had is told, and its tests will say so too.
@@ -38,7 +46,7 @@ fn lacking() -> impl Iterator<Item = (&'static str, &'static str)> {
 pub(super) fn ensure(steps: &Steps, apt: &mut Apt) -> Result<()> {
     let packages: Vec<_> = lacking().map(|(_, package)| package).collect();
     if packages.is_empty() {
-        steps.ok("programs for tests", &PROGRAMS.map(|(program, _)| program).join(" "));
+        steps.ok("programs for tests", &all().map(|(program, _)| program).collect::<Vec<_>>().join(" "));
         return Ok(());
     }
     let consequence = "tests that use them will be skipped and counted as such";

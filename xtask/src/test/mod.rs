@@ -8,6 +8,7 @@ mod expected;
 mod part;
 mod tally;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -16,12 +17,13 @@ use clap::Args;
 use crate::build::{self, Executable};
 use crate::setup::{self, Talk};
 use crate::shell;
+use crate::vm::Machine;
 use expected::{Expected, Finding};
 use part::Part;
 use tally::Tally;
 
-/// The package whose tests build namespaces and floods; too many at a time disturb each other.
-const LIVE: &str = "floodwall-tests";
+/// The package's folder whose tests build namespaces and floods; too many at a time disturb each other.
+const LIVE_FOLDER: &str = "tests";
 const LIVE_THREADS: &str = "--test-threads=2";
 
 /// The programs whose tests are hosts as people run them, which take minutes; and that one of them which is always run. They
@@ -32,6 +34,14 @@ const WORLDS_SMOKE: &str = "an_end_host";
 const SOAK: [&str; 1] = ["killed"];
 const SOAK_KILLS: (&str, &str) = ("FLOODWALL_KILLS", "1000");
 const ONE_THREAD: &str = "--test-threads=1";
+
+/// The programs that are run on the distribution's kernel: those that load the filter, attach it, and see what it does to
+/// packets, and not those that count on a machine that is fast.
+const VM: [&str; 9] =
+    ["directions", "doctor", "egress", "host", "interfaces", "tunnels", "wire", "worlds", "worlds_programs"];
+/// The one that is always run, and what it is called where there is no such machine.
+const VM_SMOKE: &str = "doctor";
+const VM_NAME: &str = "on_the_kernel_of_the_distribution";
 
 /// Which tests.
 #[derive(Debug, Args)]
@@ -46,6 +56,11 @@ pub(crate) struct Options {
     /// The long run, and nothing else: the daemon is killed a thousand times under load; half an hour
     #[arg(long, conflicts_with_all = ["package", "worlds"])]
     soak: bool,
+    /// Those that load and attach the filter, and nothing else, on a virtual machine with Debian's kernel; half an hour
+    ///
+    /// Without it, one of them is run.
+    #[arg(long, conflicts_with_all = ["package", "worlds", "soak"])]
+    vm: bool,
     /// Only tests of these packages
     #[arg(short, long, value_name = "PACKAGE")]
     package: Vec<String>,
@@ -71,6 +86,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         executable.is_test
             && (!options.worlds || WORLDS.contains(&target))
             && (!options.soak || SOAK.contains(&target))
+            && (!options.vm || VM.contains(&target))
     });
     // Cargo names them in the order that they were done.
     executables.sort_by(|a, b| (&a.manifest, &a.kind, &a.target).cmp(&(&b.manifest, &b.kind, &b.target)));
@@ -78,9 +94,24 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let directory = tempfile::tempdir().context("making a directory for the list of skips")?;
     let skips = directory.path().join("skips");
     let mut parts = Vec::new();
-    for executable in &executables {
-        let part = program(executable, options);
-        parts.push(part.run(&skips)?);
+    if options.vm {
+        let machine = Machine::prepare()?;
+        for executable in &executables {
+            parts.push(on_machine(&machine, executable, options, directory.path())?.run(&skips)?);
+        }
+    } else {
+        for executable in &executables {
+            parts.push(program(executable, options).run(&skips)?);
+        }
+        let is_whole =
+            options.package.is_empty() && options.filter.is_none() && !options.worlds && !options.soak;
+        let smoke = executables.iter().find(|executable| is_whole && executable.target == VM_SMOKE);
+        if let Some(smoke) = smoke {
+            parts.push(match Machine::prepare() {
+                Ok(machine) => on_machine(&machine, smoke, options, directory.path())?.run(&skips)?,
+                Err(error) => Tally::of_skip(VM_NAME, &format!("{error:#}")),
+            });
+        }
     }
     // Cargo refuses to look for examples where there is no library.
     if executables.iter().any(|executable| executable.kind == "lib") {
@@ -106,22 +137,37 @@ fn arguments(options: &Options) -> impl Iterator<Item = &String> {
 }
 
 fn program(executable: &Executable, options: &Options) -> Part {
+    let mut part = bare(executable, options);
+    let is_live = executable.manifest.parent().is_some_and(|home| home.ends_with(LIVE_FOLDER));
+    let is_world = is_live && WORLDS.contains(&executable.target.as_str());
+    if is_world && !options.worlds && options.filter.is_none() {
+        part.command.arg(WORLDS_SMOKE);
+    }
+    if options.soak {
+        part.command.env(SOAK_KILLS.0, SOAK_KILLS.1);
+    }
+    if is_live && !options.extra.iter().any(|argument| argument.starts_with("--test-threads")) {
+        part.command.arg(if is_world { ONE_THREAD } else { LIVE_THREADS });
+    }
+    part
+}
+
+/// The same on a virtual machine, with all that there is to it.
+fn on_machine(machine: &Machine, executable: &Executable, options: &Options, shared: &Path) -> Result<Part> {
+    let Part { name, mut command } = bare(executable, options);
+    command.arg(ONE_THREAD);
+    let name = format!("{name} on Linux {}", machine.release());
+    Ok(Part { name, command: machine.run(&command, shared)? })
+}
+
+/// A test program with the arguments that each takes.
+fn bare(executable: &Executable, options: &Options) -> Part {
     let home = executable.manifest.parent().unwrap_or(&executable.manifest);
     let package = package_name(executable);
     let mut command = std::process::Command::new(&executable.path);
     // As cargo runs them.
     command.current_dir(home).env("CARGO_MANIFEST_DIR", home).env("CARGO_PKG_NAME", &package);
     command.args(arguments(options));
-    let is_world = package == LIVE && WORLDS.contains(&executable.target.as_str());
-    if is_world && !options.worlds && options.filter.is_none() {
-        command.arg(WORLDS_SMOKE);
-    }
-    if options.soak {
-        command.env(SOAK_KILLS.0, SOAK_KILLS.1);
-    }
-    if package == LIVE && !options.extra.iter().any(|argument| argument.starts_with("--test-threads")) {
-        command.arg(if is_world { ONE_THREAD } else { LIVE_THREADS });
-    }
     let name = match executable.kind.as_str() {
         "test" => format!("{package}/{}", executable.target),
         kind => format!("{package} ({kind})"),

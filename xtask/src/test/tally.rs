@@ -30,6 +30,12 @@ impl Tally {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
+    /// A part that could not be run at all.
+    pub(super) fn of_skip(name: &str, reason: &str) -> Self {
+        let skip = Skip { test: name.to_owned(), reason: reason.to_owned() };
+        Self { skips: vec![skip], ..Self::new(name) }
+    }
+
     /// All tests, run or not.
     pub(super) fn total(&self) -> u64 {
         self.passed + self.failed + self.skipped()
