@@ -151,14 +151,11 @@ fn a_link_by_ppp() -> anyhow::Result<()> {
     or_skip!(fs::metadata("/dev/ppp").map(drop).map_err(|_| "this kernel makes no ppp".to_owned()));
     let mut host = Protected::not_started("ppp", BINARY, "samples-per-second = 0\n")?;
     let (outside, inside) = (host.lab.outside.namespace().clone(), host.lab.inside.namespace().clone());
-    let plain = ["noauth", "local", "nodetach", "nocrtscts", "nodefaultroute", "noipv6", "lock"];
-    let other = format!(
-        "nsenter --net={} pppd {} notty {FAR}:{NEAR}",
-        outside.path().display(),
-        plain[..6].join(" ")
-    );
+    let plain = ["noauth", "local", "nodetach", "nocrtscts", "nodefaultroute", "noipv6"];
+    let other =
+        format!("nsenter --net={} pppd {} notty {FAR}:{NEAR}", outside.path().display(), plain.join(" "));
     let mut one = inside.command("pppd");
-    one.args(&plain[..6]).args(["pty", &other]).stdin(Stdio::null());
+    one.args(plain).args(["pty", &other]).stdin(Stdio::null());
     let log = fs::File::create(host.file("pppd"))?;
     one.stdout(log.try_clone()?).stderr(log);
     let _both = Ppp(one.spawn().context("running pppd")?);

@@ -55,3 +55,25 @@ pub fn kept_baseline<T: DeserializeOwned>(directory: &Path, put_aside: bool) -> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_damaged_is_put_aside_where_that_is_allowed() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = |put_aside| kept_baseline::<Vec<u32>>(directory.path(), put_aside);
+        assert_eq!(kept(true), None, "there is none");
+        keep_baseline(directory.path(), &vec![1, 2]).unwrap();
+        assert_eq!(kept(true), Some(vec![1, 2]));
+
+        let path = directory.path().join(BASELINE);
+        fs::write(&path, b"no archive").unwrap();
+        assert_eq!(kept(false), None);
+        assert!(path.exists(), "nothing is changed in a directory that is to be left as it is");
+        assert_eq!(kept(true), None);
+        assert!(!path.exists());
+        assert_eq!(fs::read(with_ending(&path, "damaged")).unwrap(), b"no archive");
+    }
+}

@@ -3,6 +3,10 @@
 use rusqlite::Connection;
 
 use super::*;
+use crate::{
+    DamageReport,
+    damage::{Damage, Flaw},
+};
 
 /// What the state of [`sound`] holds.
 const HELD: [&str; 6] = [
@@ -195,4 +199,31 @@ fn a_directory_that_is_removed_or_replaced_takes_no_more_changes() {
     let opened = open(&path, false);
     assert_eq!(damaged_with(&opened), [""; 0]);
     assert_eq!(read(&opened), ["192.0.2.1/32", "192.0.2.3/32"]);
+}
+
+#[test]
+fn a_report_names_the_first_and_counts_the_others() {
+    let damaged = |names: &[&str]| {
+        let damage = names.iter().map(|name| Damage { file: (*name).to_owned(), flaw: Flaw::Empty });
+        DamageReport { directory: "/somewhere".into(), damage: damage.collect() }.to_string()
+    };
+    assert!(damaged(&["one"]).contains("/somewhere is damaged: one is empty. Stop"), "{}", damaged(&["one"]));
+    let two = damaged(&["one", "two"]);
+    assert!(two.contains("one is empty; `floodwall status` names 1 more. Stop"), "{two}");
+}
+
+#[test]
+fn a_first_database_without_a_witness_is_a_beginning_only_while_it_is_alone_and_empty() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path(), false));
+    let first = without(&files(directory.path()), &[WITNESS]);
+    assert_eq!(damaged_with(&open(directory_of(&without(&first, &[STONE])).path(), false)), [""; 0]);
+    // What is made after the witness is there.
+    assert_eq!(damaged_with(&open(directory_of(&first).path(), false)).len(), 1);
+    let (mut store, mut records) = store(open(directory.path(), false));
+    for number in 1..4 {
+        keep(&mut store, &mut records, &[add(&format!("192.0.2.{number}/32"))]);
+    }
+    let used = without(&files(directory.path()), &[WITNESS, STONE]);
+    assert_eq!(damaged_with(&open(directory_of(&used).path(), false)).len(), 1, "it holds something");
 }

@@ -230,3 +230,13 @@ fn a_file_that_the_system_does_not_give_out() {
     let damage = damaged_with(&opened)[0].clone();
     assert!(damage.starts_with("journal-2.jsonl cannot be read ("), "{damage}");
 }
+
+#[test]
+fn a_snapshot_without_a_header_that_ends_in_the_middle_of_a_line_is_told_of_both() {
+    let files = with(&sound(), SNAPSHOT, |text| {
+        replace_line(text, 1, b"?");
+        text.truncate(text.len() - 3);
+    });
+    let held = all(&[&IN_SNAPSHOT[..1], &IN_JOURNAL, &IN_LIST]);
+    assert_damaged(&files, &["snapshot.jsonl", "snapshot.jsonl line 4"], &held);
+}
