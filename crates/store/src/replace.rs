@@ -206,3 +206,15 @@ fn absent_or(outcome: io::Result<()>) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_aside_within_a_second_gets_names_in_their_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let made: Vec<_> = (0..3).map(|_| new_directory(directory.path()).unwrap()).collect();
+        assert!(made.is_sorted() && made.windows(2).all(|pair| pair[0] != pair[1]), "{made:?}");
+    }
+}

@@ -149,3 +149,25 @@ fn a_crash_while_damage_is_accepted_leaves_it_damaged_or_accepted() {
     assert_holds(&named, 3, "the witness names it");
     assert_holds(&after, 3, "after");
 }
+
+#[test]
+fn all_is_written_anew_once_there_are_many_records_since() {
+    let directory = quick_directory();
+    let (mut store, mut records) = store(open(directory.path(), false));
+    let many = |from: u32, count: u32| -> Vec<_> {
+        (from..from + count)
+            .map(|n| add(&format!("10.{}.{}.{}/32", n >> 16, (n >> 8) & 255, n & 255)))
+            .collect()
+    };
+    keep(&mut store, &mut records, &many(0, 9_990));
+    assert!(!store.wants_snapshot());
+    keep(&mut store, &mut records, &many(9_990, 20));
+    assert!(store.wants_snapshot(), "more than ten thousand");
+    store.snapshot(&records).unwrap();
+    assert!(!store.wants_snapshot());
+    // As many again as there are, which are more than ten thousand now.
+    keep(&mut store, &mut records, &many(20_000, 10_000));
+    assert!(!store.wants_snapshot());
+    keep(&mut store, &mut records, &many(40_000, 20));
+    assert!(store.wants_snapshot());
+}
