@@ -111,7 +111,7 @@ mod tests {
             time_us: 1_796_000_000_000_000 + at,
             length: 1_514,
             reason: "signature".into(),
-            dropped: at % 2 == 0,
+            dropped: at.is_multiple_of(2),
             bytes: (0..length).map(|byte| byte as u8).collect(),
         };
         let frames: Vec<_> = (0..5).map(|at| frame(at, 57 + at as usize)).chain([frame(9, 400)]).collect();

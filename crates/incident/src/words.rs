@@ -63,7 +63,7 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
     match share {
         share if part < whole && share > 99.9 => "over 99.9 %".to_owned(),
         share if part > 0 && share < 0.1 => "under 0.1 %".to_owned(),
-        share if (share.fract() - 0.0).abs() < 0.05 || share >= 10.0 && share < 99.0 => {
+        share if share.fract() < 0.05 || (10.0..99.0).contains(&share) => {
             format!("{share:.0} %")
         }
         share => format!("{share:.1} %"),
