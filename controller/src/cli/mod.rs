@@ -14,8 +14,10 @@ mod detach;
 mod doctor;
 mod events;
 mod exit;
+mod incident;
 mod limit;
 mod man;
+mod now;
 mod prefixes;
 mod replay;
 mod rules;
@@ -52,9 +54,11 @@ const BPFFS: &str = "/sys/fs/bpf/floodwall";
 const STATE_DIR: &str = "/var/lib/floodwall";
 
 /// Keeps a host serving while it is flooded: an XDP packet filter and its controller.
+///
+/// Without a command it says whether this is an attack, and what can be done now.
 #[derive(Debug, Parser)]
 #[command(name = "floodwall", version, after_help = exit::CODES)]
-#[command(max_term_width = 100, arg_required_else_help = true)]
+#[command(max_term_width = 100)]
 struct Cli {
     /// Control socket of the daemon.
     #[arg(long, global = true, env = "FLOODWALL_SOCKET", default_value = SOCKET, value_name = "PATH")]
@@ -64,7 +68,7 @@ struct Cli {
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,6 +84,8 @@ enum Verb {
 /// What clients of the daemon do.
 #[derive(Debug, Subcommand)]
 enum Ask {
+    /// Whether this is an attack, and what can be done now; the same without any command.
+    Now,
     /// How the filter stands: interfaces, counters, lists, limits, memory, warnings.
     Status(status::Status),
     /// The blocklist: sources that are dropped.
@@ -117,6 +123,9 @@ enum Ask {
     Doctor,
     /// What tells that the host or a service suffers before it is down.
     Health,
+    /// Incidents: attacks from their first packet to the post-mortem.
+    #[command(subcommand)]
+    Incident(incident::Incident),
     /// Who has asked for which change, and what became of it.
     Audit(audit::Audit),
     /// Single sources.
@@ -174,7 +183,7 @@ fn wrong(rendered: &str) -> String {
 impl Cli {
     fn carry_out(self) -> ExitCode {
         let Self { socket, json, verb } = self;
-        let outcome = match verb {
+        let outcome = match verb.unwrap_or(Verb::Ask(Ask::Now)) {
             Verb::Run(run) => run.apply(socket),
             Verb::Replay(replay) => {
                 let mut session = Session::of_process(Client::new(socket), json);
@@ -209,6 +218,7 @@ impl Ask {
 
     async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
         match self {
+            Self::Now => now::apply(session).await,
             Self::Status(verb) => verb.apply(session).await,
             Self::Block(verb) => verb.apply(session).await,
             Self::Allow(verb) => verb.apply(session).await,
@@ -222,6 +232,7 @@ impl Ask {
             Self::Reload(verb) => verb.apply(session).await,
             Self::Doctor => doctor::apply(session).await,
             Self::Health => rules::health::apply(session).await,
+            Self::Incident(verb) => verb.apply(session).await,
             Self::Audit(verb) => verb.apply(session).await,
             Self::Source(verb) => verb.apply(session).await,
             Self::Events(verb) => verb.apply(session).await,

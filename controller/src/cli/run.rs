@@ -158,7 +158,7 @@ mod tests {
     fn options(arguments: &str) -> Result<RunOptions, String> {
         let line = format!("floodwall run {arguments}");
         let cli = Cli::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())?;
-        let Verb::Run(run) = cli.verb else { panic!("{arguments} is not run") };
+        let Some(Verb::Run(run)) = cli.verb else { panic!("{arguments} is not run") };
         run.options(cli.socket).map_err(|failed| failed.message().to_owned())
     }
 

@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, time::Duration};
 
+use floodwall_incident::Limits;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Config, DEFAULT_EVENTS_PER_SECOND, DEFAULT_LEASE, FLOWS, LEASES, MAX_EVENTS_PER_SECOND,
-    MAX_SAMPLES_PER_SECOND, MAX_WATCHED, PREFIXES, SOURCES,
+    Config, DEFAULT_EVENTS_PER_SECOND, DEFAULT_LEASE, FLOWS, INCIDENT_MEBIBYTES, LEASES,
+    MAX_EVENTS_PER_SECOND, MAX_SAMPLES_PER_SECOND, MAX_WATCHED, PREFIXES, SOURCES,
 };
 use crate::{
     api::Limit,
@@ -36,6 +37,7 @@ pub(super) struct File {
     #[serde(default)]
     monitor: Vec<Stage>,
     limit: Option<LimitTable>,
+    incidents: Option<IncidentsTable>,
     suspects: Option<Spanned<SuspectsTable>>,
     bans: Option<Spanned<BansTable>>,
     #[serde(default)]
@@ -52,6 +54,29 @@ struct LimitTable {
     syn: Option<Spanned<Limit>>,
 }
 
+/// What is recorded of incidents.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct IncidentsTable {
+    keep: Option<Span>,
+    max_mebibytes: Option<Spanned<u64>>,
+    redact_after: Option<Span>,
+}
+
+impl IncidentsTable {
+    fn limits(self) -> Result<Limits, Mistake> {
+        let Self { keep, max_mebibytes, redact_after } = self;
+        let default = Limits::default();
+        let seconds = |span: Option<Span>, or: u64| span.map_or(or, |Span(length)| length.as_secs());
+        let mebibytes = within("max-mebibytes", max_mebibytes, &INCIDENT_MEBIBYTES)?;
+        Ok(Limits {
+            bytes: mebibytes.map_or(default.bytes, |mebibytes| mebibytes << 20),
+            keep: seconds(keep, default.keep),
+            redact_after: seconds(redact_after, default.redact_after),
+        })
+    }
+}
+
 impl File {
     pub(super) fn config(self) -> Result<Config, Mistake> {
         let Self {
@@ -66,6 +91,7 @@ impl File {
             observe,
             monitor,
             limit,
+            incidents,
             suspects,
             bans,
             mut defaults,
@@ -111,6 +137,7 @@ impl File {
                 None => Config::default().watch_disk,
                 Some(directories) => watched(directories)?,
             },
+            incidents: incidents.unwrap_or_default().limits()?,
             policy: tables.policy()?,
         })
     }

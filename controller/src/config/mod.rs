@@ -10,6 +10,11 @@
 //! watch-disk = ["/var/log"]  # directories that services log to: their file systems are watched for room
 //! observe = true             # lists, signatures and rules that are named here are in force; all else only counts
 //!
+//! [incidents]                # the record of attacks
+//! keep = "365d"              # for so long,
+//! max-mebibytes = 64         # and at most so much of it;
+//! redact-after = "30d"       # addresses are cut to the prefixes that they lie in after that
+//!
 //! [limit]                    # per source; until `floodwall limit set` says otherwise
 //! packets = { rate = 20000, burst = 40000 }
 //! syn = { rate = 100, burst = 200 }
@@ -28,6 +33,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use floodwall_incident as incidents;
 
 pub use self::fault::Fault;
 use self::file::File;
@@ -52,6 +58,8 @@ pub struct Config {
     pub observe: bool,
     /// Directories that services log to: their file systems are watched for room.
     pub watch_disk: Vec<PathBuf>,
+    /// How much is recorded of incidents, and for how long.
+    pub incidents: incidents::Limits,
     /// Services and rules.
     pub policy: Policy,
 }
@@ -68,6 +76,8 @@ const MAX_BYTES: u64 = 1 << 20;
 const DEFAULT_LEASE: Duration = Duration::from_secs(60);
 /// Shorter ones would lapse whenever the machine is busy for a moment, and longer ones are none.
 const LEASES: std::ops::RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(86_400);
+/// Least and most that is recorded of incidents, MiB.
+const INCIDENT_MEBIBYTES: std::ops::RangeInclusive<u64> = 8..=65_536;
 const DEFAULT_EVENTS_PER_SECOND: u64 = 200;
 const MAX_EVENTS_PER_SECOND: u64 = 100_000;
 /// Where services log to, and systemd's journal does.
@@ -86,6 +96,7 @@ impl Default for Config {
             lease: DEFAULT_LEASE,
             observe: false,
             watch_disk: WATCH_DISK.iter().map(PathBuf::from).collect(),
+            incidents: incidents::Limits::default(),
             policy: Policy::default(),
         }
     }

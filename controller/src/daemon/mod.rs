@@ -8,6 +8,7 @@ mod egress;
 mod expiry;
 mod feed;
 mod health;
+mod incidents;
 mod links;
 mod machine;
 mod pipe;
@@ -27,10 +28,12 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use floodwall_common::wire::{BanEvent, DropEvent};
+use floodwall_incident::Keeper;
 use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
 
 use self::{
+    incidents::{Incidents, Tap},
     protect::Protection,
     signals::{Asked, Others, Signals},
     tasks::{Policy, Tasks, Watched},
@@ -90,6 +93,27 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     protection.read_host().await?;
     health::look(&filter, &protection, Default::default());
 
+    let tap = Arc::new(Tap::default());
+    let state_dir = filter.keeps_changes().then_some(options.state_dir.as_path());
+    let (keeper, recorder) =
+        Keeper::start(state_dir, config.incidents).context("starting the record of incidents")?;
+    let shelf = keeper.shelf();
+    let incidents = again(Incidents {
+        recorder,
+        shelf: shelf.clone(),
+        tap: Arc::clone(&tap),
+        filter: Arc::clone(&filter),
+        protection: Arc::clone(&protection),
+    });
+    let mut tasks = Tasks::new(watched, bus.clone());
+    // It hears of the first attack, too.
+    {
+        let bus = bus.clone();
+        tasks.run("incidents", Policy::Restart, move || {
+            incidents::record(Arc::clone(&incidents), bus.clone())
+        });
+    }
+
     let signatures_changed = Arc::new(Notify::new());
     let watch = Watch {
         samples,
@@ -97,10 +121,10 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         tables,
         filter: Arc::clone(&filter),
         bus: bus.clone(),
+        tap,
         changed: Arc::clone(&signatures_changed),
     };
     let (watching, detection) = watch::spawn(detector, watch).context("starting to look for attacks")?;
-    let mut tasks = Tasks::new(watched, bus.clone());
     let readers = Readers { drops: events, log, bans };
     start(&mut tasks, &filter, &protection, readers, &drops);
     {
@@ -127,9 +151,16 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let ended = Arc::new(Notify::new());
     let audit = Audit::start(&options.state_dir, filter.keeps_changes()).context("starting the audit log")?;
     // What else the daemon keeps open is open by now.
-    let context =
-        Context::new(Arc::clone(&filter), protection.clone(), detection.clone(), drops, bus.clone(), audit)
-            .within(Bounds::within(Descriptors::now()));
+    let context = Context::new(
+        Arc::clone(&filter),
+        protection.clone(),
+        detection.clone(),
+        drops,
+        bus.clone(),
+        audit,
+        shelf,
+    )
+    .within(Bounds::within(Descriptors::now()));
     let mut serving = {
         let (context, ended) = (context.clone(), Arc::clone(&ended));
         tokio::spawn(
@@ -163,6 +194,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         watch::keep_now(&detection, &filter, &options.state_dir);
     }
     watching.end();
+    keeper.end();
     drop(socket);
     let (text, outcome) = match end {
         End::Detached => ("every interface of this run was detached".to_owned(), Ok(())),

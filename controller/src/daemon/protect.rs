@@ -24,7 +24,7 @@ use crate::{
     api::{DoctorCheck, HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, WouldCount},
     event::Bus,
     host::{Lifelines, Netlink, Sockets, WaysOut, resolvers},
-    kernel::{Kernel, MonitoredTotals, ServiceTotals},
+    kernel::{Kernel, MonitoredTotals, ReasonTotals, ServiceTotals},
     lock::Mutex,
     options::{Mode, RunOptions},
     policy::Carries,
@@ -118,6 +118,11 @@ impl Protection {
     /// What came for each service, by its number.
     pub(super) fn services(&self) -> anyhow::Result<Vec<(u8, ServiceTotals)>> {
         self.kernel.service_counters()
+    }
+
+    /// What was counted, by reason.
+    pub(super) fn totals(&self) -> anyhow::Result<Vec<ReasonTotals>> {
+        self.kernel.counters()
     }
 
     /// Forgets what was counted of the signature with a bit.

@@ -19,10 +19,10 @@ use floodwall_common::{
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
-use super::protect::Protection;
+use super::{incidents::Tap, protect::Protection};
 use crate::{
-    detect::{self, Counts, Detection, Detector, Moment, Owner, Sample, Surroundings, TICK},
-    event::{AttackEvent, Bus, What},
+    detect::{self, Counts, Detection, Detector, Moment, Owner, Sample, Surroundings, TICK, Turn},
+    event::{AttackEvent, Bus, Standing, What},
     kernel::SampleReader,
     state::{Decider, Filter, carry_out},
     store::{keep_baseline, kept_baseline},
@@ -100,6 +100,8 @@ pub(super) struct Watch {
     pub(super) tables: Arc<SharedTables>,
     pub(super) filter: Arc<Filter>,
     pub(super) bus: Bus,
+    /// Takes a copy of the samples.
+    pub(super) tap: Arc<Tap>,
     /// Told when signatures drop that did not, or the other way round.
     pub(super) changed: Arc<Notify>,
 }
@@ -153,11 +155,14 @@ impl Watch {
     fn look(&mut self, owner: &mut Owner) {
         let detector = &mut owner.detector;
         detector.observe(self.filter.is_observing(), self.tables.clock());
+        let mut tapped = self.tap.open();
         self.samples.read(|event| {
+            tapped.take(event);
             if let Some(sample) = sample(event, &self.tables) {
                 detector.sample(sample);
             }
         });
+        drop(tapped);
         let services = match self.protection.services() {
             Ok(services) => services,
             Err(error) => return error!(error = format!("{error:#}"), "the counters could not be read"),
@@ -176,26 +181,51 @@ impl Watch {
         }
         for event in events {
             let text = event.in_words(&*self.tables, |number| self.filter.service_name(number));
-            self.bus.publish(as_told(&event, text));
+            self.bus.publish(as_told(&event, text, &self.filter));
         }
     }
 }
 
 /// What the detector tells, for all who want to know.
-fn as_told(event: &detect::Event, text: String) -> What {
+fn as_told(event: &detect::Event, text: String, filter: &Filter) -> What {
+    let named = |service: u8| filter.service_name(service).unwrap_or_else(|| format!("service {service}"));
     match event {
-        detect::Event::AttackBegan { incident, wave, .. } => {
-            What::Attack(AttackEvent::Began { incident: *incident, wave: *wave, text })
+        detect::Event::AttackBegan { service, incident, wave, cause } => What::Attack(AttackEvent::Began {
+            incident: *incident,
+            wave: *wave,
+            service: named(*service),
+            class: cause.class,
+            text,
+        }),
+        detect::Event::AttackEnded { service } => {
+            What::Attack(AttackEvent::Ended { service: named(*service), text })
         }
-        detect::Event::AttackEnded { .. } => What::Attack(AttackEvent::Ended { text }),
-        detect::Event::NothingFound { .. }
-        | detect::Event::Accepted { .. }
+        detect::Event::NothingFound { .. } => What::Attack(AttackEvent::NothingFound { text }),
+        detect::Event::Accepted { .. }
         | detect::Event::RefusesFruitless { .. }
         | detect::Event::LimitsNames { .. }
         | detect::Event::Settled => What::Attack(AttackEvent::Noted { text }),
-        detect::Event::Found { number, .. }
-        | detect::Event::AsksToRepeat { number, .. }
-        | detect::Event::Turned { number, .. } => What::Signature { number: *number, text },
+        detect::Event::Found { number, signature, .. } => What::Signature {
+            number: *number,
+            signature: Some(filter.signature_in_words(signature)),
+            standing: Standing::Counts,
+            text,
+        },
+        detect::Event::AsksToRepeat { number, .. } => {
+            What::Signature { number: *number, signature: None, standing: Standing::Drops, text }
+        }
+        detect::Event::Turned { number, signature, turn } => What::Signature {
+            number: *number,
+            signature: Some(filter.signature_in_words(signature)),
+            standing: match turn {
+                Turn::Enforced | Turn::ForGood => Standing::Drops,
+                Turn::Held(_) => Standing::Counts,
+                Turn::Withdrawn | Turn::ComesAgain | Turn::Retired | Turn::Useless | Turn::NeededNoMore => {
+                    Standing::Gone
+                }
+            },
+            text,
+        },
         detect::Event::WouldBan { .. } => What::WouldBan { text },
     }
 }

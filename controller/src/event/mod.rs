@@ -15,6 +15,8 @@ use std::{
 pub use bus::{Bus, Heard, Subscriber};
 pub use log::Log;
 
+use crate::detect::Class;
+
 /// Something that has happened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
@@ -52,6 +54,10 @@ pub enum What {
     Signature {
         /// Its number.
         number: usize,
+        /// The signature, with services by their names; `None` if it only says what class of packets it stands for.
+        signature: Option<String>,
+        /// How it stands now.
+        standing: Standing,
         /// In words.
         text: String,
     },
@@ -126,6 +132,17 @@ pub enum What {
     },
 }
 
+/// How a signature stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It only counts.
+    Counts,
+    /// It drops what it matches.
+    Drops,
+    /// It was taken back.
+    Gone,
+}
+
 /// What detection has noticed of an attack.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AttackEvent {
@@ -135,11 +152,22 @@ pub enum AttackEvent {
         incident: u32,
         /// Number of the wave, from 1 on.
         wave: u32,
+        /// Name of the service that is attacked.
+        service: String,
+        /// What there is too much of.
+        class: Class,
         /// In words.
         text: String,
     },
     /// It is over.
     Ended {
+        /// Name of the service that was attacked.
+        service: String,
+        /// In words.
+        text: String,
+    },
+    /// Nothing is found that could be dropped without harm to what is usual.
+    NothingFound {
         /// In words.
         text: String,
     },
@@ -196,7 +224,10 @@ impl fmt::Display for What {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Attack(
-                AttackEvent::Began { text, .. } | AttackEvent::Ended { text } | AttackEvent::Noted { text },
+                AttackEvent::Began { text, .. }
+                | AttackEvent::Ended { text, .. }
+                | AttackEvent::NothingFound { text }
+                | AttackEvent::Noted { text },
             )
             | Self::Signature { text, .. }
             | Self::WouldBan { text }

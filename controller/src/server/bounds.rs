@@ -6,6 +6,8 @@ use super::descriptors::Descriptors;
 
 /// Requests that are worked on at once, imports among them; more wait their turn.
 pub(super) const MAX_REQUESTS: usize = 64;
+/// Incidents that are read off the disk at once.
+pub(super) const MAX_READING: usize = 4;
 /// Largest body of an ordinary request, bytes.
 pub(super) const MAX_BODY: usize = 1 << 20;
 /// Largest list that can be imported, bytes as sent. No longer text is read either.

@@ -12,6 +12,7 @@ mod connections;
 mod dataplane;
 mod descriptors;
 mod events;
+mod incidents;
 mod lists;
 mod patient;
 mod peer;
@@ -34,6 +35,7 @@ use axum::{
     middleware::from_fn_with_state,
     routing::{get, post},
 };
+use floodwall_incident::Shelf;
 use tokio::{
     net::UnixListener,
     sync::{Semaphore, broadcast},
@@ -46,7 +48,7 @@ pub use descriptors::Descriptors;
 pub use summary::summary;
 
 use self::{
-    bounds::{MAX_BODY, MAX_REQUESTS},
+    bounds::{MAX_BODY, MAX_READING, MAX_REQUESTS},
     upload::Uploads,
 };
 use crate::{
@@ -71,6 +73,8 @@ pub struct Context {
     pub bus: Bus,
     /// Where it is written down who has asked for what.
     pub audit: Audit,
+    /// Where incidents are recorded.
+    pub incidents: Shelf,
     /// What clients may take.
     bounds: Bounds,
     /// Bounds the work that is under way.
@@ -79,6 +83,8 @@ pub struct Context {
     streams: Arc<Semaphore>,
     /// Bounds the lists that are on their way in.
     uploads: Uploads,
+    /// Bounds those that read incidents off the disk.
+    reading: Arc<Semaphore>,
 }
 
 impl Context {
@@ -90,6 +96,7 @@ impl Context {
         drops: broadcast::Sender<DropReport>,
         bus: Bus,
         audit: Audit,
+        incidents: Shelf,
     ) -> Self {
         let bounds = Bounds::default();
         Self {
@@ -99,7 +106,9 @@ impl Context {
             drops,
             bus,
             audit,
+            incidents,
             bounds,
+            reading: Arc::new(Semaphore::new(MAX_READING)),
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
             streams: Arc::new(Semaphore::new(bounds.streams)),
             uploads: Uploads::new(bounds),
@@ -148,6 +157,9 @@ fn router(context: Context) -> Router {
         .route(path::SIGNATURE_ADD, post(signatures::add))
         .route(path::SIGNATURE_PIN, post(signatures::pin))
         .route(path::SIGNATURE_DROP, post(signatures::drop))
+        .route(path::INCIDENT, get(incidents::list))
+        .route(path::INCIDENT_REPORT, get(incidents::report))
+        .route(path::INCIDENT_PCAP, get(incidents::pcap))
         .route(path::EVENTS, get(events::events))
         .route(path::ATTACH, post(status::attach))
         .route(path::DETACH, post(status::detach))

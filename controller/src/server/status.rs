@@ -32,6 +32,7 @@ pub(super) fn now(context: &Context) -> Result<Status, Refused> {
     status.warnings.extend(context.dataplane.warnings());
     status.warnings.extend(context.filter.rule_warnings());
     status.warnings.extend(Descriptors::now().warning());
+    status.warnings.extend(context.incidents.problem());
     status.machine = context.dataplane.machine();
     status.warnings.extend(status.machine.problems().cloned().collect::<Vec<_>>());
     status.counters = counters;

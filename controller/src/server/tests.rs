@@ -11,6 +11,7 @@ use std::{
 };
 
 use floodwall_common::source;
+use floodwall_incident::{self as incidents, Keeper};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -192,8 +193,10 @@ fn served_as(prepare: impl FnOnce(&std::path::Path), bounds: Bounds) -> Served {
     let detection = detection(&tables, &ending);
     let (drops, _) = broadcast::channel(16);
     let audit = Audit::start(&state, filter.keeps_changes()).expect("a thread");
-    let context =
-        Context::new(filter, Arc::new(Names::default()), detection, drops, bus.clone(), audit).within(bounds);
+    let (incidents, _) = Keeper::start(None, incidents::Limits::default()).expect("a thread");
+    let names = Arc::new(Names::default());
+    let context = Context::new(filter, names, detection, drops, bus.clone(), audit, incidents.shelf());
+    let context = context.within(bounds);
     let socket = directory.path().join("socket");
     let listener = UnixListener::bind(&socket).expect("a socket");
     let ended = Arc::new(Notify::new());

@@ -13,6 +13,7 @@ mod audit;
 pub mod client;
 mod doctor;
 mod events;
+mod incidents;
 mod limits;
 mod machine;
 pub mod openapi;
@@ -31,6 +32,11 @@ use serde::{Deserialize, Serialize};
 pub use audit::{AuditEntry, AuditPage};
 pub use doctor::{DoctorCheck, DoctorReport};
 pub use events::{DropReport, Event, InterfaceReport, Notice};
+pub use incidents::{
+    Incident, IncidentActor, IncidentLine, IncidentList, IncidentPhase, IncidentPrefix, IncidentReport,
+    IncidentSecond, IncidentService, IncidentSeverity, IncidentSources, IncidentStrain, IncidentTraffic,
+    IncidentTurn, IncidentVector, IncidentWave,
+};
 pub use limits::{Limit, Limits, SourceReport};
 pub use machine::{CpuStatus, DiskStatus, LinkStatus, MachineStatus};
 pub use policy::{Capacity, InForce};

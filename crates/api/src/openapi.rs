@@ -80,6 +80,7 @@ fn content(body: Body, schemas: &mut SchemaGenerator) -> Value {
     match body {
         Body::None => json!({}),
         Body::List => json!({ "application/octet-stream": {} }),
+        Body::Capture => json!({ "application/vnd.tcpdump.pcap": {} }),
         Body::Json(describe) => json!({ "application/json": { "schema": describe(schemas) } }),
         Body::Lines(describe) => json!({ "application/x-ndjson": { "schema": describe(schemas) } }),
     }

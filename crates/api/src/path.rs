@@ -52,6 +52,12 @@ pub const DETACH: &str = "/v1/detach";
 pub const DOCTOR: &str = "/v1/doctor";
 /// Who has asked for which change.
 pub const AUDIT: &str = "/v1/audit";
+/// The incidents.
+pub const INCIDENT: &str = "/v1/incident";
+/// One of them, with its rates.
+pub const INCIDENT_REPORT: &str = "/v1/incident/report";
+/// Packets of one of them.
+pub const INCIDENT_PCAP: &str = "/v1/incident/pcap";
 
 /// The control socket, described for programs (OpenAPI 3.1).
 pub const OPENAPI: &str = "/v1/openapi.json";

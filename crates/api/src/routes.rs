@@ -8,9 +8,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::{
     AddRequest, AddResponse, AttachRequest, AuditPage, BanCount, BanPage, BypassRequest, BypassState,
     DetachRequest, DetachResponse, DoctorReport, Event, FlushRequest, HealthReport, ImportLine, InForce,
-    InterfaceStatus, KeepRequest, LiftRequest, ListPage, ReloadReport, ReloadRequest, RemoveRequest,
-    RemoveResponse, RuleChange, RuleList, SignatureList, SignatureNumber, SignatureReport, SignatureRequest,
-    SourceReport, Status, TestResponse, WhyReport, path,
+    IncidentList, IncidentReport, InterfaceStatus, KeepRequest, LiftRequest, ListPage, ReloadReport,
+    ReloadRequest, RemoveRequest, RemoveResponse, RuleChange, RuleList, SignatureList, SignatureNumber,
+    SignatureReport, SignatureRequest, SourceReport, Status, TestResponse, WhyReport, path,
 };
 
 /// Most entries of a page; fewer come only if fewer are asked for, or left.
@@ -64,6 +64,15 @@ const AUDIT: &[Parameter] = &[
     parameter("before", "integer", false, "Entries before the one with this number."),
     parameter("limit", "integer", false, "At most so many entries, the latest."),
 ];
+const INCIDENTS: &[Parameter] = &[
+    parameter("before", "integer", false, "Those before the one with this number."),
+    parameter("limit", "integer", false, "At most so many, the latest."),
+];
+const INCIDENT: &[Parameter] = &[
+    parameter("id", "integer", true, "Its number."),
+    parameter("points", "integer", false, "At most so many points of its rates; more are taken together."),
+];
+const INCIDENT_ID: &[Parameter] = &[parameter("id", "integer", true, "Its number.")];
 const IMPORT: &[Parameter] = &[
     parameter("name", "string", true, "What the import is called."),
     parameter("skip_bad", "boolean", false, "Import what is right of a list that has bad lines."),
@@ -79,6 +88,8 @@ pub enum Body {
     None,
     /// A list of prefixes as it was published, plain or gzip.
     List,
+    /// A capture of packets: pcapng.
+    Capture,
     /// One document.
     Json(Describe),
     /// Documents, one a line.
@@ -130,7 +141,7 @@ const fn with(parameters: &'static [Parameter], route: Route) -> Route {
 }
 
 /// All of them.
-pub const ROUTES: [Route; 29] = [
+pub const ROUTES: [Route; 32] = [
     get(path::STATUS, "How the filter stands.", json::<Status>()),
     post(path::ADD, "Lists prefixes: all or none.", json::<AddRequest>(), json::<AddResponse>()),
     post(
@@ -188,6 +199,12 @@ pub const ROUTES: [Route; 29] = [
         json::<SignatureNumber>(),
         json::<SignatureReport>(),
     ),
+    with(INCIDENTS, get(path::INCIDENT, "The incidents, the latest first.", json::<IncidentList>())),
+    with(
+        INCIDENT,
+        get(path::INCIDENT_REPORT, "An incident, with its rates over time.", json::<IncidentReport>()),
+    ),
+    with(INCIDENT_ID, get(path::INCIDENT_PCAP, "A sample of an incident's packets.", Body::Capture)),
     get(path::EVENTS, "What happens, as it happens, until either side hangs up.", lines::<Event>()),
     post(
         path::ATTACH,

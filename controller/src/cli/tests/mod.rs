@@ -14,7 +14,7 @@ use crate::client::fake::{Server, chunks, response};
 /// Carries out a command; what it printed, and how it ended.
 async fn command(socket: &Path, arguments: &[&str]) -> (String, Result<Done, Stop>) {
     let cli = Cli::try_parse_from([&["floodwall"], arguments].concat()).unwrap();
-    let Verb::Ask(ask) = cli.verb else { panic!("run is not asked") };
+    let Some(Verb::Ask(ask)) = cli.verb else { panic!("run is not asked") };
     let mut out = Vec::new();
     let mut session = Session::of_test(socket, cli.json, &mut out);
     let outcome = ask.apply(&mut session).await;
@@ -189,7 +189,7 @@ impl io::Write for Closed {
 async fn output_that_nobody_reads_ends_the_command_quietly() {
     let server = pages();
     let cli = Cli::try_parse_from(["floodwall", "block", "list"]).unwrap();
-    let Verb::Ask(ask) = cli.verb else { panic!("list is not run") };
+    let Some(Verb::Ask(ask)) = cli.verb else { panic!("list is not run") };
     let mut out = Vec::new();
     let mut session = Session::of_test(&server.socket, false, &mut out);
     session.out = Box::new(Closed);

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use http_body_util::{BodyExt as _, Either, Full};
+use http_body_util::{BodyExt as _, Either, Full, Limited};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
@@ -65,6 +65,16 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
         self.ordinary(Method::PUT, target, json(body)?).await
+    }
+
+    /// Asks for what is no JSON, such as a capture, of at most so many bytes.
+    pub async fn bytes(&self, target: &str, most: usize) -> Result<Vec<u8>, ClientError> {
+        let answer = async {
+            let response = self.send(Method::GET, target, Either::Left(Full::default())).await?;
+            let body = Limited::new(response.into_body(), most).collect().await;
+            body.map(|body| body.to_bytes().to_vec()).map_err(|error| ClientError::Lost(error.to_string()))
+        };
+        tokio::time::timeout(self.patience, answer).await.unwrap_or(Err(ClientError::Silent(self.patience)))
     }
 
     /// Asks for lines, for as long as they come.

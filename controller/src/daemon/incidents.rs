@@ -1,0 +1,367 @@
+//! Has incidents recorded: what the bus tells, what the counters say each second, and what was sampled. It hears of what
+//! others do; none of them knows of it.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use floodwall_common::{
+    frame::Captured,
+    parse::{self, Fragment, Parsed},
+    prefix::{Address, Family},
+    tables::Tables as _,
+    wire::{Reason, SampleEvent, Verdict},
+};
+use floodwall_incident::{
+    Counted, Excess, Frame, Look, OfService, Reading, Recorder, Sampled, Shelf, Stage, Told,
+};
+use parking_lot::{Mutex, MutexGuard};
+use tokio::time::MissedTickBehavior;
+use tracing::{error, warn};
+
+use super::protect::Protection;
+use crate::{
+    api::{HealthReport, MachineStatus, SignalReport},
+    detect::Class,
+    event::{AttackEvent, Bus, Event, Heard, Standing, What},
+    server::Dataplane as _,
+    state::Filter,
+};
+
+/// How often it is looked.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Samples that may wait to be looked at: those of two seconds, as many as there are by default.
+const WAITING: usize = 8_192;
+
+/// Where a copy of each sample waits to be looked at. Who puts them there waits for nothing.
+#[derive(Debug, Default)]
+pub(super) struct Tap(Mutex<Vec<SampleEvent>>);
+
+/// A tap, held open for some samples.
+pub(super) struct Tapped<'a>(Option<MutexGuard<'a, Vec<SampleEvent>>>);
+
+impl Tap {
+    /// Opens it, for the samples of a moment.
+    pub(super) fn open(&self) -> Tapped<'_> {
+        Tapped(self.0.try_lock())
+    }
+
+    fn drain(&self) -> Vec<SampleEvent> {
+        std::mem::take(&mut *self.0.lock())
+    }
+}
+
+impl Tapped<'_> {
+    /// Copies a sample, if there is room for it: they are a sample anyhow.
+    pub(super) fn take(&mut self, event: &SampleEvent) {
+        if let Some(waiting) = self.0.as_mut().filter(|waiting| waiting.len() < WAITING) {
+            waiting.push(*event);
+        }
+    }
+}
+
+/// What incidents are made of, and where they go.
+pub(super) struct Incidents {
+    pub(super) recorder: Recorder,
+    pub(super) shelf: Shelf,
+    pub(super) tap: Arc<Tap>,
+    pub(super) filter: Arc<Filter>,
+    pub(super) protection: Arc<Protection>,
+}
+
+/// Records, for ever.
+pub(super) async fn record(incidents: Arc<tokio::sync::Mutex<Incidents>>, bus: Bus) {
+    let mut incidents = incidents.lock().await;
+    let mut happens = bus.subscribe();
+    let mut tick = tokio::time::interval(INTERVAL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            heard = happens.next() => match heard {
+                Some(Heard::Event(event)) => incidents.hear(event),
+                Some(Heard::Missed(missed)) => warn!(missed, "events are missing from the record of incidents"),
+                None => return,
+            },
+            _ = tick.tick() => incidents.look(),
+        }
+    }
+}
+
+impl Incidents {
+    fn hear(&mut self, Event { time_ms, what }: Event) {
+        let begins = matches!(what, What::Attack(AttackEvent::Began { .. }));
+        let Some(told) = as_told(what) else { return };
+        self.recorder.hear(time_ms, told);
+        if begins {
+            // It is on disk before the next look.
+            self.shelf.put(self.recorder.take_changes());
+        }
+    }
+
+    fn look(&mut self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let tables = self.filter.tables();
+        let offset = now.saturating_sub(Duration::from_nanos(tables.clock()));
+        for event in self.tap.drain() {
+            let time_ms = (offset + Duration::from_nanos(event.time_ns)).as_millis() as u64;
+            if let Some(packet) = sampled(&event, time_ms) {
+                self.recorder.sampled(&packet);
+            }
+            if let Some(frame) = frame(&event, offset) {
+                self.recorder.frame(frame);
+            }
+        }
+        match self.counted(now.as_millis() as u64) {
+            Ok(look) => self.recorder.look(&look),
+            Err(error) => {
+                error!(error = format!("{error:#}"), "the counters could not be read for the record")
+            }
+        }
+        self.shelf.put(self.recorder.take_changes());
+    }
+
+    fn counted(&self, time_ms: u64) -> anyhow::Result<Look> {
+        let reasons = self.protection.totals()?.into_iter().map(|totals| {
+            let drops = totals.reason.verdict() == Verdict::Drop;
+            (totals.reason.name(), Counted { packets: totals.packets, bytes: totals.bytes, drops })
+        });
+        let mut services = BTreeMap::new();
+        for (number, totals) in self.protection.services()? {
+            if let Some(name) = self.filter.service_name(number) {
+                let (packets, bytes, dropped) = (totals.packets, totals.bytes, totals.dropped);
+                services.insert(name, OfService { packets, bytes, dropped });
+            }
+        }
+        let machine = self.protection.machine();
+        let health = self.protection.health();
+        Ok(Look { time_ms, reasons: reasons.collect(), services, ..of_host(&machine, health.as_ref()) })
+    }
+}
+
+/// How the host fares.
+fn of_host(machine: &MachineStatus, health: Option<&HealthReport>) -> Look {
+    let percents = machine.links.iter().filter_map(|link| link.in_percent);
+    let cpu = machine.cpu.as_ref().and_then(|cpu| cpu.busiest_percent);
+    let full = machine.links.iter().filter(|link| link.full);
+    let full_links = full.map(|link| match link.problems.first() {
+        Some(problem) => problem.clone(),
+        None => format!("{} is full", link.interface),
+    });
+    let of_links = machine.links.iter().flat_map(|link| {
+        let used = link.in_percent.map(|percent| Reading {
+            what: format!("use of link {}", link.interface),
+            value: percent,
+            text: format!("{percent:.0} %"),
+        });
+        let lost = link.lost_rate.filter(|lost| *lost > 0).map(|lost| Reading {
+            what: format!("packets lost by {}", link.interface),
+            value: lost as f64,
+            text: format!("{lost}/s"),
+        });
+        used.into_iter().chain(lost)
+    });
+    let of_cpu = cpu.map(|percent| Reading {
+        what: "share of the busiest CPU that packets took".to_owned(),
+        value: percent,
+        text: format!("{percent:.0} %"),
+    });
+    let signals = health.map_or(&[][..], |health| &health.signals);
+    let of_signals = signals.iter().filter_map(|SignalReport { signal, service, value, text }| {
+        let what = match service {
+            Some(service) => format!("{signal} of {service}"),
+            None => signal.clone(),
+        };
+        // A probe that fails has no value: it is the worst there is.
+        let value = match value {
+            Some(0) => return None,
+            Some(value) => *value as f64,
+            None if service.is_some() => f64::MAX,
+            None => return None,
+        };
+        Some(Reading { what, value, text: text.clone() })
+    });
+    Look {
+        link_percent: percents.reduce(f64::max),
+        cpu_percent: cpu,
+        full_links: full_links.collect(),
+        readings: of_links.chain(of_cpu).chain(of_signals).collect(),
+        ..Look::default()
+    }
+}
+
+/// What has happened, as far as it is of an incident.
+fn as_told(what: What) -> Option<Told> {
+    let kind = what.kind();
+    let other = |text: String| Some(Told::Other { kind, suffers: false, text });
+    match what {
+        What::Attack(AttackEvent::Began { service, class, text, .. }) => {
+            Some(Told::AttackBegan { service, excess: excess(class), text })
+        }
+        What::Attack(AttackEvent::Ended { service, text }) => Some(Told::AttackEnded { service, text }),
+        What::Attack(AttackEvent::NothingFound { text }) => Some(Told::NothingFound { text }),
+        What::Attack(AttackEvent::Noted { text }) => other(text),
+        What::Signature { signature, standing, text, .. } => {
+            let stage = match standing {
+                Standing::Counts => Stage::Found,
+                Standing::Drops => Stage::Drops,
+                Standing::Gone => Stage::Gone,
+            };
+            Some(Told::Signature { signature, stage, text })
+        }
+        What::Banned { bans, .. } => Some(Told::Bans { bans, text: what.to_string() }),
+        What::Unbanned { lifted: true, .. } => other(what.to_string()),
+        What::Command { who, command } => Some(Told::Command { who, text: command }),
+        What::Health { text, loud } => Some(Told::Other { kind, suffers: loud, text }),
+        What::List { .. } | What::Rule { .. } | What::Interface { .. } | What::Task { .. } => {
+            other(what.to_string())
+        }
+        // There may be very many, and nothing is done.
+        What::WouldBan { .. } | What::Unbanned { lifted: false, .. } => None,
+    }
+}
+
+const fn excess(class: Class) -> Excess {
+    match class {
+        Class::Openings => Excess::Openings,
+        Class::Segments => Excess::Segments,
+        Class::Datagrams => Excess::Datagrams,
+        Class::Unasked => Excess::Unasked,
+        Class::Others => Excess::Others,
+        Class::Fruitless => Excess::Fruitless,
+        Class::Names => Excess::Names,
+    }
+}
+
+/// A sampled frame, read again.
+fn sampled(event: &SampleEvent, time_ms: u64) -> Option<Sampled> {
+    let reason = Reason::from_index(event.reason)?;
+    let bytes = event.bytes.get(..usize::from(event.captured))?;
+    let Parsed::Packet(packet) = parse::parse(&Captured::cut(bytes, event.length)) else { return None };
+    let header = match packet.protocol {
+        parse::protocol::TCP => {
+            let words = bytes.get(packet.transport as usize + 12).map_or(5, |byte| byte >> 4);
+            u32::from(words) * 4
+        }
+        _ => 8,
+    };
+    Some(Sampled {
+        time_ms,
+        source: address(packet.source),
+        destination: address(packet.destination),
+        protocol: packet.protocol,
+        source_port: packet.source_port,
+        destination_port: packet.destination_port,
+        tcp_flags: packet.tcp_flags,
+        has_data: packet.end > packet.transport + header,
+        later_fragment: packet.fragment == Fragment::Later,
+        reason: reason.name(),
+        dropped: reason.verdict() == Verdict::Drop,
+        unproven: event.known == 0 && event.answers == 0,
+    })
+}
+
+/// A sampled frame as evidence.
+fn frame(event: &SampleEvent, offset: Duration) -> Option<Frame> {
+    let reason = Reason::from_index(event.reason)?;
+    Some(Frame {
+        time_us: (offset + Duration::from_nanos(event.time_ns)).as_micros() as u64,
+        length: event.length,
+        reason: reason.name().to_owned(),
+        dropped: reason.verdict() == Verdict::Drop,
+        bytes: event.bytes.get(..usize::from(event.captured))?.to_vec(),
+    })
+}
+
+fn address(Address { family, high, low }: Address) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::from_bits((high >> 32) as u32).into(),
+        Family::V6 => Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into(),
+    }
+}
+
+/// A frame that is kept is whole, as far as the kernel program has shown it.
+const _: () = assert!(floodwall_common::wire::SAMPLE_BYTES == floodwall_incident::SNAP_LENGTH as usize);
+
+#[cfg(test)]
+mod tests {
+    use floodwall_common::wire::SAMPLE_BYTES;
+
+    use super::*;
+    use crate::api::{CpuStatus, LinkStatus};
+
+    fn event(reason: Reason) -> SampleEvent {
+        let mut bytes = [0; SAMPLE_BYTES];
+        let frame = [
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 203, 0, 113,
+            7, 192, 0, 2, 10, 0, 123, 0, 80, 0, 8, 0, 0,
+        ];
+        bytes[..frame.len()].copy_from_slice(&frame);
+        let captured = frame.len() as u16;
+        let reason = reason as u32;
+        SampleEvent { time_ns: 1, length: 42, ifindex: 3, reason, captured, known: 0, answers: 0, bytes }
+    }
+
+    #[test]
+    fn a_sample_is_read_as_the_kernel_has_read_it() {
+        let packet = sampled(&event(Reason::Signature), 7).expect("it is a packet");
+        assert_eq!((packet.source, packet.source_port), (IpAddr::from([203, 0, 113, 7]), 123));
+        assert_eq!((packet.reason, packet.dropped, packet.has_data), ("signature", true, false));
+        assert!(packet.unproven && !packet.later_fragment);
+    }
+
+    #[test]
+    fn a_tap_that_nobody_empties_keeps_no_more_than_there_is_room_for_and_holds_up_nobody() {
+        let tap = Tap::default();
+        let mut tapped = tap.open();
+        (0..WAITING + 5).for_each(|_| tapped.take(&event(Reason::Clean)));
+        // While it is held elsewhere, samples pass by.
+        tap.open().take(&event(Reason::Clean));
+        drop(tapped);
+        assert_eq!((tap.drain().len(), tap.drain().len()), (WAITING, 0));
+    }
+
+    #[test]
+    fn what_the_host_tells_is_in_a_look() {
+        let link = LinkStatus {
+            interface: "eth0".into(),
+            in_percent: Some(97.0),
+            lost_rate: Some(5_000),
+            full: true,
+            ..LinkStatus::default()
+        };
+        let cpu = CpuStatus { busiest_percent: Some(40.0), ..CpuStatus::default() };
+        let machine = MachineStatus { links: vec![link], cpu: Some(cpu), disks: Vec::new() };
+        let signal = |signal: &str, service: Option<&str>, value| SignalReport {
+            signal: signal.to_owned(),
+            service: service.map(str::to_owned),
+            value,
+            text: "as it is told".to_owned(),
+        };
+        let signals = vec![
+            signal("listen-overflows", None, Some(0)),
+            signal("syn-cookies", None, None),
+            signal("probe", Some("web"), None),
+        ];
+        let look = of_host(&machine, Some(&HealthReport { signals, roused: Vec::new() }));
+        assert_eq!((look.link_percent, look.cpu_percent), (Some(97.0), Some(40.0)));
+        assert_eq!(look.full_links, ["eth0 is full"]);
+        let told: Vec<_> = look.readings.iter().map(|reading| reading.what.as_str()).collect();
+        let expected = [
+            "use of link eth0",
+            "packets lost by eth0",
+            "share of the busiest CPU that packets took",
+            "probe of web",
+        ];
+        assert_eq!(told, expected, "what is as it should be is not told");
+    }
+
+    #[test]
+    fn what_is_of_no_incident_is_left_out() {
+        assert_eq!(as_told(What::WouldBan { text: "a".into() }), None);
+        let told = as_told(What::Health { text: "OVER CAPACITY".into(), loud: true });
+        assert_eq!(told, Some(Told::Other { kind: "health", suffers: true, text: "OVER CAPACITY".into() }));
+    }
+}

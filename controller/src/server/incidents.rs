@@ -1,0 +1,112 @@
+//! Incidents, as they are recorded.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::State,
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse as _, Response},
+};
+use floodwall_incident::POINTS;
+use serde::Deserialize;
+
+use super::{
+    Context,
+    answer::{Answer, Parameters, Refused},
+};
+use crate::api::{Failure, FailureKind, IncidentList, IncidentReport};
+
+/// Incidents of a page, unless another number is asked for, and at the most.
+const PAGE: usize = 20;
+const LARGEST_PAGE: usize = 1_000;
+/// Most points of a report.
+const MOST_POINTS: usize = 5_000;
+/// How long the disk is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    before: Option<u64>,
+    limit: Option<usize>,
+}
+
+/// The incidents, the latest first. They are in memory.
+pub(super) async fn list(
+    State(context): State<Context>,
+    Parameters(query): Parameters<ListQuery>,
+) -> Answer<IncidentList> {
+    let shelf = &context.incidents;
+    let incidents = shelf.list(query.before, query.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE));
+    Ok(Json(IncidentList { incidents, problem: shelf.problem() }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReportQuery {
+    id: u64,
+    points: Option<usize>,
+}
+
+/// An incident with its rates. A disk that does not answer takes up a few threads and no more: what is known without it is
+/// told then.
+pub(super) async fn report(
+    State(context): State<Context>,
+    Parameters(ReportQuery { id, points }): Parameters<ReportQuery>,
+) -> Answer<IncidentReport> {
+    let points = points.unwrap_or(POINTS).clamp(1, MOST_POINTS);
+    let shelf = context.incidents.clone();
+    let without = |why: &str| {
+        let report = context.incidents.without_disk(id, points, why).ok_or_else(|| no_such_incident(id))?;
+        Ok(Json(report))
+    };
+    let Ok(place) = Arc::clone(&context.reading).try_acquire_owned() else {
+        return without("the disk does not answer, or others read from it");
+    };
+    let reading = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        shelf.report(id, points)
+    });
+    match tokio::time::timeout(PATIENCE, reading).await {
+        Err(_) => without("the disk does not answer"),
+        Ok(Err(error)) => Err(Refused::internal(&anyhow::anyhow!("the request's task failed: {error}"))),
+        Ok(Ok(Err(error))) => without(&format!("{error:#}")),
+        Ok(Ok(Ok(None))) => Err(no_such_incident(id)),
+        Ok(Ok(Ok(Some(report)))) => Ok(Json(report)),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PcapQuery {
+    id: u64,
+}
+
+/// A sample of an incident's packets.
+pub(super) async fn pcap(
+    State(context): State<Context>,
+    Parameters(PcapQuery { id }): Parameters<PcapQuery>,
+) -> Result<Response, Refused> {
+    let shelf = context.incidents.clone();
+    let place = Arc::clone(&context.reading).try_acquire_owned().map_err(|_| {
+        Refused::busy("the disk does not answer, or others read incidents from it; try again".to_owned())
+    })?;
+    let reading = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        shelf.capture(id)
+    });
+    let read = tokio::time::timeout(PATIENCE * 5, reading)
+        .await
+        .map_err(|_| Refused::busy("the disk does not answer; try again".to_owned()))?
+        .map_err(|error| Refused::internal(&anyhow::anyhow!("the request's task failed: {error}")))?;
+    let capture = read.map_err(|error| Refused::internal(&error))?.ok_or_else(|| no_such_incident(id))?;
+    Ok(([(CONTENT_TYPE, "application/vnd.tcpdump.pcap")], capture).into_response())
+}
+
+fn no_such_incident(id: u64) -> Refused {
+    Refused(Failure {
+        kind: FailureKind::NotFound,
+        message: format!("there is no incident {id}; `floodwall incident list` names those there are"),
+    })
+}

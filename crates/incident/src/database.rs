@@ -1,0 +1,402 @@
+//! The file that incidents are kept in: SQLite, beside the state and no part of it.
+//!
+//! It is the database that the state is kept in already, is made for being killed at any point, and finds the seconds of
+//! one incident without reading those of others. A file that is damaged is set aside: what is lost is a record, and
+//! nothing that packets are judged by.
+
+use std::{
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use floodwall_api::{Incident, IncidentPhase, IncidentSecond};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
+use tracing::warn;
+
+use crate::{evidence::Frame, recorder::Kept};
+
+/// "flwi", in the header of the file.
+const APPLICATION: i32 = 0x666c_7769;
+/// The form of the tables.
+const FORMAT: i32 = 1;
+const PRIVATE: u32 = 0o600;
+/// Pages of the write-ahead log after which it is brought into the database: a MiB.
+const CHECKPOINT: i64 = 256;
+/// Bytes that the write-ahead log keeps when it starts over.
+const LOG_KEPT: i64 = 2 << 20;
+
+const TABLES: &str = "\
+CREATE TABLE incident (id INTEGER PRIMARY KEY AUTOINCREMENT, began_ms INTEGER NOT NULL, over INTEGER NOT NULL, \
+redacted INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+CREATE TABLE second (incident INTEGER NOT NULL, time INTEGER NOT NULL, span INTEGER NOT NULL, body TEXT NOT NULL, \
+PRIMARY KEY (incident, time)) STRICT, WITHOUT ROWID;
+CREATE TABLE packet (incident INTEGER NOT NULL, time_us INTEGER NOT NULL, length INTEGER NOT NULL, dropped INTEGER \
+NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE INDEX packet_of ON packet (incident, time_us);";
+
+/// How much is kept, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the database.
+    pub bytes: u64,
+    /// How long an incident is kept after its beginning, s.
+    pub keep: u64,
+    /// How long addresses are kept in full, s; then only the prefixes that they lie in.
+    pub redact_after: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 64 << 20, keep: 365 * 86_400, redact_after: 30 * 86_400 }
+    }
+}
+
+/// What is thinned: seconds that are so old, s, and how many of them become one.
+pub(crate) const THINNED: [(u64, u64); 3] = [(86_400, 10), (7 * 86_400, 60), (30 * 86_400, 600)];
+
+/// What is written at once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Batch {
+    pub(crate) incidents: Vec<Kept>,
+    pub(crate) seconds: Vec<(u64, IncidentSecond)>,
+    pub(crate) frames: Vec<(u64, Frame)>,
+}
+
+/// The file, to be written.
+#[derive(Debug)]
+pub(crate) struct Database {
+    connection: Connection,
+}
+
+/// What is found in it at the start.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The number of the next incident.
+    pub(crate) next_id: u64,
+    /// All of them.
+    pub(crate) incidents: Vec<Kept>,
+}
+
+impl Database {
+    /// Opens it, or makes it. One that is damaged is set aside.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<(Self, Found)> {
+        match Self::open_as_it_is(path) {
+            Err(error) if is_damaged(&error) => {
+                let aside = aside(path);
+                warn!(
+                    file = %path.display(), aside = %aside.display(), error = format!("{error:#}"),
+                    "the record of incidents is damaged, and begins anew"
+                );
+                set_aside(path, &aside)?;
+                Self::open_as_it_is(path)
+            }
+            outcome => outcome,
+        }
+        .with_context(|| format!("opening the record of incidents {}", path.display()))
+    }
+
+    fn open_as_it_is(path: &Path) -> anyhow::Result<(Self, Found)> {
+        // Made here, as SQLite would let others read it.
+        OpenOptions::new().read(true).append(true).create(true).mode(PRIVATE).open(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.pragma_update(None, "cell_size_check", true)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        let format: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        match format {
+            0 => {
+                connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+                connection.pragma_update(None, "application_id", APPLICATION)?;
+                connection
+                    .execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;"))?;
+            }
+            FORMAT => {}
+            later => bail!(
+                "it is of format {later}, and this floodwall knows format {FORMAT}; move the file away to begin anew"
+            ),
+        }
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT, |_| Ok(()))?;
+        connection.pragma_update_and_check(None, "journal_size_limit", LOG_KEPT, |_| Ok(()))?;
+        let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if sound != "ok" {
+            return Err(anyhow::Error::new(damaged()).context(sound));
+        }
+        let found = find(&connection)?;
+        Ok((Self { connection }, found))
+    }
+
+    /// Writes all of it, or nothing; on disk when this returns.
+    pub(crate) fn write(&mut self, batch: &Batch) -> anyhow::Result<()> {
+        let transaction = self.connection.transaction()?;
+        {
+            let insert = "INSERT INTO incident (id, began_ms, over, redacted, body) VALUES (?1, ?2, ?3, 0, ?4) \
+                          ON CONFLICT (id) DO UPDATE SET over = ?3, body = ?4";
+            let mut insert = transaction.prepare(insert)?;
+            for kept in &batch.incidents {
+                let Kept { incident, .. } = kept;
+                let over = incident.phase == IncidentPhase::Resolved;
+                let body = serde_json::to_string(kept)?;
+                insert.execute(params![incident.id as i64, incident.began_ms as i64, over, body])?;
+            }
+            let mut insert = transaction.prepare(
+                "INSERT OR REPLACE INTO second (incident, time, span, body) VALUES (?1, ?2, ?3, ?4)",
+            )?;
+            for (id, second) in &batch.seconds {
+                let body = serde_json::to_string(second)?;
+                insert.execute(params![*id as i64, second.time as i64, second.span, body])?;
+            }
+        }
+        {
+            let mut insert = transaction.prepare(
+                "INSERT INTO packet (incident, time_us, length, dropped, reason, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?;
+            for (id, Frame { time_us, length, reason, dropped, bytes }) in &batch.frames {
+                insert.execute(params![*id as i64, *time_us as i64, length, dropped, reason, bytes])?;
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Thins, redacts and removes what is too old or too much; says which incidents are gone, and which were redacted.
+    pub(crate) fn tidy(&mut self, now_s: u64, limits: &Limits) -> anyhow::Result<(Vec<u64>, Vec<Kept>)> {
+        for (age, step) in THINNED {
+            self.thin(now_s.saturating_sub(age), step)?;
+        }
+        let redacted = self.redact(now_s.saturating_sub(limits.redact_after))?;
+        let mut gone = self.remove_before(now_s.saturating_sub(limits.keep))?;
+        // What is freed in a file is used again before the file grows: a part of the bound is for that.
+        while self.used()? > limits.bytes / 10 * 9 {
+            if let Some(id) = self.oldest_evidence()? {
+                self.connection.execute("DELETE FROM packet WHERE incident = ?1", [id as i64])?;
+                continue;
+            }
+            match self.oldest_over()? {
+                Some(id) => {
+                    self.remove(id)?;
+                    gone.push(id);
+                }
+                // The one that goes on is thinned: what is oldest of it first.
+                None if self.halve()? => {}
+                None => break,
+            }
+        }
+        self.connection.query_row("PRAGMA incremental_vacuum", [], |_| Ok(())).optional()?;
+        Ok((gone, redacted))
+    }
+
+    /// Bytes that are used.
+    fn used(&self) -> rusqlite::Result<u64> {
+        let number =
+            |name: &str| self.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+        let pages = number("page_count")?.saturating_sub(number("freelist_count")?);
+        Ok(u64::try_from(pages.saturating_mul(number("page_size")?)).unwrap_or_default())
+    }
+
+    /// The oldest incident that is over and of which packets are kept.
+    fn oldest_evidence(&self) -> rusqlite::Result<Option<u64>> {
+        let query = "SELECT id FROM incident WHERE over AND EXISTS (SELECT 1 FROM packet WHERE incident = id) \
+                     ORDER BY began_ms LIMIT 1";
+        let id = self.connection.query_row(query, [], |row| row.get::<_, i64>(0)).optional()?;
+        Ok(id.map(|id| id as u64))
+    }
+
+    fn oldest_over(&self) -> rusqlite::Result<Option<u64>> {
+        let query = "SELECT id FROM incident WHERE over ORDER BY began_ms LIMIT 1";
+        let id = self.connection.query_row(query, [], |row| row.get::<_, i64>(0)).optional()?;
+        Ok(id.map(|id| id as u64))
+    }
+
+    fn remove_before(&mut self, time_s: u64) -> anyhow::Result<Vec<u64>> {
+        let before = time_s.saturating_mul(1_000) as i64;
+        let ids: Vec<i64> = {
+            let query = "SELECT id FROM incident WHERE over AND began_ms < ?1";
+            let mut old = self.connection.prepare(query)?;
+            old.query_map([before], |row| row.get(0))?.collect::<Result<_, _>>()?
+        };
+        ids.into_iter()
+            .map(|id| {
+                self.remove(id as u64)?;
+                Ok(id as u64)
+            })
+            .collect()
+    }
+
+    fn remove(&mut self, id: u64) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute("DELETE FROM second WHERE incident = ?1", [id as i64])?;
+        transaction.execute("DELETE FROM packet WHERE incident = ?1", [id as i64])?;
+        transaction.execute("DELETE FROM incident WHERE id = ?1", [id as i64])?;
+        transaction.commit()
+    }
+
+    /// Makes seconds of before this time into longer spans.
+    fn thin(&mut self, before_s: u64, step: u64) -> anyhow::Result<()> {
+        let ids: Vec<i64> = {
+            let query = "SELECT DISTINCT incident FROM second WHERE time < ?1 AND span < ?2";
+            let mut rows = self.connection.prepare(query)?;
+            let (before, step) = (before_s as i64, step as i64);
+            rows.query_map([before, step], |row| row.get(0))?.collect::<Result<_, _>>()?
+        };
+        ids.into_iter().try_for_each(|id| self.thin_one(id as u64, before_s, step))
+    }
+
+    fn thin_one(&mut self, id: u64, before_s: u64, step: u64) -> anyhow::Result<()> {
+        let before: Vec<_> =
+            series(&self.connection, id)?.into_iter().filter(|second| second.time < before_s).collect();
+        let thinned = thinned(&before, step);
+        if thinned.len() == before.len() {
+            return Ok(());
+        }
+        let transaction = self.connection.transaction()?;
+        let query = "DELETE FROM second WHERE incident = ?1 AND time < ?2";
+        transaction.execute(query, [id as i64, before_s as i64])?;
+        let query = "INSERT OR REPLACE INTO second (incident, time, span, body) VALUES (?1, ?2, ?3, ?4)";
+        for second in thinned {
+            let body = serde_json::to_string(&second)?;
+            transaction.execute(query, params![id as i64, second.time as i64, second.span, body])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Makes half as many of the seconds of the incident that has most. Says whether there was one.
+    fn halve(&mut self) -> anyhow::Result<bool> {
+        let query = "SELECT incident, max(time), max(span), count(*) FROM second GROUP BY incident \
+                     ORDER BY count(*) DESC LIMIT 1";
+        let row = self.connection.query_row(query, [], |row| {
+            let number = |place| row.get::<_, i64>(place);
+            Ok((number(0)? as u64, number(1)? as u64, number(2)? as u64, number(3)?))
+        });
+        let Some((id, last, span, rows)) = row.optional()? else { return Ok(false) };
+        if rows < 16 {
+            return Ok(false);
+        }
+        self.thin_one(id, last, span.max(1) * 2)?;
+        Ok(true)
+    }
+
+    /// Cuts addresses to prefixes in what is said of incidents that began before this time.
+    fn redact(&mut self, before_s: u64) -> anyhow::Result<Vec<Kept>> {
+        let before = before_s.saturating_mul(1_000) as i64;
+        let bodies: Vec<String> = {
+            let query = "SELECT body FROM incident WHERE over AND NOT redacted AND began_ms < ?1";
+            let mut rows = self.connection.prepare(query)?;
+            rows.query_map([before], |row| row.get(0))?.collect::<Result<_, _>>()?
+        };
+        let mut redacted = Vec::new();
+        for body in bodies {
+            let mut kept: Kept = serde_json::from_str(&body)?;
+            crate::redact::incident(&mut kept.incident);
+            let body = serde_json::to_string(&kept)?;
+            let query = "UPDATE incident SET redacted = 1, body = ?2 WHERE id = ?1";
+            self.connection.execute(query, params![kept.incident.id as i64, body])?;
+            let query = "DELETE FROM packet WHERE incident = ?1";
+            self.connection.execute(query, [kept.incident.id as i64])?;
+            redacted.push(kept);
+        }
+        Ok(redacted)
+    }
+}
+
+/// One incident and its seconds, read by a connection of its own.
+pub(crate) fn read(path: &Path, id: u64) -> anyhow::Result<(Option<Incident>, Vec<IncidentSecond>)> {
+    let reading = || format!("reading the record of incidents {}", path.display());
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).with_context(reading)?;
+    connection.pragma_update(None, "trusted_schema", false).with_context(reading)?;
+    let query = "SELECT body FROM incident WHERE id = ?1";
+    let body: Option<String> =
+        connection.query_row(query, [id as i64], |row| row.get(0)).optional().with_context(reading)?;
+    let kept: Option<Kept> =
+        body.map(|body| serde_json::from_str(&body)).transpose().with_context(reading)?;
+    let seconds = series(&connection, id).with_context(reading)?;
+    Ok((kept.map(|kept| kept.incident), seconds))
+}
+
+/// The packets of an incident, read by a connection of its own.
+pub(crate) fn frames(path: &Path, id: u64) -> anyhow::Result<Vec<Frame>> {
+    let reading = || format!("reading the packets of incident {id} in {}", path.display());
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).with_context(reading)?;
+    connection.pragma_update(None, "trusted_schema", false).with_context(reading)?;
+    let read = || {
+        let query =
+            "SELECT time_us, length, dropped, reason, body FROM packet WHERE incident = ?1 ORDER BY time_us";
+        let mut rows = connection.prepare(query)?;
+        let frames = rows.query_map([id as i64], |row| {
+            Ok(Frame {
+                time_us: row.get::<_, i64>(0)? as u64,
+                length: row.get(1)?,
+                dropped: row.get(2)?,
+                reason: row.get(3)?,
+                bytes: row.get(4)?,
+            })
+        })?;
+        frames.collect::<rusqlite::Result<Vec<_>>>()
+    };
+    read().with_context(reading)
+}
+
+fn series(connection: &Connection, id: u64) -> anyhow::Result<Vec<IncidentSecond>> {
+    let mut rows = connection.prepare("SELECT body FROM second WHERE incident = ?1 ORDER BY time")?;
+    let bodies = rows.query_map([id as i64], |row| row.get::<_, String>(0))?;
+    bodies.map(|body| Ok(serde_json::from_str(body?.as_str())?)).collect()
+}
+
+fn find(connection: &Connection) -> anyhow::Result<Found> {
+    let query = "SELECT seq FROM sqlite_sequence WHERE name = 'incident'";
+    let last: Option<i64> = connection.query_row(query, [], |row| row.get(0)).optional()?;
+    let mut rows = connection.prepare("SELECT body FROM incident ORDER BY id")?;
+    let bodies: Vec<String> = rows.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let incidents = bodies.iter().map(|body| serde_json::from_str(body)).collect::<Result<_, _>>()?;
+    Ok(Found { next_id: last.unwrap_or_default() as u64 + 1, incidents })
+}
+
+/// Spans that lie within the same so many seconds as one.
+pub(crate) fn thinned(seconds: &[IncidentSecond], step: u64) -> Vec<IncidentSecond> {
+    let mut thinned: Vec<IncidentSecond> = Vec::new();
+    for second in seconds {
+        match thinned.last_mut() {
+            Some(last) if last.time / step == second.time / step => last.merge(second),
+            _ => thinned.push(second.clone()),
+        }
+    }
+    thinned
+}
+
+fn damaged() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), None)
+}
+
+fn is_damaged(error: &anyhow::Error) -> bool {
+    let code = |error: &rusqlite::Error| error.sqlite_error_code();
+    let of_file = error.downcast_ref::<rusqlite::Error>().and_then(code);
+    let of_content = error.downcast_ref::<serde_json::Error>().is_some();
+    of_content || matches!(of_file, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+fn aside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".damaged");
+    name.into()
+}
+
+fn set_aside(path: &Path, aside: &Path) -> anyhow::Result<()> {
+    std::fs::rename(path, aside).with_context(|| format!("setting {} aside", path.display()))?;
+    for ending in ["-wal", "-shm"] {
+        let mut log = path.as_os_str().to_owned();
+        log.push(ending);
+        match std::fs::remove_file(&log) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

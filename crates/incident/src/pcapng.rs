@@ -1,0 +1,137 @@
+//! Evidence as a capture: pcapng (draft-ietf-opsawg-pcapng), with one link type and one snap length, as tcpdump reads no
+//! other. Each packet is marked with its verdict and with the reason for it: as a comment too, since tools that copy
+//! captures spoil the verdict's option.
+
+use crate::evidence::{Frame, SNAP_LENGTH};
+
+/// Block types.
+const SECTION: u32 = 0x0a0d_0d0a;
+const INTERFACE: u32 = 1;
+const PACKET: u32 = 6;
+const BYTE_ORDER: u32 = 0x1a2b_3c4d;
+/// LINKTYPE_ETHERNET.
+const ETHERNET: u16 = 1;
+/// Options.
+const END: u16 = 0;
+const COMMENT: u16 = 1;
+const APPLICATION: u16 = 4;
+const FLAGS: u16 = 2;
+const VERDICT: u16 = 7;
+/// A packet that came in.
+const INBOUND: u32 = 1;
+/// What a verdict is of: XDP, whose values follow in eight bytes.
+const OF_XDP: u8 = 2;
+const XDP_DROP: u64 = 1;
+const XDP_PASS: u64 = 2;
+
+/// A capture of these packets, about what `title` says.
+pub fn capture(title: &str, frames: &[Frame]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256 + frames.len() * 256);
+    let mut section = Vec::new();
+    section.extend(BYTE_ORDER.to_le_bytes());
+    section.extend(1_u16.to_le_bytes());
+    section.extend(0_u16.to_le_bytes());
+    section.extend(u64::MAX.to_le_bytes());
+    option(&mut section, COMMENT, title.as_bytes());
+    option(&mut section, APPLICATION, concat!("floodwall ", env!("CARGO_PKG_VERSION")).as_bytes());
+    option(&mut section, END, &[]);
+    block(&mut out, SECTION, &section);
+    let mut interface = Vec::new();
+    interface.extend(ETHERNET.to_le_bytes());
+    interface.extend(0_u16.to_le_bytes());
+    interface.extend(SNAP_LENGTH.to_le_bytes());
+    block(&mut out, INTERFACE, &interface);
+    frames.iter().for_each(|frame| block(&mut out, PACKET, &packet(frame)));
+    out
+}
+
+fn packet(frame: &Frame) -> Vec<u8> {
+    let Frame { time_us, length, reason, dropped, bytes } = frame;
+    let bytes = &bytes[..bytes.len().min(SNAP_LENGTH as usize)];
+    let mut body = Vec::with_capacity(bytes.len() + 128);
+    body.extend(0_u32.to_le_bytes());
+    body.extend(((time_us >> 32) as u32).to_le_bytes());
+    body.extend((*time_us as u32).to_le_bytes());
+    body.extend((bytes.len() as u32).to_le_bytes());
+    body.extend(length.max(&(bytes.len() as u32)).to_le_bytes());
+    padded(&mut body, bytes);
+    let (said, verdict) = if *dropped { ("dropped", XDP_DROP) } else { ("passed", XDP_PASS) };
+    option(&mut body, COMMENT, format!("floodwall: {said}, {reason}").as_bytes());
+    option(&mut body, FLAGS, &INBOUND.to_le_bytes());
+    let mut value = vec![OF_XDP];
+    value.extend(verdict.to_le_bytes());
+    option(&mut body, VERDICT, &value);
+    option(&mut body, END, &[]);
+    body
+}
+
+fn block(out: &mut Vec<u8>, kind: u32, body: &[u8]) {
+    let length = (body.len() as u32 + 12).to_le_bytes();
+    out.extend(kind.to_le_bytes());
+    out.extend(length);
+    out.extend(body);
+    out.extend(length);
+}
+
+fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
+    let value = &value[..value.len().min(usize::from(u16::MAX) - 3)];
+    body.extend(code.to_le_bytes());
+    body.extend((value.len() as u16).to_le_bytes());
+    padded(body, value);
+}
+
+fn padded(body: &mut Vec<u8>, bytes: &[u8]) {
+    body.extend(bytes);
+    body.extend(std::iter::repeat_n(0, bytes.len().next_multiple_of(4) - bytes.len()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(bytes: &[u8], at: usize) -> usize {
+        u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
+    }
+
+    /// Blocks as a reader sees them: their type, and what is in them.
+    fn blocks(mut capture: &[u8]) -> Vec<(usize, &[u8])> {
+        let mut blocks = Vec::new();
+        while !capture.is_empty() {
+            let length = number(capture, 4);
+            assert_eq!((length % 4, number(capture, length - 4)), (0, length), "both lengths agree");
+            blocks.push((number(capture, 0), &capture[8..length - 4]));
+            capture = &capture[length..];
+        }
+        blocks
+    }
+
+    #[test]
+    fn what_is_written_is_a_capture_of_one_link_type_and_one_snap_length() {
+        let frame = |at: u64, length: usize| Frame {
+            time_us: 1_796_000_000_000_000 + at,
+            length: 1_514,
+            reason: "signature".into(),
+            dropped: at.is_multiple_of(2),
+            bytes: (0..length).map(|byte| byte as u8).collect(),
+        };
+        let frames: Vec<_> = (0..5).map(|at| frame(at, 57 + at as usize)).chain([frame(9, 400)]).collect();
+        let capture = capture("an incident of a test", &frames);
+        let text = String::from_utf8_lossy(&capture).into_owned();
+        assert_eq!(text.matches("floodwall: dropped, signature").count(), 3);
+        assert_eq!(text.matches("floodwall: passed, signature").count(), 3);
+        let blocks = blocks(&capture);
+        let kinds: Vec<_> = blocks.iter().map(|(kind, _)| *kind as u32).collect();
+        assert_eq!(kinds, [vec![SECTION, INTERFACE], vec![PACKET; 6]].concat());
+        assert_eq!((blocks[1].1[0], number(blocks[1].1, 4)), (1, 128));
+        for ((_, body), frame) in blocks[2..].iter().zip(&frames) {
+            let time = (number(body, 4) as u64) << 32 | number(body, 8) as u64;
+            let kept = frame.bytes.len().min(128);
+            assert_eq!((time, number(body, 12), number(body, 16)), (frame.time_us, kept, 1_514));
+            assert_eq!(&body[20..20 + kept], &frame.bytes[..kept]);
+            let verdict = [VERDICT.to_le_bytes(), 9_u16.to_le_bytes()].concat();
+            let value = if frame.dropped { XDP_DROP } else { XDP_PASS };
+            let verdict = [verdict, vec![OF_XDP], value.to_le_bytes().to_vec()].concat();
+            assert!(body.windows(verdict.len()).any(|window| window == verdict), "its verdict");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Addresses that are cut to the prefixes they lie in.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use floodwall_api::{Incident, IncidentActor};
+
+/// Cuts all addresses in what is said of an incident.
+pub(crate) fn incident(incident: &mut Incident) {
+    for line in &mut incident.timeline {
+        line.text = text(&line.text);
+        if let IncidentActor::Operator(who) = &mut line.by {
+            *who = text(who);
+        }
+    }
+    incident.warnings.iter_mut().for_each(|warning| *warning = text(warning));
+    for prefix in incident.sources.prefixes.iter_mut().chain(&mut incident.destinations) {
+        prefix.prefix = text(&prefix.prefix);
+    }
+    incident.strain.iter_mut().for_each(|strain| strain.what = text(&strain.what));
+}
+
+/// Cuts the addresses in a text: to a /24, or to a /48.
+pub fn text(text: &str) -> String {
+    let mut cut = String::with_capacity(text.len());
+    let mut word = String::new();
+    let is_of_address = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '/');
+    for c in text.chars().chain(['\n']) {
+        if is_of_address(c) {
+            word.push(c);
+            continue;
+        }
+        cut.push_str(&shortened(&word));
+        word.clear();
+        cut.push(c);
+    }
+    cut.pop();
+    cut
+}
+
+/// A word, cut if it is an address or a prefix, whatever closes the sentence behind it.
+fn shortened(word: &str) -> String {
+    let core = word.trim_end_matches(['.', ':']);
+    let core = if word.ends_with("::") { word } else { core };
+    let end = &word[core.len()..];
+    let (address, length) = match core.split_once('/') {
+        Some((address, length)) => (address, length.parse::<u8>().ok()),
+        None => (core, None),
+    };
+    match address.parse::<IpAddr>() {
+        Ok(IpAddr::V4(v4)) if length.is_none_or(|length| length > 24) => {
+            format!("{}/24{end}", Ipv4Addr::from_bits(v4.to_bits() & 0xffff_ff00))
+        }
+        Ok(IpAddr::V6(v6)) if length.is_none_or(|length| length > 48) => {
+            format!("{}/48{end}", Ipv6Addr::from_bits(v6.to_bits() & !0 << 80))
+        }
+        _ => word.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_cut_and_nothing_else() {
+        for (before, after) in [
+            ("banned 1: 203.0.113.7/32 by web/source-syn", "banned 1: 203.0.113.0/24 by web/source-syn"),
+            ("block 2001:db8:1:2::3: done.", "block 2001:db8:1::/48: done."),
+            ("203.0.113.9.", "203.0.113.0/24."),
+            ("10.0.0.0/8 stays, at 03:04:05, 4.5 of 1/2", "10.0.0.0/8 stays, at 03:04:05, 4.5 of 1/2"),
+            ("2001:db8::/32", "2001:db8::/32"),
+        ] {
+            assert_eq!(text(before), after);
+        }
+    }
+}

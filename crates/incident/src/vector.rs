@@ -1,0 +1,271 @@
+//! Of which kind of attack a packet is, or a signature, in the words that the field has for it.
+
+use crate::told::{Excess, Sampled};
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
+const FIN: u8 = 1;
+const SYN: u8 = 2;
+const RST: u8 = 4;
+const PSH: u8 = 8;
+const ACK: u8 = 16;
+
+/// A kind of attack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Vector {
+    /// For scripts.
+    pub name: &'static str,
+    /// For people.
+    pub words: &'static str,
+    /// Whether it takes nothing but forged packets, so that sources that come once each tell that they are.
+    pub forgeable: bool,
+}
+
+const fn vector(name: &'static str, words: &'static str) -> Vector {
+    Vector { name, words, forgeable: false }
+}
+
+const fn forgeable(name: &'static str, words: &'static str) -> Vector {
+    Vector { name, words, forgeable: true }
+}
+
+const SYN_FLOOD: Vector = forgeable("syn-flood", "SYN flood");
+const UDP_FLOOD: Vector = vector("udp-flood", "UDP flood");
+const CONNECTIONS: Vector = vector("connection-flood", "flood of connections that come to nothing");
+const RANDOM_NAMES: Vector = vector("dns-random-names", "DNS flood of random names (water torture)");
+const FRAGMENTS: Vector = forgeable("fragment-flood", "flood of fragments");
+const ACKS: Vector = forgeable("ack-flood", "ACK flood");
+
+/// UDP services that answer with more than they are asked, by the port that they answer from (US-CERT TA14-017A, and
+/// what has been seen since).
+const REFLECTORS: [(u16, Vector); 25] = [
+    (17, vector("qotd-reflection", "QOTD reflection")),
+    (19, vector("chargen-reflection", "CharGEN reflection")),
+    (53, vector("dns-reflection", "DNS reflection")),
+    (69, vector("tftp-reflection", "TFTP reflection")),
+    (111, vector("portmap-reflection", "Portmap reflection")),
+    (123, vector("ntp-reflection", "NTP reflection")),
+    (137, vector("netbios-reflection", "NetBIOS reflection")),
+    (161, vector("snmp-reflection", "SNMP reflection")),
+    (177, vector("xdmcp-reflection", "XDMCP reflection")),
+    (389, vector("cldap-reflection", "CLDAP reflection")),
+    (427, vector("slp-reflection", "SLP reflection")),
+    (500, vector("isakmp-reflection", "ISAKMP reflection")),
+    (520, vector("rip-reflection", "RIP reflection")),
+    (623, vector("ipmi-reflection", "IPMI reflection")),
+    (1434, vector("mssql-reflection", "MS SQL reflection")),
+    (1900, vector("ssdp-reflection", "SSDP reflection")),
+    (3283, vector("ard-reflection", "Apple Remote Desktop reflection")),
+    (3389, vector("rdp-reflection", "RDP reflection")),
+    (3478, vector("stun-reflection", "STUN reflection")),
+    (3702, vector("ws-discovery-reflection", "WS-Discovery reflection")),
+    (5353, vector("mdns-reflection", "mDNS reflection")),
+    (5683, vector("coap-reflection", "CoAP reflection")),
+    (10_001, vector("ubiquiti-reflection", "Ubiquiti discovery reflection")),
+    (11_211, vector("memcached-reflection", "memcached reflection")),
+    (27_015, vector("steam-reflection", "Source engine reflection")),
+];
+
+/// The kind that a packet is of, were it one of an attack.
+pub fn of_packet(packet: &Sampled) -> Vector {
+    if packet.reason == "new-name" {
+        return RANDOM_NAMES;
+    }
+    if packet.reason == "fruitless" {
+        return CONNECTIONS;
+    }
+    if packet.later_fragment || packet.reason == "fragment" {
+        return FRAGMENTS;
+    }
+    let traits = Traits {
+        protocol: packet.protocol,
+        source_port: packet.source_port,
+        destination_port: packet.destination_port,
+        flags: packet.tcp_flags,
+        has_data: packet.has_data,
+    };
+    traits.vector()
+}
+
+/// The kind that a signature tells of: `tcp flags=syn window=0 len=40`. `None` if it does not say enough.
+pub fn of_signature(text: &str) -> Option<Vector> {
+    let mut protocol = None;
+    let mut traits = Traits::default();
+    for term in text.split_whitespace() {
+        match term.split_once('=') {
+            None => protocol = protocol.or(protocol_of(term)),
+            Some(("proto", values)) => protocol = first(values).or_else(|| protocol_of(values)),
+            Some(("sport", values)) => traits.source_port = first(values).unwrap_or_default(),
+            Some(("dport", values)) => traits.destination_port = first(values).unwrap_or_default(),
+            Some(("data", values)) => traits.has_data = values != "0",
+            Some(("flags", values)) => traits.flags = flags_of(values),
+            Some(("form", values)) if values.contains("later-fragment") => return Some(FRAGMENTS),
+            Some(_) => {}
+        }
+    }
+    traits.protocol = protocol?;
+    if matches!(traits.protocol, ICMP | ICMPV6) {
+        // `flags` is the type there, and `dport` the code.
+        traits.destination_port |= u16::from(traits.flags) << 8;
+    }
+    Some(traits.vector())
+}
+
+/// The kind that is likely where there is too much of something, as long as nothing more is known.
+pub fn of_excess(excess: Excess) -> Vector {
+    match excess {
+        Excess::Openings => SYN_FLOOD,
+        Excess::Segments => vector("tcp-flood", "flood of TCP segments of no connection"),
+        Excess::Datagrams => UDP_FLOOD,
+        Excess::Unasked => vector("unasked-udp", "flood of datagrams that nobody asked for"),
+        Excess::Others => vector("other-flood", "flood of fragments or of protocols other than TCP and UDP"),
+        Excess::Fruitless => CONNECTIONS,
+        Excess::Names => RANDOM_NAMES,
+    }
+}
+
+/// What tells kinds apart.
+#[derive(Default)]
+struct Traits {
+    protocol: u8,
+    source_port: u16,
+    destination_port: u16,
+    flags: u8,
+    has_data: bool,
+}
+
+impl Traits {
+    fn vector(&self) -> Vector {
+        match self.protocol {
+            TCP => self.tcp(),
+            UDP => self.udp(),
+            ICMP | ICMPV6 => self.icmp(),
+            47 => forgeable("gre-flood", "GRE flood"),
+            50 => forgeable("esp-flood", "ESP flood"),
+            132 => forgeable("sctp-flood", "SCTP flood"),
+            _ => forgeable("other-protocol-flood", "flood of another protocol"),
+        }
+    }
+
+    fn tcp(&self) -> Vector {
+        match self.flags & (FIN | SYN | RST | PSH | ACK) {
+            flags if flags & (SYN | ACK) == SYN => SYN_FLOOD,
+            flags if flags & (SYN | ACK) == SYN | ACK => vector("syn-ack-reflection", "SYN-ACK reflection"),
+            flags if flags & RST != 0 => forgeable("rst-flood", "RST flood"),
+            0 => forgeable("tcp-null-flood", "TCP flood without flags"),
+            flags if flags & ACK == 0 => forgeable("tcp-odd-flood", "TCP flood with odd flags"),
+            _ if self.has_data => vector("tcp-data-flood", "flood of TCP data"),
+            flags if flags & FIN != 0 => forgeable("fin-flood", "FIN flood"),
+            _ => ACKS,
+        }
+    }
+
+    fn udp(&self) -> Vector {
+        let reflector = REFLECTORS.iter().find(|(port, _)| *port == self.source_port);
+        match (reflector, self.destination_port) {
+            (Some((_, vector)), _) => *vector,
+            (None, 53) => vector("dns-query-flood", "DNS query flood"),
+            (None, 443) => vector("quic-flood", "UDP flood on the port of QUIC"),
+            _ => UDP_FLOOD,
+        }
+    }
+
+    fn icmp(&self) -> Vector {
+        let kind = self.destination_port >> 8;
+        match (self.protocol, kind) {
+            (ICMP, 8) | (ICMPV6, 128) => vector("ping-flood", "ICMP echo flood"),
+            (ICMP, 0) | (ICMPV6, 129) => vector("smurf", "reflection of ICMP echo replies"),
+            (ICMP, 3) | (ICMPV6, 1) => {
+                vector("icmp-unreachable-flood", "flood of ICMP unreachable (BlackNurse)")
+            }
+            (ICMP, 11) | (ICMPV6, 3) => vector("icmp-exceeded-flood", "flood of ICMP time exceeded"),
+            _ => vector("icmp-flood", "ICMP flood"),
+        }
+    }
+}
+
+fn protocol_of(name: &str) -> Option<u8> {
+    match name {
+        "tcp" => Some(TCP),
+        "udp" => Some(UDP),
+        "icmp" => Some(ICMP),
+        "icmpv6" => Some(ICMPV6),
+        _ => None,
+    }
+}
+
+/// The first of several values or ranges.
+fn first<T: std::str::FromStr>(values: &str) -> Option<T> {
+    values.split([',', '-']).next()?.parse().ok()
+}
+
+/// Flags as a signature names them; a number is a type of ICMP.
+fn flags_of(values: &str) -> u8 {
+    let one = values.split(',').next().unwrap_or_default();
+    if let Ok(number) = one.parse() {
+        return number;
+    }
+    let set = one.split('/').next().unwrap_or_default();
+    let bit = |name: &str| match name {
+        "fin" => FIN,
+        "syn" => SYN,
+        "rst" => RST,
+        "psh" => PSH,
+        "ack" => ACK,
+        _ => 0,
+    };
+    set.split('+').map(bit).fold(0, |all, bit| all | bit)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn signatures_have_the_names_of_the_field() {
+        for (text, expected) in [
+            ("tcp to web flags=syn ttl=242,244 len=40 window=0", "SYN flood"),
+            ("tcp flags=syn/syn+ack,fin form=v6+offered strangers", "SYN flood"),
+            ("tcp flags=syn+ack odd=same-port", "SYN-ACK reflection"),
+            ("tcp flags=ack data=0", "ACK flood"),
+            ("tcp flags=psh+ack data=512", "flood of TCP data"),
+            ("tcp flags=none", "TCP flood without flags"),
+            ("udp byte0=0xd7,0x97 byte3=0x2a sport=123", "NTP reflection"),
+            ("udp sport=500 dport=500", "ISAKMP reflection"),
+            ("udp sport=4000-5000 dport=53", "DNS query flood"),
+            ("icmp flags=3 dport=3", "flood of ICMP unreachable (BlackNurse)"),
+            ("proto=47-49 form=1-3", "GRE flood"),
+            ("udp form=later-fragment", "flood of fragments"),
+        ] {
+            assert_eq!(of_signature(text).map(|vector| vector.words), Some(expected), "{text}");
+        }
+        assert_eq!(of_signature("len=40 ttl=3"), None);
+    }
+
+    #[test]
+    fn a_packet_and_the_signature_of_its_like_are_of_one_kind() {
+        let packet = Sampled {
+            time_ms: 0,
+            source: Ipv4Addr::new(192, 0, 2, 1).into(),
+            destination: Ipv4Addr::new(192, 0, 2, 2).into(),
+            protocol: ICMP,
+            source_port: 0,
+            destination_port: 3 << 8 | 3,
+            tcp_flags: 0,
+            has_data: true,
+            later_fragment: false,
+            reason: "signature",
+            dropped: true,
+            unproven: true,
+        };
+        assert_eq!(Some(of_packet(&packet)), of_signature("icmp flags=3 dport=3"));
+        let syn = Sampled { protocol: TCP, destination_port: 80, tcp_flags: SYN, has_data: false, ..packet };
+        assert_eq!(of_packet(&syn), of_excess(Excess::Openings));
+        assert_eq!(of_packet(&Sampled { reason: "fruitless", ..syn }), of_excess(Excess::Fruitless));
+        assert_eq!(of_packet(&Sampled { later_fragment: true, ..syn }), FRAGMENTS);
+    }
+}

@@ -1,0 +1,161 @@
+//! A real flood through a real daemon is one incident: with its waves, under one number over a SIGKILL, and in words.
+
+use std::{
+    path::Path,
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use floodwall_capture::Reader;
+use floodwall_lab::{
+    flood::{Bounds, Flood, SpoofedSyn, Target},
+    or_skip,
+    pair::INSIDE_V4,
+    skip::require_root,
+};
+use floodwall_tests::protected::{PATIENCE, Protected};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
+const PORT: u16 = 8080;
+/// Packets/s of a flood.
+const RATE: u32 = 4_000;
+
+/// Something listens on the port, so that what is sent there is no answer to nothing.
+fn listener(host: &Protected) -> anyhow::Result<std::net::TcpListener> {
+    Ok(host.lab.inside.namespace().enter(|| std::net::TcpListener::bind((INSIDE_V4, PORT)))??)
+}
+
+fn flood(host: &Protected, seconds: u64) -> anyhow::Result<Flood> {
+    let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, PORT);
+    let pattern = SpoofedSyn::new(target, [198, 18, 0, 0].into(), 15, 7);
+    let bounds = Bounds { rate: RATE.into(), duration: Duration::from_secs(seconds) };
+    Ok(Flood::start(&host.lab.outside, pattern, bounds)?)
+}
+
+/// Waits until what is recorded of the first incident is as it should be.
+fn until(
+    host: &Protected,
+    patience: Duration,
+    what: &str,
+    holds: impl Fn(&Value) -> bool,
+) -> anyhow::Result<Value> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let list = host.json(&["incident", "list"])?;
+        let incidents = list["incidents"].as_array().cloned().unwrap_or_default();
+        anyhow::ensure!(incidents.len() < 2, "more than one incident: {list}");
+        if let Some(incident) = incidents.into_iter().find(&holds) {
+            return Ok(incident);
+        }
+        anyhow::ensure!(Instant::now() < deadline, "{what}: {list}\n{}", host.log());
+        sleep(Duration::from_millis(50));
+    }
+}
+
+fn is_attacked(incident: &Value) -> bool {
+    incident["waves"].as_array().and_then(|waves| waves.last()).is_some_and(|wave| wave["ended_ms"].is_null())
+}
+
+fn waves(incident: &Value) -> usize {
+    incident["waves"].as_array().map_or(0, Vec::len)
+}
+
+fn packets(value: &Value) -> u64 {
+    value["dropped"].as_u64().unwrap_or_default()
+}
+
+#[test]
+fn a_flood_is_one_incident_with_waves_and_outlives_a_kill_under_its_number() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start_with_defaults("incident", BINARY)?;
+    let _listener = listener(&host)?;
+    sleep(Duration::from_secs(3));
+    assert!(host.ok(&[])?.starts_with("no attack"));
+    let list = host.json(&["incident", "list"])?;
+    assert_eq!(list["incidents"], serde_json::json!([]), "in peace there is none");
+
+    let began = Instant::now();
+    let first = flood(&host, 60)?;
+    let noticed = until(&host, PATIENCE, "it is not noticed", is_attacked)?;
+    assert!(began.elapsed() < Duration::from_secs(4), "noticed after {:?}", began.elapsed());
+    assert_eq!((&noticed["id"], waves(&noticed)), (&1.into(), 1));
+    let now = host.ok(&[])?;
+    assert!(now.starts_with("UNDER ATTACK since ") && now.contains("what now"), "{now}");
+    let known = until(&host, PATIENCE, "it does not know what it is", |incident| {
+        incident["vectors"][0]["words"] == "spoofed SYN flood"
+            && incident["phase"] == "monitoring"
+            && packets(&incident["traffic"]) > 5_000
+    })?;
+    let fingerprints = known["vectors"][0]["fingerprints"].to_string();
+    assert!(fingerprints.contains("flags=syn"), "{known}");
+    let service = known["services"][0]["service"].clone();
+
+    // Killed in its midst: nothing that was more than a moment old is lost.
+    let before = host.json(&["incident", "report", "1"])?;
+    host.end(Signal::SIGKILL)?;
+    sleep(Duration::from_secs(1));
+    host.launch()?;
+    let after = host.json(&["incident", "report", "1"])?;
+    let dropped = packets(&before["incident"]["traffic"]);
+    let kept = packets(&after["incident"]["traffic"]);
+    assert!(kept + u64::from(RATE) * 3 / 2 >= dropped, "{kept} of {dropped} dropped packets are kept");
+    let seconds = |report: &Value| report["series"].as_array().map_or(0, Vec::len);
+    assert!(seconds(&after) + 1 >= seconds(&before), "{} of {}", seconds(&after), seconds(&before));
+    let on = until(&host, PATIENCE, "it does not go on", |incident| {
+        is_attacked(incident) && packets(&incident["traffic"]) > kept + 3 * u64::from(RATE)
+    })?;
+    assert_eq!((&on["id"], &on["key"], waves(&on)), (&1.into(), &known["key"], 1), "the same one: {on}");
+    let gap = on["warnings"].to_string();
+    assert!(gap.contains("the daemon did not run"), "{gap}");
+
+    // It stops, and comes again: the second wave of the same incident.
+    first.stop()?;
+    let over = until(&host, Duration::from_secs(60), "it does not end", |incident| !is_attacked(incident))?;
+    assert_eq!((&over["phase"], waves(&over)), (&"monitoring".into(), 1), "{over}");
+    let second = flood(&host, 30)?;
+    let again = until(&host, PATIENCE, "there is no second wave", |incident| waves(incident) == 2)?;
+    assert_eq!((&again["id"], &again["services"][0]["service"]), (&1.into(), &service));
+    host.ok(&["block", "add", "203.0.113.0/24", "--note", "by hand"])?;
+    until(&host, PATIENCE, "nothing of it is dropped", |incident| {
+        incident["waves"][1]["peak_dropped"].as_u64() > Some(u64::from(RATE) / 2)
+    })?;
+    second.stop()?;
+    for (form, expected) in [("text", "what now"), ("markdown", "## Timeline"), ("html", "<svg")] {
+        let said = host.ok(&["incident", "report", "1", "--as", form])?;
+        assert!(said.contains("spoofed SYN flood") && said.contains(expected), "{form}: {said}");
+        assert!(said.contains("block add") && said.contains("uid 0"), "who did what by hand: {said}");
+    }
+    let file = host.file("incident.pcapng");
+    host.ok(&["incident", "pcap", "1", "--output", &file.display().to_string()])?;
+    let records: Vec<_> = Reader::open(&file)?.records().collect::<Result<_, _>>()?;
+    assert!(records.len() > 100, "{} packets", records.len());
+    let capture = String::from_utf8_lossy(&std::fs::read(&file)?).into_owned();
+    for marked in ["floodwall: dropped, signature", "floodwall: passed, clean"] {
+        assert!(capture.contains(marked), "no packet is marked `{marked}`");
+    }
+    if let Ok(version) = Command::new("tshark").arg("--version").output()
+        && version.status.success()
+    {
+        let options = ["-T", "fields", "-e", "frame.verdict.ebpf_xdp", "-e", "frame.comment", "-r"];
+        let seen = Command::new("tshark").args(options).arg(&file).output()?;
+        assert!(seen.status.success(), "{}", String::from_utf8_lossy(&seen.stderr));
+        assert_eq!(String::from_utf8_lossy(&seen.stdout).lines().count(), records.len());
+    }
+
+    let page = host.ok(&["incident", "report", "--for-status-page"])?;
+    assert!(
+        page.contains("Investigating") && page.contains("Monitoring") && page.contains("spoofed SYN flood")
+    );
+    assert!(!page.contains("192.0.2.") && !page.contains("198.18."), "{page}");
+    let (code, said) = host.fails(&["incident", "show", "9"])?;
+    assert_eq!(code, 3, "{said}");
+    if let Some(directory) = std::env::var_os("FLOODWALL_REPORTS") {
+        let page = host.ok(&["incident", "report", "1", "--as", "html"])?;
+        std::fs::write(Path::new(&directory).join("live.html"), page)?;
+        std::fs::write(Path::new(&directory).join("live.txt"), host.ok(&["incident", "show"])?)?;
+    }
+    Ok(())
+}
