@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc::{self, SyncSender, TrySendError},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use axum::extract::State;
@@ -80,6 +80,23 @@ impl Audit {
         if let Some(written) = self.hand_over(entry) {
             drop(tokio::time::timeout(PATIENCE, written).await);
         }
+    }
+
+    /// Has it written down that the daemon has done something by itself.
+    pub fn note(&self, command: &str, request: String, result: &str) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let entry = AuditEntry {
+            number: 0,
+            time: now.map_or(0, |since| since.as_secs()),
+            uid: None,
+            user: None,
+            pid: i32::try_from(std::process::id()).ok(),
+            process: Some("floodwall".to_owned()),
+            command: command.to_owned(),
+            request: Some(request),
+            result: result.to_owned(),
+        };
+        drop(self.hand_over(entry));
     }
 
     /// Has an entry written down.
