@@ -278,6 +278,11 @@ impl Protected {
         self.command(arguments).output().context("running the CLI")
     }
 
+    /// The program.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
     /// The CLI, ready to be run.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.lab.inside.namespace().command(&self.binary);

@@ -12,6 +12,7 @@ use floodwall_lab::{
     skip::{corpus, require_root},
 };
 use floodwall_tests::{
+    login::Login,
     protected::Protected,
     requests::{passing, prove, syn, wait_for},
 };
@@ -56,12 +57,56 @@ fn bad_input_is_explained_and_changes_nothing() -> anyhow::Result<()> {
 fn nobody_cuts_off_the_address_they_are_logged_in_from() -> anyhow::Result<()> {
     or_skip!(require_root());
     let host = Protected::start("login", BINARY)?;
+    let login = Login::to(&host)?;
+    let peer = login.from()?.to_string();
+    let (code, said) = login.run(&host, &["block", "add", &peer])?;
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains(&peer) && said.contains("logged in"), "{said}");
+    // What anybody may write into their environment is no login.
     let mut command = host.command(&["block", "add", "198.51.100.0/24"]);
     let output = command.env("SSH_CONNECTION", "198.51.100.7 50022 192.0.2.10 22").output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(4), "{said}");
-    assert!(said.contains("198.51.100.7") && said.contains("logged in"), "{said}");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    // Which of the host's addresses are reached by protected interfaces is looked every three seconds.
+    let (code, said) = login.run(&host, &["limit", "set", "syn", "900/s"])?;
+    assert!(code == 0 && said.contains("ON TRIAL") && said.contains("floodwall confirm 1"), "{said}");
+    let status = host.json(&["status"])?;
+    assert_eq!(status["trials"][0]["number"], 1, "{status}");
+    let (code, said) = login.run(&host, &["confirm"])?;
+    assert!(code == 0 && said.contains("stays"), "{said}");
+    assert_eq!(login.run(&host, &["confirm"])?.0, 3);
+    let (code, said) = login.run(&host, &["limit", "set", "syn", "800/s", "--confirm-within", "never"])?;
+    assert_eq!((code, said.contains("ON TRIAL")), (0, false), "{said}");
+    let (code, said) = login.run(&host, &["block", "add", "--force", &peer])?;
+    assert!(code == 0 && said.contains("ON TRIAL"), "{said}");
+    // Who comes by another way is not asked.
+    assert!(!host.ok(&["limit", "set", "syn", "1000/s"])?.contains("ON TRIAL"));
     Ok(())
+}
+
+#[test]
+fn what_takes_everything_has_to_be_forced() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let host = Protected::start("everything", BINARY)?;
+    for arguments in [
+        &["block", "add", "0.0.0.0/1", "128.0.0.0/1"][..],
+        &["allow", "add", "0.0.0.0/1", "128.0.0.0/1"],
+        &["block", "add", "2000::/3"],
+        &["signature", "add", "tcp"],
+        &["signature", "add", "len=0-65535"],
+    ] {
+        let (code, said) = host.fails(arguments)?;
+        assert!(code == 4 && said.contains("--force"), "{arguments:?}: {said}");
+    }
+    host.ok(&["signature", "add", "tcp", "--monitor"])?;
+    host.ok(&["signature", "add", "udp", "--force", "--for", "1s"])?;
+    let number = |text: &str| -> anyhow::Result<usize> {
+        let list = host.json(&["signature", "list"])?;
+        let signatures = list["signatures"].as_array().cloned().unwrap_or_default();
+        Ok(signatures.iter().filter(|signature| signature["text"] == text).count())
+    };
+    assert_eq!(number("tcp")?, 1);
+    wait_for("the other is taken back", || Ok(number("udp")? == 0))
 }
 
 #[test]

@@ -13,39 +13,40 @@ use floodwall_lab::{
     pair::INSIDE_V4,
     skip::require_root,
 };
-use floodwall_tests::{
-    protected::Protected,
-    requests::{INSIDE_V6, passing, prove, syn, wait_for},
-};
+use floodwall_tests::{login::Login, protected::Protected, requests::wait_for};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 
 #[test]
 fn whoever_is_logged_in_is_never_banned() -> anyhow::Result<()> {
     or_skip!(require_root());
-    let text = "[defaults]\nsource-syn = { rate = 10, burst = 4, then = \"ban for 1h\" }";
-    let host = Protected::start_configured("login", BINARY, text)?;
-    for (source, inside) in [("198.51.100.9", "192.0.2.10"), ("2001:db8:bad:9::9", INSIDE_V6)] {
-        prove(&host, &[source])?;
-        // What sshd leaves in the environment of a login's shell (sshd(8)).
-        let mut shell = Command::new("sleep")
-            .arg("60")
-            .env("SSH_CONNECTION", format!("{source} 50022 {inside} 22"))
-            .spawn()?;
-        // It is looked who is logged in every two seconds; nothing has come from there yet.
-        thread::sleep(Duration::from_millis(2_500));
-        let frames: Vec<_> = (0..100).map(|port| syn(&host, source, 1_000 + port)).collect();
-        let outcome = passing(&host, &frames);
-        thread::sleep(Duration::from_millis(500));
-        let later = passing(&host, &frames[..1]);
-        shell.kill()?;
-        shell.wait()?;
-        assert_eq!(outcome?, 4, "{source}: limited");
-        assert_eq!(later?, 1, "{source}: and not banned");
-        assert!(host.json_lines(&["ban", "list"])?.is_empty());
+    let host = Protected::start("login", BINARY)?;
+    let login = Login::to(&host)?;
+    let from = login.from()?.to_string();
+    let spared = || {
+        let why = host.json(&["why", &from])?;
+        let spared = why["spared"].as_array().cloned().unwrap_or_default();
+        Ok(spared.iter().any(|why| why.as_str().is_some_and(|why| why.contains("somebody is logged in"))))
+    };
+    // What sshd leaves in the environment of a login's shell (sshd(8)) anybody may write there.
+    let mut forged = Command::new("sleep")
+        .arg("60")
+        .env("SSH_CONNECTION", format!("{from} 50022 {INSIDE_V4} 22"))
+        .spawn()?;
+    // Whoever has only connected has not proven who they are.
+    let mut knocks = login.knock(&host)?;
+    thread::sleep(Duration::from_millis(2_500));
+    let before: anyhow::Result<bool> = spared();
+    for child in [&mut forged, &mut knocks] {
+        child.kill()?;
+        child.wait()?;
     }
-    assert_eq!(host.count("banned")?, 0);
-    Ok(())
+    assert!(!before?, "neither of them is a login");
+    let mut session = login.session(&host)?;
+    let told = wait_for("it is known who is logged in", spared);
+    session.kill()?;
+    session.wait()?;
+    told
 }
 
 #[test]

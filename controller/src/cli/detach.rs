@@ -11,9 +11,10 @@ use super::{
     arguments,
     exit::{Done, Failed, Kind, Stop},
     session::Session,
+    trial::OnTrial,
 };
 use crate::{
-    api::{DetachRequest, DetachResponse, path},
+    api::{Changed, DetachRequest, DetachResponse, path},
     host::Netlink,
     kernel,
 };
@@ -26,17 +27,28 @@ pub(super) struct Detach {
     /// Where the daemon pins, for when none answers.
     #[arg(long, value_name = "DIR", default_value = super::BPFFS)]
     bpffs: PathBuf,
+    #[command(flatten)]
+    trial: OnTrial,
 }
 
 impl Detach {
     pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
         let request = DetachRequest { interface: self.interface.clone() };
-        let (response, daemon) = match session.client.post(path::DETACH, &request).await {
+        let target = self.trial.target(path::DETACH);
+        let (response, daemon) = match session.client.post(&target, &request).await {
             Ok(response) => (response, true),
-            Err(error) if error.is_nobody_there() => (self.offline().await?, false),
+            Err(error)
+                if error.is_nobody_there() && self.trial.seconds().is_some_and(|seconds| seconds > 0) =>
+            {
+                let message = "no daemon answers, and so nobody would undo it; leave out --confirm-within";
+                return Err(Failed::new(Kind::Unreachable, message.to_owned()).into());
+            }
+            Err(error) if error.is_nobody_there() => {
+                (Changed { answer: self.offline().await?, trial: None }, false)
+            }
             Err(error) => return Err(error.into()),
         };
-        session.answer(&response, |response, out, _| render(&self.interface, response, daemon, out))?;
+        session.changed(&response, |response, out, _| render(&self.interface, response, daemon, out))?;
         Ok(Done::Plain)
     }
 

@@ -31,6 +31,7 @@ mod style;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod units;
 mod why;
 
@@ -115,6 +116,8 @@ enum Ask {
     Check(rules::check::Check),
     /// Read the configuration again, say what that changes, and change it.
     Reload(rules::reload::Reload),
+    /// Have changes stay that were made with --confirm-within, and would be undone.
+    Confirm(trial::Confirm),
     /// Prove that what is said to be filtered is; exit code 9 if something is not.
     ///
     /// By what the kernel says of links, programs and maps, and by packets of floodwall's own which the program
@@ -230,6 +233,7 @@ impl Ask {
             Self::Bypass(verb) => verb.apply(session).await,
             Self::Check(verb) => verb.apply(session),
             Self::Reload(verb) => verb.apply(session).await,
+            Self::Confirm(verb) => verb.apply(session).await,
             Self::Doctor => doctor::apply(session).await,
             Self::Health => rules::health::apply(session).await,
             Self::Incident(verb) => verb.apply(session).await,

@@ -120,12 +120,20 @@ impl Config {
 
     /// Reads a file. The error names the line and column, and what is allowed there.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
+        Self::read_with_text(path).map(|(config, _)| config)
+    }
+
+    /// As [`Self::read`], with what the file says.
+    pub fn read_with_text(path: &Path) -> anyhow::Result<(Self, String)> {
         let read = || {
             let mut bytes = Vec::new();
             fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes).map(|_| bytes)
         };
         let bytes = read().with_context(|| format!("reading the configuration {}", path.display()))?;
-        Self::parse_bytes(&bytes).with_context(|| format!("configuration {}", path.display()))
+        let config =
+            Self::parse_bytes(&bytes).with_context(|| format!("configuration {}", path.display()))?;
+        // It has been understood, and so is text.
+        Ok((config, String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// Understands what is in a file.

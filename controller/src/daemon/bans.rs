@@ -102,7 +102,8 @@ pub(super) async fn spare(filter: Arc<Filter>, protection: Arc<Protection>) {
         let (filter, protection) = (Arc::clone(&filter), Arc::clone(&protection));
         let mut spared = std::mem::take(&mut before);
         let work = move || {
-            let lifelines = Lifelines { logins: all_login_addresses(), ..protection.spared() };
+            protection.set_logins(all_login_addresses());
+            let lifelines: Lifelines = protection.spared();
             filter.spare(lifelines.all().collect(), &mut spared);
             spared
         };

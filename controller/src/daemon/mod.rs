@@ -20,6 +20,7 @@ mod socket;
 mod steady;
 mod strain;
 mod tasks;
+mod trials;
 mod warden;
 mod wards;
 mod watch;
@@ -78,6 +79,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let samples = kernel.take_samples()?;
     let bans = kernel.take_bans()?;
     filter.configured_from(options.config.as_deref(), options.observe);
+    let undone = trials::undo_overdue(&filter);
     config.policy.warnings().iter().for_each(|warning| warn!("{warning}"));
     let tables = kernel.tables();
     let mut detector = Detector::default();
@@ -125,6 +127,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         changed: Arc::clone(&signatures_changed),
     };
     let (watching, detection) = watch::spawn(detector, watch).context("starting to look for attacks")?;
+    filter.attend(detection.clone());
     let readers = Readers { drops: events, log, bans };
     start(&mut tasks, &filter, &protection, readers, &drops);
     {
@@ -150,6 +153,13 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     }
     let ended = Arc::new(Notify::new());
     let audit = Audit::start(&options.state_dir, filter.keeps_changes()).context("starting the audit log")?;
+    trials::write_down(&audit, &undone);
+    {
+        let (filter, host, audit) = (Arc::clone(&filter), Arc::clone(&protection), audit.clone());
+        tasks.run("trials", Policy::Restart, move || {
+            trials::run(Arc::clone(&filter), Arc::clone(&host), audit.clone())
+        });
+    }
     // What else the daemon keeps open is open by now.
     let context = Context::new(
         Arc::clone(&filter),

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     api::{DoctorCheck, HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, WouldCount},
     event::Bus,
-    host::{Lifelines, Netlink, Sockets, WaysOut, resolvers},
+    host::{Interface, Lifelines, Netlink, Sockets, WaysOut, resolvers},
     kernel::{Kernel, MonitoredTotals, ReasonTotals, ServiceTotals},
     lock::Mutex,
     options::{Mode, RunOptions},
@@ -48,6 +48,8 @@ pub(super) struct Protection {
     changes: tokio::sync::Mutex<Egress>,
     pub(super) wards: Mutex<Wards>,
     lifelines: RwLock<Lifelines>,
+    /// The host's addresses that packets come to by protected interfaces.
+    reached: RwLock<BTreeSet<IpAddr>>,
     role: Mutex<Role>,
     seen: Mutex<Seen>,
     /// What was taken over from what the kernel tracks, once it has been.
@@ -86,6 +88,7 @@ impl Protection {
             changes: tokio::sync::Mutex::default(),
             wards: Mutex::new(Wards::new(&options.interfaces)),
             lifelines: RwLock::default(),
+            reached: RwLock::default(),
             role: Mutex::default(),
             seen: Mutex::default(),
             seed: Mutex::default(),
@@ -150,6 +153,11 @@ impl Protection {
         let (peers, resolvers) = (sockets.peers.iter().copied().collect(), resolvers());
         let mut lifelines = self.lifelines.write();
         (lifelines.peers, lifelines.resolvers) = (peers, resolvers);
+    }
+
+    /// Takes note of where people are logged in from.
+    pub(super) fn set_logins(&self, logins: Vec<IpAddr>) {
+        self.lifelines.write().logins = logins;
     }
 
     /// Addresses that no rule is to ban: of the host, of its gateways and resolvers, of those that it has connected to.
@@ -286,11 +294,27 @@ impl Protection {
         let settled = settled || self.seed.lock().covers(&found);
         let news = self.role.lock().take(found, seen, settled);
         news.into_iter().for_each(|what| self.bus.publish(what));
+        let interfaces = self.netlink.interfaces().await?;
+        let by: BTreeSet<u32> = protected
+            .iter()
+            .copied()
+            .chain(interfaces.iter().filter(|one| is_above(one, &protected)).map(|one| one.index))
+            .chain(
+                interfaces.iter().filter(|one| protected.contains(&one.index)).filter_map(|one| one.master),
+            )
+            .collect();
+        *self.reached.write() =
+            own.iter().filter(|(index, _)| by.contains(index)).map(|(_, address)| *address).collect();
         let own = own.into_iter().map(|(_, address)| address).collect();
         let mut lifelines = self.lifelines.write();
         (lifelines.own, lifelines.gateways) = (own, out.gateways);
         Ok(())
     }
+}
+
+/// Whether an interface is built upon one of these.
+fn is_above(interface: &Interface, these: &[u32]) -> bool {
+    interface.lower.is_some_and(|lower| these.contains(&lower))
 }
 
 impl Dataplane for Protection {
@@ -418,6 +442,10 @@ impl Dataplane for Protection {
     fn lifelines(&self) -> Lifelines {
         // Whom the host asks and talks to changes from moment to moment: no block is refused for that.
         Lifelines { resolvers: Vec::new(), peers: Vec::new(), ..self.lifelines.read().clone() }
+    }
+
+    fn is_reached_by(&self, local: IpAddr) -> bool {
+        self.reached.read().contains(&local)
     }
 
     fn never_banned(&self) -> Lifelines {

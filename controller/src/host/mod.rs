@@ -26,12 +26,12 @@ pub use conntrack::{Direction, Tracked, tracked};
 pub use disks::{Disk, disks, mounts};
 pub use framing::Framing;
 pub use health::Vitals;
-pub use logins::{all_login_addresses, login_addresses};
+pub use logins::{all_login_addresses, logins_of};
 pub use nat::nat;
 pub use netlink::{Netlink, WaysOut};
 pub use port::{Port, PortCounters, Ports};
 pub use resolvers::resolvers;
-pub use sockets::{Sockets, sockets};
+pub use sockets::{Accepted, Sockets, sockets};
 
 /// A network interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub struct Lifelines {
     pub own: Vec<IpAddr>,
     /// Its default gateways.
     pub gateways: Vec<IpAddr>,
-    /// Where the one who asks is logged in from.
+    /// Where the one who asks, and whoever else is, is logged in from.
     pub logins: Vec<IpAddr>,
     /// The resolvers that it is configured to ask.
     pub resolvers: Vec<IpAddr>,

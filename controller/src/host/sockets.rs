@@ -1,7 +1,7 @@
 //! The sockets of this host: where something listens, and whom the host itself has connected to.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
@@ -50,6 +50,57 @@ pub fn sockets() -> io::Result<Sockets> {
     let opened = connected.into_iter().filter(|(udp, port, _)| !offered.contains(&(*udp, *port)));
     found.peers = opened.map(|(_, _, peer)| peer).take(MOST_PEERS).collect();
     Ok(found)
+}
+
+/// A TCP connection that the other end has opened, to a port at which something listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Accepted {
+    /// The other end.
+    pub peer: IpAddr,
+    /// This end.
+    pub local: IpAddr,
+    /// The port of this end.
+    pub port: u16,
+}
+
+/// The connections of this process's network namespace that were accepted from elsewhere, by the inodes of their sockets.
+pub(super) fn accepted() -> io::Result<BTreeMap<u64, Accepted>> {
+    let mut listening = BTreeSet::new();
+    let mut connected = Vec::new();
+    for path in ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"] {
+        match fs::read_to_string(path) {
+            Ok(text) => {
+                listening.extend(text.lines().skip(1).filter_map(listening_port));
+                connected.extend(text.lines().skip(1).filter_map(established));
+            }
+            // IPv6 may be switched off.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    connected.retain(|(_, accepted)| listening.contains(&accepted.port));
+    Ok(connected.into_iter().collect())
+}
+
+/// `0: 00000000:0016 00000000:0000 0A …`: the port at which a socket listens.
+fn listening_port(line: &str) -> Option<u16> {
+    let mut fields = line.split_whitespace().skip(1);
+    let (local, state) = (fields.next()?, fields.nth(1)?);
+    (state == LISTEN).then(|| u16::from_str_radix(local.split_once(':')?.1, 16).ok())?
+}
+
+/// `0: 0A0200C0:0016 0700333A:C350 01 … UID TIMEOUT INODE`: both ends of a connection, and the inode of its socket.
+fn established(line: &str) -> Option<(u64, Accepted)> {
+    let fields: Vec<_> = line.split_whitespace().collect();
+    let [_, local, peer, "01", _, _, _, _, _, inode, ..] = fields[..] else { return None };
+    let (local, port) = local.split_once(':')?;
+    let accepted = Accepted {
+        peer: address_of(peer.split_once(':')?.0)?.to_canonical(),
+        local: address_of(local)?.to_canonical(),
+        port: u16::from_str_radix(port, 16).ok()?,
+    };
+    let inode = inode.parse().ok()?;
+    (!accepted.peer.is_loopback() && inode != 0).then_some((inode, accepted))
 }
 
 /// `0: 0200000A:C350 350200C0:0035 01 …`: the port of a socket that is connected, and whom to.
@@ -118,6 +169,29 @@ mod tests {
         ] {
             assert_eq!(connection(line, false), None, "{line}");
         }
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn connections_of_others_are_found_by_the_inodes_of_their_sockets() {
+        let line = |local: &str, peer: &str, state: &str, inode: u64| {
+            format!(
+                "3: {local} {peer} {state} 00000000:00000000 02:000A7D3A 00000000     0        0 {inode} 2 0 20 4"
+            )
+        };
+        let login = Accepted {
+            peer: "198.51.100.7".parse().unwrap(),
+            local: "192.0.2.10".parse().unwrap(),
+            port: 22,
+        };
+        let (local, peer) = ("0A0200C0:0016", "076433C6:C350");
+        assert_eq!(established(&line(local, peer, "01", 4711)), Some((4_711, login)));
+        assert_eq!(established(&line(local, peer, "06", 4711)), None, "it is over");
+        assert_eq!(established(&line(local, peer, "01", 0)), None, "nobody has it");
+        assert_eq!(established(&line(local, "0100007F:C350", "01", 4711)), None, "from here");
+        assert_eq!(listening_port(&line("00000000:0016", "00000000:0000", "0A", 1)), Some(22));
+        assert_eq!(listening_port(&line(local, peer, "01", 1)), None);
+        assert_eq!((established("nonsense"), listening_port("nonsense")), (None, None));
     }
 
     #[test]

@@ -84,16 +84,17 @@ impl Audit {
 
     /// Writes down what a signal has asked for, and what became of it. The kernel does not tell who has sent it.
     pub(crate) fn signalled(&self, command: &str, result: String) {
+        drop(self.hand_over(AuditEntry { result, ..nobodys(command) }));
+    }
+
+    /// Has it written down that the daemon has done something by itself.
+    pub fn note(&self, command: &str, request: String, result: &str) {
         let entry = AuditEntry {
-            number: 0,
-            time: unix_seconds(),
-            uid: None,
-            user: None,
-            pid: None,
-            process: None,
-            command: command.to_owned(),
-            request: None,
-            result,
+            pid: i32::try_from(std::process::id()).ok(),
+            process: Some("floodwall".to_owned()),
+            request: Some(request),
+            result: result.to_owned(),
+            ..nobodys(command)
         };
         drop(self.hand_over(entry));
     }
@@ -108,6 +109,21 @@ impl Audit {
                 None
             }
         }
+    }
+}
+
+/// An entry of now, of which nobody is known.
+fn nobodys(command: &str) -> AuditEntry {
+    AuditEntry {
+        number: 0,
+        time: unix_seconds(),
+        uid: None,
+        user: None,
+        pid: None,
+        process: None,
+        command: command.to_owned(),
+        request: None,
+        result: String::new(),
     }
 }
 

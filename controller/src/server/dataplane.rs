@@ -58,9 +58,12 @@ pub trait Dataplane: Send + Sync {
     /// Takes the filter off an interface; says which are left. After the last one the daemon ends.
     fn detach(&self, interface: &str) -> anyhow::Result<Vec<String>>;
 
-    /// Addresses of the host that no block should cover; without those of logins.
+    /// Addresses that no block should cover: of the host, and those that people are logged in from, as was last looked.
     fn lifelines(&self) -> Lifelines;
 
-    /// Addresses that no rule bans; without those of logins.
+    /// Whether packets to one of the host's addresses come in by a protected interface.
+    fn is_reached_by(&self, local: IpAddr) -> bool;
+
+    /// Addresses that no rule bans.
     fn never_banned(&self) -> Lifelines;
 }

@@ -15,16 +15,17 @@ use super::{
     command::Asked,
     peer::Peer,
     stream::Lines,
+    trials::{TrialQuery, tried},
     why::why,
 };
 use crate::{
     api::{
-        AddRequest, AddResponse, Failure, FailureKind, FlushRequest, ImportLine, ListName, ListPage,
+        AddRequest, AddResponse, Changed, Failure, FailureKind, FlushRequest, ImportLine, ListName, ListPage,
         MAX_PAGE, RemoveRequest, RemoveResponse, TestResponse,
     },
-    host::Lifelines,
+    host::{Accepted, Lifelines},
     lists::{parse_address, parse_prefix},
-    state::{ImportOptions, Refusal},
+    state::{ImportOptions, Refusal, address_of},
     tables::Prefix,
 };
 
@@ -65,16 +66,36 @@ fn lifelines(context: &Context, peer: Peer, force: bool) -> Lifelines {
     if force {
         Lifelines::default()
     } else {
-        Lifelines { logins: peer.logins(), ..context.dataplane.lifelines() }
+        let mut lifelines = context.dataplane.lifelines();
+        lifelines.logins.extend(peer.logins().into_iter().map(|login| login.peer));
+        lifelines
     }
+}
+
+/// Whether a login comes from one of these.
+fn covers(prefixes: &[Prefix], login: &Accepted) -> bool {
+    prefixes.iter().any(|prefix| prefix.contains(address_of(login.peer)))
+}
+
+/// A command that names prefixes, as whoever is to confirm it will read it.
+fn words(list: ListName, verb: &str, prefixes: &[String]) -> String {
+    /// So many are named.
+    const NAMED: usize = 3;
+    let named = prefixes.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(" ");
+    let more = match prefixes.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{} {verb} {named}{more}", list.name())
 }
 
 pub(super) async fn add(
     State(context): State<Context>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     Path(list): Path<String>,
+    Parameters(trial): Parameters<TrialQuery>,
     Body(request): Body<AddRequest>,
-) -> Answer<AddResponse> {
+) -> Answer<Changed<AddResponse>> {
     let list = list_named(&list)?;
     answer(&context, move |context| {
         let prefixes = prefixes(&request.prefixes)?;
@@ -84,20 +105,28 @@ pub(super) async fn add(
         let force = request.force;
         let lifelines = lifelines(context, peer, force);
         let lifetime = request.seconds.map(Duration::from_secs);
-        Ok(context.filter.add(list, &prefixes, lifetime, request.note, (!force).then_some(&lifelines))?)
+        let touches = |login: &Accepted| list == ListName::Block && covers(&prefixes, login);
+        let terms = trial.terms(context, peer, touches, || words(list, "add", &request.prefixes));
+        tried(context, terms, || {
+            Ok(context.filter.add(list, &prefixes, lifetime, request.note, (!force).then_some(&lifelines))?)
+        })
     })
     .await
 }
 
 pub(super) async fn remove(
     State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     Path(list): Path<String>,
+    Parameters(trial): Parameters<TrialQuery>,
     Body(request): Body<RemoveRequest>,
-) -> Answer<RemoveResponse> {
+) -> Answer<Changed<RemoveResponse>> {
     let list = list_named(&list)?;
     answer(&context, move |context| {
-        let removed = context.filter.remove(list, &prefixes(&request.prefixes)?)?;
-        Ok(RemoveResponse { removed })
+        let prefixes = prefixes(&request.prefixes)?;
+        let touches = |login: &Accepted| list == ListName::Allow && covers(&prefixes, login);
+        let terms = trial.terms(context, peer, touches, || words(list, "rm", &request.prefixes));
+        tried(context, terms, || Ok(RemoveResponse { removed: context.filter.remove(list, &prefixes)? }))
     })
     .await
 }
@@ -161,6 +190,7 @@ pub(super) struct ImportQuery {
     #[serde(default)]
     force: bool,
     seconds: Option<u64>,
+    confirm_within: Option<u64>,
 }
 
 pub(super) async fn import(
@@ -201,6 +231,10 @@ pub(super) async fn import(
 /// Makes an import, and tells how it goes.
 fn import_now(context: &Context, peer: Peer, query: ImportQuery, list: &[u8], lines: &Lines, asked: Asked) {
     let lifelines = lifelines(context, peer, query.force);
+    // What the list holds is not known yet; without force it does not hold whom it would cut off.
+    let touches = |_: &Accepted| query.force;
+    let command = || format!("block import {}", query.name);
+    let terms = TrialQuery::within(query.confirm_within).terms(context, peer, touches, command);
     let options = ImportOptions {
         name: query.name,
         skip_bad: query.skip_bad,
@@ -209,16 +243,22 @@ fn import_now(context: &Context, peer: Peer, query: ImportQuery, list: &[u8], li
         lifelines: (!query.force).then_some(lifelines),
     };
     let outcome = lines.caller().asks(|| {
-        context.filter.import(list, &options, &mut |progress| {
-            lines.offer(&ImportLine::Progress {
-                stage: progress.stage.to_owned(),
-                done: progress.done,
-                total: progress.total,
-            });
-        })
+        let (outcome, trial) = context.filter.on_trial(terms, || {
+            context.filter.import(list, &options, &mut |progress| {
+                lines.offer(&ImportLine::Progress {
+                    stage: progress.stage.to_owned(),
+                    done: progress.done,
+                    total: progress.total,
+                });
+            })
+        });
+        outcome.map(|answer| Changed { answer, trial })
     });
     asked.ended(match &outcome {
-        Ok(report) => format!("done: {} added, {} removed", report.added, report.removed),
+        Ok(Changed { answer: report, trial }) => {
+            let trial = trial.as_ref().map(|trial| format!("; on trial as change {}", trial.number));
+            format!("done: {} added, {} removed{}", report.added, report.removed, trial.unwrap_or_default())
+        }
         Err(refusal) => format!("refused: {refusal}"),
     });
     let last = match outcome {

@@ -24,6 +24,7 @@ mod stream;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod trials;
 mod upload;
 mod why;
 
@@ -163,6 +164,8 @@ fn router(context: Context) -> Router {
         .route(path::EVENTS, get(events::events))
         .route(path::ATTACH, post(status::attach))
         .route(path::DETACH, post(status::detach))
+        .route(path::TRIAL, get(trials::list))
+        .route(path::CONFIRM, post(trials::confirm))
         .route(path::AUDIT, get(audit::page))
         .route(path::OPENAPI, get(status::openapi))
         .fallback(answer::no_such_path)

@@ -1,10 +1,10 @@
 //! Who is on the other end of the socket.
 
-use std::{fmt, net::IpAddr};
+use std::fmt;
 
 use tokio::net::UnixStream;
 
-use crate::host::login_addresses;
+use crate::host::{Accepted, logins_of};
 
 /// The process that connected.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +47,8 @@ impl Peer {
         Some(String::from_utf8_lossy(&name).trim_end().to_owned())
     }
 
-    /// Where it is logged in from.
-    pub(super) fn logins(self) -> Vec<IpAddr> {
-        self.pid.map(login_addresses).unwrap_or_default()
+    /// The connections by which it is logged in.
+    pub(super) fn logins(self) -> Vec<Accepted> {
+        self.pid.map(logins_of).unwrap_or_default()
     }
 }

@@ -2,20 +2,23 @@
 
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use serde::Deserialize;
 
 use super::{
     Context,
     answer::{Answer, Body, Parameters, Refused, answer},
     lists::prefixes,
+    peer::Peer,
+    trials::{TrialQuery, tried},
 };
 use crate::{
     api::{
-        BanCount, BanPage, BypassRequest, BypassState, HealthReport, InForce, KeepRequest, LiftRequest,
-        MAX_PAGE, ReloadReport, ReloadRequest, RuleChange, RuleList, RuleReport,
+        BanCount, BanPage, BypassRequest, BypassState, Changed, HealthReport, InForce, KeepRequest,
+        LiftRequest, MAX_PAGE, ReloadReport, ReloadRequest, RuleChange, RuleList, RuleMode, RuleReport,
     },
     event::What,
+    host::Accepted,
     policy::RuleId,
     state::Refusal,
     tables::Prefix,
@@ -35,12 +38,24 @@ pub(super) async fn in_force(State(context): State<Context>) -> Answer<InForce> 
     answer(&context, |context| Ok(context.filter.in_force()?)).await
 }
 
-pub(super) async fn set(State(context): State<Context>, Body(change): Body<RuleChange>) -> Answer<RuleList> {
+pub(super) async fn set(
+    State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Parameters(trial): Parameters<TrialQuery>,
+    Body(change): Body<RuleChange>,
+) -> Answer<Changed<RuleList>> {
     answer(&context, move |context| {
-        let RuleId { service, rule } = context.filter.set_rule(&change)?;
+        let RuleChange { service, of, per, reset, .. } = &change;
+        let verb = if *reset { "reset" } else { "set" };
+        let drops = !matches!(change.mode, Some(RuleMode::Monitor | RuleMode::Off));
+        let touches = |login: &Accepted| drops && context.filter.takes_in(service, login.port);
+        let command = || format!("limit {verb} {service} {of} per {per}");
+        let terms = trial.terms(context, peer, touches, command);
+        let Changed { answer: RuleId { service, rule }, trial } =
+            tried(context, terms, || Ok(context.filter.set_rule(&change)?))?;
         let mut rules = rules(context)?;
         rules.retain(|report| report.service == service && report.rule == rule);
-        Ok(RuleList { rules })
+        Ok(Changed { answer: RuleList { rules }, trial })
     })
     .await
 }
@@ -127,14 +142,20 @@ pub(super) async fn bypass(
 
 pub(super) async fn reload(
     State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Parameters(trial): Parameters<TrialQuery>,
     Body(request): Body<ReloadRequest>,
-) -> Answer<ReloadReport> {
+) -> Answer<Changed<ReloadReport>> {
     answer(&context, move |context| {
-        let report = context.filter.reload(request.dry_run)?;
-        if report.applied {
-            report.differences.iter().for_each(|line| tracing::info!("configuration: {line}"));
+        let changes_something =
+            || context.filter.reload(true).is_ok_and(|report| !report.differences.is_empty());
+        let touches = |_: &Accepted| changes_something();
+        let terms = trial.terms(context, peer, touches, || "reload".to_owned()).filter(|_| !request.dry_run);
+        let changed = tried(context, terms, || Ok(context.filter.reload(request.dry_run)?))?;
+        if changed.answer.applied {
+            changed.answer.differences.iter().for_each(|line| tracing::info!("configuration: {line}"));
         }
-        Ok(report)
+        Ok(changed)
     })
     .await
 }

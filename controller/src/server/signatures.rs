@@ -1,16 +1,26 @@
 //! Signatures, as they are found and as operators want them.
 
-use axum::extract::State;
-use floodwall_common::tables::Tables as _;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, State};
+use floodwall_common::{
+    features::{Octet, Short},
+    parse::protocol,
+    tables::Tables as _,
+};
 
 use super::{
     Context,
-    answer::{Answer, Body, Refused, answer},
+    answer::{Answer, Body, Parameters, Refused, answer},
+    peer::Peer,
+    trials::{TrialQuery, tried},
 };
 use crate::{
-    api::{Failure, FailureKind, SignatureList, SignatureNumber, SignatureReport, SignatureRequest},
+    api::{Changed, Failure, FailureKind, SignatureList, SignatureNumber, SignatureReport, SignatureRequest},
     detect::{Deployed, Held, place_of},
+    host::Accepted,
     signature::Signature,
+    state::Refusal,
 };
 
 pub(super) async fn list(State(context): State<Context>) -> Answer<SignatureList> {
@@ -40,14 +50,27 @@ pub(super) async fn list(State(context): State<Context>) -> Answer<SignatureList
 
 pub(super) async fn add(
     State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Parameters(trial): Parameters<TrialQuery>,
     Body(request): Body<SignatureRequest>,
-) -> Answer<SignatureReport> {
+) -> Answer<Changed<SignatureReport>> {
     answer(&context, move |context| {
         let signature = context
             .filter
             .signature_of(&request.text)
             .map_err(|error| Refused::invalid(format!("signature `{}`: {error}", request.text)))?;
-        deploy(context, signature, !request.monitor)
+        if signature.takes_nearly_all() && !request.monitor && !request.force {
+            return Err(Refusal::Dangerous(format!(
+                "signature `{}` drops all, or nearly all, of what it names: say more of what tells an attack's packets apart, \
+                 or --monitor to see what it would drop",
+                request.text
+            ))
+            .into());
+        }
+        let touches = |login: &Accepted| !request.monitor && may_take(&signature, login);
+        let terms = trial.terms(context, peer, touches, || format!("signature add {}", request.text));
+        let lifetime = request.seconds.map(Duration::from_secs);
+        tried(context, terms, || deploy(context, signature.clone(), !request.monitor, lifetime))
     })
     .await
 }
@@ -59,7 +82,7 @@ pub(super) async fn pin(
     answer(&context, move |context| {
         let seen = context.detection.snapshot();
         let found = seen.signature(number as usize).ok_or_else(|| no_such_number(number))?;
-        deploy(context, found.signature.clone(), found.enforced)
+        deploy(context, found.signature.clone(), found.enforced, None)
     })
     .await
 }
@@ -75,9 +98,22 @@ pub(super) async fn drop(
     .await
 }
 
+/// Whether packets of a login may be among those that a signature takes.
+fn may_take(signature: &Signature, login: &Accepted) -> bool {
+    let Signature { octets, shorts, .. } = signature;
+    octets.get(&(Octet::Protocol as usize)).is_none_or(|set| set.contains(protocol::TCP))
+        && shorts.get(&(Short::DestinationPort as usize)).is_none_or(|ports| ports.contains(login.port))
+}
+
 /// Deploys what an operator wants, in force and on disk.
-fn deploy(context: &Context, signature: Signature, enforced: bool) -> Result<SignatureReport, Refused> {
-    let (number, deployed) = context.filter.pin_signature(signature, enforced, &context.detection)?;
+fn deploy(
+    context: &Context,
+    signature: Signature,
+    enforced: bool,
+    lifetime: Option<Duration>,
+) -> Result<SignatureReport, Refused> {
+    let (number, deployed) =
+        context.filter.pin_signature(signature, enforced, lifetime, &context.detection)?;
     report(context, number, &deployed, None)
 }
 
@@ -91,9 +127,11 @@ fn report(
     let (packets, bytes) = counters.get(place_of(number)).copied().unwrap_or_default();
     let too_broad = deployed.signature.too_broad().filter(|_| deployed.pinned && deployed.enforced);
     let seconds = |since: u64| context.filter.tables().clock().saturating_sub(since) as f64 / 1e9;
+    let text = context.filter.signature_in_words(&deployed.signature);
     Ok(SignatureReport {
         number: number as u32,
-        text: context.filter.signature_in_words(&deployed.signature),
+        expires: context.filter.signature_expiry(&text).filter(|_| deployed.pinned),
+        text,
         enforced: deployed.enforced,
         pinned: deployed.pinned,
         asks: deployed.asks.is_some(),

@@ -2,19 +2,24 @@
 
 use std::net::IpAddr;
 
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
+use tracing::warn;
 
 use super::{
     Context, Examination,
-    answer::{Answer, Body, Refused, answer},
+    answer::{Answer, Body, Parameters, Refused, answer},
     descriptors::Descriptors,
+    peer::Peer,
+    trials::TrialQuery,
 };
 use crate::{
     api::{
-        self, AttachRequest, DetachRequest, DetachResponse, DoctorReport, Failure, FailureKind,
-        InterfaceStatus, ListName, Status,
+        self, AttachRequest, Changed, DetachRequest, DetachResponse, DoctorReport, Failure, FailureKind,
+        InterfaceStatus, ListName, Status, TrialReport,
     },
+    host::Accepted,
     lists::parse_prefix,
+    records::Undo,
     state::Refusal,
 };
 
@@ -33,6 +38,7 @@ pub(super) fn now(context: &Context) -> Result<Status, Refused> {
     status.warnings.extend(context.filter.rule_warnings());
     status.warnings.extend(Descriptors::now().warning());
     status.warnings.extend(context.incidents.problem());
+    status.trials = context.filter.trials();
     status.machine = context.dataplane.machine();
     status.warnings.extend(status.machine.problems().cloned().collect::<Vec<_>>());
     status.counters = counters;
@@ -63,35 +69,81 @@ pub(super) async fn doctor(State(context): State<Context>) -> Answer<DoctorRepor
 
 pub(super) async fn attach(
     State(context): State<Context>,
-    Body(request): Body<AttachRequest>,
-) -> Answer<InterfaceStatus> {
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Parameters(trial): Parameters<TrialQuery>,
+    Body(AttachRequest { interface }): Body<AttachRequest>,
+) -> Answer<Changed<InterfaceStatus>> {
     answer(&context, move |context| {
-        context
-            .dataplane
-            .attach(&request.interface)
-            .map_err(|error| Refused(Failure { kind: FailureKind::Refused, message: format!("{error:#}") }))
+        let is_filtered = is_protected(context, &interface);
+        // Whether the login comes by that interface is not asked: what it does to one is not known before.
+        let terms = trial.terms(context, peer, |_| !is_filtered, || format!("attach {interface}"));
+        let trial = match terms.filter(|_| !is_filtered) {
+            Some(terms) => {
+                let undo = Undo::Detach { interface: interface.clone() };
+                Some(context.filter.begin_trial(terms, vec![undo])?)
+            }
+            None => None,
+        };
+        match context.dataplane.attach(&interface) {
+            Ok(answer) => Ok(Changed { answer, trial }),
+            Err(error) => {
+                end(context, trial.as_ref());
+                Err(Refused(Failure { kind: FailureKind::Refused, message: format!("{error:#}") }))
+            }
+        }
     })
     .await
 }
 
 pub(super) async fn detach(
     State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Parameters(trial): Parameters<TrialQuery>,
     Body(request): Body<DetachRequest>,
-) -> Answer<DetachResponse> {
+) -> Answer<Changed<DetachResponse>> {
     answer(&context, move |context| {
         let protected = context.dataplane.interfaces();
-        if !protected.iter().any(|interface| interface.is_called(&request.interface)) {
+        if !is_protected(context, &request.interface) {
             let names: Vec<_> = protected.iter().map(|interface| interface.name.as_str()).collect();
             let message = format!("{} is not protected; protected: {}", request.interface, names.join(", "));
             return Err(Refused(Failure { kind: FailureKind::NotFound, message }));
         }
-        let remaining = context
-            .dataplane
-            .detach(&request.interface)
-            .map_err(|error| Refusal::Internal(format!("{error:#}")))?;
-        Ok(DetachResponse { remaining })
+        // Nobody is cut off by that.
+        let touches = |_: &Accepted| false;
+        let command = || format!("detach {}", request.interface);
+        let trial = match trial.terms(context, peer, touches, command) {
+            Some(_) if protected.len() < 2 => {
+                return Err(Refused::invalid(format!(
+                    "{} is the last interface: the daemon ends with it, and nobody would put the filter back; leave out \
+                     --confirm-within, or let everything pass for a time (`floodwall bypass on --for 1m`)",
+                    request.interface
+                )));
+            }
+            Some(terms) => {
+                let undo = Undo::Attach { interface: request.interface.clone() };
+                Some(context.filter.begin_trial(terms, vec![undo])?)
+            }
+            None => None,
+        };
+        let remaining = context.dataplane.detach(&request.interface).map_err(|error| {
+            end(context, trial.as_ref());
+            Refusal::Internal(format!("{error:#}"))
+        })?;
+        Ok(Changed { answer: DetachResponse { remaining }, trial })
     })
     .await
+}
+
+fn is_protected(context: &Context, name: &str) -> bool {
+    context.dataplane.interfaces().iter().any(|interface| interface.is_called(name))
+}
+
+/// Ends the trial of a change that was not made.
+fn end(context: &Context, trial: Option<&TrialReport>) {
+    let Some(trial) = trial else { return };
+    if let Err(error) = context.filter.confirm(Some(trial.number)) {
+        warn!(%error, number = trial.number, "the trial of a change that was not made goes on");
+    }
 }
 
 pub(super) async fn openapi() -> axum::Json<serde_json::Value> {

@@ -118,6 +118,10 @@ impl Dataplane for Names {
         Lifelines { own: vec![OWN], ..Lifelines::default() }
     }
 
+    fn is_reached_by(&self, local: IpAddr) -> bool {
+        local == OWN
+    }
+
     fn never_banned(&self) -> Lifelines {
         Lifelines { gateways: vec![GATEWAY], ..self.lifelines() }
     }
@@ -143,6 +147,7 @@ impl Surroundings for Room {
 /// A server, and a client of it.
 struct Served {
     client: Client,
+    filter: Arc<Filter>,
     tables: Arc<SharedTables>,
     directory: TempDir,
     ending: Arc<AtomicBool>,
@@ -191,18 +196,28 @@ fn served_as(prepare: impl FnOnce(&std::path::Path), bounds: Bounds) -> Served {
     let filter = Filter::open(Arc::clone(&tables), opened, &config, bus.clone()).expect("a state that fits");
     let ending = Arc::new(AtomicBool::new(false));
     let detection = detection(&tables, &ending);
+    filter.attend(detection.clone());
     let (drops, _) = broadcast::channel(16);
     let audit = Audit::start(&state, filter.keeps_changes()).expect("a thread");
     let (incidents, _) = Keeper::start(None, incidents::Limits::default()).expect("a thread");
     let names = Arc::new(Names::default());
-    let context = Context::new(filter, names, detection, drops, bus.clone(), audit, incidents.shelf());
+    let context =
+        Context::new(Arc::clone(&filter), names, detection, drops, bus.clone(), audit, incidents.shelf());
     let context = context.within(bounds);
     let socket = directory.path().join("socket");
     let listener = UnixListener::bind(&socket).expect("a socket");
     let ended = Arc::new(Notify::new());
     let until = Arc::clone(&ended);
     tokio::spawn(async move { serve(listener, context, async move { until.notified().await }).await });
-    Served { client: Client::new(socket).with_patience(PATIENCE), tables, directory, ending, ended, bus }
+    Served {
+        client: Client::new(socket).with_patience(PATIENCE),
+        filter,
+        tables,
+        directory,
+        ending,
+        ended,
+        bus,
+    }
 }
 
 fn served() -> Served {
@@ -321,6 +336,67 @@ async fn a_signature_is_in_force_when_it_is_answered_and_out_when_it_is_dropped(
     assert_eq!(served.tables.settings[0].signatures.load(), 0);
     let nonsense = json!({ "text": "udp sport=x", "monitor": false });
     assert_eq!(kind(client.post::<Value>("/v1/signature/add", &nonsense).await), FailureKind::Invalid);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_on_trial_or_for_a_time_is_taken_back_and_one_that_takes_all_is_forced() {
+    let served = served();
+    let Served { client, filter, tables, .. } = &served;
+    let in_force = || tables.settings[0].signatures.load() != 0;
+    let wanted = json!({ "text": "udp sport=7 len=28", "monitor": false });
+    let tried: Value = client.post("/v1/signature/add?confirm_within=60", &wanted).await.expect("deployed");
+    assert_eq!((&tried["trial"]["number"], in_force()), (&json!(1), true), "{tried}");
+    let waiting: Value = client.get("/v1/trial").await.expect("a list");
+    assert_eq!(waiting["trials"][0], tried["trial"]);
+    let number = filter.trials()[0].number;
+    assert!(filter.undo_trial(number).expect("undone"));
+    assert!(!in_force());
+    client.post::<Value>("/v1/signature/add", &wanted).await.expect("deployed");
+    let monitor = json!({ "text": "udp sport=7 len=28", "monitor": true });
+    client.post::<Value>("/v1/signature/add?confirm_within=60", &monitor).await.expect("deployed");
+    assert!(filter.undo_trial(number + 1).expect("undone"));
+    let list: Value = client.get("/v1/signature").await.expect("a list");
+    assert_eq!(list["signatures"][0]["enforced"], true, "as it was before: {list}");
+
+    let brief = json!({ "text": "udp sport=9 len=28", "seconds": 60 });
+    let report: Value = client.post("/v1/signature/add", &brief).await.expect("deployed");
+    let expires = report["expires"].as_u64().expect("a time");
+    let late = std::time::UNIX_EPOCH + Duration::from_secs(expires);
+    assert_eq!(filter.expire(late).expect("taken back"), 1);
+    let list: Value = client.get("/v1/signature").await.expect("a list");
+    assert_eq!(list["signatures"].as_array().map(Vec::len), Some(1), "{list}");
+
+    for text in ["tcp", "len=0-65535"] {
+        let all = json!({ "text": text });
+        assert_eq!(
+            kind(client.post::<Value>("/v1/signature/add", &all).await),
+            FailureKind::Refused,
+            "{text}"
+        );
+    }
+    assert_eq!(
+        kind(client.post::<Value>("/v1/trial/confirm", &json!({ "number": 9 })).await),
+        FailureKind::NotFound
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interfaces_on_trial_are_written_down_before_they_are_touched() {
+    let served = served();
+    let client = &served.client;
+    let attach = |name: &str| json!({ "interface": name });
+    client.post::<Value>("/v1/attach", &attach("e0")).await.expect("attached");
+    let last = client.post::<Value>("/v1/detach?confirm_within=60", &attach("e0")).await;
+    assert_eq!(kind(last), FailureKind::Invalid, "the daemon would end");
+    let tried: Value = client.post("/v1/attach?confirm_within=60", &attach("e1")).await.expect("attached");
+    assert_eq!(tried["trial"]["command"], "attach e1");
+    let refused = client.post::<Value>("/v1/attach?confirm_within=60", &attach("x0")).await;
+    assert_eq!(kind(refused), FailureKind::Refused);
+    assert_eq!(served.filter.trials().len(), 1, "what was not made waits for nobody");
+    let tried: Value = client.post("/v1/detach?confirm_within=60", &attach("e0")).await.expect("detached");
+    assert_eq!((&tried["remaining"], &tried["trial"]["number"]), (&json!(["e1"]), &json!(3)));
+    let confirmed: Value = client.post("/v1/trial/confirm", &json!({})).await.expect("confirmed");
+    assert_eq!(confirmed["trials"].as_array().map(Vec::len), Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

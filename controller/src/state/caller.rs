@@ -6,18 +6,34 @@
 
 use std::{cell::RefCell, fmt, sync::Arc};
 
+use super::trial::Wanted;
+
 /// Whoever asks for the changes that a thread asks for.
 #[derive(Clone, Default)]
-pub struct Caller(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+pub struct Caller {
+    gone: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+    /// Their changes are on trial.
+    trial: Option<Arc<Wanted>>,
+}
 
 thread_local! {
-    static CURRENT: RefCell<Caller> = const { RefCell::new(Caller(None)) };
+    static CURRENT: RefCell<Caller> = const { RefCell::new(Caller { gone: None, trial: None }) };
 }
 
 impl Caller {
     /// One who has gone once this says so.
     pub fn gone_if(gone: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(gone)))
+        Self { gone: Some(Arc::new(gone)), trial: None }
+    }
+
+    /// The same one, whose changes are on trial.
+    pub(super) fn on_trial(self, trial: Arc<Wanted>) -> Self {
+        Self { trial: Some(trial), ..self }
+    }
+
+    /// The trial that their changes are on, if they are.
+    pub(super) fn trial(&self) -> Option<&Wanted> {
+        self.trial.as_deref()
     }
 
     /// Does something on the account of this one.
@@ -39,7 +55,7 @@ impl Caller {
     }
 
     pub(super) fn has_gone(&self) -> bool {
-        self.0.as_ref().is_some_and(|gone| gone())
+        self.gone.as_ref().is_some_and(|gone| gone())
     }
 }
 

@@ -60,6 +60,11 @@ impl Transaction for Expire {
                     }
                 }
                 Change::Forget { origin } => drop(filter.withdraw(*origin)?),
+                Change::ForgetSignature { text } => {
+                    if let Err(error) = filter.retire(text) {
+                        warn!(text, %error, "has expired and is still in force; the next start takes it back");
+                    }
+                }
                 Change::ResetRule { service, rule } => rules.push((RuleId::new(service, rule), None)),
                 _ => {}
             }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Weak},
+    sync::{Arc, OnceLock, Weak},
     time::{Instant, SystemTime},
 };
 
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     api::ListName,
     config::Config,
+    detect::Detection,
     event::Bus,
     lock::{FairMutex, Mutex},
     records::{Origin, Records},
@@ -48,6 +49,8 @@ pub struct Filter {
     pub(super) bus: Bus,
     pub(super) ledger: Ledger,
     pub(super) lease: Lease,
+    /// What watches for attacks, once it does: it deploys signatures.
+    pub(super) detection: OnceLock<Detection>,
     /// What a controller before has decided by itself was still in force at the start.
     resumes: bool,
 }
@@ -90,6 +93,7 @@ impl Filter {
                 bus,
                 ledger,
                 lease,
+                detection: OnceLock::new(),
                 resumes,
             }
         });

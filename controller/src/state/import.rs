@@ -77,6 +77,9 @@ impl Filter {
         let list = lists::parse(text, text.len() as u64, &mut told)
             .map_err(|error| Refusal::Unreadable(format!("import {}: {error}", options.name)))?;
         let (prefixes, mut report) = accepted(list, options.lifelines.as_ref());
+        if options.lifelines.is_some() {
+            self.refuse_most(ListName::Block, &prefixes)?;
+        }
         if report.refused > 0 && !options.skip_bad {
             return Err(Refusal::BadList { report: Box::new(report) });
         }

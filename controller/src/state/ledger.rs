@@ -31,7 +31,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::{caller::Caller, filter::Filter, refusal::Refusal};
+use super::{caller::Caller, filter::Filter, refusal::Refusal, trial::Wanted};
 use crate::{
     event::What,
     lock::assert_none_held,
@@ -224,7 +224,7 @@ impl Filter {
                 info!("a change was not made: whoever asked for it has gone before it was begun");
                 Err(Refusal::Internal("whoever asked for it has gone".to_owned()))
             } else {
-                execute(transaction, filter, kept, clock)
+                execute(transaction, filter, kept, clock, caller.trial())
             };
             // Whoever asked may have gone.
             Box::new(move || drop(reply.send(outcome)))
@@ -242,6 +242,7 @@ fn execute<T: Transaction>(
     filter: &Filter,
     kept: &mut Kept,
     clock: &Clock,
+    trial: Option<&Wanted>,
 ) -> Result<T::Outcome, Refusal> {
     let mut store = match kept {
         Kept::OnDisk(store) => Some(store),
@@ -250,7 +251,11 @@ fn execute<T: Transaction>(
         }
         Kept::Nowhere(_) => None,
     };
-    let changes = transaction.take(filter, store.as_deref())?;
+    let mut changes = transaction.take(filter, store.as_deref())?;
+    let begun = match trial.filter(|_| !changes.is_empty()) {
+        Some(wanted) => Some((wanted, wanted.join(filter, &mut changes)?)),
+        None => None,
+    };
     let mut written = None;
     if let Some(store) = store.as_deref_mut().filter(|_| !changes.is_empty()) {
         match clock.writing(|| transaction.write(store, &changes)) {
@@ -280,6 +285,9 @@ fn execute<T: Transaction>(
     {
         let mut records = filter.records.lock();
         changes.iter().for_each(|change| records.apply(change));
+    }
+    if let Some((wanted, trial)) = begun {
+        wanted.has_begun(trial);
     }
     if let Some(store) = store.as_deref_mut().filter(|store| store.wants_snapshot() && !clock.is_troubled()) {
         let records = filter.records.lock().clone();

@@ -15,7 +15,7 @@ pub enum Danger {
     Own(std::net::IpAddr),
     /// It covers a default gateway.
     Gateway(std::net::IpAddr),
-    /// It covers the address that the one who asks is logged in from.
+    /// It covers an address that somebody is logged in from.
     Login(std::net::IpAddr),
     /// It covers a resolver that the host asks.
     Resolver(std::net::IpAddr),
@@ -29,7 +29,9 @@ impl fmt::Display for Danger {
             Self::Everything => formatter.write_str("covers every address there is"),
             Self::Own(address) => write!(formatter, "covers this host's own address {address}"),
             Self::Gateway(address) => write!(formatter, "covers this host's default gateway {address}"),
-            Self::Login(address) => write!(formatter, "covers {address}, which you are logged in from"),
+            Self::Login(address) => {
+                write!(formatter, "covers {address}, which you or another administrator is logged in from")
+            }
             Self::Resolver(address) => write!(formatter, "covers the resolver {address} that this host asks"),
             Self::Peer(address) => write!(formatter, "covers {address}, to which this host has a connection"),
         }

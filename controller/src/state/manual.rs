@@ -5,9 +5,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use floodwall_common::prefix::Family;
 use tracing::warn;
 
 use super::{
+    breadth::covers_most,
     expiry::{expiry, unix_seconds},
     filter::{Filter, grace, list_of},
     ledger::Transaction,
@@ -26,6 +28,11 @@ use crate::{
     },
 };
 
+/// Prefixes of this length or shorter may hold much of a family.
+const WIDE: u8 = 20;
+/// So many prefixes may hold much of a family, however long each is.
+const MANY: usize = 10_000;
+
 impl Filter {
     /// Lists prefixes: all or none. In force and on disk when it returns.
     pub fn add(
@@ -43,9 +50,34 @@ impl Filter {
                 // To let everything in is as grave as to let nothing in; the host's own addresses are not.
                 ListName::Allow => refuse_dangers(wanted, &Lifelines::default())?,
             }
+            self.refuse_most(list, wanted)?;
         }
         let expires = lifetime.map(|lifetime| expiry(SystemTime::now(), lifetime)).transpose()?;
         self.transact(Add { list, wanted: wanted.to_vec(), expires, note, done: Vec::new() })
+    }
+
+    /// Refuses prefixes that, with those that were listed by hand before, hold most of the addresses that there are.
+    pub(super) fn refuse_most(&self, list: ListName, wanted: &[Prefix]) -> Result<(), Refusal> {
+        // What is added to little is little; the list is only looked through for what is much.
+        let Some(widest) = wanted.iter().min_by_key(|prefix| prefix.length()) else { return Ok(()) };
+        if wanted.len() < MANY && widest.length() > WIDE {
+            return Ok(());
+        }
+        let there: Vec<_> = {
+            let records = self.records.lock();
+            records.noted().filter(|(of, _)| *of == list).map(|(_, prefix)| prefix).collect()
+        };
+        match covers_most(wanted.iter().copied().chain(there)) {
+            None => Ok(()),
+            Some((family, share)) => Err(Refusal::Dangerous(format!(
+                "{widest} and the others, with what is listed by hand already, cover {share} % of the {} addresses that \
+                 anybody has",
+                match family {
+                    Family::V4 => "IPv4",
+                    Family::V6 => "IPv6",
+                }
+            ))),
+        }
     }
 
     /// Takes prefixes off a list, whoever wanted them: all or none. Returns how many.

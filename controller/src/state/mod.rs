@@ -6,8 +6,10 @@
 
 mod applied;
 mod bans;
+mod breadth;
 mod caller;
 mod checks;
+mod configuration;
 mod detection;
 mod expiry;
 mod filter;
@@ -25,6 +27,7 @@ mod signatures;
 mod source;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod why;
 
 pub use caller::Caller;
@@ -35,4 +38,5 @@ pub use lease::Decider;
 pub use lifelines::{Danger, address_of};
 pub use refusal::Refusal;
 pub use rules::{Count, RuleCounts};
+pub use trial::{LONGEST_TRIAL, Terms};
 pub use why::Around;

@@ -25,6 +25,10 @@ pub(super) struct Regime {
     pub(super) configured: Policy,
     /// Where that was read.
     pub(super) source: Option<PathBuf>,
+    /// What it says, as it is in force.
+    pub(super) text: Option<String>,
+    /// The file says something else, which nobody has confirmed.
+    pub(super) is_held: bool,
     /// What tables were to be made for, there.
     pub(super) wanted_capacity: Option<Capacity>,
     /// An option of the run has everything observed that the configuration does not name, whatever that says of it.

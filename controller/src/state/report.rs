@@ -121,6 +121,7 @@ impl Filter {
                 .map(|(structure, bytes, used)| MemoryUse { structure: structure.to_owned(), bytes, used })
                 .into(),
             machine: Default::default(),
+            trials: Vec::new(),
             warnings: Vec::new(),
             problems: Vec::new(),
         }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
     time::{Duration, SystemTime},
 };
 
@@ -15,12 +14,11 @@ use tracing::warn;
 
 use super::{expiry::expiry, filter::Filter, ledger::Transaction, refusal::Refusal, regime::Regime};
 use crate::{
-    api::{self, InForce, ReloadReport, RuleChange, RuleReport, RuleState},
-    config::Config,
+    api::{self, InForce, RuleChange, RuleReport, RuleState},
     event::What,
     policy::{
-        DEFAULT_SERVICE, HostFacts, Override, Per, Policy, Probe, Rate, Rule, RuleId, RuleMode, Situation,
-        Spares, Subject, Then, When, defaults, difference, what,
+        DEFAULT_SERVICE, HostFacts, Override, Per, Policy, Probe, Protocol, Rate, Rule, RuleId, RuleMode,
+        Situation, Spares, Subject, Then, When, defaults, what,
     },
     records::Change,
     store::Store,
@@ -47,16 +45,6 @@ const LONGEST_BYPASS: Duration = Duration::from_secs(86_400);
 const RECENT_TICKS: u32 = 3_600;
 
 impl Filter {
-    /// Remembers where the configuration was read, to read it again; and whether an option of the run has what it does not
-    /// name observed.
-    pub fn configured_from(&self, path: Option<&Path>, observe: bool) {
-        let mut regime = self.regime.lock();
-        regime.observe_asked = observe;
-        regime.source = path.map(Path::to_owned);
-        // What options said instead is no change of the file.
-        regime.wanted_capacity = path.and_then(|path| Config::read(path).ok()).map(|config| config.capacity);
-    }
-
     /// Numbers of rules whose counters are to be cleared before they are read.
     pub fn fresh_rules(&self) -> Vec<u8> {
         self.regime.lock().take_fresh()
@@ -128,43 +116,6 @@ impl Filter {
         self.transact(SetRule { service, said, reset: change.reset, lifetime, id: None, wanted: None })
     }
 
-    /// Reads the configuration again, and says what that changes; changes it, unless it is only to be said.
-    pub fn reload(&self, only_say: bool) -> Result<ReloadReport, Refusal> {
-        let Some(path) = self.regime.lock().source.clone() else {
-            return Err(Refusal::Invalid(
-                "no configuration file was named when the daemon was started".to_owned(),
-            ));
-        };
-        let config = Config::read(&path).map_err(|error| Refusal::Invalid(format!("{error:#}")))?;
-        let mut regime = self.regime.lock();
-        let mut lines = difference(&regime.policy(), &regime.policy_of(&config.policy));
-        if regime.wanted_capacity.as_ref().is_some_and(|wanted| *wanted != config.capacity) {
-            lines.push(
-                "~ max-prefixes, max-sources, max-flows: at the next start, unless its options say otherwise"
-                    .to_owned(),
-            );
-        }
-        let interval = event_interval(&self.tables, config.events_per_second);
-        let settings = &self.tables.settings[0];
-        if interval != settings.event_interval.load() {
-            lines.push(format!("~ events: {}/s", config.events_per_second));
-        }
-        if config.lease != self.lease.length() {
-            lines.push(format!("~ lease: {}", humantime::format_duration(config.lease)));
-        }
-        let observe = config.observe || regime.observe_asked;
-        if observe != regime.situation().observe {
-            lines.push(format!("~ observe: {observe}"));
-        }
-        if !only_say {
-            config.policy.warnings().iter().for_each(|warning| warn!("{warning}"));
-            regime.configure(&self.tables, config.policy, config.observe)?;
-            settings.event_interval.store(interval);
-            self.lease.set_length(config.lease);
-        }
-        Ok(ReloadReport { path: path.display().to_string(), differences: lines, applied: !only_say })
-    }
-
     /// Has every packet pass for a time, or no longer; returns how many seconds are left.
     pub fn bypass(&self, lifetime: Option<Duration>) -> Result<Option<f64>, Refusal> {
         let settings = &self.tables.settings[0];
@@ -192,12 +143,22 @@ impl Filter {
         let bypass = self.bypassed().map(|left| {
             format!("BYPASS: every packet passes for another {left:.0} s; `floodwall bypass off` ends it")
         });
-        bypass.into_iter().chain(self.regime.lock().alerts.values().cloned()).collect()
+        let regime = self.regime.lock();
+        bypass.into_iter().chain(regime.held_back()).chain(regime.alerts.values().cloned()).collect()
     }
 
     /// Takes note of what is known of the host, and of the rules whose condition holds.
     pub fn look(&self, facts: HostFacts, roused: BTreeSet<RuleId>) -> Result<(), Refusal> {
         self.regime.lock().look(&self.tables, facts, roused)
+    }
+
+    /// Whether rules of a service may count TCP packets for a port; those of the default one are for all that no other names.
+    pub fn takes_in(&self, service: &str, port: u16) -> bool {
+        let policy = self.regime.lock().policy();
+        policy.service(service).is_some_and(|service| {
+            matches!(service.protocol, Protocol::Any | Protocol::Tcp)
+                && (service.ports.is_empty() || service.ports.iter().any(|ports| ports.contains(&port)))
+        })
     }
 
     /// Rules that wait for a condition.

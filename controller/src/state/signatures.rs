@@ -1,8 +1,10 @@
 //! Signatures that operators want as they are.
 
+use std::time::{Duration, SystemTime};
+
 use tracing::warn;
 
-use super::{filter::Filter, ledger::Transaction, refusal::Refusal};
+use super::{expiry::expiry, filter::Filter, ledger::Transaction, refusal::Refusal};
 use crate::{
     detect::{Deployed, Detection, Ended},
     records::Change,
@@ -37,6 +39,11 @@ impl Filter {
         naming::numbered(text, |name| self.service_number(name))?.parse()
     }
 
+    /// When a signature is to be taken back, Unix seconds.
+    pub fn signature_expiry(&self, text: &str) -> Option<u64> {
+        self.records.lock().signature(text).and_then(|(_, expires)| expires)
+    }
+
     /// Signatures that are wanted, and whether they drop.
     pub fn pinned_signatures(&self) -> Vec<(Signature, bool)> {
         let records = self.records.lock().clone();
@@ -50,15 +57,18 @@ impl Filter {
         parsed.collect()
     }
 
-    /// Deploys a signature as an operator wants it, in force and on disk; its number, and how it stands.
+    /// Deploys a signature as an operator wants it, for a time or for ever, in force and on disk; its number, and how it
+    /// stands.
     pub fn pin_signature(
         &self,
         signature: Signature,
         enforced: bool,
+        lifetime: Option<Duration>,
         detection: &Detection,
     ) -> Result<(usize, Deployed), Refusal> {
+        let expires = lifetime.map(|lifetime| expiry(SystemTime::now(), lifetime)).transpose()?;
         let detection = detection.clone();
-        self.transact(Pin { signature, enforced, detection, pinned: None })?.ok_or_else(full)
+        self.transact(Pin { signature, enforced, expires, detection, pinned: None })?.ok_or_else(full)
     }
 
     /// Takes a signature back, out of force and off the disk, if it is there; says what it was.
@@ -75,10 +85,38 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// From now on signatures that come or go by themselves are deployed by this one, or taken back.
+    pub fn attend(&self, detection: Detection) {
+        // There is one detector.
+        drop(self.detection.set(detection));
+    }
+
+    /// Deploys a signature as it was wanted before; before detection has begun that is done when it does.
+    pub(super) fn redeploy(&self, text: &str, enforced: bool) -> Result<(), Refusal> {
+        let Some(detection) = self.detection.get() else { return Ok(()) };
+        let signature = self.signature_of(text).map_err(|error| Refusal::Invalid(error.to_string()))?;
+        detection.pin(signature, enforced)?.map(drop).ok_or_else(full)
+    }
+
+    /// Takes back a signature that an operator wanted.
+    pub(super) fn retire(&self, text: &str) -> Result<(), Refusal> {
+        let Some(detection) = self.detection.get() else { return Ok(()) };
+        let seen = detection.snapshot();
+        let is_it =
+            |deployed: &Deployed| deployed.pinned && self.signature_in_words(&deployed.signature) == text;
+        match seen.signatures.iter().find(|(_, deployed, _)| is_it(deployed)) {
+            Some((number, ..)) => Ok(detection.remove(*number).map(drop)?),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Deploys a signature as an operator wants it.
 struct Pin {
     signature: Signature,
     enforced: bool,
+    expires: Option<u64>,
     detection: Detection,
     pinned: Option<(usize, Deployed)>,
 }
@@ -88,7 +126,7 @@ impl Transaction for Pin {
 
     fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
         let text = filter.signature_in_words(&self.signature);
-        Ok(vec![Change::Signature { text, enforced: self.enforced }])
+        Ok(vec![Change::Signature { text, enforced: self.enforced, expires: self.expires }])
     }
 
     fn enforce(&mut self, _: &Filter) -> Result<(), Refusal> {

@@ -4,6 +4,7 @@ mod damaged;
 mod imports;
 mod limits;
 mod stalled;
+mod trials;
 mod why;
 
 use std::{

@@ -24,6 +24,7 @@ pub mod routes;
 mod rules;
 mod signatures;
 mod status;
+mod trials;
 mod why;
 
 use schemars::JsonSchema;
@@ -54,6 +55,7 @@ pub use status::{
     AttachRequest, CheckStatus, DetachRequest, DetachResponse, InterfaceStatus, ListStatus, MemoryUse,
     ProofStatus, ReasonCount, Status, WouldCount,
 };
+pub use trials::{Changed, ConfirmRequest, TrialList, TrialReport};
 pub use why::{AppliedBan, AppliedRule, AppliedSignature, Outcome, RuleOrigin, Spares, WhyReport};
 
 /// Why a request was refused. Nothing was changed.

@@ -42,6 +42,10 @@ pub const SIGNATURE_ADD: &str = "/v1/signature/add";
 pub const SIGNATURE_PIN: &str = "/v1/signature/pin";
 /// Takes a signature back.
 pub const SIGNATURE_DROP: &str = "/v1/signature/drop";
+/// Changes that wait to be confirmed.
+pub const TRIAL: &str = "/v1/trial";
+/// Confirms them.
+pub const CONFIRM: &str = "/v1/trial/confirm";
 /// What happens, as it happens.
 pub const EVENTS: &str = "/v1/events";
 /// Puts the filter on an interface.

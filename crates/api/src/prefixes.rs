@@ -190,7 +190,7 @@ pub enum ImportLine {
         total: u64,
     },
     /// The list is in force.
-    Done(ImportReport),
+    Done(super::Changed<ImportReport>),
     /// Nothing was changed. Holds the report as far as it went, if the list was at fault.
     Failed {
         /// Why.

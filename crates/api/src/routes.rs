@@ -7,10 +7,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
     AddRequest, AddResponse, AttachRequest, AuditPage, BanCount, BanPage, BypassRequest, BypassState,
-    DetachRequest, DetachResponse, DoctorReport, Event, FlushRequest, HealthReport, ImportLine, InForce,
-    IncidentList, IncidentReport, InterfaceStatus, KeepRequest, LiftRequest, ListPage, ReloadReport,
-    ReloadRequest, RemoveRequest, RemoveResponse, RuleChange, RuleList, SignatureList, SignatureNumber,
-    SignatureReport, SignatureRequest, SourceReport, Status, TestResponse, WhyReport, path,
+    Changed, ConfirmRequest, DetachRequest, DetachResponse, DoctorReport, Event, FlushRequest, HealthReport,
+    ImportLine, InForce, IncidentList, IncidentReport, InterfaceStatus, KeepRequest, LiftRequest, ListPage,
+    ReloadReport, ReloadRequest, RemoveRequest, RemoveResponse, RuleChange, RuleList, SignatureList,
+    SignatureNumber, SignatureReport, SignatureRequest, SourceReport, Status, TestResponse, TrialList,
+    WhyReport, path,
 };
 
 /// Most entries of a page; fewer come only if fewer are asked for, or left.
@@ -73,12 +74,20 @@ const INCIDENT: &[Parameter] = &[
     parameter("points", "integer", false, "At most so many points of its rates; more are taken together."),
 ];
 const INCIDENT_ID: &[Parameter] = &[parameter("id", "integer", true, "Its number.")];
+const WITHIN: Parameter = parameter(
+    "confirm_within",
+    "integer",
+    false,
+    "Undo it after so many seconds, unless it is confirmed before; 0: it stays.",
+);
+const TRIAL: &[Parameter] = &[WITHIN];
 const IMPORT: &[Parameter] = &[
     parameter("name", "string", true, "What the import is called."),
     parameter("skip_bad", "boolean", false, "Import what is right of a list that has bad lines."),
     parameter("replace", "boolean", false, "Take off what an import of this name brought before."),
     parameter("force", "boolean", false, "Import what would cut off the host, too."),
     parameter("seconds", "integer", false, "Take all of it back after so long."),
+    WITHIN,
 ];
 
 /// What a body holds.
@@ -140,15 +149,20 @@ const fn with(parameters: &'static [Parameter], route: Route) -> Route {
     Route { parameters, ..route }
 }
 
+/// A command that may be on trial.
+const fn tried(path: &'static str, what: &'static str, request: Body, answer: Body) -> Route {
+    with(TRIAL, post(path, what, request, answer))
+}
+
 /// All of them.
-pub const ROUTES: [Route; 32] = [
+pub const ROUTES: [Route; 34] = [
     get(path::STATUS, "How the filter stands.", json::<Status>()),
-    post(path::ADD, "Lists prefixes: all or none.", json::<AddRequest>(), json::<AddResponse>()),
-    post(
+    tried(path::ADD, "Lists prefixes: all or none.", json::<AddRequest>(), json::<Changed<AddResponse>>()),
+    tried(
         path::REMOVE,
         "Takes prefixes off a list: all or none.",
         json::<RemoveRequest>(),
-        json::<RemoveResponse>(),
+        json::<Changed<RemoveResponse>>(),
     ),
     with(PAGE, get(path::LIST, "A page of a list, in order of address.", json::<ListPage>())),
     with(ADDRESS, get(path::TEST, "What decides about an address, and why.", json::<TestResponse>())),
@@ -160,7 +174,10 @@ pub const ROUTES: [Route; 32] = [
         json::<RemoveResponse>(),
     ),
     get(path::RULE, "The rules, and what they have done.", json::<RuleList>()),
-    put(path::RULE, "Says something of a rule.", json::<RuleChange>(), json::<RuleList>()),
+    with(
+        TRIAL,
+        put(path::RULE, "Says something of a rule.", json::<RuleChange>(), json::<Changed<RuleList>>()),
+    ),
     with(PAGE, get(path::BAN, "A page of the bans, in order of address.", json::<BanPage>())),
     post(path::LIFT, "Lifts bans before their time.", json::<LiftRequest>(), json::<BanCount>()),
     post(path::KEEP, "Makes bans entries of the blocklist.", json::<KeepRequest>(), json::<BanCount>()),
@@ -171,7 +188,12 @@ pub const ROUTES: [Route; 32] = [
         json::<BypassRequest>(),
         json::<BypassState>(),
     ),
-    post(path::RELOAD, "Reads the configuration again.", json::<ReloadRequest>(), json::<ReloadReport>()),
+    tried(
+        path::RELOAD,
+        "Reads the configuration again.",
+        json::<ReloadRequest>(),
+        json::<Changed<ReloadReport>>(),
+    ),
     get(
         path::DOCTOR,
         "Proves that what is said to be filtered is. The packets that this takes are counted as others are.",
@@ -186,7 +208,12 @@ pub const ROUTES: [Route; 32] = [
     with(ADDRESS, get(path::SOURCE, "What is known of a source.", json::<SourceReport>())),
     with(ADDRESS, get(path::WHY, "What becomes of an address's packets, and why.", json::<WhyReport>())),
     get(path::SIGNATURE, "Attacks, and the signatures against them.", json::<SignatureList>()),
-    post(path::SIGNATURE_ADD, "Deploys a signature.", json::<SignatureRequest>(), json::<SignatureReport>()),
+    tried(
+        path::SIGNATURE_ADD,
+        "Deploys a signature.",
+        json::<SignatureRequest>(),
+        json::<Changed<SignatureReport>>(),
+    ),
     post(
         path::SIGNATURE_PIN,
         "Keeps a signature that was found.",
@@ -206,17 +233,24 @@ pub const ROUTES: [Route; 32] = [
     ),
     with(INCIDENT_ID, get(path::INCIDENT_PCAP, "A sample of an incident's packets.", Body::Capture)),
     get(path::EVENTS, "What happens, as it happens, until either side hangs up.", lines::<Event>()),
-    post(
+    tried(
         path::ATTACH,
         "Puts the filter on an interface, or back on it.",
         json::<AttachRequest>(),
-        json::<InterfaceStatus>(),
+        json::<Changed<InterfaceStatus>>(),
     ),
-    post(
+    tried(
         path::DETACH,
         "Takes the filter off an interface.",
         json::<DetachRequest>(),
-        json::<DetachResponse>(),
+        json::<Changed<DetachResponse>>(),
+    ),
+    get(path::TRIAL, "Changes that are undone unless they are confirmed.", json::<TrialList>()),
+    post(
+        path::CONFIRM,
+        "Has changes stay that would be undone.",
+        json::<ConfirmRequest>(),
+        json::<TrialList>(),
     ),
     get(path::OPENAPI, "This description.", Body::Json(anything)),
 ];

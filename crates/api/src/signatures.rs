@@ -45,6 +45,9 @@ pub struct SignatureReport {
     /// What an operator should know who has it enforced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
+    /// When it is taken back, Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
     /// Seconds since it was deployed.
     pub age_seconds: f64,
     /// Seconds since a sampled packet matched it.
@@ -71,6 +74,12 @@ pub struct SignatureRequest {
     /// Only counts, and does not drop.
     #[serde(default)]
     pub monitor: bool,
+    /// Take it back after so many seconds. `None`: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+    /// Do it even if it takes nearly everything.
+    #[serde(default)]
+    pub force: bool,
 }
 
 /// Names a signature.

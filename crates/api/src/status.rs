@@ -45,6 +45,9 @@ pub struct Status {
     /// How the machine below the filter fares: whether its links are full, its CPUs busy, its disks nearly so.
     #[serde(default)]
     pub machine: super::MachineStatus,
+    /// Changes that are undone unless they are confirmed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trials: Vec<super::TrialReport>,
     /// What an operator should know about; empty if all is well.
     pub warnings: Vec<String>,
     /// What keeps the filter from doing all of its work: an interface that is not filtered, a state that cannot be

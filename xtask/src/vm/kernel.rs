@@ -24,17 +24,21 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    /// Fetches the package, and unpacks it below a directory, unless it is there.
+    /// Fetches this package, or that of the kernel of the day, and unpacks it below a directory, unless it is there.
     ///
     /// # Errors
     /// Without apt, its lists, or network.
-    pub(super) fn fetch(directory: &Path) -> Result<Self> {
-        let package = newest()
-            .or_else(|_| {
-                shell::output(Command::new("apt-get").args(["update", "--quiet"]))?;
-                newest()
-            })
-            .context(UNKNOWN)?;
+    pub(super) fn fetch(directory: &Path, package: Option<&str>) -> Result<Self> {
+        let package = package.map_or_else(
+            || {
+                newest().or_else(|_| {
+                    shell::output(Command::new("apt-get").args(["update", "--quiet"]))?;
+                    newest()
+                })
+            },
+            |package| Ok(package.to_owned()),
+        );
+        let package = package.context(UNKNOWN)?;
         let release = package.trim_start_matches("linux-image-").to_owned();
         let there = directory.join(&release);
         let kernel = Self {

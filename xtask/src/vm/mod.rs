@@ -40,11 +40,12 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Fetches a kernel of the distribution, if it is not there yet, and makes what it starts with.
+    /// Fetches this package of the distribution, or the one of the kernel that it installs, if it is not there yet, and makes
+    /// what it starts with.
     ///
     /// # Errors
     /// Without the programs, without Debian's package manager or network, or on another architecture.
-    pub(crate) fn prepare() -> Result<Self> {
+    pub(crate) fn prepare(package: Option<&str>) -> Result<Self> {
         ensure!(cfg!(target_arch = "x86_64"), "there is a virtual machine for x86-64 only");
         for (program, package) in PROGRAMS {
             if require_tool(program).is_err() {
@@ -52,7 +53,7 @@ impl Machine {
             }
         }
         let directory = shell::target().join("vm");
-        let kernel = Kernel::fetch(&directory)?;
+        let kernel = Kernel::fetch(&directory, package)?;
         let initrd = directory.join(format!("initrd-{}.cpio.gz", kernel.release));
         initrd::write(&initrd, &kernel).context("making what the virtual machine starts with")?;
         Ok(Self { kernel, initrd })

@@ -1,6 +1,6 @@
 //! `floodwall limit set` and `floodwall limit reset`.
 
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -10,12 +10,13 @@ use super::{
     words::{self, RuleWords, Words},
 };
 use crate::{
-    api::{RuleChange, RuleList, RuleMode, path},
+    api::{Changed, RuleChange, RuleList, RuleMode, path},
     cli::{
         arguments,
         exit::{Done, Failed, Kind, Stop},
         rules::rule,
         session::Session,
+        trial::{self, OnTrial},
     },
 };
 
@@ -32,6 +33,8 @@ pub(in crate::cli) struct Set {
     /// Take it back after so long, such as 90s, 10m, 1h30m or 2d.
     #[arg(long = "for", value_name = "DURATION", value_parser = arguments::lifetime)]
     lifetime: Option<Duration>,
+    #[command(flatten)]
+    trial: OnTrial,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -47,11 +50,13 @@ pub(in crate::cli) struct Reset {
     /// packets|syn, or SERVICE OF per source|source-prefix|service.
     #[arg(required = true, num_args = 1..=4, value_name = "WORD")]
     words: Vec<String>,
+    #[command(flatten)]
+    trial: OnTrial,
 }
 
 impl Set {
     pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
-        send(&self.change()?, self.words.is_short, session).await
+        send(&self.change()?, self.words.is_short, self.trial, session).await
     }
 
     fn change(&self) -> Result<RuleChange, Failed> {
@@ -95,7 +100,7 @@ impl Reset {
         let given: Vec<_> = self.words.iter().map(String::as_str).collect();
         let Words { rule, is_short } =
             words::parse_reset(&given).map_err(|error| Failed::new(Kind::Invalid, error))?;
-        send(&RuleChange { reset: true, ..about(&rule) }, is_short, session).await
+        send(&RuleChange { reset: true, ..about(&rule) }, is_short, self.trial, session).await
     }
 }
 
@@ -115,19 +120,25 @@ fn about(RuleWords { service, of, per, .. }: &RuleWords) -> RuleChange {
 }
 
 /// Has it done, and shows what holds then: both limits of every source, or the rule.
-async fn send(change: &RuleChange, is_short: bool, session: &mut Session<'_>) -> Result<Done, Stop> {
-    let RuleList { rules } = session.client.put(path::RULE, change).await?;
-    if is_short {
-        return show::apply(session).await;
-    }
-    if session.json {
-        session.write_json(&RuleList { rules })?;
+async fn send(
+    change: &RuleChange,
+    is_short: bool,
+    on_trial: OnTrial,
+    session: &mut Session<'_>,
+) -> Result<Done, Stop> {
+    let changed: Changed<RuleList> = session.client.put(&on_trial.target(path::RULE), change).await?;
+    // With a trial there is more to be told than the limits.
+    if is_short && (changed.trial.is_none() || !session.json) {
+        show::apply(session).await?;
+        if let Some(trial) = &changed.trial {
+            trial::notice(trial, &mut *session.out, session.style)?;
+        }
         return Ok(Done::Plain);
     }
-    match rules.first() {
-        Some(report) => rule::show(report, &mut *session.out, session.style)?,
-        None => writeln!(session.out, "the rule is gone")?,
-    }
+    session.changed(&changed, |RuleList { rules }, out, style| match rules.first() {
+        Some(report) => rule::show(report, out, style),
+        None => writeln!(out, "the rule is gone"),
+    })?;
     Ok(Done::Plain)
 }
 
@@ -139,7 +150,9 @@ mod tests {
 
     fn sent(line: &str, burst: Option<u64>, mode: Option<Mode>) -> Result<Value, String> {
         let words = words::parse(&line.split(' ').collect::<Vec<_>>()).unwrap();
-        match (Set { words, burst, mode, lifetime: Some(Duration::from_secs(60)) }).change() {
+        match (Set { words, burst, mode, lifetime: Some(Duration::from_secs(60)), trial: OnTrial::default() })
+            .change()
+        {
             Ok(change) => Ok(serde_json::to_value(&change).unwrap()),
             Err(failed) => Err(failed.message().to_owned()),
         }

@@ -10,11 +10,12 @@ use ipnetwork::IpNetwork;
 
 use super::fate;
 use crate::{
-    api::{AddRequest, AddResponse, ListName, path},
+    api::{AddRequest, AddResponse, Changed, ListName, path},
     cli::{
         arguments,
         exit::{Done, Stop},
         session::Session,
+        trial::OnTrial,
         units,
     },
 };
@@ -33,19 +34,22 @@ pub(in crate::cli) struct Add {
     /// Do it even if it would cut off this host, its gateway, or you, or is about every address there is.
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    trial: OnTrial,
 }
 
 impl Add {
     pub(super) async fn apply(self, list: ListName, session: &mut Session<'_>) -> Result<Done, Stop> {
-        let Self { prefixes, lifetime, note, force } = self;
+        let Self { prefixes, lifetime, note, force, trial } = self;
         let request = AddRequest {
             prefixes: prefixes.iter().map(ToString::to_string).collect(),
             seconds: lifetime.map(|lifetime| lifetime.as_secs()),
             note,
             force,
         };
-        let response = session.client.post(&path::of_list(path::ADD, list), &request).await?;
-        session.answer(&response, |response, out, _| render(list, lifetime, response, out))?;
+        let target = trial.target(&path::of_list(path::ADD, list));
+        let changed: Changed<AddResponse> = session.client.post(&target, &request).await?;
+        session.changed(&changed, |response, out, _| render(list, lifetime, response, out))?;
         Ok(Done::Plain)
     }
 }

@@ -13,11 +13,12 @@ use tokio::fs::File;
 
 use super::report;
 use crate::{
-    api::{ImportLine, ImportReport, path},
+    api::{Changed, ImportLine, ImportReport, path},
     cli::{
         arguments,
         exit::{Done, Failed, Kind, Stop},
         session::Session,
+        trial::OnTrial,
     },
     client::{Lines, Upload, target},
 };
@@ -45,6 +46,8 @@ pub(in crate::cli) struct Import {
     /// Do it even if it would cut off this host, its gateway, or you.
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    trial: OnTrial,
 }
 
 impl Import {
@@ -66,8 +69,8 @@ impl Import {
         .await;
         bar.finish_and_clear();
         match outcome? {
-            Ok(report) => {
-                session.answer(&report, |found, out, _| report::render(&name, found, true, out))?;
+            Ok(changed) => {
+                session.changed(&changed, |found, out, _| report::render(&name, found, true, out))?;
                 Ok(Done::Plain)
             }
             Err((failure, report)) => {
@@ -80,12 +83,16 @@ impl Import {
     }
 
     fn target(&self, name: &str) -> String {
-        let Self { skip_bad, replace, force, lifetime, .. } = self;
+        let Self { skip_bad, replace, force, lifetime, trial, .. } = self;
+        let within = trial.seconds();
         let seconds = lifetime.map(|lifetime| lifetime.as_secs());
         let mut parameters: Vec<(&str, &dyn std::fmt::Display)> =
             vec![("name", &name), ("skip_bad", skip_bad), ("replace", replace), ("force", force)];
         if let Some(seconds) = &seconds {
             parameters.push(("seconds", seconds));
+        }
+        if let Some(within) = &within {
+            parameters.push(("confirm_within", within));
         }
         target(path::IMPORT, parameters)
     }
@@ -108,7 +115,7 @@ impl Import {
     }
 }
 
-type Outcome = Result<ImportReport, (crate::api::Failure, Option<ImportReport>)>;
+type Outcome = Result<Changed<ImportReport>, (crate::api::Failure, Option<ImportReport>)>;
 
 /// Shows how far the daemon is, until it is done or has given up.
 async fn follow(lines: &mut Lines<ImportLine>, bar: &ProgressBar) -> Result<Outcome, Stop> {

@@ -5,11 +5,12 @@ use ipnetwork::IpNetwork;
 
 use super::name;
 use crate::{
-    api::{ListName, RemoveRequest, RemoveResponse, path},
+    api::{Changed, ListName, RemoveRequest, RemoveResponse, path},
     cli::{
         arguments,
         exit::{Done, Stop},
         session::Session,
+        trial::OnTrial,
         units,
     },
 };
@@ -19,14 +20,16 @@ pub(in crate::cli) struct Rm {
     /// Addresses or prefixes, just as they are listed.
     #[arg(required = true, value_name = "PREFIX", value_parser = arguments::prefix)]
     prefixes: Vec<IpNetwork>,
+    #[command(flatten)]
+    trial: OnTrial,
 }
 
 impl Rm {
     pub(super) async fn apply(self, list: ListName, session: &mut Session<'_>) -> Result<Done, Stop> {
         let request = RemoveRequest { prefixes: self.prefixes.iter().map(ToString::to_string).collect() };
-        let response: RemoveResponse =
-            session.client.post(&path::of_list(path::REMOVE, list), &request).await?;
-        session.answer(&response, |response, out, _| {
+        let target = self.trial.target(&path::of_list(path::REMOVE, list));
+        let changed: Changed<RemoveResponse> = session.client.post(&target, &request).await?;
+        session.changed(&changed, |response, out, _| {
             writeln!(out, "removed {} from the {}list", units::prefixes(response.removed), name(list))
         })?;
         Ok(Done::Plain)

@@ -2,14 +2,18 @@
 
 mod render;
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
+    arguments,
     exit::{Done, Failed, Kind, Stop},
     session::Session,
+    trial::OnTrial,
 };
 use crate::{
-    api::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest, path},
+    api::{Changed, SignatureList, SignatureNumber, SignatureReport, SignatureRequest, path},
     signature::{Signature as Terms, export, naming},
 };
 
@@ -64,6 +68,14 @@ pub(super) struct Add {
     /// Only count what it matches.
     #[arg(long)]
     monitor: bool,
+    /// Take it back after this time, such as 10m, 1h30m or 2d.
+    #[arg(long = "for", value_name = "DURATION", value_parser = arguments::lifetime)]
+    lifetime: Option<Duration>,
+    /// Do it even if it takes all packets of a kind, or nearly.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    trial: OnTrial,
 }
 
 #[derive(Debug, Args)]
@@ -96,10 +108,12 @@ impl Signature {
                 let report = find(session, number).await?;
                 session.answer(&report, render::one)?;
             }
-            Self::Add(Add { terms, monitor }) => {
-                let request = SignatureRequest { text: terms.join(" "), monitor };
-                let report: SignatureReport = session.client.post(path::SIGNATURE_ADD, &request).await?;
-                session.answer(&report, render::one)?;
+            Self::Add(Add { terms, monitor, lifetime, force, trial }) => {
+                let seconds = lifetime.map(|lifetime| lifetime.as_secs());
+                let request = SignatureRequest { text: terms.join(" "), monitor, seconds, force };
+                let target = trial.target(path::SIGNATURE_ADD);
+                let changed: Changed<SignatureReport> = session.client.post(&target, &request).await?;
+                session.changed(&changed, render::one)?;
             }
             Self::Pin(Number { number }) => {
                 let request = SignatureNumber { number };

@@ -84,6 +84,9 @@ pub(super) fn one(report: &SignatureReport, out: &mut dyn Write, style: Style) -
     if let Some(why) = &report.held {
         writeln!(out, "  only counts: {}", units::printable(why))?;
     }
+    if let Some(expires) = report.expires {
+        writeln!(out, "  taken back {}", units::within(expires, units::now()))?;
+    }
     if let Some(warning) = &report.warning {
         writeln!(out, "  {} {}", style.loud("WARNING:"), units::printable(warning))?;
     }
@@ -132,6 +135,7 @@ mod tests {
             asks: false,
             held: None,
             warning: None,
+            expires: None,
             age_seconds: 61.0,
             idle_seconds: 0.2,
             packets: 12_345,

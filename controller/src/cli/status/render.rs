@@ -9,7 +9,7 @@ use crate::{
         limit,
         style::Style,
         table::{Lean, Table},
-        units,
+        trial, units,
     },
 };
 
@@ -17,10 +17,13 @@ pub(super) fn render(status: &Status, out: &mut dyn Write, style: Style) -> io::
     for problem in &status.problems {
         writeln!(out, "{} {}", style.bad("PROBLEM:"), style.bad(units::printable(problem)))?;
     }
+    for trial in &status.trials {
+        writeln!(out, "{} {}", style.loud("ON TRIAL:"), style.bad(trial::waiting(trial)))?;
+    }
     for warning in &status.warnings {
         writeln!(out, "{} {}", style.loud("WARNING:"), style.bad(units::printable(warning)))?;
     }
-    if !status.warnings.is_empty() || !status.problems.is_empty() {
+    if !(status.warnings.is_empty() && status.problems.is_empty() && status.trials.is_empty()) {
         writeln!(out)?;
     }
     facts(status, out, style)?;
@@ -193,6 +196,7 @@ mod tests {
                 MemoryUse { structure: "sources".into(), bytes: 96 << 20, used: None },
             ],
             machine: Default::default(),
+            trials: Vec::new(),
             warnings: vec!["eth1 is filtered in generic mode".into()],
             problems: Vec::new(),
         }

@@ -129,7 +129,7 @@ fn what_can_be_read_is_in_force_and_what_operators_ask_for_is_refused() {
         ("lift", filter.lift_bans(&banned).map(drop)),
         ("lift all", filter.lift_all_bans().map(drop)),
         ("keep", filter.keep_bans(&banned, None).map(drop)),
-        ("pin", filter.pin_signature(signature, true, &detection).map(drop)),
+        ("pin", filter.pin_signature(signature, true, None, &detection).map(drop)),
         ("unpin", filter.unpin_signature(0, &detection).map(drop)),
     ];
     for (what, outcome) in outcomes {

@@ -49,7 +49,7 @@ impl Transaction for Slow {
 
 fn slow(fails: bool) -> (Slow, Receiver<()>, Sender<()>) {
     let ((begun, waits), (lets_go, go_on)) = (mpsc::channel(), mpsc::channel());
-    let change = Change::Signature { text: "udp sport=7 len=28".to_owned(), enforced: true };
+    let change = Change::Signature { text: "udp sport=7 len=28".to_owned(), enforced: true, expires: None };
     (Slow { begun, go_on, change, fails }, waits, lets_go)
 }
 

@@ -7,7 +7,7 @@ use floodwall_common::{
     parse::protocol,
 };
 
-use super::Signature;
+use super::{ByteSet, Signature};
 
 /// Fields that say where a packet goes, or what carries it, and not what it looks like.
 const PLACES: [usize; 2] = [Octet::Protocol as usize, Octet::Service as usize];
@@ -16,6 +16,11 @@ const PORTS: [usize; 2] = [Short::SourcePort as usize, Short::DestinationPort as
 const MOST_PROTOCOLS: u32 = 2;
 /// Fields without which it hits whoever happens to have a value in common with an attack.
 const LEAST_TERMS: usize = 2;
+
+/// Values of a field of 8 bits beyond which it says next to nothing.
+const MOST_OCTETS: u32 = 240;
+/// The same of 16 bits.
+const MOST_SHORTS: u32 = 61_440;
 
 /// Why a signature is too broad to be enforced by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +74,19 @@ impl Signature {
         octets.chain(shorts)
     }
 
+    /// Whether it takes all, or nearly all, of what a host lives by: it looks at no field, or allows nearly every value, and
+    /// TCP, UDP or ICMP is among what it takes.
+    pub fn takes_nearly_all(&self) -> bool {
+        let is_lived_by = |set: &ByteSet| {
+            let protocols = [protocol::TCP, protocol::UDP, protocol::ICMP, protocol::ICMPV6];
+            protocols.into_iter().any(|protocol| set.contains(protocol))
+        };
+        let octets = self.octets.iter().filter(|(field, _)| !PLACES.contains(field));
+        octets.into_iter().all(|(_, set)| set.len() > MOST_OCTETS)
+            && self.shorts.values().all(|ranges| ranges.len() > MOST_SHORTS)
+            && self.octets.get(&(Octet::Protocol as usize)).is_none_or(is_lived_by)
+    }
+
     /// Why it is not to be enforced unless an operator wants it, if there is a reason.
     pub fn too_broad(&self) -> Option<TooBroad> {
         let protocols = self.octets.get(&(Octet::Protocol as usize));
@@ -98,6 +116,26 @@ impl Signature {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_takes_nearly_all() {
+        for (text, expected) in [
+            ("tcp", true),
+            ("udp", true),
+            ("len=0-65535", true),
+            ("len=20-65535", true),
+            ("ttl=1-255", true),
+            ("tcp service=3 ttl=0-255 len=0-65535", true),
+            ("tcp strangers", true),
+            ("proto=47", false),
+            ("tcp dport=80", false),
+            ("tcp flags=syn", false),
+            ("len=40", false),
+        ] {
+            let signature: Signature = text.parse().expect("a signature");
+            assert_eq!(signature.takes_nearly_all(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn what_says_too_little() {

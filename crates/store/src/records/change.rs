@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     bans::Ban,
     origin::{Origin, Origins},
+    trial::Trial,
 };
 
 /// One change. Times are Unix seconds.
@@ -39,6 +40,13 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Origins::is_empty")]
         imports: Origins,
     },
+    /// A prefix that was taken off the blocklist is there again for the imports that want it.
+    Return {
+        /// The prefix.
+        prefix: Prefix,
+        /// These imports.
+        imports: Origins,
+    },
     /// An import is there, or has changed; its prefixes stand in a file of its own.
     Import {
         /// Which it is.
@@ -67,6 +75,9 @@ pub enum Change {
         text: String,
         /// It drops; else it only counts.
         enforced: bool,
+        /// When it is to be taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<u64>,
     },
     /// A signature is not wanted any more.
     ForgetSignature {
@@ -108,10 +119,75 @@ pub enum Change {
         /// The rule.
         rule: String,
     },
+    /// The configuration file is not to be used as long as it says this: another one is.
+    HoldConfiguration {
+        /// What the file says.
+        refused: String,
+        /// What is used.
+        text: String,
+    },
+    /// The configuration file is used, whatever it says.
+    UseConfiguration {
+        /// What it says.
+        text: String,
+    },
+    /// The changes before, in the same batch, are undone unless somebody confirms them.
+    Trial(Trial),
+    /// A trial is over: what was on trial stays, or the changes before, in the same batch, have undone it.
+    TrialOver {
+        /// Its number.
+        number: u64,
+    },
     /// The limits per source, as versions before this one wrote them: rules of the default service.
     #[serde(skip_serializing)]
     Limit {
         /// All of them.
         limits: Limits,
     },
+}
+
+/// What a change is about: two changes about the same thing replace each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About<'a> {
+    Prefix(ListName, Prefix),
+    /// What imports want of a prefix.
+    Imports(Prefix),
+    Import(Origin),
+    Signature(&'a str),
+    Ban(Prefix),
+    Rule(&'a str, &'a str),
+    Configuration,
+}
+
+impl Change {
+    /// What it is about, if that is one thing.
+    pub(super) fn about(&self) -> Option<About<'_>> {
+        match self {
+            Self::Add { list, prefix, .. } | Self::Remove { list, prefix, .. } => {
+                Some(About::Prefix(*list, *prefix))
+            }
+            Self::Return { prefix, .. } => Some(About::Imports(*prefix)),
+            Self::Import { origin, .. } | Self::Forget { origin } => Some(About::Import(*origin)),
+            Self::Signature { text, .. } | Self::ForgetSignature { text } => Some(About::Signature(text)),
+            Self::Ban { prefix, .. } | Self::Lift { prefix } => Some(About::Ban(*prefix)),
+            Self::SetRule { service, rule, .. } | Self::ResetRule { service, rule } => {
+                Some(About::Rule(service, rule))
+            }
+            Self::HoldConfiguration { .. } | Self::UseConfiguration { .. } => Some(About::Configuration),
+            Self::Flush { .. }
+            | Self::LiftAll
+            | Self::Limit { .. }
+            | Self::Trial(_)
+            | Self::TrialOver { .. } => None,
+        }
+    }
+
+    /// Whether it is about what a list holds.
+    pub(super) fn is_of_list(&self, list: ListName) -> bool {
+        match self.about() {
+            Some(About::Prefix(of, _)) => of == list,
+            Some(About::Imports(_) | About::Import(_) | About::Ban(_)) => list == ListName::Block,
+            Some(About::Signature(_) | About::Rule(..) | About::Configuration) | None => false,
+        }
+    }
 }

@@ -10,6 +10,7 @@ use super::{
     bans::BanBook,
     change::Change,
     origin::{Origin, Origins},
+    trial::TrialBook,
 };
 
 /// What was said when a prefix was added by hand.
@@ -40,6 +41,7 @@ pub(super) enum Expiring {
     Prefix(ListKey, Prefix),
     Import(Origin),
     Rule(RuleId),
+    Signature(String),
 }
 
 /// [`ListName`] in an order.
@@ -66,11 +68,16 @@ pub struct Records {
     expiring: BTreeSet<(u64, Expiring)>,
     /// Prefixes that were taken off the blocklist although these imports hold them.
     withheld: BTreeMap<Prefix, Origins>,
-    signatures: BTreeMap<String, bool>,
+    /// By text: whether they drop, and when they are to be taken back, Unix seconds.
+    signatures: BTreeMap<String, (bool, Option<u64>)>,
     /// Who is banned, and who was.
     pub bans: BanBook,
     /// What was said of rules, and when it is to be taken back.
     overrides: BTreeMap<RuleId, (Override, Option<u64>)>,
+    /// What the configuration file says that is not to be used, and what is in place of it.
+    held: Option<(String, String)>,
+    /// Changes that are undone unless somebody confirms them.
+    trials: TrialBook,
     /// What an older version kept as limits per source, until it is [turned](Self::turn_limits) into that.
     older_limits: BTreeMap<RuleId, Override>,
 }
@@ -78,6 +85,7 @@ pub struct Records {
 impl Records {
     /// Takes note of a change.
     pub fn apply(&mut self, change: &Change) {
+        self.trials.supersede(change);
         match change {
             Change::Add { list, prefix, since, expires, note } => {
                 self.remove(*list, *prefix);
@@ -103,12 +111,14 @@ impl Records {
             }
             Change::Forget { origin } => self.forget(*origin),
             Change::Flush { list } => self.flush(*list),
-            Change::Signature { text, enforced } => {
-                self.signatures.insert(text.clone(), *enforced);
+            Change::Signature { text, enforced, expires } => {
+                self.forget_signature(text);
+                if let Some(at) = expires {
+                    self.expiring.insert((*at, Expiring::Signature(text.clone())));
+                }
+                self.signatures.insert(text.clone(), (*enforced, *expires));
             }
-            Change::ForgetSignature { text } => {
-                self.signatures.remove(text);
-            }
+            Change::ForgetSignature { text } => self.forget_signature(text),
             Change::Ban { prefix, ban } => self.bans.enter(*prefix, ban.clone()),
             Change::Lift { prefix } => drop(self.bans.remove(*prefix)),
             Change::LiftAll => self.bans.clear(),
@@ -125,6 +135,20 @@ impl Records {
                 self.reset_rule(&id);
                 self.older_limits.remove(&id);
             }
+            Change::Return { prefix, imports } => {
+                if let Some(withheld) = self.withheld.get_mut(prefix) {
+                    withheld.0.retain(|origin| !imports.0.contains(origin));
+                    if withheld.is_empty() {
+                        self.withheld.remove(prefix);
+                    }
+                }
+            }
+            Change::HoldConfiguration { refused, text } => {
+                self.held = Some((refused.clone(), text.clone()));
+            }
+            Change::UseConfiguration { .. } => self.held = None,
+            Change::Trial(trial) => self.trials.enter(trial.clone()),
+            Change::TrialOver { number } => self.trials.end(*number),
             Change::Limit { limits } => self.older_limits = limits.as_said().into(),
         }
     }
@@ -151,9 +175,11 @@ impl Records {
             expires: record.expires,
             note: record.note.clone(),
         });
-        let signatures = self.signatures();
-        let signatures =
-            signatures.map(|(text, enforced)| Change::Signature { text: text.to_owned(), enforced });
+        let signatures = self.signatures.iter().map(|(text, (enforced, expires))| Change::Signature {
+            text: text.clone(),
+            enforced: *enforced,
+            expires: *expires,
+        });
         let bans = self.bans.all().map(|(prefix, ban)| Change::Ban { prefix, ban: ban.clone() });
         // Nobody has said yet what is configured.
         let rules =
@@ -161,7 +187,25 @@ impl Records {
                 Change::SetRule { service, rule, said, expires }
             });
         let lists = imports.chain(withheld).chain(notes);
-        lists.chain(signatures).chain(bans).chain(rules)
+        // The last: what comes after a trial takes away what it would undo.
+        let trials = self.trials.all().cloned().map(Change::Trial);
+        let held = self.held.clone().map(|(refused, text)| Change::HoldConfiguration { refused, text });
+        lists.chain(signatures).chain(bans).chain(rules).chain(held).chain(trials)
+    }
+
+    /// Whether something is used in place of what the configuration file says, or did.
+    pub fn has_held_configuration(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// What is used in place of a configuration file that says this, if something is.
+    pub fn held_configuration(&self, file: &str) -> Option<&str> {
+        self.held.as_ref().filter(|(refused, _)| refused == file).map(|(_, text)| text.as_str())
+    }
+
+    /// Changes that are undone unless somebody confirms them.
+    pub fn trials(&self) -> &TrialBook {
+        &self.trials
     }
 
     /// What was said of a prefix that was added by hand.
@@ -201,7 +245,12 @@ impl Records {
 
     /// Signatures that are wanted as they are, and whether they drop.
     pub fn signatures(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.signatures.iter().map(|(text, enforced)| (text.as_str(), *enforced))
+        self.signatures.iter().map(|(text, (enforced, _))| (text.as_str(), *enforced))
+    }
+
+    /// Whether a signature that is wanted drops, and when it is to be taken back, Unix seconds.
+    pub fn signature(&self, text: &str) -> Option<(bool, Option<u64>)> {
+        self.signatures.get(text).copied()
     }
 
     /// When the next thing is to be taken back, Unix seconds.
@@ -218,6 +267,7 @@ impl Records {
                 Expiring::Prefix(list, prefix) => {
                     Change::Remove { list: (*list).into(), prefix: *prefix, imports: Origins::default() }
                 }
+                Expiring::Signature(text) => Change::ForgetSignature { text: text.clone() },
                 Expiring::Import(origin) => Change::Forget { origin: *origin },
                 Expiring::Rule(RuleId { service, rule }) => {
                     Change::ResetRule { service: service.clone(), rule: rule.clone() }
@@ -252,6 +302,12 @@ impl Records {
             all.insert(id.clone(), (said, expires));
         }
         all
+    }
+
+    fn forget_signature(&mut self, text: &str) {
+        if let Some((_, Some(at))) = self.signatures.remove(text) {
+            self.expiring.remove(&(at, Expiring::Signature(text.to_owned())));
+        }
     }
 
     fn reset_rule(&mut self, id: &RuleId) {

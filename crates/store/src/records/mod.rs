@@ -6,8 +6,10 @@ mod bans;
 mod change;
 mod known;
 mod origin;
+mod trial;
 
 pub use bans::{Ban, BanBook};
 pub use change::Change;
 pub use known::{ImportRecord, NoteRecord, Records};
 pub use origin::{Origin, Origins};
+pub use trial::{Trial, TrialBook, Undo};
