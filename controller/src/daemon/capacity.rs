@@ -47,7 +47,7 @@ impl Capacity {
                 }
                 Turn::Relieved => format!("within its capacity again: {of}, by its {}", signal.name()),
             };
-            told.push(What::Health { text, loud: turn == Turn::Strained });
+            told.push(What::Strain { text, begins: turn == Turn::Strained });
         }
         told
     }

@@ -214,10 +214,12 @@ fn as_told(what: What) -> Option<Told> {
         What::Banned { bans, .. } => Some(Told::Bans { bans, text: what.to_string() }),
         What::Unbanned { lifted: true, .. } => other(what.to_string()),
         What::Command { who, command } => Some(Told::Command { who, text: command }),
-        What::Health { text, loud } => Some(Told::Other { kind, suffers: loud, text }),
-        What::List { .. } | What::Rule { .. } | What::Interface { .. } | What::Task { .. } => {
-            other(what.to_string())
-        }
+        What::Strain { text, begins } => Some(Told::Other { kind, suffers: begins, text }),
+        What::List { .. }
+        | What::Rule { .. }
+        | What::Interface { .. }
+        | What::Health { .. }
+        | What::Task { .. } => other(what.to_string()),
         // There may be very many, and nothing is done.
         What::WouldBan { .. } | What::Unbanned { lifted: false, .. } => None,
     }
@@ -361,7 +363,10 @@ mod tests {
     #[test]
     fn what_is_of_no_incident_is_left_out() {
         assert_eq!(as_told(What::WouldBan { text: "a".into() }), None);
-        let told = as_told(What::Health { text: "OVER CAPACITY".into(), loud: true });
+        let told = as_told(What::Strain { text: "OVER CAPACITY".into(), begins: true });
         assert_eq!(told, Some(Told::Other { kind: "health", suffers: true, text: "OVER CAPACITY".into() }));
+        // A disk, say, that is nearly full.
+        let told = as_told(What::Health { text: "IS NEARLY FULL".into(), loud: true });
+        assert_eq!(told, Some(Told::Other { kind: "health", suffers: false, text: "IS NEARLY FULL".into() }));
     }
 }

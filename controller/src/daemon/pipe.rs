@@ -168,7 +168,7 @@ impl Pipe {
                 let strain = self.strains.entry((name.clone(), aspect)).or_default();
                 if let Some(turn) = strain.look(rates.look(aspect, *speed)) {
                     let text = of_port(name, aspect, turn, *speed, rates);
-                    told.push(What::Health { text, loud: turn == Turn::Strained });
+                    told.push(What::Strain { text, begins: turn == Turn::Strained });
                 }
             }
         }

@@ -116,6 +116,13 @@ pub enum What {
         /// It asks for attention.
         loud: bool,
     },
+    /// The host, a link or a service has more to do than it can, or not any more.
+    Strain {
+        /// In words.
+        text: String,
+        /// It begins; else it is over.
+        begins: bool,
+    },
     /// An operator has changed something.
     Command {
         /// Who: user and process.
@@ -196,7 +203,9 @@ impl What {
             Self::Interface { filtered: false, .. } | Self::Task { .. } => Severity::Error,
             // That it is filtered again tells that it was not.
             Self::Interface { .. } => Severity::Warning,
-            Self::Rule { loud: true, .. } | Self::Health { loud: true, .. } => Severity::Warning,
+            Self::Rule { loud: true, .. }
+            | Self::Health { loud: true, .. }
+            | Self::Strain { begins: true, .. } => Severity::Warning,
             Self::Attack(AttackEvent::Began { .. }) => Severity::Warning,
             _ => Severity::Info,
         }
@@ -212,7 +221,7 @@ impl What {
             Self::List { .. } => "list",
             Self::Rule { .. } => "rule",
             Self::Interface { .. } => "interface",
-            Self::Health { .. } => "health",
+            Self::Health { .. } | Self::Strain { .. } => "health",
             Self::Command { .. } => "command",
             Self::Task { .. } => "task",
         }
@@ -232,7 +241,8 @@ impl fmt::Display for What {
             | Self::Signature { text, .. }
             | Self::WouldBan { text }
             | Self::Interface { text, .. }
-            | Self::Health { text, .. } => formatter.write_str(text),
+            | Self::Health { text, .. }
+            | Self::Strain { text, .. } => formatter.write_str(text),
             Self::Banned { bans, first } => {
                 write!(formatter, "banned {bans}")?;
                 for (place, (prefix, rule)) in first.iter().enumerate() {

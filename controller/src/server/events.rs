@@ -75,7 +75,7 @@ fn as_told(Event { time_ms, what }: Event) -> api::Event {
         What::Banned { .. } | What::Unbanned { .. } => api::Event::Ban(notice(&what)),
         What::List { .. } => api::Event::List(notice(&what)),
         What::Rule { .. } => api::Event::Rule(notice(&what)),
-        What::Health { .. } => api::Event::Health(notice(&what)),
+        What::Health { .. } | What::Strain { .. } => api::Event::Health(notice(&what)),
         What::Command { .. } => api::Event::Command(notice(&what)),
         What::Task { .. } => api::Event::Task(notice(&what)),
     }

@@ -304,8 +304,11 @@ impl Incident {
 
     /// The services that were attacked.
     pub fn services_in_words(&self) -> String {
-        let names: Vec<_> = self.services.iter().map(|service| service.service.as_str()).collect();
-        names.join(", ")
+        let names = self.services.iter().map(|service| match service.service.as_str() {
+            "default" => "the default service",
+            name => name,
+        });
+        names.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -4,11 +4,11 @@ use super::{Aspect, Rates, Turn};
 use crate::event::What;
 
 pub(super) fn loud(text: String) -> What {
-    What::Health { text, loud: true }
+    What::Strain { text, begins: true }
 }
 
 pub(super) fn quiet(text: String) -> What {
-    What::Health { text, loud: false }
+    What::Strain { text, begins: false }
 }
 
 pub(super) fn busy(percent: f64) -> String {
