@@ -17,6 +17,8 @@ mod exit;
 mod limit;
 mod man;
 mod prefixes;
+#[cfg(test)]
+mod reference;
 mod replay;
 mod rules;
 mod run;
