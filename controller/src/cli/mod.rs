@@ -19,6 +19,8 @@ mod limit;
 mod man;
 mod now;
 mod prefixes;
+#[cfg(test)]
+mod reference;
 mod replay;
 mod rules;
 mod run;

@@ -444,6 +444,10 @@ impl Dataplane for Protection {
         Lifelines { resolvers: Vec::new(), peers: Vec::new(), ..self.lifelines.read().clone() }
     }
 
+    fn lives_by(&self) -> Lifelines {
+        Lifelines { own: Vec::new(), peers: Vec::new(), ..self.lifelines.read().clone() }
+    }
+
     fn is_reached_by(&self, local: IpAddr) -> bool {
         self.reached.read().contains(&local)
     }

@@ -61,6 +61,9 @@ pub trait Dataplane: Send + Sync {
     /// Addresses that no block should cover: of the host, and those that people are logged in from, as was last looked.
     fn lifelines(&self) -> Lifelines;
 
+    /// Whom the host lives by: its gateways and resolvers, and those that are logged in.
+    fn lives_by(&self) -> Lifelines;
+
     /// Whether packets to one of the host's addresses come in by a protected interface.
     fn is_reached_by(&self, local: IpAddr) -> bool;
 

@@ -36,6 +36,7 @@ pub(super) fn now(context: &Context) -> Result<Status, Refused> {
     status.problems.extend(context.filter.problems());
     status.warnings.extend(context.dataplane.warnings());
     status.warnings.extend(context.filter.rule_warnings());
+    status.warnings.extend(context.filter.cut_off(&context.dataplane.lives_by()));
     status.warnings.extend(Descriptors::now().warning());
     status.warnings.extend(context.incidents.problem());
     status.trials = context.filter.trials();

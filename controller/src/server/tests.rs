@@ -118,6 +118,10 @@ impl Dataplane for Names {
         Lifelines { own: vec![OWN], ..Lifelines::default() }
     }
 
+    fn lives_by(&self) -> Lifelines {
+        Lifelines { gateways: vec![GATEWAY], ..Lifelines::default() }
+    }
+
     fn is_reached_by(&self, local: IpAddr) -> bool {
         local == OWN
     }
@@ -378,6 +382,27 @@ async fn a_signature_on_trial_or_for_a_time_is_taken_back_and_one_that_takes_all
         kind(client.post::<Value>("/v1/trial/confirm", &json!({ "number": 9 })).await),
         FailureKind::NotFound
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_blocked_is_told_of_until_it_is_allowed() {
+    let served = served();
+    let client = &served.client;
+    let warnings = async || {
+        let status: Value = client.get("/v1/status").await.expect("a status");
+        let warnings = status["warnings"].as_array().cloned().unwrap_or_default();
+        warnings
+            .iter()
+            .filter(|warning| warning.as_str().is_some_and(|warning| warning.contains("gateway")))
+            .count()
+    };
+    assert_eq!(warnings().await, 0);
+    let forced = json!({ "prefixes": ["192.0.2.128/25"], "force": true });
+    client.post::<Value>("/v1/block/add", &forced).await.expect("forced");
+    assert_eq!(warnings().await, 1);
+    let allowed = json!({ "prefixes": [GATEWAY.to_string()] });
+    client.post::<Value>("/v1/allow/add", &allowed).await.expect("allowed");
+    assert_eq!(warnings().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,8 @@ use std::fmt;
 
 use floodwall_common::prefix::Address;
 
-use crate::{host::Lifelines, tables::Prefix};
+use super::filter::Filter;
+use crate::{api::ListName, host::Lifelines, tables::Prefix};
 
 /// Why a block is refused without force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,31 @@ impl Danger {
             .or_else(|| covered(&lifelines.gateways).map(Self::Gateway))
             .or_else(|| covered(&lifelines.resolvers).map(Self::Resolver))
             .or_else(|| covered(&lifelines.peers).map(Self::Peer))
+    }
+}
+
+impl Filter {
+    /// What the host lives by that the blocklist drops: it was forced, or has appeared since. It is told and not allowed by
+    /// itself, as behind a gateway that translates addresses everybody has that of the gateway.
+    pub fn cut_off(&self, lifelines: &Lifelines) -> Vec<String> {
+        let Lifelines { gateways, logins, resolvers, own: _, peers: _ } = lifelines;
+        let named = [
+            (gateways, "this host's default gateway"),
+            (resolvers, "a resolver that this host asks"),
+            (logins, "which somebody is logged in from"),
+        ];
+        let mut warnings = Vec::new();
+        for (addresses, what) in named {
+            for address in addresses {
+                let lists = self.test(*address);
+                let (Some(ListName::Block), false) = (lists.decided_by, lists.only_counts) else { continue };
+                let prefix = lists.prefix.unwrap_or_default();
+                warnings.push(format!(
+                    "{address}, {what}, is dropped by {prefix} on the blocklist; `floodwall allow add {address}` lets it in"
+                ));
+            }
+        }
+        warnings
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) enum Signature {
     List,
     /// One signature, in full.
     Show(Number),
-    /// Deploy a signature written by hand; it stays until it is dropped.
+    /// Deploy a signature written by hand; it stays until it is dropped, or for a time.
     #[command(after_help = TERMS)]
     Add(Add),
     /// Keep a signature that was found as it is: it is no longer withdrawn or retired by itself.

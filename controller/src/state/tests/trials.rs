@@ -34,8 +34,11 @@ fn limit(rate: Option<u64>) -> RuleChange {
     }
 }
 
+/// An entry: its prefix, its note, and its end.
+type Noted = (String, Option<String>, Option<u64>);
+
 /// All that can be tried here, as it is known and in force.
-fn seen(filter: &Filter) -> (Vec<(String, Option<String>, Option<u64>)>, Vec<String>, u64) {
+fn seen(filter: &Filter) -> (Vec<Noted>, Vec<String>, u64) {
     let entries = |list| filter.page(list, None, 100).entries;
     let block = entries(ListName::Block).into_iter().map(|entry| (entry.prefix, entry.note, entry.expires));
     let allow = entries(ListName::Allow).into_iter().map(|entry| entry.prefix);
@@ -130,7 +133,8 @@ fn what_is_confirmed_stays_and_what_is_not_there_cannot_be_confirmed() {
     let second = tried(&filter, block("198.51.100.0/24"));
     assert!(second.number > first.number && first.until - first.since >= 60);
     assert!(matches!(filter.confirm(Some(77)), Err(Refusal::NotFound(_))));
-    assert_eq!(filter.confirm(Some(first.number)).expect("confirmed"), [first.clone()]);
+    let confirmed = filter.confirm(Some(first.number)).expect("confirmed");
+    assert_eq!(confirmed, std::slice::from_ref(&first));
     assert!(matches!(filter.confirm(Some(first.number)), Err(Refusal::NotFound(_))));
     assert!(!filter.undo_trial(first.number).expect("nothing is undone"));
     drop(filter);
