@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use floodwall_common::wire::ABI_VERSION;
 use nix::fcntl::Flock;
+use tracing::warn;
 
 use crate::{store::claim, tables::Capacity};
 
@@ -64,13 +65,19 @@ impl Pins {
         self.root.join("links")
     }
 
-    pub(super) fn create(&self, capacity: &Capacity) -> anyhow::Result<()> {
+    fn create(&self, capacity: &Capacity) -> anyhow::Result<()> {
         for directory in [self.maps(capacity), self.links(), self.observers()] {
             fs::create_dir_all(&directory).with_context(|| {
                 format!("creating {} (names on a BPF file system have no dots)", directory.display())
             })?;
         }
         Ok(())
+    }
+
+    /// Makes the directory and claims it. If nothing is attached when the claim ends, it is removed.
+    pub(super) fn claim(&self, capacity: &Capacity) -> anyhow::Result<Claim> {
+        self.create(capacity)?;
+        Ok(Claim { _lock: self.lock()?, pins: self.clone() })
     }
 
     /// Claims the directory, which must be there, for as long as the lock is held: two daemons that write to
@@ -117,6 +124,24 @@ impl Pins {
         match fs::remove_dir_all(&self.root) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
+        }
+    }
+}
+
+/// The directory is this process's. A start that fails before anything is attached, whatever it fails at, leaves nothing
+/// pinned: the maps are large.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pins: Pins,
+    _lock: Flock<File>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.pins.interfaces().is_ok_and(|interfaces| interfaces.is_empty())
+            && let Err(error) = self.pins.remove_all()
+        {
+            warn!(%error, "maps that nothing uses could not be removed");
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs::File,
     os::fd::{AsFd as _, BorrowedFd},
     path::Path,
     sync::{Arc, OnceLock},
@@ -18,9 +17,7 @@ use floodwall_common::{
     tables::LEFT,
     wire::{ABI_VERSION, BanEvent, DropEvent, Reason},
 };
-use nix::fcntl::Flock;
 use parking_lot::RwLock;
-use tracing::warn;
 
 use super::{
     counters::{Counters, MonitoredTotals, ReasonTotals, ServiceTotals},
@@ -32,7 +29,7 @@ use super::{
         EGRESS, IP_EGRESS, IP_PROGRAM, NEEDED, PROGRAM, egress_of, load_object, load_programs, map_tables,
         take_map, xdp,
     },
-    pins::Pins,
+    pins::{Claim, Pins},
     preflight::preflight,
     samples::SampleReader,
     syscall,
@@ -65,7 +62,7 @@ pub struct Kernel {
     /// Indices of such interfaces.
     ip_interfaces: Arc<RwLock<BTreeSet<u32>>>,
     /// Keeps others off what is pinned.
-    _lock: Option<Flock<File>>,
+    _claim: Option<Claim>,
 }
 
 impl Kernel {
@@ -73,11 +70,7 @@ impl Kernel {
     pub fn load(bpffs: Option<&Path>, capacity: Capacity) -> anyhow::Result<Self> {
         preflight(bpffs)?;
         let pins = bpffs.map(Pins::new);
-        let mut lock = None;
-        if let Some(pins) = &pins {
-            pins.create(&capacity)?;
-            lock = Some(pins.lock()?);
-        }
+        let claim = pins.as_ref().map(|pins| pins.claim(&capacity)).transpose()?;
         let mut ebpf = load_object(pins.as_ref(), &capacity)?;
         let number = load_programs(&mut ebpf, PROGRAM, EGRESS)?;
         let left = PerCpuArray::try_from(take_map(&mut ebpf, "LEFT")?)
@@ -100,7 +93,7 @@ impl Kernel {
             number,
             ip: OnceLock::new(),
             ip_interfaces: Arc::default(),
-            _lock: lock,
+            _claim: claim,
         })
     }
 
@@ -354,17 +347,5 @@ impl Kernel {
 
     fn program(&self) -> anyhow::Result<&Xdp> {
         xdp(&self.ebpf, PROGRAM)
-    }
-}
-
-/// A start that failed before anything was attached leaves nothing pinned: the maps are large.
-impl Drop for Kernel {
-    fn drop(&mut self) {
-        if let Some(pins) = &self.pins
-            && pins.interfaces().is_ok_and(|interfaces| interfaces.is_empty())
-            && let Err(error) = pins.remove_all()
-        {
-            warn!(%error, "maps that nothing uses could not be removed");
-        }
     }
 }
