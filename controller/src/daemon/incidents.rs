@@ -117,7 +117,7 @@ impl Incidents {
         match self.counted(now.as_millis() as u64) {
             Ok(look) => self.recorder.look(&look),
             Err(error) => {
-                error!(error = format!("{error:#}"), "the counters could not be read for the record")
+                error!(error = format!("{error:#}"), "the counters could not be read for the record");
             }
         }
         self.shelf.put(self.recorder.take_changes());
