@@ -31,8 +31,8 @@ fn listener(host: &Protected) -> anyhow::Result<std::net::TcpListener> {
 fn flood(host: &Protected, seconds: u64) -> anyhow::Result<Flood> {
     let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, PORT);
     let pattern = SpoofedSyn::new(target, [198, 18, 0, 0].into(), 15, 7);
-    let bounds = Bounds { rate: RATE.into(), duration: Duration::from_secs(seconds) };
-    Ok(Flood::start(&host.lab.outside, pattern, bounds)?)
+    let bounds = Bounds { rate: RATE, duration: Duration::from_secs(seconds) };
+    Flood::start(&host.lab.outside, pattern, bounds)
 }
 
 /// Waits until what is recorded of the first incident is as it should be.
