@@ -77,7 +77,7 @@ impl Pins {
     /// Makes the directory and claims it. If nothing is attached when the claim ends, it is removed.
     pub(super) fn claim(&self, capacity: &Capacity) -> anyhow::Result<Claim> {
         self.create(capacity)?;
-        Ok(Claim { _lock: self.lock()?, pins: self.clone() })
+        Ok(Claim { _lock: self.lock()?, maps: self.maps(capacity), pins: self.clone() })
     }
 
     /// Claims the directory, which must be there, for as long as the lock is held: two daemons that write to
@@ -133,14 +133,23 @@ impl Pins {
 #[derive(Debug)]
 pub(super) struct Claim {
     pins: Pins,
+    maps: PathBuf,
     _lock: Flock<File>,
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if self.pins.interfaces().is_ok_and(|interfaces| interfaces.is_empty())
-            && let Err(error) = self.pins.remove_all()
-        {
+        // That no attachment is there is asked without opening anything: there may be no descriptor left.
+        match fs::remove_dir(self.pins.links()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return,
+            _ => {}
+        }
+        let Err(error) = self.pins.remove_all() else { return };
+        // Then nothing was made below these either.
+        for directory in [&self.maps, &self.pins.observers(), &self.pins.root] {
+            drop(fs::remove_dir(directory));
+        }
+        if self.pins.root.exists() {
             warn!(%error, "maps that nothing uses could not be removed");
         }
     }
