@@ -10,14 +10,14 @@ while read -r module; do
 done </modules/order
 $b mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,ro,cache=loose root /below &&
     $b mount -t tmpfs tmpfs /above && $b mkdir /above/files /above/work &&
-    $b mount -t overlay -o lowerdir=/below,upperdir=/above/files,workdir=/above/work overlay /root || $b poweroff -f
+    $b mount -t overlay -o lowerdir=/below,upperdir=/above/files,workdir=/above/work overlay /merged || $b poweroff -f
 for directory in proc sys dev; do
-    $b mkdir -p /root/$directory
-    $b mount --move /$directory /root/$directory
+    $b mkdir -p /merged/$directory
+    $b mount --move /$directory /merged/$directory
 done
-for word in $($b cat /root/proc/cmdline); do
+for word in $($b cat /merged/proc/cmdline); do
     case $word in floodwall=*) script=${word#floodwall=} ;; esac
 done
-# Before memory covers where it lies.
-$b cp "/root$script" /root/floodwall-guest.sh
-exec $b switch_root /root /bin/bash /floodwall-guest.sh
+# Where it is found whatever is mounted later.
+$b cp "/merged$script" /merged/floodwall-guest.sh
+exec $b switch_root /merged /bin/bash /floodwall-guest.sh

@@ -6,8 +6,9 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/r
 # be_a_machine MODULES SHARED: mounts what a system mounts, loads what the tests may need, and brings its loopback up.
 be_a_machine() {
     mount -t tmpfs tmpfs /run
-    mount -t tmpfs tmpfs /tmp
-    mkdir -p /dev/pts /dev/shm /sys/fs/bpf /sys/fs/cgroup /lib/modules "$2"
+    # Not above /tmp: the checkout may lie there.
+    export TMPDIR=/run/tmp
+    mkdir -p "$TMPDIR" /dev/pts /dev/shm /sys/fs/bpf /sys/fs/cgroup /lib/modules "$2"
     mount -t devpts devpts /dev/pts
     mount -t tmpfs tmpfs /dev/shm
     mount -t bpf bpf /sys/fs/bpf

@@ -13,7 +13,7 @@ use crate::shell;
 
 /// The bus, the file system that the root is exported by, and the one that lays memory above it.
 const NEEDED: [&str; 4] = ["virtio_pci", "9pnet_virtio", "9p", "overlay"];
-const DIRECTORIES: [&str; 9] = ["bin", "modules", "proc", "sys", "dev", "root", "below", "above", "tmp"];
+const DIRECTORIES: [&str; 9] = ["bin", "modules", "proc", "sys", "dev", "merged", "below", "above", "tmp"];
 
 /// Writes it, as Linux unpacks it (Documentation/driver-api/early-userspace/buffer-format.rst): a compressed archive of cpio.
 ///
