@@ -42,7 +42,7 @@ pub(crate) fn run(talk: Talk) -> Result<()> {
         steps.lacking("clippy for the kernel half", &format!("it is compiled, but not linted; {error:#}"));
     }
     linker::ensure(&steps, toolchain, &mut apt)?;
-    programs::ensure(&steps, &mut apt)?;
+    programs::ensure(&steps, &mut apt);
     bpffs::ensure(&steps)
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Result;
 use floodwall_lab::skip::require_tool;
 
 use super::debian::{self, Apt};
@@ -27,40 +26,37 @@ const PROGRAMS: [(&str, &str); 12] = [
 
 /// Those that are not installed.
 pub(crate) fn missing() -> Vec<&'static str> {
-    lacking().map(|(program, _)| program).collect()
+    let all = PROGRAMS.into_iter().chain(vm::PROGRAMS);
+    all.map(|(program, _)| program).filter(|program| require_tool(program).is_err()).collect()
 }
 
-/// Those of this checkout's tests, and those of its virtual machine.
-fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-    PROGRAMS.into_iter().chain(vm::PROGRAMS)
-}
-
-fn lacking() -> impl Iterator<Item = (&'static str, &'static str)> {
-    all().filter(|(program, _)| require_tool(program).is_err())
-}
 
 /// Installs those that are missing; what cannot be had is told, and its tests will say so too.
 ///
-/// # Errors
-/// When the package manager fails half-way.
-pub(super) fn ensure(steps: &Steps, apt: &mut Apt) -> Result<()> {
-    let packages: Vec<_> = lacking().map(|(_, package)| package).collect();
+/// The emulator is a step of its own: its packages exclude those of another release's emulator, and a machine that has
+/// one of these would otherwise get none of the others either.
+pub(super) fn ensure(steps: &Steps, apt: &mut Apt) {
+    ensure_group(steps, apt, "programs for tests", &PROGRAMS);
+    ensure_group(steps, apt, "virtual machine for tests", &vm::PROGRAMS);
+}
+
+fn ensure_group(steps: &Steps, apt: &mut Apt, what: &str, programs: &[(&'static str, &'static str)]) {
+    let lacking = programs.iter().filter(|(program, _)| require_tool(program).is_err());
+    let packages: Vec<_> = lacking.map(|(_, package)| *package).collect();
     if packages.is_empty() {
-        steps.ok("programs for tests", &all().map(|(program, _)| program).collect::<Vec<_>>().join(" "));
-        return Ok(());
+        return steps.ok(what, &programs.iter().map(|(program, _)| *program).collect::<Vec<_>>().join(" "));
     }
     let consequence = "tests that use them will be skipped and counted as such";
     if !Path::new("/usr/bin/apt-get").exists() {
         steps.lacking(&packages.join(" "), &format!("{consequence}; install them with your package manager"));
-        return Ok(());
+        return;
     }
-    match debian::install_available(steps, apt, "programs for tests", &packages) {
+    match debian::install_available(steps, apt, what, &packages) {
         Ok(absent) if absent.is_empty() => {}
         Ok(absent) => {
-            steps
-                .lacking(&absent.join(" "), &format!("{consequence}; this distribution has no such package"));
+            let why = format!("{consequence}; this distribution has no such package");
+            steps.lacking(&absent.join(" "), &why);
         }
         Err(error) => steps.lacking(&packages.join(" "), &format!("{consequence}; {error:#}")),
     }
-    Ok(())
 }
