@@ -6,9 +6,10 @@
 //! Dependencies are held against `deny.toml` where cargo-deny is installed. That needs no network; what does is left
 //! to `cargo deny check advisories`.
 
+use std::fs;
 use std::process::{Command, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::modules::Graph;
 use crate::setup::{self, Talk, Toolchain, deny};
@@ -41,13 +42,9 @@ pub(crate) fn run() -> Result<ExitCode> {
             failed.push(title);
         }
     }
-    let title = "modules of the controller import each other in one direction";
+    let title = "the modules of a crate import each other in one direction";
     println!("lint: {title}");
-    let circles = Graph::of(&shell::root().join("controller/src"))?.circles();
-    for circle in &circles {
-        println!("error: a circle: {} → {}", circle.join(" → "), circle[0]);
-    }
-    if !circles.is_empty() {
+    if circles()? > 0 {
         failed.push(title);
     }
     if failed.is_empty() {
@@ -56,6 +53,23 @@ pub(crate) fn run() -> Result<ExitCode> {
     }
     println!("lint: not clean: {}", failed.join(", "));
     Ok(ExitCode::FAILURE)
+}
+
+/// How many circles of modules there are in the controller and its crates; says which.
+fn circles() -> Result<usize> {
+    let mut sources = vec![shell::root().join("controller/src")];
+    let crates = shell::root().join("crates");
+    for folder in fs::read_dir(&crates).with_context(|| format!("reading {}", crates.display()))? {
+        sources.push(folder?.path().join("src"));
+    }
+    let mut found = 0;
+    for folder in &sources {
+        for circle in Graph::of(folder)?.circles() {
+            println!("error: a circle in {}: {} → {}", folder.display(), circle.join(" → "), circle[0]);
+            found += 1;
+        }
+    }
+    Ok(found)
 }
 
 /// The check of the dependencies, if there is a program for it; says so if not.

@@ -16,7 +16,7 @@ use crate::{
     daemon,
     kernel::{self, Missing},
     log::{self, Format},
-    options::{Mode, RunOptions},
+    {host::Mode, options::RunOptions},
 };
 
 const MODES: [&str; 3] = ["native", "generic", "auto"];

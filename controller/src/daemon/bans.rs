@@ -11,11 +11,7 @@ use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
 use super::protect::Protection;
-use crate::{
-    host::{Lifelines, all_login_addresses},
-    kernel::EventReader,
-    state::Filter,
-};
+use crate::{host::all_login_addresses, kernel::EventReader, policy::Lifelines, state::Filter};
 
 /// How late a ban may end.
 const TICK: Duration = Duration::from_millis(20);

@@ -23,13 +23,13 @@ use super::{
 use crate::{
     api::{DoctorCheck, HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, WouldCount},
     event::Bus,
-    host::{Interface, Lifelines, Netlink, Sockets, WaysOut, resolvers},
+    host::{Interface, Netlink, Sockets, WaysOut, resolvers},
     kernel::{Kernel, MonitoredTotals, ReasonTotals, ServiceTotals},
     lock::Mutex,
-    options::{Mode, RunOptions},
-    policy::Carries,
+    policy::{Carries, Lifelines},
     server::{Dataplane, Examination},
     state::RuleCounts,
+    {host::Mode, options::RunOptions},
 };
 
 /// How often links are asked what they hold, and names what they stand for.

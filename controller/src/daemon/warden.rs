@@ -9,10 +9,10 @@ use super::{
 use crate::{
     api::InterfaceStatus,
     event::{Bus, What},
+    host::Mode,
     host::{Interface, Netlink},
     kernel::{Attachment, Kernel, Link},
     lock::Mutex,
-    options::Mode,
 };
 
 /// What looking after the wards takes.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::{
     api::{DoctorCheck, HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, WouldCount},
-    host::Lifelines,
+    policy::Lifelines,
     state::RuleCounts,
 };
 

@@ -23,8 +23,9 @@ use crate::{
         AddRequest, AddResponse, Changed, Failure, FailureKind, FlushRequest, ImportLine, ListName, ListPage,
         MAX_PAGE, RemoveRequest, RemoveResponse, TestResponse,
     },
-    host::{Accepted, Lifelines},
+    host::Accepted,
     lists::{parse_address, parse_prefix},
+    policy::Lifelines,
     state::{ImportOptions, Refusal, address_of},
     tables::Prefix,
 };

@@ -30,7 +30,7 @@ use crate::{
     config::Config,
     detect::{Detection, Detector, Owner, Surroundings},
     event::Bus,
-    host::Lifelines,
+    policy::Lifelines,
     state::{Filter, RuleCounts, address_of, carry_out},
     store::Store,
     tables::{Capacity, SharedTables},

@@ -10,10 +10,7 @@ use super::{
     answer::{Answer, Parameters, Refused, answer},
 };
 use crate::{
-    api::WhyReport,
-    host::{Lifelines, all_login_addresses},
-    lists::parse_address,
-    state::Around,
+    api::WhyReport, host::all_login_addresses, lists::parse_address, policy::Lifelines, state::Around,
 };
 
 #[derive(Deserialize)]

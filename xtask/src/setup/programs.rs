@@ -30,7 +30,6 @@ pub(crate) fn missing() -> Vec<&'static str> {
     all.map(|(program, _)| program).filter(|program| require_tool(program).is_err()).collect()
 }
 
-
 /// Installs those that are missing; what cannot be had is told, and its tests will say so too.
 ///
 /// The emulator is a step of its own: its packages exclude those of another release's emulator, and a machine that has

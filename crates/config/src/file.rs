@@ -1,0 +1,184 @@
+//! The file as it is written.
+
+use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, time::Duration};
+
+use floodwall_incident::Limits;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{
+    Config, DEFAULT_EVENTS_PER_SECOND, DEFAULT_LEASE, FLOWS, INCIDENT_MEBIBYTES, LEASES,
+    MAX_EVENTS_PER_SECOND, MAX_SAMPLES_PER_SECOND, MAX_WATCHED, PREFIXES, SOURCES,
+};
+use floodwall_api::Limit;
+use floodwall_host::Mode;
+use floodwall_policy::{
+    defaults,
+    values::{Span, Stage},
+    written::{self, BansTable, Mistake, RuleTable, ServiceTable, SuspectsTable},
+};
+use floodwall_tables::Capacity;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct File {
+    mode: Option<Mode>,
+    max_prefixes: Option<Spanned<u32>>,
+    max_sources: Option<Spanned<u32>>,
+    max_flows: Option<Spanned<u32>>,
+    events_per_second: Option<Spanned<u64>>,
+    samples_per_second: Option<Spanned<u64>>,
+    lease: Option<Spanned<Span>>,
+    watch_disk: Option<Spanned<Vec<PathBuf>>>,
+    #[serde(default)]
+    observe: bool,
+    #[serde(default)]
+    monitor: Vec<Stage>,
+    limit: Option<LimitTable>,
+    incidents: Option<IncidentsTable>,
+    suspects: Option<Spanned<SuspectsTable>>,
+    bans: Option<Spanned<BansTable>>,
+    #[serde(default)]
+    defaults: BTreeMap<Spanned<String>, Spanned<RuleTable>>,
+    #[serde(default)]
+    service: Vec<Spanned<ServiceTable>>,
+}
+
+/// The rates of the two defaults that everybody changes first.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitTable {
+    packets: Option<Spanned<Limit>>,
+    syn: Option<Spanned<Limit>>,
+}
+
+/// What is recorded of incidents.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct IncidentsTable {
+    keep: Option<Span>,
+    max_mebibytes: Option<Spanned<u64>>,
+    redact_after: Option<Span>,
+}
+
+impl IncidentsTable {
+    fn limits(self) -> Result<Limits, Mistake> {
+        let Self { keep, max_mebibytes, redact_after } = self;
+        let default = Limits::default();
+        let seconds = |span: Option<Span>, or: u64| span.map_or(or, |Span(length)| length.as_secs());
+        let mebibytes = within("max-mebibytes", max_mebibytes, &INCIDENT_MEBIBYTES)?;
+        Ok(Limits {
+            bytes: mebibytes.map_or(default.bytes, |mebibytes| mebibytes << 20),
+            keep: seconds(keep, default.keep),
+            redact_after: seconds(redact_after, default.redact_after),
+        })
+    }
+}
+
+impl File {
+    pub(super) fn config(self) -> Result<Config, Mistake> {
+        let Self {
+            mode,
+            max_prefixes,
+            max_sources,
+            max_flows,
+            events_per_second,
+            samples_per_second,
+            lease,
+            watch_disk,
+            observe,
+            monitor,
+            limit,
+            incidents,
+            suspects,
+            bans,
+            mut defaults,
+            service,
+        } = self;
+        if let Some(LimitTable { packets, syn }) = limit {
+            for (name, limit) in [(defaults::SOURCE_PACKETS, packets), (defaults::SOURCE_SYN, syn)] {
+                let Some(limit) = limit else { continue };
+                let at = limit.span();
+                let Limit { rate, burst } = limit.into_inner();
+                let table = Spanned::new(at.clone(), RuleTable::of_rate(rate, burst));
+                if defaults.insert(Spanned::new(at.clone(), name.to_owned()), table).is_some() {
+                    let message = format!("defaults.{name} says the same in another way; say it once");
+                    return Err(Mistake { at, message });
+                }
+            }
+        }
+        let default = Capacity::default();
+        let tables = written::Tables {
+            defaults,
+            services: service,
+            suspects,
+            bans,
+            monitor,
+            samples_per_second: within(
+                "samples-per-second",
+                samples_per_second,
+                &(0..=MAX_SAMPLES_PER_SECOND),
+            )?,
+        };
+        Ok(Config {
+            mode: mode.unwrap_or_default(),
+            capacity: Capacity {
+                prefixes: within("max-prefixes", max_prefixes, &PREFIXES)?.unwrap_or(default.prefixes),
+                sources: within("max-sources", max_sources, &SOURCES)?.unwrap_or(default.sources),
+                flows: within("max-flows", max_flows, &FLOWS)?.unwrap_or(default.flows),
+            },
+            events_per_second: within("events-per-second", events_per_second, &(0..=MAX_EVENTS_PER_SECOND))?
+                .unwrap_or(DEFAULT_EVENTS_PER_SECOND),
+            lease: lease.map(lease_of).transpose()?.unwrap_or(DEFAULT_LEASE),
+            observe,
+            watch_disk: match watch_disk {
+                None => Config::default().watch_disk,
+                Some(directories) => watched(directories)?,
+            },
+            incidents: incidents.unwrap_or_default().limits()?,
+            policy: tables.policy()?,
+        })
+    }
+}
+
+fn lease_of(value: Spanned<Span>) -> Result<Duration, Mistake> {
+    let Span(length) = *value.get_ref();
+    if LEASES.contains(&length) {
+        return Ok(length);
+    }
+    let [length, shortest, longest] =
+        [length, *LEASES.start(), *LEASES.end()].map(humantime::format_duration);
+    let message = format!("lease is {length}, and must be from {shortest} to {longest}");
+    Err(Mistake { at: value.span(), message })
+}
+
+fn watched(directories: Spanned<Vec<PathBuf>>) -> Result<Vec<PathBuf>, Mistake> {
+    let at = directories.span();
+    let directories = directories.into_inner();
+    if directories.len() > MAX_WATCHED {
+        let message =
+            format!("watch-disk names {} directories, and may name {MAX_WATCHED}", directories.len());
+        return Err(Mistake { at, message });
+    }
+    match directories.iter().find(|directory| !directory.is_absolute()) {
+        Some(directory) => {
+            let message = format!("watch-disk names `{}`; a directory begins with /", directory.display());
+            Err(Mistake { at, message })
+        }
+        None => Ok(directories),
+    }
+}
+
+fn within<T: Copy + PartialOrd + std::fmt::Display>(
+    key: &str,
+    value: Option<Spanned<T>>,
+    range: &RangeInclusive<T>,
+) -> Result<Option<T>, Mistake> {
+    let Some(spanned) = value else { return Ok(None) };
+    let value = *spanned.get_ref();
+    if range.contains(&value) {
+        return Ok(Some(value));
+    }
+    let message = format!("{key} is {value}, and must be from {} to {}", range.start(), range.end());
+    Err(Mistake { at: spanned.span(), message })
+}

@@ -1,0 +1,42 @@
+//! What is wanted: prefixes, limits, and what is known of them. Knows nothing of BPF.
+//!
+//! Every command becomes a list of [`Change`](floodwall_store::records::Change)s. The [`ledger`] sees to it that a change is on disk, in force (in the
+//! tables that packets are judged by), and in the [`Records`](floodwall_store::records::Records) that answer questions: in this order, and all of it or
+//! nothing.
+
+mod applied;
+mod bans;
+mod breadth;
+mod caller;
+mod checks;
+mod configuration;
+mod detection;
+mod expiry;
+mod filter;
+mod import;
+mod lease;
+mod ledger;
+mod lifelines;
+mod limits;
+mod manual;
+mod refusal;
+mod regime;
+mod report;
+mod rules;
+mod signatures;
+mod source;
+#[cfg(test)]
+mod tests;
+mod trial;
+mod why;
+
+pub use caller::Caller;
+pub use detection::carry_out;
+pub use filter::Filter;
+pub use import::{ImportOptions, Progress};
+pub use lease::Decider;
+pub use lifelines::{Danger, address_of};
+pub use refusal::Refusal;
+pub use rules::{Count, RuleCounts};
+pub use trial::{LONGEST_TRIAL, Terms};
+pub use why::Around;
