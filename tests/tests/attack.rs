@@ -1,60 +1,23 @@
 //! Attacks are noticed, told from customers by their headers, and dropped; customers stay.
 
 use std::{
-    net::{IpAddr, SocketAddr},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use floodwall_lab::{
-    flood::{Bounds, Flood, SpoofedSyn, Target, UdpFrom},
-    http::{Capacity, Client, Service, Visits},
+    flood::{Bounds, Flood, Target, UdpFrom},
     or_skip,
     pair::INSIDE_V4,
     skip::require_root,
 };
-use floodwall_tests::protected::{PATIENCE, Protected};
+use floodwall_tests::{
+    business::{PEACE, flooded, open_for_business, wait_for_signature},
+    protected::{PATIENCE, Protected},
+};
 use nix::sys::signal::Signal;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
-const PORT: u16 = 8080;
-/// How long customers are watched before an attack begins.
-const PEACE: Duration = Duration::from_secs(8);
-/// Last bytes of their addresses: so many, as a source teaches once in ten seconds.
-const CUSTOMERS: std::ops::Range<u8> = 20..250;
-
-/// Customers of a service on the protected host.
-fn open_for_business(host: &Protected) -> anyhow::Result<(Service, Client)> {
-    let address = SocketAddr::from((INSIDE_V4, PORT));
-    let capacity = Capacity { workers: 16, backlog: 128 };
-    let service = Service::start(host.lab.inside.namespace(), address, capacity)?;
-    let sources: Vec<IpAddr> = CUSTOMERS.map(|last| [192, 0, 2, last].into()).collect();
-    for source in &sources {
-        host.lab.outside.address(&format!("{source}/24"))?;
-    }
-    let visits = Visits {
-        target: address,
-        sources,
-        at_once: 2,
-        pause: Duration::from_millis(50),
-        patience: Duration::from_secs(1),
-    };
-    Ok((service, Client::start(host.lab.outside.namespace(), &visits)?))
-}
-
-/// Waits until there is a signature that drops, and returns it.
-fn wait_for_signature(host: &Protected) -> anyhow::Result<serde_json::Value> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let list = host.json(&["signature", "list"])?;
-        let signatures = list["signatures"].as_array().cloned().unwrap_or_default();
-        if let Some(found) = signatures.into_iter().find(|signature| signature["enforced"] == true) {
-            return Ok(found);
-        }
-        anyhow::ensure!(Instant::now() < deadline, "no signature: {list}\n{}", host.log());
-        sleep(Duration::from_millis(20));
-    }
-}
 
 #[test]
 fn a_spoofed_flood_is_dropped_by_its_fingerprint_and_customers_stay() -> anyhow::Result<()> {
@@ -71,11 +34,8 @@ fn a_spoofed_flood_is_dropped_by_its_fingerprint_and_customers_stay() -> anyhow:
     let list = host.json(&["signature", "list"])?;
     assert!(list["baseline"].as_u64() >= learnt, "what was learnt outlives a restart: {list}");
 
-    let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, PORT);
-    let pattern = SpoofedSyn::new(target, [198, 18, 0, 0].into(), 15, 7);
-    let bounds = Bounds { rate: 8_000, duration: Duration::from_secs(20) };
     let began = Instant::now();
-    let flood = Flood::start(&host.lab.outside, pattern, bounds)?;
+    let flood = flooded(&host, Duration::from_secs(20))?;
     let signature = wait_for_signature(&host)?;
     let noticed = began.elapsed();
     assert!(noticed < Duration::from_secs(3), "noticed after {noticed:?}");

@@ -9,7 +9,11 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use floodwall_lab::{or_skip, skip::require_root};
-use floodwall_tests::{protected::Protected, requests::wait_for};
+use floodwall_tests::{
+    business::{PEACE, flooded, open_for_business, wait_for_signature},
+    protected::Protected,
+    requests::wait_for,
+};
 use nix::sys::signal::Signal;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
@@ -99,5 +103,76 @@ fn status_bypass_and_detection_go_on_while_the_disk_does_not_answer() -> anyhow:
     assert!(!list.contains("192.0.2.129"), "what nobody waited for any more was made: {list}");
     wait_for("all is well", || Ok(host.run(&["status"])?.status.code() == Some(0)))?;
     host.end(Signal::SIGTERM)?;
+    Ok(())
+}
+
+/// Asks for the status, or switches the bypass off, once after the other for a while; how long each took, in order.
+fn answers(host: &Protected, arguments: &[&str], count: usize) -> anyhow::Result<Vec<Duration>> {
+    let mut took = Vec::with_capacity(count);
+    for _ in 0..count {
+        let asked = Instant::now();
+        // The exit code of the status tells of the disk.
+        host.run(arguments)?;
+        took.push(asked.elapsed());
+    }
+    took.sort_unstable();
+    Ok(took)
+}
+
+/// What a flood meets while the disk answers, or does not.
+#[derive(Debug)]
+struct Met {
+    /// How long it took until a signature dropped.
+    found_after: Duration,
+    signature: String,
+    /// 99 of 100 answers took no longer, of the status and of the bypass.
+    p99: Duration,
+    /// Requests/s of the customers, and those that failed.
+    served: (f64, u64),
+}
+
+fn flood(label: &str, is_frozen: bool) -> anyhow::Result<Met> {
+    let mut host = Protected::start_with_defaults(label, BINARY)?;
+    host.end(Signal::SIGTERM)?;
+    let disk = Disk::mounted(&host.state_dir(), &host.file("disk.img"))?;
+    host.launch()?;
+    let (_service, mut customers) = open_for_business(&host)?;
+    thread::sleep(PEACE);
+    if is_frozen {
+        disk.freeze()?;
+    }
+    customers.interval();
+    let began = Instant::now();
+    let flood = flooded(&host, Duration::from_secs(30))?;
+    let signature = wait_for_signature(&host)?["text"].as_str().unwrap_or_default().to_owned();
+    let found_after = began.elapsed();
+    let before = host.count("signature")?;
+    wait_for("it drops", || Ok(host.count("signature")? > before + 1_000))?;
+    let status = answers(&host, &["status"], 100)?;
+    let bypass = answers(&host, &["bypass", "off"], 100)?;
+    let served = customers.interval();
+    flood.stop()?;
+    if is_frozen {
+        disk.thaw()?;
+    }
+    host.end(Signal::SIGTERM)?;
+    Ok(Met {
+        found_after,
+        signature,
+        p99: status[98].max(bypass[98]),
+        served: (served.rate(), served.failed),
+    })
+}
+
+#[test]
+fn an_attack_is_found_and_dropped_as_ever_while_the_disk_does_not_answer() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let usual = flood("thawed", false)?;
+    let frozen = flood("frozen", true)?;
+    println!("usual {usual:?}\nfrozen {frozen:?}");
+    assert_eq!(frozen.signature, usual.signature);
+    assert!(frozen.found_after < usual.found_after + Duration::from_secs(2), "{frozen:?} {usual:?}");
+    assert!(frozen.served.1 == 0 && frozen.served.0 > 20.0, "{frozen:?}");
+    assert!(frozen.p99 < usual.p99 + Duration::from_millis(500), "{frozen:?} {usual:?}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `floodwall state`: looks after the state directory while no daemon uses it.
+//! `floodwall state`: looks after the state directory by hand.
 
 use std::{
     fs::File,
@@ -19,18 +19,19 @@ use crate::store::{self, Account, Obstacle, Replaced};
 pub(super) enum State {
     /// Say what a state directory holds and whether it is sound; changes nothing. Damage ends with the exit code 13.
     Check(Directory),
-    /// Make what can be read of a damaged state the whole state; the files as they were are set aside.
+    /// Make what can be read of a damaged state the whole state; the files as they were are set aside. Refused
+    /// while a daemon uses it.
     Repair(Directory),
     /// Write the state as text, a line of JSON for each thing that it holds: all that can be read.
     Export(Export),
-    /// Make a text that `export` has written the state of a directory.
+    /// Make a text that `export` has written the state of a directory that no daemon uses.
     Import(Import),
 }
 
 /// Which directory.
 #[derive(Debug, Args)]
 pub(super) struct Directory {
-    /// The state directory; no daemon may be using it.
+    /// The state directory.
     #[arg(long, value_name = "DIR", default_value = super::STATE_DIR)]
     state_dir: PathBuf,
 }
@@ -97,7 +98,7 @@ fn failed(error: &anyhow::Error) -> Stop {
     }
     let kind = match (error.downcast_ref::<Obstacle>(), io) {
         (Some(Obstacle::Absent(_)), _) => Kind::NotFound,
-        (Some(Obstacle::InUse(_) | Obstacle::Occupied(_)), _) => Kind::Refused,
+        (Some(Obstacle::InUse(_) | Obstacle::Busy(_) | Obstacle::Occupied(_)), _) => Kind::Refused,
         (Some(Obstacle::Text(_)), _) => Kind::Invalid,
         (None, Some(error)) if error.kind() == io::ErrorKind::PermissionDenied => Kind::Denied,
         (None, _) => Kind::Internal,

@@ -25,6 +25,7 @@ mod claim;
 mod damage;
 mod database;
 mod files;
+mod in_use;
 mod jsonl;
 mod lists;
 mod offline;

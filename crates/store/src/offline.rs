@@ -1,4 +1,4 @@
-//! What can be done with a state directory while no daemon holds it.
+//! What can be done with a state directory by hand. What changes it is refused while a daemon holds it.
 
 use std::{
     fmt,
@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::{
     damage::Damage,
     files::{LOCK, make_directory},
+    in_use,
     open::{Lock, lock},
     reading::{Form, Found},
     replace::replace,
@@ -29,6 +30,8 @@ pub enum Obstacle {
     Absent(PathBuf),
     /// It is in use, in words.
     InUse(String),
+    /// It is in use, and was changed too often for a copy to be of one moment.
+    Busy(PathBuf),
     /// It holds a state already.
     Occupied(PathBuf),
     /// The text cannot be read as a state, in words.
@@ -42,6 +45,11 @@ impl fmt::Display for Obstacle {
                 write!(formatter, "there is no directory {}; --state-dir names another", directory.display())
             }
             Self::InUse(why) => formatter.write_str(why),
+            Self::Busy(directory) => write!(
+                formatter,
+                "{} is written all the time, and no copy of it was of one moment; try again",
+                directory.display()
+            ),
             Self::Occupied(directory) => {
                 write!(formatter, "{} holds a state already; --replace sets it aside", directory.display())
             }
@@ -127,14 +135,20 @@ fn of_found(directory: &Path, found: &Found) -> Account {
     account(directory, format, &found.records, prefixes, &found.damage)
 }
 
-/// Reads a directory, and changes nothing in it.
+/// Reads a directory, and changes nothing in it: itself where nobody uses it, and else a copy.
 fn look(directory: &Path) -> anyhow::Result<(Found, Option<Lock>)> {
     if !directory.is_dir() {
         return Err(Obstacle::Absent(directory.to_owned()).into());
     }
     // Where nobody has ever locked it, nobody uses it, and nothing is to be made in it.
-    let lock = directory.join(LOCK).exists().then(|| hold(directory)).transpose()?;
-    Ok((Found::read(directory)?, lock))
+    let lock = directory.join(LOCK).exists().then(|| hold(directory)).transpose();
+    match lock {
+        Ok(lock) => Ok((Found::read(directory)?, lock)),
+        Err(error) if matches!(error.downcast_ref(), Some(Obstacle::InUse(_))) => {
+            Ok((in_use::read(directory)?, None))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Keeps daemons from using the directory.
@@ -142,11 +156,11 @@ fn hold(directory: &Path) -> anyhow::Result<Lock> {
     lock(directory).map(Arc::new)
 }
 
-/// What a state directory holds, and what is wrong with it. Changes nothing.
+/// What a state directory holds, and what is wrong with it. Changes nothing, and may be asked while a daemon uses it.
 ///
 /// # Errors
 ///
-/// If it is not there, a daemon uses it, it cannot be read, or it is of a later format; [`Obstacle`] tells some of these.
+/// If it is not there, it cannot be read, or it is of a later format; [`Obstacle`] tells some of these.
 pub fn check(directory: &Path) -> anyhow::Result<Account> {
     look(directory).map(|(found, _lock)| of_found(directory, &found))
 }
@@ -158,7 +172,10 @@ pub fn check(directory: &Path) -> anyhow::Result<Account> {
 ///
 /// As [`check`], and if it cannot be written.
 pub fn repair(directory: &Path) -> anyhow::Result<Replaced> {
-    let before = check(directory)?;
+    let before = {
+        let _nobody_uses_it = directory.is_dir().then(|| hold(directory)).transpose()?;
+        of_found(directory, &Found::read(directory)?)
+    };
     if before.damage.is_empty() {
         return Ok(Replaced { now: before, before: Vec::new(), set_aside: None, incomplete: false });
     }

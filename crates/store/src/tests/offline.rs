@@ -26,8 +26,53 @@ fn a_check_says_what_there_is_and_changes_nothing() {
     assert_eq!(check(nothing.path()).unwrap().format, 0);
     assert_eq!(fs::read_dir(nothing.path()).unwrap().count(), 0, "something was made");
     assert!(check(&nothing.path().join("x")).is_err());
+}
+
+#[test]
+fn what_a_daemon_uses_is_read_through_a_copy_and_not_changed() {
+    let directory = state();
+    let (mut store, mut records) = store(open(directory.path(), false));
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let text = std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let addresses = (0..=255_u8).flat_map(|high| (0..=255_u8).map(move |low| (high, low)));
+            for (high, low) in addresses {
+                if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    break;
+                }
+                keep(&mut store, &mut records, &[add(&format!("203.0.{high}.{low}/32"))]);
+            }
+        });
+        let mut least = 2;
+        let mut text = Vec::new();
+        for _ in 0..20 {
+            let account = check(directory.path()).unwrap();
+            assert!(account.damage.is_empty(), "{:?}", account.damage);
+            assert!(account.entries >= least, "{} entries after {least}", account.entries);
+            least = account.entries;
+            text.clear();
+            assert!(export(directory.path(), &mut text).unwrap().damage.is_empty());
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(least > 2, "nothing was written meanwhile");
+        text
+    });
+    assert!(text.len() > 200);
+    for refused in [repair(directory.path()).unwrap_err(), {
+        let file = directory.path().join("text");
+        fs::write(&file, &text).unwrap();
+        import(directory.path(), fs::File::open(&file).unwrap(), true).unwrap_err()
+    }] {
+        assert!(format!("{refused:#}").contains("another floodwall uses"), "{refused:#}");
+    }
+}
+
+#[test]
+fn damage_to_what_a_daemon_uses_is_seen_in_the_copy() {
+    let directory = state();
     let _held = open(directory.path(), false);
-    assert!(format!("{:#}", check(directory.path()).unwrap_err()).contains("another floodwall uses"));
+    fs::write(directory.path().join(WITNESS), b"").unwrap();
+    assert!(!check(directory.path()).unwrap().damage.is_empty());
 }
 
 #[test]
