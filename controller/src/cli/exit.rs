@@ -140,6 +140,7 @@ impl From<FailureKind> for Kind {
             FailureKind::Full => Self::Full,
             FailureKind::StateDamaged => Self::StateDamaged,
             FailureKind::Busy => Self::Busy,
+            FailureKind::Denied => Self::Denied,
             FailureKind::Internal => Self::Internal,
         }
     }

@@ -19,6 +19,7 @@ mod signals;
 mod socket;
 mod steady;
 mod strain;
+mod supervised;
 mod tasks;
 mod trials;
 mod warden;
@@ -30,6 +31,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use floodwall_common::wire::{BanEvent, DropEvent};
 use floodwall_incident::Keeper;
+use floodwall_systemd::Supervisor;
 use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
 
@@ -47,6 +49,7 @@ use crate::{
     event::{Bus, Log, What},
     host::Netlink,
     kernel::{EventReader, Kernel, LogReader, preflight},
+    lock::Mutex,
     options::RunOptions,
     server::{self, Audit, Bounds, Context, Descriptors},
     state::Filter,
@@ -70,7 +73,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let bus = Bus::default();
     let logging = Log::open(&bus).context("starting the log of events")?;
     let opened = Store::open(&options.state_dir, options.accept_state)?;
-    let (listener, socket) = socket::bind(&options.socket).await?;
+    let sockets = socket::open(&options.socket).await?;
     let netlink = Netlink::open()?;
     let mut kernel = Kernel::load(Some(&options.bpffs), config.capacity.clone())?;
     let filter = Filter::open(kernel.tables(), opened, &config, bus.clone())?;
@@ -120,7 +123,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let watch = Watch {
         samples,
         protection: Arc::clone(&protection),
-        tables,
+        tables: Arc::clone(&tables),
         filter: Arc::clone(&filter),
         bus: bus.clone(),
         tap,
@@ -151,7 +154,8 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
             )
         });
     }
-    let ended = Arc::new(Notify::new());
+    // What is dropped ends those who serve clients.
+    let (ended, _) = tokio::sync::watch::channel(());
     let audit = Audit::start(&options.state_dir, filter.keeps_changes()).context("starting the audit log")?;
     trials::write_down(&audit, &undone);
     {
@@ -172,13 +176,34 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     )
     .within(Bounds::within(Descriptors::now()));
     let mut serving = {
-        let (context, ended) = (context.clone(), Arc::clone(&ended));
-        tokio::spawn(
-            async move { server::serve(listener, context, async move { ended.notified().await }).await },
-        )
+        let (context, mut ended, listener) = (context.clone(), ended.subscribe(), sockets.control);
+        let until = async move { drop(ended.changed().await) };
+        tokio::spawn(async move { server::serve(listener, context, until).await })
     };
+    if let Some(listener) = sockets.read_only {
+        let (context, mut ended) = (context.clone(), ended.subscribe());
+        let until = async move { drop(ended.changed().await) };
+        // Those who only look are done without, should it fail.
+        tokio::spawn(async move { server::serve_read_only(listener, context, until).await });
+    }
     starting.succeeds();
+    let supervisor = Arc::new(Mutex::new(Supervisor::of_environment()));
+    {
+        let context = context.clone();
+        let line = tokio::task::spawn_blocking(move || server::headline(&context)).await;
+        supervisor.lock().ready(&line.context("telling how the filter stands")?);
+    }
     info!(socket = %options.socket.display(), "ready");
+    {
+        let (context, told) = (context.clone(), Arc::clone(&supervisor));
+        tasks.run("service manager", Policy::Restart, move || {
+            supervised::tell(context.clone(), Arc::clone(&told))
+        });
+        let told = Arc::clone(&supervisor);
+        tasks.run("watchdog", Policy::Restart, move || {
+            supervised::beat(Arc::clone(&tables), Arc::clone(&told))
+        });
+    }
     let mut signals = Signals::watch(others)?;
     let end = loop {
         tokio::select! {
@@ -193,8 +218,9 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
             _ = &mut serving => break End::Failed("the control socket is not served any more"),
         }
     };
+    supervisor.lock().stopping("ending; the filter stays in force");
     drop(context);
-    ended.notify_one();
+    drop(ended);
     // Streams such as `events` never end by themselves; what is under way gets a moment.
     if !serving.is_finished() && tokio::time::timeout(Duration::from_secs(2), serving).await.is_err() {
         info!("some clients were still connected");
@@ -205,7 +231,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     }
     watching.end();
     keeper.end();
-    drop(socket);
+    drop(sockets.file);
     let (text, outcome) = match end {
         End::Detached => ("every interface of this run was detached".to_owned(), Ok(())),
         End::Asked => ("stopping; the filter stays in force until `floodwall detach`".to_owned(), Ok(())),

@@ -37,6 +37,10 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How many looks pass until the host's own addresses and gateways, and what it carries, are read again: three seconds.
 const READ_LOOKS: u32 = 12;
 
+/// What is told where nothing was asked for.
+const NONE_NAMED: &str = "NOTHING IS FILTERED: no interface is named in the configuration (`interfaces`); `floodwall setup` \
+                          proposes what to write there";
+
 /// The loaded program, its attachments, and what a block must not cut off.
 pub(super) struct Protection {
     pub(super) kernel: Kernel,
@@ -333,6 +337,9 @@ impl Dataplane for Protection {
 
     fn problems(&self) -> Vec<String> {
         let mut problems = self.wards.lock().problems();
+        if self.wards.lock().is_empty() {
+            problems.push(NONE_NAMED.to_owned());
+        }
         problems.extend(self.tasks.problems());
         problems
     }

@@ -82,6 +82,7 @@ pub(super) fn answer(asked: Asked, context: &Context, detection: &Detection, opt
         Asked::Reload => {
             // A terminal that is closed sends it as well, and whoever closes it may end everything next.
             watch::keep_now(&detection, &context.filter, &options.state_dir);
+            let _reloading = floodwall_systemd::reloading();
             reload(&context, options.config.is_some());
         }
         Asked::Tell => summary(&context).into_iter().for_each(|line| info!("{line}")),

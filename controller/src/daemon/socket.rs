@@ -7,8 +7,9 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use floodwall_systemd::{Inherited, inherited};
 use tokio::net::{UnixListener, UnixStream};
-use tracing::warn;
+use tracing::{info, warn};
 
 /// Who may talk to the control socket: its owner and group.
 const SOCKET_MODE: u32 = 0o660;
@@ -16,10 +17,36 @@ const SOCKET_MODE: u32 = 0o660;
 /// The socket's name, which goes when this is dropped.
 pub(super) struct SocketFile(PathBuf);
 
+/// The sockets that clients come by.
+pub(super) struct Sockets {
+    /// For those who may do everything.
+    pub(super) control: UnixListener,
+    /// For those who may only look, where whoever started the daemon listens for them.
+    pub(super) read_only: Option<UnixListener>,
+    /// The name that goes with the daemon; one that it was given belongs to whoever gave it.
+    pub(super) file: Option<SocketFile>,
+}
+
+/// Takes up the sockets that systemd listens on for the daemon; else binds the control socket.
+pub(super) async fn open(path: &Path) -> anyhow::Result<Sockets> {
+    let Inherited { control, read_only } = inherited()?;
+    let listener = |given| UnixListener::from_std(given).context("taking up a socket of systemd's");
+    let read_only = read_only.map(listener).transpose()?;
+    let Some(control) = control else {
+        let (control, file) = bind(path).await?;
+        return Ok(Sockets { control, read_only, file: Some(file) });
+    };
+    let at = control.local_addr().ok();
+    let at =
+        at.as_ref().and_then(|address| address.as_pathname()).unwrap_or(Path::new("a socket without a name"));
+    info!(socket = %at.display(), "systemd listens on the control socket");
+    Ok(Sockets { control: listener(control)?, read_only, file: None })
+}
+
 /// Binds the control socket. One that a dead daemon left is replaced; one that answers is not.
 ///
 /// Whoever connects from now on waits until the daemon is ready, and is let go of if it does not become so.
-pub(super) async fn bind(path: &Path) -> anyhow::Result<(UnixListener, SocketFile)> {
+async fn bind(path: &Path) -> anyhow::Result<(UnixListener, SocketFile)> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
     }

@@ -59,6 +59,10 @@ impl Warden<'_> {
         // The second time it is seen that what was attached is there.
         self.look(wards).await;
         self.look(wards).await;
+        if wards.lock().is_empty() {
+            warn!("no interface is named, and so nothing is filtered: `floodwall setup` names them");
+            return Ok(());
+        }
         let there: Vec<_> = self.netlink.interfaces().await?.into_iter().map(|there| there.name).collect();
         let (mut missing, mut refused) = (Vec::new(), Vec::new());
         {

@@ -69,6 +69,7 @@ impl IntoResponse for Refused {
             FailureKind::BadList => StatusCode::UNPROCESSABLE_ENTITY,
             FailureKind::Full => StatusCode::INSUFFICIENT_STORAGE,
             FailureKind::StateDamaged | FailureKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            FailureKind::Denied => StatusCode::FORBIDDEN,
             FailureKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (status, Json(self.0)).into_response()

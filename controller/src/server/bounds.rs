@@ -61,7 +61,8 @@ impl Bounds {
     /// Those that leave the daemon what it needs of these descriptors.
     pub fn within(descriptors: Descriptors) -> Self {
         let free = descriptors.limit.saturating_sub(descriptors.used).saturating_sub(RESERVED);
-        let connections = free.clamp(FEWEST_CONNECTIONS, CONNECTIONS) as usize;
+        // A fourth of these again is for those who may only look.
+        let connections = (free / 5).saturating_mul(4).clamp(FEWEST_CONNECTIONS, CONNECTIONS) as usize;
         Self {
             connections,
             // Whatever listens, half is left for those who ask.
@@ -75,6 +76,11 @@ impl Bounds {
             room: Duration::from_secs(2),
         }
     }
+
+    /// What of this those get, all together, who may only look, and come by a socket of their own.
+    pub(super) fn of_onlookers(self) -> Self {
+        Self { connections: (self.connections / 4).max(2), ..self }
+    }
 }
 
 #[cfg(test)]
@@ -85,7 +91,7 @@ mod tests {
     fn few_descriptors_leave_few_connections_and_some_for_those_who_ask() {
         let connections = |limit, used| Bounds::within(Descriptors { limit, used }).connections;
         assert_eq!(connections(1_024, 60), 128);
-        assert_eq!(connections(64, 34), 10);
+        assert_eq!(connections(64, 34), 8);
         assert_eq!(connections(64, 64), 4);
         for limit in 0..300 {
             let bounds = Bounds::within(Descriptors { limit, used: 40 });

@@ -12,10 +12,12 @@ mod connections;
 mod dataplane;
 mod descriptors;
 mod events;
+mod headline;
 mod incidents;
 mod lists;
 mod patient;
 mod peer;
+mod read_only;
 mod rules;
 mod signatures;
 mod sources;
@@ -33,7 +35,7 @@ use std::{future::Future, sync::Arc};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
 use floodwall_incident::Shelf;
@@ -46,6 +48,7 @@ pub use audit::Audit;
 pub use bounds::Bounds;
 pub use dataplane::{Dataplane, Examination};
 pub use descriptors::Descriptors;
+pub use headline::headline;
 pub use summary::summary;
 
 use self::{
@@ -132,6 +135,17 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let bounds = context.bounds;
     accept::run(listener, router(context), bounds, shutdown).await
+}
+
+/// As [`serve`], for clients that may only look: nothing that they ask for changes anything.
+pub async fn serve_read_only(
+    listener: UnixListener,
+    context: Context,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let bounds = context.bounds.of_onlookers();
+    let router = router(context).layer(from_fn(read_only::refuse_changes));
+    accept::run(listener, router, bounds, shutdown).await
 }
 
 fn router(context: Context) -> Router {

@@ -37,6 +37,7 @@ use crate::{
 };
 
 mod bounds;
+mod read_only;
 
 /// The host's own address.
 const OWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -157,6 +158,7 @@ struct Served {
     ending: Arc<AtomicBool>,
     ended: Arc<Notify>,
     bus: Bus,
+    context: Context,
 }
 
 impl Drop for Served {
@@ -212,7 +214,8 @@ fn served_as(prepare: impl FnOnce(&std::path::Path), bounds: Bounds) -> Served {
     let listener = UnixListener::bind(&socket).expect("a socket");
     let ended = Arc::new(Notify::new());
     let until = Arc::clone(&ended);
-    tokio::spawn(async move { serve(listener, context, async move { until.notified().await }).await });
+    let served = context.clone();
+    tokio::spawn(async move { serve(listener, served, async move { until.notified().await }).await });
     Served {
         client: Client::new(socket).with_patience(PATIENCE),
         filter,
@@ -221,6 +224,7 @@ fn served_as(prepare: impl FnOnce(&std::path::Path), bounds: Bounds) -> Served {
         ending,
         ended,
         bus,
+        context,
     }
 }
 

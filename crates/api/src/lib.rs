@@ -85,6 +85,8 @@ pub enum FailureKind {
     StateDamaged,
     /// There are too many clients, streams or imports at the moment (503).
     Busy,
+    /// Whoever asks may only look (403).
+    Denied,
     /// floodwall's own fault (500).
     Internal,
 }

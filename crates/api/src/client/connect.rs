@@ -8,9 +8,19 @@ use tokio::net::UnixStream;
 
 use super::{ClientError, request::RequestBody};
 
+/// Name of the socket beside the control socket whose clients may only look.
+const READ_ONLY_SOCKET: &str = "read-only.sock";
+
 /// Connects. The connection lives until its one response was read or given up.
 pub(super) async fn connect(path: &Path) -> Result<SendRequest<RequestBody>, ClientError> {
-    let stream = UnixStream::connect(path).await.map_err(|error| explain(path, error))?;
+    let stream = match UnixStream::connect(path).await {
+        // Who may not do everything may still be allowed to look.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            UnixStream::connect(path.with_file_name(READ_ONLY_SOCKET)).await.map_err(|_| error)
+        }
+        outcome => outcome,
+    };
+    let stream = stream.map_err(|error| explain(path, error))?;
     let (sender, connection) =
         handshake(TokioIo::new(stream)).await.map_err(|error| ClientError::Lost(error.to_string()))?;
     // What goes wrong on the connection shows in the response as well.
