@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 
-use crate::lists;
-
-/// Longest alternative name of an interface, bytes (ALTIFNAMSIZ less its end).
-const MAX_INTERFACE: usize = 127;
+use crate::{host::is_interface_name, lists};
 
 /// An address or prefix.
 pub(super) fn prefix(given: &str) -> Result<IpNetwork, String> {
@@ -35,13 +32,7 @@ pub(super) fn lifetime(given: &str) -> Result<Duration, String> {
 
 /// The name of an interface; nothing that could be a path.
 pub(super) fn interface(given: &str) -> Result<String, String> {
-    let allowed = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '/' | ':');
-    if given.is_empty()
-        || given.len() > MAX_INTERFACE
-        || given == "."
-        || given == ".."
-        || !given.chars().all(allowed)
-    {
+    if !is_interface_name(given) {
         return Err("no name of an interface; `ip link` shows them".to_owned());
     }
     Ok(given.to_owned())

@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Args;
+use serde::Serialize;
 
 use super::{
     arguments,
@@ -14,7 +15,7 @@ use super::{
     trial::OnTrial,
 };
 use crate::{
-    api::{Changed, DetachRequest, DetachResponse, path},
+    api::{Changed, DetachRequest, DetachResponse, Status, path},
     host::Netlink,
     kernel,
 };
@@ -22,8 +23,11 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct Detach {
     /// The interface, by its name, an alternative one, or the one that it had when it was protected.
-    #[arg(value_name = "IF", value_parser = arguments::interface)]
-    interface: String,
+    #[arg(value_name = "IF", value_parser = arguments::interface, required_unless_present = "all")]
+    interface: Option<String>,
+    /// Take it off all of them.
+    #[arg(long, conflicts_with_all = ["interface", "confirm_within"])]
+    all: bool,
     /// Where the daemon pins, for when none answers.
     #[arg(long, value_name = "DIR", default_value = super::BPFFS)]
     bpffs: PathBuf,
@@ -33,7 +37,8 @@ pub(super) struct Detach {
 
 impl Detach {
     pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
-        let request = DetachRequest { interface: self.interface.clone() };
+        let Some(interface) = &self.interface else { return self.all(session).await };
+        let request = DetachRequest { interface: interface.clone() };
         let target = self.trial.target(path::DETACH);
         let (response, daemon) = match session.client.post(&target, &request).await {
             Ok(response) => (response, true),
@@ -44,31 +49,69 @@ impl Detach {
                 return Err(Failed::new(Kind::Unreachable, message.to_owned()).into());
             }
             Err(error) if error.is_nobody_there() => {
-                (Changed { answer: self.offline().await?, trial: None }, false)
+                (Changed { answer: self.offline(interface).await?, trial: None }, false)
             }
             Err(error) => return Err(error.into()),
         };
-        session.changed(&response, |response, out, _| render(&self.interface, response, daemon, out))?;
+        session.changed(&response, |response, out, _| render(interface, response, daemon, out))?;
         Ok(Done::Plain)
     }
 
-    async fn offline(&self) -> Result<DetachResponse, Failed> {
+    /// Takes it off all interfaces, by the daemon or without.
+    async fn all(&self, session: &mut Session<'_>) -> Result<Done, Stop> {
+        let detached = match session.client.get::<Status>(path::STATUS).await {
+            Ok(status) => {
+                let names: Vec<_> = status.interfaces.into_iter().map(|interface| interface.name).collect();
+                for interface in &names {
+                    let request = DetachRequest { interface: interface.clone() };
+                    session.client.post::<Changed<DetachResponse>>(path::DETACH, &request).await?;
+                }
+                names
+            }
+            Err(error) if error.is_nobody_there() => {
+                kernel::detach_all_offline(&self.bpffs).map_err(|error| without_a_daemon(&error))?
+            }
+            Err(error) => return Err(error.into()),
+        };
+        session.answer(&AllDetached { detached }, |AllDetached { detached }, out, _| {
+            match detached.as_slice() {
+                [] => writeln!(out, "no interface was filtered"),
+                names => writeln!(
+                    out,
+                    "not filtered any more: {}; nothing is left in the kernel",
+                    names.join(", ")
+                ),
+            }
+        })?;
+        Ok(Done::Plain)
+    }
+
+    async fn offline(&self, interface: &str) -> Result<DetachResponse, Failed> {
         // Where that cannot be told, it is the name by which it was protected.
         let found = match Netlink::open() {
-            Ok(netlink) => netlink.named(&self.interface).await.ok().flatten(),
+            Ok(netlink) => netlink.named(interface).await.ok().flatten(),
             Err(_) => None,
         };
-        let remaining =
-            kernel::detach_offline(&self.bpffs, &self.interface, found.as_ref()).map_err(|error| {
-                // Where no system call failed, there was nothing to take off.
-                let kind = match error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()) {
-                    Some(error) => Kind::of_io(error),
-                    None => Kind::NotFound,
-                };
-                Failed::new(kind, format!("no daemon answers, and without one: {error:#}"))
-            })?;
+        let remaining = kernel::detach_offline(&self.bpffs, interface, found.as_ref())
+            .map_err(|error| without_a_daemon(&error))?;
         Ok(DetachResponse { remaining })
     }
+}
+
+/// What was detached with all others.
+#[derive(Debug, Serialize)]
+struct AllDetached {
+    /// Names of the interfaces.
+    detached: Vec<String>,
+}
+
+fn without_a_daemon(error: &anyhow::Error) -> Failed {
+    // Where no system call failed, there was nothing to take off.
+    let kind = match error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()) {
+        Some(error) => Kind::of_io(error),
+        None => Kind::NotFound,
+    };
+    Failed::new(kind, format!("no daemon answers, and without one: {error:#}"))
 }
 
 fn render(interface: &str, response: &DetachResponse, daemon: bool, out: &mut dyn Write) -> io::Result<()> {

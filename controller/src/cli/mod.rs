@@ -25,6 +25,7 @@ mod replay;
 mod rules;
 mod run;
 mod session;
+mod setup;
 mod signature;
 mod source;
 mod state;
@@ -89,6 +90,7 @@ enum Verb {
 enum Ask {
     /// Whether this is an attack, and what can be done now; the same without any command.
     Now,
+    Setup(setup::Setup),
     /// How the filter stands: interfaces, counters, lists, limits, memory, warnings.
     Status(status::Status),
     /// The blocklist: sources that are dropped.
@@ -224,6 +226,7 @@ impl Ask {
     async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
         match self {
             Self::Now => now::apply(session).await,
+            Self::Setup(verb) => verb.apply(session).await,
             Self::Status(verb) => verb.apply(session).await,
             Self::Block(verb) => verb.apply(session).await,
             Self::Allow(verb) => verb.apply(session).await,

@@ -31,8 +31,9 @@ Options win over the configuration file. FLOODWALL_LOG sets what is logged (erro
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Run {
     /// Interface to protect, by its name or an alternative one; may be given several times. They share lists, limits and
-    /// counters. One that is not there yet is protected as soon as it is; until then `status` ends with 9.
-    #[arg(long = "iface", value_name = "IF", required = true, value_parser = arguments::interface)]
+    /// counters. One that is not there yet is protected as soon as it is; until then `status` ends with 9 [default: those that
+    /// the configuration file names, which may be none].
+    #[arg(long = "iface", value_name = "IF", value_parser = arguments::interface)]
     interfaces: Vec<String>,
     /// Configuration file.
     #[arg(long, value_name = "FILE")]
@@ -99,6 +100,10 @@ impl Run {
             observe,
             log_format: _,
         } = self;
+        if interfaces.is_empty() && config.is_none() {
+            let message = "what is to be protected? --iface names an interface, --config a file that does";
+            return Err(Failed::new(Kind::Invalid, message));
+        }
         for (index, name) in interfaces.iter().enumerate() {
             if interfaces[..index].contains(name) {
                 return Err(Failed::new(Kind::Invalid, format!("--iface {name} is given twice")));
@@ -207,7 +212,8 @@ mod tests {
 
     #[test]
     fn mistakes() {
-        assert!(options("").unwrap_err().contains("--iface <IF>"));
+        assert!(options("").unwrap_err().contains("--iface names an interface"));
+        assert!(options("--config f.toml").unwrap().interfaces.is_empty(), "the file may name some");
         assert_eq!(options("--iface eth0 --iface eth0").unwrap_err(), "--iface eth0 is given twice");
         assert!(options("--iface ../x").unwrap_err().contains("no name of an interface"));
         assert!(options("--iface eth0 --mode fast").unwrap_err().contains("native, generic, auto"));

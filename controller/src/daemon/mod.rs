@@ -65,6 +65,7 @@ const DROPS_HELD: usize = 1_024;
 /// over each interface through its link, then commands are taken. Ending leaves the filter in force. Whatever
 /// another daemon may be using (state, socket, pins) is claimed before anything of it is touched.
 pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
+    let options = RunOptions { interfaces: config.interfaces.clone(), ..options };
     let others = Others::watch()?;
     preflight(Some(&options.bpffs))?;
     if let Some(warning) = Descriptors::raise().warning() {

@@ -8,10 +8,10 @@ use toml::Spanned;
 
 use super::{
     Config, DEFAULT_EVENTS_PER_SECOND, DEFAULT_LEASE, FLOWS, INCIDENT_MEBIBYTES, LEASES,
-    MAX_EVENTS_PER_SECOND, MAX_SAMPLES_PER_SECOND, MAX_WATCHED, PREFIXES, SOURCES,
+    MAX_EVENTS_PER_SECOND, MAX_INTERFACES, MAX_SAMPLES_PER_SECOND, MAX_WATCHED, PREFIXES, SOURCES,
 };
 use floodwall_api::Limit;
-use floodwall_host::Mode;
+use floodwall_host::{Mode, is_interface_name};
 use floodwall_policy::{
     defaults,
     values::{Span, Stage},
@@ -22,6 +22,8 @@ use floodwall_tables::Capacity;
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct File {
+    #[serde(default)]
+    interfaces: Vec<Spanned<String>>,
     mode: Option<Mode>,
     max_prefixes: Option<Spanned<u32>>,
     max_sources: Option<Spanned<u32>>,
@@ -78,6 +80,7 @@ impl IncidentsTable {
 impl File {
     pub(super) fn config(self) -> Result<Config, Mistake> {
         let Self {
+            interfaces,
             mode,
             max_prefixes,
             max_sources,
@@ -121,6 +124,7 @@ impl File {
             )?,
         };
         Ok(Config {
+            interfaces: named(interfaces)?,
             mode: mode.unwrap_or_default(),
             capacity: Capacity {
                 prefixes: within("max-prefixes", max_prefixes, &PREFIXES)?.unwrap_or(default.prefixes),
@@ -150,6 +154,26 @@ fn lease_of(value: Spanned<Span>) -> Result<Duration, Mistake> {
         [length, *LEASES.start(), *LEASES.end()].map(humantime::format_duration);
     let message = format!("lease is {length}, and must be from {shortest} to {longest}");
     Err(Mistake { at: value.span(), message })
+}
+
+fn named(interfaces: Vec<Spanned<String>>) -> Result<Vec<String>, Mistake> {
+    let mut names: Vec<String> = Vec::with_capacity(interfaces.len());
+    for name in interfaces {
+        let at = name.span();
+        let name = name.into_inner();
+        let message = if !is_interface_name(&name) {
+            format!("`{name}` is no name of an interface; `ip link` shows them")
+        } else if names.contains(&name) {
+            format!("{name} is named twice")
+        } else if names.len() == MAX_INTERFACES {
+            format!("more than {MAX_INTERFACES} interfaces are named")
+        } else {
+            names.push(name);
+            continue;
+        };
+        return Err(Mistake { at, message });
+    }
+    Ok(names)
 }
 
 fn watched(directories: Spanned<Vec<PathBuf>>) -> Result<Vec<PathBuf>, Mistake> {

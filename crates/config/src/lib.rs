@@ -1,6 +1,7 @@
 //! The configuration file: TOML, every key optional.
 //!
 //! ```toml
+//! interfaces = ["eth0"]      # which are protected, by their names or alternative ones; without: none
 //! mode = "native"            # or "generic", "auto"
 //! max-prefixes = 1250000     # both lists and families together
 //! max-sources = 1000000      # sources tracked at once
@@ -46,6 +47,8 @@ use floodwall_tables::Capacity;
 /// The file's content, defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// Interfaces to protect.
+    pub interfaces: Vec<String>,
     /// How the program is to run.
     pub mode: Mode,
     /// What the tables are made for.
@@ -84,12 +87,15 @@ const MAX_EVENTS_PER_SECOND: u64 = 100_000;
 const WATCH_DISK: [&str; 3] = ["/var/log", "/var/log/journal", "/run/log/journal"];
 /// Most directories whose file systems are watched.
 const MAX_WATCHED: usize = 32;
+/// Most interfaces that are protected.
+const MAX_INTERFACES: usize = 64;
 /// More would be felt.
 const MAX_SAMPLES_PER_SECOND: u64 = 100_000;
 
 impl Default for Config {
     fn default() -> Self {
         Self {
+            interfaces: Vec::new(),
             mode: Mode::default(),
             capacity: Capacity::default(),
             events_per_second: DEFAULT_EVENTS_PER_SECOND,
@@ -109,6 +115,9 @@ impl Config {
             Some(path) => Self::read(path)?,
             None => Self::default(),
         };
+        if !options.interfaces.is_empty() {
+            config.interfaces.clone_from(&options.interfaces);
+        }
         config.mode = options.mode.unwrap_or(config.mode);
         config.observe |= options.observe;
         config.capacity.prefixes = options.max_prefixes.unwrap_or(config.capacity.prefixes);
@@ -186,6 +195,29 @@ mod tests {
     #[test]
     fn an_empty_file_is_the_default() {
         assert_eq!(Config::parse("").expect("valid"), Config::default());
+    }
+
+    #[test]
+    fn options_win_over_the_interfaces_of_the_file() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("floodwall.toml");
+        fs::write(&file, "interfaces = [\"eth0\", \"eth1\"]").expect("written");
+        let options = |interfaces: &[&str]| RunOptions {
+            interfaces: interfaces.iter().map(|&name| name.to_owned()).collect(),
+            config: Some(file.clone()),
+            state_dir: PathBuf::new(),
+            accept_state: false,
+            socket: PathBuf::new(),
+            mode: None,
+            bpffs: PathBuf::new(),
+            max_prefixes: None,
+            max_sources: None,
+            max_flows: None,
+            observe: false,
+        };
+        let interfaces = |named: &[&str]| Config::of(&options(named)).expect("valid").interfaces;
+        assert_eq!(interfaces(&[]), ["eth0", "eth1"]);
+        assert_eq!(interfaces(&["wan"]), ["wan"]);
     }
 
     #[test]
@@ -267,6 +299,9 @@ mod tests {
     fn mistakes_are_placed_and_explained() {
         for (text, line, expected) in [
             ("mode = \"fast\"", 1, "native"),
+            ("\ninterfaces = [\"eth0\", \"../eth1\"]", 2, "no name of an interface"),
+            ("interfaces = [\"eth0\", \"eth0\"]", 1, "twice"),
+            ("interfaces = \"eth0\"", 1, "sequence"),
             ("max-prefix = 3", 1, "max-prefixes"),
             ("\n\nmax-sources = \"x\"", 3, "u32"),
             ("max-sources = 3", 1, "1024"),

@@ -8,7 +8,7 @@ use floodwall_host::Mode;
 /// from the default.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// Interfaces to protect; at least one.
+    /// Interfaces to protect; where none is named here, those that the configuration names.
     pub interfaces: Vec<String>,
     /// Configuration file.
     pub config: Option<PathBuf>,

@@ -28,7 +28,7 @@ mod test_run;
 pub use counters::{MonitoredTotals, ReasonTotals, ServiceTotals};
 pub use egress::Observer;
 pub use events::EventReader;
-pub use link::{Attachment, Link, detach_offline, in_force};
+pub use link::{Attachment, Link, detach_all_offline, detach_offline, in_force};
 pub use log::LogReader;
 pub use preflight::{Missing, preflight};
 pub use program::Kernel;

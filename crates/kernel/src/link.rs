@@ -271,6 +271,27 @@ pub fn in_force(bpffs: &Path) -> anyhow::Result<Vec<String>> {
     Ok(standing.filter(|(_, index, _)| *index != 0).map(|(name, ..)| name).collect())
 }
 
+/// Detaches from all interfaces where no daemon runs that could be asked, and says which these were; every trace under `bpffs`
+/// is gone then, also of a daemon that had none.
+///
+/// # Errors
+///
+/// If a daemon runs, or the kernel refuses.
+pub fn detach_all_offline(bpffs: &Path) -> anyhow::Result<Vec<String>> {
+    let pins = Pins::new(bpffs);
+    if !bpffs.exists() {
+        return Ok(Vec::new());
+    }
+    let _lock = pins.lock()?;
+    let names = pins.interfaces().context("listing the protected interfaces")?;
+    for name in &names {
+        detach(&pins, name)?;
+    }
+    super::egress::let_go_of_all(&pins);
+    pins.remove_all().context("removing the maps")?;
+    Ok(names)
+}
+
 /// Detaches where no daemon runs that could be asked: the pin is all that holds the filter then. `found` is what has this
 /// name, or alternative name, now; it may have been protected by another one.
 ///

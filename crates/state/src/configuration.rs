@@ -32,6 +32,7 @@ impl Filter {
             if let Some((config, text)) = read {
                 // What options said instead is no change of the file.
                 regime.wanted_capacity = Some(config.capacity);
+                regime.wanted_interfaces = Some(config.interfaces);
                 regime.text = Some(text);
             }
         }
@@ -79,6 +80,13 @@ impl Filter {
                 "~ max-prefixes, max-sources, max-flows: at the next start, unless its options say otherwise"
                     .to_owned(),
             );
+        }
+        if regime.wanted_interfaces.as_ref().is_some_and(|wanted| *wanted != config.interfaces) {
+            lines.push(format!(
+                "~ interfaces: {}, at the next start, unless its options say otherwise; `floodwall attach` and `detach` \
+                 change them now",
+                if config.interfaces.is_empty() { "none".to_owned() } else { config.interfaces.join(", ") }
+            ));
         }
         let interval = event_interval(&self.tables, config.events_per_second);
         if interval != self.tables.settings[0].event_interval.load() {

@@ -29,6 +29,8 @@ pub(super) struct Regime {
     pub(super) is_held: bool,
     /// What tables were to be made for, there.
     pub(super) wanted_capacity: Option<Capacity>,
+    /// Which interfaces were to be protected, there.
+    pub(super) wanted_interfaces: Option<Vec<String>>,
     /// An option of the run has everything observed that the configuration does not name, whatever that says of it.
     pub(super) observe_asked: bool,
     /// What was said of rules since.
