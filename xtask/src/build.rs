@@ -46,8 +46,20 @@ pub(crate) fn run_with(options: &RunOptions) -> Result<ExitCode> {
 /// When setup or the build fails.
 pub(crate) fn floodwall() -> Result<PathBuf> {
     setup::run(Talk::Changes)?;
+    floodwall_by(&["--release"])
+}
+
+/// The binary of a build for development; setup was run.
+///
+/// # Errors
+/// When the build fails.
+pub(crate) fn floodwall_for_development() -> Result<PathBuf> {
+    floodwall_by(&[])
+}
+
+fn floodwall_by(profile: &[&str]) -> Result<PathBuf> {
     let mut build = shell::cargo();
-    build.args(["build", "--release", "--package", "floodwall", "--bin", "floodwall"]);
+    build.arg("build").args(profile).args(["--package", "floodwall", "--bin", "floodwall"]);
     let executables = executables(&mut build)?;
     let built = executables.into_iter().find(|built| built.target == "floodwall");
     Ok(built.context("cargo built floodwall, but named no executable")?.path)

@@ -13,6 +13,7 @@ mod fuzz;
 mod lint;
 mod modules;
 mod open_connections;
+mod package;
 mod peace;
 mod progress;
 mod replayed;
@@ -52,6 +53,8 @@ enum Task {
     Test(test::Options),
     /// Build the release binary, and say where it is
     Build,
+    /// Build the Debian package, and say where it is
+    Package(package::Options),
     /// Build the release binary, and run it with the arguments after `--`
     Run(build::RunOptions),
     /// Show a service under a flood, first without and then with floodwall
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Task::Lint => lint::run(),
         Task::Test(options) => test::run(&options),
         Task::Build => build::run(),
+        Task::Package(options) => package::run(&options),
         Task::Run(options) => build::run_with(&options),
         Task::Demo(options) => demo::run(&options),
         Task::Bench(options) => bench::run(&options),

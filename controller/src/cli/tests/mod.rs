@@ -325,5 +325,5 @@ async fn completions_and_manual_know_every_command() {
     }
     let directory = tempfile::tempdir().unwrap();
     command(Path::new("/"), &["man", "--dir", directory.path().to_str().unwrap()]).await.1.unwrap();
-    assert!(directory.path().join("floodwall-block-import.1").exists());
+    assert!(directory.path().join("floodwall-block-import.8").exists());
 }

@@ -1,0 +1,66 @@
+//! `cargo xtask package`: the Debian package, and whether it comes and goes as it should.
+//!
+//! What goes into it stands in `packaging` and in `package.metadata.deb` of `controller/Cargo.toml`; manual pages and
+//! completions are made by the binary itself. `cargo-deb` packs it.
+
+mod check;
+mod stage;
+mod tool;
+mod tree;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::{Args, ValueEnum};
+
+use crate::setup::{self, Talk};
+use crate::{build, shell};
+
+/// What is to be packed.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Which build is packed; one for development serves for trying the package
+    #[arg(long, default_value = "release")]
+    profile: Profile,
+    /// Hold the package against Debian's rules (lintian), and have it installed, upgraded, removed and purged in a
+    /// Debian in a folder (debootstrap)
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Profile {
+    Release,
+    Dev,
+}
+
+/// Builds the package, and says where it is.
+///
+/// # Errors
+/// When the build fails, a program is missing that cannot be installed, or a check fails.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    setup::run(Talk::Changes)?;
+    let binary = match options.profile {
+        Profile::Release => build::floodwall()?,
+        Profile::Dev => build::floodwall_for_development()?,
+    };
+    let directory = shell::root().join("target/package");
+    stage::fill(&directory.join("stage"), &binary)?;
+    let package = pack(&directory)?;
+    println!("{}", package.display());
+    if options.check { check::run(&package, &directory) } else { Ok(ExitCode::SUCCESS) }
+}
+
+/// Has cargo-deb pack what is staged.
+fn pack(directory: &Path) -> Result<PathBuf> {
+    let cargo_deb = tool::cargo_deb()?;
+    let mut command = Command::new(cargo_deb);
+    command.current_dir(shell::root());
+    command.args(["--no-build", "--no-strip", "--package", "floodwall", "--output"]).arg(directory);
+    command.env("SOURCE_DATE_EPOCH", stage::date()?);
+    let said = shell::output(&mut command).context("packing")?;
+    let package = PathBuf::from(said.lines().last().unwrap_or_default().trim());
+    ensure!(package.is_file(), "cargo-deb said `{}`, and there is no such package", said.trim());
+    Ok(package)
+}

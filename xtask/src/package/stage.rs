@@ -1,0 +1,65 @@
+//! What is made for the package: the binary without its symbols, manual pages, completions, and Debian's changelog.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::shell;
+
+/// Shells, and what their completions are called.
+const SHELLS: [(&str, &str); 3] = [("bash", "floodwall"), ("zsh", "_floodwall"), ("fish", "floodwall.fish")];
+/// Who signs the changelog; as in `controller/Cargo.toml`.
+const MAINTAINER: &str = "The floodwall authors <maintainers@floodwall.invalid>";
+
+/// Fills the directory anew.
+///
+/// # Errors
+/// When the binary does not do what it is asked, or files cannot be written.
+pub(super) fn fill(stage: &Path, binary: &Path) -> Result<()> {
+    if stage.exists() {
+        fs::remove_dir_all(stage).with_context(|| format!("removing {}", stage.display()))?;
+    }
+    let pages = stage.join("man8");
+    fs::create_dir_all(&pages).with_context(|| format!("creating {}", pages.display()))?;
+    let stripped = stage.join("floodwall");
+    // dpkg-dev brings binutils.
+    shell::output(Command::new("strip").arg("--strip-all").arg("-o").args([&stripped, binary]))
+        .context("taking the symbols out of the binary (strip is in the package binutils)")?;
+    shell::output(Command::new(&stripped).args(["man", "--dir"]).arg(&pages))
+        .context("having the manual pages made")?;
+    for (name, file) in SHELLS {
+        let script = shell::output(Command::new(&stripped).args(["completions", name]))
+            .with_context(|| format!("having completions made for {name}"))?;
+        fs::write(stage.join(file).with_extension(name), script)
+            .with_context(|| format!("writing the completions for {name}"))?;
+    }
+    let changelog = stage.join("changelog");
+    fs::write(&changelog, changelog_text()?).with_context(|| format!("writing {}", changelog.display()))?;
+    File::open(stage).and_then(|stage| stage.sync_all()).context("writing what is staged")
+}
+
+/// When the commit was made that is packed, Unix seconds: the same commit gives the same package.
+///
+/// # Errors
+/// When git cannot be asked.
+pub(super) fn date() -> Result<String> {
+    let said =
+        shell::output(Command::new("git").args(["log", "-1", "--format=%ct"]).current_dir(shell::root()))
+            .context("asking git for the time of the commit")?;
+    Ok(said.trim().to_owned())
+}
+
+/// Debian's changelog, which leads to the one that people read.
+fn changelog_text() -> Result<String> {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut command = Command::new("date");
+    command.args(["--utc", "--rfc-email", "--date", &format!("@{}", date()?)]);
+    let date = shell::output(&mut command).context("writing the time of the commit")?;
+    Ok(format!(
+        "floodwall ({version}-1) unstable; urgency=medium\n\n  * What users see of this version stands in \
+         /usr/share/doc/floodwall/CHANGELOG.md.\n\n -- {MAINTAINER}  {}\n",
+        date.trim()
+    ))
+}

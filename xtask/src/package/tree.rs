@@ -1,0 +1,126 @@
+//! A Debian in a folder, in which packages are installed that start nothing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::shell;
+use crate::steps::Steps;
+
+/// The oldest release that the package is for.
+const RELEASE: &str = "bookworm";
+/// What a server has beside the smallest Debian that there is.
+const INCLUDED: &str = "--include=systemd,init-system-helpers";
+/// What package managers and account files remember of what was there; accounts stay, so that their numbers are not
+/// given to others.
+const REMEMBERED: [&str; 12] = [
+    "/proc",
+    "/dev",
+    "/sys",
+    "/tmp",
+    "/var/cache",
+    "/var/lib/dpkg",
+    "/var/lib/apt",
+    "/var/log",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/shadow",
+    "/etc/gshadow",
+];
+
+/// The folder; what is in it is thrown away with the next one.
+pub(super) struct Tree {
+    root: PathBuf,
+}
+
+impl Tree {
+    /// Makes one, with the package in its `/root`. The first time it is fetched from Debian, later it is a copy of that.
+    ///
+    /// # Errors
+    /// Without root or network.
+    pub(super) fn make(directory: &Path, package: &Path) -> Result<Self> {
+        ensure!(shell::is_root(), "a Debian in a folder takes root");
+        let (fetched, root) = (directory.join(RELEASE), directory.join("root"));
+        // The last thing that debootstrap does is to take this directory away.
+        let is_whole = fetched.join("etc/debian_version").exists() && !fetched.join("debootstrap").exists();
+        if !is_whole {
+            remove(&fetched)?;
+            let mut command = Command::new("debootstrap");
+            command.args(["--variant=minbase", INCLUDED, RELEASE]).arg(&fetched);
+            Steps { verbose: false }.install("Debian in a folder", &mut command)?;
+        }
+        remove(&root)?;
+        shell::output(Command::new("cp").args(["-a", "--reflink=auto"]).args([&fetched, &root]))
+            .context("copying Debian")?;
+        let policy = root.join("usr/sbin/policy-rc.d");
+        fs::write(&policy, "#!/bin/sh\nexit 101\n").context("forbidding that services are started")?;
+        fs::set_permissions(&policy, fs::Permissions::from_mode(0o755))
+            .context("forbidding that services are started")?;
+        fs::copy(package, root.join("root/floodwall.deb")).context("copying the package")?;
+        Ok(Self { root })
+    }
+
+    /// Runs lines of shell in it, each of which has to succeed, with processes and mounts of their own and no network
+    /// device but the loopback one; says what they printed.
+    ///
+    /// # Errors
+    /// What they said, if one fails.
+    pub(super) fn run(&self, script: &str) -> Result<String> {
+        let root = self.root.display();
+        let enter = format!(
+            "mount --make-rprivate / && mount -t proc proc {root}/proc && mount -t tmpfs tmpfs {root}/run && \
+             exec chroot {root} sh -euc \"$1\""
+        );
+        let mut command = Command::new("unshare");
+        command.args([
+            "--mount",
+            "--pid",
+            "--net",
+            "--fork",
+            "--kill-child",
+            "sh",
+            "-c",
+            &enter,
+            "sh",
+            script,
+        ]);
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
+        command.env("DEBIAN_FRONTEND", "noninteractive").env("PACKAGE", "/root/floodwall.deb");
+        let output = command.output().context("entering the folder")?;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        if !output.status.success() {
+            let lines: Vec<_> = said.lines().collect();
+            bail!(
+                "it ended with {}; it said last:\n{}",
+                output.status,
+                lines[lines.len().saturating_sub(15)..].join("\n")
+            );
+        }
+        Ok(said)
+    }
+
+    /// What is in it, but for what is remembered of what was there.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(super) fn files(&self) -> Result<BTreeSet<String>> {
+        let mut command = Command::new("find");
+        command.arg(&self.root).args(["-xdev", "-printf", "/%P\\n"]);
+        let found = shell::output(&mut command).context("looking what is in the folder")?;
+        let is_remembered = |path: &str| {
+            REMEMBERED.iter().any(|remembered| Path::new(path.trim_end_matches('-')).starts_with(remembered))
+        };
+        Ok(found.lines().filter(|path| !is_remembered(path)).map(str::to_owned).collect())
+    }
+}
+
+fn remove(directory: &Path) -> Result<()> {
+    if directory.exists() {
+        fs::remove_dir_all(directory).with_context(|| format!("removing {}", directory.display()))?;
+    }
+    Ok(())
+}
