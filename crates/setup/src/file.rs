@@ -1,6 +1,6 @@
 //! A proposal in a configuration: what stands there stays, with its comments.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
@@ -81,15 +81,21 @@ fn table(service: &ProposedService) -> Table {
     table
 }
 
+/// The ports of a service that is there; of no protocol for any, and without ports for all.
+struct Ports {
+    protocol: Option<String>,
+    ranges: Vec<RangeInclusive<u16>>,
+}
+
 /// Ports that services have already.
 #[derive(Default)]
-struct Taken(Vec<(Option<String>, Vec<(u16, u16)>)>);
+struct Taken(Vec<Ports>);
 
 impl Taken {
     fn is_taken(&self, protocol: &str, port: u16) -> bool {
-        self.0.iter().any(|(of, ports)| {
+        self.0.iter().any(|Ports { protocol: of, ranges }| {
             let same = of.as_deref().is_none_or(|of| of == protocol || of == "any");
-            same && (ports.is_empty() || ports.iter().any(|(first, last)| (*first..=*last).contains(&port)))
+            same && (ranges.is_empty() || ranges.iter().any(|range| range.contains(&port)))
         })
     }
 }
@@ -105,13 +111,13 @@ fn named_in(services: &ArrayOfTables) -> (BTreeSet<String>, Taken) {
         if name != "default" && service.get("destinations").is_none() {
             let ports = service.get("ports").and_then(Item::as_array);
             let ports = ports.into_iter().flatten().filter_map(|port| match port.as_integer() {
-                Some(port) => u16::try_from(port).ok().map(|port| (port, port)),
+                Some(port) => u16::try_from(port).ok().map(|port| port..=port),
                 None => {
                     let (first, last) = port.as_str()?.split_once('-')?;
-                    Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
+                    Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
                 }
             });
-            taken.0.push((text("protocol"), ports.collect()));
+            taken.0.push(Ports { protocol: text("protocol"), ranges: ports.collect() });
         }
         names.insert(name);
     }
