@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -99,8 +100,8 @@ impl Detach {
 }
 
 /// What was detached with all others.
-#[derive(Debug, Serialize)]
-struct AllDetached {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct AllDetached {
     /// Names of the interfaces.
     detached: Vec<String>,
 }

@@ -9,6 +9,7 @@ use std::{
     process::ExitCode,
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -53,8 +54,9 @@ pub(super) enum Done {
 }
 
 /// Kinds of failure: those that the daemon tells of, and those of reaching it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "FailedKind")]
 pub(super) enum Kind {
     Internal,
     Invalid,
@@ -69,7 +71,8 @@ pub(super) enum Kind {
 }
 
 /// A command that was not carried out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FailedCommand")]
 pub(super) struct Failed {
     failure: Words,
     /// What was wrong with a list.
@@ -77,7 +80,8 @@ pub(super) struct Failed {
     report: Option<Box<ImportReport>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FailedWords")]
 struct Words {
     kind: Kind,
     message: String,

@@ -24,6 +24,8 @@ mod reference;
 mod replay;
 mod rules;
 mod run;
+#[cfg(test)]
+mod schemas;
 mod session;
 mod setup;
 mod signature;
@@ -34,6 +36,7 @@ mod style;
 mod table;
 #[cfg(test)]
 mod tests;
+mod top;
 mod trial;
 mod units;
 mod why;
@@ -93,6 +96,11 @@ enum Ask {
     Setup(setup::Setup),
     /// How the filter stands: interfaces, counters, lists, limits, memory, warnings.
     Status(status::Status),
+    /// Watch in the terminal how the filter fares, and act: `?` says which keys there are.
+    ///
+    /// What passes and what is dropped now and over the last 15 minutes, by service and reason; whose packets are dropped, as
+    /// far as a sample tells; signatures, incidents, events. It goes on over restarts of the daemon.
+    Top(top::Top),
     /// The blocklist: sources that are dropped.
     #[command(subcommand)]
     Block(prefixes::Block),
@@ -228,6 +236,7 @@ impl Ask {
             Self::Now => now::apply(session).await,
             Self::Setup(verb) => verb.apply(session).await,
             Self::Status(verb) => verb.apply(session).await,
+            Self::Top(verb) => verb.apply(session).await,
             Self::Block(verb) => verb.apply(session).await,
             Self::Allow(verb) => verb.apply(session).await,
             Self::Why(verb) => verb.apply(session).await,

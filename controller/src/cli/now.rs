@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use floodwall_incident::report;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -17,8 +18,8 @@ use crate::api::{Incident, IncidentList, IncidentPhase, Status, path};
 const SHOWN: usize = 4;
 
 /// How things stand.
-#[derive(Debug, Serialize)]
-struct Now {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Now {
     /// A service is attacked.
     attacked: bool,
     /// The incident that goes on, or may still go on; else the last one.

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -22,6 +23,8 @@ pub(super) struct Session<'a> {
     pub(super) style: Style,
     /// A person looks at standard error, and wants to see how far things are.
     pub(super) watched: bool,
+    /// Standard output is a terminal, on which what was shown can be shown over.
+    pub(super) redraws: bool,
     /// A person can be asked: both ends are a terminal.
     pub(super) interactive: bool,
 }
@@ -36,12 +39,21 @@ impl Session<'_> {
             json,
             style: Style::of_terminal(io::stdout().is_terminal() && !json),
             watched,
+            redraws: io::stdout().is_terminal() && !json,
             interactive: watched && io::stdin().is_terminal(),
         }
     }
 
+    /// Rows of the terminal, where there is one.
+    pub(super) fn rows(&self) -> Option<usize> {
+        let size = self.redraws.then(crossterm::terminal::size)?;
+        size.ok().map(|(_, rows)| rows.into())
+    }
+
     /// Writes a value as one line of JSON.
-    pub(super) fn write_json(&mut self, value: &impl Serialize) -> Result<(), Stop> {
+    pub(super) fn write_json(&mut self, value: &(impl Serialize + JsonSchema)) -> Result<(), Stop> {
+        #[cfg(test)]
+        super::schemas::assert_described(value);
         let mut line = serde_json::to_vec(value)
             .map_err(|error| Failed::new(Kind::Internal, format!("writing JSON: {error}")))?;
         line.push(b'\n');
@@ -49,7 +61,7 @@ impl Session<'_> {
     }
 
     /// Writes a value as JSON, or as `human` words it.
-    pub(super) fn answer<T: Serialize>(
+    pub(super) fn answer<T: Serialize + JsonSchema>(
         &mut self,
         value: &T,
         human: impl FnOnce(&T, &mut dyn Write, Style) -> io::Result<()>,
@@ -68,6 +80,7 @@ impl<'a> Session<'a> {
             json,
             style: Style::plain(),
             watched: false,
+            redraws: false,
             interactive: false,
         }
     }

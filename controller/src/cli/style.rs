@@ -31,6 +31,11 @@ impl Style {
         Self { coloured: is_terminal && !unwanted && !dumb }
     }
 
+    /// Whether there are any.
+    pub(super) const fn is_coloured(self) -> bool {
+        self.coloured
+    }
+
     /// For headings.
     pub(super) fn strong<T>(self, value: T) -> Painted<T> {
         self.paint(value, "1")

@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -61,7 +62,7 @@ impl OnTrial {
 
 impl Session<'_> {
     /// Writes what became of a change, and whether it has to be confirmed.
-    pub(super) fn changed<T: Serialize>(
+    pub(super) fn changed<T: Serialize + JsonSchema>(
         &mut self,
         changed: &Changed<T>,
         human: impl FnOnce(&T, &mut dyn Write, Style) -> io::Result<()>,

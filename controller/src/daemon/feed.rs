@@ -8,6 +8,7 @@ use std::{
 };
 
 use floodwall_common::wire::{DropEvent, Reason};
+use floodwall_metrics::Meters;
 use nix::time::{ClockId, clock_gettime};
 use tokio::sync::{Mutex, broadcast};
 use tracing::error;
@@ -21,6 +22,7 @@ use crate::{
 pub(super) async fn forward(
     events: Arc<Mutex<EventReader<DropEvent>>>,
     sender: broadcast::Sender<DropReport>,
+    meters: Arc<Meters>,
 ) {
     let mut events = events.lock().await;
     let mut names = HashMap::new();
@@ -28,6 +30,7 @@ pub(super) async fn forward(
         let offset = boot_offset();
         let read = events
             .read(|event| {
+                meters.drop_told(event.untold);
                 drop(sender.send(translate(&event, offset, &mut names)));
             })
             .await;

@@ -11,6 +11,7 @@ mod health;
 mod incidents;
 mod links;
 mod machine;
+mod metrics;
 mod pipe;
 mod protect;
 mod role;
@@ -31,6 +32,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use floodwall_common::wire::{BanEvent, DropEvent};
 use floodwall_incident::Keeper;
+use floodwall_metrics::Meters;
 use floodwall_systemd::Supervisor;
 use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
@@ -100,6 +102,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     health::look(&filter, &protection, Default::default());
 
     let tap = Arc::new(Tap::default());
+    let meters = Arc::new(Meters::default());
     let state_dir = filter.keeps_changes().then_some(options.state_dir.as_path());
     let (keeper, recorder) =
         Keeper::start(state_dir, config.incidents).context("starting the record of incidents")?;
@@ -127,12 +130,13 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         tables: Arc::clone(&tables),
         filter: Arc::clone(&filter),
         bus: bus.clone(),
+        meters: Arc::clone(&meters),
         tap,
         changed: Arc::clone(&signatures_changed),
     };
     let (watching, detection) = watch::spawn(detector, watch).context("starting to look for attacks")?;
     filter.attend(detection.clone());
-    let readers = Readers { drops: events, log, bans };
+    let readers = Readers { drops: events, log, bans, meters: Arc::clone(&meters) };
     start(&mut tasks, &filter, &protection, readers, &drops);
     {
         let host = Arc::clone(&protection);
@@ -175,7 +179,14 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         audit,
         shelf,
     )
+    .measured_by(meters)
     .within(Bounds::within(Descriptors::now()));
+    if let Some(listen) = config.metrics {
+        let looking = context.clone();
+        tasks.run("imports", Policy::Restart, move || metrics::look_at_imports(looking.clone()));
+        let context = context.clone();
+        tasks.run("metrics", Policy::Restart, move || metrics::serve(listen.clone(), context.clone()));
+    }
     let mut serving = {
         let (context, mut ended, listener) = (context.clone(), ended.subscribe(), sockets.control);
         let until = async move { drop(ended.changed().await) };
@@ -269,6 +280,7 @@ struct Readers {
     drops: EventReader<DropEvent>,
     log: LogReader,
     bans: EventReader<BanEvent>,
+    meters: Arc<Meters>,
 }
 
 /// Starts what goes on for ever beside detection and the server.
@@ -279,11 +291,13 @@ fn start(
     readers: Readers,
     sender: &broadcast::Sender<DropReport>,
 ) {
-    let Readers { drops, log, bans } = readers;
+    let Readers { drops, log, bans, meters } = readers;
     // A task that is started again goes on reading where the one before was.
     let (drops, log, bans) = (again(drops), again(log), again(bans));
     let sender = sender.clone();
-    tasks.run("drop events", Policy::Restart, move || feed::forward(Arc::clone(&drops), sender.clone()));
+    tasks.run("drop events", Policy::Restart, move || {
+        feed::forward(Arc::clone(&drops), sender.clone(), Arc::clone(&meters))
+    });
     tasks.run("kernel log", Policy::Restart, move || feed::forward_log(Arc::clone(&log)));
     let both = || (Arc::clone(filter), Arc::clone(protection));
     let (state, host) = both();

@@ -21,7 +21,10 @@ use super::{
     wards::Wards,
 };
 use crate::{
-    api::{DoctorCheck, HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, WouldCount},
+    api::{
+        DoctorCheck, HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, ServiceTraffic,
+        TaskRestarts, WouldCount,
+    },
     event::Bus,
     host::{Interface, Netlink, Sockets, WaysOut, resolvers},
     kernel::{Kernel, MonitoredTotals, ReasonTotals, ServiceTotals},
@@ -383,6 +386,24 @@ impl Dataplane for Protection {
             }
         }
         Ok(would)
+    }
+
+    fn services(&self) -> anyhow::Result<Vec<(u8, ServiceTraffic)>> {
+        let traffic = |totals: ServiceTotals| ServiceTraffic {
+            packets: totals.packets,
+            bytes: totals.bytes,
+            dropped: totals.dropped,
+            syns: totals.syns,
+            new_sources: totals.new_sources,
+            sampled: totals.samples,
+            ..ServiceTraffic::default()
+        };
+        let totals = self.kernel.service_counters()?.into_iter();
+        Ok(totals.map(|(number, totals)| (number, traffic(totals))).collect())
+    }
+
+    fn restarts(&self) -> Vec<TaskRestarts> {
+        self.tasks.restarts()
     }
 
     fn proofs(&self) -> Vec<ProofStatus> {

@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use crate::{
+    api::TaskRestarts,
     event::{Bus, What},
     lock::Mutex,
 };
@@ -35,7 +36,10 @@ pub(super) enum Policy {
 /// The ends of a task.
 #[derive(Clone, Copy, Debug)]
 struct Ends {
+    /// Since the task was last sound.
     count: u64,
+    /// Since the daemon was started.
+    all: u64,
     last: Instant,
 }
 
@@ -49,8 +53,8 @@ impl Watched {
     /// Tasks that have ended lately, and should not have; empty if all is well.
     pub(super) fn problems(&self) -> Vec<String> {
         let ends = self.ends.lock();
-        let lately = ends.iter().filter(|(_, ends)| ends.last.elapsed() < SOUND_AFTER);
-        let text = |(task, Ends { count, last }): (&&str, &Ends)| {
+        let lately = ends.iter().filter(|(_, ends)| ends.count > 0 && ends.last.elapsed() < SOUND_AFTER);
+        let text = |(task, Ends { count, last, .. }): (&&str, &Ends)| {
             format!(
                 "THE TASK {task} HAS FAILED {count} times, the last time {} s ago; it is started again, and what it does may \
                  be late",
@@ -64,12 +68,25 @@ impl Watched {
     fn ended(&self, task: &'static str) -> u64 {
         let now = Instant::now();
         let mut ends = self.ends.lock();
-        let entry = ends.entry(task).or_insert(Ends { count: 0, last: now });
+        let entry = ends.entry(task).or_insert(Ends { count: 0, all: 0, last: now });
         if entry.last.elapsed() > SOUND_AFTER {
             entry.count = 0;
         }
-        (entry.count, entry.last) = (entry.count + 1, now);
+        (entry.count, entry.all, entry.last) = (entry.count + 1, entry.all + 1, now);
         entry.count
+    }
+
+    /// Takes note that there is a task.
+    fn begins(&self, task: &'static str) {
+        self.ends.lock().entry(task).or_insert(Ends { count: 0, all: 0, last: Instant::now() });
+    }
+
+    /// How often each has ended since the daemon was started.
+    pub(super) fn restarts(&self) -> Vec<TaskRestarts> {
+        let ends = self.ends.lock();
+        let restarts =
+            |(task, ends): (&&str, &Ends)| TaskRestarts { task: (*task).to_owned(), restarts: ends.all };
+        ends.iter().map(restarts).collect()
     }
 }
 
@@ -93,6 +110,7 @@ impl Tasks {
         F: FnMut() -> W + Send + 'static,
         W: Future<Output = ()> + Send + 'static,
     {
+        self.watched.begins(task);
         let (watched, bus, fatal) = (Arc::clone(&self.watched), self.bus.clone(), Arc::clone(&self.fatal));
         self.running.push(tokio::spawn(async move {
             loop {
@@ -167,6 +185,7 @@ mod tests {
         }
         let problems = watched.problems();
         assert!(problems.len() == 1 && problems[0].contains("reader HAS FAILED 2 times"), "{problems:?}");
+        assert_eq!(watched.restarts(), [TaskRestarts { task: "reader".to_owned(), restarts: 2 }]);
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ use floodwall_common::{
     tables::Tables as _,
     wire::{Reason, SampleEvent},
 };
+use floodwall_metrics::Meters;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
@@ -100,6 +101,8 @@ pub(super) struct Watch {
     pub(super) tables: Arc<SharedTables>,
     pub(super) filter: Arc<Filter>,
     pub(super) bus: Bus,
+    /// What is measured of itself.
+    pub(super) meters: Arc<Meters>,
     /// Takes a copy of the samples.
     pub(super) tap: Arc<Tap>,
     /// Told when signatures drop that did not, or the other way round.
@@ -156,13 +159,17 @@ impl Watch {
         let detector = &mut owner.detector;
         detector.observe(self.filter.is_observing(), self.tables.clock());
         let mut tapped = self.tap.open();
+        let (now_ns, mut samples, mut oldest_ns) = (self.tables.clock(), 0, 0);
         self.samples.read(|event| {
+            samples += 1;
+            oldest_ns = now_ns.saturating_sub(event.time_ns).max(oldest_ns);
             tapped.take(event);
             if let Some(sample) = sample(event, &self.tables) {
                 detector.sample(sample);
             }
         });
         drop(tapped);
+        self.meters.samples_read(samples, Duration::from_nanos(oldest_ns));
         let services = match self.protection.services() {
             Ok(services) => services,
             Err(error) => return error!(error = format!("{error:#}"), "the counters could not be read"),

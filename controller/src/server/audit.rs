@@ -99,6 +99,11 @@ impl Audit {
         drop(self.hand_over(entry));
     }
 
+    /// Entries that were not written since the daemon has started.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     /// Has an entry written down.
     pub(super) fn hand_over(&self, entry: AuditEntry) -> Option<oneshot::Receiver<()>> {
         let (written, waits) = oneshot::channel();

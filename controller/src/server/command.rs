@@ -1,6 +1,6 @@
 //! Who has changed what: told on the bus, and written down, once it is done.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{
     body::{Body, to_bytes},
@@ -9,6 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
+use floodwall_metrics::Request as Asking;
 use tokio::time::timeout;
 
 use super::{
@@ -35,8 +36,12 @@ pub(super) async fn tell(
     next: Next,
 ) -> Response {
     let Some(command) = changes(request.method(), request.uri().path()) else {
-        return next.run(request).await;
+        let begun = Instant::now();
+        let response = next.run(request).await;
+        context.meters.answered(Asking::Read, begun.elapsed());
+        return response;
     };
+    let begun = Instant::now();
     // An import tells of itself: it is answered before it is made.
     if request.uri().path() == path::IMPORT {
         let response = next.run(request).await;
@@ -51,6 +56,7 @@ pub(super) async fn tell(
     };
     let asked = Asked::new(context.audit.clone(), peer, command.clone(), Some(words));
     let response = next.run(request).await;
+    context.meters.answered(Asking::Change, begun.elapsed());
     let (response, result) = with_result(response).await;
     if response.status().is_success() {
         context.bus.publish(What::Command { who: peer.to_string(), command });

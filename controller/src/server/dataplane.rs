@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 
 use crate::{
-    api::{DoctorCheck, HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, WouldCount},
+    api::{
+        DoctorCheck, HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, ServiceTraffic,
+        TaskRestarts, WouldCount,
+    },
     policy::Lifelines,
     state::RuleCounts,
 };
@@ -45,6 +48,12 @@ pub trait Dataplane: Send + Sync {
 
     /// What checks and rules that only count would have dropped, by reason.
     fn would_drop(&self) -> anyhow::Result<Vec<WouldCount>>;
+
+    /// What has come for services, by their numbers; their names are left empty.
+    fn services(&self) -> anyhow::Result<Vec<(u8, ServiceTraffic)>>;
+
+    /// How often tasks had to be started again.
+    fn restarts(&self) -> Vec<TaskRestarts>;
 
     /// By what it is known which packets belong to something, on each interface that leads out.
     fn proofs(&self) -> Vec<ProofStatus>;

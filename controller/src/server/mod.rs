@@ -15,6 +15,7 @@ mod events;
 mod headline;
 mod incidents;
 mod lists;
+mod overview;
 mod patient;
 mod peer;
 mod read_only;
@@ -39,6 +40,7 @@ use axum::{
     routing::{get, post},
 };
 use floodwall_incident::Shelf;
+use floodwall_metrics::Meters;
 use tokio::{
     net::UnixListener,
     sync::{Semaphore, broadcast},
@@ -49,6 +51,7 @@ pub use bounds::Bounds;
 pub use dataplane::{Dataplane, Examination};
 pub use descriptors::Descriptors;
 pub use headline::headline;
+pub use overview::look;
 pub use summary::summary;
 
 use self::{
@@ -79,6 +82,8 @@ pub struct Context {
     pub audit: Audit,
     /// Where incidents are recorded.
     pub incidents: Shelf,
+    /// What is measured of the daemon itself.
+    pub meters: Arc<Meters>,
     /// What clients may take.
     bounds: Bounds,
     /// Bounds the work that is under way.
@@ -111,12 +116,19 @@ impl Context {
             bus,
             audit,
             incidents,
+            meters: Arc::default(),
             bounds,
             reading: Arc::new(Semaphore::new(MAX_READING)),
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
             streams: Arc::new(Semaphore::new(bounds.streams)),
             uploads: Uploads::new(bounds),
         }
+    }
+
+    /// The same, with what the daemon measures of itself beside.
+    #[must_use]
+    pub fn measured_by(self, meters: Arc<Meters>) -> Self {
+        Self { meters, ..self }
     }
 
     /// The same, with other bounds.
@@ -151,6 +163,7 @@ pub async fn serve_read_only(
 fn router(context: Context) -> Router {
     Router::new()
         .route(path::STATUS, get(status::status))
+        .route(path::OVERVIEW, get(overview::overview))
         .route(path::IMPORT, post(lists::import))
         .route(path::FLUSH, post(lists::flush))
         .route(path::POLICY, get(rules::in_force))

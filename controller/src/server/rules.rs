@@ -24,7 +24,8 @@ use crate::{
     tables::Prefix,
 };
 
-fn rules(context: &Context) -> Result<Vec<RuleReport>, Refused> {
+/// The rules, and what they have done.
+pub(super) fn rules(context: &Context) -> Result<Vec<RuleReport>, Refused> {
     let fresh = context.filter.fresh_rules();
     let counts = context.dataplane.rule_counters(&fresh).map_err(|error| Refused::internal(&error))?;
     Ok(context.filter.rules(&counts))

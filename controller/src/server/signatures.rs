@@ -24,28 +24,26 @@ use crate::{
 };
 
 pub(super) async fn list(State(context): State<Context>) -> Answer<SignatureList> {
-    answer(&context, |context| {
-        let seen = context.detection.snapshot();
-        let signatures = seen
-            .signatures
-            .iter()
-            .map(|(number, deployed, held)| report(context, *number, deployed, *held))
-            .collect::<Result<_, _>>()?;
-        Ok(SignatureList {
-            attack: !seen.attacked.is_empty(),
-            attacked: seen
-                .attacked
-                .iter()
-                .filter_map(|number| context.filter.service_name(*number))
-                .collect(),
-            incident: seen.incident,
-            wave: seen.wave,
-            baseline: seen.baseline_len as u64,
-            assumed: seen.is_fresh,
-            signatures,
-        })
+    answer(&context, now).await
+}
+
+/// Those that there are now.
+pub(super) fn now(context: &Context) -> Result<SignatureList, Refused> {
+    let seen = context.detection.snapshot();
+    let signatures = seen
+        .signatures
+        .iter()
+        .map(|(number, deployed, held)| report(context, *number, deployed, *held))
+        .collect::<Result<_, _>>()?;
+    Ok(SignatureList {
+        attack: !seen.attacked.is_empty(),
+        attacked: seen.attacked.iter().filter_map(|number| context.filter.service_name(*number)).collect(),
+        incident: seen.incident,
+        wave: seen.wave,
+        baseline: seen.baseline_len as u64,
+        assumed: seen.is_fresh,
+        signatures,
     })
-    .await
 }
 
 pub(super) async fn add(

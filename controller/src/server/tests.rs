@@ -12,6 +12,7 @@ use std::{
 
 use floodwall_common::source;
 use floodwall_incident::{self as incidents, Keeper};
+use floodwall_metrics::Meters;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -24,7 +25,7 @@ use super::{Audit, Bounds, Context, Dataplane, Examination, serve};
 use crate::{
     api::{
         DoctorCheck, FailureKind, HealthReport, InterfaceStatus, ListName, MachineStatus, ProofStatus,
-        ROUTES, ReasonCount, WouldCount, openapi, path, routes::Method,
+        ROUTES, ReasonCount, ServiceTraffic, TaskRestarts, WouldCount, openapi, path, routes::Method,
     },
     client::{Client, ClientError, Upload},
     config::Config,
@@ -37,6 +38,7 @@ use crate::{
 };
 
 mod bounds;
+mod overview;
 mod read_only;
 
 /// The host's own address.
@@ -93,6 +95,14 @@ impl Dataplane for Names {
 
     fn would_drop(&self) -> anyhow::Result<Vec<WouldCount>> {
         Ok(Vec::new())
+    }
+
+    fn services(&self) -> anyhow::Result<Vec<(u8, ServiceTraffic)>> {
+        Ok(vec![(0, ServiceTraffic { packets: 9, dropped: 2, ..ServiceTraffic::default() })])
+    }
+
+    fn restarts(&self) -> Vec<TaskRestarts> {
+        vec![TaskRestarts { task: "links".to_owned(), restarts: 1 }]
     }
 
     fn proofs(&self) -> Vec<ProofStatus> {
@@ -159,6 +169,7 @@ struct Served {
     ended: Arc<Notify>,
     bus: Bus,
     context: Context,
+    meters: Arc<Meters>,
 }
 
 impl Drop for Served {
@@ -207,9 +218,10 @@ fn served_as(prepare: impl FnOnce(&std::path::Path), bounds: Bounds) -> Served {
     let audit = Audit::start(&state, filter.keeps_changes()).expect("a thread");
     let (incidents, _) = Keeper::start(None, incidents::Limits::default()).expect("a thread");
     let names = Arc::new(Names::default());
+    let meters = Arc::new(Meters::default());
     let context =
         Context::new(Arc::clone(&filter), names, detection, drops, bus.clone(), audit, incidents.shelf());
-    let context = context.within(bounds);
+    let context = context.measured_by(Arc::clone(&meters)).within(bounds);
     let socket = directory.path().join("socket");
     let listener = UnixListener::bind(&socket).expect("a socket");
     let ended = Arc::new(Notify::new());
@@ -225,6 +237,7 @@ fn served_as(prepare: impl FnOnce(&std::path::Path), bounds: Bounds) -> Served {
         ended,
         bus,
         context,
+        meters,
     }
 }
 

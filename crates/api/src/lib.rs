@@ -17,6 +17,7 @@ mod incidents;
 mod limits;
 mod machine;
 pub mod openapi;
+mod overview;
 pub mod path;
 mod policy;
 mod prefixes;
@@ -40,6 +41,7 @@ pub use incidents::{
 };
 pub use limits::{Limit, Limits, SourceReport};
 pub use machine::{CpuStatus, DiskStatus, LinkStatus, MachineStatus};
+pub use overview::{ImportTraffic, Overview, ServiceTraffic, SourceTable, TaskRestarts, Telling};
 pub use policy::{Capacity, InForce};
 pub use prefixes::{
     AddRequest, AddResponse, Covering, Entry, FlushRequest, ImportLine, ImportProblem, ImportReport,

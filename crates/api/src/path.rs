@@ -2,6 +2,8 @@
 
 /// How the filter stands.
 pub const STATUS: &str = "/v1/status";
+/// How everything stands at one moment.
+pub const OVERVIEW: &str = "/v1/overview";
 /// Imports a list into the blocklist.
 pub const IMPORT: &str = "/v1/block/import";
 /// Empties the blocklist.

@@ -9,9 +9,9 @@ use super::{
     AddRequest, AddResponse, AttachRequest, AuditPage, BanCount, BanPage, BypassRequest, BypassState,
     Changed, ConfirmRequest, DetachRequest, DetachResponse, DoctorReport, Event, FlushRequest, HealthReport,
     ImportLine, InForce, IncidentList, IncidentReport, InterfaceStatus, KeepRequest, LiftRequest, ListPage,
-    ReloadReport, ReloadRequest, RemoveRequest, RemoveResponse, RuleChange, RuleList, SignatureList,
-    SignatureNumber, SignatureReport, SignatureRequest, SourceReport, Status, TestResponse, TrialList,
-    WhyReport, path,
+    Overview, ReloadReport, ReloadRequest, RemoveRequest, RemoveResponse, RuleChange, RuleList,
+    SignatureList, SignatureNumber, SignatureReport, SignatureRequest, SourceReport, Status, TestResponse,
+    TrialList, WhyReport, path,
 };
 
 /// Most entries of a page; fewer come only if fewer are asked for, or left.
@@ -155,8 +155,9 @@ const fn tried(path: &'static str, what: &'static str, request: Body, answer: Bo
 }
 
 /// All of them.
-pub const ROUTES: [Route; 34] = [
+pub const ROUTES: [Route; 35] = [
     get(path::STATUS, "How the filter stands.", json::<Status>()),
+    get(path::OVERVIEW, "Everything that figures are drawn from, at one moment.", json::<Overview>()),
     tried(path::ADD, "Lists prefixes: all or none.", json::<AddRequest>(), json::<Changed<AddResponse>>()),
     tried(
         path::REMOVE,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use floodwall_incident::Limits;
+use floodwall_metrics::Listen;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -38,6 +39,7 @@ pub(super) struct File {
     monitor: Vec<Stage>,
     limit: Option<LimitTable>,
     incidents: Option<IncidentsTable>,
+    metrics: Option<MetricsTable>,
     suspects: Option<Spanned<SuspectsTable>>,
     bans: Option<Spanned<BansTable>>,
     #[serde(default)]
@@ -77,6 +79,27 @@ impl IncidentsTable {
     }
 }
 
+/// Where metrics are to be had.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct MetricsTable {
+    listen: Spanned<Listen>,
+    #[serde(default)]
+    beyond_loopback: bool,
+}
+
+impl MetricsTable {
+    fn listen(self) -> Result<Listen, Mistake> {
+        let Self { listen, beyond_loopback } = self;
+        if !listen.get_ref().is_local() && !beyond_loopback {
+            let message = "others can reach that address, and there is no password: listen at 127.0.0.1 or a Unix socket, or \
+                           say `beyond-loopback = true` beside it";
+            return Err(Mistake { at: listen.span(), message: message.to_owned() });
+        }
+        Ok(listen.into_inner())
+    }
+}
+
 impl File {
     pub(super) fn config(self) -> Result<Config, Mistake> {
         let Self {
@@ -93,6 +116,7 @@ impl File {
             monitor,
             limit,
             incidents,
+            metrics,
             suspects,
             bans,
             mut defaults,
@@ -140,6 +164,7 @@ impl File {
                 Some(directories) => watched(directories)?,
             },
             incidents: incidents.unwrap_or_default().limits()?,
+            metrics: metrics.map(MetricsTable::listen).transpose()?,
             policy: tables.policy()?,
         })
     }

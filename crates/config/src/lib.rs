@@ -16,6 +16,9 @@
 //! max-mebibytes = 64         # and at most so much of it;
 //! redact-after = "30d"       # addresses are cut to the prefixes that they lie in after that
 //!
+//! [metrics]                  # for Prometheus; nobody is listened to without this
+//! listen = "127.0.0.1:9101"  # or "unix:/run/floodwall/metrics.sock"; other addresses with beyond-loopback = true
+//!
 //! [limit]                    # per source; until `floodwall limit set` says otherwise
 //! packets = { rate = 20000, burst = 40000 }
 //! syn = { rate = 100, burst = 200 }
@@ -36,6 +39,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use floodwall_incident as incidents;
+use floodwall_metrics::Listen;
 
 pub use self::fault::Fault;
 use self::file::File;
@@ -63,6 +67,8 @@ pub struct Config {
     pub watch_disk: Vec<PathBuf>,
     /// How much is recorded of incidents, and for how long.
     pub incidents: incidents::Limits,
+    /// Where metrics are to be had; `None`: nowhere.
+    pub metrics: Option<Listen>,
     /// Services and rules.
     pub policy: Policy,
 }
@@ -103,6 +109,7 @@ impl Default for Config {
             observe: false,
             watch_disk: WATCH_DISK.iter().map(PathBuf::from).collect(),
             incidents: incidents::Limits::default(),
+            metrics: None,
             policy: Policy::default(),
         }
     }
@@ -241,6 +248,18 @@ mod tests {
     }
 
     #[test]
+    fn metrics_are_off_unless_said_otherwise_and_local_unless_said_otherwise() {
+        let listen =
+            |text: &str| Config::parse(text).expect("valid").metrics.map(|listen| listen.to_string());
+        assert_eq!(listen(""), None);
+        for place in ["127.0.0.1:9101", "[::1]:9101", "unix:/run/floodwall/metrics.sock"] {
+            assert_eq!(listen(&format!("[metrics]\nlisten = \"{place}\"")).as_deref(), Some(place));
+        }
+        let beyond = "[metrics]\nlisten = \"0.0.0.0:9101\"\nbeyond-loopback = true";
+        assert_eq!(listen(beyond).as_deref(), Some("0.0.0.0:9101"));
+    }
+
+    #[test]
     fn services_and_rules() {
         let config = Config::parse(
             r#"
@@ -311,6 +330,11 @@ mod tests {
             ("lease = 60", 1, "expected a string"),
             ("mode = \"auto\"\nwatch-disk = [\"var/log\"]", 2, "begins with /"),
             ("monitor = [\"clean\"]", 1, "unsolicited"),
+            ("[metrics]\nlisten = \"0.0.0.0:9101\"", 2, "beyond-loopback"),
+            ("[metrics]\nlisten = \"9101\"", 2, "ADDRESS:PORT"),
+            ("[metrics]\nlisten = \"unix:x\"", 2, "absolute"),
+            ("[metrics]\n", 1, "listen"),
+            ("[metrics]\nlisten = \"127.0.0.1:1\"\nport = 1", 3, "beyond-loopback"),
             ("[defaults]\nsource-sin = { burst = 7 }", 2, "source-syn"),
             ("[defaults]\nsource-syn = { rate = 500000 }", 2, "400000"),
             ("[[service]]\nports = [80]", 1, "name"),

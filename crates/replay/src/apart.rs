@@ -1,11 +1,13 @@
 //! Packets that there is no verdict on, or of which it is not known whether there should be one.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::run::{Played, Why};
 
 /// How many there are of them.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "ReplayApart")]
 pub struct Counts {
     /// Packets that the host has sent, or passed on: the filter has learnt from them, and judged none.
     pub outgoing: u64,

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs::File, io::BufWriter, io::Write, path::Path}
 use anyhow::Context as _;
 use floodwall_capture::{CaptureError, Reader};
 use floodwall_common::wire::Reason;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -63,7 +64,8 @@ struct Kind {
 }
 
 /// [`Differences`] as scripts see them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReplayDifferences")]
 pub struct Report {
     /// Packets that were judged.
     pub packets: u64,
@@ -81,7 +83,7 @@ pub struct Report {
 }
 
 /// Packets that are judged differently in the same way.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct KindRow {
     /// What the first configuration makes of them.
     pub a: SideRow,
@@ -99,7 +101,7 @@ pub struct KindRow {
 }
 
 /// What one of the two makes of a packet.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct SideRow {
     /// `pass` or `drop`.
     pub verdict: &'static str,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use floodwall_capture::LinkType;
 use floodwall_common::wire::{Reason, Verdict};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -64,7 +65,8 @@ struct Part {
 }
 
 /// [`Summary`] as scripts see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReplaySummary")]
 pub struct Report {
     /// Packets that were judged.
     pub packets: u64,
@@ -111,7 +113,7 @@ pub struct Report {
 }
 
 /// What became of one of several captures.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct CaptureRow {
     /// Its number, from 1.
     pub capture: usize,
@@ -138,7 +140,7 @@ const ASSUMED: &str = "a request for a TCP connection that passes is answered, a
                        in the capture, asks again and gets in";
 
 /// Packets that left with one reason.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ReasonRow {
     /// Its name.
     pub reason: &'static str,
@@ -151,7 +153,7 @@ pub struct ReasonRow {
 }
 
 /// Packets that a rule decided.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct RuleRow {
     /// What it is called.
     pub rule: String,
@@ -162,7 +164,7 @@ pub struct RuleRow {
 }
 
 /// Packets of a span of time.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct TimeRow {
     /// When it begins, seconds since 1970.
     pub second: u64,
@@ -175,7 +177,7 @@ pub struct TimeRow {
 }
 
 /// Something that the controller did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct MarkRow {
     /// The number of the capture, from 1, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]

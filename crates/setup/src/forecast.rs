@@ -1,13 +1,14 @@
 //! What would have been dropped, had it not only counted.
 
 use floodwall_api::{CheckStatus, Status, WouldCount};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The default rule for all packets of a source only counts, also where nothing is observed.
 const STAYS: &str = "packet-rate";
 
 /// Packets of one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Foreseen {
     /// Name of the reason.
     pub reason: String,
@@ -18,7 +19,7 @@ pub struct Foreseen {
 }
 
 /// What would have been dropped since the filter was loaded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Forecast {
     /// All packets that were judged.
     pub packets: u64,

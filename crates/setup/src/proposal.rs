@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::known::{self, CHOSEN_BY_LINUX, KNOWN, NO_SERVICES};
@@ -16,7 +17,7 @@ pub struct Listening {
 }
 
 /// A service that is proposed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProposedService {
     /// What it is called.
     pub name: String,
@@ -27,7 +28,7 @@ pub struct ProposedService {
 }
 
 /// What is proposed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Proposal {
     /// Interfaces to protect.
     pub interfaces: Vec<String>,

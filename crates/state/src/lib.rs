@@ -14,6 +14,7 @@ mod detection;
 mod expiry;
 mod filter;
 mod import;
+mod imports;
 mod lease;
 mod ledger;
 mod lifelines;

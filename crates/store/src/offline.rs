@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -61,7 +62,8 @@ impl fmt::Display for Obstacle {
 impl std::error::Error for Obstacle {}
 
 /// What a state directory holds, and what is wrong with it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StateAccount")]
 pub struct Account {
     /// The directory.
     pub directory: PathBuf,
@@ -84,7 +86,8 @@ pub struct Account {
 }
 
 /// Something that is wrong.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StateWrong")]
 pub struct Wrong {
     /// What it is.
     pub what: String,
@@ -99,7 +102,8 @@ impl From<&Damage> for Wrong {
 }
 
 /// What has become of a repair or an import.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StateReplaced")]
 pub struct Replaced {
     /// What the directory holds now.
     pub now: Account,

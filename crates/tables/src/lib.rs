@@ -5,6 +5,7 @@
 //! prefix table, whose layout is told in [`floodwall_common::wire`] and which [`floodwall_common::prefix`] reads.
 
 mod capacity;
+mod fill;
 mod local;
 pub mod lock;
 pub mod memory;

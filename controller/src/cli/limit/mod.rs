@@ -5,6 +5,8 @@ mod set;
 mod show;
 mod words;
 
+#[cfg(test)]
+pub(super) use self::show::Shown;
 pub(super) use self::show::words;
 
 use clap::Subcommand;

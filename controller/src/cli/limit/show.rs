@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::words::SHORT;
@@ -23,9 +24,12 @@ pub(super) async fn apply(session: &mut Session<'_>) -> Result<Done, Stop> {
 }
 
 /// The limits of every source, as scripts see them; `None` is no limit.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Shown {
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "LimitsShown")]
+pub(in crate::cli) struct Shown {
+    /// Packets.
     packets: Option<Limit>,
+    /// TCP connection requests.
     syn: Option<Limit>,
     /// Which of them only count what they would drop.
     only_count: Vec<&'static str>,

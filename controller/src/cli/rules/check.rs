@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -21,9 +22,12 @@ pub(in crate::cli) struct Check {
 }
 
 /// What a configuration holds, in short.
-#[derive(Serialize)]
-struct Sound {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CheckedConfiguration")]
+pub(in crate::cli) struct Sound {
+    /// Services.
     services: usize,
+    /// Rules of all of them.
     rules: usize,
     /// What is allowed, and may do harm.
     warnings: Vec<String>,

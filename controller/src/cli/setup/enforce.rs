@@ -7,6 +7,7 @@ use std::{
 
 use clap::Args;
 use floodwall_setup::{Forecast, enforce};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{agrees, place};
@@ -35,8 +36,8 @@ pub(super) struct Enforce {
 }
 
 /// What would have been dropped, and what became of it.
-#[derive(Debug, Serialize)]
-struct Enforced {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct Enforced {
     #[serde(flatten)]
     forecast: Forecast,
     /// The configuration that the daemon reads.

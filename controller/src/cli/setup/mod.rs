@@ -5,6 +5,9 @@ mod host;
 mod place;
 mod propose;
 
+#[cfg(test)]
+pub(super) use self::{enforce::Enforced, propose::Proposed};
+
 use clap::{Args, Subcommand};
 
 use super::{

@@ -7,6 +7,7 @@ use std::{
 
 use clap::Args;
 use floodwall_setup::{Proposal, ProposedService, changes, write};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{CONFIGURATION, agrees, host, place};
@@ -35,8 +36,8 @@ pub(super) struct Propose {
 }
 
 /// What is proposed, and what became of it.
-#[derive(Debug, Serialize)]
-struct Proposed {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct Proposed {
     config: PathBuf,
     #[serde(flatten)]
     proposal: Proposal,

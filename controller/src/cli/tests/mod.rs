@@ -2,6 +2,7 @@
 
 mod import;
 mod state;
+mod watch;
 
 use std::{io, path::Path};
 

@@ -50,6 +50,11 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Whether it may be otherwise in a moment, without anything being done: the daemon is started anew, or busy.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Lost(_) | Self::Silent(_)) || self.is_nobody_there()
+    }
+
     /// Whether no daemon runs, as far as the socket can tell.
     pub fn is_nobody_there(&self) -> bool {
         matches!(self, Self::NoSocket(_) | Self::NobodyAnswers(_))

@@ -7,12 +7,13 @@ use floodwall_common::{
     features::{Octet, Short},
     parse::protocol,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{ByteSet, Ranges, Signature, TooBroad};
 
 /// A signature as another tool reads it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Exported {
     /// What the tool reads.
     pub text: String,

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use floodwall_api::{Incident, IncidentPhase};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::summary::lasted;
 use crate::words;
 
 /// A text for a status page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StatusUpdate {
     /// Which of the page's states it is for.
     pub status: IncidentPhase,

@@ -114,3 +114,20 @@ fn what_an_older_version_has_written_of_imports_is_read() {
         assert_eq!(wants(&filter, "192.0.2.2/32"), expected, "{start}");
     }
 }
+
+#[test]
+fn what_imports_hold_is_told_of_each() {
+    let (filter, _directory) = filter();
+    assert!(filter.imports().is_empty());
+    filter.add(ListName::Block, &[prefix("203.0.113.0/24")], None, None, None).expect("added");
+    assert!(filter.imports().is_empty(), "what is listed by hand is no import");
+    let many: String = (0..9_000).map(|n| format!("10.{}.{}.0/24\n", n / 250, n % 250)).collect();
+    import(&filter, "large", &many, false);
+    import(&filter, "small", "10.0.0.0/24\n2001:db8::/32\n", false);
+    let told: Vec<_> = filter
+        .imports()
+        .into_iter()
+        .map(|traffic| (traffic.import, traffic.prefixes, traffic.packets))
+        .collect();
+    assert_eq!(told, [("large".to_owned(), 9_000, 0), ("small".to_owned(), 2, 0)]);
+}

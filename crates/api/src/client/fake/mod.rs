@@ -1,5 +1,7 @@
 //! A server that answers as it is told, for tests.
 
+mod overview;
+
 use std::{
     io::{Read as _, Write as _},
     os::unix::net::UnixListener,
@@ -9,6 +11,8 @@ use std::{
 };
 
 use tempfile::TempDir;
+
+pub use overview::attacked;
 
 /// A socket and what was asked on it; ends with the test's process.
 pub struct Server {

@@ -1,0 +1,98 @@
+//! Who is looked at, which views there are, and what must not be overlooked.
+
+use floodwall_api::{Incident, IncidentSeverity, Overview};
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+    widgets::Paragraph,
+};
+
+use super::Theme;
+use crate::{
+    app::{App, View},
+    words::{clock, printable, short, span},
+};
+
+/// Problems and warnings that are shown at once.
+const SHOWN: usize = 2;
+
+/// Two lines: who is looked at, and which views there are.
+pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
+    let mut who = vec![Span::styled("floodwall", theme.strong())];
+    match &app.data().overview {
+        Some(overview) => {
+            let Overview { status, time_ms, .. } = overview;
+            who.push(Span::raw(format!(" {}", printable(&status.version))));
+            for interface in &status.interfaces {
+                let name = printable(&interface.name);
+                who.push(match interface.filtered {
+                    true => Span::styled(format!("  {name} {}", printable(&interface.mode)), theme.good()),
+                    false => Span::styled(format!("  {name} NOT FILTERED"), theme.loud()),
+                });
+            }
+            who.push(Span::raw(format!("  up {}  {} UTC", span(status.uptime_seconds), clock(*time_ms))));
+        }
+        None => who.push(Span::styled("  asking …", theme.quiet())),
+    }
+    if app.is_paused() {
+        who.push(Span::styled("  PAUSED", theme.warning()));
+    }
+    if app.read_only {
+        who.push(Span::styled("  only looks", theme.quiet()));
+    }
+    let views = View::ALL.iter().zip(1..).flat_map(|(view, number)| {
+        let style = if *view == app.view { theme.chosen() } else { theme.quiet() };
+        [Span::styled(format!("{number} {}", view.name()), style), Span::raw(" ")]
+    });
+    frame.render_widget(Paragraph::new(vec![Line::from(who), views.collect()]), area);
+}
+
+/// Why nothing comes, whether this is an attack, and what keeps the filter from doing its work: a line each.
+pub(super) fn notes(app: &App, theme: Theme) -> Vec<Line<'static>> {
+    let mut notes = Vec::new();
+    if let Some((why, since)) = &app.trouble {
+        let known =
+            if app.data().overview.is_some() { "what is shown is what was known before" } else { "waiting" };
+        let words = format!("NO ANSWER for {}: {}; {known}", span(since.elapsed().as_secs()), printable(why));
+        notes.push(Line::styled(words, theme.loud()));
+    }
+    let Some(overview) = &app.data().overview else { return notes };
+    if let Some(seconds) = overview.bypass.seconds {
+        let words = format!("BYPASS: every packet passes for another {}", span(seconds.ceil() as u64));
+        notes.push(Line::styled(words, theme.loud()));
+    }
+    for problem in overview.status.problems.iter().take(SHOWN) {
+        notes.push(Line::styled(format!("PROBLEM: {}", printable(problem)), theme.loud()));
+    }
+    match app.data().incident() {
+        Some(incident) => notes.push(banner(incident, overview, theme)),
+        None if overview.signatures.attack => {
+            let services = overview.signatures.attacked.join(", ");
+            notes.push(Line::styled(format!("ATTACK on {}", printable(&services)), theme.loud()));
+        }
+        None => notes.push(Line::styled("no attack", theme.good())),
+    }
+    for warning in overview.status.warnings.iter().take(SHOWN) {
+        notes.push(Line::styled(format!("warning: {}", printable(warning)), theme.warning()));
+    }
+    notes
+}
+
+fn banner(incident: &Incident, overview: &Overview, theme: Theme) -> Line<'static> {
+    let attacked = &overview.signatures.attacked;
+    let lasts = span(overview.time_ms.saturating_sub(incident.began_ms) / 1_000);
+    let what = printable(&incident.vectors_in_words());
+    let begin = match attacked.is_empty() {
+        true => format!("quiet, may come again: {what}"),
+        false => format!("ATTACK on {}: {what}", printable(&attacked.join(", "))),
+    };
+    let human = if incident.severity == IncidentSeverity::Critical { " · NEEDS A HUMAN" } else { "" };
+    let words = format!(
+        "{begin} · incident {}, {}, for {lasts} · peak {}/s{human}",
+        incident.id,
+        incident.phase.name(),
+        short(incident.traffic.peak_packets as f64)
+    );
+    Line::styled(words, if attacked.is_empty() { theme.warning() } else { theme.loud() })
+}

@@ -1,0 +1,150 @@
+//! What lies above a view: help, a question, a source or a signature in full.
+
+use floodwall_api::{Outcome, SignatureReport, WhyReport};
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+    widgets::{Block, Clear, Paragraph, Wrap},
+};
+
+use super::Theme;
+use crate::{
+    act::Act,
+    app::{App, Overlay},
+    keys::HELP,
+    words::{count, printable, span},
+};
+
+pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
+    let (title, lines) = match &app.overlay {
+        None => return,
+        Some(Overlay::Help) => (" Keys ".to_owned(), help(theme)),
+        Some(Overlay::Confirm(act)) => (" Run this? ".to_owned(), question(act, theme)),
+        Some(Overlay::Source { address, why }) => {
+            (format!(" {} ", printable(address)), source(why.as_ref(), theme))
+        }
+        Some(Overlay::Signature(number)) => {
+            let list = app.data().overview.iter().flat_map(|overview| &overview.signatures.signatures);
+            let found = list.into_iter().find(|signature| signature.number == *number);
+            (format!(" Signature {number} "), signature(found, theme))
+        }
+    };
+    let width = area.width.saturating_sub(4).min(92);
+    let inside = usize::from(width.saturating_sub(2)).max(1);
+    // Lines that are wrapped take more room than one each.
+    let rows = lines.iter().map(|line| line.width().div_ceil(inside).max(1)).sum::<usize>() + 2;
+    let height = u16::try_from(rows).unwrap_or(u16::MAX).min(area.height);
+    let place =
+        Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
+    frame.render_widget(Clear, place);
+    let block = Block::bordered().title(Span::styled(title, theme.strong()));
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(block), place);
+}
+
+fn help(theme: Theme) -> Vec<Line<'static>> {
+    let line = |(keys, what): (&'static str, &'static str)| {
+        Line::from(vec![Span::styled(format!("{keys:<23}"), theme.strong()), Span::raw(what)])
+    };
+    HELP.into_iter().map(line).collect()
+}
+
+fn question(act: &Act, theme: Theme) -> Vec<Line<'static>> {
+    vec![
+        Line::raw(""),
+        Line::styled(format!("  {}", printable(&act.command())), theme.strong()),
+        Line::raw(""),
+        Line::raw(printable(&act.meaning())),
+        Line::raw(""),
+        Line::from(vec![
+            Span::styled("y", theme.strong()),
+            Span::raw(" runs it, any other key leaves things as they are"),
+        ]),
+    ]
+}
+
+fn source(why: Option<&Result<Box<WhyReport>, String>>, theme: Theme) -> Vec<Line<'static>> {
+    let why = match why {
+        None => return vec![Line::styled("asking …", theme.quiet())],
+        Some(Err(error)) => return vec![Line::styled(printable(error), theme.warning())],
+        Some(Ok(why)) => why,
+    };
+    let style = match why.outcome {
+        Outcome::Blocked | Outcome::Banned | Outcome::Limited => theme.bad(),
+        _ => theme.good(),
+    };
+    let mut lines = vec![Line::styled(printable(&why.verdict), style), Line::raw("")];
+    let seen = &why.source;
+    lines.push(Line::raw(match seen.tracked {
+        true => format!(
+            "{} packets, {} bytes, {} requests for connections since it was entered; {}",
+            count(seen.packets),
+            count(seen.bytes),
+            count(seen.syns),
+            if seen.known { "it has taken part in conversations" } else { "a stranger" }
+        ),
+        false => "not in the source table: silent, or too weak to stay".to_owned(),
+    }));
+    lines.push(Line::raw(printable(&why.lists.why)));
+    for ban in &why.bans {
+        lines.push(Line::styled(
+            format!("banned: {}: {}", printable(&ban.prefix), printable(&ban.because)),
+            theme.bad(),
+        ));
+    }
+    for spared in &why.spared {
+        lines.push(Line::raw(format!("spared: {}", printable(spared))));
+    }
+    for signature in why.signatures.iter().filter(|signature| signature.may_match && signature.drops) {
+        lines.push(Line::raw(format!(
+            "signature {} may match: {}",
+            signature.number,
+            printable(&signature.text)
+        )));
+    }
+    for rule in why.rules.iter().chain(&seen.limits).filter(|rule| rule.is_used_up()) {
+        lines.push(Line::styled(
+            format!(
+                "over {}/{}: {} {}/s",
+                printable(&rule.service),
+                printable(&rule.rule),
+                rule.rate,
+                printable(&rule.of)
+            ),
+            theme.bad(),
+        ));
+    }
+    lines.push(Line::raw(""));
+    lines.push(Line::styled("b block  a allow  u unblock  l lift ban  k keep ban  Esc back", theme.quiet()));
+    lines
+}
+
+fn signature(found: Option<&SignatureReport>, theme: Theme) -> Vec<Line<'static>> {
+    let Some(signature) = found else { return vec![Line::styled("it is gone", theme.quiet())] };
+    let SignatureReport { text, enforced, pinned, held, warning, packets, bytes, .. } = signature;
+    let does = if *enforced { "It drops what it matches" } else { "It only counts what it matches" };
+    let by =
+        if *pinned { "and stays as it is, as an operator wants it" } else { "and was found by detection" };
+    let mut lines = vec![
+        Line::styled(printable(text), theme.strong()),
+        Line::raw(""),
+        Line::raw(format!("{does}, {by}.")),
+        Line::raw(format!("{} packets, {} bytes matched it.", count(*packets), count(*bytes))),
+        Line::raw(format!(
+            "Of {} sampled packets that matched it, {} came from sources that were there in calm times.",
+            count(signature.sampled),
+            count(signature.sampled_known)
+        )),
+        Line::raw(format!(
+            "Deployed {} ago; last seen {} ago.",
+            span(signature.age_seconds as u64),
+            span(signature.idle_seconds as u64)
+        )),
+    ];
+    for note in held.iter().chain(warning) {
+        lines.push(Line::styled(printable(note), theme.warning()));
+    }
+    lines.push(Line::raw(""));
+    lines.push(Line::styled("p pin  x take back  Esc back", theme.quiet()));
+    lines
+}

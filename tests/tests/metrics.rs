@@ -1,0 +1,124 @@
+//! What Prometheus reads of a real daemon, in peace and during a real flood.
+
+use std::{
+    collections::BTreeSet,
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use floodwall_lab::{
+    flood::{Bounds, Flood, SpoofedSyn, Target},
+    or_skip,
+    pair::INSIDE_V4,
+    skip::require_root,
+};
+use floodwall_tests::protected::{PATIENCE, Protected};
+use nix::sys::signal::Signal;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
+const CONFIGURATION: &str = "[metrics]\nlisten = \"127.0.0.1:9101\"\n";
+const METRICS: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 9101);
+const PORT: u16 = 8080;
+
+/// What is read.
+fn scrape(host: &Protected) -> anyhow::Result<String> {
+    host.lab.inside.namespace().enter(|| {
+        let mut stream = TcpStream::connect(METRICS)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, page) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        anyhow::ensure!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        Ok(page.to_owned())
+    })?
+}
+
+/// Names and labels of all series.
+fn series(page: &str) -> BTreeSet<String> {
+    let lines = page.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect()
+}
+
+/// The sum of a family's values.
+fn sum(page: &str, begins: &str) -> f64 {
+    let lines = page.lines().filter(|line| line.starts_with(begins));
+    lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+}
+
+#[test]
+fn a_flood_of_many_sources_is_told_in_figures_and_adds_no_series() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::start_as_configured("metrics", BINARY, CONFIGURATION)?;
+    let namespace = host.lab.inside.namespace();
+    let _listener = namespace.enter(|| TcpListener::bind((INSIDE_V4, PORT)))??;
+    // Until everything has been measured once.
+    sleep(Duration::from_secs(3));
+    let calm = scrape(&host)?;
+    assert_eq!(sum(&calm, "floodwall_attack "), 0.0, "{calm}");
+    assert_eq!(sum(&calm, "floodwall_interface_up{"), 1.0, "{calm}");
+
+    let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, PORT);
+    let pattern = SpoofedSyn::new(target, [198, 18, 0, 0].into(), 15, 7);
+    let bounds = Bounds { rate: 4_000, duration: Duration::from_secs(30) };
+    let flood = Flood::start(&host.lab.outside, pattern, bounds)?;
+    let deadline = Instant::now() + PATIENCE * 2;
+    let flooded = loop {
+        let page = scrape(&host)?;
+        if sum(&page, "floodwall_attack ") == 1.0 && sum(&page, "floodwall_signatures{action=\"drop\"}") > 0.0
+        {
+            break page;
+        }
+        assert!(Instant::now() < deadline, "no attack is told:\n{page}\n{}", host.log());
+        sleep(Duration::from_millis(200));
+    };
+    assert_eq!(series(&flooded), series(&calm), "which series there are depends on what comes");
+    assert!(!flooded.contains("198.18."), "an address is told");
+    assert!(sum(&flooded, "floodwall_incidents_open{") == 1.0, "{flooded}");
+    assert!(sum(&flooded, "floodwall_sources_used_ratio ") > 0.0, "{flooded}");
+    assert!(sum(&flooded, "floodwall_detection_lag_seconds_count ") > 0.0, "{flooded}");
+
+    // The control socket says the same, and what comes between two scrapes lies between their figures.
+    let dropped = "floodwall_packets_total{verdict=\"drop\"";
+    sleep(Duration::from_millis(600));
+    let before = sum(&scrape(&host)?, dropped);
+    let status = host.json(&["status"])?;
+    sleep(Duration::from_millis(600));
+    let after = sum(&scrape(&host)?, dropped);
+    let counters = status["counters"].as_array().cloned().unwrap_or_default();
+    let drops = counters.iter().filter(|count| count["verdict"] == "drop");
+    let said: f64 = drops.filter_map(|count| count["packets"].as_f64()).sum();
+    assert!(before <= said && said <= after && before < after, "{before} {said} {after}");
+    drop(flood);
+
+    host.end(Signal::SIGTERM)?;
+    assert!(scrape(&host).is_err(), "nobody answers once the daemon has ended");
+    Ok(())
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_and_nothing_else_suffers() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut host = Protected::not_started("metrics-taken", BINARY, CONFIGURATION)?;
+    let taken = host.lab.inside.namespace().enter(|| TcpListener::bind(METRICS))??;
+    host.launch()?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let status = String::from_utf8_lossy(&host.run(&["status"])?.stdout).into_owned();
+        if status.contains("THE TASK metrics HAS FAILED") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{status}");
+        sleep(Duration::from_millis(100));
+    }
+    assert!(host.log().contains("127.0.0.1:9101"), "{}", host.log());
+    drop(taken);
+    let deadline = Instant::now() + PATIENCE;
+    while scrape(&host).is_err() {
+        assert!(Instant::now() < deadline, "it is not tried again:\n{}", host.log());
+        sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
