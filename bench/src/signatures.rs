@@ -33,7 +33,11 @@ fn signature(number: u32) -> anyhow::Result<Signature> {
             [80, 443, 22, 25_565][number as usize / 4 % 4],
         ),
         1 => {
-            format!("tcp flags=ack ttl=40-{} header=5 window={} dport=443 strangers", 64 + number, 1 + number)
+            format!(
+                "tcp flags=ack ttl=40-{} header=5 window={} dport=443 new-sources",
+                64 + number,
+                1 + number
+            )
         }
         2 => format!(
             "udp ttl=30-{} len={}-1500 sport={} byte0={:#04x} byte3=0x2a",
@@ -43,7 +47,7 @@ fn signature(number: u32) -> anyhow::Result<Signature> {
             number,
         ),
         _ => format!(
-            "tcp flags=psh+ack header=8 options=0x0108 data={}-{} byte0=0x16 byte{}=0x01 strangers",
+            "tcp flags=psh+ack header=8 options=0x0108 data={}-{} byte0=0x16 byte{}=0x01 new-sources",
             number,
             100 + number,
             1 + number % 15,

@@ -16,7 +16,7 @@ pub const PAYLOAD: usize = 16;
 /// A field of 8 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
-pub enum Octet {
+pub enum ByteField {
     /// Protocol above IP.
     Protocol = 0,
     /// Number of the service that the packet is for.
@@ -27,15 +27,15 @@ pub enum Octet {
     HopLimit = 3,
     /// [`form`] bits.
     Form = 4,
-    /// [`oddity`] bits.
-    Oddity = 5,
+    /// [`anomaly`] bits.
+    Anomaly = 5,
     /// Length of the TCP header in units of 4 bytes; 0 for others.
     TcpHeader = 6,
     /// The first of [`PAYLOAD`] bytes behind the transport header; 0 where there is none.
     Payload = 7,
 }
 
-impl Octet {
+impl ByteField {
     /// How many there are, bytes of payload included.
     pub const COUNT: usize = Self::Payload as usize + PAYLOAD;
 }
@@ -43,7 +43,7 @@ impl Octet {
 /// A field of 16 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
-pub enum Short {
+pub enum WordField {
     /// Bytes of the IP packet, header included.
     Length = 0,
     /// Source port of TCP or UDP.
@@ -61,12 +61,12 @@ pub enum Short {
     PayloadLength = 6,
 }
 
-impl Short {
+impl WordField {
     /// How many there are.
     pub const COUNT: usize = 7;
 }
 
-/// Bits of [`Octet::Form`].
+/// Bits of [`ByteField::Form`].
 pub mod form {
     /// IPv6.
     pub const IPV6: u8 = 1;
@@ -82,8 +82,8 @@ pub mod form {
     pub const NO_IDENTIFICATION: u8 = 1 << 7;
 }
 
-/// Bits of [`Octet::Oddity`]: what ordinary senders do not do.
-pub mod oddity {
+/// Bits of [`ByteField::Anomaly`]: what ordinary senders do not do.
+pub mod anomaly {
     /// TCP without ACK flag, and yet with an acknowledgement number.
     pub const STRAY_ACKNOWLEDGEMENT: u8 = 1;
     /// TCP with ACK flag, and an acknowledgement number of 0.
@@ -105,10 +105,10 @@ pub mod oddity {
 /// A packet's features.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Features {
-    /// By [`Octet`].
-    pub octets: [u8; Octet::COUNT],
-    /// By [`Short`].
-    pub shorts: [u16; Short::COUNT],
+    /// By [`ByteField`].
+    pub octets: [u8; ByteField::COUNT],
+    /// By [`WordField`].
+    pub shorts: [u16; WordField::COUNT],
 }
 
 /// Reads the features of a packet that is for `service`, to a port that is `offered`.
@@ -122,27 +122,27 @@ pub fn read<F: Frame>(frame: &F, packet: &Packet, service: u8, offered: bool, fe
         _ => Transport::none(packet),
     };
     let Features { octets, shorts } = features;
-    octets[Octet::Protocol as usize] = packet.protocol;
-    octets[Octet::Service as usize] = service;
-    octets[Octet::Flags as usize] = transport.flags;
-    octets[Octet::HopLimit as usize] = packet.hop_limit;
-    octets[Octet::Form as usize] = form_of(packet, offered);
-    octets[Octet::Oddity as usize] = transport.oddity;
-    octets[Octet::TcpHeader as usize] = transport.tcp_header;
+    octets[ByteField::Protocol as usize] = packet.protocol;
+    octets[ByteField::Service as usize] = service;
+    octets[ByteField::Flags as usize] = transport.flags;
+    octets[ByteField::HopLimit as usize] = packet.hop_limit;
+    octets[ByteField::Form as usize] = form_of(packet, offered);
+    octets[ByteField::Anomaly as usize] = transport.anomaly;
+    octets[ByteField::TcpHeader as usize] = transport.tcp_header;
     let start = packet.transport.wrapping_add(transport.header) & OFFSET_MASK;
     // A run of segments may be longer than 16 bits can say.
     let until_end = |from: u32| min(packet.end.saturating_sub(from), u32::from(u16::MAX));
     let room = until_end(start);
-    shorts[Short::Length as usize] = until_end(packet.network) as u16;
-    shorts[Short::SourcePort as usize] = packet.source_port;
-    shorts[Short::DestinationPort as usize] = transport.destination;
-    shorts[Short::Window as usize] = transport.window;
-    shorts[Short::Options as usize] = transport.options;
-    shorts[Short::SegmentSize as usize] = transport.segment_size;
-    shorts[Short::PayloadLength as usize] = room as u16;
+    shorts[WordField::Length as usize] = until_end(packet.network) as u16;
+    shorts[WordField::SourcePort as usize] = packet.source_port;
+    shorts[WordField::DestinationPort as usize] = transport.destination;
+    shorts[WordField::Window as usize] = transport.window;
+    shorts[WordField::Options as usize] = transport.options;
+    shorts[WordField::SegmentSize as usize] = transport.segment_size;
+    shorts[WordField::PayloadLength as usize] = room as u16;
     let (first, second) = (payload(frame, start, room), payload(frame, start + 8, room.saturating_sub(8)));
-    octets[Octet::Payload as usize..][..8].copy_from_slice(&first.to_be_bytes());
-    octets[Octet::Payload as usize + 8..][..8].copy_from_slice(&second.to_be_bytes());
+    octets[ByteField::Payload as usize..][..8].copy_from_slice(&first.to_be_bytes());
+    octets[ByteField::Payload as usize + 8..][..8].copy_from_slice(&second.to_be_bytes());
 }
 
 /// Offsets stay far below this; said so that the verifier knows, too.
@@ -157,7 +157,7 @@ struct Transport {
     options: u16,
     segment_size: u16,
     flags: u8,
-    oddity: u8,
+    anomaly: u8,
     tcp_header: u8,
 }
 
@@ -178,7 +178,7 @@ impl Transport {
             options: 0,
             segment_size: 0,
             flags,
-            oddity: 0,
+            anomaly: 0,
             tcp_header: 0,
         }
     }
@@ -191,8 +191,8 @@ fn bit(condition: bool, bit: u8) -> u8 {
 
 #[inline(always)]
 fn ports(packet: &Packet) -> u8 {
-    bit(packet.source_port == packet.destination_port, oddity::SAME_PORT)
-        | bit(packet.source_port == 0 || packet.destination_port == 0, oddity::ZERO_PORT)
+    bit(packet.source_port == packet.destination_port, anomaly::SAME_PORT)
+        | bit(packet.source_port == 0 || packet.destination_port == 0, anomaly::ZERO_PORT)
 }
 
 #[inline(always)]
@@ -223,12 +223,12 @@ fn tcp<F: Frame>(frame: &F, packet: &Packet) -> Transport {
         options,
         segment_size,
         flags,
-        oddity: ports(packet)
-            | bit(!acknowledges && acknowledged, oddity::STRAY_ACKNOWLEDGEMENT)
-            | bit(acknowledges && !acknowledged, oddity::ZERO_ACKNOWLEDGEMENT)
-            | bit(flags & tcp_flag::URG == 0 && header.be16(18) != 0, oddity::STRAY_URGENT)
-            | bit(header.be32(4) == 0, oddity::ZERO_SEQUENCE)
-            | bit(header.u8(12) & 0xf != 0, oddity::RESERVED),
+        anomaly: ports(packet)
+            | bit(!acknowledges && acknowledged, anomaly::STRAY_ACKNOWLEDGEMENT)
+            | bit(acknowledges && !acknowledged, anomaly::ZERO_ACKNOWLEDGEMENT)
+            | bit(flags & tcp_flag::URG == 0 && header.be16(18) != 0, anomaly::STRAY_URGENT)
+            | bit(header.be32(4) == 0, anomaly::ZERO_SEQUENCE)
+            | bit(header.u8(12) & 0xf != 0, anomaly::RESERVED),
         tcp_header: words,
     }
 }
@@ -249,7 +249,7 @@ fn udp<F: Frame>(frame: &F, packet: &Packet) -> Transport {
     let unsummed = frame.header::<8>(packet.transport).is_some_and(|header| header.be16(6) == 0);
     Transport {
         header: 8,
-        oddity: ports(packet) | bit(unsummed, oddity::NO_CHECKSUM),
+        anomaly: ports(packet) | bit(unsummed, anomaly::NO_CHECKSUM),
         ..Transport::none(packet)
     }
 }

@@ -1,11 +1,11 @@
 //! Which signatures a packet matches; see [`crate::wire::signature`] for how they are laid out.
 
 use crate::{
-    features::{Features, Octet, Short},
+    features::{ByteField, Features, WordField},
     tables::Tables,
     wire::signature::{
-        DIRECTORIES, ENFORCED, FIELDS, LAPSING, MAX_PAGES, OCTETS, ONCE, PAGE_WORDS, PAGES, REPEAT,
-        STRANGERS, WATCHED, fields,
+        DIRECTORIES, ENFORCED, FIELDS, LAPSING, MAX_PAGES, NEW_SOURCES, OCTETS, ONCE, PAGE_WORDS, PAGES,
+        REPEAT, WATCHED, fields,
     },
 };
 
@@ -17,7 +17,7 @@ pub struct Matches {
     /// Those that only count.
     pub watched: u64,
     /// Those of both that spare known sources.
-    pub strangers: u64,
+    pub new_sources: u64,
     /// Those that drop a request for a connection only once.
     pub once: u64,
     /// Those that let other packets pass once they are repeated.
@@ -29,11 +29,11 @@ impl Matches {
     #[inline(always)]
     pub const fn of_known(self) -> Self {
         Self {
-            enforced: self.enforced & !self.strangers,
-            watched: self.watched & !self.strangers,
-            strangers: 0,
-            once: self.once & !self.strangers,
-            repeat: self.repeat & !self.strangers,
+            enforced: self.enforced & !self.new_sources,
+            watched: self.watched & !self.new_sources,
+            new_sources: 0,
+            once: self.once & !self.new_sources,
+            repeat: self.repeat & !self.new_sources,
         }
     }
 }
@@ -45,7 +45,7 @@ pub fn matches<T: Tables>(tables: &T, half: u32, lapsed: bool, features: &Featur
     let half = tables.signature_half(half.wrapping_sub(1) & 1)?;
     let word = |at: u32| half[at as usize].load();
     let octet = |field: usize| word(OCTETS + field as u32 * PAGE_WORDS + u32::from(features.octets[field]));
-    let short = |field: Short| {
+    let short = |field: WordField| {
         // In 64 bits: the verifier of Linux 6.1 knows nothing of what comes out of a 32-bit OR.
         let value = u64::from(features.shorts[field as usize]);
         let directory = u64::from(DIRECTORIES + field as u32 * PAGE_WORDS);
@@ -54,33 +54,37 @@ pub fn matches<T: Tables>(tables: &T, half: u32, lapsed: bool, features: &Featur
     };
     let (in_force, used) = (word(ENFORCED), word(FIELDS));
     let mut bits = in_force | word(WATCHED);
-    bits &= octet(Octet::Protocol as usize) & octet(Octet::Service as usize) & octet(Octet::Flags as usize);
+    bits &= octet(ByteField::Protocol as usize)
+        & octet(ByteField::Service as usize)
+        & octet(ByteField::Flags as usize);
     if bits != 0 {
-        bits &= octet(Octet::HopLimit as usize) & octet(Octet::Form as usize) & octet(Octet::Oddity as usize);
-        bits &= short(Short::Length) & short(Short::DestinationPort);
+        bits &= octet(ByteField::HopLimit as usize)
+            & octet(ByteField::Form as usize)
+            & octet(ByteField::Anomaly as usize);
+        bits &= short(WordField::Length) & short(WordField::DestinationPort);
     }
     if bits != 0 && used & fields::TCP != 0 {
-        bits &= octet(Octet::TcpHeader as usize);
-        bits &= short(Short::Window) & short(Short::Options) & short(Short::SegmentSize);
+        bits &= octet(ByteField::TcpHeader as usize);
+        bits &= short(WordField::Window) & short(WordField::Options) & short(WordField::SegmentSize);
     }
     if bits != 0 {
-        bits &= short(Short::SourcePort) & short(Short::PayloadLength);
+        bits &= short(WordField::SourcePort) & short(WordField::PayloadLength);
     }
     if bits != 0 && used & fields::PAYLOAD != 0 {
         for at in 0..8 {
-            bits &= octet(Octet::Payload as usize + at);
+            bits &= octet(ByteField::Payload as usize + at);
         }
     }
     if bits != 0 && used & fields::MORE_PAYLOAD != 0 {
         for at in 8..16 {
-            bits &= octet(Octet::Payload as usize + at);
+            bits &= octet(ByteField::Payload as usize + at);
         }
     }
     let enforced = if lapsed { in_force & !word(LAPSING) } else { in_force };
     Some(Matches {
         enforced: bits & enforced,
         watched: bits & !enforced,
-        strangers: bits & word(STRANGERS),
+        new_sources: bits & word(NEW_SOURCES),
         once: bits & word(ONCE),
         repeat: bits & word(REPEAT),
     })

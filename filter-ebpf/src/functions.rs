@@ -43,7 +43,7 @@ pub extern "C" fn judge_suspect(ctx: *mut xdp_md, suspicion: u32) -> u32 {
     let suspicion = match suspicion {
         0 => Suspicion::Tcp,
         1 => Suspicion::Udp,
-        _ => Suspicion::Stray,
+        _ => Suspicion::OutOfState,
     };
     to_code((|| suspects::judge(&maps, found(maps.settings())?, found(packet_context())?, suspicion))())
 }

@@ -91,8 +91,8 @@ pub fn experiments() -> Vec<(String, Experiment)> {
     let busy = Experiment { about: "every rule".to_owned(), pokes: rules(), frames: crowd };
     let crowds = [("signatures", signed), ("unlisted", unlisted), ("busy", busy)];
     let talks = [
-        ("spared", strangers(u64::MAX)),
-        ("unspared", strangers(0)),
+        ("spared", new_sources(u64::MAX)),
+        ("unspared", new_sources(0)),
         ("limited", limited()),
         ("destinations", divided()),
     ];
@@ -279,7 +279,7 @@ fn signatures() -> Vec<Poke> {
 }
 
 /// The same; those that `spare` names leave alone who is known.
-fn strangers(spare: u64) -> Vec<Poke> {
+fn new_sources(spare: u64) -> Vec<Poke> {
     let mut pokes = signatures();
     pokes.push(setting(std::mem::offset_of!(Settings, knowledge), knowledge::PORTS));
     pokes.push(Poke { table: Table::Ports, index: HTTP / 8, value: u64::from_ne_bytes([OFFERED; 8]) });
@@ -288,7 +288,7 @@ fn strangers(spare: u64) -> Vec<Poke> {
         index: (65_536 + HTTP) / 8,
         value: u64::from_ne_bytes([OFFERED; 8]),
     });
-    pokes.push(Poke { table: Table::Signatures, index: signature::STRANGERS, value: spare });
+    pokes.push(Poke { table: Table::Signatures, index: signature::NEW_SOURCES, value: spare });
     pokes
 }
 
@@ -299,7 +299,7 @@ fn unlisted() -> Vec<Poke> {
     pokes
 }
 
-/// Rules of service 0, of each kind: one bans, one limits bytes of strangers, one is only watched.
+/// Rules of service 0, of each kind: one bans, one limits bytes of new sources, one is only watched.
 fn limited() -> Vec<Poke> {
     let word = |table, index, value| Poke { table, index, value };
     let tight = BucketSpec::new(1, 2).unwrap_or_default().pack();

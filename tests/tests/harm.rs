@@ -64,11 +64,11 @@ fn a_host_that_forwards_drops_what_nothing_that_has_left_asked_for() -> anyhow::
     // What the host carries is read every three seconds, and flows have ten seconds to show themselves.
     thread::sleep(Duration::from_secs(4));
     let said = host.ok(&["status"])?;
-    assert!(said.contains("stray only count") && said.contains("less than ten seconds"), "{said}");
+    assert!(said.contains("out-of-state only count") && said.contains("less than ten seconds"), "{said}");
     thread::sleep(Duration::from_secs(10));
     let said = host.ok(&["status"])?;
-    assert!(!said.contains("stray only count"), "{said}");
-    for name in ["unsolicited", "stray"] {
+    assert!(!said.contains("out-of-state only count"), "{said}");
+    for name in ["unsolicited", "out-of-state"] {
         assert_eq!(check(&host, name)?["enforced"], true, "{name}");
     }
     let passed = passing(&host, &unsolicited(&host))?;
@@ -93,13 +93,13 @@ fn where_another_tool_hides_what_leaves_a_host_that_forwards_only_counts() -> an
     wait_for("the reason why they only count", || {
         speak()?;
         let why = "what leaves by eth0 is not seen: another tool's program";
-        Ok(["unsolicited", "stray"].into_iter().all(|name| {
+        Ok(["unsolicited", "out-of-state"].into_iter().all(|name| {
             check(&host, name)
                 .is_ok_and(|check| check["enforced"] == false && check["why"].to_string().contains(why))
         }))
     })?;
     let said = host.ok(&["status"])?;
-    assert!(said.contains("unsolicited, stray only count"), "{said}");
+    assert!(said.contains("unsolicited, out-of-state only count"), "{said}");
     assert!(host.log().contains("the host forwards IPv4 packets"), "{}", host.log());
     let (known, others) = would_drop(&host, "unsolicited")?;
     let frames = unsolicited(&host);
@@ -232,8 +232,8 @@ fn what_is_only_observed_drops_nothing_that_the_operator_has_not_named() -> anyh
         assert_eq!(passing(&host, &syns)?, syns.len(), "nor is a default rule");
         Ok(known + others > 100)
     })?;
-    let (_, strangers) = would_drop(&host, "unsolicited")?;
-    assert!(strangers > 100, "{strangers}");
+    let (_, new_sources) = would_drop(&host, "unsolicited")?;
+    assert!(new_sources > 100, "{new_sources}");
 
     fs::write(host.file("floodwall.toml"), "samples-per-second = 0\nobserve = false\n")?;
     let said = host.ok(&["reload"])?;

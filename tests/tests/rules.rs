@@ -206,10 +206,10 @@ fn random_sources_are_caught_by_the_service_and_clients_that_were_there_go_on() 
         let start = Instant::now();
         let passed = passed_by_count(&host, &flood)?;
         let most = 1_000 + (start.elapsed().as_secs_f64() * 500.0) as u64 + 10;
-        // The clients were strangers once, and what they took may not have come back yet.
+        // The clients were new sources once, and what they took may not have come back yet.
         assert!(
             (900..=most).contains(&passed),
-            "{passed} of 20,000 strangers pass over {family}, {most} at most"
+            "{passed} of 20,000 new_sources pass over {family}, {most} at most"
         );
         let frames: Vec<_> = clients.iter().map(|client| syn(&host, client, 2_000)).collect();
         assert_eq!(passing(&host, &frames)?, clients.len(), "all clients get new connections, {family}");
@@ -371,7 +371,7 @@ fn a_strict_rule_holds_only_while_the_service_suffers() -> anyhow::Result<()> {
     let frames: Vec<_> = (0..20).map(|port| syn(&host, "198.51.100.7", 1_000 + port)).collect();
     assert!(passing(&host, &frames)? <= 6);
     let health = host.json(&["health"])?;
-    assert_eq!(health["roused"][0], "web/strict", "{health}");
+    assert_eq!(health["active"][0], "web/strict", "{health}");
     assert!(
         health["signals"]
             .as_array()

@@ -250,7 +250,7 @@ mod tests {
             (0..10).filter(|_| !is_dropped(&memory, &error)).count()
         };
         assert_eq!((passed(0), passed(60)), (3, 3));
-        for suspicion in [Suspicion::Tcp, Suspicion::Udp, Suspicion::Stray, Suspicion::Fragment] {
+        for suspicion in [Suspicion::Tcp, Suspicion::Udp, Suspicion::OutOfState, Suspicion::Fragment] {
             assert_eq!(memory.services[0].suspects[suspicion as usize].load(), NOW >> 6, "{suspicion:?}");
         }
         memory.monitor(Reason::Unsolicited);

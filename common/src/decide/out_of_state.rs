@@ -20,7 +20,7 @@ pub(super) fn judge<O: OutOfLine>(
     }
     // One that was open before floodwall was there, and can be asked about nowhere, belongs to a connection.
     let belongs = settings.knowledge.load() & (knowledge::CONNECTIONS | knowledge::SOCKETS) == 0 || {
-        parts.judge_suspect(context, Suspicion::Stray)?;
+        parts.judge_suspect(context, Suspicion::OutOfState)?;
         context.belongs
     };
     // Who asks for connections becomes known by these. In an attack, being one of few makes nobody known.
@@ -89,14 +89,14 @@ mod tests {
     #[test]
     fn a_segment_of_no_connection_is_dropped() {
         for flags in [tcp_flag::ACK, tcp_flag::RST, tcp_flag::FIN | tcp_flag::ACK, 0] {
-            assert_eq!(judged(&server(0), tcp(flags)), (DECIDED, Reason::Stray, false), "{flags:#x}");
+            assert_eq!(judged(&server(0), tcp(flags)), (DECIDED, Reason::OutOfState, false), "{flags:#x}");
         }
         let memory = server(0);
         assert_eq!(judged(&memory, syn()), (CONTINUE, Reason::Clean, false));
         note(&memory, tcp(0), Event::Ask);
         assert_eq!(judged(&memory, tcp(tcp_flag::ACK)), (CONTINUE, Reason::Clean, false), "it was asked for");
         let other = Packet { source_port: 999, ..tcp(tcp_flag::ACK) };
-        assert_eq!(judged(&memory, other), (DECIDED, Reason::Stray, false), "and this was not");
+        assert_eq!(judged(&memory, other), (DECIDED, Reason::OutOfState, false), "and this was not");
     }
 
     #[test]
@@ -172,10 +172,10 @@ mod tests {
         for (attacked, known) in [(1 << 1, true), (1, false)] {
             let memory = server(0);
             memory.set().attacked.store(attacked);
-            memory.monitor(Reason::Stray);
+            memory.monitor(Reason::OutOfState);
             let (mut context, source) = memory.entered(tcp(tcp_flag::ACK));
             assert_eq!(judge(memory.set(), &parts(&memory), &mut context, source), CONTINUE);
-            assert_eq!(context.judgement.would, Reason::Stray);
+            assert_eq!(context.judgement.would, Reason::OutOfState);
             assert_eq!(judged(&memory, tcp(tcp_flag::ACK)).2, known);
         }
     }

@@ -248,7 +248,7 @@ mod tests {
             let (mut context, source) = memory.entered(syn());
             source.way.buckets.store(0);
             let _ = judge_context(&memory, &mut context);
-            assert_eq!(judged(&memory, syn()).0, DECIDED, "a stranger, {spares:?}");
+            assert_eq!(judged(&memory, syn()).0, DECIDED, "a new source, {spares:?}");
             assert_eq!(judged(&memory, udp()).0, CONTINUE);
             assert_eq!(known(&memory), in_peace, "{spares:?}");
             memory.set().attacked.store(1);

@@ -34,7 +34,7 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
     }
     let mut matches =
         found(signature::matches(tables, half, settings.lapsed(context.time_ns), &context.features))?;
-    if matches.strangers != 0 && known::is_known(sources, context.key) {
+    if matches.new_sources != 0 && known::is_known(sources, context.key) {
         matches = matches.of_known();
     }
     if matches.watched != 0 {
@@ -139,10 +139,10 @@ mod tests {
 
     #[test]
     fn some_spare_sources_that_are_known() {
-        for (strangers, expected) in [(true, CONTINUE), (false, DECIDED)] {
+        for (new_sources, expected) in [(true, CONTINUE), (false, DECIDED)] {
             let mut memory = Memory::new();
-            memory.sign(protocol::TCP, true, strangers);
-            assert_eq!(judged(&memory, syn()).0, DECIDED, "a stranger");
+            memory.sign(protocol::TCP, true, new_sources);
+            assert_eq!(judged(&memory, syn()).0, DECIDED, "a new source");
             assert_eq!(memory.sources_entered(), 0, "nobody is entered for being asked after");
             make_known(memory.entered(syn()).1.way);
             assert_eq!(judged(&memory, syn()).0, expected);

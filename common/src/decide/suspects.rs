@@ -35,7 +35,7 @@ pub fn judge<T: Tables>(
     let flows = known & knowledge::FLOWS != 0;
     let now_ns = context.time_ns;
     context.belongs = false;
-    let is_stray = suspicion as u32 == Suspicion::Stray as u32;
+    let is_stray = suspicion as u32 == Suspicion::OutOfState as u32;
     // Of connections, requests that pass are noted as well where nothing else is.
     if flows || is_stray {
         if found(flow::answers(tables, settings, &context.packet, now_ns))? {
@@ -65,7 +65,7 @@ pub fn judge<T: Tables>(
     }
     let service = found(tables.service(context.judgement.service))?;
     let reason = if is_stray {
-        Reason::Stray
+        Reason::OutOfState
     } else {
         context.judgement.unsolicited = true;
         Reason::Unsolicited
@@ -181,13 +181,19 @@ mod tests {
     fn a_reason_that_is_monitored_only_notes() {
         let memory = Memory::new();
         memory.tolerate(0);
-        memory.monitor(Reason::Stray);
+        memory.monitor(Reason::OutOfState);
         let mut context = memory.context(udp());
         assert_eq!(
-            object_to_many(memory.set(), &memory.services[0], &mut context, Suspicion::Stray, Reason::Stray),
+            object_to_many(
+                memory.set(),
+                &memory.services[0],
+                &mut context,
+                Suspicion::OutOfState,
+                Reason::OutOfState
+            ),
             CONTINUE
         );
-        assert_eq!(context.judgement.would, Reason::Stray);
+        assert_eq!(context.judgement.would, Reason::OutOfState);
     }
 
     #[test]

@@ -190,7 +190,7 @@ impl Memory {
 
     /// Puts signature number 0 in force, and no other: it enforces, or only watches, and matches all packets of a
     /// protocol.
-    pub(crate) fn sign(&mut self, protocol: u8, enforced: bool, strangers: bool) {
+    pub(crate) fn sign(&mut self, protocol: u8, enforced: bool, new_sources: bool) {
         let half: Vec<Word> = filled(signature::HALF_WORDS);
         let Ok(half) = Box::<signature::Half>::try_from(half.into_boxed_slice()) else { unreachable!() };
         half[signature::OCTETS as usize..].iter().for_each(|word| word.store(1));
@@ -203,7 +203,7 @@ impl Memory {
         half[signature::OCTETS as usize + usize::from(protocol)].store(1);
         half[signature::ENFORCED as usize].store(u64::from(enforced));
         half[signature::WATCHED as usize].store(u64::from(!enforced));
-        half[signature::STRANGERS as usize].store(u64::from(strangers));
+        half[signature::NEW_SOURCES as usize].store(u64::from(new_sources));
         self.signatures = vec![half];
         self.set().signatures.store(1);
     }

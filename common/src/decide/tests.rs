@@ -66,9 +66,9 @@ fn a_segment_of_no_connection_is_judged_between_bans_and_rates() {
     assert_eq!(decided(&memory, &packet).reason(), Reason::Banned);
     source::lift(source.way, NOW);
     for _ in 0..3 {
-        assert_eq!(decided(&memory, &packet).reason(), Reason::Stray);
+        assert_eq!(decided(&memory, &packet).reason(), Reason::OutOfState);
     }
-    memory.monitor(Reason::Stray);
+    memory.monitor(Reason::OutOfState);
     assert_eq!(decided(&memory, &packet).reason(), Reason::Clean, "those cost no token");
     assert_eq!(decided(&memory, &packet).reason(), Reason::PacketRate);
 }

@@ -275,7 +275,7 @@ mod tests {
                 judge(&memory, &from(100 + number, Packet { protocol: 47, ..tcp(0) }), 0);
             }
         }
-        // A stray that passes as one of few makes its source known.
+        // A segment out of state that passes as one of few makes its source known.
         assert_eq!(all(of(&memory, 1))[2], 5);
         assert_eq!(all(of(&memory, 1))[6], 5);
         assert_eq!(all(of(&memory, 2)), [0, 0, 0, 5, 0, 0, 0, 15, 0, 0]);

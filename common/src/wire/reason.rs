@@ -34,7 +34,7 @@ pub enum Reason {
     /// these.
     Unsolicited = 8,
     /// Dropped: a segment of no TCP connection that was asked for, and too many of these.
-    Stray = 9,
+    OutOfState = 9,
     /// Dropped: a later fragment of a packet whose first fragment was dropped or not seen, and too many of
     /// these.
     Fragment = 10,
@@ -77,7 +77,7 @@ impl Reason {
         Self::Blocked,
         Self::Banned,
         Self::Unsolicited,
-        Self::Stray,
+        Self::OutOfState,
         Self::Fragment,
         Self::Signature,
         Self::PacketRate,
@@ -126,7 +126,7 @@ impl Reason {
             Self::Blocked => "blocked",
             Self::Banned => "banned",
             Self::Unsolicited => "unsolicited",
-            Self::Stray => "stray",
+            Self::OutOfState => "out-of-state",
             Self::Fragment => "fragment",
             Self::Signature => "signature",
             Self::PacketRate => "packet-rate",

@@ -190,7 +190,7 @@ pub mod knowledge {
     /// The kernel's sockets can be asked.
     pub const SOCKETS: u64 = 1 << 2;
     /// Connections that were open when floodwall was started have been seen by now: a segment of one that was never
-    /// asked for is a stray.
+    /// asked for is a segment out of state.
     pub const CONNECTIONS: u64 = 1 << 4;
     /// It is seen what the host answers: requests for connections are counted where they are answered.
     pub const ANSWERS: u64 = 1 << 5;
@@ -205,7 +205,7 @@ pub enum Suspicion {
     /// UDP to a port where nothing listens: the host has asked nothing there.
     Udp = 1,
     /// A TCP segment to a port where something listens, from a source that never asked for a connection.
-    Stray = 2,
+    OutOfState = 2,
     /// A later fragment of a packet whose first fragment was not seen.
     Fragment = 3,
     /// An ICMP error about a packet of a flow that is not known.

@@ -7,13 +7,13 @@
 //!
 //! | words | what |
 //! |---|---|
-//! | 0 to 7 | a header: [`ENFORCED`], [`WATCHED`], [`FIELDS`], [`STRANGERS`], [`ONCE`], [`REPEAT`], [`LAPSING`] |
-//! | [`OCTETS`] | a page of 256 words for each [`Octet`] |
-//! | [`DIRECTORIES`] | for each [`Short`] a page of 256 page numbers, by the value's high byte |
+//! | 0 to 7 | a header: [`ENFORCED`], [`WATCHED`], [`FIELDS`], [`NEW_SOURCES`], [`ONCE`], [`REPEAT`], [`LAPSING`] |
+//! | [`OCTETS`] | a page of 256 words for each [`ByteField`] |
+//! | [`DIRECTORIES`] | for each [`WordField`] a page of 256 page numbers, by the value's high byte |
 //! | [`PAGES`] | pages of 256 words, by the value's low byte |
 
 use super::Word;
-use crate::features::{Octet, Short};
+use crate::features::{ByteField, WordField};
 
 /// Most signatures: bits of a word.
 pub const MAX_SIGNATURES: u32 = 64;
@@ -29,7 +29,7 @@ pub const WATCHED: u32 = 1;
 /// Header word: [`fields`] that any of the signatures looks at.
 pub const FIELDS: u32 = 2;
 /// Header word: signatures that spare known sources.
-pub const STRANGERS: u32 = 3;
+pub const NEW_SOURCES: u32 = 3;
 /// Header word: signatures that drop a request for a TCP connection only once.
 pub const ONCE: u32 = 4;
 /// Header word: signatures that let whatever is no TCP segment pass once it is repeated.
@@ -41,9 +41,9 @@ const HEADER_WORDS: u32 = 8;
 /// First word of the pages of octets.
 pub const OCTETS: u32 = HEADER_WORDS;
 /// First word of the directories of the fields of 16 bits.
-pub const DIRECTORIES: u32 = OCTETS + Octet::COUNT as u32 * PAGE_WORDS;
+pub const DIRECTORIES: u32 = OCTETS + ByteField::COUNT as u32 * PAGE_WORDS;
 /// First word of the pages that the directories name.
-pub const PAGES: u32 = DIRECTORIES + Short::COUNT as u32 * PAGE_WORDS;
+pub const PAGES: u32 = DIRECTORIES + WordField::COUNT as u32 * PAGE_WORDS;
 /// Words of one half.
 pub const HALF_WORDS: u32 = PAGES + MAX_PAGES * PAGE_WORDS;
 /// One half. It is reached at once, and its words without further look-ups.

@@ -24,7 +24,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 const MOST_CAPTURE: usize = 64 << 20;
 /// Columns of a terminal, less those of the other columns of a list.
 const WHAT: usize = 24;
-/// Pictures that go with a post-mortem.
+/// ReferenceSets that go with a post-mortem.
 const CHARTS: [(Quantity, &str, &str); 2] =
     [(Quantity::Packets, "packets", "Packets a second"), (Quantity::Bits, "bits", "Bits a second")];
 
@@ -72,7 +72,7 @@ pub(super) struct Report {
     /// Texts for a status page: with true numbers, and without names of hosts, services or addresses.
     #[arg(long)]
     for_status_page: bool,
-    /// With `--as markdown`: draw the rates into this directory, and refer to the pictures.
+    /// With `--as markdown`: draw the rates into this directory, and refer to the references.
     #[arg(long, value_name = "DIR")]
     charts: Option<PathBuf>,
 }
@@ -93,7 +93,7 @@ enum Form {
     Text,
     /// A post-mortem to be filled in.
     Markdown,
-    /// The same as one page that needs nothing else, with pictures.
+    /// The same as one page that needs nothing else, with references.
     Html,
     /// All that is known, for programs.
     Json,
@@ -174,7 +174,7 @@ impl Show {
 impl Report {
     async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
         if self.charts.is_some() && self.form != Form::Markdown {
-            let message = "--charts goes with --as markdown; a page of --as html has its pictures in it";
+            let message = "--charts goes with --as markdown; a page of --as html has its references in it";
             return Err(Failed::new(Kind::Invalid, message.to_owned()).into());
         }
         let id = latest(session, self.id).await?;
@@ -238,7 +238,7 @@ fn render(report: &IncidentReport, out: &mut dyn Write, _: Style) -> io::Result<
     out.write_all(report::text(report).as_bytes())
 }
 
-/// Draws the rates into a directory; the pictures' names, and what they show.
+/// Draws the rates into a directory; the references' names, and what they show.
 fn draw(directory: &Path, report: &IncidentReport) -> Result<Vec<(String, &'static str)>, Stop> {
     CHARTS
         .into_iter()

@@ -156,7 +156,7 @@ mod tests {
                 only_counts: false,
             },
             spared: vec!["no rule bans it: somebody is logged in from 203.0.113.7".into()],
-            checks: [("malformed", true), ("stray", false)]
+            checks: [("malformed", true), ("out-of-state", false)]
                 .map(|(check, enforced)| CheckStatus { check: check.into(), enforced, why: vec![] })
                 .into(),
             signatures: vec![AppliedSignature {
@@ -197,7 +197,7 @@ mod tests {
              \x20 no rule bans it: somebody is logged in from 203.0.113.7\n\
              checks, which go by what a packet claims to be\n\
              \x20 malformed drop\n\
-             \x20 stray only count\n\
+             \x20 out-of-state only count\n\
              signatures, which go by headers\n\
              \x20 3 drops: udp sport=7; whoever sends it; 7 packets so far\n\
              bans\n\

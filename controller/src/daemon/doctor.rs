@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use floodwall_common::wire::Reason;
 
-use super::protect::Protection;
+use super::dataplane::Protection;
 use crate::{
     api::DoctorCheck,
     host::Framing,
@@ -19,7 +19,7 @@ impl Protection {
         // Looks at all of them first.
         let statuses = self.interfaces();
         let mut checks: Vec<DoctorCheck> = self
-            .wards
+            .protected
             .lock()
             .problems()
             .into_iter()

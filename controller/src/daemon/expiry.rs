@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tracing::error;
 
-use super::steady::Steady;
+use super::steady_clock::Steady;
 use crate::state::Filter;
 
 /// How late an entry may be taken back.

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tracing::{error, warn};
 
-use super::{capacity::Capacity, protect::Protection};
+use super::{capacity::Capacity, dataplane::Protection};
 use crate::{
     api::{HealthReport, SignalReport},
     event::What,
@@ -75,15 +75,15 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
             }
             stays
         });
-        let roused: BTreeSet<_> = last_over.keys().cloned().collect();
-        protection.set_health(report(&signals, &probes, &roused));
+        let active: BTreeSet<_> = last_over.keys().cloned().collect();
+        protection.set_health(report(&signals, &probes, &active));
         round = round.wrapping_add(1);
         let (filter, protection) = (Arc::clone(&filter), Arc::clone(&protection));
         let work = move || {
             if round.is_multiple_of(COUNT_ROUNDS) {
                 filter.count_known();
             }
-            look(&filter, &protection, roused);
+            look(&filter, &protection, active);
         };
         if let Err(error) = tokio::task::spawn_blocking(work).await {
             error!(%error, "the task that looks at the host failed");
@@ -92,7 +92,7 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
 }
 
 /// Tells the rules what is known of the host.
-pub(super) fn look(filter: &Filter, protection: &Protection, roused: BTreeSet<RuleId>) {
+pub(super) fn look(filter: &Filter, protection: &Protection, active: BTreeSet<RuleId>) {
     let listening = match sockets() {
         Ok(sockets) => {
             protection.set_sockets(&sockets);
@@ -113,7 +113,7 @@ pub(super) fn look(filter: &Filter, protection: &Protection, roused: BTreeSet<Ru
         carries: protection.carries(),
         proven: protection.proven(),
     };
-    match filter.look(facts, roused) {
+    match filter.look(facts, active) {
         Ok(()) => filter.still_decides(Decider::Host),
         Err(refusal) => {
             error!(%refusal, "the rules could not be brought into force for what is known of the host");
@@ -180,7 +180,7 @@ async fn probe(target: &Probe) -> io::Result<()> {
 fn report(
     signals: &BTreeMap<Signal, u64>,
     probes: &BTreeMap<String, u64>,
-    roused: &BTreeSet<RuleId>,
+    active: &BTreeSet<RuleId>,
 ) -> HealthReport {
     let of_host =
         Signal::ALL.into_iter().filter(|(signal, _)| *signal != Signal::Probe).map(|(signal, name)| {
@@ -195,7 +195,7 @@ fn report(
     });
     HealthReport {
         signals: of_host.chain(of_services).collect(),
-        roused: roused.iter().map(ToString::to_string).collect(),
+        active: active.iter().map(ToString::to_string).collect(),
     }
 }
 

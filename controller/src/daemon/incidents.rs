@@ -22,7 +22,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::MissedTickBehavior;
 use tracing::{error, warn};
 
-use super::protect::Protection;
+use super::dataplane::Protection;
 use crate::{
     api::{HealthReport, MachineStatus, SignalReport},
     detect::Class,
@@ -347,7 +347,7 @@ mod tests {
             signal("syn-cookies", None, None),
             signal("probe", Some("web"), None),
         ];
-        let look = of_host(&machine, Some(&HealthReport { signals, roused: Vec::new() }));
+        let look = of_host(&machine, Some(&HealthReport { signals, active: Vec::new() }));
         assert_eq!((look.link_percent, look.cpu_percent), (Some(97.0), Some(40.0)));
         assert_eq!(look.full_links, ["eth0 is full"]);
         let told: Vec<_> = look.readings.iter().map(|reading| reading.what.as_str()).collect();

@@ -11,9 +11,9 @@ use tokio::time::MissedTickBehavior;
 use tracing::error;
 
 use super::{
+    dataplane::Protection,
     disks::Disks,
-    pipe::{Pipe, Readings},
-    protect::Protection,
+    packet_loss::{Pipe, Readings},
 };
 use crate::{
     host::{Backlog, Backlogs, Ports, Vitals, appended_to},

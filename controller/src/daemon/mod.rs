@@ -2,29 +2,29 @@
 
 mod bans;
 mod capacity;
+mod dataplane;
 mod disks;
 mod doctor;
+mod drop_events;
 mod egress;
 mod expiry;
-mod feed;
 mod health;
+mod host_role;
 mod incidents;
 mod links;
 mod machine;
 mod metrics;
-mod pipe;
-mod protect;
-mod role;
-mod seed;
+mod older_flows;
+mod packet_loss;
+mod protected;
+mod reconciler;
 mod signals;
 mod socket;
-mod steady;
+mod steady_clock;
 mod strain;
 mod supervised;
 mod tasks;
 mod trials;
-mod warden;
-mod wards;
 mod watch;
 
 use std::{sync::Arc, time::Duration};
@@ -38,8 +38,8 @@ use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
 
 use self::{
+    dataplane::Protection,
     incidents::{Incidents, Tap},
-    protect::Protection,
     signals::{Asked, Others, Signals},
     tasks::{Policy, Tasks, Watched},
     watch::Watch,
@@ -93,7 +93,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let watched = Arc::new(Watched::default());
     let all_detached = Arc::new(Notify::new());
     let (drops, _) = broadcast::channel(DROPS_HELD);
-    let news = protect::News { bus: bus.clone(), tasks: Arc::clone(&watched) };
+    let news = dataplane::News { bus: bus.clone(), tasks: Arc::clone(&watched) };
     let protection =
         Protection::start(kernel, netlink, &options, config.mode, news, Arc::clone(&all_detached)).await?;
     let protection = Arc::new(protection);
@@ -296,9 +296,9 @@ fn start(
     let (drops, log, bans) = (again(drops), again(log), again(bans));
     let sender = sender.clone();
     tasks.run("drop events", Policy::Restart, move || {
-        feed::forward(Arc::clone(&drops), sender.clone(), Arc::clone(&meters))
+        drop_events::forward(Arc::clone(&drops), sender.clone(), Arc::clone(&meters))
     });
-    tasks.run("kernel log", Policy::Restart, move || feed::forward_log(Arc::clone(&log)));
+    tasks.run("kernel log", Policy::Restart, move || drop_events::forward_log(Arc::clone(&log)));
     let both = || (Arc::clone(filter), Arc::clone(protection));
     let (state, host) = both();
     tasks.run("bans", Policy::Restart, move || {

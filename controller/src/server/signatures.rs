@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{ConnectInfo, State};
 use floodwall_common::{
-    features::{Octet, Short},
+    features::{ByteField, WordField},
     parse::protocol,
     tables::Tables as _,
 };
@@ -99,8 +99,8 @@ pub(super) async fn drop(
 /// Whether packets of a login may be among those that a signature takes.
 fn may_take(signature: &Signature, login: &Accepted) -> bool {
     let Signature { octets, shorts, .. } = signature;
-    octets.get(&(Octet::Protocol as usize)).is_none_or(|set| set.contains(protocol::TCP))
-        && shorts.get(&(Short::DestinationPort as usize)).is_none_or(|ports| ports.contains(login.port))
+    octets.get(&(ByteField::Protocol as usize)).is_none_or(|set| set.contains(protocol::TCP))
+        && shorts.get(&(WordField::DestinationPort as usize)).is_none_or(|ports| ports.contains(login.port))
 }
 
 /// Deploys what an operator wants, in force and on disk.

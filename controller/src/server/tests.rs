@@ -539,7 +539,7 @@ async fn why_says_what_becomes_of_an_address_and_what_was_considered() {
     assert_eq!(source["limits"], passes["source"]["limits"], "they are told of a source as well");
 
     for (text, monitor) in
-        [("udp sport=7 len=28", false), ("tcp flags=syn window=0 strangers", false), ("udp sport=9", true)]
+        [("udp sport=7 len=28", false), ("tcp flags=syn window=0 new-sources", false), ("udp sport=9", true)]
     {
         let wanted = json!({ "text": text, "monitor": monitor });
         client.post::<Value>("/v1/signature/add", &wanted).await.expect("deployed");

@@ -30,7 +30,7 @@ pub struct SourceReport {
     pub source: String,
     /// Whether the table holds it. If not, it was silent, or too weak to stay, and the counters are 0.
     pub tracked: bool,
-    /// Whether it has taken part in conversations for long enough to be told from a stranger.
+    /// Whether it has taken part in conversations for long enough to be told from a new source.
     pub known: bool,
     /// Packets since it was entered, dropped ones included.
     pub packets: u64,

@@ -208,7 +208,7 @@ pub struct HealthReport {
     /// Signals of the host, and probes of services.
     pub signals: Vec<SignalReport>,
     /// Rules that hold since their condition does: `web/strict`.
-    pub roused: Vec<String>,
+    pub active: Vec<String>,
 }
 
 /// A signal.

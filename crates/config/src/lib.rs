@@ -263,7 +263,7 @@ mod tests {
     fn services_and_rules() {
         let config = Config::parse(
             r#"
-            monitor = ["unsolicited"]
+            monitor = ["unsolicited", "stray"]
             [defaults]
             source-syn = { rate = 50 }
             source-icmp = { mode = "off" }
@@ -289,7 +289,8 @@ mod tests {
         )
         .expect("valid");
         let policy = config.policy;
-        assert_eq!(policy.monitored, Reason::Unsolicited.bit());
+        let formerly_stray = Reason::OutOfState.bit();
+        assert_eq!(policy.monitored, Reason::Unsolicited.bit() | formerly_stray);
         let default = &policy.services[0];
         assert_eq!(default.rules.len(), defaults::rules().len() - 1);
         assert_eq!(default.rules[1].rate, Rate { rate: 50, burst: 50 });

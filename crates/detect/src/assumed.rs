@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use floodwall_common::{
-    features::{Features, Octet, PAYLOAD, Short, form},
+    features::{ByteField, Features, PAYLOAD, WordField, form},
     parse::{ip_form, protocol, tcp_flag},
 };
 
@@ -24,7 +24,7 @@ const MOST_PLACES: usize = 8;
 pub(super) struct Place {
     protocol: u8,
     port: u16,
-    /// Bits of [`Octet::Form`] that do not depend on the client.
+    /// Bits of [`ByteField::Form`] that do not depend on the client.
     form: u8,
 }
 
@@ -32,9 +32,9 @@ impl Place {
     fn of(features: &Features) -> Self {
         let of_the_place = form::IPV6 | form::OFFERED | ip_form::TAGGED << form::IP_FORM_SHIFT;
         Self {
-            protocol: features.octets[Octet::Protocol as usize],
-            port: features.shorts[Short::DestinationPort as usize],
-            form: features.octets[Octet::Form as usize] & of_the_place,
+            protocol: features.octets[ByteField::Protocol as usize],
+            port: features.shorts[WordField::DestinationPort as usize],
+            form: features.octets[ByteField::Form as usize] & of_the_place,
         }
     }
 
@@ -78,7 +78,7 @@ pub(super) fn packets_for(places: &[Place]) -> impl Iterator<Item = Usual> {
         let mut client = Client { place, state: 0x9e37_79b9_7f4a_7c15 };
         (0..PACKETS).map(move |_| client.packet(write))
     });
-    packets.zip(0..).map(|(features, flow)| Usual { features, flow, stranger: false })
+    packets.zip(0..).map(|(features, flow)| Usual { features, flow, from_new_source: false })
 }
 
 /// How a system asks for a connection.
@@ -135,13 +135,13 @@ impl Client {
         let of_ip = if self.place.is_v6() { 0 } else { ip_form::DONT_FRAGMENT << form::IP_FORM_SHIFT };
         let unnumbered = if !self.place.is_v6() && self.one_in(3) { form::NO_IDENTIFICATION } else { 0 };
         let often = if self.one_in(6) { 0 } else { of_ip };
-        features.octets[Octet::Protocol as usize] = self.place.protocol;
-        features.octets[Octet::Form as usize] = self.place.form | often | unnumbered;
+        features.octets[ByteField::Protocol as usize] = self.place.protocol;
+        features.octets[ByteField::Form as usize] = self.place.form | often | unnumbered;
         if !matches!(self.place.protocol, protocol::ICMP | protocol::ICMPV6) {
-            features.shorts[Short::DestinationPort as usize] = self.place.port;
+            features.shorts[WordField::DestinationPort as usize] = self.place.port;
         }
         let header = if self.place.is_v6() { 40 } else { 20 };
-        features.shorts[Short::Length as usize] += header;
+        features.shorts[WordField::Length as usize] += header;
         features
     }
 
@@ -155,12 +155,12 @@ impl Client {
         let mut features = self.somewhere(system.hop_limit);
         let flags = if self.one_in(8) { tcp_flag::ECE | tcp_flag::CWR } else { 0 };
         let size = SEGMENT_SIZES[self.below(SEGMENT_SIZES.len())];
-        features.octets[Octet::Flags as usize] = tcp_flag::SYN | flags;
-        features.octets[Octet::TcpHeader as usize] = system.header;
-        features.shorts[Short::Window as usize] = system.windows[self.below(system.windows.len())];
-        features.shorts[Short::Options as usize] = system.options;
-        features.shorts[Short::SegmentSize as usize] = size - if self.place.is_v6() { 20 } else { 0 };
-        features.shorts[Short::Length as usize] = u16::from(system.header) * 4;
+        features.octets[ByteField::Flags as usize] = tcp_flag::SYN | flags;
+        features.octets[ByteField::TcpHeader as usize] = system.header;
+        features.shorts[WordField::Window as usize] = system.windows[self.below(system.windows.len())];
+        features.shorts[WordField::Options as usize] = system.options;
+        features.shorts[WordField::SegmentSize as usize] = size - if self.place.is_v6() { 20 } else { 0 };
+        features.shorts[WordField::Length as usize] = u16::from(system.header) * 4;
         features
     }
 
@@ -176,12 +176,12 @@ impl Client {
         let header = if ends { 5 } else { header };
         let most = 1_440;
         let data = if flags == ACK | tcp_flag::PSH { 1 + self.below(most) as u16 } else { 0 };
-        features.octets[Octet::Flags as usize] = flags;
-        features.octets[Octet::TcpHeader as usize] = header;
-        features.shorts[Short::Window as usize] = if ends { 0 } else { self.below(65_536) as u16 };
-        features.shorts[Short::Options as usize] = if ends { 0 } else { options };
-        features.shorts[Short::Length as usize] = u16::from(header) * 4 + data;
-        features.shorts[Short::PayloadLength as usize] = data;
+        features.octets[ByteField::Flags as usize] = flags;
+        features.octets[ByteField::TcpHeader as usize] = header;
+        features.shorts[WordField::Window as usize] = if ends { 0 } else { self.below(65_536) as u16 };
+        features.shorts[WordField::Options as usize] = if ends { 0 } else { options };
+        features.shorts[WordField::Length as usize] = u16::from(header) * 4 + data;
+        features.shorts[WordField::PayloadLength as usize] = data;
         let greeting = if self.one_in(2) { GREETINGS[self.below(GREETINGS.len())] } else { &[] };
         self.fill(&mut features, greeting);
         features
@@ -222,7 +222,7 @@ impl Client {
         let hop_limit = [64, 128, 255][self.below(3)];
         let mut features = self.somewhere(hop_limit);
         if self.one_in(2) {
-            features.shorts[Short::SourcePort as usize] = 123;
+            features.shorts[WordField::SourcePort as usize] = 123;
         }
         datagram(&mut features, 48);
         let first = [0xe3, 0x23, 0x1b, 0xdb][self.below(4)];
@@ -233,7 +233,7 @@ impl Client {
     fn icmp(&mut self) -> Features {
         let hop_limit = [64, 128, 255][self.below(3)];
         let mut features = self.somewhere(hop_limit);
-        features.shorts[Short::SourcePort as usize] = 0;
+        features.shorts[WordField::SourcePort as usize] = 0;
         let kinds: &[(u8, u16)] = if self.place.is_v6() {
             &[(128, 0), (128, 0), (129, 0), (1, 0), (1, 4), (2, 0), (3, 0)]
         } else {
@@ -241,8 +241,8 @@ impl Client {
         };
         let (kind, code) = kinds[self.below(kinds.len())];
         let data = [56, 32, 64, 0, 28, 548, 1_200][self.below(7)] + self.below(8) as u16;
-        features.octets[Octet::Flags as usize] = kind;
-        features.shorts[Short::DestinationPort as usize] = code;
+        features.octets[ByteField::Flags as usize] = kind;
+        features.shorts[WordField::DestinationPort as usize] = code;
         datagram(&mut features, data);
         self.fill(&mut features, &[]);
         features
@@ -251,17 +251,17 @@ impl Client {
     /// From a port that clients draw, over some hops.
     fn somewhere(&mut self, hop_limit: u8) -> Features {
         let mut features = Features::default();
-        features.octets[Octet::HopLimit as usize] = hop_limit - 1 - self.below(30) as u8;
-        features.shorts[Short::SourcePort as usize] = 1_024 + self.below(64_512) as u16;
+        features.octets[ByteField::HopLimit as usize] = hop_limit - 1 - self.below(30) as u8;
+        features.shorts[WordField::SourcePort as usize] = 1_024 + self.below(64_512) as u16;
         features
     }
 
     /// Payload that begins so, and goes on at random.
     fn fill(&mut self, features: &mut Features, start: &[u8]) {
-        let length = usize::from(features.shorts[Short::PayloadLength as usize]).min(PAYLOAD);
+        let length = usize::from(features.shorts[WordField::PayloadLength as usize]).min(PAYLOAD);
         for place in 0..length {
             let byte = start.get(place).copied().unwrap_or_else(|| self.below(256) as u8);
-            features.octets[Octet::Payload as usize + place] = byte;
+            features.octets[ByteField::Payload as usize + place] = byte;
         }
     }
 
@@ -280,6 +280,6 @@ impl Client {
 
 /// A header of 8 bytes, as UDP and ICMP have, and data.
 fn datagram(features: &mut Features, data: u16) {
-    features.shorts[Short::Length as usize] = 8 + data;
-    features.shorts[Short::PayloadLength as usize] = data;
+    features.shorts[WordField::Length as usize] = 8 + data;
+    features.shorts[WordField::PayloadLength as usize] = data;
 }

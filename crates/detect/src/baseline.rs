@@ -5,17 +5,17 @@
 use std::collections::BTreeMap;
 
 use floodwall_common::{
-    features::{Features, Octet},
+    features::{ByteField, Features},
     source::Key,
 };
 
 use super::{reservoir::Reservoir, sample::Sample, sources::Sources};
 
-/// How long a source would be a stranger in an attack, ns.
+/// How long a source would be a new source in an attack, ns.
 const STRANGE: u64 = 30_000_000_000;
 /// Whoever is there that soon after the start was there before, ns.
 const THERE_BEFORE: u64 = 10_000_000_000;
-/// Samples, a few of a flow, without which a service's packets are no picture of what it usually gets.
+/// Samples, a few of a flow, without which a service's packets are no reference of what it usually gets.
 const ENOUGH: usize = 1_200;
 
 /// What a packet that has proven itself looked like.
@@ -25,8 +25,8 @@ pub(super) struct Usual {
     pub(super) features: Features,
     /// Which flow it belongs to, as far as source and port tell.
     pub(super) flow: u64,
-    /// Its source would have been a stranger, had there been an attack.
-    pub(super) stranger: bool,
+    /// Its source would have been a new source, had there been an attack.
+    pub(super) from_new_source: bool,
 }
 
 /// Samples of what usually comes.
@@ -50,8 +50,8 @@ impl Baseline {
         let started = *self.first_ns.get_or_insert(sample.time_ns);
         let first = self.sources.see(sample.source, sample.time_ns);
         let is_young = sample.time_ns < first + STRANGE && first > started + THERE_BEFORE;
-        let stranger = if sample.opens() { !sample.known } else { is_young };
-        let usual = Usual { features: sample.features, flow: sample.flow(), stranger };
+        let from_new_source = if sample.opens() { !sample.known } else { is_young };
+        let usual = Usual { features: sample.features, flow: sample.flow(), from_new_source };
         self.services.entry(sample.service()).or_default().keep(usual, sample.time_ns);
     }
 
@@ -65,7 +65,7 @@ impl Baseline {
     /// Takes up samples of a service that were kept over a restart.
     pub(super) fn recall(&mut self, service: u8, samples: Vec<Usual>) {
         let own = samples.into_iter().map(|mut usual| {
-            usual.features.octets[Octet::Service as usize] = service;
+            usual.features.octets[ByteField::Service as usize] = service;
             usual
         });
         self.services.insert(service, Reservoir::of(own.collect()));

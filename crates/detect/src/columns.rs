@@ -9,33 +9,37 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use floodwall_common::features::{Features, Octet, Short};
+use floodwall_common::features::{ByteField, Features, WordField};
 use foldhash::HashMap;
 
 use super::{condition::Condition, tally::Tally};
 
 /// Fields of a packet.
-const FIELDS: usize = Octet::COUNT + Short::COUNT;
+const FIELDS: usize = ByteField::COUNT + WordField::COUNT;
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
-    /// An [`Octet`].
-    Octet(usize),
-    /// A [`Short`].
-    Short(usize),
+    /// An [`ByteField`].
+    ByteField(usize),
+    /// A [`WordField`].
+    WordField(usize),
 }
 
 impl Field {
     #[cfg(test)]
     fn of(index: usize) -> Self {
-        if index < Octet::COUNT { Self::Octet(index) } else { Self::Short(index - Octet::COUNT) }
+        if index < ByteField::COUNT {
+            Self::ByteField(index)
+        } else {
+            Self::WordField(index - ByteField::COUNT)
+        }
     }
 
     fn index(self) -> usize {
         match self {
-            Self::Octet(octet) => octet,
-            Self::Short(short) => Octet::COUNT + short,
+            Self::ByteField(octet) => octet,
+            Self::WordField(short) => ByteField::COUNT + short,
         }
     }
 }
@@ -43,8 +47,8 @@ impl Field {
 /// Packets, a column for each field.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
-    octets: [Vec<u8>; Octet::COUNT],
-    shorts: [Vec<u16>; Short::COUNT],
+    octets: [Vec<u8>; ByteField::COUNT],
+    shorts: [Vec<u16>; WordField::COUNT],
     packets: usize,
     tallies: Tallies,
     narrowed: RefCell<Narrowed>,
@@ -79,8 +83,8 @@ impl Columns {
 
     fn tally_of_all(&self, field: Field) -> Tally {
         match field {
-            Field::Octet(field) => Tally::of_octets(self.octets[field].iter().copied()),
-            Field::Short(field) => Tally::of_shorts(self.shorts[field].iter().copied()),
+            Field::ByteField(field) => Tally::of_octets(self.octets[field].iter().copied()),
+            Field::WordField(field) => Tally::of_shorts(self.shorts[field].iter().copied()),
         }
     }
 
@@ -95,14 +99,14 @@ impl Columns {
             // Where few are gone, these are counted.
             if let Some(gone) = gone {
                 return match field {
-                    Field::Octet(field) => before.without(at(&self.octets[field], gone).map(u16::from)),
-                    Field::Short(field) => before.without(at(&self.shorts[field], gone)),
+                    Field::ByteField(field) => before.without(at(&self.octets[field], gone).map(u16::from)),
+                    Field::WordField(field) => before.without(at(&self.shorts[field], gone)),
                 };
             }
         }
         match field {
-            Field::Octet(field) => Tally::of_octets(at(&self.octets[field], rows)),
-            Field::Short(field) => Tally::of_shorts(at(&self.shorts[field], rows)),
+            Field::ByteField(field) => Tally::of_octets(at(&self.octets[field], rows)),
+            Field::WordField(field) => Tally::of_shorts(at(&self.shorts[field], rows)),
         }
     }
 
@@ -191,8 +195,8 @@ impl Group<'_> {
     /// Value of a field in a row.
     pub(super) fn value(&self, field: Field, row: usize) -> u16 {
         match field {
-            Field::Octet(field) => u16::from(self.columns.octets[field][row]),
-            Field::Short(field) => self.columns.shorts[field][row],
+            Field::ByteField(field) => u16::from(self.columns.octets[field][row]),
+            Field::WordField(field) => self.columns.shorts[field][row],
         }
     }
 
@@ -248,11 +252,11 @@ impl Group<'_> {
     fn meeting(&self, condition: &Condition) -> Divided {
         let Columns { octets, shorts, .. } = self.columns;
         match condition {
-            Condition::Octet(field, set) => {
+            Condition::ByteField(field, set) => {
                 let column = &octets[*field];
                 self.divided(self.rows(), |row| set.contains(column[row]))
             }
-            Condition::Short(field, ranges) => {
+            Condition::WordField(field, ranges) => {
                 let column = &shorts[*field];
                 self.divided(self.rows(), |row| ranges.contains(column[row]))
             }
@@ -298,17 +302,17 @@ mod tests {
     }
 
     fn condition() -> impl Strategy<Value = Condition> {
-        let octet = (0..Octet::COUNT, prop::collection::vec(0..4_u8, 1..4))
-            .prop_map(|(field, bytes)| Condition::Octet(field, bytes.into_iter().collect::<ByteSet>()));
-        let short = (0..Short::COUNT, prop::collection::vec((0..600_u16, 0..600_u16), 1..4))
-            .prop_map(|(field, ranges)| Condition::Short(field, ranges.into_iter().collect::<Ranges>()));
+        let octet = (0..ByteField::COUNT, prop::collection::vec(0..4_u8, 1..4))
+            .prop_map(|(field, bytes)| Condition::ByteField(field, bytes.into_iter().collect::<ByteSet>()));
+        let short = (0..WordField::COUNT, prop::collection::vec((0..600_u16, 0..600_u16), 1..4))
+            .prop_map(|(field, ranges)| Condition::WordField(field, ranges.into_iter().collect::<Ranges>()));
         prop_oneof![octet, short]
     }
 
     fn holds(condition: &Condition, features: &Features) -> bool {
         match condition {
-            Condition::Octet(field, set) => set.contains(features.octets[*field]),
-            Condition::Short(field, ranges) => ranges.contains(features.shorts[*field]),
+            Condition::ByteField(field, set) => set.contains(features.octets[*field]),
+            Condition::WordField(field, ranges) => ranges.contains(features.shorts[*field]),
         }
     }
 
@@ -338,8 +342,8 @@ mod tests {
                 prop_assert_eq!(group.len(), walked.len());
                 for index in 0..FIELDS {
                     let value = |features: &&Features| match Field::of(index) {
-                        Field::Octet(octet) => u16::from(features.octets[octet]),
-                        Field::Short(short) => features.shorts[short],
+                        Field::ByteField(octet) => u16::from(features.octets[octet]),
+                        Field::WordField(short) => features.shorts[short],
                     };
                     prop_assert_eq!(group.tally(Field::of(index)), &Tally::of_shorts(walked.iter().map(value)));
                 }

@@ -1,6 +1,6 @@
 //! Conditions on a field, and which of them are worth a try.
 
-use floodwall_common::features::{Octet, Short};
+use floodwall_common::features::{ByteField, WordField};
 
 use super::{
     columns::{Field, Group},
@@ -21,44 +21,44 @@ const EPHEMERAL: u16 = 32_768;
 /// One condition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Condition {
-    /// Values of an [`Octet`].
-    Octet(usize, ByteSet),
-    /// Values of a [`Short`].
-    Short(usize, Ranges),
+    /// Values of an [`ByteField`].
+    ByteField(usize, ByteSet),
+    /// Values of a [`WordField`].
+    WordField(usize, Ranges),
 }
 
 impl Condition {
     /// Whether it is about where a packet goes, and not about the packet itself.
     pub(super) fn is_place(&self) -> bool {
         match self {
-            Self::Octet(field, _) => *field == Octet::Service as usize,
-            Self::Short(field, _) => *field == Short::DestinationPort as usize,
+            Self::ByteField(field, _) => *field == ByteField::Service as usize,
+            Self::WordField(field, _) => *field == WordField::DestinationPort as usize,
         }
     }
 
     /// The field that it is about.
     pub(super) fn field(&self) -> Field {
         match self {
-            Self::Octet(field, _) => Field::Octet(*field),
-            Self::Short(field, _) => Field::Short(*field),
+            Self::ByteField(field, _) => Field::ByteField(*field),
+            Self::WordField(field, _) => Field::WordField(*field),
         }
     }
 
     /// How many packets meet it, of those whose values of its field were counted.
     pub(super) fn count(&self, tally: &Tally) -> usize {
         match self {
-            Self::Octet(_, set) => set.iter().map(|value| tally.of(u16::from(value))).sum(),
-            Self::Short(_, ranges) => ranges.iter().map(|(first, last)| tally.between(first, last)).sum(),
+            Self::ByteField(_, set) => set.iter().map(|value| tally.of(u16::from(value))).sum(),
+            Self::WordField(_, ranges) => ranges.iter().map(|(first, last)| tally.between(first, last)).sum(),
         }
     }
 
     /// Adds it to a signature.
     pub(super) fn narrow(self, signature: &mut Signature) {
         match self {
-            Self::Octet(field, set) => {
+            Self::ByteField(field, set) => {
                 signature.octets.insert(field, set);
             }
-            Self::Short(field, ranges) => {
+            Self::WordField(field, ranges) => {
                 signature.shorts.insert(field, ranges);
             }
         }
@@ -82,27 +82,27 @@ pub(super) fn candidates(positive: &Group<'_>, so_far: &Signature, least: usize)
         }
     };
     let least_common = ((positive.len() as f64 * COMMON) as usize).max(2).max(least);
-    for field in (0..Octet::COUNT).filter(|field| !so_far.octets.contains_key(field)) {
-        let tally = positive.tally(Field::Octet(field));
+    for field in (0..ByteField::COUNT).filter(|field| !so_far.octets.contains_key(field)) {
+        let tally = positive.tally(Field::ByteField(field));
         for (value, count) in tally.common(least_common) {
-            add(Condition::Octet(field, [value as u8].into_iter().collect()), count);
+            add(Condition::ByteField(field, [value as u8].into_iter().collect()), count);
         }
         if let Some((values, held)) = few_values(tally, |_| true) {
-            add(Condition::Octet(field, values.iter().map(|value| *value as u8).collect()), held);
+            add(Condition::ByteField(field, values.iter().map(|value| *value as u8).collect()), held);
         }
     }
-    for field in (0..Short::COUNT).filter(|field| !so_far.shorts.contains_key(field)) {
-        let tally = positive.tally(Field::Short(field));
-        let tells = |value: u16| field != Short::SourcePort as usize || value < EPHEMERAL;
+    for field in (0..WordField::COUNT).filter(|field| !so_far.shorts.contains_key(field)) {
+        let tally = positive.tally(Field::WordField(field));
+        let tells = |value: u16| field != WordField::SourcePort as usize || value < EPHEMERAL;
         for (value, count) in tally.common(least_common).into_iter().filter(|(value, _)| tells(*value)) {
-            add(Condition::Short(field, Ranges::one(value, value)), count);
+            add(Condition::WordField(field, Ranges::one(value, value)), count);
         }
         if let Some((values, held)) = few_values(tally, tells) {
-            add(Condition::Short(field, values.iter().map(|value| (*value, *value)).collect()), held);
+            add(Condition::WordField(field, values.iter().map(|value| (*value, *value)).collect()), held);
         }
-        if field != Short::SourcePort as usize {
+        if field != WordField::SourcePort as usize {
             let (first, last) = hull(tally);
-            add(Condition::Short(field, Ranges::one(first, last)), tally.between(first, last));
+            add(Condition::WordField(field, Ranges::one(first, last)), tally.between(first, last));
         }
     }
     candidates
@@ -120,16 +120,17 @@ pub(super) fn exceptions(
         return Vec::new();
     }
     // Hop limits tell of networks, and there are always others.
-    let octets = (Octet::Flags as usize..Octet::COUNT)
-        .filter(|field| *field != Octet::HopLimit as usize && !so_far.octets.contains_key(field))
-        .map(|field| (Field::Octet(field), usize::from(u8::MAX) / 2));
-    let shorts = (0..Short::COUNT)
+    let octets = (ByteField::Flags as usize..ByteField::COUNT)
+        .filter(|field| *field != ByteField::HopLimit as usize && !so_far.octets.contains_key(field))
+        .map(|field| (Field::ByteField(field), usize::from(u8::MAX) / 2));
+    let shorts = (0..WordField::COUNT)
         .filter(|field| {
-            let is_port =
-                [Short::SourcePort, Short::DestinationPort].iter().any(|port| *port as usize == *field);
+            let is_port = [WordField::SourcePort, WordField::DestinationPort]
+                .iter()
+                .any(|port| *port as usize == *field);
             !is_port && !so_far.shorts.contains_key(field)
         })
-        .map(|field| (Field::Short(field), MOST_EXCEPTED));
+        .map(|field| (Field::WordField(field), MOST_EXCEPTED));
     let exceptions = octets.chain(shorts).filter_map(|(field, most)| {
         let (now, known) = (positive.tally(field), usual.tally(field));
         if known.values() > most {
@@ -151,12 +152,12 @@ const MOST_EXCEPTED: usize = 48;
 /// A field has none of these values.
 fn all_but(field: Field, known: &Tally) -> Condition {
     match field {
-        Field::Octet(field) => {
+        Field::ByteField(field) => {
             let mut others: ByteSet = (0..=u8::MAX).collect();
             known.iter().for_each(|(value, _)| others.remove(value as u8));
-            Condition::Octet(field, others)
+            Condition::ByteField(field, others)
         }
-        Field::Short(field) => Condition::Short(field, gaps(known)),
+        Field::WordField(field) => Condition::WordField(field, gaps(known)),
     }
 }
 

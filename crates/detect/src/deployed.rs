@@ -3,11 +3,11 @@
 use std::fmt;
 
 use floodwall_common::{
-    features::Octet,
+    features::ByteField,
     wire::{MAX_SERVICES, Verdict, signature::MAX_SIGNATURES},
 };
 
-use super::{alarm::Class, mine::Finding, sample::Sample};
+use super::{alarm::Class, mining::Finding, sample::Sample};
 use crate::signature::{Effect, Image, ImageError, Signature, TooBroad};
 
 /// A signature that was deployed.
@@ -61,7 +61,7 @@ impl Deployed {
     pub(super) fn concerns(&self, service: u8) -> bool {
         self.signature
             .octets
-            .get(&(Octet::Service as usize))
+            .get(&(ByteField::Service as usize))
             .is_none_or(|services| services.contains(service))
     }
 
@@ -243,7 +243,7 @@ impl Deployment {
     ) -> Option<usize> {
         let harmless = finding.usual_share == 0.0;
         let enough = openings.is_none_or(|openings| openings >= ENOUGH_OPENINGS);
-        let strange = !finding.signature.strangers && enough;
+        let strange = !finding.signature.new_sources && enough;
         self.add(Deployed { harmless, strange, ..Deployed::new(finding.signature.clone(), now_ns) })
     }
 
@@ -464,7 +464,7 @@ impl Deployment {
 #[cfg(test)]
 mod tests {
     use floodwall_common::{
-        features::{Features, Short},
+        features::{Features, WordField},
         parse::{protocol, tcp_flag},
         source::Key,
         wire::Reason,
@@ -475,9 +475,9 @@ mod tests {
     /// A request for a connection, and what became of it.
     fn request(number: u64, reason: Reason) -> Sample {
         let mut features = Features::default();
-        features.octets[Octet::Protocol as usize] = protocol::TCP;
-        features.octets[Octet::Flags as usize] = tcp_flag::SYN;
-        features.shorts[Short::Window as usize] = 512;
+        features.octets[ByteField::Protocol as usize] = protocol::TCP;
+        features.octets[ByteField::Flags as usize] = tcp_flag::SYN;
+        features.shorts[WordField::Window as usize] = 512;
         Sample {
             time_ns: 2 * TRIAL + AGAIN_AFTER,
             features,
@@ -513,15 +513,15 @@ mod tests {
     #[test]
     fn who_asks_again_ends_a_signature_unless_nobody_usual_looks_like_that() {
         const ANYBODY: &str = "tcp flags=syn window=512 dport=0";
-        const STRANGERS: &str = "tcp flags=syn window=512 dport=0 strangers";
+        const NEW_SOURCES: &str = "tcp flags=syn window=512 dport=0 new-sources";
         let drops_once = (vec![Turn::Enforced], Some(Effect::DropOnce));
-        for text in [ANYBODY, STRANGERS] {
+        for text in [ANYBODY, NEW_SOURCES] {
             for few in [0, 8, 20] {
                 assert_eq!(after(text, Some(1_000), few), drops_once, "{few} of 100 come again");
             }
         }
         let withdrawn = (vec![Turn::Enforced, Turn::ComesAgain], None);
-        assert_eq!(after(STRANGERS, Some(1_000), 21), withdrawn);
+        assert_eq!(after(NEW_SOURCES, Some(1_000), 21), withdrawn);
         assert_eq!(after(ANYBODY, Some(ENOUGH_OPENINGS - 1), 21), withdrawn, "too little is known");
         let for_good = (vec![Turn::Enforced, Turn::ForGood], Some(Effect::DropFound));
         assert_eq!(after(ANYBODY, Some(ENOUGH_OPENINGS), 21), for_good);

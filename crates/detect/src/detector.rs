@@ -12,27 +12,27 @@ use super::{
     action::{self, Action},
     alarm::{Class, Level},
     baseline::Baseline,
-    conduct::{Conduct, LONG, Scene},
     deployed::{Asked, Deployed, Deployment, Held, Turn},
     event::Event,
     incident::{Attack, Incident, Incidents},
-    kind::Kind,
-    load::{Counts, Load, Standing},
     memory::{Memory, OtherVersion, Remembered},
     moment::{Moment, TICK},
-    picture::Pictures,
+    offenders::{Conduct, LONG, Scene},
+    packet_kind::Kind,
     proof::Proof,
     recent::Recent,
+    reference::ReferenceSets,
     repetition::{self, Coming, Order, RETURNS, Repetition, Whose},
     sample::Sample,
     search::{LEAST_EXCESS, Refused, Search},
+    service_load::{Counts, Load, Standing},
     view::KernelView,
 };
 use crate::signature::{Signature, naming};
 
 /// How far back samples are searched, ns.
 const RECENT: u64 = 500_000_000;
-/// How long floodwall watches before it takes a segment for a stray, ns.
+/// How long floodwall watches before it takes a segment for a segment out of state, ns.
 const LEARNING: u64 = 10_000_000_000;
 /// How long an attack lasts before it is said that nothing is found against it, ns.
 const NOTHING_AFTER: u64 = 2_000_000_000;
@@ -53,7 +53,7 @@ pub struct Detector {
     /// What a sample teaches; empty but for a moment.
     lessons: Vec<Sample>,
     baseline: Baseline,
-    pictures: Pictures,
+    references: ReferenceSets,
     recent: Recent,
     deployment: Deployment,
     repetition: Repetition,
@@ -389,7 +389,7 @@ impl Detector {
         self.changed |= self.deployment.rest(|service| attacks.contains_key(&service));
         if self.attacks.is_empty() {
             self.conduct.forget();
-            self.pictures.clear();
+            self.references.clear();
         }
         events.push(Event::AttackEnded { service });
         self.actions.push(Action::Attacked { service, attacked: false });
@@ -418,7 +418,7 @@ impl Detector {
                 continue;
             }
             let search = Search {
-                picture: self.pictures.of(&self.baseline, *service, &unusual),
+                reference: self.references.of(&self.baseline, *service, &unusual),
                 deployment: &self.deployment,
                 refused: &self.refused,
                 recent: &self.recent,
@@ -426,7 +426,7 @@ impl Detector {
                 expected: standing.usually_passes * standing.sampled * RECENT as f64 / 1e9,
             };
             let found = search.find(&unusual);
-            let openings = (!search.picture.is_assumed).then(|| search.picture.openings());
+            let openings = (!search.reference.is_assumed).then(|| search.reference.openings());
             findings.extend(found.into_iter().map(|finding| (finding, unusual.len(), openings)));
         }
         for (finding, among, openings) in findings {

@@ -6,8 +6,8 @@ use floodwall_common::{prefix::Family, source::Key};
 
 use super::{
     alarm::{self, Excess},
-    conduct::Cause,
     deployed::Turn,
+    offenders::Cause,
     view::KernelView,
 };
 use crate::signature::Signature;
@@ -183,7 +183,7 @@ mod tests {
     use floodwall_tables::{Capacity, SharedTables};
 
     use super::*;
-    use crate::conduct::Cause;
+    use crate::offenders::Cause;
 
     #[test]
     fn a_source_is_named_though_the_kernel_program_does_not_know_it() {

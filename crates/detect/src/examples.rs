@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, mem::take};
 
-use floodwall_common::features::{Features, Octet, Short};
+use floodwall_common::features::{ByteField, Features, WordField};
 use foldhash::HashMap;
 
 use super::{
@@ -63,20 +63,22 @@ impl Examples {
     /// How many a signature hits.
     pub(super) fn hit_by(&self, signature: &Signature) -> usize {
         let mut hit = self.all();
-        let octets = signature.octets.iter().map(|(field, set)| Condition::Octet(*field, *set));
-        let shorts = signature.shorts.iter().map(|(field, ranges)| Condition::Short(*field, ranges.clone()));
+        let octets = signature.octets.iter().map(|(field, set)| Condition::ByteField(*field, *set));
+        let shorts =
+            signature.shorts.iter().map(|(field, ranges)| Condition::WordField(*field, ranges.clone()));
         octets.chain(shorts).for_each(|condition| hit.narrow(&condition));
         hit.len()
     }
 
     /// How many are of a signature's kind (protocol and flags), and how many of these go to its ports.
     pub(super) fn alike(&self, signature: &Signature) -> (usize, usize) {
-        let allows = |field: Octet, value: u8| {
+        let allows = |field: ByteField, value: u8| {
             signature.octets.get(&(field as usize)).is_none_or(|set| set.contains(value))
         };
-        let ports = signature.shorts.get(&(Short::DestinationPort as usize));
+        let ports = signature.shorts.get(&(WordField::DestinationPort as usize));
         let kin = self.kinds().iter();
-        let kin = kin.filter(|kin| allows(Octet::Protocol, kin.protocol) && allows(Octet::Flags, kin.flags));
+        let kin = kin
+            .filter(|kin| allows(ByteField::Protocol, kin.protocol) && allows(ByteField::Flags, kin.flags));
         kin.fold((0, 0), |(alike, alike_here), kin| {
             let here = ports.map_or(kin.ports.packets(), |ports| {
                 ports.iter().map(|(first, last)| kin.ports.between(first, last)).sum()
@@ -88,11 +90,11 @@ impl Examples {
     fn kinds(&self) -> &[Kin] {
         self.kinds.get_or_init(|| {
             let all = self.all();
-            let value = |octet: Octet, row| all.value(Field::Octet(octet as usize), row) as u8;
+            let value = |octet: ByteField, row| all.value(Field::ByteField(octet as usize), row) as u8;
             let mut kinds: HashMap<(u8, u8), Vec<u16>> = HashMap::default();
             for row in all.rows() {
-                let port = all.value(Field::Short(Short::DestinationPort as usize), row);
-                let kind = (value(Octet::Protocol, row), value(Octet::Flags, row));
+                let port = all.value(Field::WordField(WordField::DestinationPort as usize), row);
+                let kind = (value(ByteField::Protocol, row), value(ByteField::Flags, row));
                 kinds.entry(kind).or_default().push(port);
             }
             let kin = |((protocol, flags), ports): (_, Vec<u16>)| {
@@ -141,9 +143,9 @@ mod tests {
     fn packet() -> impl Strategy<Value = (Features, u64)> {
         (0..3_u8, 0..3_u8, 0..5_u16, 0..40_u64).prop_map(|(protocol, flags, port, flow)| {
             let mut features = Features::default();
-            features.octets[Octet::Protocol as usize] = protocol;
-            features.octets[Octet::Flags as usize] = flags;
-            features.shorts[Short::DestinationPort as usize] = port;
+            features.octets[ByteField::Protocol as usize] = protocol;
+            features.octets[ByteField::Flags as usize] = flags;
+            features.shorts[WordField::DestinationPort as usize] = port;
             (features, flow)
         })
     }
@@ -158,18 +160,18 @@ mod tests {
         ) {
             let mut signature = Signature::default();
             if let Some(flags) = flags {
-                signature.octets.insert(Octet::Flags as usize, flags.into_iter().collect::<ByteSet>());
+                signature.octets.insert(ByteField::Flags as usize, flags.into_iter().collect::<ByteSet>());
             }
             let kind = signature.clone();
             if let Some(ports) = ports {
-                signature.shorts.insert(Short::DestinationPort as usize, [ports].into_iter().collect::<Ranges>());
+                signature.shorts.insert(WordField::DestinationPort as usize, [ports].into_iter().collect::<Ranges>());
             }
             let examples = Examples::of(packets.iter().map(|(features, flow)| (features, *flow)));
             let hit = |by: &Signature| packets.iter().filter(|(features, _)| by.matches(features)).count();
             prop_assert_eq!(examples.hit_by(&signature), hit(&signature));
             prop_assert_eq!(examples.alike(&signature), (hit(&kind), hit(&signature)));
 
-            let port = Short::DestinationPort as usize;
+            let port = WordField::DestinationPort as usize;
             let mut flows_of: BTreeMap<u16, BTreeSet<u64>> = BTreeMap::new();
             packets.iter().for_each(|(features, flow)| {
                 flows_of.entry(features.shorts[port]).or_default().insert(*flow);
@@ -177,7 +179,7 @@ mod tests {
             let once = flows_of.values().filter(|flows| flows.len() == 1).count() as f64;
             let flows = packets.iter().map(|(_, flow)| flow).collect::<BTreeSet<_>>().len() as f64;
             prop_assert_eq!(
-                examples.unseen(&examples.all(), Field::Short(port)),
+                examples.unseen(&examples.all(), Field::WordField(port)),
                 once * packets.len() as f64 / flows
             );
         }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use floodwall_common::features::{Features, Octet, Short};
+use floodwall_common::features::{ByteField, Features, WordField};
 use serde::{Deserialize, Serialize};
 
-use super::{baseline::Usual, load::Habits};
+use super::{baseline::Usual, service_load::Habits};
 
 /// Changes whenever the meaning of a field does.
 const VERSION: u32 = 3;
@@ -23,14 +23,14 @@ pub struct Memory {
 /// What is usual for one service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Remembered {
-    /// Rates, as [`Load`](super::load::Load) has them.
+    /// Rates, as [`Load`](super::service_load::Load) has them.
     pub(super) habits: Habits,
     packets: Vec<Packet>,
 }
 
-/// A packet of calm times: octets, shorts, flow, and 1 if it came from a stranger.
+/// A packet of calm times: octets, shorts, flow, and 1 if it came from a new source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Packet([u8; Octet::COUNT], [u16; Short::COUNT], u64, u8);
+struct Packet([u8; ByteField::COUNT], [u16; WordField::COUNT], u64, u8);
 
 impl Memory {
     /// What is known of some services, and what was found.
@@ -62,17 +62,17 @@ impl Remembered {
     pub(super) fn new(habits: Habits, packets: &[Usual]) -> Self {
         let packet = |usual: &Usual| {
             let Features { octets, shorts } = usual.features;
-            Packet(octets, shorts, usual.flow, u8::from(usual.stranger))
+            Packet(octets, shorts, usual.flow, u8::from(usual.from_new_source))
         };
         Self { habits, packets: packets.iter().map(packet).collect() }
     }
 
     /// Packets of calm times.
     pub(super) fn packets(self) -> Vec<Usual> {
-        let usual = |Packet(octets, shorts, flow, stranger)| Usual {
+        let usual = |Packet(octets, shorts, flow, from_new_source)| Usual {
             features: Features { octets, shorts },
             flow,
-            stranger: stranger != 0,
+            from_new_source: from_new_source != 0,
         };
         self.packets.into_iter().map(usual).collect()
     }

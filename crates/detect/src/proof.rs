@@ -6,12 +6,12 @@
 //! than a greeting); that a source's datagrams to a port went on for a while. From the beginning of an attack or a watch on, only sources that had proven
 //! themselves before it are asked.
 //!
-//! A few packets of a flow teach, and one flow of a source in ten seconds: who sends much does not make up the picture.
+//! A few packets of a flow teach, and one flow of a source in ten seconds: who sends much does not make up the reference.
 
 use std::mem;
 
 use floodwall_common::{
-    features::{Octet, Short, form},
+    features::{ByteField, WordField, form},
     parse::protocol,
     source::Key,
 };
@@ -84,7 +84,7 @@ impl Flow {
             self.proven = true;
             return true;
         }
-        let is_tcp = sample.features.octets[Octet::Protocol as usize] == protocol::TCP;
+        let is_tcp = sample.features.octets[ByteField::Protocol as usize] == protocol::TCP;
         self.proven = if is_tcp {
             self.take_segment(sample)
         } else {
@@ -98,12 +98,12 @@ impl Flow {
             return false;
         }
         let first = *self.acknowledged.get_or_insert(sample.acknowledged);
-        let port = sample.features.shorts[Short::DestinationPort as usize];
+        let port = sample.features.shorts[WordField::DestinationPort as usize];
         let wanted = if TLS_PORTS.contains(&port) { PAST_GREETING } else { ANYTHING };
         let bytes = sample.acknowledged.wrapping_sub(first);
         // Half of all numbers lie before it: what came late.
         self.has_answer |= bytes >= wanted && bytes <= u32::MAX / 2;
-        self.has_answer && sample.features.shorts[Short::PayloadLength as usize] > 0
+        self.has_answer && sample.features.shorts[WordField::PayloadLength as usize] > 0
     }
 }
 
@@ -128,9 +128,13 @@ impl Proof {
         self.forget(sample.time_ns);
         let id = Id {
             source: sample.source,
-            source_port: if asks(sample) { 0 } else { sample.features.shorts[Short::SourcePort as usize] },
-            destination_port: sample.features.shorts[Short::DestinationPort as usize],
-            protocol: sample.features.octets[Octet::Protocol as usize],
+            source_port: if asks(sample) {
+                0
+            } else {
+                sample.features.shorts[WordField::SourcePort as usize]
+            },
+            destination_port: sample.features.shorts[WordField::DestinationPort as usize],
+            protocol: sample.features.octets[ByteField::Protocol as usize],
         };
         let old = &mut self.old;
         let flow =
@@ -178,13 +182,13 @@ impl Proof {
 
 /// Whether it is a datagram that asks something of the host: each question may come from another port.
 fn asks(sample: &Sample) -> bool {
-    !sample.answers && sample.features.octets[Octet::Protocol as usize] == protocol::UDP
+    !sample.answers && sample.features.octets[ByteField::Protocol as usize] == protocol::UDP
 }
 
 /// Whether a packet can be part of a flow that proves itself: it answers the host, or comes for what is offered, and is no
 /// fragment.
 fn may_prove(sample: &Sample) -> bool {
-    let form = sample.features.octets[Octet::Form as usize];
+    let form = sample.features.octets[ByteField::Form as usize];
     let fragment = form & (form::FIRST_FRAGMENT | form::LATER_FRAGMENT) != 0;
     (sample.answers || !sample.unasked) && !fragment
 }
@@ -202,9 +206,9 @@ mod tests {
 
     fn sample(time_ms: u64, source: u64, protocol: u8) -> Sample {
         let mut features = Features::default();
-        features.octets[Octet::Protocol as usize] = protocol;
-        features.shorts[Short::SourcePort as usize] = 40_000;
-        features.shorts[Short::DestinationPort as usize] = 80;
+        features.octets[ByteField::Protocol as usize] = protocol;
+        features.shorts[WordField::SourcePort as usize] = 40_000;
+        features.shorts[WordField::DestinationPort as usize] = 80;
         Sample {
             time_ns: time_ms * MILLISECOND,
             features,
@@ -219,8 +223,8 @@ mod tests {
 
     fn tcp(time_ms: u64, flags: u8, acknowledged: u32, payload: u16) -> Sample {
         let mut sample = Sample { acknowledged, ..sample(time_ms, 1, protocol::TCP) };
-        sample.features.octets[Octet::Flags as usize] = flags;
-        sample.features.shorts[Short::PayloadLength as usize] = payload;
+        sample.features.octets[ByteField::Flags as usize] = flags;
+        sample.features.shorts[WordField::PayloadLength as usize] = payload;
         sample
     }
 
@@ -250,7 +254,7 @@ mod tests {
     fn a_greeting_of_tls_is_no_answer() {
         let tls = |time, acknowledged, payload| {
             let mut sample = tcp(time, ACK, acknowledged, payload);
-            sample.features.shorts[Short::DestinationPort as usize] = 443;
+            sample.features.shorts[WordField::DestinationPort as usize] = 443;
             sample
         };
         let mut proof = Proof::default();
@@ -264,8 +268,8 @@ mod tests {
         let udp = |time| sample(time, 1, protocol::UDP);
         assert_eq!(taught(&mut proof, &[udp(0), udp(700), udp(760)]), [0, 0, 3]);
         let mut resolver = [0, 400, 800].map(|time| Sample { source: Key(7), ..udp(time) });
-        resolver[1].features.shorts[Short::SourcePort as usize] = 40_001;
-        resolver[2].features.shorts[Short::SourcePort as usize] = 40_002;
+        resolver[1].features.shorts[WordField::SourcePort as usize] = 40_001;
+        resolver[2].features.shorts[WordField::SourcePort as usize] = 40_002;
         assert_eq!(taught(&mut proof, &resolver), [0, 0, 3], "each question from another port");
         let answer = Sample { answers: true, unasked: true, ..sample(0, 2, protocol::UDP) };
         assert_eq!(taught(&mut proof, &[answer]), [1]);
@@ -278,7 +282,7 @@ mod tests {
         let mut proof = Proof::default();
         let flow = |time, port| {
             let mut sample = Sample { answers: true, ..sample(time, 1, protocol::TCP) };
-            sample.features.shorts[Short::SourcePort as usize] = port;
+            sample.features.shorts[WordField::SourcePort as usize] = port;
             sample
         };
         assert_eq!(taught(&mut proof, &[flow(0, 1), flow(9_000, 2), flow(10_001, 3)]), [1, 0, 1]);

@@ -155,7 +155,7 @@ impl BySource {
 #[cfg(test)]
 mod tests {
     use floodwall_common::{
-        features::{Features, Octet},
+        features::{ByteField, Features},
         parse::{protocol, tcp_flag},
         wire::Reason,
     };
@@ -165,8 +165,8 @@ mod tests {
 
     fn sample(time_ns: u64, source: u64, opens: bool, answers: bool) -> Sample {
         let mut features = Features::default();
-        features.octets[Octet::Protocol as usize] = protocol::TCP;
-        features.octets[Octet::Flags as usize] = if opens { tcp_flag::SYN } else { tcp_flag::ACK };
+        features.octets[ByteField::Protocol as usize] = protocol::TCP;
+        features.octets[ByteField::Flags as usize] = if opens { tcp_flag::SYN } else { tcp_flag::ACK };
         let (known, unasked, acknowledged) = (false, false, 0);
         let (source, reason) = (Key(source), Reason::Clean);
         Sample { time_ns, features, source, reason, known, answers, unasked, acknowledged }

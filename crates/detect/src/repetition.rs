@@ -9,13 +9,13 @@
 use std::collections::BTreeMap;
 
 use floodwall_common::{
-    features::{Octet, Short, form},
+    features::{ByteField, WordField, form},
     parse::protocol,
 };
 
 use super::{
     alarm::{Class, Unheld},
-    kind::Kind,
+    packet_kind::Kind,
 };
 use crate::signature::{Ranges, Signature};
 
@@ -157,16 +157,16 @@ pub(super) fn signatures(class: Class, whose: Whose, service: Option<u8>) -> Vec
         Class::Openings => vec![Kind::Opening.signature()],
         Class::Datagrams => {
             let mut datagrams = Kind::Datagram.signature();
-            datagrams.shorts.insert(Short::DestinationPort as usize, all_but(&NEVER_REPEATED));
+            datagrams.shorts.insert(WordField::DestinationPort as usize, all_but(&NEVER_REPEATED));
             vec![datagrams]
         }
         Class::Others => vec![Kind::Other.signature(), fragments()],
         Class::Segments | Class::Unasked | Class::Fruitless | Class::Names => Vec::new(),
     };
     for signature in &mut signatures {
-        signature.strangers = whose == Whose::Strangers;
+        signature.new_sources = whose == Whose::Strangers;
         if let Some(service) = service {
-            signature.octets.insert(Octet::Service as usize, [service].into_iter().collect());
+            signature.octets.insert(ByteField::Service as usize, [service].into_iter().collect());
         }
     }
     signatures
@@ -176,8 +176,8 @@ pub(super) fn signatures(class: Class, whose: Whose, service: Option<u8>) -> Vec
 fn fragments() -> Signature {
     let mut fragments = Signature::default();
     let is_fragment = |form: &u8| form & (form::FIRST_FRAGMENT | form::LATER_FRAGMENT) != 0;
-    fragments.octets.insert(Octet::Protocol as usize, [protocol::UDP].into_iter().collect());
-    fragments.octets.insert(Octet::Form as usize, (0..=u8::MAX).filter(is_fragment).collect());
+    fragments.octets.insert(ByteField::Protocol as usize, [protocol::UDP].into_iter().collect());
+    fragments.octets.insert(ByteField::Form as usize, (0..=u8::MAX).filter(is_fragment).collect());
     fragments
 }
 
@@ -274,10 +274,10 @@ mod tests {
         let datagrams = text(Class::Datagrams, Whose::Strangers);
         assert!(
             datagrams[0].starts_with("udp ")
-                && datagrams[0].contains("dport=0-52,54-122,124-65535 strangers")
+                && datagrams[0].contains("dport=0-52,54-122,124-65535 new-sources")
         );
         assert_eq!(text(Class::Others, Whose::Strangers).len(), 2);
-        assert!(!text(Class::Openings, Whose::Everybodys)[0].contains("strangers"));
+        assert!(!text(Class::Openings, Whose::Everybodys)[0].contains("new-sources"));
         assert!(text(Class::Segments, Whose::Strangers).is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! A packet that the kernel program has shown to the controller.
 
 use floodwall_common::{
-    features::{self, Features, Octet, Short, form},
+    features::{self, ByteField, Features, WordField, form},
     frame::{Frame, Header as _},
     offered::{self, Offer},
     parse::{self, Packet, Parsed, protocol, tcp_flag},
@@ -41,30 +41,30 @@ pub struct Sample {
 impl Sample {
     /// A number for its flow: source, and port.
     pub fn flow(&self) -> u64 {
-        self.source.0.rotate_left(16) ^ u64::from(self.features.shorts[Short::SourcePort as usize])
+        self.source.0.rotate_left(16) ^ u64::from(self.features.shorts[WordField::SourcePort as usize])
     }
 
     /// Number of the service that it is for.
     pub fn service(&self) -> u8 {
-        self.features.octets[Octet::Service as usize]
+        self.features.octets[ByteField::Service as usize]
     }
 
     /// Whether a signature hits it.
     pub fn matches(&self, signature: &Signature) -> bool {
-        !(signature.strangers && self.known) && signature.matches(&self.features)
+        !(signature.new_sources && self.known) && signature.matches(&self.features)
     }
 
     /// Whether it is TCP, and not a request for a connection: hardly anybody forges more than one of these from one
     /// source, as there is nothing behind them.
     pub fn is_segment(&self) -> bool {
-        let flags = self.features.octets[Octet::Flags as usize];
-        self.features.octets[Octet::Protocol as usize] == protocol::TCP
+        let flags = self.features.octets[ByteField::Flags as usize];
+        self.features.octets[ByteField::Protocol as usize] == protocol::TCP
             && flags & (tcp_flag::SYN | tcp_flag::ACK) != tcp_flag::SYN
     }
 
     /// Whether it carries some, but little.
     pub fn is_small(&self) -> bool {
-        (1..FULL).contains(&self.features.shorts[Short::PayloadLength as usize])
+        (1..FULL).contains(&self.features.shorts[WordField::PayloadLength as usize])
     }
 
     /// Whether it asks for a TCP connection.
@@ -74,7 +74,7 @@ impl Sample {
 
     /// Whether it is a part of a packet.
     pub fn is_fragment(&self) -> bool {
-        let form = self.features.octets[Octet::Form as usize];
+        let form = self.features.octets[ByteField::Form as usize];
         form & (form::FIRST_FRAGMENT | form::LATER_FRAGMENT) != 0
     }
 
@@ -112,7 +112,7 @@ fn acknowledged<F: Frame>(frame: &F, packet: &Packet) -> u32 {
 
 /// Whether it asks for a TCP connection.
 pub(super) fn opens(features: &Features) -> bool {
-    let flags = features.octets[Octet::Flags as usize];
-    features.octets[Octet::Protocol as usize] == protocol::TCP
+    let flags = features.octets[ByteField::Flags as usize];
+    features.octets[ByteField::Protocol as usize] == protocol::TCP
         && flags & (tcp_flag::SYN | tcp_flag::ACK) == tcp_flag::SYN
 }

@@ -1,13 +1,13 @@
 //! Looks for signatures of what is unusual, in two ways.
 //!
 //! First for what nobody usually sends: such signatures hit anybody. Where there are none that cover enough, for what
-//! strangers hardly ever send: these spare whom the kernel program knows, and may hit a little of what is usual.
+//! new sources hardly ever send: these spare whom the kernel program knows, and may hit a little of what is usual.
 //!
 //! A crowd is unusual, too, and has no fingerprint: signatures are only taken that explain most of what is too much,
-//! and strangers' requests for connections only if these lead to none.
+//! and new sources' requests for connections only if these lead to none.
 
 use floodwall_common::{
-    features::{Features, Octet, Short},
+    features::{ByteField, Features, WordField},
     source::Key,
 };
 use foldhash::{HashMap, HashSet};
@@ -17,10 +17,10 @@ use super::{
     columns::Columns,
     deployed::Deployment,
     examples::Examples,
-    kind::Kind,
-    mine::{self, Finding, Terms},
-    picture::Picture,
+    mining::{self, Finding, Terms},
+    packet_kind::Kind,
     recent::Recent,
+    reference::ReferenceSet,
     sample::Sample,
 };
 use crate::signature::Signature;
@@ -32,7 +32,7 @@ const MOST_OF_FEW: f64 = 0.6;
 /// Share of what is unusual that all signatures together have to cover. Where they cover less, it is no tool that sends
 /// all of it, but a crowd.
 const LEAST_TOGETHER: f64 = 0.6;
-/// Sampled packets of the time that is searched beyond what is expected of strangers, below which nothing is looked for.
+/// Sampled packets of the time that is searched beyond what is expected of new_sources, below which nothing is looked for.
 pub(super) const LEAST_EXCESS: f64 = 20.0;
 /// And as a share of all that is usually expected.
 const EXCESS_SHARE: f64 = 0.3;
@@ -42,9 +42,9 @@ const LEAST_COVERED: f64 = 20.0;
 const LEAST_LIFT: f64 = 10.0;
 /// Signatures that are looked for at once.
 const MOST_RULES: usize = 8;
-/// Usual packets from strangers without which nothing is looked for that spares known sources; of datagrams, so many of
+/// Usual packets from new sources without which nothing is looked for that spares known sources; of datagrams, so many of
 /// these: who asks once and goes never proves itself.
-const ENOUGH_STRANGERS: usize = 50;
+const ENOUGH_NEW_SOURCES: usize = 50;
 /// Where most of what is usual is assumed: sources of packets that a signature hits which may send others, too, and
 /// share of the packets that it has to cover.
 const MOST_SENDING_OTHERS: f64 = 0.05;
@@ -102,10 +102,10 @@ impl Tier {
     }
 
     /// Usual packets that such a signature could hit.
-    fn examples(self, picture: &Picture) -> &Examples {
+    fn examples(self, reference: &ReferenceSet) -> &Examples {
         match self {
-            Self::Anybody => picture.all(),
-            Self::Strangers(kind) => picture.of_strangers(kind),
+            Self::Anybody => reference.all(),
+            Self::Strangers(kind) => reference.of_new_sources(kind),
         }
     }
 }
@@ -136,7 +136,7 @@ impl Refused {
 /// What a search goes by.
 pub(super) struct Search<'a> {
     /// What is usual.
-    pub(super) picture: &'a Picture,
+    pub(super) reference: &'a ReferenceSet,
     /// What is in force.
     pub(super) deployment: &'a Deployment,
     /// What was withdrawn.
@@ -150,13 +150,13 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Looks for signatures of packets of strangers that nothing covers yet.
+    /// Looks for signatures of packets of new sources that nothing covers yet.
     pub(super) fn find(&self, unusual: &[&Sample]) -> Vec<Finding> {
-        let too_many = unusual.len() as f64 - self.expected * self.picture.share_of_strangers();
+        let too_many = unusual.len() as f64 - self.expected * self.reference.share_of_strangers();
         if too_many < LEAST_EXCESS {
             return Vec::new();
         }
-        if self.picture.is_assumed {
+        if self.reference.is_assumed {
             return self.by_assumption(unusual);
         }
         if too_many >= EXCESS_SHARE * self.expected {
@@ -190,7 +190,7 @@ impl Search<'_> {
         let recent: Vec<&Sample> = self.recent.iter().filter(of_service).collect();
         // What each source sends of what is hit: its flags, or nothing if they differ.
         let mut alike: HashMap<Key, Option<u8>> = HashMap::default();
-        let flags = |sample: &Sample| sample.features.octets[Octet::Flags as usize];
+        let flags = |sample: &Sample| sample.features.octets[ByteField::Flags as usize];
         for sample in recent.iter().filter(|sample| signature.matches(&sample.features)) {
             let first = alike.entry(sample.source).or_insert(Some(flags(sample)));
             *first = first.filter(|first| *first == flags(sample));
@@ -201,7 +201,7 @@ impl Search<'_> {
         alike.values().filter(|flags| flags.is_none()).count() as f64 / alike.len().max(1) as f64
     }
 
-    /// Looks for signatures of strangers, kind by kind, of those kinds that no crowd explains.
+    /// Looks for signatures of new_sources, kind by kind, of those kinds that no crowd explains.
     fn among_strangers(&self, unusual: &[&Sample]) -> Vec<Finding> {
         let mut all = Vec::new();
         for kind in [Kind::Opening, Kind::Datagram, Kind::Other] {
@@ -211,10 +211,10 @@ impl Search<'_> {
                 .copied()
                 .filter(|sample| Kind::of(&sample.features) == kind && !sample.known)
                 .collect();
-            let usual = |kind| self.picture.strangers_of(kind) as f64;
-            let scale = self.expected / self.picture.all().len().max(1) as f64;
+            let usual = |kind| self.reference.strangers_of(kind) as f64;
+            let scale = self.expected / self.reference.all().len().max(1) as f64;
             let too_many = of_kind.len() as f64 - usual(kind) * scale;
-            let few_known = kind == Kind::Datagram && self.picture.strangers_of(kind) < ENOUGH_STRANGERS;
+            let few_known = kind == Kind::Datagram && self.reference.strangers_of(kind) < ENOUGH_NEW_SOURCES;
             if too_many < LEAST_EXCESS || few_known {
                 continue;
             }
@@ -239,23 +239,24 @@ impl Search<'_> {
     /// Looks for signatures of unusual packets. Those that spare known sources may hit more of what is usual, as long
     /// as all of these together hit little of it.
     fn among(&self, unusual: &[&Sample], tier: Tier) -> Vec<Finding> {
-        let all = self.picture.all().len();
-        let strangers = tier != Tier::Anybody;
-        if all == 0 || strangers && self.picture.strangers() < ENOUGH_STRANGERS {
+        let all = self.reference.all().len();
+        let new_sources = tier != Tier::Anybody;
+        if all == 0 || new_sources && self.reference.new_sources() < ENOUGH_NEW_SOURCES {
             return Vec::new();
         }
-        let usual = tier.examples(self.picture);
+        let usual = tier.examples(self.reference);
         let part = usual.len() as f64 / all as f64;
         let terms = self.terms(unusual.len(), usual, tier);
-        let mut left = if strangers { terms.most_usual * part } else { f64::INFINITY };
+        let mut left = if new_sources { terms.most_usual * part } else { f64::INFINITY };
         let mut start = tier.start();
         if let Some(service) = self.service {
-            start.octets.insert(Octet::Service as usize, [service].into_iter().collect());
+            start.octets.insert(ByteField::Service as usize, [service].into_iter().collect());
         }
         let now = Columns::of(unusual.iter().map(|sample| &sample.features));
-        let mut findings = mine::mine(&now, usual, self.expected * part, &start, &terms);
+        let mut findings = mining::mine(&now, usual, self.expected * part, &start, &terms);
         findings.retain_mut(|finding| {
-            finding.signature.strangers = strangers || is_of_strangers_segments(unusual, &finding.signature);
+            finding.signature.new_sources =
+                new_sources || is_of_new_sources_segments(unusual, &finding.signature);
             name_ports(finding, unusual);
             finding.usual_share *= part;
             left -= finding.usual_share;
@@ -300,9 +301,9 @@ impl Search<'_> {
             most_rules: MOST_RULES,
         };
         let Tier::Strangers(kind) = tier else { return terms };
-        let all = self.picture.all().len().max(1) as f64;
+        let all = self.reference.all().len().max(1) as f64;
         let others =
-            self.deployment.iter().map(|(_, deployed)| &deployed.signature).filter(|other| other.strangers);
+            self.deployment.iter().map(|(_, deployed)| &deployed.signature).filter(|other| other.new_sources);
         let spent: usize = others.map(|other| usual.hit_by(other)).sum();
         let most = if kind == Kind::Opening { MOST_OPENINGS } else { MOST_STRANGERS };
         let left = (most - spent as f64 / all).max(0.0);
@@ -324,12 +325,12 @@ fn are_enough(findings: &[Finding], too_many: f64) -> bool {
 
 /// Has a signature name the ports that its packets go to, if these are few, and all but a few go there.
 fn name_ports(finding: &mut Finding, samples: &[&Sample]) {
-    if finding.signature.shorts.contains_key(&(Short::DestinationPort as usize)) {
+    if finding.signature.shorts.contains_key(&(WordField::DestinationPort as usize)) {
         return;
     }
     let mut ports: HashMap<u16, usize> = HashMap::default();
     for sample in samples.iter().filter(|sample| finding.signature.matches(&sample.features)) {
-        *ports.entry(sample.features.shorts[Short::DestinationPort as usize]).or_default() += 1;
+        *ports.entry(sample.features.shorts[WordField::DestinationPort as usize]).or_default() += 1;
     }
     let mut ports: Vec<(u16, usize)> = ports.into_iter().collect();
     ports.sort_unstable_by_key(|(port, count)| (std::cmp::Reverse(*count), *port));
@@ -339,7 +340,7 @@ fn name_ports(finding: &mut Finding, samples: &[&Sample]) {
         let mut ports: Vec<u16> = ports.into_iter().map(|(port, _)| port).collect();
         ports.sort_unstable();
         let ports = ports.into_iter().map(|port| (port, port)).collect();
-        finding.signature.shorts.insert(Short::DestinationPort as usize, ports);
+        finding.signature.shorts.insert(WordField::DestinationPort as usize, ports);
         finding.covered = covered;
     }
 }
@@ -348,7 +349,8 @@ fn name_ports(finding: &mut Finding, samples: &[&Sample]) {
 fn is_spread(samples: &[&Sample], signature: &Signature) -> bool {
     let mut flows: HashMap<_, usize> = HashMap::default();
     for sample in samples.iter().filter(|sample| signature.matches(&sample.features)) {
-        *flows.entry((sample.source, sample.features.shorts[Short::SourcePort as usize])).or_default() += 1;
+        *flows.entry((sample.source, sample.features.shorts[WordField::SourcePort as usize])).or_default() +=
+            1;
     }
     let mut sizes: Vec<usize> = flows.into_values().collect();
     sizes.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
@@ -364,7 +366,7 @@ fn segments(samples: &[&Sample], signature: &Signature) -> (usize, usize) {
 
 /// Whether what a signature hits are mainly segments of connections, and hardly any source is known: then it may as well
 /// spare those that are. That costs a look at the source, which floods of anything but segments are dropped without.
-fn is_of_strangers_segments(samples: &[&Sample], signature: &Signature) -> bool {
+fn is_of_new_sources_segments(samples: &[&Sample], signature: &Signature) -> bool {
     let (all, segments) = segments(samples, signature);
     let known = samples.iter().filter(|sample| sample.known && signature.matches(&sample.features)).count();
     segments * 2 > all && known as f64 <= MOST_KNOWN * all as f64
@@ -374,7 +376,7 @@ fn is_of_strangers_segments(samples: &[&Sample], signature: &Signature) -> bool 
 pub(super) fn flows(samples: &[&Sample], signature: &Signature) -> usize {
     let covered = samples.iter().filter(|sample| signature.matches(&sample.features));
     covered
-        .map(|sample| (sample.source, sample.features.shorts[Short::SourcePort as usize]))
+        .map(|sample| (sample.source, sample.features.shorts[WordField::SourcePort as usize]))
         .collect::<HashSet<_>>()
         .len()
 }

@@ -1,7 +1,7 @@
 //! Sources that were there in calm times.
 //!
 //! Two generations are kept: who is seen moves to the younger one, and when that is full or old, the other is forgotten
-//! and it takes its place. So room is bounded, and who has not come for hours is a stranger again.
+//! and it takes its place. So room is bounded, and who has not come for hours is a new source again.
 
 use floodwall_common::source::Key;
 use foldhash::HashMap;

@@ -1,7 +1,7 @@
 //! The detector, from samples and counts to what it finds.
 
 use floodwall_common::{
-    features::{Features, Octet, Short},
+    features::{ByteField, Features, WordField},
     parse::{protocol, tcp_flag},
     source::{self, Key},
     wire::{History, Reason, Way, service_flag, standing},
@@ -62,11 +62,11 @@ impl Scene {
 
     /// A packet of a source comes in.
     fn packet(&mut self, service: u8, source: u64, mut features: Features, known: bool) {
-        features.octets[Octet::Service as usize] = service;
+        features.octets[ByteField::Service as usize] = service;
         let hit = self.detector.signatures().filter(|(_, deployed)| {
             deployed.enforced
                 && deployed.signature.matches(&features)
-                && !(deployed.signature.strangers && known)
+                && !(deployed.signature.new_sources && known)
         });
         let hit: Vec<bool> = hit.map(|(_, deployed)| deployed.asks.is_some()).collect();
         // Clients ask again, and are let in.
@@ -78,7 +78,7 @@ impl Scene {
         counts.all += 1;
         counts.passed += u64::from(!covered);
         // Clients complete what they ask for; of the others nothing more comes.
-        let asks = features.octets[Octet::Flags as usize] == tcp_flag::SYN;
+        let asks = features.octets[ByteField::Flags as usize] == tcp_flag::SYN;
         counts.unproven.openings += u64::from(asks);
         counts.unproven.completed += u64::from(asks && source < FORGED);
         counts.unproven.signed += u64::from(covered && !asked);
@@ -146,28 +146,28 @@ impl Scene {
 
 fn tcp(flags: u8, header: u8, length: u16, window: u16, source_port: u64) -> Features {
     let mut features = Features::default();
-    features.octets[Octet::Protocol as usize] = protocol::TCP;
-    features.octets[Octet::Flags as usize] = flags;
-    features.octets[Octet::HopLimit as usize] = 52;
-    features.octets[Octet::TcpHeader as usize] = header;
-    features.shorts[Short::Length as usize] = length;
-    features.shorts[Short::Window as usize] = window;
-    features.shorts[Short::SourcePort as usize] = 32_768 + (source_port * 7_919 % 28_000) as u16;
-    features.shorts[Short::DestinationPort as usize] = 443;
+    features.octets[ByteField::Protocol as usize] = protocol::TCP;
+    features.octets[ByteField::Flags as usize] = flags;
+    features.octets[ByteField::HopLimit as usize] = 52;
+    features.octets[ByteField::TcpHeader as usize] = header;
+    features.shorts[WordField::Length as usize] = length;
+    features.shorts[WordField::Window as usize] = window;
+    features.shorts[WordField::SourcePort as usize] = 32_768 + (source_port * 7_919 % 28_000) as u16;
+    features.shorts[WordField::DestinationPort as usize] = 443;
     features
 }
 
 fn request(port: u64) -> Features {
     let mut features = tcp(tcp_flag::SYN, 10, 60, 64_240, port);
-    features.shorts[Short::Options as usize] = 0x0204;
-    features.shorts[Short::SegmentSize as usize] = 1_460;
+    features.shorts[WordField::Options as usize] = 0x0204;
+    features.shorts[WordField::SegmentSize as usize] = 1_460;
     features
 }
 
 fn data(number: u64) -> Features {
     let payload = 1 + (number * 101 % 1_400) as u16;
     let mut features = tcp(tcp_flag::ACK | tcp_flag::PSH, 8, 52 + payload, 501, number / 8);
-    features.shorts[Short::PayloadLength as usize] = payload;
+    features.shorts[WordField::PayloadLength as usize] = payload;
     features
 }
 
@@ -327,8 +327,8 @@ fn what_was_found_and_drops_is_gone_on_with() {
 #[test]
 fn nothing_is_assumed_of_protocols_that_are_not_known() {
     let mut game = Features::default();
-    game.octets[Octet::Protocol as usize] = protocol::UDP;
-    game.shorts[Short::DestinationPort as usize] = 27_015;
+    game.octets[ByteField::Protocol as usize] = protocol::UDP;
+    game.shorts[WordField::DestinationPort as usize] = 27_015;
     assert!(!assumed::is_known_kind(&game));
     assert!(assumed::is_known_kind(&bare_syn(1)));
 }
@@ -342,7 +342,7 @@ fn turns(scene: &Scene) -> Vec<Turn> {
 #[test]
 fn a_signature_that_says_too_little_is_never_enforced() {
     let mut scene = Scene::new(1);
-    for text in ["ttl=52", "tcp ttl=52", "tcp flags=syn len=40 strangers", "tcp flags=syn len=40"] {
+    for text in ["ttl=52", "tcp ttl=52", "tcp flags=syn len=40 new-sources", "tcp flags=syn len=40"] {
         let detector = &mut scene.detector;
         detector.take_over(text.parse().unwrap(), false, false, scene.now_ns).unwrap();
     }

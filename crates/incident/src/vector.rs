@@ -229,7 +229,7 @@ mod tests {
     fn signatures_have_the_names_of_the_field() {
         for (text, expected) in [
             ("tcp to web flags=syn ttl=242,244 len=40 window=0", "SYN flood"),
-            ("tcp flags=syn/syn+ack,fin form=v6+offered strangers", "SYN flood"),
+            ("tcp flags=syn/syn+ack,fin form=v6+offered new-sources", "SYN flood"),
             ("tcp flags=syn+ack odd=same-port", "SYN-ACK reflection"),
             ("tcp flags=ack data=0", "ACK flood"),
             ("tcp flags=psh+ack data=512", "flood of TCP data"),

@@ -111,7 +111,7 @@ mod tests {
             policy("[[service]]\nname = \"web\"\nports = [80]\n[[service]]\nname = \"old\"\nports = [81]");
         assert_eq!(difference(&old, &old), Vec::<String>::new());
         let new = policy(
-            "monitor = [\"stray\"]\n[[service]]\nname = \"web\"\nports = [80, 443]\n[[service.rule]]\n\
+            "monitor = [\"out-of-state\"]\n[[service]]\nname = \"web\"\nports = [80, 443]\n[[service.rule]]\n\
              name = \"source-syn\"\nrate = 7\n[[service]]\nname = \"new\"\nprotocol = \"gre\"\ndefaults = false",
         );
         assert_eq!(
@@ -122,7 +122,7 @@ mod tests {
                  all) per source 100/s burst 200, then limit)",
                 "+ service new: destinations all; protocol gre; ports all",
                 "- service old: destinations all; protocol any; ports 81",
-                "~ monitored: stray",
+                "~ monitored: out-of-state",
             ]
         );
     }

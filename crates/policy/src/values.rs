@@ -54,7 +54,9 @@ written_as_text!(Span, |text| {
 pub struct Stage(pub Reason);
 written_as_text!(Stage, |text| {
     let mut stages = Reason::ALL.into_iter().filter(|reason| reason.verdict() == Verdict::Drop);
-    stages.clone().find(|reason| reason.name() == text).map(Self).ok_or_else(|| {
+    // What it was called before.
+    let name = if text == "stray" { Reason::OutOfState.name() } else { text };
+    stages.clone().find(|reason| reason.name() == name).map(Self).ok_or_else(|| {
         let names: Vec<_> = stages.by_ref().map(Reason::name).collect();
         format!("`{text}` is nothing that drops packets; there are {}", names.join(", "))
     })

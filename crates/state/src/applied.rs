@@ -2,7 +2,7 @@
 
 use floodwall_common::wire::{BucketSpec, spared};
 
-use super::{filter::Filter, regime::Regime, rules::state, source::Seen};
+use super::{filter::Filter, policy_state::PolicyState, rules::state, source::Seen};
 use floodwall_api::{self as api, AppliedRule, RuleOrigin};
 use floodwall_policy::{
     Author, DEFAULT_SERVICE, Per, Policy, Rule, RuleId, Service, Spares, Subject, defaults,
@@ -14,17 +14,19 @@ impl Filter {
     /// limits, and those that count it together with others. Rules that no packet can meet are left out.
     pub(super) fn applied_rules(&self, seen: &Seen<'_>) -> (Vec<AppliedRule>, Vec<AppliedRule>) {
         let overrides = self.records.lock().overrides().clone();
-        let regime = self.regime.lock();
-        let policy = regime.policy();
+        let policy_state = self.policy_state.lock();
+        let policy = policy_state.policy();
         let mut found = Vec::new();
         for service in &policy.services {
             let mut rules: Vec<_> = service.rules.iter().collect();
             rules.sort_by_key(|rule| rule.per.wire() as u8);
             for rule in rules {
-                let Some(applied) = self.applied(&regime, &policy, seen, service, rule) else { continue };
+                let Some(applied) = self.applied(&policy_state, &policy, seen, service, rule) else {
+                    continue;
+                };
                 let id = RuleId::new(&service.name, &rule.name);
                 let said = overrides.get(&id);
-                let from = origin(rule, regime.configured.rule(&id), said.is_some());
+                let from = origin(rule, policy_state.configured.rule(&id), said.is_some());
                 let expires = said.and_then(|(_, expires)| *expires);
                 found.push(AppliedRule { from, expires, ..applied });
             }
@@ -37,14 +39,14 @@ impl Filter {
     /// A rule as it holds for a source, if it has a place in the tables. What services share is that of the default one.
     fn applied(
         &self,
-        regime: &Regime,
+        policy_state: &PolicyState,
         policy: &Policy,
         seen: &Seen<'_>,
         service: &Service,
         rule: &Rule,
     ) -> Option<AppliedRule> {
         let id = RuleId::new(&service.name, &rule.name);
-        let placement = regime.placement();
+        let placement = policy_state.placement();
         let shared = placement.shared.contains(&id);
         let number = placement.rules.get(&id).copied();
         if shared && service.name != DEFAULT_SERVICE || !shared && number.is_none() {
@@ -78,7 +80,7 @@ impl Filter {
             rate: rule.rate.rate,
             burst: rule.rate.burst,
             then: rule.then.to_string(),
-            state: state(regime, policy, &id, rule),
+            state: state(policy_state, policy, &id, rule),
             from: RuleOrigin::Default,
             expires: None,
             spares: match rule.spares {

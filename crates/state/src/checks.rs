@@ -2,7 +2,7 @@
 
 use floodwall_common::wire::{Reason, families};
 
-use super::{filter::Filter, regime::Regime};
+use super::{filter::Filter, policy_state::PolicyState};
 use floodwall_api::CheckStatus;
 use floodwall_policy::family_names;
 
@@ -10,7 +10,7 @@ use floodwall_policy::family_names;
 const CHECKS: [Reason; 7] = [
     Reason::Malformed,
     Reason::Unsolicited,
-    Reason::Stray,
+    Reason::OutOfState,
     Reason::Fragment,
     Reason::Signature,
     Reason::Fruitless,
@@ -20,10 +20,10 @@ const CHECKS: [Reason; 7] = [
 impl Filter {
     /// The checks, whether they are in force, and if not, why not.
     pub fn checks(&self) -> Vec<CheckStatus> {
-        let regime = self.regime.lock();
+        let policy_state = self.policy_state.lock();
         let status = |check: Reason| {
-            let why = why_it_only_counts(&regime, check);
-            let of_one = if why.is_empty() { why_of_one_family(&regime, check) } else { Vec::new() };
+            let why = why_it_only_counts(&policy_state, check);
+            let of_one = if why.is_empty() { why_of_one_family(&policy_state, check) } else { Vec::new() };
             let enforced = why.is_empty();
             CheckStatus { check: check.name().to_owned(), enforced, why: [why, of_one].concat() }
         };
@@ -32,14 +32,14 @@ impl Filter {
 
     /// Whether only what the operator has named is in force.
     pub fn is_observing(&self) -> bool {
-        self.regime.lock().situation().observe
+        self.policy_state.lock().situation().observe
     }
 }
 
-fn why_it_only_counts(regime: &Regime, check: Reason) -> Vec<String> {
-    let situation = regime.situation();
+fn why_it_only_counts(policy_state: &PolicyState, check: Reason) -> Vec<String> {
+    let situation = policy_state.situation();
     let mut why = Vec::new();
-    if regime.policy().monitored & check.bit() != 0 {
+    if policy_state.policy().monitored & check.bit() != 0 {
         why.push("the configuration has it monitored".to_owned());
     }
     if situation.observe {
@@ -50,7 +50,7 @@ fn why_it_only_counts(regime: &Regime, check: Reason) -> Vec<String> {
             _ => "observe: only what the operator has named drops".to_owned(),
         });
     }
-    if matches!(check, Reason::Unsolicited | Reason::Stray) {
+    if matches!(check, Reason::Unsolicited | Reason::OutOfState) {
         if situation.facts.unprovable() == families::BOTH {
             why.extend(situation.facts.carries.iter().map(ToString::to_string));
         }
@@ -62,10 +62,10 @@ fn why_it_only_counts(regime: &Regime, check: Reason) -> Vec<String> {
 }
 
 /// Why a check only counts packets of one family, where it drops those of the other.
-fn why_of_one_family(regime: &Regime, check: Reason) -> Vec<String> {
-    let facts = &regime.situation().facts;
+fn why_of_one_family(policy_state: &PolicyState, check: Reason) -> Vec<String> {
+    let facts = &policy_state.situation().facts;
     let [family] = family_names(facts.unprovable())[..] else { return Vec::new() };
-    if !matches!(check, Reason::Unsolicited | Reason::Stray) {
+    if !matches!(check, Reason::Unsolicited | Reason::OutOfState) {
         return Vec::new();
     }
     facts.carries.iter().map(|why| format!("only counts {family}: {why}")).collect()

@@ -8,7 +8,7 @@ use std::path::Path;
 use tracing::{error, warn};
 
 use super::{
-    caller::Caller, filter::Filter, ledger::Transaction, refusal::Refusal, regime::Regime,
+    caller::Caller, filter::Filter, ledger::Transaction, policy_state::PolicyState, refusal::Refusal,
     rules::event_interval,
 };
 use floodwall_api::ReloadReport;
@@ -26,14 +26,14 @@ impl Filter {
             .as_ref()
             .and_then(|(_, text)| self.records.lock().held_configuration(text).map(str::to_owned));
         {
-            let mut regime = self.regime.lock();
-            regime.observe_asked = observe;
-            regime.source = path.map(Path::to_owned);
+            let mut policy_state = self.policy_state.lock();
+            policy_state.observe_asked = observe;
+            policy_state.source = path.map(Path::to_owned);
             if let Some((config, text)) = read {
                 // What options said instead is no change of the file.
-                regime.wanted_capacity = Some(config.capacity);
-                regime.wanted_interfaces = Some(config.interfaces);
-                regime.text = Some(text);
+                policy_state.wanted_capacity = Some(config.capacity);
+                policy_state.wanted_interfaces = Some(config.interfaces);
+                policy_state.text = Some(text);
             }
         }
         if let Some(text) = held
@@ -45,7 +45,7 @@ impl Filter {
 
     /// Reads the configuration again, and says what that changes; changes it, unless it is only to be said.
     pub fn reload(&self, only_say: bool) -> Result<ReloadReport, Refusal> {
-        let Some(path) = self.regime.lock().source.clone() else {
+        let Some(path) = self.policy_state.lock().source.clone() else {
             return Err(Refusal::Invalid(
                 "no configuration file was named when the daemon was started".to_owned(),
             ));
@@ -73,9 +73,9 @@ impl Filter {
 
     /// What another configuration would change, a line each.
     fn differences(&self, config: &Config) -> Vec<String> {
-        let regime = self.regime.lock();
-        let mut lines = difference(&regime.policy(), &regime.policy_of(&config.policy));
-        if regime.wanted_capacity.as_ref().is_some_and(|wanted| *wanted != config.capacity) {
+        let policy_state = self.policy_state.lock();
+        let mut lines = difference(&policy_state.policy(), &policy_state.policy_of(&config.policy));
+        if policy_state.wanted_capacity.as_ref().is_some_and(|wanted| *wanted != config.capacity) {
             lines.push(
                 "~ max-prefixes, max-sources, max-flows: at the next start, unless its options say otherwise"
                     .to_owned(),
@@ -95,8 +95,8 @@ impl Filter {
         if config.lease != self.lease.length() {
             lines.push(format!("~ lease: {}", humantime::format_duration(config.lease)));
         }
-        let observe = config.observe || regime.observe_asked;
-        if observe != regime.situation().observe {
+        let observe = config.observe || policy_state.observe_asked;
+        if observe != policy_state.situation().observe {
             lines.push(format!("~ observe: {observe}"));
         }
         lines
@@ -109,16 +109,16 @@ impl Filter {
     }
 
     fn use_configuration(&self, config: Config, text: String, is_held: bool) -> Result<(), Refusal> {
-        let mut regime = self.regime.lock();
-        regime.configure(&self.tables, config.policy, config.observe)?;
-        (regime.text, regime.is_held) = (Some(text), is_held);
+        let mut policy_state = self.policy_state.lock();
+        policy_state.configure(&self.tables, config.policy, config.observe)?;
+        (policy_state.text, policy_state.is_held) = (Some(text), is_held);
         self.tables.settings[0].event_interval.store(event_interval(&self.tables, config.events_per_second));
         self.lease.set_length(config.lease);
         Ok(())
     }
 }
 
-impl Regime {
+impl PolicyState {
     /// That the configuration in force is not the one in the file.
     pub(super) fn held_back(&self) -> Option<String> {
         let path = self.source.as_ref().filter(|_| self.is_held)?.display();

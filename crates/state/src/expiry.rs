@@ -68,7 +68,7 @@ impl Transaction for Expire {
             }
         }
         if !rules.is_empty() {
-            filter.regime.lock().say(&filter.tables, rules)?;
+            filter.policy_state.lock().say(&filter.tables, rules)?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use floodwall_common::tables::Tables as _;
 use tracing::{info, warn};
 
 use super::{
-    expiry::unix_seconds, lease::Lease, ledger::Ledger, refusal::Refusal, regime::Regime,
+    expiry::unix_seconds, lease::Lease, ledger::Ledger, policy_state::PolicyState, refusal::Refusal,
     rules::event_interval,
 };
 use floodwall_api::ListName;
@@ -37,7 +37,7 @@ pub struct Filter {
     pub(super) table: FairMutex<PrefixTable>,
     /// Who wants the prefixes of the table.
     pub(super) sets: Arc<OwnerSets>,
-    pub(super) regime: Mutex<Regime>,
+    pub(super) policy_state: Mutex<PolicyState>,
     pub(super) tables: Arc<SharedTables>,
     pub(super) capacity: Capacity,
     /// What is wrong with the state directory, which is left as it is.
@@ -65,7 +65,7 @@ impl Filter {
         records.turn_limits(&config.policy);
         let table = PrefixTable::new(Arc::clone(&tables), config.capacity.prefixes)
             .context("taking up the prefix table")?;
-        let regime = Regime::new(config.policy.clone(), config.observe, &records);
+        let policy_state = PolicyState::new(config.policy.clone(), config.observe, &records);
         let damaged = match &kept {
             Kept::OnDisk(_) => None,
             Kept::Nowhere(damaged) => Some(damaged.report()),
@@ -83,7 +83,7 @@ impl Filter {
                 records: Mutex::new(records),
                 sets: Arc::clone(table.sets()),
                 table: FairMutex::new(table),
-                regime: Mutex::new(regime),
+                policy_state: Mutex::new(policy_state),
                 tables,
                 capacity: config.capacity.clone(),
                 damaged,
@@ -113,7 +113,7 @@ impl Filter {
         settings.clock.store(0);
         settings.lease_until.store(self.lease.ends_ns());
         settings.event_interval.store(event_interval(&self.tables, config.events_per_second));
-        self.regime.lock().enforce(&self.tables)?;
+        self.policy_state.lock().enforce(&self.tables)?;
         Ok(())
     }
 

@@ -8,20 +8,21 @@ use floodwall_policy::{self as policy, DEFAULT_SERVICE, Per, Rate, RuleId, Subje
 impl Filter {
     /// The limits in force.
     pub fn limits(&self) -> Limits {
-        let policy::Limits { packets, syn } = limits_of(&self.regime.lock().policy());
+        let policy::Limits { packets, syn } = limits_of(&self.policy_state.lock().policy());
         let limit = |rate: Option<Rate>| rate.map(|Rate { rate, burst }| Limit { rate, burst });
         Limits { packets: limit(packets), syn: limit(syn) }
     }
 
     /// Which of them only count.
     pub fn limits_that_only_count(&self) -> Vec<String> {
-        let regime = self.regime.lock();
-        let policy = regime.policy();
+        let policy_state = self.policy_state.lock();
+        let policy = policy_state.policy();
         let counts = |of: &Subject| {
             let rule =
                 policy.service(DEFAULT_SERVICE).and_then(|service| service.rule_about(Per::Source, *of));
             rule.is_some_and(|rule| {
-                state(&regime, &policy, &RuleId::new(DEFAULT_SERVICE, &rule.name), rule) != RuleState::Enforce
+                state(&policy_state, &policy, &RuleId::new(DEFAULT_SERVICE, &rule.name), rule)
+                    != RuleState::Enforce
             })
         };
         [Subject::PACKETS, Subject::SYN].iter().filter(|of| counts(of)).map(Subject::to_string).collect()

@@ -12,7 +12,9 @@ use floodwall_common::{
 };
 use tracing::warn;
 
-use super::{expiry::expiry, filter::Filter, ledger::Transaction, refusal::Refusal, regime::Regime};
+use super::{
+    expiry::expiry, filter::Filter, ledger::Transaction, policy_state::PolicyState, refusal::Refusal,
+};
 use floodwall_api::{self as api, InForce, RuleChange, RuleReport, RuleState};
 use floodwall_event::What;
 use floodwall_policy::{
@@ -45,18 +47,18 @@ const RECENT_TICKS: u32 = 3_600;
 impl Filter {
     /// Numbers of rules whose counters are to be cleared before they are read.
     pub fn fresh_rules(&self) -> Vec<u8> {
-        self.regime.lock().take_fresh()
+        self.policy_state.lock().take_fresh()
     }
 
     /// All rules, with what they have done.
     pub fn rules(&self, counts: &RuleCounts) -> Vec<RuleReport> {
         let overrides = self.records.lock().overrides().clone();
-        let regime = self.regime.lock();
-        let policy = regime.policy();
+        let policy_state = self.policy_state.lock();
+        let policy = policy_state.policy();
         let reports = policy.rules().map(|(service, rule)| {
             let id = RuleId::new(&service.name, &rule.name);
-            let number = regime.placement().rules.get(&id).copied();
-            let shared = regime.placement().shared.contains(&id);
+            let number = policy_state.placement().rules.get(&id).copied();
+            let shared = policy_state.placement().shared.contains(&id);
             let (packets, bytes) = match (number, shared) {
                 (Some(number), _) => counts.rules.get(usize::from(number)).copied().unwrap_or_default(),
                 (None, true) if rule.name == defaults::SOURCE_SYN => counts.source_syn,
@@ -64,7 +66,7 @@ impl Filter {
                 (None, false) => (0, 0),
             };
             let said = overrides.get(&id);
-            let configured = regime.configured.rule(&id);
+            let configured = policy_state.configured.rule(&id);
             let expires = said.and_then(|(_, expires)| *expires);
             RuleReport {
                 service: id.service.clone(),
@@ -76,13 +78,13 @@ impl Filter {
                 rate: rule.rate.rate,
                 burst: rule.rate.burst,
                 then: rule.then.to_string(),
-                state: state(&regime, &policy, &id, rule),
+                state: state(&policy_state, &policy, &id, rule),
                 in_use: number.is_some() || shared,
                 text: rule.to_string(),
                 expires,
                 packets,
                 bytes,
-                bans: regime.banned.get(&id).copied().unwrap_or(0),
+                bans: policy_state.banned.get(&id).copied().unwrap_or(0),
                 explanation: explain(&what(service), rule, configured, said.map(|(said, _)| said)),
             }
         });
@@ -91,13 +93,13 @@ impl Filter {
 
     /// What packets are judged by, beside lists and signatures.
     pub fn in_force(&self) -> Result<InForce, Refusal> {
-        let regime = self.regime.lock();
+        let policy_state = self.policy_state.lock();
         let Capacity { prefixes, sources, flows } = self.capacity;
         Ok(InForce {
-            policy: serde_json::to_value(regime.policy_as_it_holds())
+            policy: serde_json::to_value(policy_state.policy_as_it_holds())
                 .map_err(|error| Refusal::Internal(format!("telling the policy: {error}")))?,
             capacity: api::Capacity { prefixes, sources, flows },
-            observe: regime.situation().observe,
+            observe: policy_state.situation().observe,
         })
     }
 
@@ -141,18 +143,22 @@ impl Filter {
         let bypass = self.bypassed().map(|left| {
             format!("BYPASS: every packet passes for another {left:.0} s; `floodwall bypass off` ends it")
         });
-        let regime = self.regime.lock();
-        bypass.into_iter().chain(regime.held_back()).chain(regime.alerts.values().cloned()).collect()
+        let policy_state = self.policy_state.lock();
+        bypass
+            .into_iter()
+            .chain(policy_state.held_back())
+            .chain(policy_state.alerts.values().cloned())
+            .collect()
     }
 
     /// Takes note of what is known of the host, and of the rules whose condition holds.
-    pub fn look(&self, facts: HostFacts, roused: BTreeSet<RuleId>) -> Result<(), Refusal> {
-        self.regime.lock().look(&self.tables, facts, roused)
+    pub fn look(&self, facts: HostFacts, active: BTreeSet<RuleId>) -> Result<(), Refusal> {
+        self.policy_state.lock().look(&self.tables, facts, active)
     }
 
     /// Whether rules of a service may count TCP packets for a port; those of the default one are for all that no other names.
     pub fn takes_in(&self, service: &str, port: u16) -> bool {
-        let policy = self.regime.lock().policy();
+        let policy = self.policy_state.lock().policy();
         policy.service(service).is_some_and(|service| {
             matches!(service.protocol, Protocol::Any | Protocol::Tcp)
                 && (service.ports.is_empty() || service.ports.iter().any(|ports| ports.contains(&port)))
@@ -161,7 +167,7 @@ impl Filter {
 
     /// Rules that wait for a condition.
     pub fn conditions(&self) -> Vec<(RuleId, When)> {
-        let policy = self.regime.lock().policy();
+        let policy = self.policy_state.lock().policy();
         let with = policy.rules().filter_map(|(service, rule)| {
             rule.when.map(|when| (RuleId::new(&service.name, &rule.name), when))
         });
@@ -170,7 +176,7 @@ impl Filter {
 
     /// Services that are probed.
     pub fn probes(&self) -> BTreeMap<String, Probe> {
-        let policy = self.regime.lock().policy();
+        let policy = self.policy_state.lock().policy();
         let with = policy
             .services
             .into_iter()
@@ -180,7 +186,7 @@ impl Filter {
 
     /// Counts bans for the ceilings of their rules.
     pub(super) fn count_bans(&self, bans: &[(RuleId, bool)], now_ms: u64) {
-        match self.regime.lock().count(&self.tables, bans, now_ms) {
+        match self.policy_state.lock().count(&self.tables, bans, now_ms) {
             Ok(alerts) => alerts.into_iter().for_each(|(rule, text)| {
                 self.bus.publish(What::Rule { rule: rule.to_string(), text, loud: true });
             }),
@@ -195,7 +201,7 @@ impl Filter {
                 .rules()
                 .any(|(_, rule)| rule.ceiling.is_some_and(|ceiling| ceiling.known_percent.is_some()))
         };
-        if !asks(&self.regime.lock().policy()) {
+        if !asks(&self.policy_state.lock().policy()) {
             return;
         }
         let now = source::tick(self.tables.clock());
@@ -206,7 +212,7 @@ impl Filter {
                 && now.wrapping_sub(history.seen) & History::SEEN_MASK < RECENT_TICKS
         });
         let known = known.count() as u64;
-        self.regime.lock().set_known(known);
+        self.policy_state.lock().set_known(known);
     }
 
     /// Whether bans were lost on their way here since this was last asked.
@@ -234,9 +240,9 @@ impl Transaction for SetRule {
     fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
         let Self { service, said, .. } = self;
         let (policy, id) = {
-            let regime = filter.regime.lock();
-            let policy = regime.policy();
-            let id = id_of(&policy, &regime.configured, service, said.per, said.of)?;
+            let policy_state = filter.policy_state.lock();
+            let policy = policy_state.policy();
+            let id = id_of(&policy, &policy_state.configured, service, said.per, said.of)?;
             (policy, id)
         };
         let (service, rule) = (id.service.clone(), id.rule.clone());
@@ -257,7 +263,7 @@ impl Transaction for SetRule {
             )));
         }
         let said = before.map_or(said.clone(), |before| before.then(said.clone()));
-        filter.regime.lock().try_override(&id, &said)?;
+        filter.policy_state.lock().try_override(&id, &said)?;
         let expires = self.lifetime.map(|lifetime| expiry(SystemTime::now(), lifetime)).transpose()?;
         self.wanted = Some(said.clone());
         Ok(vec![Change::SetRule { service, rule, said, expires }])
@@ -265,11 +271,11 @@ impl Transaction for SetRule {
 
     fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
         let Some(id) = self.id.clone() else { return Ok(()) };
-        let mut regime = filter.regime.lock();
+        let mut policy_state = filter.policy_state.lock();
         if self.reset || self.said.mode == Some(RuleMode::Enforce) {
-            regime.forgive(&id);
+            policy_state.forgive(&id);
         }
-        regime.say(&filter.tables, [(id, self.wanted.clone())])
+        policy_state.say(&filter.tables, [(id, self.wanted.clone())])
     }
 
     fn finish(self, _: &Filter, _: Option<&mut Store>) -> RuleId {
@@ -317,10 +323,10 @@ fn names(policy: &Policy, service: &str) -> String {
 }
 
 /// What a rule does now.
-pub(super) fn state(regime: &Regime, policy: &Policy, id: &RuleId, rule: &Rule) -> RuleState {
-    let situation = regime.situation();
-    let Situation { stayed, roused, .. } = situation;
-    let shared = regime.placement().shared.contains(id);
+pub(super) fn state(policy_state: &PolicyState, policy: &Policy, id: &RuleId, rule: &Rule) -> RuleState {
+    let situation = policy_state.situation();
+    let Situation { stayed, active, .. } = situation;
+    let shared = policy_state.placement().shared.contains(id);
     // One that services share is enforced, or not, for all of them as the default service's.
     let id = if shared { &RuleId::new(DEFAULT_SERVICE, &id.rule) } else { id };
     let reason = match rule.per {
@@ -334,7 +340,7 @@ pub(super) fn state(regime: &Regime, policy: &Policy, id: &RuleId, rule: &Rule) 
         RuleState::Monitor
     } else if stayed.contains(id) {
         RuleState::Ceiling
-    } else if rule.when.is_some() && !roused.contains(id) {
+    } else if rule.when.is_some() && !active.contains(id) {
         RuleState::Waiting
     } else {
         RuleState::Enforce

@@ -19,12 +19,12 @@ impl Filter {
 
     /// The name of a service.
     pub fn service_name(&self, number: u8) -> Option<String> {
-        self.regime.lock().placement().service(number).map(str::to_owned)
+        self.policy_state.lock().placement().service(number).map(str::to_owned)
     }
 
     /// The number of a service.
     pub fn service_number(&self, name: &str) -> Option<u8> {
-        self.regime.lock().placement().services.get(name).copied()
+        self.policy_state.lock().placement().services.get(name).copied()
     }
 
     /// A signature in an operator's words.

@@ -132,7 +132,7 @@ fn the_policy_is_told_as_it_holds() {
                 [[service.rule]]\nper = \"source\"\nof = \"bytes\"\nrate = \"1 MB/s\"\nwhen = \"probe over 500ms\"\n\
                 [[service.rule]]\nper = \"source\"\nof = \"rst\"\nrate = 5\nwhen = \"softirq over 80%\"";
     let policy = Config::parse(text).expect("valid").policy;
-    filter.regime.lock().configure(&filter.tables, policy.clone(), false).expect("it fits");
+    filter.policy_state.lock().configure(&filter.tables, policy.clone(), false).expect("it fits");
     let told = || {
         let json = serde_json::to_string(&filter.in_force().expect("JSON")).expect("JSON");
         let told = serde_json::from_str::<InForce>(&json).expect("the same");
@@ -142,12 +142,12 @@ fn the_policy_is_told_as_it_holds() {
     };
     assert_eq!(told(), policy, "nothing is lost on the way");
 
-    let [beyond, roused, waits] =
+    let [beyond, active, waits] =
         ["source-syn", "source-bytes", "source-rst"].map(|rule| RuleId::new("web", rule));
-    filter.look(HostFacts::default(), [roused.clone()].into()).expect("it fits");
+    filter.look(HostFacts::default(), [active.clone()].into()).expect("it fits");
     filter.count_bans(&[(beyond.clone(), false), (beyond.clone(), false)], 1);
     let told = told();
     assert!(told.rule(&beyond).expect("there").monitor);
-    assert_eq!(told.rule(&roused).expect("there").when, None);
+    assert_eq!(told.rule(&active).expect("there").when, None);
     assert_eq!(told.rule(&waits), policy.rule(&waits));
 }

@@ -135,7 +135,7 @@ impl Filter {
             told(&trial.command, outcome);
         }
         if !rules.is_empty() {
-            told(&trial.command, self.regime.lock().say(&self.tables, rules));
+            told(&trial.command, self.policy_state.lock().say(&self.tables, rules));
         }
     }
 
@@ -266,7 +266,7 @@ fn inverse(filter: &Filter, records: &Records, change: &Change) -> Result<Option
             })
         }
         Change::UseConfiguration { text } => {
-            let before = filter.regime.lock().text.clone();
+            let before = filter.policy_state.lock().text.clone();
             before.map(|before| Change::HoldConfiguration { refused: text.clone(), text: before })
         }
         Change::Trial(_) | Change::TrialOver { .. } => None,

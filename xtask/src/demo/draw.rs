@@ -1,4 +1,4 @@
-//! Numbers and little pictures for a terminal.
+//! Numbers and little references for a terminal.
 
 use std::time::Duration;
 

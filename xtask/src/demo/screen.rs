@@ -28,7 +28,7 @@ impl Screen {
         Self { live, aside: json, seconds, drawn: 0, phase: None }
     }
 
-    /// Tells something between two pictures.
+    /// Tells something between two references.
     pub(super) fn note(&mut self, text: &str) {
         self.leave();
         self.write(&format!("  {text}\n"));

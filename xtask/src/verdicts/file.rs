@@ -200,15 +200,15 @@ mod tests {
     #[test]
     fn the_first_packet_that_differs_is_named_and_all_are_counted() {
         let folder = tempfile::tempdir().unwrap();
-        let before = written(&folder, "before", "index,reason\n0,clean\n1,clean\n2,stray\n3,clean\n");
-        let now = written(&folder, "now", "index,reason\n0,clean\n1,banned\n2,stray\n3,banned\n");
+        let before = written(&folder, "before", "index,reason\n0,clean\n1,clean\n2,out-of-state\n3,clean\n");
+        let now = written(&folder, "now", "index,reason\n0,clean\n1,banned\n2,out-of-state\n3,banned\n");
         let (clean, banned) = (Some(Reason::Clean), Some(Reason::Banned));
         assert_eq!(
             part(&before, &now).unwrap(),
             Some(Parting { packet: 1, before: clean, now: banned, packets: 2 })
         );
         assert_eq!(part(&before, &before).unwrap(), None);
-        let own = written(&folder, "own", "index,reason\n0,clean\n2,stray\n3,clean\n");
+        let own = written(&folder, "own", "index,reason\n0,clean\n2,out-of-state\n3,clean\n");
         assert_eq!(
             part(&before, &own).unwrap(),
             Some(Parting { packet: 1, before: clean, now: None, packets: 1 })
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(part(&own, &own).unwrap(), None, "packets of the host have no verdict");
         let hashed = hash(&own).unwrap();
         assert_eq!((hashed.packets, hashed.gaps), (4, Gaps { packets: 1, first: Some(1) }));
-        let cut = written(&folder, "cut", "index,reason\n0,clean\n1,clean\n2,stray\n");
+        let cut = written(&folder, "cut", "index,reason\n0,clean\n1,clean\n2,out-of-state\n");
         assert_eq!(
             part(&before, &cut).unwrap(),
             Some(Parting { packet: 3, before: clean, now: None, packets: 1 })

@@ -124,7 +124,7 @@ fn writing_a_selection_leaves_the_other_lines() {
     let desk = Desk::new();
     desk.run(&["--write", "--engine", "model"]).unwrap();
     let before = desk.reference();
-    desk.reasons("model d02-two egress stray\nmodel d01-one egress stray\n");
+    desk.reasons("model d02-two egress out-of-state\nmodel d01-one egress out-of-state\n");
     desk.run(&["--write", "--engine", "model", "--scenarios", "d02"]).unwrap();
     let now = desk.reference();
     let changed: Vec<_> = before.lines().zip(now.lines()).filter(|(before, now)| before != now).collect();
@@ -177,7 +177,7 @@ fn a_disagreement_of_the_engines_is_not_written_down() {
     }
     let desk = Desk::new();
     desk.run(&["--write"]).unwrap();
-    desk.reasons("kernel d01-one alone stray\n");
+    desk.reasons("kernel d01-one alone out-of-state\n");
     let error = desk.run(&["--write"]).unwrap_err().to_string();
     assert!(error.contains("the engines differ on d01-one/alone"), "{error}");
     let report = desk.run(&[]).unwrap();

@@ -20,7 +20,7 @@ pub(in crate::cli) async fn apply(session: &mut Session<'_>) -> Result<Done, Sto
 }
 
 fn render(report: &HealthReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
-    let HealthReport { signals, roused } = report;
+    let HealthReport { signals, active } = report;
     let mut table = Table::new([("SIGNAL", Lean::Left), ("VALUE", Lean::Right)]);
     let name = |signal: &SignalReport| match &signal.service {
         Some(service) => format!("{} of {service}", signal.signal),
@@ -28,8 +28,8 @@ fn render(report: &HealthReport, out: &mut dyn Write, style: Style) -> io::Resul
     };
     let rows: Vec<_> = signals.iter().map(|signal| [name(signal), signal.text.clone()]).collect();
     table.write(&rows, out, style)?;
-    if !roused.is_empty() {
-        writeln!(out, "rules whose condition holds: {}", roused.join(", "))?;
+    if !active.is_empty() {
+        writeln!(out, "rules whose condition holds: {}", active.join(", "))?;
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ are numbers, ranges (1024-65535) or several of these with commas, hexadecimal wi
   len sport dport window options mss data                   numbers of 16 bits
 
   to SERVICE                      packets for this service
-  strangers                       spares sources that have taken part in conversations before
+  new-sources                     spares sources that have taken part in conversations before
 
   floodwall signature add tcp flags=syn window=0 len=40 ttl=240-250 to web
   floodwall signature add udp sport=123 byte0=0xd7,0x97 --monitor

@@ -160,7 +160,7 @@ mod tests {
                 },
             ],
             would_drop: vec![WouldCount {
-                reason: "stray".into(),
+                reason: "out-of-state".into(),
                 known_packets: 1_000,
                 known_bytes: 2_048,
                 unknown_packets: 7,
@@ -170,7 +170,7 @@ mod tests {
                 CheckStatus { check: "malformed".into(), enforced: true, why: vec![] },
                 CheckStatus { check: "unsolicited".into(), enforced: false, why: vec!["NAT".into()] },
                 CheckStatus {
-                    check: "stray".into(),
+                    check: "out-of-state".into(),
                     enforced: false,
                     why: vec!["NAT".into(), "IPVS".into()],
                 },
@@ -221,17 +221,17 @@ mod tests {
              room        120,484 of 1,250,000 prefixes taken\n\
              limits      packets 20,000/s, burst 40,000 (only counts); syn off; per source\n\
              mode        observe: only lists, rules and signatures that you have named drop\n\
-             checks      malformed drop; unsolicited, stray only count\n\
+             checks      malformed drop; unsolicited, out-of-state only count\n\
              \x20             unsolicited: NAT\n\
-             \x20             stray: NAT; IPVS\n\
+             \x20             out-of-state: NAT; IPVS\n\
              flows known by what leaves and by sockets on eth0; by what leaves (tc filter) and by sockets on eth1; by sockets alone on eth2\n\
              \n\
              VERDICT  REASON     PACKETS    BYTES\n\
              pass     clean    1,234,567  3.0 GiB\n\
              drop     blocked          0      0 B\n\
              \n\
-             WOULD DROP  OF KNOWN SOURCES  OF OTHERS\n\
-             stray                  1,000          7\n\
+             WOULD DROP    OF KNOWN SOURCES  OF OTHERS\n\
+             out-of-state             1,000          7\n\
              \n\
              KERNEL MEMORY       SIZE  USED\n\
              prefixes        64.0 MiB  12 %\n\

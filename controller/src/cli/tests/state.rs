@@ -84,10 +84,14 @@ async fn a_directory_that_is_in_use_or_not_there_is_told() {
     let directory = state();
     let held = Store::open(directory.path(), false).unwrap();
     for verb in ["check", "repair", "export"] {
-        let (kind, said) = failed(state_command(&[verb], directory.path()).await.1);
-        assert!(kind == Kind::Refused && said.contains("another floodwall uses the state"), "{verb}: {said}");
         let (kind, said) = failed(state_command(&[verb], &directory.path().join("x")).await.1);
         assert!(kind == Kind::NotFound && said.contains("there is no directory"), "{verb}: {said}");
+    }
+    let (kind, said) = failed(state_command(&["repair"], directory.path()).await.1);
+    assert!(kind == Kind::Refused && said.contains("another floodwall uses the state"), "{said}");
+    for verb in ["check", "export"] {
+        let (_, ended) = state_command(&[verb], directory.path()).await;
+        assert!(matches!(ended, Ok(Done::Plain)), "{verb}: {ended:?}");
     }
     drop(held);
 }

@@ -3,15 +3,15 @@
 use std::fmt;
 
 use floodwall_common::{
-    features::{Octet, Short},
+    features::{ByteField, WordField},
     parse::protocol,
 };
 
 use super::{ByteSet, Signature};
 
 /// Fields that say where a packet goes, or what carries it, and not what it looks like.
-const PLACES: [usize; 2] = [Octet::Protocol as usize, Octet::Service as usize];
-const PORTS: [usize; 2] = [Short::SourcePort as usize, Short::DestinationPort as usize];
+const PLACES: [usize; 2] = [ByteField::Protocol as usize, ByteField::Service as usize];
+const PORTS: [usize; 2] = [WordField::SourcePort as usize, WordField::DestinationPort as usize];
 /// Protocols that a signature may name and still be one of a protocol: ICMP comes as two.
 const MOST_PROTOCOLS: u32 = 2;
 /// Fields without which it hits whoever happens to have a value in common with an attack.
@@ -53,7 +53,7 @@ impl fmt::Display for TooBroad {
 impl Signature {
     /// What it says of where a packet goes, and what carries it.
     pub fn place(&self) -> Self {
-        let mut place = Self { strangers: false, ..self.clone() };
+        let mut place = Self { new_sources: false, ..self.clone() };
         place.octets.retain(|field, _| PLACES.contains(field));
         place.shorts.retain(|field, _| PORTS.contains(field));
         place
@@ -84,12 +84,12 @@ impl Signature {
         let octets = self.octets.iter().filter(|(field, _)| !PLACES.contains(field));
         octets.into_iter().all(|(_, set)| set.len() > MOST_OCTETS)
             && self.shorts.values().all(|ranges| ranges.len() > MOST_SHORTS)
-            && self.octets.get(&(Octet::Protocol as usize)).is_none_or(is_lived_by)
+            && self.octets.get(&(ByteField::Protocol as usize)).is_none_or(is_lived_by)
     }
 
     /// Why it is not to be enforced unless an operator wants it, if there is a reason.
     pub fn too_broad(&self) -> Option<TooBroad> {
-        let protocols = self.octets.get(&(Octet::Protocol as usize));
+        let protocols = self.octets.get(&(ByteField::Protocol as usize));
         if protocols.is_none_or(|set| set.len() > MOST_PROTOCOLS) {
             return Some(TooBroad::NoProtocol);
         }
@@ -99,17 +99,17 @@ impl Signature {
         }
         let has_ports =
             protocols.is_some_and(|set| set.contains(protocol::TCP) || set.contains(protocol::UDP));
-        let names = |port: Short| self.shorts.contains_key(&(port as usize));
+        let names = |port: WordField| self.shorts.contains_key(&(port as usize));
         let is_somewhere =
-            self.octets.contains_key(&(Octet::Service as usize)) || names(Short::DestinationPort);
+            self.octets.contains_key(&(ByteField::Service as usize)) || names(WordField::DestinationPort);
         if !has_ports || is_somewhere {
             return None;
         }
-        if self.strangers {
+        if self.new_sources {
             return Some(TooBroad::NewSourcesEverywhere);
         }
         // What is reflected comes to whatever port, from the one of a service.
-        (!names(Short::SourcePort)).then_some(TooBroad::Everywhere)
+        (!names(WordField::SourcePort)).then_some(TooBroad::Everywhere)
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
             ("len=20-65535", true),
             ("ttl=1-255", true),
             ("tcp service=3 ttl=0-255 len=0-65535", true),
-            ("tcp strangers", true),
+            ("tcp new-sources", true),
             ("proto=47", false),
             ("tcp dport=80", false),
             ("tcp flags=syn", false),
@@ -149,14 +149,14 @@ mod tests {
             ("tcp ttl=64", Some(TooBroad::OneTerm)),
             ("tcp service=3", Some(TooBroad::OneTerm)),
             ("tcp service=3 options=0", Some(TooBroad::OneTerm)),
-            ("tcp flags=syn len=40 strangers", Some(TooBroad::NewSourcesEverywhere)),
-            ("udp sport=53 len=512 strangers", Some(TooBroad::NewSourcesEverywhere)),
+            ("tcp flags=syn len=40 new-sources", Some(TooBroad::NewSourcesEverywhere)),
+            ("udp sport=53 len=512 new-sources", Some(TooBroad::NewSourcesEverywhere)),
             ("tcp flags=syn len=40", Some(TooBroad::Everywhere)),
             ("udp sport=53 len=512", None),
             ("tcp flags=syn len=40 dport=80", None),
-            ("tcp flags=syn len=40 dport=80 strangers", None),
-            ("tcp flags=syn len=40 service=3 strangers", None),
-            ("icmp flags=8 len=84 strangers", None),
+            ("tcp flags=syn len=40 dport=80 new-sources", None),
+            ("tcp flags=syn len=40 service=3 new-sources", None),
+            ("icmp flags=8 len=84 new-sources", None),
             ("proto=1,58 len=84 ttl=3", None),
         ] {
             let signature: Signature = text.parse().unwrap();

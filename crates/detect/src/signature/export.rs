@@ -4,7 +4,7 @@
 //! given if what is left of it is too broad to drop by.
 
 use floodwall_common::{
-    features::{Octet, Short},
+    features::{ByteField, WordField},
     parse::protocol,
 };
 use schemars::JsonSchema;
@@ -43,17 +43,17 @@ type Say = fn(&Signature, Field, u16, u16) -> Option<String>;
 /// A field that tools may have a name for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Field {
-    Octet(usize),
-    Short(usize),
+    ByteField(usize),
+    WordField(usize),
 }
 
 impl Field {
-    const fn octet(octet: Octet) -> Self {
-        Self::Octet(octet as usize)
+    const fn octet(octet: ByteField) -> Self {
+        Self::ByteField(octet as usize)
     }
 
-    const fn short(short: Short) -> Self {
-        Self::Short(short as usize)
+    const fn short(short: WordField) -> Self {
+        Self::WordField(short as usize)
     }
 }
 
@@ -66,24 +66,24 @@ impl Field {
 pub fn nftables(signature: &Signature, service: Option<String>) -> Result<Exported, TooWide> {
     let say: Say = |signature, field, first, last| {
         let name = match field {
-            field if field == Field::octet(Octet::Protocol) => "meta l4proto",
-            field if field == Field::octet(Octet::HopLimit) => "ip ttl",
-            field if field == Field::octet(Octet::Flags) => match protocol_of(signature)? {
+            field if field == Field::octet(ByteField::Protocol) => "meta l4proto",
+            field if field == Field::octet(ByteField::HopLimit) => "ip ttl",
+            field if field == Field::octet(ByteField::Flags) => match protocol_of(signature)? {
                 protocol::TCP => "tcp flags & 0xff ==",
                 protocol::ICMP => "icmp type",
                 protocol::ICMPV6 => "icmpv6 type",
                 _ => return None,
             },
-            field if field == Field::octet(Octet::TcpHeader) => "tcp doff",
-            field if field == Field::short(Short::Length) => "ip length",
-            field if field == Field::short(Short::SourcePort) => "th sport",
-            field if field == Field::short(Short::DestinationPort) => match protocol_of(signature)? {
+            field if field == Field::octet(ByteField::TcpHeader) => "tcp doff",
+            field if field == Field::short(WordField::Length) => "ip length",
+            field if field == Field::short(WordField::SourcePort) => "th sport",
+            field if field == Field::short(WordField::DestinationPort) => match protocol_of(signature)? {
                 protocol::ICMP => "icmp code",
                 protocol::ICMPV6 => "icmpv6 code",
                 _ => "th dport",
             },
-            field if field == Field::short(Short::Window) => "tcp window",
-            field if field == Field::short(Short::SegmentSize) && first != 0 => "tcp option maxseg size",
+            field if field == Field::short(WordField::Window) => "tcp window",
+            field if field == Field::short(WordField::SegmentSize) && first != 0 => "tcp option maxseg size",
             _ => return None,
         };
         Some(if first == last { format!("{name} {first}") } else { format!("{name} {first}-{last}") })
@@ -114,28 +114,30 @@ pub fn nftables(signature: &Signature, service: Option<String>) -> Result<Export
 pub fn tcpdump(signature: &Signature, service: Option<String>) -> Result<Exported, TooWide> {
     let say: Say = |signature, field, first, last| {
         let name = match field {
-            field if field == Field::octet(Octet::Protocol) => "ip[9]".to_owned(),
-            field if field == Field::octet(Octet::HopLimit) => "ip[8]".to_owned(),
-            field if field == Field::short(Short::Length) => "ip[2:2]".to_owned(),
-            field if field == Field::octet(Octet::Flags) => match protocol_of(signature)? {
+            field if field == Field::octet(ByteField::Protocol) => "ip[9]".to_owned(),
+            field if field == Field::octet(ByteField::HopLimit) => "ip[8]".to_owned(),
+            field if field == Field::short(WordField::Length) => "ip[2:2]".to_owned(),
+            field if field == Field::octet(ByteField::Flags) => match protocol_of(signature)? {
                 protocol::TCP => "tcp[13]".to_owned(),
                 protocol::ICMP => "icmp[0]".to_owned(),
                 _ => return None,
             },
-            field if field == Field::octet(Octet::TcpHeader) => "tcp[12] >> 4".to_owned(),
-            field if field == Field::short(Short::Window) => "tcp[14:2]".to_owned(),
-            field if field == Field::short(Short::SourcePort) => format!("{}[0:2]", transport(signature)?),
-            field if field == Field::short(Short::DestinationPort) => match protocol_of(signature)? {
+            field if field == Field::octet(ByteField::TcpHeader) => "tcp[12] >> 4".to_owned(),
+            field if field == Field::short(WordField::Window) => "tcp[14:2]".to_owned(),
+            field if field == Field::short(WordField::SourcePort) => {
+                format!("{}[0:2]", transport(signature)?)
+            }
+            field if field == Field::short(WordField::DestinationPort) => match protocol_of(signature)? {
                 protocol::ICMP => "icmp[1]".to_owned(),
                 _ => format!("{}[2:2]", transport(signature)?),
             },
-            Field::Octet(place)
-                if place >= Octet::Payload as usize && protocol_of(signature)? == protocol::UDP =>
+            Field::ByteField(place)
+                if place >= ByteField::Payload as usize && protocol_of(signature)? == protocol::UDP =>
             {
-                format!("udp[{}]", 8 + place - Octet::Payload as usize)
+                format!("udp[{}]", 8 + place - ByteField::Payload as usize)
             }
             field
-                if field == Field::short(Short::PayloadLength)
+                if field == Field::short(WordField::PayloadLength)
                     && protocol_of(signature)? == protocol::UDP =>
             {
                 "udp[4:2] - 8".to_owned()
@@ -169,15 +171,15 @@ pub fn tcpdump(signature: &Signature, service: Option<String>) -> Result<Exporte
 pub fn flowspec(signature: &Signature, service: Option<String>) -> Result<Exported, TooWide> {
     let say: Say = |signature, field, first, last| {
         let name = match field {
-            field if field == Field::octet(Octet::Protocol) => "protocol",
-            field if field == Field::octet(Octet::Flags) => match protocol_of(signature)? {
+            field if field == Field::octet(ByteField::Protocol) => "protocol",
+            field if field == Field::octet(ByteField::Flags) => match protocol_of(signature)? {
                 protocol::TCP => "tcp-flags",
                 protocol::ICMP | protocol::ICMPV6 => "icmp-type",
                 _ => return None,
             },
-            field if field == Field::short(Short::Length) => "packet-length",
-            field if field == Field::short(Short::SourcePort) => "source-port",
-            field if field == Field::short(Short::DestinationPort) => match protocol_of(signature)? {
+            field if field == Field::short(WordField::Length) => "packet-length",
+            field if field == Field::short(WordField::SourcePort) => "source-port",
+            field if field == Field::short(WordField::DestinationPort) => match protocol_of(signature)? {
                 protocol::ICMP | protocol::ICMPV6 => "icmp-code",
                 _ => "destination-port",
             },
@@ -208,8 +210,8 @@ fn export(
     also: &str,
     whole: Whole,
 ) -> Result<Exported, TooWide> {
-    let octets = signature.octets.iter().map(|(field, set)| (Field::Octet(*field), byte_ranges(set)));
-    let shorts = signature.shorts.iter().map(|(field, ranges)| (Field::Short(*field), ranges.clone()));
+    let octets = signature.octets.iter().map(|(field, set)| (Field::ByteField(*field), byte_ranges(set)));
+    let shorts = signature.shorts.iter().map(|(field, ranges)| (Field::WordField(*field), ranges.clone()));
     let (mut terms, mut left_out) = (Vec::new(), Vec::new());
     let mut said = Signature::default();
     for (field, ranges) in octets.chain(shorts) {
@@ -225,8 +227,8 @@ fn export(
             _ => left_out.push(only(signature, field).to_string()),
         }
     }
-    if signature.strangers {
-        left_out.push("strangers".to_owned());
+    if signature.new_sources {
+        left_out.push("new-sources".to_owned());
     }
     left_out.extend(service);
     if terms.is_empty() {
@@ -259,8 +261,8 @@ fn byte_ranges(set: &ByteSet) -> Ranges {
 fn only(signature: &Signature, field: Field) -> Signature {
     let mut one = Signature::default();
     match field {
-        Field::Octet(field) => one.octets.extend(signature.octets.get(&field).map(|set| (field, *set))),
-        Field::Short(field) => {
+        Field::ByteField(field) => one.octets.extend(signature.octets.get(&field).map(|set| (field, *set))),
+        Field::WordField(field) => {
             one.shorts.extend(signature.shorts.get(&field).map(|set| (field, set.clone())));
         }
     }
@@ -269,7 +271,7 @@ fn only(signature: &Signature, field: Field) -> Signature {
 
 /// The one protocol that a signature is about.
 fn protocol_of(signature: &Signature) -> Option<u8> {
-    let set = signature.octets.get(&(Octet::Protocol as usize))?;
+    let set = signature.octets.get(&(ByteField::Protocol as usize))?;
     if set.len() == 1 { set.iter().next() } else { None }
 }
 

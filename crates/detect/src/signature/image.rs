@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use floodwall_common::{
-    features::{Octet, Short},
+    features::{ByteField, WordField},
     wire::{
         Word,
         signature::{
-            DIRECTORIES, ENFORCED, FIELDS, HALF_WORDS, LAPSING, MAX_PAGES, MAX_SIGNATURES, OCTETS, ONCE,
-            PAGE_WORDS, PAGES, REPEAT, STRANGERS, WATCHED, fields,
+            DIRECTORIES, ENFORCED, FIELDS, HALF_WORDS, LAPSING, MAX_PAGES, MAX_SIGNATURES, NEW_SOURCES,
+            OCTETS, ONCE, PAGE_WORDS, PAGES, REPEAT, WATCHED, fields,
         },
     },
 };
@@ -65,12 +65,12 @@ impl Image {
             .collect();
         let mut image = Self { words: vec![0; HALF_WORDS as usize], pages: 0 };
         image.write_header(&live);
-        for field in 0..Octet::COUNT {
+        for field in 0..ByteField::COUNT {
             image.write_octet(field, &live);
         }
         // Pages that are the same are written once.
         let mut known = HashMap::new();
-        for field in 0..Short::COUNT {
+        for field in 0..WordField::COUNT {
             image.write_short(field, &live, &mut known)?;
         }
         Ok(image)
@@ -88,16 +88,16 @@ impl Image {
             if *effect == Effect::AskToRepeat {
                 self.words[REPEAT as usize] |= bit;
             }
-            if signature.strangers {
-                self.words[STRANGERS as usize] |= bit;
+            if signature.new_sources {
+                self.words[NEW_SOURCES as usize] |= bit;
             }
-            let tcp = [Short::Window, Short::Options, Short::SegmentSize];
-            if signature.octets.contains_key(&(Octet::TcpHeader as usize))
+            let tcp = [WordField::Window, WordField::Options, WordField::SegmentSize];
+            if signature.octets.contains_key(&(ByteField::TcpHeader as usize))
                 || tcp.iter().any(|field| signature.shorts.contains_key(&(*field as usize)))
             {
                 self.words[FIELDS as usize] |= fields::TCP;
             }
-            let payload = Octet::Payload as usize;
+            let payload = ByteField::Payload as usize;
             if signature.octets.range(payload..payload + 8).next().is_some() {
                 self.words[FIELDS as usize] |= fields::PAYLOAD;
             }
@@ -183,8 +183,8 @@ mod tests {
     use floodwall_tables::{Capacity, SharedTables};
 
     fn signature() -> impl Strategy<Value = Signature> {
-        let octet = (0..Octet::COUNT, prop::collection::vec(0..4u8, 1..4));
-        let short = (0..Short::COUNT, prop::collection::vec((0..600u16, 0..600u16), 1..3));
+        let octet = (0..ByteField::COUNT, prop::collection::vec(0..4u8, 1..4));
+        let short = (0..WordField::COUNT, prop::collection::vec((0..600u16, 0..600u16), 1..3));
         (prop::collection::vec(octet, 0..3), prop::collection::vec(short, 0..3)).prop_map(
             |(octets, shorts)| Signature {
                 octets: octets
@@ -195,7 +195,7 @@ mod tests {
                     .into_iter()
                     .map(|(field, ranges)| (field, ranges.into_iter().collect()))
                     .collect(),
-                strangers: false,
+                new_sources: false,
             },
         )
     }

@@ -25,12 +25,12 @@ use floodwall_common::features::Features;
 /// Values allowed in some fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Signature {
-    /// By [`Octet`](floodwall_common::features::Octet), and the place of a byte of payload.
+    /// By [`ByteField`](floodwall_common::features::ByteField), and the place of a byte of payload.
     pub octets: BTreeMap<usize, ByteSet>,
-    /// By [`Short`](floodwall_common::features::Short).
+    /// By [`WordField`](floodwall_common::features::WordField).
     pub shorts: BTreeMap<usize, Ranges>,
     /// It spares sources that the kernel program knows.
-    pub strangers: bool,
+    pub new_sources: bool,
 }
 
 impl Signature {

@@ -10,7 +10,7 @@
 //! | `flags` | TCP flags: all eight (`syn`, `psh+ack`, `none`), or some (`syn/syn+ack`: of these two, SYN); or the type of ICMP | |
 //! | `ttl` | TTL or hop limit | 0 to 255 |
 //! | `form` | [`form`](floodwall_common::features::form) bits | as flags: `df+offered`, `none`, `v6/v6` |
-//! | `odd` | [`oddity`](floodwall_common::features::oddity) bits | as flags: `same-port`, `none` |
+//! | `odd` | [`anomaly`](floodwall_common::features::anomaly) bits | as flags: `same-port`, `none` |
 //! | `header` | TCP header, in units of 4 bytes | 5 to 15 |
 //! | `byte0` … `byte15` | bytes behind the transport header | 0 to 255 |
 //! | `len` | bytes of the IP packet | 0 to 65535 |
@@ -20,30 +20,33 @@
 //! | `mss` | maximum segment size | |
 //! | `data` | bytes behind the transport header | |
 //!
-//! The term `strangers` spares sources that have shown before that they take part in conversations.
+//! The term `new-sources` spares sources that have shown before that they take part in conversations.
 
 use std::{fmt, str::FromStr};
 
 use floodwall_common::{
-    features::{Octet, PAYLOAD, Short},
+    features::{ByteField, PAYLOAD, WordField},
     parse::protocol,
 };
 
 use super::{ByteSet, Ranges, Signature, bits::Names};
 
-const OCTETS: [&str; Octet::Payload as usize] = ["proto", "service", "flags", "ttl", "form", "odd", "header"];
-const SHORTS: [&str; Short::COUNT] = ["len", "sport", "dport", "window", "options", "mss", "data"];
+const OCTETS: [&str; ByteField::Payload as usize] =
+    ["proto", "service", "flags", "ttl", "form", "odd", "header"];
+const SHORTS: [&str; WordField::COUNT] = ["len", "sport", "dport", "window", "options", "mss", "data"];
 const PROTOCOLS: [(&str, u8); 4] =
     [("tcp", protocol::TCP), ("udp", protocol::UDP), ("icmp", protocol::ICMP), ("icmpv6", protocol::ICMPV6)];
 /// Term of a signature that spares sources which are known.
-const STRANGERS: &str = "strangers";
+const NEW_SOURCES: &str = "new-sources";
+/// What that was called before, in signatures that were written down.
+const FORMERLY: &str = "strangers";
 const FLAGS: Names = Names { what: "flag", names: ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"] };
 const FORM: Names = Names {
     what: "form",
     names: ["v6", "first-fragment", "later-fragment", "df", "ip-options", "vlan", "offered", "no-id"],
 };
 const ODD: Names = Names {
-    what: "oddity",
+    what: "anomaly",
     names: [
         "stray-ack",
         "zero-ack",
@@ -73,7 +76,7 @@ impl ParseError {
 impl fmt::Display for Signature {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut terms = Vec::new();
-        let protocols = self.octets.get(&(Octet::Protocol as usize));
+        let protocols = self.octets.get(&(ByteField::Protocol as usize));
         for (&field, set) in &self.octets {
             let only = (set.len() == 1).then(|| set.iter().next()).flatten();
             let name = PROTOCOLS.iter().find(|(_, number)| Some(*number) == only);
@@ -87,13 +90,13 @@ impl fmt::Display for Signature {
         }
         for (&field, ranges) in &self.shorts {
             let name = SHORTS[field];
-            let hexadecimal = field == Short::Options as usize;
+            let hexadecimal = field == WordField::Options as usize;
             let write =
                 move |value: u16| if hexadecimal { format!("{value:#06x}") } else { value.to_string() };
             terms.push(format!("{name}={}", list(ranges.iter(), write)));
         }
-        if self.strangers {
-            terms.push(STRANGERS.to_owned());
+        if self.new_sources {
+            terms.push(NEW_SOURCES.to_owned());
         }
         formatter.write_str(&terms.join(" "))
     }
@@ -110,16 +113,20 @@ fn octet_name(field: usize) -> String {
 fn names(field: usize, protocols: Option<&ByteSet>) -> Option<&'static Names> {
     let is_tcp = || protocols.is_some_and(|set| set.len() == 1 && set.contains(protocol::TCP));
     match field {
-        field if field == Octet::Flags as usize && is_tcp() => Some(&FLAGS),
-        field if field == Octet::Form as usize => Some(&FORM),
-        field if field == Octet::Oddity as usize => Some(&ODD),
+        field if field == ByteField::Flags as usize && is_tcp() => Some(&FLAGS),
+        field if field == ByteField::Form as usize => Some(&FORM),
+        field if field == ByteField::Anomaly as usize => Some(&ODD),
         _ => None,
     }
 }
 
 /// How a field's values are written.
 fn octet_writer(field: usize) -> fn(u16) -> String {
-    if field >= Octet::Payload as usize { |value| format!("{value:#04x}") } else { |value| value.to_string() }
+    if field >= ByteField::Payload as usize {
+        |value| format!("{value:#04x}")
+    } else {
+        |value| value.to_string()
+    }
 }
 
 fn list(ranges: impl Iterator<Item = (u16, u16)>, write: impl Fn(u16) -> String) -> String {
@@ -160,8 +167,8 @@ impl FromStr for Signature {
 
 impl Signature {
     fn add(&mut self, term: &str) -> Result<(), String> {
-        if term == STRANGERS {
-            self.strangers = true;
+        if [NEW_SOURCES, FORMERLY].contains(&term) {
+            self.new_sources = true;
             return Ok(());
         }
         let (name, values) = match term.split_once('=') {
@@ -199,9 +206,9 @@ fn octet_field(name: &str) -> Option<usize> {
 
 fn octet_values(field: usize, text: &str) -> Result<ByteSet, String> {
     let named = match field {
-        field if field == Octet::Flags as usize => Some(&FLAGS),
-        field if field == Octet::Form as usize => Some(&FORM),
-        field if field == Octet::Oddity as usize => Some(&ODD),
+        field if field == ByteField::Flags as usize => Some(&FLAGS),
+        field if field == ByteField::Form as usize => Some(&FORM),
+        field if field == ByteField::Anomaly as usize => Some(&ODD),
         _ => None,
     };
     if let Some(names) = named
@@ -215,7 +222,7 @@ fn octet_values(field: usize, text: &str) -> Result<ByteSet, String> {
 
 fn octet_value(field: usize, text: &str) -> Result<u16, String> {
     match PROTOCOLS.iter().find(|(name, _)| *name == text) {
-        Some((_, number)) if field == Octet::Protocol as usize => Ok(u16::from(*number)),
+        Some((_, number)) if field == ByteField::Protocol as usize => Ok(u16::from(*number)),
         _ => number(text),
     }
 }
@@ -258,12 +265,14 @@ mod tests {
             "tcp flags=psh+ack header=8 options=0x0108",
             "proto=44-47 form=1-3",
             "tcp flags=none",
-            "tcp flags=syn/syn+ack,fin form=v6+offered odd=same-port strangers",
+            "tcp flags=syn/syn+ack,fin form=v6+offered odd=same-port new-sources",
             "udp form=none,df+offered odd=none",
         ] {
             let signature: Signature = text.parse().unwrap();
             assert_eq!(signature.to_string().parse::<Signature>().unwrap(), signature, "{text}");
         }
+        let formerly: Signature = "tcp flags=syn strangers".parse().unwrap();
+        assert_eq!(formerly.to_string(), "tcp flags=syn new-sources");
         let signature: Signature = "window=0 tcp  len=40 flags=syn".parse().unwrap();
         assert_eq!(signature.to_string(), "tcp flags=syn len=40 window=0");
     }

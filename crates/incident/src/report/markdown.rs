@@ -13,7 +13,7 @@ use crate::words;
 /// Columns of a chart of blocks.
 const SPARK: usize = 72;
 
-/// The post-mortem. `charts` are names of pictures, with what they show; without any, blocks stand in for them.
+/// The post-mortem. `charts` are names of references, with what they show; without any, blocks stand in for them.
 pub fn markdown(report: &IncidentReport, charts: &[(String, &str)]) -> String {
     let IncidentReport { incident, series, incomplete } = report;
     let mut out = format!("# {}\n\n", escaped(&title(incident)));

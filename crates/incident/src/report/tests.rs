@@ -119,7 +119,7 @@ pub(crate) fn report() -> IncidentReport {
     IncidentReport { incident, series, incomplete: None }
 }
 
-/// Pictures for whoever looks at them: `FLOODWALL_REPORTS=DIR`.
+/// ReferenceSets for whoever looks at them: `FLOODWALL_REPORTS=DIR`.
 #[test]
 fn a_report_says_the_same_in_every_form() {
     let report = report();

@@ -91,14 +91,14 @@ impl Image {
 /// What is dropped by what the controller has seen by looking: what listens, whose connections come to nothing, and that too
 /// many new names are asked for.
 const KNOWN_BY_LOOKING: [Reason; 4] =
-    [Reason::Unsolicited, Reason::Stray, Reason::Fruitless, Reason::NewName];
+    [Reason::Unsolicited, Reason::OutOfState, Reason::Fruitless, Reason::NewName];
 
 /// Whether a rule only counts what it would do.
 fn only_counts(situation: &Situation, id: &RuleId, rule: &Rule) -> bool {
     rule.monitor
         || situation.holds_back(rule)
         || situation.stayed.contains(id)
-        || rule.when.is_some() && !situation.roused.contains(id)
+        || rule.when.is_some() && !situation.active.contains(id)
 }
 
 impl RuleImage {

@@ -33,7 +33,7 @@ pub struct Situation {
     /// What is known of the host.
     pub facts: HostFacts,
     /// Rules whose [condition](super::When) holds; those of others only count.
-    pub roused: BTreeSet<RuleId>,
+    pub active: BTreeSet<RuleId>,
     /// Rules that only count, since they have gone beyond their [ceiling](super::Ceiling).
     pub stayed: BTreeSet<RuleId>,
     /// Only what the operator has named is in force: lists, rules and signatures. Everything else counts.
@@ -55,12 +55,12 @@ impl Situation {
 }
 
 /// The checks that hold packets against the host's own sockets.
-const HELD_AGAINST_SOCKETS: [Reason; 2] = [Reason::Unsolicited, Reason::Stray];
+const HELD_AGAINST_SOCKETS: [Reason; 2] = [Reason::Unsolicited, Reason::OutOfState];
 /// What drops packets without an operator having named it.
 const UNNAMED: [Reason; 6] = [
     Reason::Malformed,
     Reason::Unsolicited,
-    Reason::Stray,
+    Reason::OutOfState,
     Reason::Fragment,
     Reason::Fruitless,
     Reason::NewName,

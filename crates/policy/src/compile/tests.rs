@@ -212,9 +212,9 @@ fn conditions_and_ceilings_turn_rules_into_observers() {
         Terms::unpack(tables.rules[usize::from(number)].terms.load()).monitor
     };
     assert!(monitors(&Situation::default()));
-    let roused = Situation { roused: BTreeSet::from([id.clone()]), ..Situation::default() };
-    assert!(!monitors(&roused));
-    assert!(monitors(&Situation { stayed: BTreeSet::from([id.clone()]), ..roused }));
+    let active = Situation { active: BTreeSet::from([id.clone()]), ..Situation::default() };
+    assert!(!monitors(&active));
+    assert!(monitors(&Situation { stayed: BTreeSet::from([id.clone()]), ..active }));
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn checks_against_the_hosts_sockets_only_count_on_a_host_that_carries_others() {
     enforce(BTreeSet::new());
     assert_eq!(monitored(), always);
     enforce([Carries::Forwards("IPv6")].into());
-    assert_eq!(monitored(), always | Reason::Unsolicited.bit() | Reason::Stray.bit());
+    assert_eq!(monitored(), always | Reason::Unsolicited.bit() | Reason::OutOfState.bit());
     enforce(BTreeSet::new());
     assert_eq!(monitored(), always);
 }
@@ -269,7 +269,7 @@ fn a_family_of_which_all_that_leaves_is_seen_keeps_the_checks() {
         enforcement.enforce(&tables, &Policy::default(), &situation).unwrap();
         let settings = &tables.settings[0];
         assert_eq!(settings.unprovable.load(), unprovable, "{proven:#b}");
-        assert_eq!(settings.monitored.load() & Reason::Stray.bit() != 0, monitored, "{proven:#b}");
+        assert_eq!(settings.monitored.load() & Reason::OutOfState.bit() != 0, monitored, "{proven:#b}");
     }
 }
 
@@ -284,7 +284,9 @@ fn observed_is_all_that_the_operator_has_not_named() {
     let mut enforcement = Enforcement::default();
     let placement = enforcement.enforce(&tables, &policy, &situation).unwrap().clone();
     let monitored = tables.settings[0].monitored.load();
-    for reason in [Reason::Malformed, Reason::Unsolicited, Reason::Stray, Reason::Fragment, Reason::SynRate] {
+    for reason in
+        [Reason::Malformed, Reason::Unsolicited, Reason::OutOfState, Reason::Fragment, Reason::SynRate]
+    {
         assert_ne!(monitored & reason.bit(), 0, "{reason:?} only counts");
     }
     for reason in [Reason::Blocked, Reason::Banned, Reason::Signature, Reason::SourceRate] {

@@ -131,7 +131,7 @@ fn is_meant(text: &[u8]) -> bool {
         Ok(_) => true,
         Err(Fault::NoAddress | Fault::Empty | Fault::Binary) => false,
         // Numbers with dots are versions, dates and scores more often than addresses.
-        Err(Fault::Short(_) | Fault::Octet(_) | Fault::LeadingZero(_)) => is_quad(text),
+        Err(Fault::Short(_) | Fault::ByteField(_) | Fault::LeadingZero(_)) => is_quad(text),
         // Names of hosts may start with an address.
         Err(Fault::RangeEnd(_)) => text.iter().all(|byte| byte.is_ascii_hexdigit() || b".:/-".contains(byte)),
         Err(_) => true,

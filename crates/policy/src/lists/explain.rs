@@ -53,7 +53,7 @@ fn dotted(field: &str) -> Option<Fault> {
         return Some(Fault::LeadingZero(quoted(octet.as_bytes())));
     }
     if let Some(octet) = octets[..numbers].iter().find(|octet| octet.parse::<u8>().is_err()) {
-        return Some(Fault::Octet(quoted(octet.as_bytes())));
+        return Some(Fault::ByteField(quoted(octet.as_bytes())));
     }
     let mut meant = octets[..numbers].to_vec();
     meant.resize(4, "0");

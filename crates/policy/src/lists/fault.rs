@@ -34,7 +34,7 @@ pub enum Fault {
     LeadingZero(String),
     /// An octet above 255.
     #[error("`{0}` is no octet; an octet is 0 to 255")]
-    Octet(String),
+    ByteField(String),
     /// `10/8`, `10.1`.
     #[error("an IPv4 address has four octets; meant {0}?")]
     Short(String),

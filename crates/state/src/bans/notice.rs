@@ -48,12 +48,12 @@ impl Filter {
     pub fn note_bans(&self, events: &[BanEvent], lifelines: &Lifelines) -> Result<u64, Refusal> {
         let now = Moment::now(self);
         let offences: Vec<_> = {
-            let regime = self.regime.lock();
-            let policy = regime.policy();
+            let policy_state = self.policy_state.lock();
+            let policy = policy_state.policy();
             let rule_of = |event: &BanEvent| match Reason::from_index(event.reason)? {
                 Reason::PacketRate => Some(RuleId::new(DEFAULT_SERVICE, defaults::SOURCE_PACKETS)),
                 Reason::SynRate => Some(RuleId::new(DEFAULT_SERVICE, defaults::SOURCE_SYN)),
-                _ => regime.placement().rule(event.number as u8).cloned(),
+                _ => policy_state.placement().rule(event.number as u8).cloned(),
             };
             let offence = |event: &BanEvent| {
                 let id = rule_of(event);
@@ -200,7 +200,7 @@ impl Transaction for Note {
     const BY_ITSELF: bool = true;
 
     fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
-        let escalation = filter.regime.lock().policy().escalation;
+        let escalation = filter.policy_state.lock().policy().escalation;
         let forget_after = u64::try_from(escalation.forget_after.as_millis()).unwrap_or(u64::MAX >> 1);
         let records = filter.records.lock();
         for Offence { prefix, since, until, rule, first, known, found } in std::mem::take(&mut self.offences)

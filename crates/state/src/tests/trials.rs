@@ -193,7 +193,7 @@ fn a_configuration_that_nobody_confirmed_stays_away_after_a_restart_until_it_is_
     let rate = |filter: &Filter| filter.limits().syn.map(|limit| limit.rate);
     let start = |filter: &Filter| {
         let config = Config::read(&path).expect("sound");
-        filter.regime.lock().configure(&filter.tables, config.policy, false).expect("it fits");
+        filter.policy_state.lock().configure(&filter.tables, config.policy, false).expect("it fits");
         filter.configured_from(Some(&path), false);
     };
     write(90);

@@ -121,7 +121,7 @@ fn a_known_source_is_left_alone_in_peace() {
     filter.tables.settings[0].attacked.store(1);
     let report = why(&filter, SOURCE);
     assert_eq!((spares(&report), report.attacked), ([false, false, false, true], vec!["default".to_owned()]));
-    assert_eq!(spares(&why(&filter, [198, 51, 100, 8])), [false; 4], "a stranger");
+    assert_eq!(spares(&why(&filter, [198, 51, 100, 8])), [false; 4], "a new source");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_ban_is_told_with_its_rule_whether_it_is_listed_or_not() {
     let (filter, _directory) = filter();
     let text = "[defaults]\nsource-syn = { rate = 10, burst = 10, then = \"ban for 1h\" }";
     let policy = Config::parse(text).expect("valid").policy;
-    filter.regime.lock().configure(&filter.tables, policy, false).expect("it fits");
+    filter.policy_state.lock().configure(&filter.tables, policy, false).expect("it fits");
     // By the kernel's clock, as bans are; of a source that is seen to complete a handshake.
     filter.tables.settings[0].knowledge.store_bits(knowledge::ANSWERS, knowledge::ANSWERS);
     judge(&filter, 0, 12, SOURCE, SYN);
@@ -223,7 +223,7 @@ fn each_limit_says_who_wants_it_so() {
     let text = "[defaults]\nsource-icmp = { rate = 7 }\n[[service]]\nname = \"web\"\nprotocol = \"tcp\"\nports = [80]\n\
                 [[service.rule]]\nname = \"source-syn\"\nrate = 5";
     let policy = Config::parse(text).expect("valid").policy;
-    filter.regime.lock().configure(&filter.tables, policy, false).expect("it fits");
+    filter.policy_state.lock().configure(&filter.tables, policy, false).expect("it fits");
     let change = RuleChange {
         service: "default".to_owned(),
         of: "packets".to_owned(),

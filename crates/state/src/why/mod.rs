@@ -81,8 +81,8 @@ impl Filter {
             number: *number as u32,
             text: self.signature_in_words(&deployed.signature),
             drops: deployed.enforced && !only_count,
-            new_sources_only: deployed.signature.strangers,
-            may_match: !(deployed.signature.strangers && known),
+            new_sources_only: deployed.signature.new_sources,
+            may_match: !(deployed.signature.new_sources && known),
             packets: counters.get(*number).map_or(0, |(packets, _)| *packets),
         });
         applied.collect()

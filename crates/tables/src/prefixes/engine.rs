@@ -11,9 +11,9 @@ use super::{
     entry::Entry,
     error::TableError,
     forest::{Forest, Run, is_reference},
+    free_lines::NoLines,
     quarantine::{Quarantine, Retired},
     rules::Rules,
-    space::NoLines,
     tiles::{TILE_VALUES, runs_of_tile},
     wanted::SLOTS_V4,
 };

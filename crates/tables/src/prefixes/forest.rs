@@ -5,9 +5,9 @@ use std::sync::Arc;
 use floodwall_common::wire::{KEYS_PER_LINE, LINE_WORDS, Leaf, Slot, TailWord, Word};
 
 use super::{
+    free_lines::{LineSpace, NoLines},
     layout::Layout,
     rules::Rules,
-    space::{LineSpace, NoLines},
     tiles::{octet_lines, octet_slots, stretches, tile_lines},
 };
 use crate::{Prefix, SharedTables};

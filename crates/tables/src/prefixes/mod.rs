@@ -25,13 +25,15 @@ mod apply;
 mod bitmap;
 mod bloom;
 mod bucket;
+mod bulk_change;
 mod changes;
 mod engine;
 mod entry;
 mod error;
 mod forest;
+mod free_lines;
+mod generation;
 mod hits;
-mod job;
 mod layout;
 mod owners;
 mod patch;
@@ -41,12 +43,10 @@ mod query;
 mod reclaim;
 mod rules;
 mod set;
-mod short;
-mod shorts;
+mod short_prefix_change;
+mod short_prefixes;
 mod single;
-mod space;
-mod stage;
-mod staging;
+mod slot_build;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -57,18 +57,18 @@ use std::sync::Arc;
 
 pub use self::{
     apply::{apply, change, reclaim, renew},
+    bulk_change::{Committed, Staging},
     changes::{Changes, PreparedChanges},
     entry::List,
     error::TableError,
     owners::{Owner, OwnerSets, Owners, PROVISIONAL},
     query::Listed,
     reclaim::{Lines, Ticket},
-    staging::{Committed, Staging},
 };
 use self::{
     engine::{Engine, Half},
+    generation::Stage,
     reclaim::Stale,
-    stage::Stage,
     wanted::Wanted,
 };
 

@@ -9,7 +9,7 @@ use super::{
     engine::{Engine, Half, is_cover},
     entry::{List, SHORTEST},
     forest::{Run, is_reference, push_run},
-    space::NoLines,
+    free_lines::NoLines,
     sweep::{STRIDE, compile, value_at, values_of},
     tiles::TILE_VALUES,
     wanted::{Wanted, place_of, slot_at},

@@ -9,7 +9,7 @@ use super::{
     engine::{Engine, Half, is_cover},
     entry::{Entry, List},
     forest::is_reference,
-    job::Remains,
+    slot_build::Remains,
     wanted::{PLACES, SLOTS_V4, Wanted},
 };
 

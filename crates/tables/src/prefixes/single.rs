@@ -6,9 +6,9 @@ use super::{
     Other, OwnerSets, Owners, PrefixTable,
     entry::{List, SHORTEST},
     error::TableError,
+    generation::Shared,
     owners::is_provisional,
     set::Generation,
-    stage::Shared,
     wanted::place_of,
 };
 use crate::Prefix;

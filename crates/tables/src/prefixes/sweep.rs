@@ -8,7 +8,7 @@ use floodwall_common::{
 use super::{
     entry::{Entry, List},
     forest::{Forest, Run, is_reference, push_run},
-    space::NoLines,
+    free_lines::NoLines,
     wanted::Wanted,
 };
 use crate::Prefix;

@@ -8,7 +8,7 @@ use floodwall_common::wire::{
 
 use super::{
     forest::{Forest, Run, is_reference, push_run},
-    space::NoLines,
+    free_lines::NoLines,
 };
 
 /// Values of the last octet.

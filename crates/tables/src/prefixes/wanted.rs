@@ -11,7 +11,7 @@ use super::{
     bucket::Bucket,
     entry::{Entry, Key, List, Rule, SHORTEST},
     places::Places,
-    shorts::Shorts,
+    short_prefixes::Shorts,
 };
 use crate::{Prefix, prefix::bits_of};
 

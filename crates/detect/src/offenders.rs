@@ -1,4 +1,4 @@
-//! Whom one would ban for its conduct in an attack: strangers that send or ask for far more than anybody usually does, and
+//! Whom one would ban for its conduct in an attack: new sources that send or ask for far more than anybody usually does, and
 //! those that signatures hit time and again.
 //!
 //! Nobody is banned: an address is not proof of who has sent a packet, and a busy client looks no different. It is told,
@@ -21,20 +21,20 @@ pub(super) const LONG: u64 = 3_000_000_000;
 const TOLD: u64 = 60_000_000_000;
 /// Sources that are told of in that time at most; more are counted.
 const MOST_TOLD: usize = 20;
-/// Segments of a stranger that signatures hit before it is taken for a part of the attack.
+/// Segments of a new source that signatures hit before it is taken for a part of the attack.
 const CONVICTING_HITS: u32 = 2;
 /// So many if what is hit are requests for connections: others may have forged these.
 const CONVICTING_OPENINGS: u32 = 6;
-/// Most strangers whose hits are counted.
-const MOST_ACCOMPLICES: usize = 200_000;
+/// Most new sources whose hits are counted.
+const MAX_OFFENDERS: usize = 200_000;
 /// Share of what passes that such a source makes up.
 const LOUD_SHARE: f64 = 0.25;
 /// How much it sends, beside all that usually comes.
 const LOUD_RATE: f64 = 0.3;
 /// Requests for connections in [`LONG`] that nobody is banned for, and how many times as many as anybody usually asks
 /// for somebody is.
-const LEAST_PUSHY: f64 = 12.0;
-const PUSHY_TIMES: f64 = 2.0;
+const MIN_OFFENDING_RATE: f64 = 12.0;
+const OFFENDING_FACTOR: f64 = 2.0;
 /// TCP flows that a single source may have: who downloads or uploads much has few.
 const BULK_FLOWS: usize = 8;
 /// How many times as much it sends as anybody did in calm times.
@@ -138,7 +138,7 @@ fn ranked(counts: impl Iterator<Item = (Key, usize)>) -> Vec<(Key, usize)> {
     ranked
 }
 
-/// What sources do at most in calm times, and what strangers have done in this attack.
+/// What sources do at most in calm times, and what new sources have done in this attack.
 #[derive(Debug, Default)]
 pub(super) struct Conduct {
     /// Most sampled packets of one source in [`LONG`], as they slowly fade from memory.
@@ -146,7 +146,7 @@ pub(super) struct Conduct {
     /// Most connections that one source has asked for in [`LONG`].
     most_openings: f64,
     /// Strangers that signatures have hit, and how often.
-    accomplices: HashMap<Key, u32>,
+    offenders: HashMap<Key, u32>,
     /// Those that would be banned for it.
     convicted: Vec<Key>,
     /// Who was told of lately, and until when that holds, ns.
@@ -156,12 +156,12 @@ pub(super) struct Conduct {
 }
 
 impl Conduct {
-    /// Notes what became of a stranger's packet.
+    /// Notes what became of a new source's packet.
     pub(super) fn note(&mut self, sample: &Sample) {
-        if sample.reason != Reason::Signature || self.accomplices.len() >= MOST_ACCOMPLICES {
+        if sample.reason != Reason::Signature || self.offenders.len() >= MAX_OFFENDERS {
             return;
         }
-        let hits = self.accomplices.entry(sample.source).or_default();
+        let hits = self.offenders.entry(sample.source).or_default();
         *hits += 1;
         if *hits >= if sample.opens() { CONVICTING_OPENINGS } else { CONVICTING_HITS } {
             *hits = 0;
@@ -180,7 +180,7 @@ impl Conduct {
 
     /// An attack is over.
     pub(super) fn forget(&mut self) {
-        self.accomplices.clear();
+        self.offenders.clear();
     }
 
     /// Tells of a source that would be banned, unless that was done lately, or too many were told of.
@@ -197,7 +197,7 @@ impl Conduct {
         events.push(Event::WouldBan { source, cause, others: std::mem::take(&mut self.untold) });
     }
 
-    /// Whom one would ban: strangers that make up a good part of what comes and send far more than anybody usually does,
+    /// Whom one would ban: new sources that make up a good part of what comes and send far more than anybody usually does,
     /// beside `usual` packets/s of all; and those that ask for far more connections. Tells of them, and names them all.
     pub(super) fn name_the_loudest(&mut self, scene: &Scene<'_>, usual: f64) -> (Vec<Event>, Vec<Key>) {
         let is_stranger = |source| !scene.baseline.knows(source);
@@ -219,7 +219,7 @@ impl Conduct {
                 self.tell(source, Cause::Loud(rate), scene.now_ns, &mut events);
             }
         }
-        let most = LEAST_PUSHY.max(PUSHY_TIMES * self.most_openings);
+        let most = MIN_OFFENDING_RATE.max(OFFENDING_FACTOR * self.most_openings);
         for (source, count) in scene.by_openings(most) {
             if is_stranger(source) && !loud.contains(&source) {
                 loud.push(source);
@@ -229,7 +229,7 @@ impl Conduct {
         (events, loud)
     }
 
-    /// Names strangers whose packets signatures hit time and again: what else they send is no better.
+    /// Names new sources whose packets signatures hit time and again: what else they send is no better.
     pub(super) fn name_accomplices(&mut self, now_ns: u64) -> Vec<Event> {
         let mut events = Vec::new();
         for source in std::mem::take(&mut self.convicted) {

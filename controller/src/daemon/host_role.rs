@@ -78,15 +78,15 @@ impl Role {
                 _ => String::new(),
             };
             format!(
-                "unsolicited and stray packets{of} are only counted: what they belong to may not be known: {}",
+                "unsolicited and out-of-state packets{of} are only counted: what they belong to may not be known: {}",
                 why.join("; ")
             )
         } else if seen.is_empty() {
-            "the checks of unsolicited and stray packets hold (observed, they only count): this is plainly an end host"
+            "the checks of unsolicited and out-of-state packets hold (observed, they only count): this is plainly an end host"
                 .to_owned()
         } else {
             format!(
-                "the checks of unsolicited and stray packets hold (observed, they only count): what leaves is seen on {}",
+                "the checks of unsolicited and out-of-state packets hold (observed, they only count): what leaves is seen on {}",
                 seen.join(", ")
             )
         };
@@ -204,12 +204,12 @@ mod tests {
         };
         let told = role.take(nat.clone(), seen(), false);
         assert!(
-            matches!(&told, Some(What::Health { loud: true, text }) if text.contains("stray packets are only"))
+            matches!(&told, Some(What::Health { loud: true, text }) if text.contains("out-of-state packets are only"))
         );
         assert_eq!(role.proven(), 0, "not settled");
         let told = role.take(nat.clone(), seen(), true);
         assert!(
-            matches!(&told, Some(What::Health { text, .. }) if text.contains("stray packets of IPv6 are only")),
+            matches!(&told, Some(What::Health { text, .. }) if text.contains("out-of-state packets of IPv6 are only")),
             "{told:?}"
         );
         assert_eq!((role.proven(), role.carries().len()), (families::V4, 2));

@@ -6,10 +6,10 @@ use super::{
     Other, PrefixTable,
     changes::PreparedChanges,
     error::TableError,
-    job::{Remains, Tally},
+    generation::Stage,
     quarantine::Retired,
     reclaim::Stale,
-    stage::Stage,
+    slot_build::{Remains, Tally},
     wanted::PLACES,
 };
 

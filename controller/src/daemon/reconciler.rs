@@ -4,7 +4,7 @@ use tracing::{error, info, warn};
 
 use super::{
     links::{Bare, Sight, Step},
-    wards::{Ward, Wards, moved},
+    protected::{ProtectedInterface, ProtectedInterfaces, moved},
 };
 use crate::{
     api::InterfaceStatus,
@@ -15,28 +15,28 @@ use crate::{
     lock::Mutex,
 };
 
-/// What looking after the wards takes.
-pub(super) struct Warden<'a> {
+/// What looking after the protected takes.
+pub(super) struct Reconciler<'a> {
     pub(super) kernel: &'a Kernel,
     pub(super) netlink: &'a Netlink,
     pub(super) mode: Mode,
     pub(super) bus: &'a Bus,
 }
 
-impl Warden<'_> {
-    /// Looks at all of them, and mends what can be mended. The wards are locked for no longer than it takes to read or
+impl Reconciler<'_> {
+    /// Looks at all of them, and mends what can be mended. The protected are locked for no longer than it takes to read or
     /// write them.
-    pub(super) async fn look(&self, wards: &Mutex<Wards>) {
-        let names = wards.lock().names();
+    pub(super) async fn look(&self, protected: &Mutex<ProtectedInterfaces>) {
+        let names = protected.lock().names();
         for name in names {
             match self.netlink.named(&name).await {
-                Ok(named) => self.look_at(wards, &name, named).await,
+                Ok(named) => self.look_at(protected, &name, named).await,
                 Err(error) => warn!(interface = name, error = format!("{error:#}"), "cannot be looked at"),
             }
         }
-        let links = wards.lock().links_elsewhere();
+        let links = protected.lock().links_elsewhere();
         for link in links {
-            self.follow(wards, &link).await;
+            self.follow(protected, &link).await;
         }
     }
 
@@ -55,26 +55,26 @@ impl Warden<'_> {
     }
 
     /// Looks at all of them for the first time. An error if all are there and none can be filtered.
-    pub(super) async fn start(&self, wards: &Mutex<Wards>) -> anyhow::Result<()> {
+    pub(super) async fn start(&self, protected: &Mutex<ProtectedInterfaces>) -> anyhow::Result<()> {
         // The second time it is seen that what was attached is there.
-        self.look(wards).await;
-        self.look(wards).await;
-        if wards.lock().is_empty() {
+        self.look(protected).await;
+        self.look(protected).await;
+        if protected.lock().is_empty() {
             warn!("no interface is named, and so nothing is filtered: `floodwall setup` names them");
             return Ok(());
         }
         let there: Vec<_> = self.netlink.interfaces().await?.into_iter().map(|there| there.name).collect();
         let (mut missing, mut refused) = (Vec::new(), Vec::new());
         {
-            let wards = wards.lock();
-            for ward in &wards.wards {
-                match &ward.bare {
+            let protected = protected.lock();
+            for entry in &protected.interfaces {
+                match &entry.bare {
                     Some(Bare::Refused(why)) => refused.push(why.clone()),
-                    Some(_) => missing.push(ward.name.clone()),
+                    Some(_) => missing.push(entry.name.clone()),
                     None => {}
                 }
             }
-            let is_filtered = wards.wards.iter().any(|ward| ward.attachment.is_some());
+            let is_filtered = protected.interfaces.iter().any(|entry| entry.attachment.is_some());
             if !is_filtered && missing.is_empty() {
                 let why = if refused.is_empty() {
                     "none could be looked at".to_owned()
@@ -91,41 +91,47 @@ impl Warden<'_> {
     }
 
     /// Puts the program on an interface because an operator asks for it.
-    pub(super) async fn attach(&self, wards: &Mutex<Wards>, name: &str) -> anyhow::Result<InterfaceStatus> {
+    pub(super) async fn attach(
+        &self,
+        protected: &Mutex<ProtectedInterfaces>,
+        name: &str,
+    ) -> anyhow::Result<InterfaceStatus> {
         let interface = self.netlink.interface(name).await?;
         let before = {
-            let mut wards = wards.lock();
-            let before = wards.names();
+            let mut protected = protected.lock();
+            let before = protected.names();
             // What was renamed is wanted by the name that it has now.
             let renamed = Some(Bare::Renamed(interface.name.clone()));
-            if let Some(ward) = wards.wards.iter_mut().find(|ward| ward.bare == renamed)
+            if let Some(entry) = protected.interfaces.iter_mut().find(|entry| entry.bare == renamed)
                 && !before.iter().any(|there| there == name)
             {
-                name.clone_into(&mut ward.name);
+                name.clone_into(&mut entry.name);
             }
-            wards.want(name);
+            protected.want(name);
             before
         };
-        self.look_at(wards, name, Some(interface)).await;
+        self.look_at(protected, name, Some(interface)).await;
         // It is not taken on trust that what was attached is there.
-        self.look_at(wards, name, self.netlink.named(name).await?).await;
-        let mut wards = wards.lock();
-        let Some(ward) = wards.wards.iter().find(|ward| ward.name == name) else {
+        self.look_at(protected, name, self.netlink.named(name).await?).await;
+        let mut protected = protected.lock();
+        let Some(entry) = protected.interfaces.iter().find(|entry| entry.name == name) else {
             anyhow::bail!("{name} was detached meanwhile");
         };
-        let Some(bare) = ward.bare.clone() else {
-            let shown =
-                ward.shares.as_ref().and_then(|other| wards.wards.iter().find(|ward| ward.name == *other));
-            return Ok(wards.status_of(shown.unwrap_or(ward)));
+        let Some(bare) = entry.bare.clone() else {
+            let shown = entry
+                .shares
+                .as_ref()
+                .and_then(|other| protected.interfaces.iter().find(|entry| entry.name == *other));
+            return Ok(protected.status_of(shown.unwrap_or(entry)));
         };
         if !before.iter().any(|there| there == name) {
-            wards.wards.retain(|ward| ward.name != name);
+            protected.interfaces.retain(|entry| entry.name != name);
         }
         anyhow::bail!("{}", bare.of(name))
     }
 
-    async fn look_at(&self, wards: &Mutex<Wards>, name: &str, named: Option<Interface>) {
-        let asked = wards.lock().link_of(name);
+    async fn look_at(&self, protected: &Mutex<ProtectedInterfaces>, name: &str, named: Option<Interface>) {
+        let asked = protected.lock().link_of(name);
         let held = match asked {
             // That the question fails says nothing about the interface.
             Some((link, ifindex)) => link.held().unwrap_or(ifindex),
@@ -134,52 +140,52 @@ impl Warden<'_> {
         let shares = {
             let ours = named.as_ref().filter(|interface| self.kernel.is_on(interface));
             let index = ours.map_or(0, |interface| interface.index);
-            let others = wards.lock().others_with(name, index);
+            let others = protected.lock().others_with(name, index);
             others.into_iter().find(|(_, link)| link.held() == Some(index)).map(|(other, _)| other)
         };
         let sight = {
-            let mut wards = wards.lock();
-            let Some(ward) = wards.get(name) else { return };
+            let mut protected = protected.lock();
+            let Some(entry) = protected.get(name) else { return };
             Sight {
-                attached: ward.attachment.as_ref().map(|attachment| attachment.ifindex),
+                attached: entry.attachment.as_ref().map(|attachment| attachment.ifindex),
                 held,
                 named: named.as_ref().map(|interface| (interface.index, self.kernel.is_on(interface))),
-                was_put_back: ward.was_put_back,
-                waits: ward.waits,
-                refused: ward.refused.is_some() && ward.refused == named,
+                was_put_back: entry.was_put_back,
+                waits: entry.waits,
+                refused: entry.refused.is_some() && entry.refused == named,
                 shared: shares.is_some(),
             }
         };
         let step = sight.step();
         if step != Step::Shared {
-            self.change(wards, name, |ward| ward.shares = None);
+            self.change(protected, name, |entry| entry.shares = None);
         }
         match (step, named) {
             (Step::Attach | Step::PutBack, Some(interface)) => {
-                self.put_on(wards, name, &interface, step == Step::PutBack);
+                self.put_on(protected, name, &interface, step == Step::PutBack);
             }
             (Step::Elsewhere, named) => {
-                self.let_go(wards, name, self.name_of(wards, name, sight.held).await);
+                self.let_go(protected, name, self.name_of(protected, name, sight.held).await);
                 if let Some(interface) = named.filter(|_| !sight.named.is_some_and(|(_, ours)| ours)) {
-                    self.put_on(wards, name, &interface, false);
+                    self.put_on(protected, name, &interface, false);
                 }
             }
-            (Step::Back, Some(interface)) => self.take_back(wards, name, &interface),
-            (Step::Filtered, Some(interface)) => self.is_filtered(wards, name, &interface),
-            (Step::Shared, Some(interface)) => self.share(wards, name, shares, &interface),
+            (Step::Back, Some(interface)) => self.take_back(protected, name, &interface),
+            (Step::Filtered, Some(interface)) => self.is_filtered(protected, name, &interface),
+            (Step::Shared, Some(interface)) => self.share(protected, name, shares, &interface),
             (Step::Detached, _) => {
-                self.change(wards, name, |ward| (ward.attachment, ward.waits) = (None, true));
-                self.settle(wards, name, Some(Bare::Detached), "");
+                self.change(protected, name, |entry| (entry.attachment, entry.waits) = (None, true));
+                self.settle(protected, name, Some(Bare::Detached), "");
             }
             (Step::Refused, _) => {}
             (Step::Gone, _) | (_, None) => {
-                self.change(wards, name, |ward| {
-                    (ward.attachment, ward.was_put_back, ward.waits) = (None, false, false);
-                    ward.refused = None;
+                self.change(protected, name, |entry| {
+                    (entry.attachment, entry.was_put_back, entry.waits) = (None, false, false);
+                    entry.refused = None;
                 });
                 // Where it has gone to is known better.
-                if !matches!(self.bare_now(wards, name), Some(Bare::Renamed(_) | Bare::Moved)) {
-                    self.settle(wards, name, Some(Bare::Gone), "");
+                if !matches!(self.bare_now(protected, name), Some(Bare::Renamed(_) | Bare::Moved)) {
+                    self.settle(protected, name, Some(Bare::Gone), "");
                 }
             }
         }
@@ -187,8 +193,13 @@ impl Warden<'_> {
 
     /// The name here of the interface with an index that our program is on, and that none but `except` filters: numbers of
     /// interfaces are those of a network namespace, and one that is elsewhere may have the number of one that is here.
-    async fn name_of(&self, wards: &Mutex<Wards>, except: &str, index: u32) -> Option<String> {
-        if !wards.lock().others_with(except, index).is_empty() {
+    async fn name_of(
+        &self,
+        protected: &Mutex<ProtectedInterfaces>,
+        except: &str,
+        index: u32,
+    ) -> Option<String> {
+        if !protected.lock().others_with(except, index).is_empty() {
             return None;
         }
         let found = self.netlink.indexed(index).await.ok().flatten();
@@ -196,45 +207,45 @@ impl Warden<'_> {
     }
 
     /// Looks where an interface is that is filtered and is not where it was.
-    async fn follow(&self, wards: &Mutex<Wards>, link: &Link) {
+    async fn follow(&self, protected: &Mutex<ProtectedInterfaces>, link: &Link) {
         let held = link.held();
         // That the question fails says nothing about the interface.
         let Some(index) = held else { return };
         if index == 0 {
-            let Some((before, attachment)) = wards.lock().take_elsewhere(link) else { return };
+            let Some((before, attachment)) = protected.lock().take_elsewhere(link) else { return };
             info!(interface = attachment.interface, before, "is gone, and its filter with it");
             if let Err(error) = self.kernel.forget(&attachment) {
                 warn!(error = format!("{error:#}"), "its pin, which holds nothing any more, is left behind");
             }
-            if matches!(self.bare_now(wards, &before), Some(Bare::Renamed(_) | Bare::Moved)) {
-                self.settle(wards, &before, Some(Bare::Gone), "");
+            if matches!(self.bare_now(protected, &before), Some(Bare::Renamed(_) | Bare::Moved)) {
+                self.settle(protected, &before, Some(Bare::Gone), "");
             }
             return;
         }
-        let now = self.name_of(wards, "", index).await;
-        let Some((before, mut attachment)) = wards.lock().take_elsewhere(link) else { return };
+        let now = self.name_of(protected, "", index).await;
+        let Some((before, mut attachment)) = protected.lock().take_elsewhere(link) else { return };
         let stands_as = now.clone().unwrap_or_else(|| moved(&before));
         if attachment.interface != stands_as {
             self.rename(&mut attachment, &stands_as);
-            if matches!(self.bare_now(wards, &before), Some(Bare::Renamed(_) | Bare::Moved)) {
-                self.settle(wards, &before, Some(now.map_or(Bare::Moved, Bare::Renamed)), "");
+            if matches!(self.bare_now(protected, &before), Some(Bare::Renamed(_) | Bare::Moved)) {
+                self.settle(protected, &before, Some(now.map_or(Bare::Moved, Bare::Renamed)), "");
             }
         }
         attachment.ifindex = index;
-        wards.lock().elsewhere.push((before, attachment));
+        protected.lock().elsewhere.push((before, attachment));
     }
 
     /// Attaches to an interface that has none of our programs.
-    fn put_on(&self, wards: &Mutex<Wards>, name: &str, interface: &Interface, back: bool) {
+    fn put_on(&self, protected: &Mutex<ProtectedInterfaces>, name: &str, interface: &Interface, back: bool) {
         match self.kernel.attach(interface, self.mode) {
             Ok(attachment) => {
                 announce(name, &attachment);
                 let (mut held, mut first) = (Some(attachment), false);
-                self.change(wards, name, |ward| {
-                    first = ward.attachment.is_none() && ward.bare.is_none();
-                    (ward.attachment, ward.was_put_back, ward.waits) = (held.take(), back, false);
-                    ward.refused = None;
-                    ward.other_names.clone_from(&interface.other_names);
+                self.change(protected, name, |entry| {
+                    first = entry.attachment.is_none() && entry.bare.is_none();
+                    (entry.attachment, entry.was_put_back, entry.waits) = (held.take(), back, false);
+                    entry.refused = None;
+                    entry.other_names.clone_from(&interface.other_names);
                 });
                 if held.is_some() {
                     // It was detached by a command meanwhile.
@@ -246,33 +257,33 @@ impl Warden<'_> {
                     (false, true) => IS_FILTERED,
                     (false, false) => "is filtered now",
                 };
-                self.settle(wards, name, None, text);
+                self.settle(protected, name, None, text);
             }
             Err(error) => {
-                self.change(wards, name, |ward| {
-                    (ward.attachment, ward.refused) = (None, Some(interface.clone()));
+                self.change(protected, name, |entry| {
+                    (entry.attachment, entry.refused) = (None, Some(interface.clone()));
                 });
-                self.settle(wards, name, Some(Bare::refused(&error)), "");
+                self.settle(protected, name, Some(Bare::refused(&error)), "");
             }
         }
     }
 
     /// It is filtered, and its attachment stands by the name that it has.
-    fn is_filtered(&self, wards: &Mutex<Wards>, name: &str, interface: &Interface) {
+    fn is_filtered(&self, protected: &Mutex<ProtectedInterfaces>, name: &str, interface: &Interface) {
         let mut before = None;
-        self.change(wards, name, |ward| {
-            let Some(attachment) = &mut ward.attachment else { return };
+        self.change(protected, name, |entry| {
+            let Some(attachment) = &mut entry.attachment else { return };
             attachment.ifindex = interface.index;
-            ward.other_names.clone_from(&interface.other_names);
+            entry.other_names.clone_from(&interface.other_names);
             before = (attachment.interface != interface.name).then(|| attachment.interface.clone());
         });
-        let Some(before) = before else { return self.settle(wards, name, None, IS_FILTERED) };
+        let Some(before) = before else { return self.settle(protected, name, None, IS_FILTERED) };
         if let Err(error) = self.kernel.rename(&before, &interface.name) {
             warn!(interface = name, error = format!("{error:#}"), "its attachment keeps the old name");
             return;
         }
-        self.change(wards, name, |ward| {
-            let stands_as = ward.attachment.as_mut().map(|attachment| &mut attachment.interface);
+        self.change(protected, name, |entry| {
+            let stands_as = entry.attachment.as_mut().map(|attachment| &mut attachment.interface);
             stands_as.into_iter().for_each(|stands_as| stands_as.clone_from(&interface.name));
         });
         self.publish(
@@ -283,14 +294,20 @@ impl Warden<'_> {
     }
 
     /// What a name stands for is filtered by another of its names.
-    fn share(&self, wards: &Mutex<Wards>, name: &str, with: Option<String>, interface: &Interface) {
+    fn share(
+        &self,
+        protected: &Mutex<ProtectedInterfaces>,
+        name: &str,
+        with: Option<String>,
+        interface: &Interface,
+    ) {
         let Some(with) = with else { return };
         let mut is_new = false;
-        self.change(wards, name, |ward| {
-            is_new = ward.shares.as_ref() != Some(&with);
-            ward.attachment = None;
-            (ward.refused, ward.bare) = (None, None);
-            ward.shares = Some(with.clone());
+        self.change(protected, name, |entry| {
+            is_new = entry.shares.as_ref() != Some(&with);
+            entry.attachment = None;
+            (entry.refused, entry.bare) = (None, None);
+            entry.shares = Some(with.clone());
         });
         if is_new {
             let real = &interface.name;
@@ -303,9 +320,9 @@ impl Warden<'_> {
     }
 
     /// What was filtered under a name has another one now (`None`: it is in another network namespace).
-    fn let_go(&self, wards: &Mutex<Wards>, name: &str, now: Option<String>) {
+    fn let_go(&self, protected: &Mutex<ProtectedInterfaces>, name: &str, now: Option<String>) {
         let mut taken = None;
-        self.change(wards, name, |ward| taken = ward.attachment.take());
+        self.change(protected, name, |entry| taken = entry.attachment.take());
         let Some(mut attachment) = taken else { return };
         // Two that have swapped their names are in each other's way until both are looked at.
         let renamed = now.as_ref().filter(|now| self.kernel.rename(&attachment.interface, now).is_ok());
@@ -313,29 +330,31 @@ impl Warden<'_> {
             Some(now) => attachment.interface.clone_from(now),
             None => self.rename(&mut attachment, &moved(name)),
         }
-        wards.lock().elsewhere.push((name.to_owned(), attachment));
-        self.settle(wards, name, Some(now.map_or(Bare::Moved, Bare::Renamed)), "");
+        protected.lock().elsewhere.push((name.to_owned(), attachment));
+        self.settle(protected, name, Some(now.map_or(Bare::Moved, Bare::Renamed)), "");
     }
 
     /// What had another name has this one again.
-    fn take_back(&self, wards: &Mutex<Wards>, name: &str, interface: &Interface) {
-        let links = wards.lock().links_elsewhere();
+    fn take_back(&self, protected: &Mutex<ProtectedInterfaces>, name: &str, interface: &Interface) {
+        let links = protected.lock().links_elsewhere();
         let link = links.into_iter().find(|link| link.held() == Some(interface.index));
-        let Some((before, mut attachment)) = link.and_then(|link| wards.lock().take_elsewhere(&link)) else {
+        let Some((before, mut attachment)) = link.and_then(|link| protected.lock().take_elsewhere(&link))
+        else {
             // Nobody here has let go of it: what attaching to it says is told.
-            return self.put_on(wards, name, interface, false);
+            return self.put_on(protected, name, interface, false);
         };
         self.rename(&mut attachment, &interface.name);
         attachment.ifindex = interface.index;
         let mut attachment = Some(attachment);
-        self.change(wards, name, |ward| {
-            ward.attachment = attachment.take();
-            ward.other_names.clone_from(&interface.other_names);
+        self.change(protected, name, |entry| {
+            entry.attachment = attachment.take();
+            entry.other_names.clone_from(&interface.other_names);
         });
-        self.settle(wards, name, None, "has its name again, and is filtered");
+        self.settle(protected, name, None, "has its name again, and is filtered");
         // Who had it before is not told of it as of its own any more.
-        if before != name && matches!(self.bare_now(wards, &before), Some(Bare::Renamed(_) | Bare::Moved)) {
-            self.settle(wards, &before, Some(Bare::Gone), "");
+        if before != name && matches!(self.bare_now(protected, &before), Some(Bare::Renamed(_) | Bare::Moved))
+        {
+            self.settle(protected, &before, Some(Bare::Gone), "");
         }
     }
 
@@ -350,22 +369,27 @@ impl Warden<'_> {
         }
     }
 
-    fn change(&self, wards: &Mutex<Wards>, name: &str, change: impl FnOnce(&mut Ward)) {
-        if let Some(ward) = wards.lock().get(name) {
-            change(ward);
+    fn change(
+        &self,
+        protected: &Mutex<ProtectedInterfaces>,
+        name: &str,
+        change: impl FnOnce(&mut ProtectedInterface),
+    ) {
+        if let Some(entry) = protected.lock().get(name) {
+            change(entry);
         }
     }
 
-    fn bare_now(&self, wards: &Mutex<Wards>, name: &str) -> Option<Bare> {
-        wards.lock().get(name)?.bare.clone()
+    fn bare_now(&self, protected: &Mutex<ProtectedInterfaces>, name: &str) -> Option<Bare> {
+        protected.lock().get(name)?.bare.clone()
     }
 
     /// Notes whether an interface is filtered, and tells it if that is news; `text` is what is told if it is filtered.
-    fn settle(&self, wards: &Mutex<Wards>, name: &str, bare: Option<Bare>, text: &str) {
+    fn settle(&self, protected: &Mutex<ProtectedInterfaces>, name: &str, bare: Option<Bare>, text: &str) {
         let before = {
-            let mut wards = wards.lock();
-            let Some(ward) = wards.get(name) else { return };
-            std::mem::replace(&mut ward.bare, bare.clone())
+            let mut protected = protected.lock();
+            let Some(entry) = protected.get(name) else { return };
+            std::mem::replace(&mut entry.bare, bare.clone())
         };
         // That it was put back is news, though it was not seen to be bare.
         if before == bare && (bare.is_some() || text == IS_FILTERED) {

@@ -18,7 +18,7 @@ const MINUTE_MS: u64 = 60_000;
 
 /// The rules in force.
 #[derive(Debug, Default)]
-pub(super) struct Regime {
+pub(super) struct PolicyState {
     /// As configured.
     pub(super) configured: Policy,
     /// Where that was read.
@@ -55,12 +55,12 @@ impl From<Unfit> for Refusal {
     }
 }
 
-impl Regime {
+impl PolicyState {
     pub(super) fn new(configured: Policy, observe: bool, records: &Records) -> Self {
-        let mut regime = Self { configured, ..Self::default() };
-        regime.situation.observe = observe;
-        regime.take(records);
-        regime
+        let mut policy_state = Self { configured, ..Self::default() };
+        policy_state.situation.observe = observe;
+        policy_state.take(records);
+        policy_state
     }
 
     fn take(&mut self, records: &Records) {
@@ -90,7 +90,7 @@ impl Regime {
                 let shared = self.placement().shared.contains(&id);
                 let id = if shared { RuleId::new(DEFAULT_SERVICE, &rule.name) } else { id };
                 rule.monitor |= self.situation.stayed.contains(&id) || self.situation.holds_back(rule);
-                rule.when = rule.when.filter(|_| !self.situation.roused.contains(&id));
+                rule.when = rule.when.filter(|_| !self.situation.active.contains(&id));
             }
         }
         policy
@@ -172,13 +172,13 @@ impl Regime {
         &mut self,
         tables: &SharedTables,
         facts: HostFacts,
-        roused: BTreeSet<RuleId>,
+        active: BTreeSet<RuleId>,
     ) -> Result<(), Refusal> {
-        if self.situation.facts == facts && self.situation.roused == roused {
+        if self.situation.facts == facts && self.situation.active == active {
             return Ok(());
         }
         self.situation.facts = facts;
-        self.situation.roused = roused;
+        self.situation.active = active;
         self.enforce(tables)
     }
 

@@ -1,16 +1,16 @@
-//! Kinds of packets, as far as strangers are concerned.
+//! Kinds of packets, as far as new sources are concerned.
 
 use std::collections::BTreeMap;
 
 use floodwall_common::{
-    features::{Features, Octet},
+    features::{ByteField, Features},
     parse::{protocol, tcp_flag},
 };
 
 use super::sample;
 use crate::signature::{ByteSet, Signature};
 
-/// What strangers' packets are good for.
+/// What new sources' packets are good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Asks for a TCP connection.
@@ -29,7 +29,7 @@ impl Kind {
 
     /// The kind of a packet.
     pub(super) fn of(features: &Features) -> Self {
-        match features.octets[Octet::Protocol as usize] {
+        match features.octets[ByteField::Protocol as usize] {
             protocol::TCP if sample::opens(features) => Self::Opening,
             protocol::TCP => Self::Segment,
             protocol::UDP => Self::Datagram,
@@ -46,10 +46,10 @@ impl Kind {
                 (0..=u8::MAX).filter(|number| ![protocol::TCP, protocol::UDP].contains(number)).collect()
             }
         };
-        let mut octets = BTreeMap::from([(Octet::Protocol as usize, protocols)]);
+        let mut octets = BTreeMap::from([(ByteField::Protocol as usize, protocols)]);
         if self == Self::Opening {
             let opens = |flags: &u8| flags & (tcp_flag::SYN | tcp_flag::ACK) == tcp_flag::SYN;
-            octets.insert(Octet::Flags as usize, (0..=u8::MAX).filter(opens).collect());
+            octets.insert(ByteField::Flags as usize, (0..=u8::MAX).filter(opens).collect());
         }
         Signature { octets, ..Signature::default() }
     }

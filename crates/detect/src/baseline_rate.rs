@@ -18,7 +18,7 @@ const TOO_MUCH: f64 = 2.0;
 
 /// Packets/s.
 #[derive(Clone, Debug, Default)]
-pub(super) struct UsualRate {
+pub(super) struct BaselineRate {
     mean: f64,
     windows: u64,
     recent: [f64; WINDOWS],
@@ -26,11 +26,11 @@ pub(super) struct UsualRate {
 
 /// What is kept of it over a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Habit {
+pub(super) struct RateProfile {
     mean: f64,
 }
 
-impl UsualRate {
+impl BaselineRate {
     /// Takes what came in a tick. In times that are not `calm` it is not learnt.
     pub(super) fn take(&mut self, packets: f64, calm: bool) {
         let rate = packets * PER_SECOND;
@@ -65,14 +65,14 @@ impl UsualRate {
     }
 
     /// What is to be kept.
-    pub(super) fn habit(&self) -> Habit {
-        Habit { mean: self.mean }
+    pub(super) fn profile(&self) -> RateProfile {
+        RateProfile { mean: self.mean }
     }
 
     /// Takes up what was kept.
-    pub(super) fn of(habit: Habit) -> Self {
+    pub(super) fn of(profile: RateProfile) -> Self {
         // As if it had been watched for a minute.
-        let Habit { mean } = habit;
+        let RateProfile { mean } = profile;
         Self { mean, windows: 60 * WINDOWS as u64, recent: [mean; WINDOWS] }
     }
 }
@@ -81,25 +81,25 @@ impl UsualRate {
 mod tests {
     use super::*;
 
-    fn pass(usual: &mut UsualRate, seconds: usize, rate: f64, calm: bool) {
+    fn pass(usual: &mut BaselineRate, seconds: usize, rate: f64, calm: bool) {
         (0..seconds * WINDOWS).for_each(|_| usual.take(rate / PER_SECOND, calm));
     }
 
     #[test]
     fn what_an_attack_brings_is_not_learnt() {
-        let mut usual = UsualRate::default();
+        let mut usual = BaselineRate::default();
         pass(&mut usual, 60, 300.0, true);
         assert!((usual.usual() - 300.0).abs() < 1.0 && !usual.is_too_much());
         pass(&mut usual, 600, 5_000.0, false);
         assert!((usual.usual() - 300.0).abs() < 1.0 && usual.is_too_much());
         pass(&mut usual, 600, 900.0, true);
         assert!((usual.usual() - 900.0).abs() < 1.0);
-        assert_eq!(UsualRate::of(usual.habit()).usual(), usual.usual());
+        assert_eq!(BaselineRate::of(usual.profile()).usual(), usual.usual());
     }
 
     #[test]
     fn a_flood_that_was_there_first_is_not_taken_for_usual() {
-        let mut usual = UsualRate::default();
+        let mut usual = BaselineRate::default();
         pass(&mut usual, 1, 50_000.0, true);
         assert_eq!(usual.usual(), FRESH);
     }

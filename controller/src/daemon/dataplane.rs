@@ -14,11 +14,11 @@ use tracing::{error, info, warn};
 
 use super::{
     egress::{Egress, Seen, ways_out},
-    role::Role,
-    seed::{Seed, seed},
+    host_role::Role,
+    older_flows::{Seed, seed},
+    protected::ProtectedInterfaces,
+    reconciler::Reconciler,
     tasks::Watched,
-    warden::Warden,
-    wards::Wards,
 };
 use crate::{
     api::{
@@ -53,7 +53,7 @@ pub(super) struct Protection {
     new: Vec<String>,
     /// One change of attachments at a time, and by its holder what is attached to the ways out.
     changes: tokio::sync::Mutex<Egress>,
-    pub(super) wards: Mutex<Wards>,
+    pub(super) protected: Mutex<ProtectedInterfaces>,
     lifelines: RwLock<Lifelines>,
     /// The host's addresses that packets come to by protected interfaces.
     reached: RwLock<BTreeSet<IpAddr>>,
@@ -93,7 +93,7 @@ impl Protection {
             mode,
             new: Vec::new(),
             changes: tokio::sync::Mutex::default(),
-            wards: Mutex::new(Wards::new(&options.interfaces)),
+            protected: Mutex::new(ProtectedInterfaces::new(&options.interfaces)),
             lifelines: RwLock::default(),
             reached: RwLock::default(),
             role: Mutex::default(),
@@ -106,11 +106,11 @@ impl Protection {
             runtime: Handle::current(),
             all_detached,
         };
-        let warden = protection.warden();
-        warden.keep_names().await?;
+        let reconciler = protection.reconciler();
+        reconciler.keep_names().await?;
         let before = protection.kernel.attached_interfaces()?;
-        warden.start(&protection.wards).await?;
-        let attached = protection.wards.lock().attached();
+        reconciler.start(&protection.protected).await?;
+        let attached = protection.protected.lock().attached();
         // Links that this run has not taken over still run the program of an earlier run over its maps; those maps must
         // stay as long as they do.
         let forgotten: Vec<_> = before.iter().filter(|name| !attached.contains(name)).collect();
@@ -195,7 +195,7 @@ impl Protection {
             tokio::time::sleep(LOOK).await;
             {
                 let _changes = self.changes.lock().await;
-                self.warden().look(&self.wards).await;
+                self.reconciler().look(&self.protected).await;
             }
             looks = looks.wrapping_add(1);
             let seeded = seeding.take_if(|seeding| seeding.is_finished());
@@ -228,9 +228,9 @@ impl Protection {
         })
     }
 
-    fn warden(&self) -> Warden<'_> {
+    fn reconciler(&self) -> Reconciler<'_> {
         let Self { kernel, netlink, mode, bus, .. } = self;
-        Warden { kernel, netlink, mode: *mode, bus }
+        Reconciler { kernel, netlink, mode: *mode, bus }
     }
 
     /// Keeps the program that looks at what leaves on the interfaces that lead out.
@@ -244,7 +244,7 @@ impl Protection {
         let out = ways_out(all, protected, routes, &addressed);
         let mut egress = self.changes.lock().await;
         // After the last command to let go, nothing is put on any more.
-        if self.wards.lock().is_empty() {
+        if self.protected.lock().is_empty() {
             return Ok(());
         }
         let outside: BTreeSet<u32> =
@@ -283,7 +283,7 @@ impl Protection {
             .filter(|(_, address)| !address.is_loopback())
             .collect();
         let out = self.netlink.ways_out().await?;
-        let protected = self.wards.lock().indices();
+        let protected = self.protected.lock().indices();
         // Each interface has one that is local to its link, those of containers as well.
         let is_wide = |address: &IpAddr| match address {
             IpAddr::V4(address) => !address.is_link_local(),
@@ -295,7 +295,7 @@ impl Protection {
             *addressed.entry(*index).or_default() |= family;
         }
         self.see_what_leaves(&protected, &out, addressed).await?;
-        let found = super::role::read(&self.netlink, &protected, out.routes).await;
+        let found = super::host_role::read(&self.netlink, &protected, out.routes).await;
         let seen = self.seen.lock().clone();
         let settled = self.kernel.tables().settings[0].knowledge.load() & knowledge::CONNECTIONS != 0;
         let settled = settled || self.seed.lock().covers(&found);
@@ -330,17 +330,17 @@ impl Dataplane for Protection {
         self.runtime.block_on(async {
             // A command that is under way knows better.
             if let Ok(_changes) = self.changes.try_lock() {
-                let warden = self.warden();
+                let reconciler = self.reconciler();
                 // What a kernel that is busy does not answer is told as it was.
-                let _ = tokio::time::timeout(LOOK, warden.look(&self.wards)).await;
+                let _ = tokio::time::timeout(LOOK, reconciler.look(&self.protected)).await;
             }
         });
-        self.wards.lock().statuses()
+        self.protected.lock().statuses()
     }
 
     fn problems(&self) -> Vec<String> {
-        let mut problems = self.wards.lock().problems();
-        if self.wards.lock().is_empty() {
+        let mut problems = self.protected.lock().problems();
+        if self.protected.lock().is_empty() {
             problems.push(NONE_NAMED.to_owned());
         }
         problems.extend(self.tasks.problems());
@@ -348,7 +348,7 @@ impl Dataplane for Protection {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let mut warnings = self.wards.lock().warnings();
+        let mut warnings = self.protected.lock().warnings();
         warnings.extend(self.seen.lock().unseen.iter().map(ToString::to_string));
         warnings
     }
@@ -445,23 +445,23 @@ impl Dataplane for Protection {
     fn attach(&self, interface: &str) -> anyhow::Result<InterfaceStatus> {
         self.runtime.block_on(async {
             let _changes = self.changes.lock().await;
-            self.warden().attach(&self.wards, interface).await
+            self.reconciler().attach(&self.protected, interface).await
         })
     }
 
     fn detach(&self, interface: &str) -> anyhow::Result<Vec<String>> {
         let _changes = self.changes.blocking_lock();
-        let held = self.wards.lock().held(interface);
+        let held = self.protected.lock().held(interface);
         for name in &held {
             self.kernel.detach(name)?;
         }
         // The link of an interface that is gone may still be pinned.
         self.kernel.sweep()?;
         let left = self.kernel.attached_interfaces()?;
-        let mut wards = self.wards.lock();
-        wards.forget(interface);
+        let mut protected = self.protected.lock();
+        protected.forget(interface);
         tracing::info!(interface, "detached");
-        if wards.is_empty() {
+        if protected.is_empty() {
             self.all_detached.notify_one();
         }
         Ok(left)

@@ -7,9 +7,9 @@ use super::{
     engine::{Engine, Half},
     entry::List,
     error::TableError,
+    generation::Stage,
     patch::Patch,
     set::put,
-    stage::Stage,
     wanted::{Wanted, places_of},
 };
 use crate::Prefix;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     alarm::{self, Alarm, Cause, Level, Unheld},
+    baseline_rate::{BaselineRate, RateProfile},
     moment::Moment,
-    usual::{Habit, UsualRate},
 };
 
 /// Share of the packets that is taken to be sampled at least.
@@ -40,9 +40,9 @@ impl Counts {
 #[derive(Debug, Default)]
 pub(super) struct Load {
     /// All that comes.
-    all: UsualRate,
+    all: BaselineRate,
     /// What passes.
-    passing: UsualRate,
+    passing: BaselineRate,
     alarm: Alarm,
     /// All samples since the last tick.
     samples: u64,
@@ -54,8 +54,8 @@ pub(super) struct Load {
 /// What is kept over a restart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Habits {
-    all: Habit,
-    passing: Habit,
+    all: RateProfile,
+    passing: RateProfile,
     unproven: alarm::Usual,
 }
 
@@ -133,15 +133,15 @@ impl Load {
 
     /// What is to be kept over a restart.
     pub(super) fn habits(&self) -> Habits {
-        Habits { all: self.all.habit(), passing: self.passing.habit(), unproven: self.alarm.usual() }
+        Habits { all: self.all.profile(), passing: self.passing.profile(), unproven: self.alarm.usual() }
     }
 
     /// Takes up what was kept.
     pub(super) fn of(habits: Habits) -> Self {
         let Habits { all, passing, unproven } = habits;
         Self {
-            all: UsualRate::of(all),
-            passing: UsualRate::of(passing),
+            all: BaselineRate::of(all),
+            passing: BaselineRate::of(passing),
             alarm: Alarm::of(unproven),
             ..Self::default()
         }

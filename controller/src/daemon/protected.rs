@@ -9,7 +9,7 @@ use crate::{
 
 /// An interface that is to be filtered.
 #[derive(Debug)]
-pub(super) struct Ward {
+pub(super) struct ProtectedInterface {
     /// What it was asked for by: its name, or an alternative one.
     pub(super) name: String,
     /// Stands under the name that the interface has.
@@ -21,7 +21,7 @@ pub(super) struct Ward {
     pub(super) waits: bool,
     /// The interface as it was when it could not be attached.
     pub(super) refused: Option<Interface>,
-    /// The other ward that this name stands for the interface of.
+    /// The other entry that this name stands for the interface of.
     pub(super) shares: Option<String>,
     /// Other names that the interface has.
     pub(super) other_names: Vec<String>,
@@ -29,21 +29,24 @@ pub(super) struct Ward {
 
 /// All of them, and what was one of them once.
 #[derive(Debug, Default)]
-pub(super) struct Wards {
-    pub(super) wards: Vec<Ward>,
+pub(super) struct ProtectedInterfaces {
+    pub(super) interfaces: Vec<ProtectedInterface>,
     /// Attachments whose interface has another name now, or is in another network namespace; with the name it had.
     pub(super) elsewhere: Vec<(String, Attachment)>,
 }
 
-impl Wards {
+impl ProtectedInterfaces {
     /// Interfaces that are to be filtered, and have not been looked at yet.
     pub(super) fn new(names: &[String]) -> Self {
-        Self { wards: names.iter().map(|name| Ward::new(name)).collect(), elsewhere: Vec::new() }
+        Self {
+            interfaces: names.iter().map(|name| ProtectedInterface::new(name)).collect(),
+            elsewhere: Vec::new(),
+        }
     }
 
     /// What the interfaces that are to be filtered were asked for by.
     pub(super) fn names(&self) -> Vec<String> {
-        self.wards.iter().map(|ward| ward.name.clone()).collect()
+        self.interfaces.iter().map(|entry| entry.name.clone()).collect()
     }
 
     /// Names under which attachments stand.
@@ -58,23 +61,23 @@ impl Wards {
 
     fn attachments(&self) -> impl Iterator<Item = &Attachment> {
         let elsewhere = self.elsewhere.iter().map(|(_, attachment)| attachment);
-        self.wards.iter().filter_map(|ward| ward.attachment.as_ref()).chain(elsewhere)
+        self.interfaces.iter().filter_map(|entry| entry.attachment.as_ref()).chain(elsewhere)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.wards.is_empty() && self.elsewhere.is_empty()
+        self.interfaces.is_empty() && self.elsewhere.is_empty()
     }
 
     pub(super) fn statuses(&self) -> Vec<InterfaceStatus> {
         let elsewhere = self.elsewhere.iter().map(|(before, attachment)| status(attachment, [before]));
-        let own = self.wards.iter().filter(|ward| ward.shares.is_none());
-        own.map(|ward| self.status_of(ward)).chain(elsewhere).collect()
+        let own = self.interfaces.iter().filter(|entry| entry.shares.is_none());
+        own.map(|entry| self.status_of(entry)).chain(elsewhere).collect()
     }
 
-    /// How a ward stands, with all names that it is known by.
-    pub(super) fn status_of(&self, ward: &Ward) -> InterfaceStatus {
-        let sharing = self.wards.iter().filter(|other| other.shares.as_ref() == Some(&ward.name));
-        let mut status = ward.status();
+    /// How a entry stands, with all names that it is known by.
+    pub(super) fn status_of(&self, entry: &ProtectedInterface) -> InterfaceStatus {
+        let sharing = self.interfaces.iter().filter(|other| other.shares.as_ref() == Some(&entry.name));
+        let mut status = entry.status();
         let others = sharing.map(|other| &other.name).filter(|name| !status.is_called(name));
         let others: Vec<_> = others.cloned().collect();
         status.other_names.extend(others);
@@ -83,40 +86,41 @@ impl Wards {
 
     /// Why interfaces are not filtered that are to be.
     pub(super) fn problems(&self) -> Vec<String> {
-        let bare = self.wards.iter().filter_map(|ward| Some(ward.bare.as_ref()?.of(&ward.name).to_string()));
+        let bare =
+            self.interfaces.iter().filter_map(|entry| Some(entry.bare.as_ref()?.of(&entry.name).to_string()));
         bare.collect()
     }
 
     /// What an operator should know about those that are filtered.
     pub(super) fn warnings(&self) -> Vec<String> {
-        self.wards.iter().filter_map(|ward| warning(ward.attachment.as_ref()?)).collect()
+        self.interfaces.iter().filter_map(|entry| warning(entry.attachment.as_ref()?)).collect()
     }
 
     /// What was asked for by this name.
-    pub(super) fn get(&mut self, name: &str) -> Option<&mut Ward> {
-        self.wards.iter_mut().find(|ward| ward.name == name)
+    pub(super) fn get(&mut self, name: &str) -> Option<&mut ProtectedInterface> {
+        self.interfaces.iter_mut().find(|entry| entry.name == name)
     }
 
     /// Takes an interface up, or out of its waiting: it is attached at the next look.
     pub(super) fn want(&mut self, name: &str) {
         if self.get(name).is_none() {
-            self.wards.push(Ward::new(name));
+            self.interfaces.push(ProtectedInterface::new(name));
         }
-        if let Some(ward) = self.get(name) {
-            (ward.waits, ward.was_put_back, ward.refused) = (false, false, None);
+        if let Some(entry) = self.get(name) {
+            (entry.waits, entry.was_put_back, entry.refused) = (false, false, None);
         }
     }
 
     /// What holds an interface's attachment, and the index that it had when it was attached.
     pub(super) fn link_of(&self, name: &str) -> Option<(Link, u32)> {
-        let ward = self.wards.iter().find(|ward| ward.name == name)?;
-        ward.attachment.as_ref().map(|attachment| (attachment.link(), attachment.ifindex))
+        let entry = self.interfaces.iter().find(|entry| entry.name == name)?;
+        entry.attachment.as_ref().map(|attachment| (attachment.link(), attachment.ifindex))
     }
 
-    /// What holds the attachments of other wards to the interface with this index, and what these were asked for by.
+    /// What holds the attachments of other protected to the interface with this index, and what these were asked for by.
     pub(super) fn others_with(&self, name: &str, index: u32) -> Vec<(String, Link)> {
-        let others = self.wards.iter().filter(|ward| ward.name != name);
-        let held = others.filter_map(|ward| Some((&ward.name, ward.attachment.as_ref()?)));
+        let others = self.interfaces.iter().filter(|entry| entry.name != name);
+        let held = others.filter_map(|entry| Some((&entry.name, entry.attachment.as_ref()?)));
         let held = held.filter(|(_, attachment)| attachment.ifindex == index);
         held.map(|(other, attachment)| (other.clone(), attachment.link())).collect()
     }
@@ -134,8 +138,8 @@ impl Wards {
 
     /// Names under which attachments stand that are to be detached if this interface is no longer to be filtered.
     pub(super) fn held(&self, name: &str) -> Vec<String> {
-        let own = self.wards.iter().filter(|ward| self.is_meant(ward, name));
-        let own = own.filter_map(|ward| ward.attachment.as_ref());
+        let own = self.interfaces.iter().filter(|entry| self.is_meant(entry, name));
+        let own = own.filter_map(|entry| entry.attachment.as_ref());
         let elsewhere = self.elsewhere.iter().filter(|(before, held)| self.was(before, held, name));
         let elsewhere = elsewhere.map(|(_, attachment)| attachment);
         own.chain(elsewhere).map(|attachment| attachment.interface.clone()).collect()
@@ -147,32 +151,35 @@ impl Wards {
         let elsewhere: Vec<bool> = self.elsewhere.iter().map(gone).collect();
         let before = self.elsewhere.iter().zip(&elsewhere).filter(|(_, gone)| **gone);
         let before: Vec<String> = before.map(|((before, _), _)| before.clone()).collect();
-        let own = self.wards.iter().filter(|ward| {
+        let own = self.interfaces.iter().filter(|entry| {
             // One that has taken the name of what was renamed is another interface.
-            self.is_meant(ward, name) || ward.attachment.is_none() && before.contains(&ward.name)
+            self.is_meant(entry, name) || entry.attachment.is_none() && before.contains(&entry.name)
         });
-        let own: Vec<String> = own.map(|ward| ward.name.clone()).collect();
-        let shares = |ward: &Ward| ward.shares.as_ref().is_some_and(|other| own.contains(other));
-        self.wards.retain(|ward| !(own.contains(&ward.name) || shares(ward)));
+        let own: Vec<String> = own.map(|entry| entry.name.clone()).collect();
+        let shares =
+            |entry: &ProtectedInterface| entry.shares.as_ref().is_some_and(|other| own.contains(other));
+        self.interfaces.retain(|entry| !(own.contains(&entry.name) || shares(entry)));
         let mut elsewhere = elsewhere.into_iter();
         self.elsewhere.retain(|_| !elsewhere.next().unwrap_or(false));
     }
 
-    /// Whether a name means a ward: its own, another of its interface, or one of a ward that shares it.
-    fn is_meant(&self, ward: &Ward, name: &str) -> bool {
-        let shares = |other: &Ward| other.name == name && other.shares.as_ref() == Some(&ward.name);
-        ward.is_called(name) || self.wards.iter().any(shares)
+    /// Whether a name means a entry: its own, another of its interface, or one of a entry that shares it.
+    fn is_meant(&self, entry: &ProtectedInterface, name: &str) -> bool {
+        let shares =
+            |other: &ProtectedInterface| other.name == name && other.shares.as_ref() == Some(&entry.name);
+        entry.is_called(name) || self.interfaces.iter().any(shares)
     }
 
     /// Whether a name means an attachment whose interface is elsewhere: it has it, or had it and nothing else has it now.
     fn was(&self, before: &str, attachment: &Attachment, name: &str) -> bool {
         let stands_as = &attachment.interface;
-        let is_taken = || self.wards.iter().any(|ward| ward.name == name && ward.attachment.is_some());
+        let is_taken =
+            || self.interfaces.iter().any(|entry| entry.name == name && entry.attachment.is_some());
         stands_as == name || *stands_as == moved(name) || before == name && !is_taken()
     }
 }
 
-impl Ward {
+impl ProtectedInterface {
     fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),

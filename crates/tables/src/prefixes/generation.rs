@@ -9,9 +9,9 @@ use super::{
     engine::{Engine, Half},
     entry::{List, Rule, SHORTEST},
     error::TableError,
-    job::{Job, Remains, Site, Tally},
     rules::NoRules,
     set::{Generation, put},
+    slot_build::{Job, Remains, Site, Tally},
     wanted::{PLACES, Wanted, place_of},
 };
 use crate::Prefix;

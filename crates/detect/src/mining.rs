@@ -9,7 +9,7 @@
 
 use std::cmp::Reverse;
 
-use floodwall_common::features::{Octet, Short};
+use floodwall_common::features::{ByteField, WordField};
 
 use super::{
     columns::{Columns, Field, Group},
@@ -47,10 +47,15 @@ pub(super) struct Finding {
 /// Most conditions that are added before a rule is closed.
 const MOST_CONDITIONS: usize = 8;
 /// Fields that a rule is closed over: those that a tool sets and keeps.
-const CLOSED_OCTETS: [Octet; 5] =
-    [Octet::Protocol, Octet::Flags, Octet::Form, Octet::Oddity, Octet::TcpHeader];
-const CLOSED_SHORTS: [Short; 5] =
-    [Short::DestinationPort, Short::Length, Short::Window, Short::Options, Short::SegmentSize];
+const CLOSED_OCTETS: [ByteField; 5] =
+    [ByteField::Protocol, ByteField::Flags, ByteField::Form, ByteField::Anomaly, ByteField::TcpHeader];
+const CLOSED_SHORTS: [WordField; 5] = [
+    WordField::DestinationPort,
+    WordField::Length,
+    WordField::Window,
+    WordField::Options,
+    WordField::SegmentSize,
+];
 /// Packets that have to be alike before that is believed to be no chance.
 const ENOUGH_TO_CLOSE: usize = 60;
 
@@ -175,10 +180,10 @@ impl<'a> Rule<'a> {
         // One for packets of any protocol would never be enforced: it is for those of the commonest, and others are looked
         // for apart.
         if self.signature.too_broad() == Some(TooBroad::NoProtocol) {
-            let protocols = self.covered.tally(Field::Octet(Octet::Protocol as usize)).common(1);
+            let protocols = self.covered.tally(Field::ByteField(ByteField::Protocol as usize)).common(1);
             if let Some((protocol, _)) = protocols.first() {
                 let only = [*protocol as u8].into_iter().collect();
-                self.narrow(Condition::Octet(Octet::Protocol as usize, only));
+                self.narrow(Condition::ByteField(ByteField::Protocol as usize, only));
             }
         }
         self.share();
@@ -195,14 +200,14 @@ impl<'a> Rule<'a> {
         }
         for field in CLOSED_OCTETS.map(|octet| octet as usize) {
             let is_open = self.signature.octets.get(&field).is_none_or(|set| set.len() > 1);
-            if let (true, Some(value)) = (is_open, self.covered.tally(Field::Octet(field)).only()) {
-                self.narrow(Condition::Octet(field, [value as u8].into_iter().collect()));
+            if let (true, Some(value)) = (is_open, self.covered.tally(Field::ByteField(field)).only()) {
+                self.narrow(Condition::ByteField(field, [value as u8].into_iter().collect()));
             }
         }
         for field in CLOSED_SHORTS.map(|short| short as usize) {
             let is_open = !self.signature.shorts.contains_key(&field);
-            if let (true, Some(value)) = (is_open, self.covered.tally(Field::Short(field)).only()) {
-                self.narrow(Condition::Short(field, Ranges::one(value, value)));
+            if let (true, Some(value)) = (is_open, self.covered.tally(Field::WordField(field)).only()) {
+                self.narrow(Condition::WordField(field, Ranges::one(value, value)));
             }
         }
     }
@@ -214,13 +219,13 @@ impl<'a> Rule<'a> {
         if self.signature.too_broad() != Some(TooBroad::Everywhere) {
             return false;
         }
-        let field = Short::SourcePort as usize;
-        let ports = self.covered.tally(Field::Short(field)).common(1);
+        let field = WordField::SourcePort as usize;
+        let ports = self.covered.tally(Field::WordField(field)).common(1);
         let least = LEAST_SETTLED * self.covered.len() as f64;
         let Some((port, _)) = ports.first().filter(|(_, count)| *count as f64 >= least) else {
             return false;
         };
-        self.narrow(Condition::Short(field, Ranges::one(*port, *port)));
+        self.narrow(Condition::WordField(field, Ranges::one(*port, *port)));
         true
     }
 }
@@ -299,7 +304,7 @@ mod tests {
     fn a_rule_covers_so_many_packets_that_it_can_hit_often_enough() {
         let packet = |flags| {
             let mut features = Features::default();
-            features.octets[Octet::Flags as usize] = flags;
+            features.octets[ByteField::Flags as usize] = flags;
             features
         };
         let (attack, client) = (packet(2), packet(16));
@@ -320,10 +325,10 @@ mod tests {
     fn a_rule_for_all_services_is_bound_to_the_port_that_most_come_from() {
         let packet = |from: u16, to: u16, length: u16| {
             let mut features = Features::default();
-            features.octets[Octet::Protocol as usize] = protocol::UDP;
-            features.shorts[Short::SourcePort as usize] = from;
-            features.shorts[Short::DestinationPort as usize] = to;
-            features.shorts[Short::Length as usize] = length;
+            features.octets[ByteField::Protocol as usize] = protocol::UDP;
+            features.shorts[WordField::SourcePort as usize] = from;
+            features.shorts[WordField::DestinationPort as usize] = to;
+            features.shorts[WordField::Length as usize] = length;
             features
         };
         let customers: Vec<_> = (0..500).map(|n| packet(10_000 + n, 20_000 + n % 7, 100 + n)).collect();
@@ -335,12 +340,15 @@ mod tests {
             let attack: Vec<_> = reflected.zip(0..).map(|(from, n)| packet(from, 40_000 + n, 1000)).collect();
             let now = Columns::of(attack.iter());
             let mut start = Signature::default();
-            start.octets.insert(Octet::Protocol as usize, [protocol::UDP].into_iter().collect());
+            start.octets.insert(ByteField::Protocol as usize, [protocol::UDP].into_iter().collect());
             mine(&now, &usual, 100.0, &start, &terms).pop().expect("one rule")
         };
         let most = found(90);
         assert_eq!((most.signature.too_broad(), most.covered), (None, 90));
-        assert_eq!(most.signature.shorts.get(&(Short::SourcePort as usize)), Some(&Ranges::one(4500, 4500)));
+        assert_eq!(
+            most.signature.shorts.get(&(WordField::SourcePort as usize)),
+            Some(&Ranges::one(4500, 4500))
+        );
         // Where no port is that of most, it stays what it is: listed, and not enforced.
         assert_eq!(found(30).signature.too_broad(), Some(TooBroad::Everywhere));
     }
