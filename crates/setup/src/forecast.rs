@@ -100,15 +100,16 @@ mod tests {
             would("malformed", 1, 2),
             would("syn-rate", 3, 400),
             would("packet-rate", 5, 5),
-            would("stray", 7, 7),
+            would("out-of-state", 7, 7),
         ];
-        let checks = [check("malformed", &["observe: only what"]), check("stray", &["observe: only", "NAT"])];
+        let checks =
+            [check("malformed", &["observe: only what"]), check("out-of-state", &["observe: only", "NAT"])];
         let status = status_of(&would_drop, &checks);
         let forecast = Forecast::of(&status);
         assert_eq!((forecast.packets, forecast.would_drop), (1_000, 406));
         assert_eq!((forecast.established, forecast.newcomers), (4, 402));
         assert_eq!(forecast.reasons[0].reason, "syn-rate");
-        assert_eq!(forecast.goes_on_counting, ["packet-rate", "stray"]);
+        assert_eq!(forecast.goes_on_counting, ["packet-rate", "out-of-state"]);
         assert!(forecast.is_early());
     }
 

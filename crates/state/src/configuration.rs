@@ -81,7 +81,7 @@ impl Filter {
                     .to_owned(),
             );
         }
-        if regime.wanted_interfaces.as_ref().is_some_and(|wanted| *wanted != config.interfaces) {
+        if policy_state.wanted_interfaces.as_ref().is_some_and(|wanted| *wanted != config.interfaces) {
             lines.push(format!(
                 "~ interfaces: {}, at the next start, unless its options say otherwise; `floodwall attach` and `detach` \
                  change them now",
