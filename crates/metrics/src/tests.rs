@@ -54,7 +54,7 @@ fn figures_are_those_of_the_overview() {
         "floodwall_interface_up{interface=\"eth0\",mode=\"native\"} 1.0",
         "floodwall_packets_total{verdict=\"drop\",reason=\"signature\"} 1000000",
         "floodwall_bytes_total{verdict=\"pass\",reason=\"clean\"} 600000",
-        "floodwall_would_drop_packets_total{reason=\"stray\",sources=\"other\"} 7",
+        "floodwall_would_drop_packets_total{reason=\"out-of-state\",sources=\"other\"} 7",
         "floodwall_would_drop_packets_total{reason=\"blocked\",sources=\"known\"} 0",
         "floodwall_rule_packets_total{service=\"default\",rule=\"source-packets\"} 11",
         "floodwall_service_dropped_packets_total{service=\"web\"} 1000000",
@@ -116,8 +116,8 @@ fn the_number_of_series_does_not_depend_on_the_traffic() {
             overview.incidents.push(incident);
         }
         if seconds > 1 {
-            let stray = &mut overview.status.would_drop[0];
-            (stray.reason, stray.known_packets) = ("blocked".to_owned(), 9);
+            let out_of_state = &mut overview.status.would_drop[0];
+            (out_of_state.reason, out_of_state.known_packets) = ("blocked".to_owned(), 9);
         }
         overview.bans = seconds * 1_000;
         series(&expose(Arc::new(overview), meters(), Format::Text).unwrap())

@@ -81,7 +81,7 @@ fn source(why: Option<&Result<Box<WhyReport>, String>>, theme: Theme) -> Vec<Lin
             count(seen.packets),
             count(seen.bytes),
             count(seen.syns),
-            if seen.known { "it has taken part in conversations" } else { "a stranger" }
+            if seen.known { "it has taken part in conversations" } else { "a new source" }
         ),
         false => "not in the source table: silent, or too weak to stay".to_owned(),
     }));

@@ -33,7 +33,7 @@ pub fn attacked(seconds: u64) -> Overview {
         incidents: vec![incident(dropped, passed)],
         health: Some(HealthReport {
             signals: vec![probe("web", Some(12)), probe("dns", None)],
-            roused: vec![],
+            active: vec![],
         }),
         bypass: BypassState::default(),
         bans: 3,
@@ -72,10 +72,10 @@ fn status(dropped: u64, passed: u64) -> Status {
             counter("pass", "clean", passed),
             counter("drop", "signature", dropped),
             counter("drop", "blocked", 0),
-            counter("drop", "stray", 0),
+            counter("drop", "out-of-state", 0),
         ],
         would_drop: vec![WouldCount {
-            reason: "stray".to_owned(),
+            reason: "out-of-state".to_owned(),
             known_packets: 1,
             known_bytes: 60,
             unknown_packets: 7,
