@@ -312,9 +312,11 @@ impl Kernel {
         programs.extend(self.ip.get().map(|ip| xdp(&ip.ebpf, IP_PROGRAM)));
         let directory = pins.maps(&self.capacity);
         for program in programs {
-            let info = program.and_then(|program| program.info().context("asking about the program"));
-            let numbers = info.and_then(|info| info.map_ids().context("asking which maps the program reads"));
-            let numbers = numbers.map_err(|error| format!("{error:#}"))?.unwrap_or_default();
+            let numbers = program.and_then(|program| {
+                let program = program.fd().context("the program is not loaded")?;
+                syscall::maps_of(program.as_fd()).context("asking which maps the program reads")
+            });
+            let numbers = numbers.map_err(|error| format!("{error:#}"))?;
             for name in NEEDED {
                 let path = directory.join(name);
                 let map = syscall::get_pinned(&path).and_then(|map| syscall::map_number(map.as_fd()));

@@ -117,6 +117,20 @@ struct LinkInfo {
     rest: [u32; 11],
 }
 
+/// Most maps of a program (`MAX_USED_MAPS`).
+const MOST_MAPS: usize = 64;
+
+/// `struct bpf_prog_info` up to the numbers of its maps.
+#[repr(C)]
+#[derive(Default)]
+struct ProgramInfo {
+    before: [u32; 13],
+    count: u32,
+    numbers: u64,
+}
+
+const _: () = assert!(size_of::<ProgramInfo>() == 64);
+
 fn bpf<T>(command: libc::c_int, attribute: &mut T) -> io::Result<libc::c_long> {
     assert_none_held("a system call about programs and links");
     let pointer: *mut T = attribute;
@@ -188,6 +202,20 @@ pub(super) fn link_holds(link: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     let pointer: *mut LinkInfo = &mut info;
     bpf(BPF_OBJ_GET_INFO_BY_FD, &mut Info { fd: link.as_raw_fd() as u32, length, info: pointer as u64 })?;
     Ok((info.ifindex, info.program))
+}
+
+/// Numbers of the maps that a program reads. To ask by the program's own number would take CAP_SYS_ADMIN.
+pub(super) fn maps_of(program: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
+    let mut numbers = [0_u32; MOST_MAPS];
+    let mut info = ProgramInfo {
+        count: MOST_MAPS as u32,
+        numbers: numbers.as_mut_ptr() as u64,
+        ..ProgramInfo::default()
+    };
+    let length = size_of::<ProgramInfo>() as u32;
+    let pointer: *mut ProgramInfo = &mut info;
+    bpf(BPF_OBJ_GET_INFO_BY_FD, &mut Info { fd: program.as_raw_fd() as u32, length, info: pointer as u64 })?;
+    Ok(numbers.into_iter().take(info.count as usize).collect())
 }
 
 /// The number of a map.
