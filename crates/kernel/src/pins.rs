@@ -120,15 +120,16 @@ impl Pins {
         Ok(())
     }
 
-    /// Removes every trace. Where the directory was made for a daemon that may not write to the one above it, it stays, empty.
+    /// Removes every trace. Where the directory was made for a daemon that may write to it and not to the one above, it stays,
+    /// empty.
     pub(super) fn remove_all(&self) -> io::Result<()> {
         match fs::remove_dir_all(&self.root) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(error) => {
                 let is_empty = fs::read_dir(&self.root)?.next().is_none();
                 if is_empty { Ok(()) } else { Err(error) }
             }
-            outcome => outcome,
+            Ok(()) => Ok(()),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What is made for the package: the binary without its symbols, manual pages, completions, and Debian's changelog.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::shell;
 
@@ -35,9 +35,12 @@ pub(super) fn fill(stage: &Path, binary: &Path) -> Result<()> {
         fs::write(stage.join(file).with_extension(name), script)
             .with_context(|| format!("writing the completions for {name}"))?;
     }
+    let read = fs::File::open(shell::root().join("CHANGELOG.md")).context("reading CHANGELOG.md")?;
+    let packed = fs::File::create(stage.join("changelog.gz")).context("packing CHANGELOG.md")?;
+    let packed = Command::new("gzip").args(["-9", "--no-name"]).stdin(read).stdout(packed).status();
+    ensure!(packed.context("running gzip")?.success(), "gzip has not packed CHANGELOG.md");
     let changelog = stage.join("changelog");
-    fs::write(&changelog, changelog_text()?).with_context(|| format!("writing {}", changelog.display()))?;
-    File::open(stage).and_then(|stage| stage.sync_all()).context("writing what is staged")
+    fs::write(&changelog, changelog_text()?).with_context(|| format!("writing {}", changelog.display()))
 }
 
 /// When the commit was made that is packed, Unix seconds: the same commit gives the same package.
@@ -58,8 +61,8 @@ fn changelog_text() -> Result<String> {
     command.args(["--utc", "--rfc-email", "--date", &format!("@{}", date()?)]);
     let date = shell::output(&mut command).context("writing the time of the commit")?;
     Ok(format!(
-        "floodwall ({version}-1) unstable; urgency=medium\n\n  * What users see of this version stands in \
-         /usr/share/doc/floodwall/CHANGELOG.md.\n\n -- {MAINTAINER}  {}\n",
+        "floodwall ({version}-1) unstable; urgency=medium\n\n  * What users see of this version stands in\n    \
+         /usr/share/doc/floodwall/changelog.gz.\n\n -- {MAINTAINER}  {}\n",
         date.trim()
     ))
 }
