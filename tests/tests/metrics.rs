@@ -103,7 +103,7 @@ fn a_port_that_is_taken_is_told_and_nothing_else_suffers() -> anyhow::Result<()>
     or_skip!(require_root());
     let mut host = Protected::not_started("metrics-taken", BINARY, CONFIGURATION)?;
     let taken = host.lab.inside.namespace().enter(|| TcpListener::bind(METRICS))??;
-    host.launch()?;
+    host.launch_with(&[], 9)?;
     let deadline = Instant::now() + PATIENCE;
     loop {
         let status = String::from_utf8_lossy(&host.run(&["status"])?.stdout).into_owned();

@@ -41,6 +41,13 @@ pub(crate) enum News {
     End,
 }
 
+impl News {
+    /// Whether it is to be drawn at once. Sampled drops are not: there are hundreds a second, which the next look shows.
+    pub(crate) fn is_seen_at_once(&self) -> bool {
+        !matches!(self, Self::Event(event) if matches!(**event, Event::Drop(_)))
+    }
+}
+
 /// Looks for as long as somebody takes what comes.
 pub(crate) async fn look(client: Client, news: Sender<News>) {
     let client = client.with_patience(PATIENCE);

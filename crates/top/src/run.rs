@@ -28,8 +28,6 @@ use crate::{
 const WAITING: usize = 1_024;
 /// How long the thread that reads keys waits for one before it looks whether it is to end.
 const KEYS: Duration = Duration::from_millis(100);
-/// How often it is drawn at most, however much comes.
-const FRAME: Duration = Duration::from_millis(100);
 
 /// How it is looked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,33 +61,23 @@ pub async fn run(client: Client, options: Options) -> Result<(), TopError> {
     work.spawn(feed::listen(client.clone(), news.clone()));
     work.spawn(end_by_signal(news.clone()));
     let (mut app, theme) = (App::new(options.read_only), Theme::new(options.colour));
-    let outcome = loop {
+    let outcome = 'looking: loop {
         if let Err(error) = terminal.draw(|frame| draw::draw(frame, &app, theme)) {
             break Err(error.into());
         }
-        let drawn = Instant::now();
-        let Some(first) = coming.recv().await else { break Ok(()) };
-        let mut next = Some(first);
-        let mut quits = false;
-        // What comes at once is drawn at once.
-        while let Some(one) = next.take() {
-            let is_key = matches!(one, News::Terminal(_));
+        // Until something has come that is to be seen at once, and with it whatever has come besides.
+        let mut is_seen = false;
+        while !is_seen || !coming.is_empty() {
+            let Some(one) = coming.recv().await else { break 'looking Ok(()) };
+            is_seen |= one.is_seen_at_once();
             match take(&mut app, one) {
                 Effect::Nothing => {}
-                Effect::Quit => quits = true,
+                Effect::Quit => break 'looking Ok(()),
                 Effect::Ask(address) => _ = work.spawn(feed::ask(client.clone(), news.clone(), address)),
                 Effect::Run(act) => _ = work.spawn(feed::run(client.clone(), news.clone(), act)),
             }
-            if quits || is_key {
-                break;
-            }
-            let left = FRAME.saturating_sub(drawn.elapsed());
-            next = tokio::time::timeout(left, coming.recv()).await.ok().flatten();
         }
         while work.try_join_next().is_some() {}
-        if quits {
-            break Ok(());
-        }
     };
     ending.store(true, Ordering::Relaxed);
     drop(coming);
