@@ -141,18 +141,22 @@ fn of_found(directory: &Path, found: &Found) -> Account {
 
 /// Reads a directory, and changes nothing in it: itself where nobody uses it, and else a copy.
 fn look(directory: &Path) -> anyhow::Result<(Found, Option<Lock>)> {
+    match look_at_unused(directory) {
+        Err(error) if matches!(error.downcast_ref(), Some(Obstacle::InUse(_))) => {
+            Ok((in_use::read(directory)?, None))
+        }
+        looked => looked,
+    }
+}
+
+/// Reads a directory that nobody uses, and changes nothing in it.
+fn look_at_unused(directory: &Path) -> anyhow::Result<(Found, Option<Lock>)> {
     if !directory.is_dir() {
         return Err(Obstacle::Absent(directory.to_owned()).into());
     }
     // Where nobody has ever locked it, nobody uses it, and nothing is to be made in it.
-    let lock = directory.join(LOCK).exists().then(|| hold(directory)).transpose();
-    match lock {
-        Ok(lock) => Ok((Found::read(directory)?, lock)),
-        Err(error) if matches!(error.downcast_ref(), Some(Obstacle::InUse(_))) => {
-            Ok((in_use::read(directory)?, None))
-        }
-        Err(error) => Err(error),
-    }
+    let lock = directory.join(LOCK).exists().then(|| hold(directory)).transpose()?;
+    Ok((Found::read(directory)?, lock))
 }
 
 /// Keeps daemons from using the directory.
@@ -174,12 +178,9 @@ pub fn check(directory: &Path) -> anyhow::Result<Account> {
 ///
 /// # Errors
 ///
-/// As [`check`], and if it cannot be written.
+/// As [`check`], if a daemon uses it, and if it cannot be written.
 pub fn repair(directory: &Path) -> anyhow::Result<Replaced> {
-    let before = {
-        let _nobody_uses_it = directory.is_dir().then(|| hold(directory)).transpose()?;
-        of_found(directory, &Found::read(directory)?)
-    };
+    let before = look_at_unused(directory).map(|(found, _lock)| of_found(directory, &found))?;
     if before.damage.is_empty() {
         return Ok(Replaced { now: before, before: Vec::new(), set_aside: None, incomplete: false });
     }
