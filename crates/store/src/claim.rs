@@ -23,13 +23,25 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub fn claim(mut file: File) -> Result<Flock<File>, Errno> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
+        file = match claim_or_give_back(file) {
             Err((file, Errno::EWOULDBLOCK)) if Instant::now() < deadline => file,
-            Err((_, error)) => return Err(error),
+            claimed => return claimed.map_err(|(_, error)| error),
         };
         thread::sleep(PAUSE);
     }
+}
+
+/// As [`claim`], for whoever can do without it, and so does not wait for a daemon to let go.
+///
+/// # Errors
+///
+/// If another process holds it.
+pub(super) fn claim_at_once(file: File) -> Result<Flock<File>, Errno> {
+    claim_or_give_back(file).map_err(|(_, error)| error)
+}
+
+fn claim_or_give_back(file: File) -> Result<Flock<File>, (File, Errno)> {
+    Flock::lock(file, FlockArg::LockExclusiveNonblock)
 }
 
 #[cfg(test)]

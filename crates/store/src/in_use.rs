@@ -1,9 +1,9 @@
 //! A state directory that a daemon uses, read through a copy of its files: the daemon keeps its database to itself, and is
 //! never kept waiting.
 //!
-//! The files are copied one after the other while the daemon goes on, and so a copy may be of two moments. It is then
-//! not what the witness says, which is seen as damage; and so a copy that is sound is what the directory held. One that is not
-//! is made again, until the files have been the same before and after for [`QUIET`] copies: they are damaged themselves.
+//! The files are copied one after the other while the daemon goes on, the witness first: what the others hold beyond it is
+//! what was not acknowledged yet when it was copied. Only where the database takes up its log in between is a copy not
+//! what the witness says, which is seen as damage; and so a copy that is sound is what the directory held. One that is not is made again, until the files have been the same before and after for [`QUIET`] copies: they are damaged themselves.
 
 use std::{
     collections::BTreeSet,
@@ -44,7 +44,8 @@ pub(super) fn read(directory: &Path) -> anyhow::Result<Found> {
             .prefix("floodwall-state-")
             .tempdir()
             .context("making a directory for a copy of the state")?;
-        for Stamp { name, .. } in &before {
+        let (witness, others): (Vec<_>, Vec<_>) = before.iter().partition(|stamp| stamp.name == WITNESS);
+        for Stamp { name, .. } in witness.into_iter().chain(others) {
             copied(&directory.join(name), &copy.path().join(name))?;
         }
         let found = Found::read(copy.path());

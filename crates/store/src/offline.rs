@@ -9,10 +9,12 @@ use std::{
 };
 
 use anyhow::Context as _;
+use nix::{errno::Errno, fcntl::Flock};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
+    claim::{claim, claim_at_once},
     damage::Damage,
     files::{LOCK, make_directory},
     in_use,
@@ -141,7 +143,7 @@ fn of_found(directory: &Path, found: &Found) -> Account {
 
 /// Reads a directory, and changes nothing in it: itself where nobody uses it, and else a copy.
 fn look(directory: &Path) -> anyhow::Result<(Found, Option<Lock>)> {
-    match look_at_unused(directory) {
+    match look_at_unused(directory, claim_at_once) {
         Err(error) if matches!(error.downcast_ref(), Some(Obstacle::InUse(_))) => {
             Ok((in_use::read(directory)?, None))
         }
@@ -150,18 +152,21 @@ fn look(directory: &Path) -> anyhow::Result<(Found, Option<Lock>)> {
 }
 
 /// Reads a directory that nobody uses, and changes nothing in it.
-fn look_at_unused(directory: &Path) -> anyhow::Result<(Found, Option<Lock>)> {
+fn look_at_unused(
+    directory: &Path,
+    claim: fn(File) -> Result<Flock<File>, Errno>,
+) -> anyhow::Result<(Found, Option<Lock>)> {
     if !directory.is_dir() {
         return Err(Obstacle::Absent(directory.to_owned()).into());
     }
     // Where nobody has ever locked it, nobody uses it, and nothing is to be made in it.
-    let lock = directory.join(LOCK).exists().then(|| hold(directory)).transpose()?;
+    let lock = directory.join(LOCK).exists().then(|| lock(directory, claim).map(Arc::new)).transpose()?;
     Ok((Found::read(directory)?, lock))
 }
 
 /// Keeps daemons from using the directory.
 fn hold(directory: &Path) -> anyhow::Result<Lock> {
-    lock(directory).map(Arc::new)
+    lock(directory, claim).map(Arc::new)
 }
 
 /// What a state directory holds, and what is wrong with it. Changes nothing, and may be asked while a daemon uses it.
@@ -180,7 +185,7 @@ pub fn check(directory: &Path) -> anyhow::Result<Account> {
 ///
 /// As [`check`], if a daemon uses it, and if it cannot be written.
 pub fn repair(directory: &Path) -> anyhow::Result<Replaced> {
-    let before = look_at_unused(directory).map(|(found, _lock)| of_found(directory, &found))?;
+    let before = look_at_unused(directory, claim).map(|(found, _lock)| of_found(directory, &found))?;
     if before.damage.is_empty() {
         return Ok(Replaced { now: before, before: Vec::new(), set_aside: None, incomplete: false });
     }

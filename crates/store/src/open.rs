@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 use floodwall_tables::Prefix;
-use nix::fcntl::Flock;
+use nix::{errno::Errno, fcntl::Flock};
 use tracing::{error, info, warn};
 
 use super::{
@@ -60,7 +60,7 @@ impl Store {
     /// format.
     pub fn open(directory: &Path, accept: bool) -> anyhow::Result<Opened> {
         make_directory(directory)?;
-        let lock = Arc::new(lock(directory)?);
+        let lock = Arc::new(lock(directory, claim)?);
         let mut found = Found::read(directory)?;
         if !found.damage.is_empty() && !accept {
             return Ok(found.nowhere(directory, lock));
@@ -149,8 +149,11 @@ fn resumed(directory: &Path, lock: Lock, resume: Resume) -> anyhow::Result<Store
     Ok(store)
 }
 
-/// Takes the lock of a state directory.
-pub(super) fn lock(directory: &Path) -> anyhow::Result<Flock<File>> {
+/// Takes the lock of a state directory, in one of the ways to [claim] it.
+pub(super) fn lock(
+    directory: &Path,
+    claim: fn(File) -> Result<Flock<File>, Errno>,
+) -> anyhow::Result<Flock<File>> {
     let path = directory.join(LOCK);
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE).open(&path);
     claim(file.with_context(|| format!("creating {}", path.display()))?).map_err(|error| {

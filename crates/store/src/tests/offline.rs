@@ -35,17 +35,18 @@ fn what_a_daemon_uses_is_read_through_a_copy_and_not_changed() {
     let stop = std::sync::atomic::AtomicBool::new(false);
     let text = std::thread::scope(|threads| {
         threads.spawn(|| {
-            let addresses = (0..=255_u8).flat_map(|high| (0..=255_u8).map(move |low| (high, low)));
+            let addresses = (0..8_u8).flat_map(|high| (0..=255_u8).map(move |low| (high, low)));
             for (high, low) in addresses {
                 if stop.load(std::sync::atomic::Ordering::Relaxed) {
                     break;
                 }
                 keep(&mut store, &mut records, &[add(&format!("203.0.{high}.{low}/32"))]);
+                std::thread::sleep(std::time::Duration::from_millis(1));
             }
         });
         let mut least = 2;
         let mut text = Vec::new();
-        for _ in 0..20 {
+        for _ in 0..10 {
             let account = check(directory.path()).unwrap();
             assert!(account.damage.is_empty(), "{:?}", account.damage);
             assert!(account.entries >= least, "{} entries after {least}", account.entries);
