@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result, bail};
 use floodwall_lab::skip::require_tool;
 
+use super::boot;
 use super::tree::Tree;
 
 /// The programs, and the packages that have them.
@@ -94,6 +95,15 @@ pub(super) fn run(package: &Path, directory: &Path) -> Result<ExitCode> {
     let nothing =
         if left.is_empty() { Ok(String::new()) } else { Err(anyhow::anyhow!("left: {}", left.join(", "))) };
     tell("nothing is left of it", nothing);
+    match require_tool("systemd-nspawn") {
+        Ok(_) => tell(
+            "under systemd it starts, restarts, is upgraded and goes",
+            boot::run(tree.root()).map(|()| String::new()),
+        ),
+        Err(_) => println!(
+            "package: under systemd: NOT TRIED, as systemd-nspawn is not installed: apt-get install systemd-container"
+        ),
+    }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

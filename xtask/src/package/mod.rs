@@ -3,6 +3,7 @@
 //! What goes into it stands in `packaging` and in `package.metadata.deb` of `controller/Cargo.toml`; manual pages and
 //! completions are made by the binary itself. `cargo-deb` packs it.
 
+mod boot;
 mod check;
 mod stage;
 mod tool;
@@ -24,7 +25,7 @@ pub(crate) struct Options {
     #[arg(long, default_value = "release")]
     profile: Profile,
     /// Hold the package against Debian's rules (lintian), and have it installed, upgraded, removed and purged in a
-    /// Debian in a folder (debootstrap)
+    /// Debian in a folder (debootstrap), which is booted as well where there is systemd-nspawn
     #[arg(long)]
     check: bool,
 }

@@ -64,6 +64,11 @@ impl Tree {
         Ok(Self { root })
     }
 
+    /// Where it is.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Runs lines of shell in it, each of which has to succeed, with processes and mounts of their own and no network
     /// device but the loopback one; says what they printed.
     ///
