@@ -21,6 +21,7 @@ pub use floodwall_detect::{self as detect, signature};
 pub use floodwall_event as event;
 pub use floodwall_host as host;
 pub use floodwall_kernel as kernel;
+pub use floodwall_notify as notify;
 pub use floodwall_policy::{self as policy, lists};
 pub use floodwall_replay as replay;
 pub use floodwall_state as state;

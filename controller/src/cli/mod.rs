@@ -17,6 +17,7 @@ mod exit;
 mod incident;
 mod limit;
 mod man;
+mod notify;
 mod now;
 mod prefixes;
 #[cfg(test)]
@@ -141,6 +142,9 @@ enum Ask {
     /// Incidents: attacks from their first packet to the post-mortem.
     #[command(subcommand)]
     Incident(incident::Incident),
+    /// Who is told of incidents: people, pagers, programs.
+    #[command(subcommand)]
+    Notify(notify::Notify),
     /// Who has asked for which change, and what became of it.
     Audit(audit::Audit),
     /// Single sources.
@@ -251,6 +255,7 @@ impl Ask {
             Self::Doctor => doctor::apply(session).await,
             Self::Health => rules::health::apply(session).await,
             Self::Incident(verb) => verb.apply(session).await,
+            Self::Notify(verb) => verb.apply(session).await,
             Self::Audit(verb) => verb.apply(session).await,
             Self::Source(verb) => verb.apply(session).await,
             Self::Events(verb) => verb.apply(session).await,

@@ -21,9 +21,9 @@ use super::{
 use crate::{
     api::{
         AddResponse, AuditPage, BanCount, BanEntry, BypassState, Changed, DetachResponse, DoctorReport,
-        Entry, Event, HealthReport, ImportReport, IncidentList, IncidentReport, InterfaceStatus,
-        ReloadReport, RemoveResponse, RuleList, RuleReport, SignatureList, SignatureReport, SourceReport,
-        Status, TestResponse, TrialList, WhyReport, routes::Describe,
+        Entry, Event, HealthReport, ImportReport, IncidentList, IncidentReport, InterfaceStatus, NotifyList,
+        NotifyTested, ReloadReport, RemoveResponse, RuleList, RuleReport, SignatureList, SignatureReport,
+        SourceReport, Status, TestResponse, TrialList, WhyReport, routes::Describe,
     },
     signature::export::Exported,
     store::{Account, Replaced},
@@ -87,6 +87,8 @@ const COMMANDS: &[(&str, Prints)] = &[
     ("limit set", Either(of::<Shown>, of::<Changed<RuleList>>)),
     ("limit show", One(of::<Shown>)),
     ("man", Other),
+    ("notify list", One(of::<NotifyList>)),
+    ("notify test", One(of::<NotifyTested>)),
     ("now", One(of::<Now>)),
     ("reload", One(of::<Changed<ReloadReport>>)),
     ("replay", Either(of::<summary::Report>, of::<difference::Report>)),

@@ -16,8 +16,9 @@ use floodwall_common::{
     wire::{Reason, SampleEvent, Verdict},
 };
 use floodwall_incident::{
-    Counted, Excess, Frame, Look, OfService, Reading, Recorder, Sampled, Shelf, Stage, Told,
+    Changes, Counted, Excess, Frame, Look, OfService, Reading, Recorder, Sampled, Shelf, Stage, Told,
 };
+use floodwall_notify::Notifier;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::MissedTickBehavior;
 use tracing::{error, warn};
@@ -67,6 +68,7 @@ impl Tapped<'_> {
 pub(super) struct Incidents {
     pub(super) recorder: Recorder,
     pub(super) shelf: Shelf,
+    pub(super) notifier: Arc<Notifier>,
     pub(super) tap: Arc<Tap>,
     pub(super) filter: Arc<Filter>,
     pub(super) protection: Arc<Protection>,
@@ -97,7 +99,7 @@ impl Incidents {
         self.recorder.hear(time_ms, told);
         if begins {
             // It is on disk before the next look.
-            self.shelf.put(self.recorder.take_changes());
+            self.pass_on();
         }
     }
 
@@ -120,7 +122,30 @@ impl Incidents {
                 error!(error = format!("{error:#}"), "the counters could not be read for the record");
             }
         }
-        self.shelf.put(self.recorder.take_changes());
+        self.pass_on();
+        if let Some(incident) = self.recorder.open() {
+            self.notifier.look(incident);
+        }
+    }
+
+    /// Goes on with what an earlier run has told of, and tells what has ended since.
+    pub(super) fn resume(&mut self) {
+        if let Some(incident) = self.recorder.open() {
+            self.notifier.resume(incident);
+        }
+        let changes = self.recorder.take_changes();
+        changes.news.iter().for_each(|(_, incident)| self.notifier.resume(incident));
+        self.tell(changes);
+    }
+
+    fn pass_on(&mut self) {
+        let changes = self.recorder.take_changes();
+        self.tell(changes);
+    }
+
+    fn tell(&self, changes: Changes) {
+        self.notifier.tell(&changes.news);
+        self.shelf.put(changes);
     }
 
     fn counted(&self, time_ms: u64) -> anyhow::Result<Look> {

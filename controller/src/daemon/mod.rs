@@ -33,6 +33,7 @@ use anyhow::Context as _;
 use floodwall_common::wire::{BanEvent, DropEvent};
 use floodwall_incident::Keeper;
 use floodwall_metrics::Meters;
+use floodwall_notify::Notifier;
 use floodwall_systemd::Supervisor;
 use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
@@ -49,7 +50,7 @@ use crate::{
     config::Config,
     detect::Detector,
     event::{Bus, Log, What},
-    host::Netlink,
+    host::{self, Netlink},
     kernel::{EventReader, Kernel, LogReader, preflight},
     lock::Mutex,
     options::RunOptions,
@@ -107,13 +108,18 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let (keeper, recorder) =
         Keeper::start(state_dir, config.incidents).context("starting the record of incidents")?;
     let shelf = keeper.shelf();
-    let incidents = again(Incidents {
+    let notifier = Notifier::start(config.notify, &host::hostname()).context("starting notifications")?;
+    let notifier = Arc::new(notifier);
+    let mut incidents = Incidents {
         recorder,
         shelf: shelf.clone(),
+        notifier: Arc::clone(&notifier),
         tap: Arc::clone(&tap),
         filter: Arc::clone(&filter),
         protection: Arc::clone(&protection),
-    });
+    };
+    incidents.resume();
+    let incidents = again(incidents);
     let mut tasks = Tasks::new(watched, bus.clone());
     // It hears of the first attack, too.
     {
@@ -177,7 +183,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         drops,
         bus.clone(),
         audit,
-        shelf,
+        server::Incidents { shelf, notifier },
     )
     .measured_by(meters)
     .within(Bounds::within(Descriptors::now()));

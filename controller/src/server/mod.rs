@@ -15,6 +15,7 @@ mod events;
 mod headline;
 mod incidents;
 mod lists;
+mod notify;
 mod overview;
 mod patient;
 mod peer;
@@ -41,6 +42,7 @@ use axum::{
 };
 use floodwall_incident::Shelf;
 use floodwall_metrics::Meters;
+use floodwall_notify::Notifier;
 use tokio::{
     net::UnixListener,
     sync::{Semaphore, broadcast},
@@ -84,6 +86,8 @@ pub struct Context {
     pub incidents: Shelf,
     /// What is measured of the daemon itself.
     pub meters: Arc<Meters>,
+    /// Who is told of them.
+    pub notifier: Arc<Notifier>,
     /// What clients may take.
     bounds: Bounds,
     /// Bounds the work that is under way.
@@ -96,6 +100,15 @@ pub struct Context {
     reading: Arc<Semaphore>,
 }
 
+/// Where incidents are recorded, and who is told of them.
+#[derive(Debug)]
+pub struct Incidents {
+    /// The record.
+    pub shelf: Shelf,
+    /// Who is told.
+    pub notifier: Arc<Notifier>,
+}
+
 impl Context {
     /// A context with no request under way.
     pub fn new(
@@ -105,7 +118,7 @@ impl Context {
         drops: broadcast::Sender<DropReport>,
         bus: Bus,
         audit: Audit,
-        incidents: Shelf,
+        Incidents { shelf: incidents, notifier }: Incidents,
     ) -> Self {
         let bounds = Bounds::default();
         Self {
@@ -117,6 +130,7 @@ impl Context {
             audit,
             incidents,
             meters: Arc::default(),
+            notifier,
             bounds,
             reading: Arc::new(Semaphore::new(MAX_READING)),
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
@@ -188,6 +202,8 @@ fn router(context: Context) -> Router {
         .route(path::INCIDENT, get(incidents::list))
         .route(path::INCIDENT_REPORT, get(incidents::report))
         .route(path::INCIDENT_PCAP, get(incidents::pcap))
+        .route(path::NOTIFY, get(notify::list))
+        .route(path::NOTIFY_TEST, post(notify::test))
         .route(path::EVENTS, get(events::events))
         .route(path::ATTACH, post(status::attach))
         .route(path::DETACH, post(status::detach))

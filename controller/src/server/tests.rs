@@ -13,6 +13,7 @@ use std::{
 use floodwall_common::source;
 use floodwall_incident::{self as incidents, Keeper};
 use floodwall_metrics::Meters;
+use floodwall_notify::Notifier;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -21,7 +22,7 @@ use tokio::{
     sync::{Notify, broadcast},
 };
 
-use super::{Audit, Bounds, Context, Dataplane, Examination, serve};
+use super::{Audit, Bounds, Context, Dataplane, Examination, Incidents, serve};
 use crate::{
     api::{
         DoctorCheck, FailureKind, HealthReport, InterfaceStatus, ListName, MachineStatus, ProofStatus,
@@ -219,8 +220,9 @@ fn served_as(prepare: impl FnOnce(&std::path::Path), bounds: Bounds) -> Served {
     let (incidents, _) = Keeper::start(None, incidents::Limits::default()).expect("a thread");
     let names = Arc::new(Names::default());
     let meters = Arc::new(Meters::default());
-    let context =
-        Context::new(Arc::clone(&filter), names, detection, drops, bus.clone(), audit, incidents.shelf());
+    let notifier = Arc::new(Notifier::start(Vec::new(), "host").expect("no thread"));
+    let incidents = Incidents { shelf: incidents.shelf(), notifier };
+    let context = Context::new(Arc::clone(&filter), names, detection, drops, bus.clone(), audit, incidents);
     let context = context.measured_by(Arc::clone(&meters)).within(bounds);
     let socket = directory.path().join("socket");
     let listener = UnixListener::bind(&socket).expect("a socket");

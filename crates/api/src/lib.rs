@@ -16,6 +16,7 @@ mod events;
 mod incidents;
 mod limits;
 mod machine;
+mod notify;
 pub mod openapi;
 mod overview;
 pub mod path;
@@ -41,6 +42,7 @@ pub use incidents::{
 };
 pub use limits::{Limit, Limits, SourceReport};
 pub use machine::{CpuStatus, DiskStatus, LinkStatus, MachineStatus};
+pub use notify::{NotifyList, NotifyReport, NotifyTestRequest, NotifyTested};
 pub use overview::{ImportTraffic, Overview, ServiceTraffic, SourceTable, TaskRestarts, Telling};
 pub use policy::{Capacity, InForce};
 pub use prefixes::{

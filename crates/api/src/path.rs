@@ -64,6 +64,10 @@ pub const INCIDENT: &str = "/v1/incident";
 pub const INCIDENT_REPORT: &str = "/v1/incident/report";
 /// Packets of one of them.
 pub const INCIDENT_PCAP: &str = "/v1/incident/pcap";
+/// Who is told of incidents.
+pub const NOTIFY: &str = "/v1/notify";
+/// Sends a test to one of them.
+pub const NOTIFY_TEST: &str = "/v1/notify/test";
 
 /// The control socket, described for programs (OpenAPI 3.1).
 pub const OPENAPI: &str = "/v1/openapi.json";

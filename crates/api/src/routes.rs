@@ -9,9 +9,9 @@ use super::{
     AddRequest, AddResponse, AttachRequest, AuditPage, BanCount, BanPage, BypassRequest, BypassState,
     Changed, ConfirmRequest, DetachRequest, DetachResponse, DoctorReport, Event, FlushRequest, HealthReport,
     ImportLine, InForce, IncidentList, IncidentReport, InterfaceStatus, KeepRequest, LiftRequest, ListPage,
-    Overview, ReloadReport, ReloadRequest, RemoveRequest, RemoveResponse, RuleChange, RuleList,
-    SignatureList, SignatureNumber, SignatureReport, SignatureRequest, SourceReport, Status, TestResponse,
-    TrialList, WhyReport, path,
+    NotifyList, NotifyTestRequest, NotifyTested, Overview, ReloadReport, ReloadRequest, RemoveRequest,
+    RemoveResponse, RuleChange, RuleList, SignatureList, SignatureNumber, SignatureReport, SignatureRequest,
+    SourceReport, Status, TestResponse, TrialList, WhyReport, path,
 };
 
 /// Most entries of a page; fewer come only if fewer are asked for, or left.
@@ -155,7 +155,7 @@ const fn tried(path: &'static str, what: &'static str, request: Body, answer: Bo
 }
 
 /// All of them.
-pub const ROUTES: [Route; 35] = [
+pub const ROUTES: [Route; 37] = [
     get(path::STATUS, "How the filter stands.", json::<Status>()),
     get(path::OVERVIEW, "Everything that figures are drawn from, at one moment.", json::<Overview>()),
     tried(path::ADD, "Lists prefixes: all or none.", json::<AddRequest>(), json::<Changed<AddResponse>>()),
@@ -233,6 +233,13 @@ pub const ROUTES: [Route; 35] = [
         get(path::INCIDENT_REPORT, "An incident, with its rates over time.", json::<IncidentReport>()),
     ),
     with(INCIDENT_ID, get(path::INCIDENT_PCAP, "A sample of an incident's packets.", Body::Capture)),
+    get(path::NOTIFY, "Who is told of incidents, and how that fares.", json::<NotifyList>()),
+    post(
+        path::NOTIFY_TEST,
+        "Sends a message that says that it is a test; answers once it was taken, or not.",
+        json::<NotifyTestRequest>(),
+        json::<NotifyTested>(),
+    ),
     get(path::EVENTS, "What happens, as it happens, until either side hangs up.", lines::<Event>()),
     tried(
         path::ATTACH,

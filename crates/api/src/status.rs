@@ -48,6 +48,9 @@ pub struct Status {
     /// Changes that are undone unless they are confirmed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trials: Vec<super::TrialReport>,
+    /// Who is told of incidents, and how that fares.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<super::NotifyReport>,
     /// What an operator should know about; empty if all is well.
     pub warnings: Vec<String>,
     /// What keeps the filter from doing all of its work: an interface that is not filtered, a state that cannot be

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, time::Durat
 
 use floodwall_incident::Limits;
 use floodwall_metrics::Listen;
+use floodwall_notify::{MOST_TARGETS, NotifyTable, Target};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -40,6 +41,8 @@ pub(super) struct File {
     limit: Option<LimitTable>,
     incidents: Option<IncidentsTable>,
     metrics: Option<MetricsTable>,
+    #[serde(default)]
+    notify: Vec<Spanned<NotifyTable>>,
     suspects: Option<Spanned<SuspectsTable>>,
     bans: Option<Spanned<BansTable>>,
     #[serde(default)]
@@ -117,6 +120,7 @@ impl File {
             limit,
             incidents,
             metrics,
+            notify,
             suspects,
             bans,
             mut defaults,
@@ -147,6 +151,8 @@ impl File {
                 &(0..=MAX_SAMPLES_PER_SECOND),
             )?,
         };
+        let policy = tables.policy()?;
+        let notify = targets(notify, |service| policy.service(service).is_some())?;
         Ok(Config {
             interfaces: named(interfaces)?,
             mode: mode.unwrap_or_default(),
@@ -165,9 +171,35 @@ impl File {
             },
             incidents: incidents.unwrap_or_default().limits()?,
             metrics: metrics.map(MetricsTable::listen).transpose()?,
-            policy: tables.policy()?,
+            notify,
+            policy,
         })
     }
+}
+
+/// Who is told of incidents; `is_service` knows names of services.
+fn targets(
+    tables: Vec<Spanned<NotifyTable>>,
+    is_service: impl Fn(&str) -> bool,
+) -> Result<Vec<Target>, Mistake> {
+    let mut targets: Vec<Target> = Vec::new();
+    for table in tables {
+        let at = table.span();
+        let mistake = |message| Mistake { at: at.clone(), message };
+        if targets.len() == MOST_TARGETS {
+            return Err(mistake(format!("there may be {MOST_TARGETS} notify, and this is one more")));
+        }
+        let target = table.into_inner().target().map_err(mistake)?;
+        let name = target.name();
+        if targets.iter().any(|other| other.name() == name) {
+            return Err(mistake(format!("notify {name}: there is another one of this name")));
+        }
+        if let Some(service) = target.services().iter().find(|service| !is_service(service)) {
+            return Err(mistake(format!("notify {name}: there is no service `{service}`")));
+        }
+        targets.push(target);
+    }
+    Ok(targets)
 }
 
 fn lease_of(value: Spanned<Span>) -> Result<Duration, Mistake> {

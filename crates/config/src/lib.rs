@@ -19,6 +19,11 @@
 //! [metrics]                  # for Prometheus; nobody is listened to without this
 //! listen = "127.0.0.1:9101"  # or "unix:/run/floodwall/metrics.sock"; other addresses with beyond-loopback = true
 //!
+//! [[notify]]                 # who is told of incidents: `floodwall_notify`
+//! name = "pager"
+//! kind = "pagerduty"
+//! key = { credential = "pagerduty" }
+//!
 //! [limit]                    # per source; until `floodwall limit set` says otherwise
 //! packets = { rate = 20000, burst = 40000 }
 //! syn = { rate = 100, burst = 200 }
@@ -40,6 +45,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use floodwall_incident as incidents;
 use floodwall_metrics::Listen;
+use floodwall_notify::Target;
 
 pub use self::fault::Fault;
 use self::file::File;
@@ -69,6 +75,8 @@ pub struct Config {
     pub incidents: incidents::Limits,
     /// Where metrics are to be had; `None`: nowhere.
     pub metrics: Option<Listen>,
+    /// Who is told of incidents.
+    pub notify: Vec<Target>,
     /// Services and rules.
     pub policy: Policy,
 }
@@ -110,6 +118,7 @@ impl Default for Config {
             watch_disk: WATCH_DISK.iter().map(PathBuf::from).collect(),
             incidents: incidents::Limits::default(),
             metrics: None,
+            notify: Vec::new(),
             policy: Policy::default(),
         }
     }
@@ -308,6 +317,18 @@ mod tests {
     }
 
     #[test]
+    fn who_is_told_has_a_name_of_their_own() {
+        let one = "[[notify]]\nname = \"a\"\nkind = \"command\"\npath = \"/a\"\nservices = [\"default\"]\n";
+        assert_eq!(Config::parse(one).expect("valid").notify[0].name(), "a");
+        let fault = Config::parse(&format!("{one}{one}")).expect_err("two of one name");
+        assert!(fault.line == 6 && fault.message.contains("another one of this name"), "{fault}");
+        // A secret that stands where none should is not repeated, as what is told here goes into logs.
+        let secret = "[[notify]]\nname = \"a\"\nkind = \"pagerduty\"\nkey = \"s3cret\"";
+        let fault = Config::parse(secret).expect_err("no secret").to_string();
+        assert!(fault.contains("where a secret lies") && !fault.contains("s3cret"), "{fault}");
+    }
+
+    #[test]
     fn what_is_no_text_is_placed_and_what_is_too_long_refused() {
         let fault = Config::parse_bytes(b"mode = \"native\"\n# \xff").expect_err("no UTF-8");
         assert_eq!((fault.line, fault.column), (2, 3), "{fault}");
@@ -329,6 +350,18 @@ mod tests {
             ("events-per-second = 100001", 1, "100000"),
             ("\nlease = \"1s\"", 2, "from 5s to 1day"),
             ("lease = 60", 1, "expected a string"),
+            ("\n[[notify]]\nname = \"a\"\nkind = \"pigeon\"", 4, "alertmanager"),
+            ("\n[[notify]]\nname = \"a\"\nkind = \"command\"", 2, "`path` is missing"),
+            (
+                "[[notify]]\nname = \"a\"\nkind = \"command\"\npath = \"/a\"\nwhen = 1",
+                5,
+                "unknown field `when`",
+            ),
+            (
+                "[[notify]]\nname = \"a\"\nkind = \"command\"\npath = \"/a\"\nservices = [\"b\"]",
+                1,
+                "no service `b`",
+            ),
             ("mode = \"auto\"\nwatch-disk = [\"var/log\"]", 2, "begins with /"),
             ("monitor = [\"clean\"]", 1, "unsolicited"),
             ("[metrics]\nlisten = \"0.0.0.0:9101\"", 2, "beyond-loopback"),

@@ -120,6 +120,7 @@ impl Filter {
                 .into(),
             machine: Default::default(),
             trials: Vec::new(),
+            notify: Vec::new(),
             warnings: Vec::new(),
             problems: Vec::new(),
         }

@@ -197,6 +197,7 @@ mod tests {
             ],
             machine: Default::default(),
             trials: Vec::new(),
+            notify: Vec::new(),
             warnings: vec!["eth1 is filtered in generic mode".into()],
             problems: Vec::new(),
         }

@@ -105,6 +105,7 @@ fn status(dropped: u64, passed: u64) -> Status {
             disks: Vec::new(),
         },
         trials: Vec::new(),
+        notify: Vec::new(),
         warnings: vec!["a disk is nearly full".to_owned()],
         problems: Vec::new(),
     }

@@ -1,0 +1,118 @@
+//! Alertmanager: its API v2 (<https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml>).
+//!
+//! Labels make the fingerprint there, so that they stay the same from the first packet to the end, through all waves;
+//! whatever becomes known of an incident is an annotation. An alert that is not repeated runs out, so that those of a
+//! daemon that has died do not stand for ever.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::{Value, json};
+
+use super::{Place, Sender};
+use crate::{
+    failure::Failure,
+    http::Post,
+    message::{Message, rfc3339},
+    secret::SecretSource,
+};
+
+/// How often it is said that an incident goes on.
+pub(crate) const REPEATED: Duration = Duration::from_secs(60);
+/// How long after that was said last an alert runs out, ms: time enough for a daemon that is started anew.
+const RUNS_OUT: u64 = 300_000;
+const PATH: &str = "/api/v2/alerts";
+
+/// Has alerts sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Alertmanager {
+    pub(crate) url: Place,
+    pub(crate) authorization: Option<SecretSource>,
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl Alertmanager {
+    pub(super) async fn send(&self, message: &Message, sender: &Sender) -> Result<(), Failure> {
+        let (url, secrets) = sender.url(&self.url).await?;
+        let authorization = match &self.authorization {
+            Some(source) => Some(sender.secret(source).await?),
+            None => None,
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let body = self.alerts(message, &sender.host, now.as_millis() as u64);
+        let post = Post::json(url.below(PATH), &body);
+        Post { authorization, secrets, ca_file: self.ca_file.clone(), ..post }.send().await
+    }
+
+    fn alerts(&self, message: &Message, host: &str, now_ms: u64) -> Value {
+        let incident = &message.incident;
+        let mut labels = BTreeMap::from([
+            ("alertname".to_owned(), "FloodwallIncident".to_owned()),
+            ("instance".to_owned(), host.to_owned()),
+        ]);
+        labels.extend(self.labels.clone());
+        labels.insert("incident".to_owned(), message.key().to_owned());
+        // By this host's clock it is over in this moment. Alertmanager refuses what ends before it begins.
+        let ends_ms = if message.is_over() { now_ms } else { now_ms + RUNS_OUT }.max(incident.began_ms);
+        json!([{
+            "labels": labels,
+            "annotations": {
+                "summary": message.title(host),
+                "description": message.text(),
+                "severity": incident.severity.name(),
+                "phase": incident.phase.name(),
+                "services": incident.services_in_words(),
+                "vectors": incident.vectors_in_words(),
+                "waves": incident.waves.len().to_string(),
+                "command": format!("floodwall incident show {}", incident.id),
+            },
+            "startsAt": rfc3339(incident.began_ms),
+            "endsAt": rfc3339(ends_ms),
+        }])
+    }
+}
+
+/// Whether a label may have this name (Prometheus's data model).
+pub(crate) fn is_label(name: &str) -> bool {
+    let letter = |one: char| one.is_ascii_alphabetic() || one == '_';
+    name.starts_with(letter) && name.chars().all(|one| letter(one) || one.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Event, http::Url, sample};
+
+    #[test]
+    fn labels_stay_the_same_whatever_becomes_known() {
+        let url = Place::Told(Url::parse("http://127.0.0.1:9093").expect("a URL"));
+        let labels =
+            BTreeMap::from([("team".to_owned(), "net".to_owned()), ("incident".to_owned(), "x".to_owned())]);
+        let target = Alertmanager { url, authorization: None, ca_file: None, labels };
+        let now_ms = 1_796_000_000_000;
+        let first = sample::incident(now_ms);
+        let mut later = first.clone();
+        later.waves.push(later.waves[0].clone());
+        later.services[0].service = "other".to_owned();
+        later.severity = floodwall_api::IncidentSeverity::Critical;
+        let alert = |event, incident: &floodwall_api::Incident, now_ms| {
+            target.alerts(&Message::new(event, incident.clone().into()), "edge1", now_ms)[0].clone()
+        };
+        let began = alert(Event::Began, &first, now_ms);
+        let changed = alert(Event::Changed, &later, now_ms + 1_000);
+        let ended = alert(Event::Ended, &sample::over(later), now_ms + 2_000);
+        assert!(began["labels"] == changed["labels"] && changed["labels"] == ended["labels"]);
+        assert_eq!(
+            (&began["labels"]["team"], &began["labels"]["incident"]),
+            (&"net".into(), &first.key.into())
+        );
+        assert_eq!(began["startsAt"], ended["startsAt"]);
+        assert_eq!(began["endsAt"], "2026-11-30T00:58:20.000Z");
+        assert_eq!(ended["endsAt"], "2026-11-30T00:53:22.000Z");
+        assert!(is_label("team_2") && !is_label("2team") && !is_label("a-b") && !is_label(""));
+    }
+}
