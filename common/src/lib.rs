@@ -20,15 +20,14 @@
 
 pub mod bloom;
 mod branchless;
-pub mod bucket;
 pub mod decide;
+pub mod dns_names;
 pub mod entry;
 pub mod features;
 pub mod flow;
 pub mod frame;
 pub mod fruitless;
 pub mod memo;
-pub mod names;
 pub mod observe;
 pub mod offered;
 pub mod parse;
@@ -38,6 +37,7 @@ pub mod sight;
 pub mod signature;
 pub mod source;
 pub mod tables;
+pub mod token_bucket;
 pub mod traits;
 pub mod unproven;
 pub mod wire;

@@ -11,9 +11,9 @@
 
 use crate::{
     branchless::{at_most, min, nonzero},
-    bucket::{Draw, unit_time},
     prefix::{Address, Family},
     tables::Tables,
+    token_bucket::{Draw, unit_time},
     wire::{BucketSpec, History, Settings, SourceSet, Volume, WAYS, Way, standing},
 };
 

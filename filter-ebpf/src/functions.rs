@@ -6,8 +6,8 @@
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use floodwall_common::{
     decide::{
-        CONTINUE, End, OutOfLine, PacketContext, Step, found, fruitless, icmp_errors, names, offences, rules,
-        signature,
+        CONTINUE, End, OutOfLine, PacketContext, Step, dns_names, found, fruitless, icmp_errors, offences,
+        rules, signature,
         step::{from_code, to_code},
         suspects, unproven,
     },
@@ -96,7 +96,7 @@ pub extern "C" fn measure_name(ctx: *mut xdp_md) -> u32 {
 pub extern "C" fn judge_name(ctx: *mut xdp_md) -> u32 {
     let maps = Maps(ctx);
     let frame = XdpFrame::new(&XdpContext::new(ctx));
-    to_code((|| names::look_up(&maps, found(maps.settings())?, &frame, found(packet_context())?))())
+    to_code((|| dns_names::look_up(&maps, found(maps.settings())?, &frame, found(packet_context())?))())
 }
 
 #[inline(never)]

@@ -2,9 +2,9 @@
 
 use super::{Judgement, Place, Step};
 use crate::{
+    dns_names,
     features::{self, Features},
     frame::Frame,
-    names,
     parse::{self, Packet, Quoted, parse_quoted},
     source::{self, Key},
     tables::Tables,
@@ -105,7 +105,7 @@ impl PacketContext {
     /// Reads where the name ends that a DNS question is about.
     #[inline(always)]
     pub fn measure_name<F: Frame>(&mut self, frame: &F) {
-        self.name_end = names::end(frame, &self.packet).unwrap_or(0);
+        self.name_end = dns_names::end(frame, &self.packet).unwrap_or(0);
     }
 
     /// Reads what an ICMP error quotes.

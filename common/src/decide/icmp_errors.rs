@@ -7,13 +7,13 @@
 
 use super::{CONTINUE, PacketContext, Step, found, known, suspects};
 use crate::{
-    bucket,
     flow::{self, Flow},
     offered::{self, Offer},
     parse::{Packet, Quoted, protocol},
     service,
     source::{self, Key},
     tables::Tables,
+    token_bucket,
     traits::Traits,
     wire::{BucketSpec, Reason, Settings, Suspicion, Unproven, knowledge},
 };
@@ -37,7 +37,7 @@ pub fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
         Quoted::Unclear => {}
     }
     context.belongs =
-        context.belongs && bucket::take_long(&settings.errors, KNOWN, KNOWN.increment, context.time_ns);
+        context.belongs && token_bucket::take_long(&settings.errors, KNOWN, KNOWN.increment, context.time_ns);
     if context.belongs {
         // What limits hold ICMP to is for what speaks of nothing: of these a router may send many at once.
         context.traits = context.traits.without(Traits::ICMP);
@@ -103,7 +103,7 @@ mod tests {
     use crate::{
         decide::{
             decide_on,
-            testing::{HOST, Memory, NOW, SECOND, bucket, frame, tcp, udp},
+            testing::{HOST, Memory, NOW, SECOND, frame, tcp, token_bucket, udp},
         },
         entry::Event,
         frame::Captured,

@@ -8,13 +8,13 @@ mod bypass;
 mod classify;
 mod context;
 mod count;
+pub mod dns_names;
 mod fragments;
 pub mod fruitless;
 mod headers;
 pub mod icmp_errors;
 mod judgement;
 mod known;
-pub mod names;
 mod neighbour_discovery;
 pub mod offences;
 mod out_of_line;
@@ -108,7 +108,7 @@ pub fn judge<T: Tables, O: OutOfLine>(
     out_of_state::judge(settings, parts, context, source)?;
     known::learn(settings, context, source);
     fruitless::judge(parts, context, source)?;
-    names::judge(parts, context)?;
+    dns_names::judge(parts, context)?;
     rates::judge(settings, parts, context, source, service)?;
     rules::judge(tables, settings, parts, context, service)?;
     fragments::first_passes(tables, settings, context)

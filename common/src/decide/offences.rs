@@ -9,8 +9,9 @@
 use super::{CONTINUE, DECIDED, End, OutOfLine, PacketContext, Step, found, rules};
 use crate::{
     branchless::nonzero,
-    bucket, flow, source,
+    flow, source,
     tables::{AGGREGATE_SETS, Tables},
+    token_bucket,
     traits::Traits,
     wire::{BucketSpec, History, Per, Settings, Terms, WAYS, Word, knowledge, standing},
 };
@@ -83,7 +84,7 @@ fn is_over<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext, 
         found(tables.source_set(key.set(settings, settings.source_mask.load())))?
     };
     let (number, _) = source::visit_number(set, key, standing::PART, *time_ns);
-    Step::Continue(!bucket::take(&set.ways[number as usize % WAYS].buckets, spec, cost, *time_ns))
+    Step::Continue(!token_bucket::take(&set.ways[number as usize % WAYS].buckets, spec, cost, *time_ns))
 }
 
 /// Whether nobody but the source can have sent the packet. Where what leaves is not seen, that can be told of none; a replay
@@ -106,7 +107,7 @@ fn is_proven<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext
 mod tests {
     use super::*;
     use crate::{
-        decide::testing::{Memory, NOW, SECOND, SOURCE6, bucket, syn, tcp, udp},
+        decide::testing::{Memory, NOW, SECOND, SOURCE6, syn, tcp, token_bucket, udp},
         entry::Event,
         flow::Flow,
         parse::{Packet, tcp_flag},

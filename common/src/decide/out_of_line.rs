@@ -1,7 +1,8 @@
 //! Parts that are functions of their own in the kernel.
 
 use super::{
-    PacketContext, Step, found, fruitless, icmp_errors, names, offences, rules, signature, suspects, unproven,
+    PacketContext, Step, dns_names, found, fruitless, icmp_errors, offences, rules, signature, suspects,
+    unproven,
 };
 use crate::{frame::Frame, tables::Tables, wire::Suspicion};
 
@@ -22,7 +23,7 @@ pub trait OutOfLine {
     fn follow_connection(&self, context: &mut PacketContext) -> Step;
     /// [`PacketContext::measure_name`].
     fn measure_name(&self, context: &mut PacketContext);
-    /// [`names::look_up`].
+    /// [`dns_names::look_up`].
     fn judge_name(&self, context: &mut PacketContext) -> Step;
     /// [`suspects::ask_flow`].
     fn ask_flow(&self, context: &mut PacketContext) -> Step;
@@ -67,7 +68,7 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
     }
 
     fn judge_name(&self, context: &mut PacketContext) -> Step {
-        names::look_up(self.0, found(self.0.settings())?, self.1, context)
+        dns_names::look_up(self.0, found(self.0.settings())?, self.1, context)
     }
 
     fn ask_flow(&self, context: &mut PacketContext) -> Step {

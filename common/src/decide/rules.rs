@@ -2,11 +2,11 @@
 
 use super::{CONTINUE, End, OutOfLine, PacketContext, Step, bans, found};
 use crate::{
-    bucket,
     parse::Packet,
     prefix::{Address, Family},
     source::{self, Charge, Key},
     tables::{AGGREGATE_SETS, Tables},
+    token_bucket,
     traits::Traits,
     wire::{
         BucketSpec, Per, RULES_PER_SERVICE, Reason, Rule, Service, Settings, Terms, Then, WAYS, Way, standing,
@@ -135,12 +135,12 @@ fn is_within<T: Tables>(tables: &T, rule: &Rule, place: Place, packet: &Packet, 
     let terms = Terms::unpack(rule.terms.load());
     let cost = cost(&terms, spec, packet);
     let set = match terms.per {
-        Per::Service => return Step::Continue(bucket::take_long(&rule.full_at, spec, cost, now_ns)),
+        Per::Service => return Step::Continue(token_bucket::take_long(&rule.full_at, spec, cost, now_ns)),
         Per::Source => found(tables.source_set(place.set))?,
         Per::Prefix => found(tables.aggregate_set(place.set))?,
     };
     let way: &Way = &set.ways[place.way as usize % WAYS];
-    Step::Continue(bucket::take(&way.buckets, spec, cost, now_ns))
+    Step::Continue(token_bucket::take(&way.buckets, spec, cost, now_ns))
 }
 
 /// What a packet costs by a rule, in units of its bucket.
@@ -169,7 +169,7 @@ pub(super) fn prefix(settings: &Settings, address: Address, terms: &Terms) -> Ke
 mod tests {
     use super::*;
     use crate::{
-        decide::testing::{Memory, NOW, SECOND, SOURCE, SOURCE6, bucket, counted, syn, udp},
+        decide::testing::{Memory, NOW, SECOND, SOURCE, SOURCE6, counted, syn, token_bucket, udp},
         decide::{DECIDED, Direct, End},
         frame::Captured,
         wire::{Port, Spares},

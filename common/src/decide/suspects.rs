@@ -3,7 +3,6 @@
 
 use super::{CONTINUE, NONE, PacketContext, Step, found};
 use crate::{
-    bucket,
     entry::Event,
     flow::{self, Flow},
     memo,
@@ -11,6 +10,7 @@ use crate::{
     parse::protocol,
     sight::{self, Wait},
     tables::{SIGHT_LINES, Tables},
+    token_bucket,
     traits::Traits,
     wire::{BucketSpec, Reason, Service, Settings, Suspicion, Unproven, families, knowledge},
 };
@@ -121,7 +121,7 @@ fn is_seen_again<T: Tables>(tables: &T, settings: &Settings, context: &PacketCon
     let hash = Flow::answered_by(&context.packet).hash(settings);
     let line = found(tables.sight_line(memo::line(hash, SIGHT_LINES)))?;
     let again = sight::again(line, hash, Wait::OF_SEGMENTS, context.time_ns)
-        && bucket::take_long(&settings.sights, SIGHTS, SIGHTS.increment, context.time_ns);
+        && token_bucket::take_long(&settings.sights, SIGHTS, SIGHTS.increment, context.time_ns);
     Step::Continue(again)
 }
 
@@ -134,7 +134,7 @@ pub(super) fn is_one_of_few(
     now_ns: u64,
 ) -> bool {
     let spec = BucketSpec::unpack(settings.suspect_bucket.load());
-    bucket::take_or_shut(&service.suspects[suspicion as usize], spec, now_ns)
+    token_bucket::take_or_shut(&service.suspects[suspicion as usize], spec, now_ns)
 }
 
 /// Objects to a suspect of which nothing can be asked for `reason`, if there are too many of its kind that come for its

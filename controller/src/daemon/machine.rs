@@ -13,7 +13,7 @@ use tracing::error;
 use super::{
     dataplane::Protection,
     disks::Disks,
-    packet_loss::{Pipe, Readings},
+    link_load::{Pipe, Readings},
 };
 use crate::{
     host::{Backlog, Backlogs, Ports, Vitals, appended_to},

@@ -6,7 +6,7 @@ use floodwall_common::{prefix::Family, source::Key};
 
 use super::{
     alarm::{self, Excess},
-    deployed::Turn,
+    lifecycle::Turn,
     offenders::Cause,
     view::KernelView,
 };

@@ -12,7 +12,7 @@
 //! | [`examples`], [`columns`], [`tally`] | packets laid out so that a condition's are counted fast |
 //! | [`repetition`] | what is asked to come again where nothing tells an attack apart |
 //! | [`incident`] | attacks, and their waves |
-//! | [`deployed`] | signatures in force, watched and withdrawn |
+//! | [`lifecycle`] | signatures in force, watched and withdrawn |
 //! | [`offenders`], [`recent`] | whom one would ban for what it does |
 //! | [`memory`] | what is kept over a restart |
 //! | [`view`] | what the kernel program knows of sources, to read |
@@ -29,11 +29,11 @@ mod baseline;
 mod baseline_rate;
 mod columns;
 mod condition;
-mod deployed;
 mod detector;
 mod event;
 mod examples;
 mod incident;
+mod lifecycle;
 mod memory;
 mod mining;
 mod moment;
@@ -58,9 +58,9 @@ mod tests;
 
 pub use action::{Action, Deployment};
 pub use alarm::{Cause as AlarmCause, Class, Excess, Level};
-pub use deployed::{Deployed, Held, Turn, place_of};
 pub use detector::Detector;
 pub use event::Event;
+pub use lifecycle::{Deployed, Held, Turn, place_of};
 pub use memory::Memory;
 pub use moment::{Moment, TICK};
 pub use offenders::Cause;

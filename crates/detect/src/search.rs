@@ -15,8 +15,8 @@ use foldhash::{HashMap, HashSet};
 use super::{
     assumed,
     columns::Columns,
-    deployed::Deployment,
     examples::Examples,
+    lifecycle::Deployment,
     mining::{self, Finding, Terms},
     packet_kind::Kind,
     recent::Recent,

@@ -107,7 +107,7 @@ pub fn no_wait() -> Result<(), TableError> {
 
 #[cfg(test)]
 mod tests {
-    use floodwall_common::bucket;
+    use floodwall_common::token_bucket;
 
     use super::*;
     use floodwall_tables::Capacity;
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(world.tables.judging_cpus(), 1);
         let interval = world.tables.settings[0].sample_interval.load();
         assert_eq!(interval, 1_000_000_000 / config.policy.samples_per_second);
-        let full = bucket::long_time(START);
+        let full = token_bucket::long_time(START);
         assert!(world.tables.rules.iter().all(|rule| rule.full_at.load() <= full), "buckets begin full");
     }
 }

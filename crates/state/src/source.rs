@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use floodwall_common::{
-    bucket::unit_time,
     prefix::{Address, Family},
     source::{self, Key, TICK_SHIFT},
     tables::{AGGREGATE_SETS, Tables as _},
+    token_bucket::unit_time,
     wire::{BucketSpec, History, Settings, Terms, Volume, Way, standing},
 };
 
@@ -102,7 +102,7 @@ impl<'t> Seen<'t> {
         let (spec, terms) = (BucketSpec::unpack(rule.bucket.load()), Terms::unpack(rule.terms.load()));
         let (key, set) = match per {
             Per::Service => {
-                let now = floodwall_common::bucket::long_time(self.now_ns);
+                let now = floodwall_common::token_bucket::long_time(self.now_ns);
                 let ahead = rule.full_at.load().saturating_sub(now);
                 return left(spec, terms.bytes, u32::try_from(ahead).unwrap_or(u32::MAX));
             }

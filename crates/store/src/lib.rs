@@ -13,7 +13,7 @@
 //!
 //! A change is a record ([`record`]), or several in a batch. It is acknowledged once the database has it on disk and the
 //! [`witness`] names it; so whatever takes a record out of the database, or changes one, is seen at the next start
-//! ([`verify`]). What is damaged is [`Damage`]: whoever opens the directory is given what could be read, and nothing
+//! ([`chain`]). What is damaged is [`Damage`]: whoever opens the directory is given what could be read, and nothing
 //! is changed in it, until an operator puts right what is damaged or accepts what is there.
 //!
 //! Which database holds is what the witness says, and so a new one takes the place of an old one all at once: when
@@ -21,6 +21,7 @@
 
 mod audit;
 mod baseline;
+mod chain;
 mod claim;
 mod damage;
 mod database;
@@ -38,7 +39,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod text;
-mod verify;
 mod witness;
 
 pub use self::{

@@ -11,12 +11,12 @@ use floodwall_api::ListName;
 use floodwall_tables::Prefix;
 
 use super::{
+    chain::{Blamed, Rows, Sound, verify},
     damage::{Damage, Flaw},
     database::{Reader, list_of_row, part_of_row},
     files::{Contents, SNAPSHOT, WITNESS, database_name},
     jsonl, lists,
     record::{Entry, FORMAT, List, Sum},
-    verify::{Blamed, Rows, Sound, verify},
     witness::{self, Said},
 };
 use crate::records::{Change, Origin, Records};

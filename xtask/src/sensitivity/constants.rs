@@ -15,13 +15,13 @@ pub(super) struct Constant {
 const ALARM: &str = "crates/detect/src/alarm/mod.rs";
 const BOUND: &str = "crates/detect/src/alarm/bound.rs";
 const SERIES: &str = "crates/detect/src/alarm/series.rs";
-const DEPLOYED: &str = "crates/detect/src/deployed.rs";
+const DEPLOYED: &str = "crates/detect/src/lifecycle.rs";
 const BREADTH: &str = "crates/detect/src/signature/breadth.rs";
 const DETECTOR: &str = "crates/detect/src/detector.rs";
 const REPETITION: &str = "crates/detect/src/repetition.rs";
 const SEARCH: &str = "crates/detect/src/search.rs";
 const FRUITLESS: &str = "common/src/fruitless.rs";
-const NAMES: &str = "common/src/decide/names.rs";
+const NAMES: &str = "common/src/decide/dns_names.rs";
 const COUNTER: &str = "common/src/wire/counter.rs";
 const SIGHT: &str = "common/src/sight.rs";
 const TABLES: &str = "common/src/tables.rs";

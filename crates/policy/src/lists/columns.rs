@@ -1,6 +1,6 @@
 //! What stands in a line after its entry.
 
-use super::{Fault, line, prefix};
+use super::{Fault, line_format, prefix};
 
 /// What follows an entry: columns, a comment, both or neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ fn is_entry(token: &[u8]) -> bool {
 
 /// Whether a text is an entry, or one gone wrong.
 fn is_meant(text: &[u8]) -> bool {
-    match line::entry(text) {
+    match line_format::entry(text) {
         Ok(_) => true,
         Err(Fault::NoAddress | Fault::Empty | Fault::Binary) => false,
         // Numbers with dots are versions, dates and scores more often than addresses.

@@ -8,7 +8,7 @@ use super::{
     Fault,
     columns::{self, Tail},
     explain,
-    line::{self, Said},
+    line_format::{self, Said},
     prefix,
 };
 
@@ -101,7 +101,7 @@ impl Sets {
         }
         without_entries(&[set])?;
         without_entries(options)?;
-        let said = widened(line::entry(entry)?, length)?;
+        let said = widened(line_format::entry(entry)?, length)?;
         // A timeout of 0 is none (ipset(8)).
         let timeout = options.iter().position(|word| *word == b"timeout").and_then(|at| options.get(at + 1));
         *timeouts += u64::from(timeout.is_some_and(|seconds| *seconds != b"0"));

@@ -1,6 +1,6 @@
 //! Whole lines out of pieces.
 
-use super::{ParsedList, line::LineReader, prefix};
+use super::{ParsedList, line_format::LineReader, prefix};
 
 /// Bytes of a line that are looked at. The longest lines of real lists, with comments, have some hundreds.
 pub(super) const MAX_LINE: usize = 4096;

@@ -26,7 +26,7 @@ mod explain;
 mod fault;
 mod input;
 mod ipset;
-mod line;
+mod line_format;
 mod lines;
 mod meaning;
 mod parsed;

@@ -2,12 +2,13 @@
 
 use super::{CONTINUE, NONE, OutOfLine, PacketContext, Request, Step, found};
 use crate::{
-    bucket,
+    dns_names,
     frame::Frame,
-    memo, names,
+    memo,
     parse::Fragment,
     sight::{self, Wait},
     tables::{NAME_LINES, REQUEST_LINES, Tables},
+    token_bucket,
     traits::Traits,
     wire::{BucketSpec, Reason, Settings},
 };
@@ -23,7 +24,7 @@ const NEW_NAMES: BucketSpec = match BucketSpec::new(20, 20) {
 pub(super) fn judge<O: OutOfLine>(parts: &O, context: &mut PacketContext) -> Step {
     let PacketContext { packet, port, traits, .. } = context;
     let asks = u8::from(traits.meets(Traits::UDP))
-        & u8::from(packet.destination_port == names::PORT)
+        & u8::from(packet.destination_port == dns_names::PORT)
         & u8::from(port.offered)
         & u8::from(packet.fragment as u8 == Fragment::Whole as u8);
     if asks != 0 {
@@ -44,7 +45,8 @@ pub fn look_up<T: Tables, F: Frame>(
 ) -> Step {
     let (service, now_ns) = (context.judgement.service, context.time_ns);
     let end = context.name_end;
-    let hash = if end == 0 { None } else { names::hash(frame, &context.packet, end, memo::seed(settings)) };
+    let hash =
+        if end == 0 { None } else { dns_names::hash(frame, &context.packet, end, memo::seed(settings)) };
     let (is_name, hash) = (hash.is_some(), hash.unwrap_or(0));
     let line = found(tables.name_line(memo::line(hash, NAME_LINES)))?;
     if is_name && memo::recalls(line, hash) {
@@ -58,7 +60,7 @@ pub fn look_up<T: Tables, F: Frame>(
         let full_at = &found(tables.service(service))?.names;
         if again {
             context.request = Request::Again;
-        } else if !bucket::take_long(full_at, NEW_NAMES, NEW_NAMES.increment, now_ns) {
+        } else if !token_bucket::take_long(full_at, NEW_NAMES, NEW_NAMES.increment, now_ns) {
             let step = context.object(settings, Reason::NewName, NONE);
             if step.is_break() {
                 context.request = Request::Noted;
@@ -88,7 +90,7 @@ mod tests {
     fn server(limits: bool) -> Memory {
         let mut memory = Memory::new();
         memory.set().limits_names.store(u64::from(limits) << 1);
-        memory.assign(protocol::UDP, names::PORT, Port { service: 1, offered: true, carried: false });
+        memory.assign(protocol::UDP, dns_names::PORT, Port { service: 1, offered: true, carried: false });
         memory
     }
 
@@ -100,11 +102,11 @@ mod tests {
         payload.extend([0, 0, 1, 0, 1]);
         let headers = 14 + 20 + 8;
         let length = headers + payload.len() as u32;
-        let mut bytes = frame(&Packet { destination_port: names::PORT, length, ..udp() });
+        let mut bytes = frame(&Packet { destination_port: dns_names::PORT, length, ..udp() });
         bytes[headers as usize..].copy_from_slice(&payload);
         let mut context = PacketContext::default();
         decide_on(memory, &Captured::whole(&bytes), &mut context);
-        assert_eq!(context.packet.destination_port, names::PORT);
+        assert_eq!(context.packet.destination_port, dns_names::PORT);
         (context.reason(), context.request)
     }
 
