@@ -103,7 +103,7 @@ mod tests {
     use crate::{
         decide::{
             decide_on,
-            testing::{HOST, Memory, NOW, SECOND, frame, tcp, token_bucket, udp},
+            testing::{HOST, Memory, NOW, SECOND, bucket, frame, tcp, udp},
         },
         entry::Event,
         frame::Captured,

@@ -107,7 +107,7 @@ fn is_proven<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext
 mod tests {
     use super::*;
     use crate::{
-        decide::testing::{Memory, NOW, SECOND, SOURCE6, syn, tcp, token_bucket, udp},
+        decide::testing::{Memory, NOW, SECOND, SOURCE6, bucket, syn, tcp, udp},
         entry::Event,
         flow::Flow,
         parse::{Packet, tcp_flag},

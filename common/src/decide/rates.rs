@@ -67,7 +67,7 @@ fn unless(condition: u64, word: u64) -> BucketSpec {
 mod tests {
     use super::*;
     use crate::{
-        decide::testing::{Memory, NOW, SECOND, syn, tcp, token_bucket},
+        decide::testing::{Memory, NOW, SECOND, bucket, syn, tcp},
         decide::{DECIDED, Direct},
         entry::Event,
         flow::{self, Flow},

@@ -169,7 +169,7 @@ pub(super) fn prefix(settings: &Settings, address: Address, terms: &Terms) -> Ke
 mod tests {
     use super::*;
     use crate::{
-        decide::testing::{Memory, NOW, SECOND, SOURCE, SOURCE6, counted, syn, token_bucket, udp},
+        decide::testing::{Memory, NOW, SECOND, SOURCE, SOURCE6, bucket, counted, syn, udp},
         decide::{DECIDED, Direct, End},
         frame::Captured,
         wire::{Port, Spares},

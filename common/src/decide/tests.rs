@@ -1,7 +1,7 @@
 //! Whole decisions: the order of the stages, and what is counted.
 
 use super::{
-    testing::{Memory, NOW, SECOND, SOURCE, SOURCE6, counted, frame, syn, tcp, token_bucket, udp},
+    testing::{Memory, NOW, SECOND, SOURCE, SOURCE6, bucket, counted, frame, syn, tcp, udp},
     *,
 };
 use crate::{

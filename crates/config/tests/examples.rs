@@ -19,6 +19,10 @@ fn every_preset_is_sound_names_an_interface_and_drops_nothing_by_itself() {
     let mut found = BTreeSet::new();
     for entry in fs::read_dir(&directory).unwrap() {
         let path = entry.unwrap().path();
+        // What watches floodwall lies in a folder beside.
+        if path.is_dir() {
+            continue;
+        }
         let config = Config::read(&path).unwrap_or_else(|error| panic!("{error:#}"));
         assert!(!config.interfaces.is_empty() && config.observe, "{}", path.display());
         assert_eq!(config.policy.warnings(), Vec::<String>::new(), "{}", path.display());
