@@ -5,8 +5,9 @@ use floodwall_api::ListName;
 
 use crate::{
     act::Act,
-    app::{App, Effect, Overlay, View},
+    app::{App, Effect, Overlay},
     tables::About,
+    view::View,
 };
 
 /// Rows of a page.

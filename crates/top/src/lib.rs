@@ -17,6 +17,7 @@ mod tables;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod view;
 mod words;
 
 pub use run::{Options, TopError, run};

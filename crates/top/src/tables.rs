@@ -1,9 +1,9 @@
 //! What each view lists: headings, rows, and what they are sorted by.
 
 use crate::{
-    app::View,
     data::Data,
     history::Of,
+    view::View,
     words::{count, printable, short, span},
 };
 

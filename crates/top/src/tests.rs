@@ -14,11 +14,12 @@ use tokio::sync::mpsc;
 
 use crate::{
     act::Act,
-    app::{App, Effect, View},
+    app::{App, Effect},
     draw::{Theme, draw},
     feed::{self, News, NotDone},
     run::take,
     tally::drop_of,
+    view::View,
 };
 
 /// What is seen in a terminal of this size.

@@ -12,7 +12,7 @@ use crate::shell;
 
 /// What is done there once it is booted; each line has to succeed. `host0` is the container's end of a virtual cable.
 const SCRIPT: &str = r#"set -eux
-deb=/root/floodwall.deb
+deb=/opt/floodwall.deb
 dpkg -i $deb
 says() { systemctl show --property StatusText --value floodwall | grep -q "$1"; }
 told() { for half in $(seq 20); do says "$1" && return; sleep 0.5; done; return 1; }
@@ -49,8 +49,8 @@ test ! -e /sys/fs/bpf/floodwall; test ! -e /var/lib/floodwall; test ! -e /etc/fl
 echo PASSED
 "#;
 /// Runs that, and ends the container.
-const UNIT: &str = "[Unit]\nAfter=basic.target\n[Service]\nType=oneshot\nExecStart=/bin/bash /root/try.sh\n\
-                    StandardOutput=file:/root/said\nStandardError=inherit\nExecStopPost=/bin/systemctl poweroff --no-block\n";
+const UNIT: &str = "[Unit]\nAfter=basic.target\n[Service]\nType=oneshot\nExecStart=/bin/bash /opt/try.sh\n\
+                    StandardOutput=file:/opt/said\nStandardError=inherit\nExecStopPost=/bin/systemctl poweroff --no-block\n";
 /// Seconds after which a container is ended that has not come to an end.
 const PATIENCE: &str = "240";
 /// Lines that are shown of what has failed.
@@ -65,7 +65,7 @@ pub(super) fn run(root: &Path) -> Result<()> {
         fs::write(root.join(file), text).with_context(|| format!("writing {file} into the folder"))
     };
     let unit = "etc/systemd/system/try.service";
-    write("root/try.sh", SCRIPT)?;
+    write("opt/try.sh", SCRIPT)?;
     write(unit, UNIT)?;
     let wants = root.join("etc/systemd/system/multi-user.target.wants");
     fs::create_dir_all(&wants).context("preparing the folder")?;
@@ -88,7 +88,7 @@ pub(super) fn run(root: &Path) -> Result<()> {
         .arg(root);
     // It may fail at its very end, when all is said.
     let ended = shell::output(&mut command);
-    let said = fs::read_to_string(root.join("root/said")).unwrap_or_default();
+    let said = fs::read_to_string(root.join("opt/said")).unwrap_or_default();
     if said.lines().any(|line| line == "PASSED") {
         return Ok(());
     }

@@ -38,7 +38,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Makes one, with the package in its `/root`. The first time it is fetched from Debian, later it is a copy of that.
+    /// Makes one, with the package in its `/opt`. The first time it is fetched from Debian, later it is a copy of that.
     ///
     /// # Errors
     /// Without root or network.
@@ -60,7 +60,7 @@ impl Tree {
         fs::write(&policy, "#!/bin/sh\nexit 101\n").context("forbidding that services are started")?;
         fs::set_permissions(&policy, fs::Permissions::from_mode(0o755))
             .context("forbidding that services are started")?;
-        fs::copy(package, root.join("root/floodwall.deb")).context("copying the package")?;
+        fs::copy(package, root.join("opt/floodwall.deb")).context("copying the package")?;
         Ok(Self { root })
     }
 
@@ -94,7 +94,7 @@ impl Tree {
             script,
         ]);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
-        command.env("DEBIAN_FRONTEND", "noninteractive").env("PACKAGE", "/root/floodwall.deb");
+        command.env("DEBIAN_FRONTEND", "noninteractive").env("PACKAGE", "/opt/floodwall.deb");
         let output = command.output().context("entering the folder")?;
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         if !output.status.success() {

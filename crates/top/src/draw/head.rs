@@ -10,7 +10,8 @@ use ratatui::{
 
 use super::Theme;
 use crate::{
-    app::{App, View},
+    app::App,
+    view::View,
     words::{clock, printable, short, span},
 };
 

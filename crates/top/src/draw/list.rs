@@ -10,8 +10,9 @@ use ratatui::{
 
 use super::Theme;
 use crate::{
-    app::{App, View},
+    app::App,
     tables::{Cell, Row, Table},
+    view::View,
 };
 
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {

@@ -13,7 +13,7 @@ use ratatui::{
     widgets::Paragraph,
 };
 
-use crate::app::{App, View};
+use crate::{app::App, view::View};
 
 /// Smaller than this nothing can be read.
 const LEAST: (u16, u16) = (40, 12);

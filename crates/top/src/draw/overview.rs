@@ -10,10 +10,11 @@ use ratatui::{
 
 use super::Theme;
 use crate::{
-    app::{App, View},
+    app::App,
     data::Data,
     history::Of,
     tables::{Cell, Row, Table, first_sort},
+    view::View,
     words::{clock, short},
 };
 
