@@ -9,6 +9,10 @@ be_a_machine() {
     # Not above /tmp: the checkout may lie there.
     export TMPDIR=/run/tmp
     mkdir -p "$TMPDIR" /dev/pts /dev/shm /sys/fs/bpf /sys/fs/cgroup /lib/modules "$2"
+    ln -sfn /proc/self/fd /dev/fd
+    ln -sfn fd/0 /dev/stdin
+    ln -sfn fd/1 /dev/stdout
+    ln -sfn fd/2 /dev/stderr
     mount -t devpts devpts /dev/pts
     mount -t tmpfs tmpfs /dev/shm
     mount -t bpf bpf /sys/fs/bpf
