@@ -7,12 +7,13 @@
 //! A packet's way is in `floodwall_common`; [`kernel`] brings it into the kernel, and is the only crate of them that
 //! names aya. What it samples goes to [`detect`], which notices attacks and finds a [`signature`] for them; [`policy`] says
 //! which rates hold for whom. [`daemon`] wires all of this, and nothing more. [`host`] reads what floodwall must know of the
-//! machine, [`lists`] reads public blocklists, [`config`] the configuration file. [`replay`] runs all of it on
+//! machine, [`lists`] reads public blocklists, `origin_lists` keeps those of networks and countries, [`config`] the configuration file. [`replay`] runs all of it on
 //! captures, in virtual time.
 
 pub mod cli;
 pub mod daemon;
 mod log;
+mod origin_lists;
 pub mod server;
 
 pub use floodwall_api::{self as api, client};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use floodwall_origin::Selector;
 use ipnetwork::IpNetwork;
 
 use crate::{host::is_interface_name, lists};
@@ -9,6 +10,17 @@ use crate::{host::is_interface_name, lists};
 /// An address or prefix.
 pub(super) fn prefix(given: &str) -> Result<IpNetwork, String> {
     lists::parse_prefix(given).map_err(|error| error.fault.to_string())
+}
+
+/// What a list may name: an address, a prefix, `asn:64500` or `country:XX`; as the daemon reads it.
+pub(super) fn listed(given: &str) -> Result<String, String> {
+    if Selector::is_meant(given) {
+        return given
+            .parse::<Selector>()
+            .map(|selector| selector.to_string())
+            .map_err(|error| error.to_string());
+    }
+    prefix(given).map(|prefix| prefix.to_string())
 }
 
 /// One address.
@@ -54,6 +66,20 @@ mod tests {
         for given in ["0s", "1500ms", "10ns", "", "-1s", "forever", "99999999999999999999d"] {
             assert!(seconds(given).unwrap_err().contains("such as 90s"), "{given}: {:?}", seconds(given));
         }
+    }
+
+    #[test]
+    fn lists_name_prefixes_and_what_stands_for_many() {
+        for (given, read) in [
+            ("203.0.113.7", "203.0.113.7/32"),
+            ("AS:64500", "asn:64500"),
+            ("country:de", "country:DE"),
+            ("2001:db8::/32", "2001:db8::/32"),
+        ] {
+            assert_eq!(listed(given), Ok(read.to_owned()));
+        }
+        assert!(listed("country:Germany").unwrap_err().contains("two letters"));
+        assert!(listed("10.0.0.0/40").is_err());
     }
 
     #[test]

@@ -191,6 +191,7 @@ mod tests {
             tcp_flags: 0x12,
             length: 60,
             untold: 0,
+            origin: None,
         };
         assert_eq!(
             text(&event),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand, ValueEnum};
-use floodwall_incident::report::{self, Chart, Quantity};
+use floodwall_incident::report::{self, Chart, NoReport, Quantity, Reporter};
 
 use super::{
     exit::{Done, Failed, Kind, Stop},
@@ -72,6 +72,15 @@ pub(super) struct Report {
     /// Texts for a status page: with true numbers, and without names of hosts, services or addresses.
     #[arg(long)]
     for_status_page: bool,
+    /// With `--as xarf`: the network that is told, by the number of its autonomous system, such as 64500.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    to_asn: Option<u32>,
+    /// With `--as xarf`: the organization that reports.
+    #[arg(long, value_name = "NAME")]
+    org: Option<String>,
+    /// With `--as xarf`: where it is answered to, such as abuse@example.com.
+    #[arg(long, value_name = "MAIL")]
+    contact: Option<String>,
     /// With `--as markdown`: draw the rates into this directory, and refer to the references.
     #[arg(long, value_name = "DIR")]
     charts: Option<PathBuf>,
@@ -97,6 +106,8 @@ enum Form {
     Html,
     /// All that is known, for programs.
     Json,
+    /// An abuse report (XARF v4) to one network, of sources that nobody can have forged.
+    Xarf,
 }
 
 impl Incident {
@@ -177,8 +188,12 @@ impl Report {
             let message = "--charts goes with --as markdown; a page of --as html has its references in it";
             return Err(Failed::new(Kind::Invalid, message.to_owned()).into());
         }
+        let told = self.told()?;
         let id = latest(session, self.id).await?;
         let report = fetch(session, id).await?;
+        if let Some((asn, reporter)) = told {
+            return xarf(session, &report, asn, &reporter);
+        }
         if self.for_status_page {
             session.answer(&report::status_page(&report.incident), |updates, out, style| {
                 for update in updates {
@@ -196,7 +211,7 @@ impl Report {
         }
         match self.form {
             _ if session.json => session.write_json(&report)?,
-            Form::Json => session.write_json(&report)?,
+            Form::Json | Form::Xarf => session.write_json(&report)?,
             Form::Text => render(&report, &mut *session.out, session.style)?,
             Form::Html => session.out.write_all(report::html(&report).as_bytes())?,
             Form::Markdown => {
@@ -209,6 +224,42 @@ impl Report {
         }
         Ok(Done::Plain)
     }
+}
+
+impl Report {
+    /// Who is to be told by whom, of an abuse report.
+    fn told(&self) -> Result<Option<(u32, Reporter)>, Failed> {
+        let invalid = |message: &str| Failed::new(Kind::Invalid, message.to_owned());
+        let Self { form, to_asn, org, contact, .. } = self;
+        match (form, to_asn, org, contact) {
+            (Form::Xarf, Some(asn), Some(org), Some(contact)) => {
+                let reporter = Reporter::new(org, contact).map_err(|message| invalid(&message))?;
+                Ok(Some((*asn, reporter)))
+            }
+            (Form::Xarf, ..) => Err(invalid(
+                "an abuse report is told to one network by somebody who answers: name --to-asn, --org and --contact",
+            )),
+            (_, None, None, None) => Ok(None),
+            _ => Err(invalid("--to-asn, --org and --contact go with --as xarf")),
+        }
+    }
+}
+
+fn xarf(
+    session: &mut Session<'_>,
+    report: &IncidentReport,
+    asn: u32,
+    reporter: &Reporter,
+) -> Result<Done, Stop> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)
+        .map_err(|error| Failed::new(Kind::Internal, format!("drawing the number of a report: {error}")))?;
+    let xarf = report::xarf(report, asn, reporter, random)
+        .map_err(|NoReport(why)| Failed::new(Kind::NotFound, why))?;
+    serde_json::to_writer_pretty(&mut session.out, &xarf)
+        .map_err(|error| Failed::new(Kind::Internal, format!("writing the report: {error}")))?;
+    writeln!(session.out)?;
+    Ok(Done::Plain)
 }
 
 impl Pcap {

@@ -15,7 +15,7 @@ use super::{
     units,
 };
 use crate::{
-    api::{SourceReport, path},
+    api::{AddressOrigin, SourceReport, path},
     client::target,
 };
 
@@ -53,6 +53,7 @@ fn render(report: &SourceReport, out: &mut dyn Write, style: Style) -> io::Resul
             "{source} is not tracked: it was silent, a list decides what becomes of it (`floodwall why` says so), or it was \
              too weak among others to be kept"
         )?;
+        origin(report, out)?;
     }
     if report.limits.is_empty() {
         return writeln!(out, "no limit holds for it");
@@ -61,8 +62,17 @@ fn render(report: &SourceReport, out: &mut dyn Write, style: Style) -> io::Resul
     applied::rules(&report.limits, out, style)
 }
 
+/// Which network it is of, if that is known.
+fn origin(report: &SourceReport, out: &mut dyn Write) -> io::Result<()> {
+    match report.origin.as_ref().and_then(AddressOrigin::words) {
+        Some(origin) => writeln!(out, "  its address is of {}", units::printable(&origin)),
+        None => Ok(()),
+    }
+}
+
 /// What is known of a source, without the limits.
 pub(super) fn facts(report: &SourceReport, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    origin(report, out)?;
     if !report.tracked {
         return writeln!(out, "  it is new: nothing is known of it");
     }
@@ -125,6 +135,7 @@ mod tests {
             known: true,
             banned_seconds: None,
             spared: false,
+            origin: None,
             limits: vec![applied::rule_of_test()],
         };
         assert_eq!(
@@ -139,6 +150,8 @@ mod tests {
              \x20 RULE          COUNTS  OF            RATE  BURST  LEFT  MODE   FROM     LEAVES ALONE\n\
              \x20 */source-syn  syn     203.0.113.7  100/s    200   200  drops  default  known sources in peace\n"
         );
+        report.origin = Some(AddressOrigin { asn: Some(64_500), name: None, country: Some("DE".into()) });
+        assert!(text(&report).contains("\n  its address is of AS64500, DE\n"));
         report.tracked = false;
         report.limits.clear();
         let said = text(&report);

@@ -181,6 +181,7 @@ mod tests {
                 banned_seconds: None,
                 spared: false,
                 limits: vec![rule_of_test()],
+                origin: None,
             },
             rules: vec![],
             attacked: vec!["web".into()],

@@ -9,6 +9,7 @@ use std::{
 
 use floodwall_common::wire::{DropEvent, Reason};
 use floodwall_metrics::Meters;
+use floodwall_origin::Origins;
 use nix::time::{ClockId, clock_gettime};
 use tokio::sync::{Mutex, broadcast};
 use tracing::error;
@@ -23,6 +24,7 @@ pub(super) async fn forward(
     events: Arc<Mutex<EventReader<DropEvent>>>,
     sender: broadcast::Sender<DropReport>,
     meters: Arc<Meters>,
+    origins: Arc<Origins>,
 ) {
     let mut events = events.lock().await;
     let mut names = HashMap::new();
@@ -31,7 +33,7 @@ pub(super) async fn forward(
         let read = events
             .read(|event| {
                 meters.drop_told(event.untold);
-                drop(sender.send(translate(&event, offset, &mut names)));
+                drop(sender.send(translate(&event, offset, &mut names, &origins)));
             })
             .await;
         if let Err(error) = read {
@@ -54,30 +56,45 @@ fn boot_offset() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(monotonic)
 }
 
-fn translate(event: &DropEvent, offset: Duration, names: &mut HashMap<u32, String>) -> DropReport {
+fn translate(
+    event: &DropEvent,
+    offset: Duration,
+    names: &mut HashMap<u32, String>,
+    origins: &Origins,
+) -> DropReport {
+    let source = address(event.family, event.source);
     let interface = names.entry(event.ifindex).or_insert_with(|| interface_name(event.ifindex));
     DropReport {
         time_ms: (offset + Duration::from_nanos(event.time_ns)).as_millis() as u64,
         reason: Reason::from_index(event.reason).map_or("unknown", Reason::name).to_owned(),
         interface: interface.clone(),
-        source: address(event.family, event.source),
-        destination: address(event.family, event.destination),
+        source: source.map(|source| source.to_string()),
+        destination: address(event.family, event.destination).map(|address| address.to_string()),
         protocol: event.protocol,
         source_port: event.source_port,
         destination_port: event.destination_port,
         tcp_flags: event.tcp_flags,
         length: event.length,
         untold: event.untold,
+        origin: source.and_then(|source| origin(origins, source)),
     }
 }
 
-fn address(family: u8, halves: [u64; 2]) -> Option<String> {
-    let address = match family {
-        4 => IpAddr::V4(Ipv4Addr::from_bits((halves[0] >> 32) as u32)),
-        6 => IpAddr::V6(Ipv6Addr::from_bits(u128::from(halves[0]) << 64 | u128::from(halves[1]))),
-        _ => return None,
-    };
-    Some(address.to_string())
+/// `AS64500 XX`, as far as it is known.
+fn origin(origins: &Origins, source: IpAddr) -> Option<String> {
+    let (asn, country) = origins.numbers(source);
+    let known =
+        asn.map(|asn| format!("AS{asn}")).into_iter().chain(country.map(|country| country.to_string()));
+    let known: Vec<_> = known.collect();
+    (!known.is_empty()).then(|| known.join(" "))
+}
+
+fn address(family: u8, halves: [u64; 2]) -> Option<IpAddr> {
+    match family {
+        4 => Some(IpAddr::V4(Ipv4Addr::from_bits((halves[0] >> 32) as u32))),
+        6 => Some(IpAddr::V6(Ipv6Addr::from_bits(u128::from(halves[0]) << 64 | u128::from(halves[1])))),
+        _ => None,
+    }
 }
 
 fn interface_name(index: u32) -> String {

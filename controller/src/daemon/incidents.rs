@@ -19,6 +19,7 @@ use floodwall_incident::{
     Changes, Counted, Excess, Frame, Look, OfService, Reading, Recorder, Sampled, Shelf, Stage, Told,
 };
 use floodwall_notify::Notifier;
+use floodwall_origin::{Country, Origins};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::MissedTickBehavior;
 use tracing::{error, warn};
@@ -72,6 +73,7 @@ pub(super) struct Incidents {
     pub(super) tap: Arc<Tap>,
     pub(super) filter: Arc<Filter>,
     pub(super) protection: Arc<Protection>,
+    pub(super) origins: Arc<Origins>,
 }
 
 /// Records, for ever.
@@ -109,7 +111,7 @@ impl Incidents {
         let offset = now.saturating_sub(Duration::from_nanos(tables.clock()));
         for event in self.tap.drain() {
             let time_ms = (offset + Duration::from_nanos(event.time_ns)).as_millis() as u64;
-            if let Some(packet) = sampled(&event, time_ms) {
+            if let Some(packet) = sampled(&event, time_ms, &self.origins) {
                 self.recorder.sampled(&packet);
             }
             if let Some(frame) = frame(&event, offset) {
@@ -263,7 +265,7 @@ const fn excess(class: Class) -> Excess {
 }
 
 /// A sampled frame, read again.
-fn sampled(event: &SampleEvent, time_ms: u64) -> Option<Sampled> {
+fn sampled(event: &SampleEvent, time_ms: u64, origins: &Origins) -> Option<Sampled> {
     let reason = Reason::from_index(event.reason)?;
     let bytes = event.bytes.get(..usize::from(event.captured))?;
     let Parsed::Packet(packet) = parse::parse(&Captured::cut(bytes, event.length)) else { return None };
@@ -274,9 +276,11 @@ fn sampled(event: &SampleEvent, time_ms: u64) -> Option<Sampled> {
         }
         _ => 8,
     };
+    let source = address(packet.source);
+    let (asn, country) = origins.numbers(source);
     Some(Sampled {
         time_ms,
-        source: address(packet.source),
+        source,
         destination: address(packet.destination),
         protocol: packet.protocol,
         source_port: packet.source_port,
@@ -287,6 +291,9 @@ fn sampled(event: &SampleEvent, time_ms: u64) -> Option<Sampled> {
         reason: reason.name(),
         dropped: reason.verdict() == Verdict::Drop,
         unproven: event.known == 0 && event.answers == 0,
+        ttl: packet.hop_limit,
+        asn,
+        country: country.map(Country::bytes),
     })
 }
 
@@ -333,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_sample_is_read_as_the_kernel_has_read_it() {
-        let packet = sampled(&event(Reason::Signature), 7).expect("it is a packet");
+        let packet = sampled(&event(Reason::Signature), 7, &Origins::default()).expect("it is a packet");
         assert_eq!((packet.source, packet.source_port), (IpAddr::from([203, 0, 113, 7]), 123));
         assert_eq!((packet.reason, packet.dropped, packet.has_data), ("signature", true, false));
         assert!(packet.unproven && !packet.later_fragment);

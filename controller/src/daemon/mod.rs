@@ -16,6 +16,7 @@ mod links;
 mod machine;
 mod metrics;
 mod older_flows;
+mod origins;
 mod protected;
 mod reconciler;
 mod signals;
@@ -34,6 +35,7 @@ use floodwall_common::wire::{BanEvent, DropEvent};
 use floodwall_incident::Keeper;
 use floodwall_metrics::Meters;
 use floodwall_notify::Notifier;
+use floodwall_origin::Origins;
 use floodwall_systemd::Supervisor;
 use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
@@ -102,6 +104,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     protection.read_host().await?;
     health::look(&filter, &protection, Default::default());
 
+    let origins = Arc::new(Origins::new(config.origin));
     let tap = Arc::new(Tap::default());
     let meters = Arc::new(Meters::default());
     let state_dir = filter.keeps_changes().then_some(options.state_dir.as_path());
@@ -117,6 +120,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         tap: Arc::clone(&tap),
         filter: Arc::clone(&filter),
         protection: Arc::clone(&protection),
+        origins: Arc::clone(&origins),
     };
     incidents.resume();
     let incidents = again(incidents);
@@ -142,7 +146,8 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     };
     let (watching, detection) = watch::spawn(detector, watch).context("starting to look for attacks")?;
     filter.attend(detection.clone());
-    let readers = Readers { drops: events, log, bans, meters: Arc::clone(&meters) };
+    let readers =
+        Readers { drops: events, log, bans, meters: Arc::clone(&meters), origins: Arc::clone(&origins) };
     start(&mut tasks, &filter, &protection, readers, &drops);
     {
         let host = Arc::clone(&protection);
@@ -151,6 +156,13 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         directories.insert(0, options.state_dir.clone());
         tasks.run("disks", Policy::Restart, move || {
             machine::watch_disks(Arc::clone(&host), directories.clone())
+        });
+    }
+    if origins.are_configured() {
+        let (filter, host, bus) = (Arc::clone(&filter), Arc::clone(&protection), bus.clone());
+        let origins = Arc::clone(&origins);
+        tasks.run("origins", Policy::Restart, move || {
+            origins::follow(Arc::clone(&origins), Arc::clone(&filter), Arc::clone(&host), bus.clone())
         });
     }
     {
@@ -186,6 +198,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         server::Incidents { shelf, notifier },
     )
     .measured_by(meters)
+    .knowing(Arc::clone(&origins))
     .within(Bounds::within(Descriptors::now()));
     if let Some(listen) = config.metrics {
         let looking = context.clone();
@@ -287,6 +300,7 @@ struct Readers {
     log: LogReader,
     bans: EventReader<BanEvent>,
     meters: Arc<Meters>,
+    origins: Arc<Origins>,
 }
 
 /// Starts what goes on for ever beside detection and the server.
@@ -297,12 +311,13 @@ fn start(
     readers: Readers,
     sender: &broadcast::Sender<DropReport>,
 ) {
-    let Readers { drops, log, bans, meters } = readers;
+    let Readers { drops, log, bans, meters, origins } = readers;
     // A task that is started again goes on reading where the one before was.
     let (drops, log, bans) = (again(drops), again(log), again(bans));
     let sender = sender.clone();
     tasks.run("drop events", Policy::Restart, move || {
-        drop_events::forward(Arc::clone(&drops), sender.clone(), Arc::clone(&meters))
+        let (meters, origins) = (Arc::clone(&meters), Arc::clone(&origins));
+        drop_events::forward(Arc::clone(&drops), sender.clone(), meters, origins)
     });
     tasks.run("kernel log", Policy::Restart, move || drop_events::forward_log(Arc::clone(&log)));
     let both = || (Arc::clone(filter), Arc::clone(protection));

@@ -9,13 +9,14 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use floodwall_incident::POINTS;
+use floodwall_origin::Origins;
 use serde::Deserialize;
 
 use super::{
     Context,
     answer::{Answer, Parameters, Refused},
 };
-use crate::api::{Failure, FailureKind, IncidentList, IncidentReport};
+use crate::api::{Failure, FailureKind, Incident, IncidentList, IncidentReport};
 
 /// Incidents of a page, unless another number is asked for, and at the most.
 const PAGE: usize = 20;
@@ -56,10 +57,14 @@ pub(super) async fn report(
     Parameters(ReportQuery { id, points }): Parameters<ReportQuery>,
 ) -> Answer<IncidentReport> {
     let points = points.unwrap_or(POINTS).clamp(1, MOST_POINTS);
+    let named = |mut report: IncidentReport| {
+        name_networks(&mut report.incident, &context.origins);
+        Json(report)
+    };
     let shelf = context.incidents.clone();
     let without = |why: &str| {
         let report = context.incidents.without_disk(id, points, why).ok_or_else(|| no_such_incident(id))?;
-        Ok(Json(report))
+        Ok(named(report))
     };
     let Ok(place) = Arc::clone(&context.reading).try_acquire_owned() else {
         return without("the disk does not answer, or others read from it");
@@ -73,7 +78,18 @@ pub(super) async fn report(
         Ok(Err(error)) => Err(Refused::internal(&anyhow::anyhow!("the request's task failed: {error}"))),
         Ok(Ok(Err(error))) => without(&format!("{error:#}")),
         Ok(Ok(Ok(None))) => Err(no_such_incident(id)),
-        Ok(Ok(Ok(Some(report)))) => Ok(Json(report)),
+        Ok(Ok(Ok(Some(report)))) => Ok(named(report)),
+    }
+}
+
+/// Adds what databases tell now and was not recorded: names of networks, and those of sources that are proven.
+fn name_networks(incident: &mut Incident, origins: &Origins) {
+    for network in &mut incident.sources.networks {
+        network.name = network.name.take().or_else(|| origins.name(network.asn));
+    }
+    for proven in &mut incident.sources.proven {
+        let of_source = || origins.numbers(proven.source.parse().ok()?).0;
+        proven.asn = proven.asn.or_else(of_source);
     }
 }
 

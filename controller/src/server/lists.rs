@@ -7,6 +7,7 @@ use axum::{
     extract::{ConnectInfo, Path, State},
     response::{IntoResponse as _, Response},
 };
+use floodwall_origin::{OriginError, Selector};
 use serde::Deserialize;
 
 use super::{
@@ -25,6 +26,7 @@ use crate::{
     },
     host::Accepted,
     lists::{parse_address, parse_prefix},
+    origin_lists::{self, Wanted},
     policy::Lifelines,
     state::{ImportOptions, Refusal, address_of},
     tables::Prefix,
@@ -32,6 +34,8 @@ use crate::{
 
 /// Prefixes that one request may name. All of them come into force in one go, for which others wait.
 const MAX_NAMED: usize = 10_000;
+/// Networks and countries that one request may name: each may be many thousand prefixes.
+const MAX_SELECTORS: usize = 100;
 /// Longest note, characters.
 const MAX_NOTE: usize = 1_000;
 
@@ -99,6 +103,15 @@ pub(super) async fn add(
 ) -> Answer<Changed<AddResponse>> {
     let list = list_named(&list)?;
     answer(&context, move |context| {
+        let wanted = origins_named(&request.prefixes)?;
+        if !wanted.is_empty() {
+            return add_origins(context, peer, trial, list, &wanted, &request);
+        }
+        if request.only_while_attacked {
+            return Err(Refused::invalid(
+                "only countries are blocked while a service is attacked and not in peace",
+            ));
+        }
         let prefixes = prefixes(&request.prefixes)?;
         if request.note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE) {
             return Err(Refused::invalid(format!("a note has at most {MAX_NOTE} characters")));
@@ -115,6 +128,66 @@ pub(super) async fn add(
     .await
 }
 
+/// The networks and countries that a request names; none if it names prefixes.
+fn origins_named(texts: &[String]) -> Result<Vec<Selector>, Refused> {
+    let meant: Vec<_> = texts.iter().filter(|text| Selector::is_meant(text)).collect();
+    if meant.len() > MAX_SELECTORS {
+        return Err(Refused::invalid(format!(
+            "at most {MAX_SELECTORS} networks and countries are named at once"
+        )));
+    }
+    if !meant.is_empty() && meant.len() < texts.len() {
+        let message = "prefixes, and networks or countries, are named by commands of their own";
+        return Err(Refused::invalid(message));
+    }
+    meant
+        .into_iter()
+        .map(|text| text.parse().map_err(|error: OriginError| Refused::invalid(error.to_string())))
+        .collect()
+}
+
+/// Lists all that is of networks and countries.
+fn add_origins(
+    context: &Context,
+    peer: Peer,
+    trial: TrialQuery,
+    list: ListName,
+    selectors: &[Selector],
+    request: &AddRequest,
+) -> Result<Changed<AddResponse>, Refused> {
+    let AddRequest { only_while_attacked, seconds, note, force, .. } = request;
+    let is_country = |selector: &Selector| matches!(selector, Selector::Country(_));
+    if *only_while_attacked && (list == ListName::Allow || !selectors.iter().all(is_country)) {
+        let message = "only countries, and only of the blocklist, are listed while a service is attacked and not in peace";
+        return Err(Refused::invalid(message));
+    }
+    if note.is_some() {
+        return Err(Refused::invalid(
+            "networks and countries are noted by their own names: leave the note out",
+        ));
+    }
+    let lifelines = match list {
+        ListName::Block => lifelines(context, peer, *force),
+        ListName::Allow => Lifelines::default(),
+    };
+    // What they stand for is not looked up twice: without force it does not hold whom it would cut off.
+    let touches = |_: &Accepted| *force && list == ListName::Block;
+    let terms = trial.terms(context, peer, touches, || words(list, "add", &request.prefixes));
+    let wanted: Vec<_> = selectors
+        .iter()
+        .map(|selector| Wanted { selector: *selector, only_while_attacked: *only_while_attacked })
+        .collect();
+    tried(context, terms, || {
+        let terms = origin_lists::Terms {
+            lifetime: seconds.map(Duration::from_secs),
+            lifelines: (!force).then_some(&lifelines),
+            skips_dangers: false,
+            attacked: !context.detection.snapshot().attacked.is_empty(),
+        };
+        Ok(origin_lists::add(&context.filter, &context.origins, list, &wanted, &terms)?)
+    })
+}
+
 pub(super) async fn remove(
     State(context): State<Context>,
     ConnectInfo(peer): ConnectInfo<Peer>,
@@ -124,6 +197,14 @@ pub(super) async fn remove(
 ) -> Answer<Changed<RemoveResponse>> {
     let list = list_named(&list)?;
     answer(&context, move |context| {
+        let selectors = origins_named(&request.prefixes)?;
+        if !selectors.is_empty() {
+            let touches = |_: &Accepted| list == ListName::Allow;
+            let terms = trial.terms(context, peer, touches, || words(list, "rm", &request.prefixes));
+            return tried(context, terms, || {
+                Ok(RemoveResponse { removed: origin_lists::remove(&context.filter, list, &selectors)? })
+            });
+        }
         let prefixes = prefixes(&request.prefixes)?;
         let touches = |login: &Accepted| list == ListName::Allow && covers(&prefixes, login);
         let terms = trial.terms(context, peer, touches, || words(list, "rm", &request.prefixes));
@@ -200,6 +281,13 @@ pub(super) async fn import(
     Parameters(query): Parameters<ImportQuery>,
     body: Sent,
 ) -> Response {
+    if Wanted::of_name(&query.name).is_some() {
+        let message = format!(
+            "lists of the name {} follow the database of origins: `block add` makes one; call this otherwise (--name)",
+            query.name
+        );
+        return Refused::invalid(message).into_response();
+    }
     let Ok(request) = context.requests.clone().acquire_owned().await else {
         return Refused::busy("floodwall is ending").into_response();
     };

@@ -43,6 +43,7 @@ use axum::{
 use floodwall_incident::Shelf;
 use floodwall_metrics::Meters;
 use floodwall_notify::Notifier;
+use floodwall_origin::Origins;
 use tokio::{
     net::UnixListener,
     sync::{Semaphore, broadcast},
@@ -88,6 +89,8 @@ pub struct Context {
     pub meters: Arc<Meters>,
     /// Who is told of them.
     pub notifier: Arc<Notifier>,
+    /// Which networks and countries addresses are of.
+    pub origins: Arc<Origins>,
     /// What clients may take.
     bounds: Bounds,
     /// Bounds the work that is under way.
@@ -131,6 +134,7 @@ impl Context {
             incidents,
             meters: Arc::default(),
             notifier,
+            origins: Arc::default(),
             bounds,
             reading: Arc::new(Semaphore::new(MAX_READING)),
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
@@ -143,6 +147,12 @@ impl Context {
     #[must_use]
     pub fn measured_by(self, meters: Arc<Meters>) -> Self {
         Self { meters, ..self }
+    }
+
+    /// The same, with databases of origins.
+    #[must_use]
+    pub fn knowing(self, origins: Arc<Origins>) -> Self {
+        Self { origins, ..self }
     }
 
     /// The same, with other bounds.

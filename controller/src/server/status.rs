@@ -39,6 +39,7 @@ pub(super) fn now(context: &Context) -> Result<Status, Refused> {
     status.warnings.extend(context.filter.cut_off(&context.dataplane.lives_by()));
     status.warnings.extend(Descriptors::now().warning());
     status.warnings.extend(context.incidents.problem());
+    status.warnings.extend(context.origins.problems());
     status.notify = context.notifier.report();
     status.warnings.extend(context.notifier.problems());
     status.trials = context.filter.trials();

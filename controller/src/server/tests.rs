@@ -14,6 +14,7 @@ use floodwall_common::source;
 use floodwall_incident::{self as incidents, Keeper};
 use floodwall_metrics::Meters;
 use floodwall_notify::Notifier;
+use floodwall_origin::{Files, Origins};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -39,6 +40,7 @@ use crate::{
 };
 
 mod bounds;
+mod origins;
 mod overview;
 mod read_only;
 
@@ -46,6 +48,9 @@ mod read_only;
 const OWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 /// The host's gateway.
 const GATEWAY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 254));
+/// Which networks there are; the last has the host's gateway.
+const NETWORKS: &str =
+    "198.51.100.0 24 64500\n2001:db8:7:: 48 64500\n203.0.113.0 24 64501\n192.0.2.0 24 64502\n";
 /// How long something may take before it counts as not happening.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -223,7 +228,11 @@ fn served_as(prepare: impl FnOnce(&std::path::Path), bounds: Bounds) -> Served {
     let notifier = Arc::new(Notifier::start(Vec::new(), "host").expect("no thread"));
     let incidents = Incidents { shelf: incidents.shelf(), notifier };
     let context = Context::new(Arc::clone(&filter), names, detection, drops, bus.clone(), audit, incidents);
-    let context = context.measured_by(Arc::clone(&meters)).within(bounds);
+    let networks = directory.path().join("networks.txt");
+    std::fs::write(&networks, NETWORKS).expect("written");
+    let origins = Arc::new(Origins::new(Files { asn: vec![networks], country: Vec::new() }));
+    origins.look();
+    let context = context.measured_by(Arc::clone(&meters)).knowing(origins).within(bounds);
     let socket = directory.path().join("socket");
     let listener = UnixListener::bind(&socket).expect("a socket");
     let ended = Arc::new(Notify::new());

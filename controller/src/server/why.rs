@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{
     Context,
     answer::{Answer, Parameters, Refused, answer},
+    sources::origin_of,
 };
 use crate::{
     api::WhyReport, host::all_login_addresses, lists::parse_address, policy::Lifelines, state::Around,
@@ -37,5 +38,7 @@ pub(super) fn why(context: &Context, address: IpAddr) -> Result<WhyReport, Refus
         signature_counters: &signature_counters,
         problems: dataplane.problems().into_iter().chain(filter.problems()).collect(),
     };
-    Ok(filter.why(address, around))
+    let mut report = filter.why(address, around);
+    report.source.origin = origin_of(context, address);
+    Ok(report)
 }

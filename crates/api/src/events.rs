@@ -82,4 +82,7 @@ pub struct DropReport {
     pub length: u32,
     /// Drops since the previous event that were not told.
     pub untold: u32,
+    /// The network that announces the source, and its country, as far as databases are configured and tell: `AS64500 XX`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }

@@ -163,8 +163,109 @@ pub struct IncidentSources {
     pub once: u64,
     /// Of the sampled packets those whose source can be nobody's (RFC 6890): certainly forged.
     pub bogons: u64,
+    /// Of the sampled packets those that came by another way (their TTL tells) than those of the same source do that are
+    /// of proven conversations: most likely forged, in the name of a customer.
+    #[serde(default)]
+    pub contradict: u64,
     /// Prefixes (/24, /48) that most of the sampled packets claim to come from, and how many did.
     pub prefixes: Vec<IncidentPrefix>,
+    /// Networks that most of the sampled packets claim to come from, if a database tells.
+    #[serde(default)]
+    pub networks: Vec<IncidentNetwork>,
+    /// Countries, likewise.
+    #[serde(default)]
+    pub countries: Vec<IncidentCountry>,
+    /// Sources that have completed handshakes time and again for connections that came to nothing: nobody forges that.
+    #[serde(default)]
+    pub proven: Vec<IncidentProven>,
+}
+
+/// A network that sampled packets claim to come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IncidentNetwork {
+    /// Number of the autonomous system.
+    pub asn: u32,
+    /// Its name, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Sampled packets that were dropped.
+    pub dropped: u64,
+    /// Sampled packets that passed.
+    pub passed: u64,
+}
+
+/// A country that sampled packets claim to come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IncidentCountry {
+    /// Two letters (ISO 3166-1).
+    pub country: String,
+    /// Sampled packets that were dropped.
+    pub dropped: u64,
+    /// Sampled packets that passed.
+    pub passed: u64,
+}
+
+/// A source that nobody can have forged, and what was sampled of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IncidentProven {
+    /// Its address.
+    pub source: String,
+    /// Port of the packet that was sampled last.
+    pub source_port: u16,
+    /// Where that packet went.
+    pub destination: String,
+    /// Port there.
+    pub destination_port: u16,
+    /// Autonomous system that announces it, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asn: Option<u32>,
+    /// Sampled requests for connections of it that were dropped.
+    pub sampled: u64,
+    /// When the first of them came, Unix ms.
+    pub first_ms: u64,
+    /// When the last of them came, Unix ms.
+    pub last_ms: u64,
+}
+
+/// How sure an estimate is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confidence {
+    /// Too little was sampled to say anything.
+    #[default]
+    None,
+    /// Of fewer than 300 samples.
+    Low,
+    /// Of fewer than 3,000.
+    Medium,
+    /// Of more.
+    High,
+}
+
+/// What was dropped of customers: of sources that had taken part in conversations before the incident began. Of new ones it
+/// cannot be told, as they look like attackers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IncidentHarm {
+    /// Sampled packets of them.
+    pub sampled: u64,
+    /// Those of them that were dropped.
+    pub dropped: u64,
+    /// How many customers there were among the samples.
+    pub customers: u64,
+    /// How many of these lost a sampled packet.
+    pub hurt: u64,
+    /// The share of their packets that was dropped, as estimated; `None` if too little was sampled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
+    /// Where that share lies with 95 in 100: at least,
+    #[serde(default)]
+    pub low: f64,
+    /// and at most.
+    #[serde(default)]
+    pub high: f64,
+    /// How sure that is.
+    #[serde(default)]
+    pub confidence: Confidence,
 }
 
 /// A prefix of sources.
@@ -205,6 +306,9 @@ pub struct Incident {
     pub traffic: IncidentTraffic,
     /// Whose it was, as far as a forgeable address tells.
     pub sources: IncidentSources,
+    /// What was dropped of customers, as estimated.
+    #[serde(default)]
+    pub harm: IncidentHarm,
     /// Addresses that most of the sampled packets were for that were dropped.
     pub destinations: Vec<IncidentPrefix>,
     /// How the host suffered.
@@ -270,6 +374,18 @@ impl IncidentPhase {
             Self::Identified => "identified",
             Self::Monitoring => "monitoring",
             Self::Resolved => "resolved",
+        }
+    }
+}
+
+impl Confidence {
+    /// As people and scripts read it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
         }
     }
 }

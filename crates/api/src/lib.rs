@@ -18,6 +18,7 @@ mod limits;
 mod machine;
 mod notify;
 pub mod openapi;
+mod origin;
 mod overview;
 pub mod path;
 mod policy;
@@ -36,13 +37,15 @@ pub use audit::{AuditEntry, AuditPage};
 pub use doctor::{DoctorCheck, DoctorReport};
 pub use events::{DropReport, Event, InterfaceReport, Notice};
 pub use incidents::{
-    Incident, IncidentActor, IncidentLine, IncidentList, IncidentPhase, IncidentPrefix, IncidentReport,
-    IncidentSecond, IncidentService, IncidentSeverity, IncidentSources, IncidentStrain, IncidentTraffic,
-    IncidentTurn, IncidentVector, IncidentWave,
+    Confidence, Incident, IncidentActor, IncidentCountry, IncidentHarm, IncidentLine, IncidentList,
+    IncidentNetwork, IncidentPhase, IncidentPrefix, IncidentProven, IncidentReport, IncidentSecond,
+    IncidentService, IncidentSeverity, IncidentSources, IncidentStrain, IncidentTraffic, IncidentTurn,
+    IncidentVector, IncidentWave,
 };
 pub use limits::{Limit, Limits, SourceReport};
 pub use machine::{CpuStatus, DiskStatus, LinkStatus, MachineStatus};
 pub use notify::{NotifyList, NotifyReport, NotifyTestRequest, NotifyTested};
+pub use origin::AddressOrigin;
 pub use overview::{ImportTraffic, Overview, ServiceTraffic, SourceTable, TaskRestarts, Telling};
 pub use policy::{Capacity, InForce};
 pub use prefixes::{

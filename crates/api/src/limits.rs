@@ -52,4 +52,7 @@ pub struct SourceReport {
     /// The limits that hold for it: first those of all services, then those per source of single ones.
     #[serde(default)]
     pub limits: Vec<super::AppliedRule>,
+    /// Which network and country it is of, if databases tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<super::AddressOrigin>,
 }

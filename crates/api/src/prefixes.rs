@@ -29,8 +29,11 @@ impl ListName {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddRequest {
-    /// One or more.
+    /// One or more; or one or more of `asn:64500` and `country:XX`, which stand for the prefixes that a database has for them.
     pub prefixes: Vec<String>,
+    /// Of countries: only while a service is attacked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_while_attacked: bool,
     /// Take it back after so many seconds. `None`: never.
     #[serde(default)]
     pub seconds: Option<u64>,
@@ -55,7 +58,7 @@ pub struct AddResponse {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveRequest {
-    /// One or more.
+    /// One or more; or one or more of `asn:64500` and `country:XX`, as they were added.
     pub prefixes: Vec<String>,
 }
 

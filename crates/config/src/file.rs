@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, time::Durat
 use floodwall_incident::Limits;
 use floodwall_metrics::Listen;
 use floodwall_notify::{MOST_TARGETS, NotifyTable, Target};
+use floodwall_origin::Files;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -41,6 +42,7 @@ pub(super) struct File {
     limit: Option<LimitTable>,
     incidents: Option<IncidentsTable>,
     metrics: Option<MetricsTable>,
+    origin: Option<OriginTable>,
     #[serde(default)]
     notify: Vec<Spanned<NotifyTable>>,
     suspects: Option<Spanned<SuspectsTable>>,
@@ -103,6 +105,43 @@ impl MetricsTable {
     }
 }
 
+/// Which networks and countries addresses are of.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OriginTable {
+    asn: Option<Spanned<Paths>>,
+    country: Option<Spanned<Paths>>,
+}
+
+/// One path, or several.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a path in quotes, or several in brackets")]
+enum Paths {
+    One(PathBuf),
+    Several(Vec<PathBuf>),
+}
+
+impl OriginTable {
+    fn files(self) -> Result<Files, Mistake> {
+        let absolute = |key: &str, paths: Option<Spanned<Paths>>| {
+            let Some(paths) = paths else { return Ok(Vec::new()) };
+            let at = paths.span();
+            let paths = match paths.into_inner() {
+                Paths::One(path) => vec![path],
+                Paths::Several(paths) => paths,
+            };
+            match paths.iter().find(|path| !path.is_absolute()) {
+                None => Ok(paths),
+                Some(path) => {
+                    let message = format!("origin.{key} names `{}`; a path begins with /", path.display());
+                    Err(Mistake { at, message })
+                }
+            }
+        };
+        Ok(Files { asn: absolute("asn", self.asn)?, country: absolute("country", self.country)? })
+    }
+}
+
 impl File {
     pub(super) fn config(self) -> Result<Config, Mistake> {
         let Self {
@@ -120,6 +159,7 @@ impl File {
             limit,
             incidents,
             metrics,
+            origin,
             notify,
             suspects,
             bans,
@@ -171,6 +211,7 @@ impl File {
             },
             incidents: incidents.unwrap_or_default().limits()?,
             metrics: metrics.map(MetricsTable::listen).transpose()?,
+            origin: origin.map(OriginTable::files).transpose()?.unwrap_or_default(),
             notify,
             policy,
         })

@@ -19,6 +19,10 @@
 //! [metrics]                  # for Prometheus; nobody is listened to without this
 //! listen = "127.0.0.1:9101"  # or "unix:/run/floodwall/metrics.sock"; other addresses with beyond-loopback = true
 //!
+//! [origin]                   # which networks and countries addresses are of, by files that you name
+//! asn = "/var/lib/origin/asn.mmdb"  # of MaxMind's format, or prefixes and numbers as text; or several: ["…", "…"]
+//! country = "/var/lib/origin/country.mmdb"
+//!
 //! [[notify]]                 # who is told of incidents: `floodwall_notify`
 //! name = "pager"
 //! kind = "pagerduty"
@@ -46,6 +50,7 @@ use anyhow::{Context as _, bail};
 use floodwall_incident as incidents;
 use floodwall_metrics::Listen;
 use floodwall_notify::Target;
+use floodwall_origin as origin;
 
 pub use self::fault::Fault;
 use self::file::File;
@@ -75,6 +80,8 @@ pub struct Config {
     pub incidents: incidents::Limits,
     /// Where metrics are to be had; `None`: nowhere.
     pub metrics: Option<Listen>,
+    /// Files that tell which networks and countries addresses are of.
+    pub origin: origin::Files,
     /// Who is told of incidents.
     pub notify: Vec<Target>,
     /// Services and rules.
@@ -118,6 +125,7 @@ impl Default for Config {
             watch_disk: WATCH_DISK.iter().map(PathBuf::from).collect(),
             incidents: incidents::Limits::default(),
             metrics: None,
+            origin: origin::Files::default(),
             notify: Vec::new(),
             policy: Policy::default(),
         }
@@ -314,6 +322,23 @@ mod tests {
             (20_000_000, 24, 56, true)
         );
         assert_eq!(web.ports, [80..=80, 8000..=8099]);
+    }
+
+    #[test]
+    fn databases_of_origins_are_named_by_their_paths() {
+        let files = |text: &str| Config::parse(text).map(|config| config.origin);
+        assert_eq!(files("").expect("valid"), origin::Files::default());
+        let both = files("[origin]\nasn = [\"/v4.txt\", \"/v6.txt\"]\ncountry = \"/c.mmdb\"").expect("valid");
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        assert_eq!(both, origin::Files { asn: paths(&["/v4.txt", "/v6.txt"]), country: paths(&["/c.mmdb"]) });
+        for (text, line, expected) in [
+            ("[origin]\n\nasn = \"asn.mmdb\"", 3, "begins with /"),
+            ("[origin]\nasn = 7", 2, "a path"),
+            ("[origin]\ncity = \"/x\"", 2, "`asn`"),
+        ] {
+            let fault = files(text).expect_err(text);
+            assert!(fault.line == line && fault.message.contains(expected), "{fault}");
+        }
     }
 
     #[test]

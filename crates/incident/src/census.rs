@@ -5,11 +5,12 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use floodwall_api::{IncidentPrefix, IncidentSources, IncidentVector};
+use floodwall_api::{IncidentHarm, IncidentPrefix, IncidentSources, IncidentVector};
 
 use crate::{
     told::Sampled,
     vector::{self, Vector},
+    who::Who,
 };
 
 /// Sources, and prefixes of them, that are told apart; more count as known ones of the kind "others".
@@ -23,7 +24,7 @@ const SMALL_SHARE: f64 = 0.01;
 const LIKELY_SHARE: f64 = 0.3;
 /// Samples from which on it is judged whether sources are forged, and the share of them that came once.
 const ENOUGH: u64 = 100;
-const ONCE_SHARE: f64 = 0.9;
+pub(crate) const ONCE_SHARE: f64 = 0.9;
 
 /// A kind of packets.
 #[derive(Clone, Debug, Default)]
@@ -49,11 +50,15 @@ pub(crate) struct Census {
     kinds: BTreeMap<Vector, Tally>,
     /// Likely kinds, while there is nothing better.
     supposed: BTreeMap<Vector, (u64, u64)>,
+    who: Who,
+    /// Sources, and those that came once, that an earlier run has told of.
+    before: (u64, u64),
 }
 
 impl Census {
-    /// Takes note of a packet.
-    pub(crate) fn count(&mut self, packet: &Sampled) {
+    /// Takes note of a packet; whether its source was a customer before.
+    pub(crate) fn count(&mut self, packet: &Sampled, is_customer: bool) {
+        self.who.count(packet, is_customer);
         if !packet.dropped && !packet.unproven {
             return;
         }
@@ -99,7 +104,14 @@ impl Census {
     }
 
     /// Goes on from what an earlier run has written down.
-    pub(crate) fn resume(&mut self, vectors: &[IncidentVector], sources: &IncidentSources) {
+    pub(crate) fn resume(
+        &mut self,
+        vectors: &[IncidentVector],
+        sources: &IncidentSources,
+        harm: &IncidentHarm,
+    ) {
+        self.who.resume(sources, harm);
+        self.before = (sources.sources, sources.once);
         for IncidentVector { fingerprints, first_ms, .. } in vectors {
             fingerprints.iter().for_each(|text| self.fingerprint(text, *first_ms));
         }
@@ -141,13 +153,20 @@ impl Census {
 
     /// Whose it is.
     pub(crate) fn sources(&self) -> IncidentSources {
-        IncidentSources {
+        let (sources, once) = self.before;
+        self.who.tell(IncidentSources {
             sampled: self.sampled,
-            sources: self.sources.len() as u64,
-            once: self.sources.values().filter(|times| **times == 1).count() as u64,
+            sources: sources + self.sources.len() as u64,
+            once: once + self.sources.values().filter(|times| **times == 1).count() as u64,
             bogons: self.bogons,
             prefixes: most(&self.prefixes, |network| if network.is_ipv4() { 24 } else { 48 }),
-        }
+            ..IncidentSources::default()
+        })
+    }
+
+    /// What was dropped of customers.
+    pub(crate) fn harm(&self) -> IncidentHarm {
+        self.who.harm()
     }
 }
 
@@ -254,6 +273,9 @@ mod tests {
             reason: "signature",
             dropped: true,
             unproven: true,
+            ttl: 57,
+            asn: None,
+            country: None,
         }
     }
 
@@ -262,8 +284,8 @@ mod tests {
         let (mut forged, mut real) = (Census::default(), Census::default());
         for number in 0..400_u16 {
             let [high, low] = number.to_be_bytes();
-            forged.count(&syn([45, 3, high, low]));
-            real.count(&syn([45, 3, 0, low % 20]));
+            forged.count(&syn([45, 3, high, low]), false);
+            real.count(&syn([45, 3, 0, low % 20]), false);
         }
         forged.fingerprint("tcp flags=syn window=0", 9);
         let told = forged.vectors();
@@ -282,8 +304,8 @@ mod tests {
         assert_eq!(census.vectors()[0].words, "SYN flood", "until more is known");
         let ntp =
             Sampled { protocol: 17, source_port: 123, tcp_flags: 0, has_data: true, ..syn([9, 9, 9, 9]) };
-        (0..5_000).for_each(|_| census.count(&ntp));
-        (0..30).for_each(|_| census.count(&syn([9, 9, 9, 8])));
+        (0..5_000).for_each(|_| census.count(&ntp, false));
+        (0..30).for_each(|_| census.count(&syn([9, 9, 9, 8]), false));
         let told = census.vectors();
         assert_eq!((told.len(), told[0].words.as_str(), told[0].spoofed), (1, "NTP reflection", false));
     }
@@ -292,8 +314,8 @@ mod tests {
     fn what_passes_and_is_unproven_is_told_where_nothing_is_dropped() {
         let mut census = Census::default();
         let passed = Sampled { dropped: false, reason: "clean", ..syn([9, 9, 9, 9]) };
-        (0..50).for_each(|_| census.count(&passed));
-        (0..500).for_each(|_| census.count(&Sampled { unproven: false, protocol: 17, ..passed }));
+        (0..50).for_each(|_| census.count(&passed, false));
+        (0..500).for_each(|_| census.count(&Sampled { unproven: false, protocol: 17, ..passed }, false));
         assert_eq!(census.vectors()[0].name, "syn-flood");
         assert_eq!(census.sources().sampled, 0);
     }

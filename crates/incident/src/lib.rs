@@ -12,6 +12,7 @@
 mod census;
 mod database;
 mod evidence;
+mod harm;
 mod keeper;
 mod open;
 pub mod pcapng;
@@ -21,6 +22,7 @@ mod redact;
 pub mod report;
 mod told;
 pub mod vector;
+mod who;
 mod words;
 
 pub use database::Limits;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use floodwall_api::{
-    Incident, IncidentActor, IncidentLine, IncidentPhase, IncidentSeverity, IncidentSources, IncidentStrain,
-    IncidentTraffic, IncidentTurn, IncidentWave,
+    Incident, IncidentActor, IncidentHarm, IncidentLine, IncidentPhase, IncidentSeverity, IncidentSources,
+    IncidentStrain, IncidentTraffic, IncidentTurn, IncidentWave,
 };
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +80,7 @@ impl Open {
             vectors: Vec::new(),
             traffic: IncidentTraffic { before, ..IncidentTraffic::default() },
             sources: IncidentSources::default(),
+            harm: IncidentHarm::default(),
             destinations: Vec::new(),
             strain: Vec::new(),
             warnings: Vec::new(),
@@ -92,7 +93,8 @@ impl Open {
     /// One that an earlier run has left open.
     pub(crate) fn resume(incident: Incident, memory: Memory) -> Self {
         let mut open = Self::of(incident, memory);
-        open.census.resume(&open.incident.vectors, &open.incident.sources);
+        let Incident { vectors, sources, harm, .. } = &open.incident;
+        open.census.resume(vectors, sources, harm);
         open
     }
 
@@ -257,6 +259,7 @@ impl Open {
         if sources.sampled > self.incident.sources.sampled || sources.sources > 0 {
             self.incident.sources = sources;
         }
+        self.incident.harm = self.census.harm();
         let destinations = self.census.destinations();
         if !destinations.is_empty() {
             self.incident.destinations = destinations;

@@ -11,6 +11,7 @@ use crate::{
     rates::Rates,
     told::{Look, Sampled, Stage, Told},
     vector,
+    who::Customers,
 };
 
 /// An attack that begins so soon after another has ended is a wave of the same incident, ms.
@@ -75,6 +76,7 @@ pub struct Recorder {
     open: Option<Open>,
     rates: Rates,
     evidence: Evidence,
+    customers: Customers,
     told: Option<LastTold>,
     changes: Changes,
     has_changed: bool,
@@ -88,6 +90,7 @@ impl Recorder {
             open: None,
             rates: Rates::default(),
             evidence: Evidence::default(),
+            customers: Customers::default(),
             told: None,
             changes: Changes::default(),
             has_changed: false,
@@ -197,8 +200,13 @@ impl Recorder {
 
     /// Looks at a sampled packet.
     pub fn sampled(&mut self, packet: &Sampled) {
-        if let Some(open) = self.open.as_mut().filter(|open| open.incident.is_attacked()) {
-            open.census.count(packet);
+        match self.open.as_mut() {
+            None => self.customers.calm(packet),
+            Some(open) if open.incident.is_attacked() => {
+                open.census.count(packet, self.customers.has(packet.source));
+            }
+            // Whoever comes between waves may be one that is left of the attack.
+            Some(_) => {}
         }
     }
 

@@ -16,6 +16,8 @@ pub(crate) fn incident(incident: &mut Incident) {
     for prefix in incident.sources.prefixes.iter_mut().chain(&mut incident.destinations) {
         prefix.prefix = text(&prefix.prefix);
     }
+    // What is left of an address accuses a whole prefix.
+    incident.sources.proven.clear();
     incident.strain.iter_mut().for_each(|strain| strain.what = text(&strain.what));
 }
 

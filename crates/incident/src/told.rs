@@ -169,4 +169,10 @@ pub struct Sampled {
     pub dropped: bool,
     /// Nothing shows that it belongs to a conversation.
     pub unproven: bool,
+    /// Its time to live, or hop limit.
+    pub ttl: u8,
+    /// Number of the autonomous system that announces its source, if that is known.
+    pub asn: Option<u32>,
+    /// Country of its source (ISO 3166-1), if that is known.
+    pub country: Option<[u8; 2]>,
 }

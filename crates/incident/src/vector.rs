@@ -261,6 +261,9 @@ mod tests {
             reason: "signature",
             dropped: true,
             unproven: true,
+            ttl: 57,
+            asn: None,
+            country: None,
         };
         assert_eq!(Some(of_packet(&packet)), of_signature("icmp flags=3 dport=3"));
         let syn = Sampled { protocol: TCP, destination_port: 80, tcp_flags: SYN, has_data: false, ..packet };

@@ -1,8 +1,8 @@
 //! An attack that there is none of, for tests: of targets by operators, and of this crate.
 
 use floodwall_api::{
-    Incident, IncidentPhase, IncidentPrefix, IncidentService, IncidentSeverity, IncidentSources,
-    IncidentTraffic, IncidentTurn, IncidentVector, IncidentWave,
+    Incident, IncidentHarm, IncidentPhase, IncidentPrefix, IncidentService, IncidentSeverity,
+    IncidentSources, IncidentTraffic, IncidentTurn, IncidentVector, IncidentWave,
 };
 
 /// Addresses for documentation (RFC 5737), which nobody has.
@@ -51,6 +51,7 @@ pub(crate) fn incident(now_ms: u64) -> Incident {
             ..IncidentTraffic::default()
         },
         sources: IncidentSources { sampled: 1_000, sources: 12, ..IncidentSources::default() },
+        harm: IncidentHarm::default(),
         destinations: vec![IncidentPrefix { prefix: of_nobody, sampled: 1_000 }],
         strain: Vec::new(),
         warnings: Vec::new(),

@@ -177,6 +177,7 @@ impl Filter {
             banned_seconds: seen.banned_until().map(|until| (until - seen.now_ns) as f64 / 1e9),
             spared: seen.is_spared(),
             limits,
+            origin: None,
         };
         let (Some(way), Some(history)) = (seen.way, seen.history()) else { return report };
         let volume = Volume(way.volume.load());

@@ -78,6 +78,7 @@ impl Act {
             Self::List(list, prefix) => {
                 let request = AddRequest {
                     prefixes: vec![prefix.clone()],
+                    only_while_attacked: false,
                     seconds: Some(HOUR),
                     note: Some(NOTE.to_owned()),
                     force: false,

@@ -174,13 +174,19 @@ fn reasons(data: &Data) -> Table {
 fn shares(data: &Data, of_prefixes: bool) -> Table {
     let sampled = data.tally.sampled();
     let shares = if of_prefixes { data.tally.prefixes() } else { data.tally.sources() };
+    // A source is one source: where it is known whose it is, that stands in the place of how many they are.
+    let names_networks = !of_prefixes && shares.iter().any(|share| share.origin.is_some());
     let row = |share: crate::tally::Share| Row {
         about: About::Address(share.who.clone()),
         cells: vec![
             Cell::words(&share.who),
             Cell::Number(percent(share.sampled, sampled), share.sampled as f64),
             Cell::count(share.sampled),
-            Cell::count(share.sources),
+            if names_networks {
+                Cell::words(share.origin.as_deref().unwrap_or_default())
+            } else {
+                Cell::count(share.sources)
+            },
             Cell::words(&share.aim),
             Cell::words(&share.reason),
         ],
@@ -190,7 +196,7 @@ fn shares(data: &Data, of_prefixes: bool) -> Table {
             (if of_prefixes { "PREFIX" } else { "SOURCE" }, 26),
             ("SHARE", 6),
             ("SAMPLED", 8),
-            ("SOURCES", 8),
+            if names_networks { ("NETWORK", 12) } else { ("SOURCES", 8) },
             ("FOR", 12),
             ("DROPPED FOR", 14),
         ],

@@ -27,6 +27,8 @@ pub(crate) struct Share {
     pub(crate) reason: String,
     /// What most of them were for.
     pub(crate) aim: String,
+    /// The network and country of the first of them, as far as the daemon tells.
+    pub(crate) origin: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -35,6 +37,7 @@ struct Drop {
     source: IpAddr,
     reason: String,
     aim: String,
+    origin: Option<String>,
 }
 
 /// The drops of the last minute.
@@ -49,7 +52,8 @@ impl Tally {
         let Some(source) = report.source.as_ref().and_then(|source| source.parse().ok()) else { return };
         let second = report.time_ms / 1_000;
         let (reason, aim) = (words::printable(&report.reason), words::aim(report));
-        self.drops.push_back(Drop { second, source, reason, aim });
+        let origin = report.origin.as_deref().map(words::printable);
+        self.drops.push_back(Drop { second, source, reason, aim, origin });
         self.forget(second);
     }
 
@@ -82,6 +86,7 @@ impl Tally {
             sources: HashMap<IpAddr, u64>,
             reasons: HashMap<&'d str, u64>,
             aims: HashMap<&'d str, u64>,
+            origin: Option<&'d str>,
         }
         let mut counted: HashMap<String, Counted<'_>> = HashMap::new();
         for drop in &self.drops {
@@ -89,6 +94,7 @@ impl Tally {
             *entry.sources.entry(drop.source).or_default() += 1;
             *entry.reasons.entry(&drop.reason).or_default() += 1;
             *entry.aims.entry(&drop.aim).or_default() += 1;
+            entry.origin = entry.origin.or(drop.origin.as_deref());
         }
         let most = |counts: HashMap<&str, u64>| {
             let greatest = counts.into_iter().max_by_key(|(what, count)| (*count, std::cmp::Reverse(*what)));
@@ -100,6 +106,7 @@ impl Tally {
             sources: counted.sources.len() as u64,
             reason: most(counted.reasons),
             aim: most(counted.aims),
+            origin: counted.origin.map(str::to_owned),
         };
         let mut shares: Vec<_> = counted.into_iter().map(share).collect();
         shares.sort_by(|one, other| other.sampled.cmp(&one.sampled).then_with(|| one.who.cmp(&other.who)));
@@ -135,6 +142,7 @@ pub(crate) fn drop_of(source: &str, second: u64) -> DropReport {
         tcp_flags: 2,
         length: 60,
         untold: 9,
+        origin: None,
     }
 }
 

@@ -6,7 +6,6 @@ use std::{
 };
 
 use clap::Args;
-use ipnetwork::IpNetwork;
 
 use super::fate;
 use crate::{
@@ -22,9 +21,16 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Add {
-    /// Addresses or prefixes, such as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.
-    #[arg(required = true, value_name = "PREFIX", value_parser = arguments::prefix)]
-    prefixes: Vec<IpNetwork>,
+    /// Addresses or prefixes, such as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32; or networks and countries, such as
+    /// asn:64500 and country:XX.
+    ///
+    /// The latter stand for the prefixes that the database has for them which the configuration names under `[origin]`; the
+    /// list follows it when it changes.
+    #[arg(required = true, value_name = "PREFIX", value_parser = arguments::listed)]
+    prefixes: Vec<String>,
+    /// Of countries, and of the blocklist: block them while a service is attacked, and not in peace.
+    #[arg(long)]
+    only_while_attacked: bool,
     /// Take it back after this time, such as 10m, 1h30m or 2d.
     #[arg(long = "for", value_name = "DURATION", value_parser = arguments::lifetime)]
     lifetime: Option<Duration>,
@@ -40,9 +46,10 @@ pub(in crate::cli) struct Add {
 
 impl Add {
     pub(super) async fn apply(self, list: ListName, session: &mut Session<'_>) -> Result<Done, Stop> {
-        let Self { prefixes, lifetime, note, force, trial } = self;
+        let Self { prefixes, only_while_attacked, lifetime, note, force, trial } = self;
         let request = AddRequest {
-            prefixes: prefixes.iter().map(ToString::to_string).collect(),
+            prefixes,
+            only_while_attacked,
             seconds: lifetime.map(|lifetime| lifetime.as_secs()),
             note,
             force,

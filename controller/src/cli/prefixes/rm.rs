@@ -1,7 +1,6 @@
 //! `floodwall block rm`, `floodwall allow rm`.
 
 use clap::Args;
-use ipnetwork::IpNetwork;
 
 use super::name;
 use crate::{
@@ -17,16 +16,16 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Rm {
-    /// Addresses or prefixes, just as they are listed.
-    #[arg(required = true, value_name = "PREFIX", value_parser = arguments::prefix)]
-    prefixes: Vec<IpNetwork>,
+    /// Addresses or prefixes, just as they are listed; or `asn:64500`, `country:XX`, all of whose prefixes leave.
+    #[arg(required = true, value_name = "PREFIX", value_parser = arguments::listed)]
+    prefixes: Vec<String>,
     #[command(flatten)]
     trial: OnTrial,
 }
 
 impl Rm {
     pub(super) async fn apply(self, list: ListName, session: &mut Session<'_>) -> Result<Done, Stop> {
-        let request = RemoveRequest { prefixes: self.prefixes.iter().map(ToString::to_string).collect() };
+        let request = RemoveRequest { prefixes: self.prefixes };
         let target = self.trial.target(&path::of_list(path::REMOVE, list));
         let changed: Changed<RemoveResponse> = session.client.post(&target, &request).await?;
         session.changed(&changed, |response, out, _| {

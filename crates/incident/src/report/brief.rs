@@ -70,6 +70,14 @@ pub fn brief(incident: &Incident) -> String {
         strains.join("; ")
     };
     field(&mut out, "at worst", &hurt);
+    if let Some(share) = incident.harm.share {
+        let harm = format!(
+            "about {:.1} % of the packets of those who were there before (confidence {})",
+            share * 100.0,
+            incident.harm.confidence.name()
+        );
+        field(&mut out, "customers", &harm);
+    }
     for warning in &incident.warnings {
         field(&mut out, "!", warning);
     }

@@ -6,6 +6,7 @@ use floodwall_api::{IncidentPhase, IncidentReport};
 
 use super::{
     chart::{Chart, Quantity},
+    origins,
     summary::{actor, lasted, reasons, summary, title},
 };
 use crate::words;
@@ -156,6 +157,16 @@ fn sources(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
     for prefix in &incident.sources.prefixes {
         let sampled = words::count(prefix.sampled);
         let _ = writeln!(out, "<tr><td>{}<td class=\"n\">{sampled}</tr>", escaped(&prefix.prefix));
+    }
+    out.push_str("</table>\n");
+    let origins = origins::rows(&incident.sources, usize::MAX);
+    if origins.is_empty() {
+        return;
+    }
+    out.push_str("<table><tr><th>network or country<th class=\"n\">sampled and dropped<th class=\"n\">sampled and passed</tr>\n");
+    for [who, dropped, passed] in origins {
+        let _ =
+            writeln!(out, "<tr><td>{}<td class=\"n\">{dropped}<td class=\"n\">{passed}</tr>", escaped(&who));
     }
     out.push_str("</table>\n");
 }

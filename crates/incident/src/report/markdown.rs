@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use floodwall_api::IncidentReport;
 
 use super::{
+    origins,
     spark::spark,
     summary::{actor, lasted, reasons, summary, title},
 };
@@ -156,12 +157,21 @@ fn sources(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
     for prefix in &incident.sources.prefixes {
         let _ = writeln!(out, "| {} | {} |", escaped(&prefix.prefix), words::count(prefix.sampled));
     }
+    let origins = origins::rows(&incident.sources, usize::MAX);
+    if !origins.is_empty() {
+        out.push_str(
+            "\n| network or country | sampled and dropped | sampled and passed |\n|---|---:|---:|\n",
+        );
+    }
+    for [who, dropped, passed] in origins {
+        let _ = writeln!(out, "| {} | {dropped} | {passed} |", escaped(&who));
+    }
 }
 
 /// What no record can know.
 fn questions(out: &mut String) {
     out.push_str(
-        "\n## To be filled in\n\n- Who was hurt, and how:\n- What went well:\n- What did not:\n- What will be changed, by whom, \
+        "\n## To be filled in\n\n- Who was hurt, and how, beyond what is estimated above:\n- What went well:\n- What did not:\n- What will be changed, by whom, \
          until when:\n",
     );
 }

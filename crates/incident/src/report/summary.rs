@@ -2,7 +2,7 @@
 
 use floodwall_api::{Incident, IncidentActor, IncidentLine, IncidentPhase};
 
-use crate::words;
+use crate::{census::ONCE_SHARE, harm, words};
 
 /// `Incident 7: spoofed SYN flood on web`.
 pub fn title(incident: &Incident) -> String {
@@ -21,6 +21,9 @@ pub fn summary(incident: &Incident) -> Vec<String> {
     let mut sentences = vec![when(incident), how_much(incident)];
     sentences.extend(what_became(incident));
     sentences.extend(whose(incident));
+    if !incident.vectors.is_empty() {
+        sentences.push(harm::words(&incident.harm));
+    }
     sentences
 }
 
@@ -81,16 +84,33 @@ fn whose(incident: &Incident) -> Option<String> {
     } else {
         String::new()
     };
+    let contradict = if sources.contradict > 0 {
+        format!(
+            " {} came by another way than the conversations of the same source do, so that somebody else most likely sent \
+             them in its name.",
+            words::percent(sources.contradict, sources.sampled)
+        )
+    } else {
+        String::new()
+    };
+    let certain = bogons + &contradict;
     let sampled = words::count(sources.sampled);
-    if incident.vectors.iter().any(|vector| vector.spoofed) {
+    let is_spoofed = incident.vectors.iter().any(|vector| vector.spoofed);
+    // A later wave may come from the same forged addresses: that they came once only is said where it is so.
+    if is_spoofed && sources.once as f64 >= sources.sampled as f64 * ONCE_SHARE {
         return Some(format!(
             "Of {sampled} dropped packets that were sampled, {} came from a source that was not seen again: their \
-             addresses are forged, and say nothing of who has sent them.{bogons}",
+             addresses are forged, and say nothing of who has sent them.{certain}",
             words::percent(sources.once, sources.sampled)
         ));
     }
+    let at_first = if is_spoofed {
+        " At first next to none of them came twice, as forged ones do; later they did, so that it is not certain of all."
+    } else {
+        ""
+    };
     Some(format!(
-        "The {sampled} dropped packets that were sampled claim at least {} different sources.{bogons}",
+        "The {sampled} dropped packets that were sampled claim at least {} different sources.{at_first}{certain}",
         words::count(sources.sources)
     ))
 }

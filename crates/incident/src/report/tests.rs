@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use floodwall_api::{
-    Incident, IncidentActor, IncidentLine, IncidentPhase, IncidentPrefix, IncidentReport, IncidentSecond,
-    IncidentService, IncidentSeverity, IncidentSources, IncidentStrain, IncidentTraffic, IncidentTurn,
-    IncidentVector, IncidentWave,
+    Incident, IncidentActor, IncidentCountry, IncidentHarm, IncidentLine, IncidentNetwork, IncidentPhase,
+    IncidentPrefix, IncidentReport, IncidentSecond, IncidentService, IncidentSeverity, IncidentSources,
+    IncidentStrain, IncidentTraffic, IncidentTurn, IncidentVector, IncidentWave,
 };
 
 use super::*;
@@ -87,7 +87,16 @@ pub(crate) fn report() -> IncidentReport {
             once: 3_980,
             bogons: 4_000,
             prefixes: vec![IncidentPrefix { prefix: "198.18.7.0/24".into(), sampled: 41 }],
+            networks: vec![IncidentNetwork {
+                asn: 64_500,
+                name: Some("Example <Net>".into()),
+                dropped: 3_000,
+                passed: 2,
+            }],
+            countries: vec![IncidentCountry { country: "DE".into(), dropped: 4_000, passed: 9 }],
+            ..IncidentSources::default()
         },
+        harm: IncidentHarm { sampled: 900, dropped: 9, customers: 40, hurt: 6, ..IncidentHarm::default() },
         destinations: vec![IncidentPrefix { prefix: "192.0.2.10/32".into(), sampled: 4_000 }],
         strain: vec![IncidentStrain {
             what: "use of link eth0".into(),
@@ -125,9 +134,15 @@ fn a_report_says_the_same_in_every_form() {
     let report = report();
     let forms = [text(&report), markdown(&report, &[]), html(&report)];
     for form in &forms {
-        for said in
-            ["spoofed SYN flood", "22,100", "flags=syn", "2026-11-30 00:53:20", "8 min 20 s", "99.3 %"]
-        {
+        for said in [
+            "spoofed SYN flood",
+            "22,100",
+            "flags=syn",
+            "2026-11-30 00:53:20",
+            "8 min 20 s",
+            "99.3 %",
+            "AS64500 Example",
+        ] {
             assert!(form.contains(said), "{said} is missing in {form}");
         }
         assert!(!form.contains('\u{1b}'), "{form}");
@@ -219,4 +234,23 @@ fn long_words_and_texts_are_cut_into_lines() {
     assert_eq!(wrapped("", 5), [""]);
     let row = list_row(&report().incident);
     assert_eq!(row[0..4], ["7", "resolved", "2026-11-30 00:53", "8 min 20 s"].map(String::from));
+}
+
+#[test]
+fn addresses_are_called_forged_where_that_is_certain_and_not_after_a_wave_that_repeats_them() {
+    let mut incident = report().incident;
+    incident.sources.bogons = 0;
+    let whose = |incident: &Incident| summary(incident).join(" ");
+    assert!(whose(&incident).contains("their addresses are forged"));
+    incident.sources.once = 1_200;
+    let later = whose(&incident);
+    assert!(!later.contains("are forged") && later.contains("not certain of all"), "{later}");
+    incident.sources.bogons = 400;
+    incident.sources.contradict = 40;
+    let certain = whose(&incident);
+    assert!(
+        certain.contains("10 % claim an address that nobody has: these are certainly forged"),
+        "{certain}"
+    );
+    assert!(certain.contains("1 % came by another way"), "{certain}");
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use floodwall_api::{Incident, IncidentPhase, IncidentReport};
 
 use super::{
+    origins,
     spark::spark,
     summary::{actor, lasted, reasons, summary, title},
 };
@@ -17,6 +18,8 @@ const FIRST: usize = 6;
 const LAST: usize = 10;
 /// Rows of reasons.
 const REASONS: usize = 6;
+/// Networks, and countries.
+const ORIGINS: usize = 3;
 
 /// All of it, as lines of at most 80 columns.
 pub fn text(report: &IncidentReport) -> String {
@@ -47,6 +50,13 @@ pub fn text(report: &IncidentReport) -> String {
         );
     }
     vectors(&mut out, incident);
+    let origins = origins::rows(&incident.sources, ORIGINS);
+    if !origins.is_empty() {
+        out.push_str("\nwhere sampled packets claim to come from (an address can be forged)\n");
+        for [who, dropped, passed] in origins {
+            line(&mut out, "  ", &format!("{who}: {dropped} dropped, {passed} passed"));
+        }
+    }
     let reasons = reasons(incident);
     if !reasons.is_empty() {
         out.push_str("\npackets by reason\n");
@@ -129,6 +139,12 @@ fn next(incident: &Incident) -> Vec<(String, &'static str)> {
     match incident.phase {
         IncidentPhase::Resolved => {
             next.push((format!("floodwall incident report {id} --as markdown"), "write the post-mortem"));
+            if let Some(asn) = incident.sources.proven.iter().find_map(|proven| proven.asn) {
+                let command = format!(
+                    "floodwall incident report {id} --as xarf --to-asn {asn} --org NAME --contact MAIL"
+                );
+                next.push((command, "tell the network that an attacker has connected from"));
+            }
         }
         phase => {
             next.push((

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    BypassState, CpuStatus, HealthReport, ImportTraffic, Incident, IncidentPhase, IncidentPrefix,
-    IncidentSeverity, IncidentSources, IncidentTraffic, IncidentVector, IncidentWave, InterfaceStatus, Limit,
-    Limits, LinkStatus, ListStatus, MachineStatus, MemoryUse, Overview, ReasonCount, RuleReport, RuleState,
-    ServiceTraffic, SignalReport, SignatureList, SignatureReport, SourceTable, Status, TaskRestarts, Telling,
-    WouldCount,
+    BypassState, CpuStatus, HealthReport, ImportTraffic, Incident, IncidentHarm, IncidentPhase,
+    IncidentPrefix, IncidentSeverity, IncidentSources, IncidentTraffic, IncidentVector, IncidentWave,
+    InterfaceStatus, Limit, Limits, LinkStatus, ListStatus, MachineStatus, MemoryUse, Overview, ReasonCount,
+    RuleReport, RuleState, ServiceTraffic, SignalReport, SignatureList, SignatureReport, SourceTable, Status,
+    TaskRestarts, Telling, WouldCount,
 };
 
 /// When it was looked at, Unix ms.
@@ -203,6 +203,7 @@ fn incident(dropped: u64, passed: u64) -> Incident {
             prefixes: vec![IncidentPrefix { prefix: "203.0.113.0/24".to_owned(), sampled: 6 }],
             ..IncidentSources::default()
         },
+        harm: IncidentHarm::default(),
         destinations: Vec::new(),
         strain: Vec::new(),
         warnings: Vec::new(),

@@ -1,0 +1,76 @@
+//! Keeps the databases of origins as their files are, and the lists that follow them: when a database has changed, and when
+//! an attack begins or ends.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use floodwall_origin::Origins;
+use tokio::time::MissedTickBehavior;
+use tracing::{error, info, warn};
+
+use super::dataplane::Protection;
+use crate::{
+    event::{AttackEvent, Bus, Event, Heard, What},
+    origin_lists::{self, Wanted},
+    server::Dataplane as _,
+    state::Filter,
+};
+
+/// How often it is looked whether the files have changed.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Follows, for ever.
+pub(super) async fn follow(origins: Arc<Origins>, filter: Arc<Filter>, host: Arc<Protection>, bus: Bus) {
+    let mut happens = bus.subscribe();
+    let mut tick = tokio::time::interval(LOOK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut attacked = BTreeSet::new();
+    // Lists that hold in an attack only may have been left in force by an earlier run.
+    let mut is_first = true;
+    let mut told = Vec::new();
+    loop {
+        let follows_attack = tokio::select! {
+            heard = happens.next() => match heard {
+                Some(Heard::Event(Event { what: What::Attack(event), .. })) => {
+                    let before = attacked.is_empty();
+                    match event {
+                        AttackEvent::Began { service, .. } => drop(attacked.insert(service)),
+                        AttackEvent::Ended { service, .. } => drop(attacked.remove(&service)),
+                        AttackEvent::NothingFound { .. } | AttackEvent::Noted { .. } => {}
+                    }
+                    if before == attacked.is_empty() {
+                        continue;
+                    }
+                    true
+                }
+                Some(_) => continue,
+                None => return,
+            },
+            _ = tick.tick() => false,
+        };
+        let (looking, filter, lifelines) = (Arc::clone(&origins), Arc::clone(&filter), host.lifelines());
+        let is_attacked = !attacked.is_empty();
+        let only_of_attacks = follows_attack || std::mem::take(&mut is_first);
+        let work = move || {
+            let has_changed = !follows_attack && looking.look();
+            let which = |wanted: Wanted| has_changed || (only_of_attacks && wanted.only_while_attacked);
+            let failed = origin_lists::follow(&filter, &looking, &lifelines, is_attacked, which);
+            (has_changed, failed, looking.problems())
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok((has_changed, failed, problems)) => {
+                if has_changed {
+                    info!("the databases of origins are read");
+                }
+                for (list, refusal) in failed {
+                    warn!(list, %refusal, "a list could not be brought up to the database of origins, and stays as it is");
+                }
+                problems
+                    .iter()
+                    .filter(|problem| !told.contains(*problem))
+                    .for_each(|problem| warn!("{problem}"));
+                told = problems;
+            }
+            Err(error) => return error!(%error, "following the databases of origins failed"),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What stands for many prefixes: an autonomous system, or a country.
+
+use std::{fmt, str::FromStr};
+
+use crate::error::OriginError;
+
+/// A country, by its two letters (ISO 3166-1).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Country([u8; 2]);
+
+impl Country {
+    /// The country with these letters, in whichever case.
+    pub fn new(letters: &str) -> Option<Self> {
+        let &[first, second] = letters.as_bytes() else { return None };
+        let letters = [first, second].map(|letter| letter.to_ascii_uppercase());
+        letters.iter().all(u8::is_ascii_uppercase).then_some(Self(letters))
+    }
+
+    /// Its letters.
+    pub fn letters(&self) -> &str {
+        // They are ASCII.
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The same as bytes.
+    pub const fn bytes(self) -> [u8; 2] {
+        self.0
+    }
+
+    pub(crate) const fn number(self) -> u32 {
+        u16::from_be_bytes(self.0) as u32
+    }
+
+    pub(crate) fn of_number(number: u32) -> Option<Self> {
+        let [0, 0, first, second] = number.to_be_bytes() else { return None };
+        Self::new(str::from_utf8(&[first, second]).ok()?)
+    }
+}
+
+impl fmt::Debug for Country {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.letters())
+    }
+}
+
+impl fmt::Display for Country {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.letters())
+    }
+}
+
+/// An autonomous system or a country, as it is written where a prefix may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Selector {
+    /// `asn:64500`.
+    Asn(u32),
+    /// `country:XX`.
+    Country(Country),
+}
+
+impl Selector {
+    /// Whether a text begins as one does, be it right or not.
+    pub fn is_meant(text: &str) -> bool {
+        let kind = text.split_once(':').map_or("", |(kind, _)| kind);
+        ["asn", "as", "country"].iter().any(|name| kind.eq_ignore_ascii_case(name))
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asn(number) => write!(formatter, "asn:{number}"),
+            Self::Country(country) => write!(formatter, "country:{country}"),
+        }
+    }
+}
+
+impl FromStr for Selector {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        let unknown = || OriginError::NoSelector(text.to_owned());
+        let (kind, value) = text.split_once(':').ok_or_else(unknown)?;
+        if kind.eq_ignore_ascii_case("country") {
+            let country = Country::new(value).ok_or_else(|| OriginError::NoCountry(value.to_owned()))?;
+            return Ok(Self::Country(country));
+        }
+        if !Self::is_meant(text) {
+            return Err(unknown());
+        }
+        let number = as_number(value).ok_or_else(|| OriginError::NoNumber(value.to_owned()))?;
+        Ok(Self::Asn(number))
+    }
+}
+
+/// The number of an autonomous system, `64500` or `AS64500`; 0 is nobody's (RFC 7607).
+pub(crate) fn as_number(text: &str) -> Option<u32> {
+    let digits = match text.get(..2) {
+        Some(start) if start.eq_ignore_ascii_case("as") => &text[2..],
+        _ => text,
+    };
+    let sound = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|number| sound && *number != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_autonomous_system_or_a_country_is_read_and_written() {
+        for (given, written) in [
+            ("asn:64500", "asn:64500"),
+            ("asn:AS64500", "asn:64500"),
+            ("AS:4294967295", "asn:4294967295"),
+            ("country:de", "country:DE"),
+        ] {
+            assert_eq!(
+                given.parse::<Selector>().map(|selector| selector.to_string()),
+                Ok(written.to_owned())
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_none_is_told_with_what_was_meant() {
+        for (given, expected) in [
+            ("asn:0", "`0` is no number of an autonomous system"),
+            ("asn:+5", "`+5` is no number"),
+            ("asn:4294967296", "is no number"),
+            ("country:DEU", "`DEU` is no country: two letters"),
+            ("country:4!", "two letters"),
+            ("192.0.2.1", "`192.0.2.1` is neither"),
+            ("2001:db8::1", "is neither"),
+        ] {
+            let error = given.parse::<Selector>().expect_err(given).to_string();
+            assert!(error.contains(expected), "{given}: {error}");
+        }
+        assert!(!Selector::is_meant("2001:db8::1") && !Selector::is_meant("a5:b::"));
+    }
+}
