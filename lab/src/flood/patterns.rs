@@ -7,8 +7,8 @@ use crate::frame::{ETHERNET_HEADER, Frame, checksum};
 use crate::link::{Mac, Port};
 use crate::random::Random;
 
-const IP: usize = ETHERNET_HEADER;
-const TRANSPORT: usize = IP + 20;
+pub(super) const IP: usize = ETHERNET_HEADER;
+pub(super) const TRANSPORT: usize = IP + 20;
 const UDP_HEADER: usize = 8;
 
 /// What a flood is aimed at.
@@ -158,7 +158,7 @@ impl Pattern for UdpFrom {
 
 /// Makes the checksums of an IPv4 frame without options right. The transport's stands `at` bytes into
 /// its header of `header` bytes; what follows that sums to `payload_sum`.
-fn seal(frame: &mut [u8], at: usize, header: usize, payload_sum: u32) {
+pub(super) fn seal(frame: &mut [u8], at: usize, header: usize, payload_sum: u32) {
     frame[IP + 10..IP + 12].fill(0);
     let sum = checksum::of(&frame[IP..TRANSPORT]);
     frame[IP + 10..IP + 12].copy_from_slice(&sum.to_be_bytes());

@@ -15,17 +15,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::attack::{Attack, SPOOFED};
-use super::counters::Counters;
-use super::interrupt;
-use super::site::{INTERFACES, Site};
+use super::counters;
+use super::news::News;
+use super::site::INTERFACES;
 use crate::shell;
-use crate::thousands::thousands;
 
 const BPFFS: &str = "/sys/fs/bpf";
 const PREFIX: &str = "floodwall-demo-";
-/// What one source may send per second, in packets. SYNs are limited by default.
-const PACKETS_PER_SOURCE: &str = "2000";
 /// The daemon has loaded, attached and answers within this, or something is wrong.
 const START: Duration = Duration::from_secs(30);
 /// It ends within this when asked, or is killed.
@@ -34,21 +30,22 @@ const END: Duration = Duration::from_secs(5);
 /// A running daemon. When dropped, it is detached and ended, and its pins are removed.
 pub(super) struct Filter {
     binary: PathBuf,
-    /// State, socket, log and lists.
+    /// State, socket and log.
     home: TempDir,
     pins: PathBuf,
     edge: Namespace,
     child: Child,
+    started: Instant,
 }
 
 impl Filter {
-    /// Starts the daemon on both interfaces of the edge, and waits until it answers.
-    pub(super) fn start(binary: &Path, site: &Site, mode: &str) -> Result<Self> {
+    /// Starts the daemon as it comes, on both interfaces of the edge.
+    pub(super) fn start(binary: &Path, edge: &Namespace, mode: &str) -> Result<Self> {
         let home = tempfile::tempdir().context("making a directory for floodwall's state")?;
         let pins = Path::new(BPFFS).join(format!("{PREFIX}{}", std::process::id()));
         let log = File::create(home.path().join("log")).context("creating floodwall's log")?;
         let errors = log.try_clone().context("sharing floodwall's log")?;
-        let mut command = site.edge.command(binary);
+        let mut command = edge.command(binary);
         command.arg("run");
         for interface in INTERFACES {
             command.args(["--iface", interface]);
@@ -65,77 +62,46 @@ impl Filter {
         }
         let line = shell::line_of(&command);
         let child = command.spawn().with_context(|| format!("running `{line}`"))?;
-        let mut filter = Self { binary: binary.to_owned(), home, pins, edge: site.edge.clone(), child };
-        filter.wait_until_ready().with_context(|| format!("starting `{line}`"))?;
-        Ok(filter)
+        let started = Instant::now();
+        Ok(Self { binary: binary.to_owned(), home, pins, edge: edge.clone(), child, started })
     }
 
-    fn wait_until_ready(&mut self) -> Result<()> {
-        let deadline = Instant::now() + START;
-        while !interrupt::asked() {
-            if let Some(status) = self.child.try_wait().context("asking how floodwall is")? {
-                bail!("it ended at once ({status}); its log says: {}", self.log_end());
+    /// The packets that it has dropped, once it answers.
+    ///
+    /// # Errors
+    /// When it has ended, or has not answered for too long.
+    pub(super) fn has_started(&mut self) -> Result<Option<u64>> {
+        if let Some(status) = self.child.try_wait().context("asking how floodwall is")? {
+            bail!("floodwall ended at once ({status}); its log says: {}", self.log_end());
+        }
+        match self.dropped() {
+            Ok(dropped) => Ok(Some(dropped)),
+            Err(error) if self.started.elapsed() > START => {
+                Err(error.context(format!("floodwall does not answer; its log says: {}", self.log_end())))
             }
-            match self.counters() {
-                Ok(_) => return Ok(()),
-                Err(error) if Instant::now() > deadline => {
-                    return Err(
-                        error.context(format!("it does not answer; its log says: {}", self.log_end()))
-                    );
-                }
-                Err(_) => thread::sleep(Duration::from_millis(100)),
-            }
-        }
-        bail!("interrupted")
-    }
-
-    /// Blocks what an operator would block; returns what was done, in words.
-    pub(super) fn block(&self, attack: &Attack) -> Vec<String> {
-        let (network, length) = SPOOFED;
-        let prefix = format!("{network}/{length}");
-        let mut done = vec![
-            self.told(&["block", "add", &prefix, "--note", "demo"]),
-            // No customer comes near it.
-            self.told(&["limit", "set", "packets", PACKETS_PER_SOURCE]),
-        ];
-        if !attack.captured_sources.is_empty() {
-            let list = self.home.path().join("captured-sources.txt");
-            let text: String = attack.captured_sources.iter().map(|source| format!("{source}\n")).collect();
-            let what = format!(
-                "a list of the captures' {} sources",
-                thousands(attack.captured_sources.len() as u64)
-            );
-            done.push(match fs::write(&list, text) {
-                Ok(()) => {
-                    let step = self.told(&["block", "import", &list.display().to_string()]);
-                    step.replace(&list.display().to_string(), &format!("({what})"))
-                }
-                Err(error) => format!("{what} could not be written: {error}"),
-            });
-        }
-        done
-    }
-
-    /// Runs a command, and says in one line what it was, how long it took, and what went wrong.
-    fn told(&self, arguments: &[&str]) -> String {
-        let start = Instant::now();
-        let outcome = self.ask(arguments);
-        let line = format!("floodwall {}", arguments.join(" "));
-        match outcome {
-            Ok(_) => format!("{line}  ({:.0} ms)", start.elapsed().as_secs_f64() * 1000.0),
-            Err(error) => format!("{line}  failed: {error:#}"),
+            Err(_) => Ok(None),
         }
     }
 
-    /// Packets by reason until now.
-    pub(super) fn counters(&self) -> Result<Counters> {
-        Counters::read(&self.ask(&["status", "--json"])?)
+    /// Packets dropped until now.
+    pub(super) fn dropped(&self) -> Result<u64> {
+        counters::dropped(&self.ask(&["status", "--json"])?)
+    }
+
+    /// What it says of itself from now on.
+    pub(super) fn news(&self) -> Result<News> {
+        News::listen(self.command())
     }
 
     fn ask(&self, arguments: &[&str]) -> Result<String> {
+        shell::output(self.command().args(arguments))
+    }
+
+    /// A command to it, without its arguments.
+    fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
-        command.arg("--socket").arg(self.home.path().join("s.sock")).args(arguments);
-        shell::output(&mut command)
+        command.arg("--socket").arg(self.home.path().join("s.sock"));
+        command
     }
 
     fn log_end(&self) -> String {

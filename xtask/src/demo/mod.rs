@@ -8,44 +8,45 @@
 //!   attacker ─────────┘
 //! ```
 
-mod attack;
+mod canvas;
 mod counters;
-mod draw;
+mod director;
+mod film;
 mod filter;
+mod flood;
 mod interrupt;
-mod phase;
+mod news;
+mod picture;
 mod screen;
 mod site;
+mod story;
 mod summary;
+mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use floodwall_lab::{namespace, skip};
+use floodwall_lab::namespace;
 
 use crate::{build, shell};
-use attack::Attack;
-use filter::Filter;
-use phase::{Phase, Sample, Story};
+use director::{Director, End};
 use screen::Screen;
-use site::Site;
-
-/// A sample is taken, and the screen redrawn, so often.
-const TICK: Duration = Duration::from_secs(1);
 
 /// How the show is given.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Length of each of the three phases
-    #[arg(long, default_value_t = 18, value_parser = clap::value_parser!(u64).range(4..=120))]
+    /// Length of the show
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(30..=240))]
     seconds: u64,
     /// Print one JSON object at the end instead of the summary; progress goes to standard error
     #[arg(long)]
     json: bool,
+    /// Record the show as an animated SVG
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// How floodwall runs on the interfaces: native, generic or auto
     #[arg(long, default_value = "native", value_parser = ["native", "generic", "auto"])]
     mode: String,
@@ -71,96 +72,26 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     namespace::sweep()?;
     filter::sweep();
 
-    let mut story = Story::default();
-    let mut screen = Screen::new(options.json, options.seconds);
-    let site = Site::build()?;
-    let mut customers = site.customers()?;
     let length = Duration::from_secs(options.seconds);
-
-    let quiet = play(&mut story, &mut screen, Phase::Before, length, |story, span| {
-        story.push(Phase::Before, Sample::new(&customers.interval(), 0, span));
-        Ok(())
-    })?;
-    if !quiet {
-        return Ok(stopped());
+    let mut screen = Screen::new(options.json, length, options.record.is_some());
+    let story = match Director::new(&binary, &options.mode, length)?.play(&mut screen)? {
+        End::Played(story) => story,
+        End::Interrupted => {
+            drop(screen);
+            eprintln!("interrupted; everything was taken down");
+            // The exit status of a program that a signal ended, by the shell's custom.
+            return Ok(ExitCode::from(130));
+        }
+    };
+    let text = summary::text(&story);
+    if let (Some(file), Some(film)) = (&options.record, screen.film()) {
+        std::fs::write(file, film.svg(&text)).with_context(|| format!("writing {}", file.display()))?;
     }
-
-    let corpus = skip::corpus();
-    let attack = Attack::start(&site, corpus.as_deref().ok(), length * 2 + Duration::from_secs(50))?;
-    story.attack = attack.describe();
-    let mut sent = attack.sent();
-    let mut rest = |sent_now: u64| sent_now - std::mem::replace(&mut sent, sent_now);
-    let flooded = play(&mut story, &mut screen, Phase::Flood, length, |story, span| {
-        story.push(Phase::Flood, Sample::new(&customers.interval(), rest(attack.sent()), span));
-        Ok(())
-    })?;
-    if !flooded {
-        return Ok(stopped());
-    }
-
-    screen.note("starting floodwall on both interfaces, under fire");
-    let filter = Filter::start(&binary, &site, &options.mode)?;
-    for step in filter.block(&attack) {
-        screen.note(&step);
-        story.steps.push(step);
-    }
-    // What happened meanwhile belongs to no phase.
-    customers.interval();
-    rest(attack.sent());
-    let mut before = filter.counters()?;
-    let done = play(&mut story, &mut screen, Phase::Filtered, length, |story, span| {
-        let now = filter.counters()?;
-        let sample = Sample::new(&customers.interval(), rest(attack.sent()), span);
-        story.push(Phase::Filtered, sample.filtered(now.since(&before)));
-        before = now;
-        Ok(())
-    })?;
-    if !done {
-        return Ok(stopped());
-    }
-    drop(attack);
-    drop(filter);
-    drop(customers);
-    drop(site);
-    screen.leave();
+    drop(screen);
     if options.json {
         println!("{}", summary::json(&story));
     } else {
-        print!("{}", summary::text(&story, corpus.err().as_deref()));
+        print!("{text}");
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Plays one phase; returns whether it came to its end or was interrupted.
-fn play(
-    story: &mut Story,
-    screen: &mut Screen,
-    phase: Phase,
-    length: Duration,
-    mut sample: impl FnMut(&mut Story, Duration) -> Result<()>,
-) -> Result<bool> {
-    let start = Instant::now();
-    let mut last = start;
-    while start.elapsed() < length {
-        let due = last + TICK;
-        while Instant::now() < due {
-            if interrupt::asked() {
-                screen.leave();
-                return Ok(false);
-            }
-            let left = due.saturating_duration_since(Instant::now());
-            thread::sleep(left.min(Duration::from_millis(50)));
-        }
-        let now = Instant::now();
-        sample(story, now - last).with_context(|| format!("during the phase {:?}", phase.title()))?;
-        last = now;
-        screen.show(story, phase, start.elapsed());
-    }
-    Ok(true)
-}
-
-/// The exit status of a program that a signal ended, by the shell's custom.
-fn stopped() -> ExitCode {
-    eprintln!("interrupted; everything is being taken down");
-    ExitCode::from(130)
 }

@@ -1,103 +1,80 @@
-//! The live picture: redrawn in place on a terminal, a line a second elsewhere.
+//! Where the show is seen: a picture that is drawn anew in its place on a terminal, lines elsewhere.
 
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use super::draw::{bar, sparkline, time, whole};
-use super::phase::{Phase, Sample, Story};
-
-const SPARKS: usize = 40;
+use super::canvas::{HEIGHT, WIDTH};
+use super::film::Film;
+use super::picture::draw;
+use super::story::{Column, Moment, Story, clock, took};
+use crate::thousands::thousands;
 
 /// Where the show is seen.
 pub(super) struct Screen {
-    /// Redraw in place.
+    /// A picture, else lines.
     live: bool,
+    colour: bool,
     /// Write to standard error, since standard output is for a machine.
     aside: bool,
-    /// Of each phase.
-    seconds: u64,
-    /// Lines of the picture that stands there.
-    drawn: usize,
-    phase: Option<Phase>,
+    /// How long the show is.
+    length: Duration,
+    /// A picture stands above the cursor.
+    drawn: bool,
+    /// Lines that were written.
+    columns: usize,
+    moments: usize,
+    film: Option<Film>,
 }
 
 impl Screen {
-    pub(super) fn new(json: bool, seconds: u64) -> Self {
-        let live = if json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
-        Self { live, aside: json, seconds, drawn: 0, phase: None }
+    pub(super) fn new(json: bool, length: Duration, record: bool) -> Self {
+        let terminal = if json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+        let (width, height) = crossterm::terminal::size().unwrap_or_default();
+        let live = terminal && usize::from(width) >= WIDTH && usize::from(height) > HEIGHT;
+        Self {
+            live,
+            colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            aside: json,
+            length,
+            drawn: false,
+            columns: 0,
+            moments: 0,
+            film: record.then(Film::default),
+        }
     }
 
-    /// Tells something between two references.
-    pub(super) fn note(&mut self, text: &str) {
-        self.leave();
-        self.write(&format!("  {text}\n"));
-    }
-
-    /// Lets the last picture stand.
-    pub(super) fn leave(&mut self) {
-        self.drawn = 0;
-    }
-
-    /// Shows the last second.
-    pub(super) fn show(&mut self, story: &Story, phase: Phase, elapsed: Duration) {
-        let Some((_, sample)) = story.samples().last() else { return };
-        if self.phase != Some(phase) {
-            self.phase = Some(phase);
-            self.leave();
-            self.write(&format!("\nphase {} of 3: {}\n", phase.number(), phase.title()));
-            if phase == Phase::Flood {
-                for (what, rate) in &story.attack {
-                    self.write(&format!("  {:>7} packets/s  {what}\n", whole(f64::from(*rate))));
-                }
+    /// Shows what has happened so far.
+    pub(super) fn show(&mut self, story: &Story, elapsed: Duration) {
+        let canvas = (self.live || self.film.is_some()).then(|| draw(story, elapsed, self.length));
+        match &canvas {
+            Some(canvas) if self.live => {
+                // Up to the first line of the old picture; each line is cleared behind its end.
+                let up = if self.drawn { format!("\x1b[{HEIGHT}A") } else { "\x1b[?25l".to_owned() };
+                let picture = canvas.ansi(self.colour).replace('\n', "\x1b[K\n");
+                self.drawn = true;
+                self.write(&format!("{up}{picture}"));
             }
+            _ => self.lines(story, elapsed),
         }
-        let text =
-            if self.live { self.picture(story, sample, elapsed) } else { line(phase, sample, elapsed) };
-        let mut whole_text = String::new();
-        if self.drawn > 0 {
-            // Up to the first line of the old picture, and clear to the end of the screen.
-            let _ = write!(whole_text, "\x1b[{}A\x1b[J", self.drawn);
+        if let (Some(film), Some(canvas)) = (&mut self.film, canvas) {
+            film.take(elapsed, canvas);
         }
-        whole_text.push_str(&text);
-        self.drawn = if self.live { text.lines().count() } else { 0 };
-        self.write(&whole_text);
     }
 
-    fn picture(&self, story: &Story, sample: &Sample, elapsed: Duration) -> String {
-        let history = |value: &dyn Fn(&Sample) -> f64| {
-            let values: Vec<f64> = story.samples().iter().map(|(_, sample)| value(sample)).collect();
-            sparkline(&values, SPARKS)
-        };
-        let mut text = format!("  {} s of {}\n", elapsed.as_secs(), self.seconds);
-        let mut row = |title: &str, number: f64, rest: &str| {
-            let _ = writeln!(text, "  {title:<24}{:>9}  {rest}", whole(number));
-        };
-        row("customers: answered/s", sample.answered, &history(&|sample| sample.answered));
-        let latency = format!("half within {}, 99 % within {}", time(sample.half), time(sample.most));
-        row("           failed/s", sample.failed, &latency);
-        row(
-            "attacker: packets/s",
-            sample.per_second(sample.sent),
-            &history(&|sample| sample.per_second(sample.sent)),
-        );
-        match &sample.filter {
-            None => text.push_str("  floodwall: off\n"),
-            Some(counters) => {
-                let dropped = counters.all_dropped();
-                let all = (dropped + counters.all_passed()).max(1) as f64;
-                let of = |sample: &Sample| {
-                    sample.filter.as_ref().map_or(0, super::counters::Counters::all_dropped)
-                };
-                let picture = history(&|sample| sample.per_second(of(sample)));
-                row("floodwall: dropped/s", sample.per_second(dropped), &picture);
-                for (reason, &count) in counters.dropped.iter().filter(|(_, count)| **count > 0) {
-                    row(&format!("    {reason}"), sample.per_second(count), &bar(count as f64 / all, 30));
-                }
-                row("           passed/s", sample.per_second(counters.all_passed()), "");
-            }
+    /// What was recorded, if that was wanted.
+    pub(super) fn film(&self) -> Option<&Film> {
+        self.film.as_ref()
+    }
+
+    fn lines(&mut self, story: &Story, elapsed: Duration) {
+        for moment in story.moments().get(self.moments..).unwrap_or_default() {
+            self.write(&told(moment));
         }
-        text
+        self.moments = story.moments().len();
+        for column in story.columns().get(self.columns..).unwrap_or_default() {
+            self.write(&line(column, elapsed));
+        }
+        self.columns = story.columns().len();
     }
 
     /// A closed pipe ends nobody's show before it is taken down.
@@ -111,27 +88,60 @@ impl Screen {
     }
 }
 
-/// The last second as plain text.
-fn line(phase: Phase, sample: &Sample, elapsed: Duration) -> String {
-    let mut text = format!(
-        "[{}/3 {:>3} s] customers: {} answered/s, {} failed/s, half within {}; attacker: {} packets/s; floodwall: ",
-        phase.number(),
-        elapsed.as_secs(),
-        whole(sample.answered),
-        whole(sample.failed),
-        time(sample.half),
-        whole(sample.per_second(sample.sent)),
-    );
-    match &sample.filter {
-        None => text.push_str("off"),
-        Some(counters) => {
-            let _ = write!(text, "{} dropped/s", whole(sample.per_second(counters.all_dropped())));
-            for (reason, &count) in counters.dropped.iter().filter(|(_, count)| **count > 0) {
-                let _ = write!(text, ", {reason} {}", whole(sample.per_second(count)));
-            }
-            let _ = write!(text, "; {} passed/s", whole(sample.per_second(counters.all_passed())));
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if self.drawn {
+            // The cursor again.
+            self.write("\x1b[?25h");
         }
     }
-    text.push('\n');
-    text
+}
+
+/// What happened, as a line.
+pub(super) fn told(moment: &Moment) -> String {
+    format!("{:>5}  {}\n", clock(moment.at), moment.text)
+}
+
+/// A column of the charts as a line.
+fn line(column: &Column, elapsed: Duration) -> String {
+    let whole = |rate: f64| thousands(rate.round() as u64);
+    let half = column.half.map_or_else(|| "-".to_owned(), took);
+    let floodwall = match column.dropped {
+        None => "off".to_owned(),
+        Some(_) => format!("{} dropped/s", whole(column.dropping())),
+    };
+    format!(
+        "{:>5}  [{}] customers: {} answered/s, {} failed/s, half within {half}; flood: {} packets/s reach the host; \
+         floodwall: {floodwall}\n",
+        clock(elapsed),
+        column.act.title(),
+        whole(column.answered),
+        whole(column.failed),
+        whole(column.reaching()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::story::Act;
+
+    #[test]
+    fn a_pipe_gets_lines() {
+        let column = Column {
+            act: Act::Guarded,
+            span: Duration::from_secs(1),
+            answered: 711.2,
+            failed: 0.0,
+            half: Some(Duration::from_micros(412)),
+            sent: 40_000,
+            arrived: 10,
+            dropped: Some(39_990),
+        };
+        assert_eq!(
+            line(&column, Duration::from_secs(61)),
+            " 1:01  [the same flood] customers: 711 answered/s, 0 failed/s, half within 0.4 ms; flood: 10 packets/s \
+             reach the host; floodwall: 39,990 dropped/s\n"
+        );
+    }
 }

@@ -13,15 +13,12 @@ pub(super) const SITE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 pub(super) const SITE_PORT: u16 = 80;
 /// The router that every other address lies behind.
 const ROUTER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
-/// Attackers with a true address: their hosts answer, so they hold no half-open connections.
-pub(super) const HEAVY: [Ipv4Addr; 3] =
-    [Ipv4Addr::new(203, 0, 113, 66), Ipv4Addr::new(203, 0, 113, 67), Ipv4Addr::new(203, 0, 113, 68)];
 /// The interfaces of the edge host.
 pub(super) const INTERFACES: [&str; 2] = ["to-client", "to-attacker"];
 /// Customers come from so many addresses: a person opens few connections a second.
 const CUSTOMERS: u8 = 64;
 /// Half-open and waiting connections that the host has room for.
-pub(super) const BACKLOG: u16 = 256;
+pub(super) const BACKLOG: u16 = 4_096;
 
 /// The running stage. Fields drop in order: first who talks, then the wires.
 pub(super) struct Site {
@@ -54,14 +51,10 @@ impl Site {
         for address in customers() {
             client_port.address(&format!("{address}/24"))?;
         }
-        for address in HEAVY.into_iter().chain([ROUTER]) {
-            attacker_port.address(&format!("{address}/24"))?;
-        }
+        attacker_port.address(&format!("{ROUTER}/24"))?;
         to_attacker.address("203.0.113.10/24")?;
         to_attacker.neighbour(ROUTER.into(), attacker_port.mac())?;
         to_attacker.route("default", ROUTER.into())?;
-        // For the answers of the attackers' own hosts.
-        attacker_port.route("default", Ipv4Addr::new(203, 0, 113, 10).into())?;
 
         let capacity = Capacity { workers: 8, backlog: BACKLOG };
         let service = Service::start(&edge, SocketAddr::new(SITE.into(), SITE_PORT), capacity)?;

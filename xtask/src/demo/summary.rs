@@ -5,68 +5,45 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::draw::{time, whole};
-use super::phase::{Digest, Phase, Story};
+use super::flood::RATE;
+use super::screen::told;
+use super::story::{Act, Digest, Story, took};
 use crate::thousands::thousands;
 
-/// What makes the flood bite on a small machine.
-const EASY: &str = "The host was set up to be easy to flood: SYN cookies off, room for 256 half-open connections, two \
-     tries per answer. With cookies on, a flood has to fill the line or the CPU instead.";
-/// Why the real attacks went so well.
-const LISTED: &str = "The list that was imported was made from the captures themselves. A victim may have one of \
-     reflectors, but nobody has one of forged sources.";
+/// What makes the flood bite on a small machine, and what is the same as ever.
+const TO_BE_FAIR: &str = "To be fair: the host was set up to be easy to flood (SYN cookies off, room for 4,096 half-open \
+    connections, two tries per answer). With cookies on, a flood has to fill the line or the CPU instead. floodwall ran as it \
+    comes: no configuration, no list, no limit set by hand. The flood's fingerprint was drawn when the show began.";
 
-/// The story in a few lines; `no_captures` is why there were none.
-pub(super) fn text(story: &Story, no_captures: Option<&str>) -> String {
+/// The story in a few lines.
+pub(super) fn text(story: &Story) -> String {
     let mut text = String::from("\nWhat happened\n");
-    for phase in Phase::ALL {
-        let Some(digest) = story.digest(phase) else { continue };
+    for moment in story.moments() {
+        text.push_str(&told(moment));
+    }
+    text.push_str("\nWhat customers got\n");
+    for act in Act::ALL {
+        let Some(digest) = story.digest(act) else { continue };
         let _ = writeln!(
             text,
-            "  {:<20} {:>6} requests/s answered, {} % failed, half within {}",
-            phase.title(),
-            whole(digest.answered),
-            whole(failed_share(&digest) * 100.0),
-            time(digest.half),
+            "  {:<18} {:>5} requests/s answered, {:.0} % failed, half within {}",
+            act.title(),
+            thousands(digest.answered.round() as u64),
+            failed_share(&digest) * 100.0,
+            digest.half.map_or_else(|| "-".to_owned(), took),
         );
     }
-    if let Some(digest) = story.digest(Phase::Filtered) {
+    if let Some(Digest { sent, dropped: Some(dropped), .. }) = story.digest(Act::Guarded) {
         let _ = writeln!(
             text,
-            "\nThe attacker sent {} packets in that phase. floodwall dropped {}, before they got to TCP/IP:",
-            thousands(digest.all_sent),
-            thousands(digest.filter.all_dropped()),
+            "\nOf the {} packets of the second flood, floodwall dropped {}: {:.2} %.",
+            thousands(sent),
+            thousands(dropped),
+            dropped as f64 * 100.0 / sent.max(1) as f64,
         );
-        for (reason, &count) in digest.filter.dropped.iter().filter(|(_, count)| **count > 0) {
-            let _ = writeln!(text, "  {:>12}  {}", thousands(count), explained(reason));
-        }
-        let _ = match story.recovery() {
-            Some(after) => writeln!(
-                text,
-                "Customers were served again after {} s: connections that the flood had left half open had to time out.",
-                whole(after.as_secs_f64())
-            ),
-            None => writeln!(text, "Customers did not get back to four fifths of what they had before."),
-        };
     }
-    let _ = writeln!(text, "\nTo be fair:\n- {EASY}");
-    let _ = match no_captures {
-        Some(reason) => writeln!(text, "- No real attack was replayed: this {reason}."),
-        None => writeln!(text, "- {LISTED}"),
-    };
+    let _ = writeln!(text, "\n{TO_BE_FAIR}");
     text
-}
-
-/// What a reason means to somebody who meets it for the first time.
-fn explained(reason: &str) -> String {
-    let meaning = match reason {
-        "blocked" => "their source is on the blocklist",
-        "syn-rate" => "their source opens more connections per second than one may",
-        "packet-rate" => "their source sends more packets per second than one may",
-        "malformed" => "their headers contradict themselves",
-        _ => return reason.to_owned(),
-    };
-    format!("{reason}: {meaning}")
 }
 
 fn failed_share(digest: &Digest) -> f64 {
@@ -76,45 +53,74 @@ fn failed_share(digest: &Digest) -> f64 {
 /// The story as one JSON object.
 pub(super) fn json(story: &Story) -> Value {
     let milliseconds = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64() * 1000.0);
-    let phases: Vec<Value> = Phase::ALL
+    let acts: Vec<Value> = Act::ALL
         .into_iter()
-        .filter_map(|phase| {
-            let digest = story.digest(phase)?;
+        .filter_map(|act| {
+            let digest = story.digest(act)?;
             Some(json!({
-                "phase": phase.key(),
+                "act": act.key(),
                 "answered_per_second": digest.answered,
                 "failed_per_second": digest.failed,
-                "latency_ms": { "p50": milliseconds(digest.half), "p99": milliseconds(digest.most) },
-                "attack_packets_per_second": digest.sent,
-                "attack_packets": digest.all_sent,
-                "passed_packets": digest.filter.passed,
-                "dropped_packets": digest.filter.dropped,
+                "latency_ms": milliseconds(digest.half),
+                "flood_packets": digest.sent,
+                "dropped_packets": digest.dropped,
             }))
         })
         .collect();
-    let samples: Vec<Value> = story
-        .samples()
+    let moments: Vec<Value> = story
+        .moments()
         .iter()
-        .map(|(phase, sample)| {
+        .map(|moment| json!({ "seconds": moment.at.as_secs_f64(), "text": moment.text }))
+        .collect();
+    let columns: Vec<Value> = story
+        .columns()
+        .iter()
+        .map(|column| {
             json!({
-                "phase": phase.key(),
-                "seconds": sample.span.as_secs_f64(),
-                "answered_per_second": sample.answered,
-                "failed_per_second": sample.failed,
-                "latency_ms": { "p50": milliseconds(sample.half), "p99": milliseconds(sample.most) },
-                "attack_packets": sample.sent,
-                "passed_packets": sample.filter.as_ref().map(|filter| &filter.passed),
-                "dropped_packets": sample.filter.as_ref().map(|filter| &filter.dropped),
+                "act": column.act.key(),
+                "seconds": column.span.as_secs_f64(),
+                "answered_per_second": column.answered,
+                "failed_per_second": column.failed,
+                "latency_ms": milliseconds(column.half),
+                "flood_packets": column.sent,
+                "arrived_packets": column.arrived,
+                "dropped_packets": column.dropped,
             })
         })
         .collect();
-    let attack: Vec<Value> =
-        story.attack.iter().map(|(what, rate)| json!({ "what": what, "packets_per_second": rate })).collect();
-    json!({
-        "attack": attack,
-        "commands": story.steps,
-        "phases": phases,
-        "recovered_after_seconds": story.recovery().map(|after| after.as_secs_f64()),
-        "samples": samples,
-    })
+    json!({ "flood_packets_per_second": RATE, "moments": moments, "acts": acts, "columns": columns })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::story::{Column, Moment, Tone};
+
+    #[test]
+    fn the_summary_tells_moments_acts_and_shares() {
+        let mut story = Story::default();
+        story.happened(Moment { at: Duration::from_secs(9), tone: Tone::Bad, text: "a flood begins".into() });
+        story.push(Column {
+            act: Act::Guarded,
+            span: Duration::from_secs(1),
+            answered: 700.0,
+            failed: 0.0,
+            half: None,
+            sent: 1_000,
+            arrived: 5,
+            dropped: Some(995),
+        });
+        let text = text(&story);
+        assert!(text.contains(" 0:09  a flood begins\n"), "{text}");
+        assert!(text.contains("the same flood       700 requests/s answered, 0 % failed"), "{text}");
+        assert!(
+            text.contains("Of the 1,000 packets of the second flood, floodwall dropped 995: 99.50 %."),
+            "{text}"
+        );
+        let json = json(&story);
+        assert_eq!(
+            (&json["acts"][0]["act"], &json["moments"][0]["seconds"]),
+            (&json!("guarded"), &json!(9.0))
+        );
+    }
 }

@@ -1,0 +1,27 @@
+//! The flood: requests for connections, each from another forged address, of a tool that nobody has seen before.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use floodwall_lab::flood::{Bounds, DrawnSyn, Fingerprint, Flood, Target};
+
+use super::site::{SITE, SITE_PORT, Site};
+
+/// Packets per second.
+pub(super) const RATE: u32 = 40_000;
+
+/// A fingerprint for this show.
+pub(super) fn draw() -> Fingerprint {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // Whatever part of it is left tells shows apart.
+    Fingerprint::draw(now.as_nanos() as u64)
+}
+
+/// Starts it; it stops when dropped.
+pub(super) fn start(site: &Site, fingerprint: Fingerprint, longest: Duration) -> Result<Flood> {
+    let target = Target::behind(&site.attacker, &site.from_attacker, SITE, SITE_PORT);
+    // Other addresses and ports in each show.
+    let seed = u64::from(std::process::id()) + u64::from(fingerprint.window);
+    let pattern = DrawnSyn::new(target, fingerprint, seed);
+    Flood::start(&site.attacker, pattern, Bounds { rate: RATE, duration: longest })
+}
