@@ -1,8 +1,7 @@
-//! The report as a chart: SVG, written by hand.
-
-use std::fmt::Write as _;
+//! The report as a chart.
 
 use floodwall_common::prefix::Family;
+use floodwall_svg::{Anchor, Picture};
 
 use crate::{
     candidate::Candidate,
@@ -47,14 +46,14 @@ pub(crate) fn render(report: &Report) -> String {
         shown.iter().filter_map(|name| report.groups.iter().find(|row| row.name == *name)).collect();
     let values = rows.iter().flat_map(|row| row.cells.iter().map(|cell| cell.median_ns));
     let longest = values.fold(1.0, f64::max);
-    let mut body = String::new();
+    let mut picture = Picture::default();
     let mut y = TOP;
     for row in rows {
-        text(&mut body, LEFT, y + 20.0, "start", "bold", &row.name);
+        picture.bold((LEFT, y + 20.0), Anchor::Start, &row.name);
         y += TITLE;
         for (candidate, colour) in BARS {
             let Some(value) = row.median(candidate) else { continue };
-            bar(&mut body, y, candidate.name(), colour, value, longest);
+            bar(&mut picture, y, candidate.name(), colour, value, longest);
             y += BAR;
         }
         y += GAP;
@@ -64,31 +63,16 @@ pub(crate) fn render(report: &Report) -> String {
         "medians of {} rounds; {}, Linux {}; 1 M IPv4 and 250 k IPv6 prefixes listed",
         report.rounds, machine.processor, machine.kernel
     );
-    text(&mut body, 16.0, 28.0, "start", "bold", "Cost per packet above a program that only drops, ns");
-    text(&mut body, 16.0, 48.0, "start", "normal", &under);
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {y}\" font-family=\"sans-serif\" \
-         font-size=\"13\">\n<rect width=\"{WIDTH}\" height=\"{y}\" fill=\"#fff\"/>\n{body}</svg>\n"
-    )
+    let title = "Cost per packet above a program that only drops, ns";
+    picture.bold((16.0, 28.0), Anchor::Start, title);
+    picture.text((16.0, 48.0), Anchor::Start, &under);
+    picture.finish((WIDTH, y), title)
 }
 
-fn bar(body: &mut String, y: f64, name: &str, colour: &str, value: f64, longest: f64) {
+fn bar(picture: &mut Picture, y: f64, name: &str, colour: &str, value: f64, longest: f64) {
     let length = (value.max(0.0) / longest * (WIDTH - LEFT - RIGHT)).max(1.0);
-    let weight = if name.starts_with("floodwall") { "bold" } else { "normal" };
-    text(body, LEFT - 8.0, y + 12.0, "end", weight, name);
-    // A string takes all that is written to it.
-    let _ = writeln!(
-        body,
-        "<rect x=\"{LEFT}\" y=\"{y}\" width=\"{length:.1}\" height=\"{}\" fill=\"{colour}\"/>",
-        BAR - 3.0
-    );
-    text(body, LEFT + length + 6.0, y + 12.0, "start", weight, &format!("{value:.0}"));
-}
-
-fn text(body: &mut String, x: f64, y: f64, anchor: &str, weight: &str, words: &str) {
-    let words = words.replace('&', "&amp;").replace('<', "&lt;");
-    let _ = writeln!(
-        body,
-        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" font-weight=\"{weight}\" fill=\"#222\">{words}</text>"
-    );
+    picture.rectangle((LEFT, y), (length, BAR - 3.0), colour);
+    let write = if name.starts_with("floodwall") { Picture::bold } else { Picture::text };
+    write(picture, (LEFT - 8.0, y + 12.0), Anchor::End, name);
+    write(picture, (LEFT + length + 6.0, y + 12.0), Anchor::Start, &format!("{value:.0}"));
 }

@@ -23,7 +23,6 @@ mod setup;
 mod shell;
 mod steps;
 mod test;
-mod thousands;
 mod verdicts;
 mod vm;
 

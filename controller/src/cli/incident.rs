@@ -199,7 +199,7 @@ impl Report {
                 for update in updates {
                     let status = update.status.name();
                     let status = status[..1].to_uppercase() + &status[1..];
-                    writeln!(out, "{}", style.strong(format!("{status} ({} UTC)", time(update.time_ms))))?;
+                    writeln!(out, "{}", style.strong(format!("{status} ({} UTC)", minute(update.time_ms))))?;
                     report::wrapped(&units::printable(&update.body), 80)
                         .iter()
                         .try_for_each(|line| writeln!(out, "{line}"))?;
@@ -322,8 +322,7 @@ async fn fetch(session: &mut Session<'_>, id: u64) -> Result<IncidentReport, Sto
 }
 
 /// `2026-11-30 03:04`.
-fn time(time_ms: u64) -> String {
-    let at = std::time::UNIX_EPOCH + Duration::from_millis(time_ms);
-    let text = humantime::format_rfc3339_seconds(at).to_string().replace('T', " ");
-    text.get(..16).unwrap_or(&text).to_owned()
+fn minute(time_ms: u64) -> String {
+    let time = units::time(time_ms);
+    time.get(..16).unwrap_or(&time).to_owned()
 }

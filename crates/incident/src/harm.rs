@@ -1,8 +1,7 @@
 //! What was dropped of customers, as far as samples tell.
 
 use floodwall_api::{Confidence, IncidentHarm};
-
-use crate::words;
+use floodwall_units as units;
 
 /// Samples from which on a share is told, and those of each further step of confidence.
 const FEW: u64 = 30;
@@ -49,9 +48,9 @@ pub(crate) fn words(harm: &IncidentHarm) -> String {
         percent(*low),
         percent(*high),
         confidence.name(),
-        words::count(*sampled),
-        words::count(*customers),
-        words::count(*hurt)
+        units::count(*sampled),
+        units::count(*customers),
+        units::count(*hurt)
     )
 }
 

@@ -23,7 +23,6 @@ pub mod report;
 mod told;
 pub mod vector;
 mod who;
-mod words;
 
 pub use database::Limits;
 pub use evidence::{Frame, SNAP_LENGTH};

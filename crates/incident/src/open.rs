@@ -6,13 +6,13 @@ use floodwall_api::{
     Incident, IncidentActor, IncidentHarm, IncidentLine, IncidentPhase, IncidentSeverity, IncidentSources,
     IncidentStrain, IncidentTraffic, IncidentTurn, IncidentWave,
 };
+use floodwall_units as units;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     census::Census,
     rates::Came,
     told::{Look, OfService, Reading},
-    words,
 };
 
 /// Lines of a timeline; more are counted.
@@ -150,7 +150,7 @@ impl Open {
             && time_ms.saturating_sub(last.time_ms) < BANS_TOGETHER
         {
             last.count += bans;
-            last.text = format!("banned {} sources or prefixes", words::count(last.count));
+            last.text = format!("banned {} sources or prefixes", units::count(last.count));
             return;
         }
         self.line(time_ms, KIND, IncidentActor::Automatic, text);
@@ -312,7 +312,7 @@ impl Open {
             warnings.push(format!(
                 "Nothing was found (at {}) that could be dropped without harm to customers: what comes passes, but for \
                  limits and rules.",
-                words::time(*time_ms)
+                units::time(*time_ms)
             ));
         }
         if *suffered {
@@ -321,8 +321,8 @@ impl Open {
         for (from, to) in gaps {
             warnings.push(format!(
                 "Nothing was recorded from {} to {}: the daemon did not run. What was in force stayed in force.",
-                words::time(*from),
-                words::time(*to)
+                units::time(*from),
+                units::time(*to)
             ));
         }
         warnings

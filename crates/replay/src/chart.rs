@@ -1,8 +1,9 @@
-//! A chart of what passed and what was dropped over time: SVG, written by hand.
+//! A chart of what passed and what was dropped over time.
 
 use std::fmt::Write as _;
 
 use floodwall_common::wire::Verdict;
+use floodwall_svg::{Anchor, DROPPED, Frame, PASSED, Picture, round_step};
 
 use super::{
     summary::{Noted, Summary},
@@ -11,11 +12,9 @@ use super::{
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 420.0;
-/// Room around the columns: for numbers and words.
-const LEFT: f64 = 70.0;
-const RIGHT: f64 = 20.0;
-const TOP: f64 = 74.0;
-const BOTTOM: f64 = 44.0;
+/// Where the columns lie; around them are numbers and words.
+const ACROSS: (f64, f64) = (70.0, WIDTH - 20.0);
+const DOWN: (f64, f64) = (74.0, HEIGHT - 44.0);
 /// Most columns; a longer capture has longer ones.
 const COLUMNS: u64 = 240;
 /// Most marks that are drawn.
@@ -23,151 +22,78 @@ const MARKS: usize = 40;
 /// Marks whose words stand beside them; more would cover each other.
 const WORDS: usize = 12;
 
-const PASSED: &str = "#1f7a5a";
-const DROPPED: &str = "#b5412f";
-const INK: &str = "#222";
-
 /// Draws what became of the packets of a capture, or several, of that name.
 pub fn render(name: &str, summary: &Summary) -> String {
     let timeline = summary.timeline.at_most(COLUMNS);
-    let frame = Frame::around(&timeline);
-    let mut body = String::new();
+    let frame = frame_around(&timeline);
+    let mut picture = Picture::default();
     let report = summary.report(None);
-    text(&mut body, (16.0, 28.0), "start", "bold", INK, &format!("Packets/s in {name}"));
+    let title = format!("Packets/s in {name}");
+    picture.bold((16.0, 28.0), Anchor::Start, &title);
     let mut totals = format!("{} passed, {} dropped", report.passed, report.dropped);
     if report.apart.unjudged() > 0 {
+        // A string takes all that is written to it.
         let _ = write!(totals, "; {} more not judged", report.apart.unjudged());
     }
-    text(&mut body, (16.0, 48.0), "start", "normal", INK, &totals);
-    legend(&mut body);
-    frame.axes(&mut body);
+    picture.text((16.0, 48.0), Anchor::Start, &totals);
+    picture.legend((WIDTH - 190.0, 18.0), PASSED, "passed");
+    picture.legend((WIDTH - 100.0, 18.0), DROPPED, "dropped");
+    frame.rates(&mut picture, |rate| format!("{rate:.0}"));
+    times(&frame, &mut picture);
+    let span = timeline.span() as f64;
     for (second, row) in timeline.rows() {
-        let dropped = row.with(Verdict::Drop) as f64 / frame.span;
-        let passed = row.with(Verdict::Pass) as f64 / frame.span;
-        frame.column(&mut body, second, 0.0, passed, PASSED);
-        frame.column(&mut body, second, passed, dropped, DROPPED);
+        let time = (second as f64, second as f64 + span);
+        let passed = row.with(Verdict::Pass) as f64 / span;
+        let dropped = row.with(Verdict::Drop) as f64 / span;
+        column(&frame, &mut picture, time, (0.0, passed), PASSED);
+        column(&frame, &mut picture, time, (passed, passed + dropped), DROPPED);
     }
     for (number, Noted { unix_ns, what, .. }) in summary.marks.iter().take(MARKS).enumerate() {
-        frame.mark(&mut body, number, *unix_ns as f64 / 1e9, what);
+        mark(&frame, &mut picture, number, *unix_ns as f64 / 1e9, what);
     }
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
-         font-size=\"13\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n{body}</svg>\n"
-    )
+    picture.finish((WIDTH, HEIGHT), &title)
 }
 
-/// Where times and rates lie on the paper.
-struct Frame {
-    /// Seconds since 1970 at the left edge, and as many to the right one.
-    from: f64,
-    seconds: f64,
-    /// Seconds of a column.
-    span: f64,
-    /// Packets/s at the top.
-    most: f64,
+fn frame_around(timeline: &Timeline) -> Frame {
+    let span = timeline.span() as f64;
+    let (mut from, mut until, mut most) = (f64::INFINITY, 0.0_f64, 1.0_f64);
+    for (second, row) in timeline.rows() {
+        from = from.min(second as f64);
+        until = until.max(second as f64 + span);
+        most = most.max(row.packets.iter().sum::<u64>() as f64 / span);
+    }
+    if !from.is_finite() {
+        (from, until) = (0.0, span);
+    }
+    Frame { across: ACROSS, down: DOWN, from, seconds: until - from, most }
 }
 
-impl Frame {
-    fn around(timeline: &Timeline) -> Self {
-        let span = timeline.span() as f64;
-        let (mut from, mut until, mut most) = (f64::INFINITY, 0.0_f64, 1.0_f64);
-        for (second, row) in timeline.rows() {
-            from = from.min(second as f64);
-            until = until.max(second as f64 + span);
-            most = most.max(row.packets.iter().sum::<u64>() as f64 / span);
-        }
-        if !from.is_finite() {
-            (from, until) = (0.0, span);
-        }
-        Self { from, seconds: until - from, span, most }
-    }
-
-    fn x(&self, second: f64) -> f64 {
-        LEFT + (second - self.from) / self.seconds * (WIDTH - LEFT - RIGHT)
-    }
-
-    fn y(&self, rate: f64) -> f64 {
-        HEIGHT - BOTTOM - rate / self.most * (HEIGHT - TOP - BOTTOM)
-    }
-
-    fn column(&self, body: &mut String, second: u64, from: f64, rate: f64, colour: &str) {
-        if rate <= 0.0 {
-            return;
-        }
-        let (left, right) = (self.x(second as f64), self.x(second as f64 + self.span));
-        let (top, bottom) = (self.y(from + rate), self.y(from));
-        let (width, height) = (right - left, bottom - top);
-        // A string takes all that is written to it.
-        let _ = writeln!(
-            body,
-            "<rect x=\"{left:.2}\" y=\"{top:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" fill=\"{colour}\"/>"
-        );
-    }
-
-    fn mark(&self, body: &mut String, number: usize, second: f64, what: &str) {
-        let x = self.x(second.clamp(self.from, self.from + self.seconds));
-        line(body, (x, TOP), (x, HEIGHT - BOTTOM), "#555", "4 3");
-        if number < WORDS {
-            let y = TOP + 12.0 + 15.0 * number as f64;
-            let (at, anchor) = if x > WIDTH * 0.7 { (x - 4.0, "end") } else { (x + 4.0, "start") };
-            text(body, (at, y), anchor, "normal", INK, what);
-        }
-    }
-
-    fn axes(&self, body: &mut String) {
-        let step = round_step(self.most / 4.0);
-        let mut rate = 0.0;
-        while rate <= self.most {
-            line(body, (LEFT, self.y(rate)), (WIDTH - RIGHT, self.y(rate)), "#ddd", "none");
-            text(body, (LEFT - 8.0, self.y(rate) + 4.0), "end", "normal", INK, &format!("{rate:.0}"));
-            rate += step;
-        }
-        let step = round_step(self.seconds / 8.0);
-        let mut second = 0.0;
-        while second <= self.seconds {
-            let x = self.x(self.from + second);
-            text(body, (x, HEIGHT - BOTTOM + 18.0), "middle", "normal", INK, &format!("{second:.0} s"));
-            second += step;
-        }
+fn column(frame: &Frame, picture: &mut Picture, time: (f64, f64), rates: (f64, f64), colour: &str) {
+    if rates.1 > rates.0 {
+        let (left, right) = (frame.x(time.0), frame.x(time.1));
+        let (top, bottom) = (frame.y(rates.1), frame.y(rates.0));
+        picture.rectangle((left, top), (right - left, bottom - top), colour);
     }
 }
 
-/// The next of 1, 2, 5, 10, 20 … that is at least this much.
-fn round_step(least: f64) -> f64 {
-    let mut step = 1.0;
-    loop {
-        for factor in [1.0, 2.0, 5.0] {
-            if step * factor >= least {
-                return step * factor;
-            }
-        }
-        step *= 10.0;
+fn mark(frame: &Frame, picture: &mut Picture, number: usize, second: f64, what: &str) {
+    frame.mark(picture, second, 0.0);
+    if number < WORDS {
+        let (x, y) = (frame.x(second), DOWN.0 + 12.0 + 15.0 * number as f64);
+        let (at, anchor) = if x > WIDTH * 0.7 { (x - 4.0, Anchor::End) } else { (x + 4.0, Anchor::Start) };
+        picture.text((at, y), anchor, what);
     }
 }
 
-fn legend(body: &mut String) {
-    for (x, colour, words) in [(WIDTH - 190.0, PASSED, "passed"), (WIDTH - 100.0, DROPPED, "dropped")] {
-        let _ = writeln!(body, "<rect x=\"{x}\" y=\"18\" width=\"12\" height=\"12\" fill=\"{colour}\"/>");
-        text(body, (x + 18.0, 28.0), "start", "normal", INK, words);
+/// Seconds from the first one on, at round steps.
+fn times(frame: &Frame, picture: &mut Picture) {
+    let step = round_step(frame.seconds / 8.0);
+    let mut second = 0.0;
+    while second <= frame.seconds {
+        let x = frame.x(frame.from + second);
+        picture.text((x, DOWN.1 + 18.0), Anchor::Middle, &format!("{second:.0} s"));
+        second += step;
     }
-}
-
-fn line(body: &mut String, from: (f64, f64), to: (f64, f64), colour: &str, dashes: &str) {
-    let ((x1, y1), (x2, y2)) = (from, to);
-    let _ = writeln!(
-        body,
-        "<line x1=\"{x1:.2}\" y1=\"{y1:.2}\" x2=\"{x2:.2}\" y2=\"{y2:.2}\" stroke=\"{colour}\" \
-         stroke-dasharray=\"{dashes}\"/>"
-    );
-}
-
-fn text(body: &mut String, (x, y): (f64, f64), anchor: &str, weight: &str, colour: &str, words: &str) {
-    let words: String = words.chars().filter(|c| !c.is_control()).collect();
-    let words = words.replace('&', "&amp;").replace('<', "&lt;");
-    let _ = writeln!(
-        body,
-        "<text x=\"{x:.2}\" y=\"{y:.2}\" text-anchor=\"{anchor}\" font-weight=\"{weight}\" fill=\"{colour}\">{words}</text>"
-    );
 }
 
 #[cfg(test)]
@@ -216,10 +142,5 @@ mod tests {
     fn long_and_empty_captures_have_charts_too() {
         assert!(render("empty", &Summary::default()).contains("0 passed, 0 dropped"));
         assert!(render("long", &summary(5_000)).matches("<rect").count() < 500);
-    }
-
-    #[test]
-    fn steps_are_round() {
-        assert_eq!([0.0, 1.5, 3.0, 7.0, 11.0, 499.0].map(round_step), [1.0, 2.0, 5.0, 10.0, 20.0, 500.0]);
     }
 }

@@ -1,11 +1,8 @@
 //! What each view lists: headings, rows, and what they are sorted by.
 
-use crate::{
-    data::Data,
-    history::Of,
-    view::View,
-    words::{count, printable, short, span},
-};
+use floodwall_units::{clock, count, masked, short, span};
+
+use crate::{data::Data, history::Of, view::View};
 
 /// What a row is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +43,7 @@ pub(crate) struct Table {
 
 impl Cell {
     fn words(text: &str) -> Self {
-        Self::Words(printable(text))
+        Self::Words(masked(text))
     }
 
     fn rate(number: f64) -> Self {
@@ -249,7 +246,7 @@ fn events(data: &Data, filter: &str) -> Table {
     let row = |(number, told): (usize, &crate::data::Told)| Row {
         about: About::Other(number.to_string()),
         cells: vec![
-            Cell::Words(crate::words::clock(told.time_ms)),
+            Cell::Words(clock(told.time_ms)),
             Cell::words(told.kind),
             Cell::words(if told.loud { "!" } else { "" }),
             Cell::words(&told.text),

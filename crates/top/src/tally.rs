@@ -6,6 +6,7 @@ use std::{
 };
 
 use floodwall_api::DropReport;
+use floodwall_units::masked;
 
 use crate::words;
 
@@ -51,8 +52,8 @@ impl Tally {
     pub(crate) fn take(&mut self, report: &DropReport) {
         let Some(source) = report.source.as_ref().and_then(|source| source.parse().ok()) else { return };
         let second = report.time_ms / 1_000;
-        let (reason, aim) = (words::printable(&report.reason), words::aim(report));
-        let origin = report.origin.as_deref().map(words::printable);
+        let (reason, aim) = (masked(&report.reason), words::aim(report));
+        let origin = report.origin.as_deref().map(masked);
         self.drops.push_back(Drop { second, source, reason, aim, origin });
         self.forget(second);
     }

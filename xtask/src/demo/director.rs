@@ -17,7 +17,6 @@ use super::screen::Screen;
 use super::site::Site;
 use super::story::{Act, Column, Moment, Story, Tone, took};
 use super::witness::{Turn, Witness};
-use crate::thousands::thousands;
 
 /// How often customers are looked at.
 const BEAT: Duration = Duration::from_millis(100);
@@ -100,7 +99,7 @@ impl Director {
     /// What happens at the beginning of an act.
     fn enter(&mut self, act: Act) -> Result<()> {
         (self.since, self.since_ms) = (Instant::now(), unix_ms());
-        let rate = thousands(u64::from(RATE));
+        let rate = floodwall_units::count(u64::from(RATE));
         match act {
             Act::Peace => self.happened(Tone::Plain, "64 customers visit a web site"),
             Act::Flood => {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::canvas::{Canvas, HEIGHT, Paint, WIDTH};
 use super::flood::RATE;
 use super::story::{Act, Column, Moment, Story, Tone, clock};
-use crate::thousands::thousands;
 
 /// Columns of a chart.
 pub(super) const COLUMNS: usize = 66;
@@ -73,8 +72,8 @@ impl Chart {
         canvas.text(top, LEFT, Paint::Plain, self.title);
         let last = columns.last().map_or(0.0, self.value);
         // Rates are never negative; a cast of what is not saturates.
-        canvas.text_before(top, LEFT + COLUMNS, self.paint, &thousands(last.round() as u64));
-        canvas.text_before(top + 1, LEFT - 1, Paint::Dim, &thousands(self.most as u64));
+        canvas.text_before(top, LEFT + COLUMNS, self.paint, &floodwall_units::count(last.round() as u64));
+        canvas.text_before(top + 1, LEFT - 1, Paint::Dim, &floodwall_units::count(self.most as u64));
         canvas.text_before(top + ROWS, LEFT - 1, Paint::Dim, "0");
         for (at, column) in columns.iter().enumerate() {
             let share = ((self.value)(column) / self.most).clamp(0.0, 1.0);
@@ -166,7 +165,10 @@ mod tests {
         assert!(lines[1].ends_with("400"), "{text}");
         let bars: Vec<String> = (2..5).map(|row| lines[row].chars().skip(LEFT).collect()).collect();
         assert_eq!(bars, ["█", "█▄", "██"]);
-        assert!(lines[5].ends_with(&thousands(RATE.into())) && lines[8].ends_with(" █"), "{text}");
+        assert!(
+            lines[5].ends_with(&floodwall_units::count(RATE.into())) && lines[8].ends_with(" █"),
+            "{text}"
+        );
         assert!(lines[AXIS].contains("0:02") && lines[AXIS].contains("p│a flood"), "{text}");
     }
 

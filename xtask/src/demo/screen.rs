@@ -7,7 +7,6 @@ use super::canvas::{HEIGHT, WIDTH};
 use super::film::Film;
 use super::picture::draw;
 use super::story::{Column, Moment, Story, clock, took};
-use crate::thousands::thousands;
 
 /// Where the show is seen.
 pub(super) struct Screen {
@@ -104,7 +103,7 @@ pub(super) fn told(moment: &Moment) -> String {
 
 /// A column of the charts as a line.
 fn line(column: &Column, elapsed: Duration) -> String {
-    let whole = |rate: f64| thousands(rate.round() as u64);
+    let whole = |rate: f64| floodwall_units::count(rate.round() as u64);
     let half = column.half.map_or_else(|| "-".to_owned(), took);
     let floodwall = match column.dropped {
         None => "off".to_owned(),

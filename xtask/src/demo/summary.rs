@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::flood::RATE;
 use super::screen::told;
 use super::story::{Act, Digest, Story, took};
-use crate::thousands::thousands;
 
 /// What makes the flood bite on a small machine, and what is the same as ever.
 const TO_BE_FAIR: &str = "To be fair: the host was set up to be easy to flood (SYN cookies off, room for 4,096 half-open \
@@ -28,7 +27,7 @@ pub(super) fn text(story: &Story) -> String {
             text,
             "  {:<18} {:>5} requests/s answered, {:.0} % failed, half within {}",
             act.title(),
-            thousands(digest.answered.round() as u64),
+            floodwall_units::count(digest.answered.round() as u64),
             failed_share(&digest) * 100.0,
             digest.half.map_or_else(|| "-".to_owned(), took),
         );
@@ -37,8 +36,8 @@ pub(super) fn text(story: &Story) -> String {
         let _ = writeln!(
             text,
             "\nOf the {} packets of the second flood, floodwall dropped {}: {:.2} %.",
-            thousands(sent),
-            thousands(dropped),
+            floodwall_units::count(sent),
+            floodwall_units::count(dropped),
             dropped as f64 * 100.0 / sent.max(1) as f64,
         );
     }

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use super::draw::{Draw, SECONDS};
 use crate::corpus::Told;
 use crate::replayed::{Outcome, Part};
-use crate::thousands::thousands;
 
 /// Seconds of an hour.
 const HOUR: f64 = 3_600.0;
@@ -188,7 +187,8 @@ impl Report {
         let (draws, hours) = (self.draws(), self.hours());
         line(&mut text, &format!("{draws} draws of {SECONDS} s of ordinary traffic ({hours:.1} h), {how}:"));
         for (told, total) in Told::ALL.into_iter().zip(self.totals()) {
-            let [packets, dropped, retry] = [total.packets, total.dropped, total.retry].map(thousands);
+            let [packets, dropped, retry] =
+                [total.packets, total.dropped, total.retry].map(floodwall_units::count);
             let alarms = total.alarms;
             line(
                 &mut text,

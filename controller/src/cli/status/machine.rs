@@ -76,13 +76,7 @@ fn disk(disk: &DiskStatus, style: Style) -> String {
 
 /// Bits per second.
 fn bits(rate: impl std::borrow::Borrow<u64>) -> String {
-    let rate = *rate.borrow() as f64;
-    match rate {
-        1e9.. => format!("{:.1} Gbit/s", rate / 1e9),
-        1e6.. => format!("{:.1} Mbit/s", rate / 1e6),
-        1e3.. => format!("{:.1} kbit/s", rate / 1e3),
-        _ => format!("{rate:.0} bit/s"),
-    }
+    units::bit_rate(*rate.borrow() as f64, units::Digits::OneDecimal)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What is told of links and CPUs, with the figures, and what can be done.
 
+use floodwall_units::{Digits, bit_rate};
+
 use super::{Aspect, Rates, Turn};
 use crate::event::What;
 
@@ -79,12 +81,5 @@ pub(super) fn of_port(name: &str, aspect: Aspect, turn: Turn, speed: Option<u64>
 
 /// Bits a second, for people.
 pub(super) fn amount(bits: f64) -> String {
-    for (unit, name) in [(1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s")] {
-        if bits >= unit {
-            let number = format!("{:.2}", bits / unit);
-            let number = number.trim_end_matches('0').trim_end_matches('.');
-            return format!("{number} {name}");
-        }
-    }
-    format!("{bits:.0} bit/s")
+    bit_rate(bits, Digits::UpToTwoDecimals)
 }

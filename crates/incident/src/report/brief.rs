@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use floodwall_api::Incident;
+use floodwall_units as units;
 
 use super::{
-    summary::{drops, lasted, reasons},
+    summary::{bits, drops, lasted, reasons},
     text::{field, next_steps},
 };
-use crate::words;
 
 /// Reasons that are named.
 const REASONS: usize = 3;
@@ -18,15 +18,15 @@ const STRAINS: usize = 3;
 /// What it is, since when, on what, what is dropped and why, who suffers, and what can be done now.
 pub fn brief(incident: &Incident) -> String {
     let mut out = String::new();
-    let span = words::span(lasted(incident));
+    let span = units::spelled_span(lasted(incident));
     let wave = match incident.waves.len() {
         0 | 1 => String::new(),
         waves => format!(", wave {waves}"),
     };
     let state = if incident.is_attacked() {
-        format!("UNDER ATTACK since {} ({span}{wave})", words::time(incident.began_ms))
+        format!("UNDER ATTACK since {} ({span}{wave})", units::time(incident.began_ms))
     } else {
-        format!("NO ATTACK AT THIS MOMENT; the last wave ended {}", words::time(incident.until_ms()))
+        format!("NO ATTACK AT THIS MOMENT; the last wave ended {}", units::time(incident.until_ms()))
     };
     let _ = writeln!(out, "{state}");
     let phase = format!("incident {}, {}, {}", incident.id, incident.phase.name(), incident.severity.name());
@@ -45,18 +45,18 @@ pub fn brief(incident: &Incident) -> String {
     let traffic = &incident.traffic;
     let before = traffic
         .before
-        .map_or_else(String::new, |before| format!("; {} before", words::count(before.round() as u64)));
-    let peak = words::bits(traffic.peak_bytes as f64);
-    let much = format!("up to {} packets/s, {peak}{before}", words::count(traffic.peak_packets));
+        .map_or_else(String::new, |before| format!("; {} before", units::count(before.round() as u64)));
+    let peak = bits(traffic.peak_bytes);
+    let much = format!("up to {} packets/s, {peak}{before}", units::count(traffic.peak_packets));
     field(&mut out, "how much", &much);
     let all = reasons(incident);
     let by: Vec<_> = all
         .iter()
         .filter(|(reason, _)| drops(reason))
         .take(REASONS)
-        .map(|(reason, packets)| format!("{reason} {}", words::percent(*packets, traffic.packets)))
+        .map(|(reason, packets)| format!("{reason} {}", units::percent(*packets, traffic.packets)))
         .collect();
-    let dropped = words::percent(traffic.dropped, traffic.packets);
+    let dropped = units::percent(traffic.dropped, traffic.packets);
     field(&mut out, "dropped", &format!("{dropped} of all packets; by {}", by.join(", ")));
     let strains: Vec<_> = incident
         .strain

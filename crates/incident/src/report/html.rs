@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use floodwall_api::{IncidentPhase, IncidentReport};
+use floodwall_units as units;
 
 use super::{
     chart::{Chart, Quantity},
     origins,
-    summary::{actor, lasted, reasons, summary, title},
+    summary::{actor, bits, lasted, reasons, summary, title},
 };
-use crate::words;
 
 const STYLE: &str = "\
 body{font:16px/1.5 system-ui,sans-serif;color:#222;max-width:60rem;margin:2rem auto;padding:0 1rem}\
@@ -65,12 +65,12 @@ fn facts(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
     let traffic = &incident.traffic;
     let going_on = if incident.phase == IncidentPhase::Resolved { "lasted" } else { "so far" };
     let rows = [
-        ("began", words::time(incident.began_ms)),
-        (going_on, words::span(lasted(incident))),
-        ("peak", format!("{} packets/s", words::count(traffic.peak_packets))),
-        ("peak", words::bits(traffic.peak_bytes as f64)),
-        ("came", format!("{} packets", words::count(traffic.packets))),
-        ("dropped", words::percent(traffic.dropped, traffic.packets)),
+        ("began", units::time(incident.began_ms)),
+        (going_on, units::spelled_span(lasted(incident))),
+        ("peak", format!("{} packets/s", units::count(traffic.peak_packets))),
+        ("peak", bits(traffic.peak_bytes)),
+        ("came", format!("{} packets", units::count(traffic.packets))),
+        ("dropped", units::percent(traffic.dropped, traffic.packets)),
     ];
     out.push_str("<dl class=\"facts\">\n");
     for (name, value) in rows {
@@ -93,10 +93,10 @@ fn waves(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
             out,
             "<tr><td>{}<td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}</tr>",
             wave.number,
-            words::time(wave.began_ms),
-            words::span(until.saturating_sub(wave.began_ms).div_ceil(1_000)),
-            words::count(wave.peak_packets),
-            words::count(wave.peak_dropped)
+            units::time(wave.began_ms),
+            units::spelled_span(until.saturating_sub(wave.began_ms).div_ceil(1_000)),
+            units::count(wave.peak_packets),
+            units::count(wave.peak_dropped)
         );
     }
     out.push_str("</table>\n");
@@ -113,7 +113,7 @@ fn vectors(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
     }
     out.push_str("</ul>\n<table><tr><th>reason<th class=\"n\">packets<th class=\"n\">share</tr>\n");
     for (reason, packets) in reasons(incident) {
-        let (count, share) = (words::count(packets), words::percent(packets, incident.traffic.packets));
+        let (count, share) = (units::count(packets), units::percent(packets, incident.traffic.packets));
         let _ =
             writeln!(out, "<tr><td>{}<td class=\"n\">{count}<td class=\"n\">{share}</tr>", escaped(reason));
     }
@@ -121,7 +121,7 @@ fn vectors(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
     if !incident.strain.is_empty() {
         out.push_str("<h2>How the host fared, at its worst</h2>\n<ul>\n");
         for strain in &incident.strain {
-            let when = words::clock(strain.time_ms);
+            let when = units::clock(strain.time_ms);
             let _ = writeln!(out, "<li>{}: {} at {when}</li>", escaped(&strain.what), escaped(&strain.text));
         }
         out.push_str("</ul>\n");
@@ -131,7 +131,7 @@ fn vectors(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
 fn timeline(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
     out.push_str("<h2>Timeline</h2>\n<table><tr><th>UTC<th>what<th>by</tr>\n");
     for line in &incident.timeline {
-        let when = words::time(line.time_ms);
+        let when = units::time(line.time_ms);
         let _ = writeln!(
             out,
             "<tr><td class=\"t\">{}<td>{}<td>{}</tr>",
@@ -142,7 +142,7 @@ fn timeline(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) 
     }
     out.push_str("</table>\n");
     if incident.left_out > 0 {
-        let _ = writeln!(out, "<p>{} lines more were not kept.</p>", words::count(incident.left_out));
+        let _ = writeln!(out, "<p>{} lines more were not kept.</p>", units::count(incident.left_out));
     }
 }
 
@@ -155,7 +155,7 @@ fn sources(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
          nobody.</p>\n<table><tr><th>prefix<th class=\"n\">sampled packets</tr>\n",
     );
     for prefix in &incident.sources.prefixes {
-        let sampled = words::count(prefix.sampled);
+        let sampled = units::count(prefix.sampled);
         let _ = writeln!(out, "<tr><td>{}<td class=\"n\">{sampled}</tr>", escaped(&prefix.prefix));
     }
     out.push_str("</table>\n");

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use floodwall_api::IncidentReport;
+use floodwall_units as units;
 
 use super::{
     origins,
     spark::spark,
-    summary::{actor, lasted, reasons, summary, title},
+    summary::{actor, bits, lasted, reasons, summary, title},
 };
-use crate::words;
 
 /// Columns of a chart of blocks.
 const SPARK: usize = 72;
@@ -38,8 +38,8 @@ pub fn markdown(report: &IncidentReport, charts: &[(String, &str)]) -> String {
         let _ = writeln!(
             out,
             "```\ncame     {came}  up to {}/s\ndropped  {dropped}  up to {}/s\n```",
-            words::count(most),
-            words::count(most_dropped)
+            units::count(most),
+            units::count(most_dropped)
         );
     }
     vectors(&mut out, report);
@@ -54,33 +54,26 @@ fn facts(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
     let seconds = traffic.seconds.max(1);
     let rows = [
         ("state", format!("{}, {}", incident.phase.name(), incident.severity.name())),
-        ("began", words::time(incident.began_ms)),
-        ("until", words::time(incident.until_ms())),
-        ("lasted", words::span(lasted(incident))),
+        ("began", units::time(incident.began_ms)),
+        ("until", units::time(incident.until_ms())),
+        ("lasted", units::spelled_span(lasted(incident))),
         ("services", incident.services_in_words()),
-        (
-            "peak",
-            format!(
-                "{} packets/s, {}",
-                words::count(traffic.peak_packets),
-                words::bits(traffic.peak_bytes as f64)
-            ),
-        ),
+        ("peak", format!("{} packets/s, {}", units::count(traffic.peak_packets), bits(traffic.peak_bytes))),
         (
             "on average",
             format!(
                 "{} packets/s, {}",
-                words::count(traffic.packets / seconds),
-                words::bits((traffic.bytes / seconds) as f64)
+                units::count(traffic.packets / seconds),
+                bits(traffic.bytes / seconds)
             ),
         ),
-        ("came", format!("{} packets, {} bytes", words::count(traffic.packets), words::count(traffic.bytes))),
+        ("came", format!("{} packets, {} bytes", units::count(traffic.packets), units::count(traffic.bytes))),
         (
             "dropped",
             format!(
                 "{} packets ({})",
-                words::count(traffic.dropped),
-                words::percent(traffic.dropped, traffic.packets)
+                units::count(traffic.dropped),
+                units::percent(traffic.dropped, traffic.packets)
             ),
         ),
         ("key", incident.key.clone()),
@@ -97,10 +90,10 @@ fn facts(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
                 out,
                 "| {} | {} | {} | {} | {} |",
                 wave.number,
-                words::time(wave.began_ms),
-                words::span(until.saturating_sub(wave.began_ms).div_ceil(1_000)),
-                words::count(wave.peak_packets),
-                words::count(wave.peak_dropped)
+                units::time(wave.began_ms),
+                units::spelled_span(until.saturating_sub(wave.began_ms).div_ceil(1_000)),
+                units::count(wave.peak_packets),
+                units::count(wave.peak_dropped)
             );
         }
     }
@@ -113,8 +106,8 @@ fn vectors(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
             out,
             "- **{}**, from {} to {}",
             escaped(&vector.words),
-            words::clock(vector.first_ms),
-            words::clock(vector.last_ms)
+            units::clock(vector.first_ms),
+            units::clock(vector.last_ms)
         );
         for text in &vector.fingerprints {
             let _ = writeln!(out, "  - `{}`", text.replace('`', "'"));
@@ -122,13 +115,13 @@ fn vectors(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
     }
     out.push_str("\n| reason | packets | share |\n|---|---:|---:|\n");
     for (reason, packets) in reasons(incident) {
-        let share = words::percent(packets, incident.traffic.packets);
-        let _ = writeln!(out, "| {} | {} | {share} |", escaped(reason), words::count(packets));
+        let share = units::percent(packets, incident.traffic.packets);
+        let _ = writeln!(out, "| {} | {} | {share} |", escaped(reason), units::count(packets));
     }
     if !incident.strain.is_empty() {
         out.push_str("\n## How the host fared, at its worst\n\n");
         for strain in &incident.strain {
-            let when = words::clock(strain.time_ms);
+            let when = units::clock(strain.time_ms);
             let _ = writeln!(out, "- {}: {} at {when}", escaped(&strain.what), escaped(&strain.text));
         }
     }
@@ -137,12 +130,12 @@ fn vectors(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
 fn timeline(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
     out.push_str("\n## Timeline (UTC)\n\n| time | what | by |\n|---|---|---|\n");
     for line in &incident.timeline {
-        let (when, by) = (words::time(line.time_ms), actor(line));
+        let (when, by) = (units::time(line.time_ms), actor(line));
         let when = when.trim_end_matches(" UTC");
         let _ = writeln!(out, "| {when} | {} | {} |", escaped(&line.text), escaped(by));
     }
     if incident.left_out > 0 {
-        let _ = writeln!(out, "\n{} lines more were not kept.", words::count(incident.left_out));
+        let _ = writeln!(out, "\n{} lines more were not kept.", units::count(incident.left_out));
     }
 }
 
@@ -155,7 +148,7 @@ fn sources(out: &mut String, IncidentReport { incident, .. }: &IncidentReport) {
          | prefix | sampled packets |\n|---|---:|\n",
     );
     for prefix in &incident.sources.prefixes {
-        let _ = writeln!(out, "| {} | {} |", escaped(&prefix.prefix), words::count(prefix.sampled));
+        let _ = writeln!(out, "| {} | {} |", escaped(&prefix.prefix), units::count(prefix.sampled));
     }
     let origins = origins::rows(&incident.sources, usize::MAX);
     if !origins.is_empty() {

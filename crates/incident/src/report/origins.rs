@@ -1,8 +1,7 @@
 //! Networks and countries that sampled packets claim to come from, as rows.
 
 use floodwall_api::IncidentSources;
-
-use crate::words;
+use floodwall_units as units;
 
 /// Who, and how many of the sampled packets were dropped and passed.
 pub(super) type Row = [String; 3];
@@ -17,6 +16,6 @@ pub(super) fn rows(sources: &IncidentSources, most: usize) -> Vec<Row> {
     let countries = countries.map(|country| (country.country.clone(), country.dropped, country.passed));
     networks
         .chain(countries)
-        .map(|(who, dropped, passed)| [who, words::count(dropped), words::count(passed)])
+        .map(|(who, dropped, passed)| [who, units::count(dropped), units::count(passed)])
         .collect()
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use floodwall_api::{Incident, IncidentPhase};
+use floodwall_units as units;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::summary::lasted;
-use crate::words;
+use super::summary::{bits, lasted};
 
 /// A text for a status page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -41,13 +41,10 @@ fn body(incident: &Incident, phase: IncidentPhase) -> String {
         0 | 1 => "one of our services has".to_owned(),
         services => format!("{services} of our services have"),
     };
-    let began = words::time(incident.began_ms);
-    let dropped = words::percent(traffic.dropped, traffic.packets);
-    let peak = format!(
-        "{} packets a second ({})",
-        words::count(traffic.peak_packets),
-        words::bits(traffic.peak_bytes as f64)
-    );
+    let began = units::time(incident.began_ms);
+    let dropped = units::percent(traffic.dropped, traffic.packets);
+    let peak =
+        format!("{} packets a second ({})", units::count(traffic.peak_packets), bits(traffic.peak_bytes));
     match phase {
         IncidentPhase::Investigating => format!(
             "Since {began} {services} been receiving unusual traffic. Requests may be slow or may fail. We are \
@@ -68,7 +65,7 @@ fn body(incident: &Incident, phase: IncidentPhase) -> String {
             let before = traffic.before.filter(|before| *before >= 1.0).map_or_else(String::new, |before| {
                 let times = traffic.peak_packets as f64 / before;
                 if times >= 2.0 {
-                    format!(", {} times as much as before it", words::count(times as u64))
+                    format!(", {} times as much as before it", units::count(times as u64))
                 } else {
                     String::new()
                 }
@@ -86,8 +83,8 @@ fn body(incident: &Incident, phase: IncidentPhase) -> String {
             format!(
                 "The denial-of-service attack{kinds} that began at {began} is over. It went on for {}{waves}, until {}. At \
                  its peak {peak} arrived; {dropped} of what arrived while it went on was dropped.",
-                words::span(lasted(incident)),
-                words::time(incident.until_ms())
+                units::spelled_span(lasted(incident)),
+                units::time(incident.until_ms())
             )
         }
     }

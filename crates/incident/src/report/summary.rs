@@ -1,8 +1,9 @@
 //! What has to be known of an incident, in a few sentences.
 
 use floodwall_api::{Incident, IncidentActor, IncidentLine, IncidentPhase};
+use floodwall_units as units;
 
-use crate::{census::ONCE_SHARE, harm, words};
+use crate::{census::ONCE_SHARE, harm};
 
 /// `Incident 7: spoofed SYN flood on web`.
 pub fn title(incident: &Incident) -> String {
@@ -35,11 +36,11 @@ fn when(incident: &Incident) -> String {
     let what = incident.vectors_in_words();
     let on = incident.services_in_words();
     let on = if on.is_empty() { "a service".to_owned() } else { on };
-    let (began, span) = (words::time(incident.began_ms), words::span(lasted(incident)));
+    let (began, span) = (units::time(incident.began_ms), units::spelled_span(lasted(incident)));
     if incident.is_attacked() {
         return format!("Since {began} ({span} so far{waves}) {on} is attacked: {what}.");
     }
-    let until = words::time(incident.until_ms());
+    let until = units::time(incident.until_ms());
     let more = match incident.phase {
         IncidentPhase::Resolved => "",
         _ => " It may come again: a wave within ten minutes is of the same incident.",
@@ -50,12 +51,12 @@ fn when(incident: &Incident) -> String {
 fn how_much(incident: &Incident) -> String {
     let traffic = &incident.traffic;
     let before = traffic.before.map_or_else(String::new, |before| {
-        format!(", where {} a second had come before", words::count(before.round() as u64))
+        format!(", where {} a second had come before", units::count(before.round() as u64))
     });
     format!(
         "At its peak {} packets a second ({}) came{before}.",
-        words::count(traffic.peak_packets),
-        words::bits(traffic.peak_bytes as f64)
+        units::count(traffic.peak_packets),
+        bits(traffic.peak_bytes)
     )
 }
 
@@ -64,9 +65,9 @@ fn what_became(incident: &Incident) -> Option<String> {
     (traffic.packets > 0).then(|| {
         format!(
             "Of {} packets that came while it went on, customers' among them, {} were dropped and {} passed.",
-            words::count(traffic.packets),
-            words::count(traffic.dropped),
-            words::count(traffic.packets - traffic.dropped.min(traffic.packets))
+            units::count(traffic.packets),
+            units::count(traffic.dropped),
+            units::count(traffic.packets - traffic.dropped.min(traffic.packets))
         )
     })
 }
@@ -79,7 +80,7 @@ fn whose(incident: &Incident) -> Option<String> {
     let bogons = if sources.bogons > 0 {
         format!(
             " {} claim an address that nobody has: these are certainly forged.",
-            words::percent(sources.bogons, sources.sampled)
+            units::percent(sources.bogons, sources.sampled)
         )
     } else {
         String::new()
@@ -88,20 +89,20 @@ fn whose(incident: &Incident) -> Option<String> {
         format!(
             " {} came by another way than the conversations of the same source do, so that somebody else most likely sent \
              them in its name.",
-            words::percent(sources.contradict, sources.sampled)
+            units::percent(sources.contradict, sources.sampled)
         )
     } else {
         String::new()
     };
     let certain = bogons + &contradict;
-    let sampled = words::count(sources.sampled);
+    let sampled = units::count(sources.sampled);
     let is_spoofed = incident.vectors.iter().any(|vector| vector.spoofed);
     // A later wave may come from the same forged addresses: that they came once only is said where it is so.
     if is_spoofed && sources.once as f64 >= sources.sampled as f64 * ONCE_SHARE {
         return Some(format!(
             "Of {sampled} dropped packets that were sampled, {} came from a source that was not seen again: their \
              addresses are forged, and say nothing of who has sent them.{certain}",
-            words::percent(sources.once, sources.sampled)
+            units::percent(sources.once, sources.sampled)
         ));
     }
     let at_first = if is_spoofed {
@@ -111,7 +112,7 @@ fn whose(incident: &Incident) -> Option<String> {
     };
     Some(format!(
         "The {sampled} dropped packets that were sampled claim at least {} different sources.{at_first}{certain}",
-        words::count(sources.sources)
+        units::count(sources.sources)
     ))
 }
 
@@ -138,4 +139,9 @@ pub(super) fn reasons(incident: &Incident) -> Vec<(&str, u64)> {
         incident.traffic.reasons.iter().map(|(reason, packets)| (reason.as_str(), *packets)).collect();
     reasons.sort_by_key(|(reason, packets)| (std::cmp::Reverse(*packets), *reason));
     reasons
+}
+
+/// `1.2 Mbit/s`, of bytes/s.
+pub(super) fn bits(bytes: u64) -> String {
+    units::bit_rate(bytes as f64 * 8.0, units::Digits::Two)
 }

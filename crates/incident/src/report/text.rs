@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use floodwall_api::{Incident, IncidentPhase, IncidentReport};
+use floodwall_units as units;
 
 use super::{
     origins,
     spark::spark,
     summary::{actor, lasted, reasons, summary, title},
 };
-use crate::words;
 
 /// Columns of a terminal that everybody has.
 const COLUMNS: usize = 80;
@@ -45,8 +45,8 @@ pub fn text(report: &IncidentReport) -> String {
         let _ = writeln!(
             out,
             "          up to {} and {} packets/s",
-            words::count(most),
-            words::count(most_dropped)
+            units::count(most),
+            units::count(most_dropped)
         );
     }
     vectors(&mut out, incident);
@@ -61,14 +61,14 @@ pub fn text(report: &IncidentReport) -> String {
     if !reasons.is_empty() {
         out.push_str("\npackets by reason\n");
         for (reason, packets) in reasons.into_iter().take(REASONS) {
-            let share = words::percent(packets, incident.traffic.packets);
-            let _ = writeln!(out, "{:>16}  {reason} ({share})", words::count(packets));
+            let share = units::percent(packets, incident.traffic.packets);
+            let _ = writeln!(out, "{:>16}  {reason} ({share})", units::count(packets));
         }
     }
     if !incident.strain.is_empty() {
         out.push_str("\nhow the host fared, at its worst\n");
         for strain in &incident.strain {
-            let said = format!("{} {} at {}", strain.what, strain.text, words::clock(strain.time_ms));
+            let said = format!("{} {} at {}", strain.what, strain.text, units::clock(strain.time_ms));
             line(&mut out, "  ", &said);
         }
     }
@@ -99,7 +99,7 @@ fn vectors(out: &mut String, incident: &Incident) {
     out.push_str("\nwhat it consists of\n");
     for vector in &incident.vectors {
         let _ =
-            writeln!(out, "  {} ({} dropped packets sampled)", vector.words, words::count(vector.sampled));
+            writeln!(out, "  {} ({} dropped packets sampled)", vector.words, units::count(vector.sampled));
         vector.fingerprints.iter().for_each(|text| line(out, "      ", text));
     }
 }
@@ -124,11 +124,11 @@ fn timeline(out: &mut String, incident: &Incident) {
         }
         let who = actor(entry);
         let by = if who.is_empty() || who == "floodwall" { String::new() } else { format!(" [{who}]") };
-        let said = format!("{} {}{by}", words::clock(entry.time_ms), entry.text);
+        let said = format!("{} {}{by}", units::clock(entry.time_ms), entry.text);
         hanging(out, "  ", "           ", &said);
     }
     if incident.left_out > 0 {
-        let _ = writeln!(out, "  {} lines more were not kept", words::count(incident.left_out));
+        let _ = writeln!(out, "  {} lines more were not kept", units::count(incident.left_out));
     }
 }
 
@@ -171,14 +171,14 @@ fn next(incident: &Incident) -> Vec<(String, &'static str)> {
 pub fn list_row(incident: &Incident) -> [String; 7] {
     let traffic = &incident.traffic;
     let state = if incident.is_attacked() { "UNDER WAY" } else { incident.phase.name() };
-    let began = words::time(incident.began_ms);
+    let began = units::time(incident.began_ms);
     [
         incident.id.to_string(),
         state.to_owned(),
         began.get(..16).unwrap_or(&began).to_owned(),
-        words::span(lasted(incident)),
-        words::count(traffic.peak_packets),
-        words::percent(traffic.dropped, traffic.packets),
+        units::spelled_span(lasted(incident)),
+        units::count(traffic.peak_packets),
+        units::percent(traffic.dropped, traffic.packets),
         format!("{} on {}", incident.vectors_in_words(), incident.services_in_words()),
     ]
 }
@@ -191,7 +191,7 @@ fn line(out: &mut String, indent: &str, text: &str) {
 /// A paragraph whose lines after the first are indented otherwise.
 fn hanging(out: &mut String, first: &str, others: &str, text: &str) {
     let room = COLUMNS - first.len().max(others.len());
-    for (place, part) in wrapped(&printable(text), room).into_iter().enumerate() {
+    for (place, part) in wrapped(&units::masked(text), room).into_iter().enumerate() {
         let _ = writeln!(out, "{}{part}", if place == 0 { first } else { others });
     }
 }
@@ -219,13 +219,4 @@ pub fn wrapped(text: &str, room: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-/// Text of someone else's, without what a terminal would act on.
-fn printable(text: &str) -> String {
-    let acted_on = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if acted_on(c) { '\u{fffd}' } else { c }).collect()
 }

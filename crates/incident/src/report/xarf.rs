@@ -5,11 +5,11 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use floodwall_api::{IncidentProven, IncidentReport};
+use floodwall_units as units;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::summary::title;
-use crate::words;
 
 /// The version of XARF that is written.
 const VERSION: &str = "4.2.0";
@@ -94,7 +94,7 @@ pub fn xarf(
         title(incident),
         match of_it.len() {
             1 => "One source".to_owned(),
-            sources => format!("{} sources", words::count(sources as u64)),
+            sources => format!("{} sources", units::count(sources as u64)),
         }
     );
     Ok(json!({

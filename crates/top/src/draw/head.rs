@@ -1,6 +1,7 @@
 //! Who is looked at, which views there are, and what must not be overlooked.
 
 use floodwall_api::{Incident, IncidentSeverity, Overview};
+use floodwall_units::{clock, masked, short, span};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -9,11 +10,7 @@ use ratatui::{
 };
 
 use super::Theme;
-use crate::{
-    app::App,
-    view::View,
-    words::{clock, printable, short, span},
-};
+use crate::{app::App, view::View};
 
 /// Problems and warnings that are shown at once.
 const SHOWN: usize = 2;
@@ -24,11 +21,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
     match &app.data().overview {
         Some(overview) => {
             let Overview { status, time_ms, .. } = overview;
-            who.push(Span::raw(format!(" {}", printable(&status.version))));
+            who.push(Span::raw(format!(" {}", masked(&status.version))));
             for interface in &status.interfaces {
-                let name = printable(&interface.name);
+                let name = masked(&interface.name);
                 who.push(match interface.filtered {
-                    true => Span::styled(format!("  {name} {}", printable(&interface.mode)), theme.good()),
+                    true => Span::styled(format!("  {name} {}", masked(&interface.mode)), theme.good()),
                     false => Span::styled(format!("  {name} NOT FILTERED"), theme.loud()),
                 });
             }
@@ -55,7 +52,7 @@ pub(super) fn notes(app: &App, theme: Theme) -> Vec<Line<'static>> {
     if let Some((why, since)) = &app.trouble {
         let known =
             if app.data().overview.is_some() { "what is shown is what was known before" } else { "waiting" };
-        let words = format!("NO ANSWER for {}: {}; {known}", span(since.elapsed().as_secs()), printable(why));
+        let words = format!("NO ANSWER for {}: {}; {known}", span(since.elapsed().as_secs()), masked(why));
         notes.push(Line::styled(words, theme.loud()));
     }
     let Some(overview) = &app.data().overview else { return notes };
@@ -64,18 +61,18 @@ pub(super) fn notes(app: &App, theme: Theme) -> Vec<Line<'static>> {
         notes.push(Line::styled(words, theme.loud()));
     }
     for problem in overview.status.problems.iter().take(SHOWN) {
-        notes.push(Line::styled(format!("PROBLEM: {}", printable(problem)), theme.loud()));
+        notes.push(Line::styled(format!("PROBLEM: {}", masked(problem)), theme.loud()));
     }
     match app.data().incident() {
         Some(incident) => notes.push(banner(incident, overview, theme)),
         None if overview.signatures.attack => {
             let services = overview.signatures.attacked.join(", ");
-            notes.push(Line::styled(format!("ATTACK on {}", printable(&services)), theme.loud()));
+            notes.push(Line::styled(format!("ATTACK on {}", masked(&services)), theme.loud()));
         }
         None => notes.push(Line::styled("no attack", theme.good())),
     }
     for warning in overview.status.warnings.iter().take(SHOWN) {
-        notes.push(Line::styled(format!("warning: {}", printable(warning)), theme.warning()));
+        notes.push(Line::styled(format!("warning: {}", masked(warning)), theme.warning()));
     }
     notes
 }
@@ -83,10 +80,10 @@ pub(super) fn notes(app: &App, theme: Theme) -> Vec<Line<'static>> {
 fn banner(incident: &Incident, overview: &Overview, theme: Theme) -> Line<'static> {
     let attacked = &overview.signatures.attacked;
     let lasts = span(overview.time_ms.saturating_sub(incident.began_ms) / 1_000);
-    let what = printable(&incident.vectors_in_words());
+    let what = masked(&incident.vectors_in_words());
     let begin = match attacked.is_empty() {
         true => format!("quiet, may come again: {what}"),
-        false => format!("ATTACK on {}: {what}", printable(&attacked.join(", "))),
+        false => format!("ATTACK on {}: {what}", masked(&attacked.join(", "))),
     };
     let human = if incident.severity == IncidentSeverity::Critical { " · NEEDS A HUMAN" } else { "" };
     let words = format!(

@@ -5,6 +5,7 @@ mod list;
 mod overlay;
 mod overview;
 
+use floodwall_units::masked;
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -110,7 +111,7 @@ fn draw_foot(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
         ])
     } else if let Some((message, is_good)) = &app.message {
         let style = if *is_good { theme.good() } else { theme.warning() };
-        Line::styled(crate::words::printable(message), style)
+        Line::styled(masked(message), style)
     } else {
         let keys = match app.view {
             View::Overview => "Tab view  Space pause  B bypass  ? help  q quit",

@@ -1,6 +1,7 @@
 //! What lies above a view: help, a question, a source or a signature in full.
 
 use floodwall_api::{Outcome, SignatureReport, WhyReport};
+use floodwall_units::{count, masked, span};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -13,7 +14,6 @@ use crate::{
     act::Act,
     app::{App, Overlay},
     keys::HELP,
-    words::{count, printable, span},
 };
 
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
@@ -22,7 +22,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
         Some(Overlay::Help) => (" Keys ".to_owned(), help(theme)),
         Some(Overlay::Confirm(act)) => (" Run this? ".to_owned(), question(act, theme)),
         Some(Overlay::Source { address, why }) => {
-            (format!(" {} ", printable(address)), source(why.as_ref(), theme))
+            (format!(" {} ", masked(address)), source(why.as_ref(), theme))
         }
         Some(Overlay::Signature(number)) => {
             let list = app.data().overview.iter().flat_map(|overview| &overview.signatures.signatures);
@@ -52,9 +52,9 @@ fn help(theme: Theme) -> Vec<Line<'static>> {
 fn question(act: &Act, theme: Theme) -> Vec<Line<'static>> {
     vec![
         Line::raw(""),
-        Line::styled(format!("  {}", printable(&act.command())), theme.strong()),
+        Line::styled(format!("  {}", masked(&act.command())), theme.strong()),
         Line::raw(""),
-        Line::raw(printable(&act.meaning())),
+        Line::raw(masked(&act.meaning())),
         Line::raw(""),
         Line::from(vec![
             Span::styled("y", theme.strong()),
@@ -66,14 +66,14 @@ fn question(act: &Act, theme: Theme) -> Vec<Line<'static>> {
 fn source(why: Option<&Result<Box<WhyReport>, String>>, theme: Theme) -> Vec<Line<'static>> {
     let why = match why {
         None => return vec![Line::styled("asking …", theme.quiet())],
-        Some(Err(error)) => return vec![Line::styled(printable(error), theme.warning())],
+        Some(Err(error)) => return vec![Line::styled(masked(error), theme.warning())],
         Some(Ok(why)) => why,
     };
     let style = match why.outcome {
         Outcome::Blocked | Outcome::Banned | Outcome::Limited => theme.bad(),
         _ => theme.good(),
     };
-    let mut lines = vec![Line::styled(printable(&why.verdict), style), Line::raw("")];
+    let mut lines = vec![Line::styled(masked(&why.verdict), style), Line::raw("")];
     let seen = &why.source;
     lines.push(Line::raw(match seen.tracked {
         true => format!(
@@ -85,31 +85,31 @@ fn source(why: Option<&Result<Box<WhyReport>, String>>, theme: Theme) -> Vec<Lin
         ),
         false => "not in the source table: silent, or too weak to stay".to_owned(),
     }));
-    lines.push(Line::raw(printable(&why.lists.why)));
+    lines.push(Line::raw(masked(&why.lists.why)));
     for ban in &why.bans {
         lines.push(Line::styled(
-            format!("banned: {}: {}", printable(&ban.prefix), printable(&ban.because)),
+            format!("banned: {}: {}", masked(&ban.prefix), masked(&ban.because)),
             theme.bad(),
         ));
     }
     for spared in &why.spared {
-        lines.push(Line::raw(format!("spared: {}", printable(spared))));
+        lines.push(Line::raw(format!("spared: {}", masked(spared))));
     }
     for signature in why.signatures.iter().filter(|signature| signature.may_match && signature.drops) {
         lines.push(Line::raw(format!(
             "signature {} may match: {}",
             signature.number,
-            printable(&signature.text)
+            masked(&signature.text)
         )));
     }
     for rule in why.rules.iter().chain(&seen.limits).filter(|rule| rule.is_used_up()) {
         lines.push(Line::styled(
             format!(
                 "over {}/{}: {} {}/s",
-                printable(&rule.service),
-                printable(&rule.rule),
+                masked(&rule.service),
+                masked(&rule.rule),
                 rule.rate,
-                printable(&rule.of)
+                masked(&rule.of)
             ),
             theme.bad(),
         ));
@@ -126,7 +126,7 @@ fn signature(found: Option<&SignatureReport>, theme: Theme) -> Vec<Line<'static>
     let by =
         if *pinned { "and stays as it is, as an operator wants it" } else { "and was found by detection" };
     let mut lines = vec![
-        Line::styled(printable(text), theme.strong()),
+        Line::styled(masked(text), theme.strong()),
         Line::raw(""),
         Line::raw(format!("{does}, {by}.")),
         Line::raw(format!("{} packets, {} bytes matched it.", count(*packets), count(*bytes))),
@@ -142,7 +142,7 @@ fn signature(found: Option<&SignatureReport>, theme: Theme) -> Vec<Line<'static>
         )),
     ];
     for note in held.iter().chain(warning) {
-        lines.push(Line::styled(printable(note), theme.warning()));
+        lines.push(Line::styled(masked(note), theme.warning()));
     }
     lines.push(Line::raw(""));
     lines.push(Line::styled("p pin  x take back  Esc back", theme.quiet()));

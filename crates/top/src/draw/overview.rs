@@ -1,5 +1,6 @@
 //! A bit of everything: now, the last quarter of an hour, and the first of each view.
 
+use floodwall_units::{clock, short};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -15,7 +16,6 @@ use crate::{
     history::Of,
     tables::{Cell, Row, Table, first_sort},
     view::View,
-    words::{clock, short},
 };
 
 /// Columns of what stands beside a curve.
