@@ -10,7 +10,7 @@ use floodwall_common::wire::BanEvent;
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
-use super::dataplane::Protection;
+use super::protection::Protection;
 use crate::{host::all_login_addresses, kernel::EventReader, policy::Lifelines, state::Filter};
 
 /// How late a ban may end.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use floodwall_common::wire::Reason;
 
-use super::dataplane::Protection;
+use super::protection::Protection;
 use crate::{
     api::DoctorCheck,
     host::Framing,

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tracing::{error, warn};
 
-use super::{capacity::Capacity, dataplane::Protection};
+use super::{capacity::Capacity, protection::Protection};
 use crate::{
     api::{HealthReport, SignalReport},
     event::What,

@@ -24,7 +24,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::MissedTickBehavior;
 use tracing::{error, warn};
 
-use super::dataplane::Protection;
+use super::protection::Protection;
 use crate::{
     api::{HealthReport, MachineStatus, SignalReport},
     detect::Class,

@@ -11,9 +11,9 @@ use tokio::time::MissedTickBehavior;
 use tracing::error;
 
 use super::{
-    dataplane::Protection,
     disks::Disks,
     link_load::{Pipe, Readings},
+    protection::Protection,
 };
 use crate::{
     host::{Backlog, Backlogs, Ports, Vitals, appended_to},

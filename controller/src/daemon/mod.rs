@@ -18,6 +18,7 @@ mod metrics;
 mod older_flows;
 mod origins;
 mod protected;
+mod protection;
 mod reconciler;
 mod signals;
 mod socket;
@@ -41,8 +42,8 @@ use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
 
 use self::{
-    dataplane::Protection,
     incidents::{Incidents, Tap},
+    protection::Protection,
     signals::{Asked, Others, Signals},
     tasks::{Policy, Tasks, Watched},
     watch::Watch,
@@ -96,7 +97,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let watched = Arc::new(Watched::default());
     let all_detached = Arc::new(Notify::new());
     let (drops, _) = broadcast::channel(DROPS_HELD);
-    let news = dataplane::News { bus: bus.clone(), tasks: Arc::clone(&watched) };
+    let news = protection::News { bus: bus.clone(), tasks: Arc::clone(&watched) };
     let protection =
         Protection::start(kernel, netlink, &options, config.mode, news, Arc::clone(&all_detached)).await?;
     let protection = Arc::new(protection);

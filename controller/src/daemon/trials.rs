@@ -7,7 +7,7 @@ use std::{
 
 use tracing::{error, info, warn};
 
-use super::{dataplane::Protection, steady_clock::Steady};
+use super::{protection::Protection, steady_clock::Steady};
 use crate::{
     records::{Trial, Undo},
     server::{Audit, Dataplane as _},

@@ -20,7 +20,7 @@ use floodwall_metrics::Meters;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
-use super::{dataplane::Protection, incidents::Tap};
+use super::{incidents::Tap, protection::Protection};
 use crate::{
     detect::{self, Counts, Detection, Detector, Moment, Owner, Sample, Surroundings, TICK, Turn},
     event::{AttackEvent, Bus, Standing, What},
