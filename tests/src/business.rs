@@ -1,7 +1,7 @@
-//! A service with customers on a protected host, a flood on it that can be told by its headers, and the signature that does.
+//! A service on a protected host, with customers or without, a flood on it that can be told by its headers, and the signature that does.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, TcpListener},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -16,8 +16,10 @@ use crate::protected::{PATIENCE, Protected};
 
 /// How long customers are watched before an attack begins.
 pub const PEACE: Duration = Duration::from_secs(8);
-/// Packets/s of the flood.
+/// Packets/s of a flood on customers.
 pub const FLOOD: u32 = 8_000;
+/// Packets/s of a flood where there are none: enough to be noticed, and to leave the machine room for the rest of a test.
+pub const LESSER_FLOOD: u32 = 4_000;
 const PORT: u16 = 8080;
 /// Last bytes of the customers' addresses: so many, as a source teaches once in ten seconds.
 const CUSTOMERS: std::ops::Range<u8> = 20..250;
@@ -44,14 +46,22 @@ pub fn open_for_business(host: &Protected) -> anyhow::Result<(Service, Client)> 
     Ok((service, Client::start(host.lab.outside.namespace(), &visits)?))
 }
 
-/// Begins a flood of SYNs from forged addresses, all with the same headers.
+/// Opens the service without customers: what is sent there is no answer to nothing.
+///
+/// # Errors
+/// Where the socket cannot be had.
+pub fn listen(host: &Protected) -> anyhow::Result<TcpListener> {
+    Ok(host.lab.inside.namespace().enter(|| TcpListener::bind((INSIDE_V4, PORT)))??)
+}
+
+/// Begins a flood of so many SYNs/s from forged addresses, all with the same headers.
 ///
 /// # Errors
 /// Where a raw socket cannot be had.
-pub fn flooded(host: &Protected, duration: Duration) -> anyhow::Result<Flood> {
+pub fn flooded(host: &Protected, rate: u32, duration: Duration) -> anyhow::Result<Flood> {
     let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, PORT);
     let pattern = SpoofedSyn::new(target, [198, 18, 0, 0].into(), 15, 7);
-    Flood::start(&host.lab.outside, pattern, Bounds { rate: FLOOD, duration })
+    Flood::start(&host.lab.outside, pattern, Bounds { rate, duration })
 }
 
 /// Waits until there is a signature that drops, and returns it.

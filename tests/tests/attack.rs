@@ -12,7 +12,7 @@ use floodwall_lab::{
     skip::require_root,
 };
 use floodwall_tests::{
-    business::{PEACE, flooded, open_for_business, wait_for_signature},
+    business::{FLOOD, PEACE, flooded, open_for_business, wait_for_signature},
     protected::{PATIENCE, Protected},
 };
 use nix::sys::signal::Signal;
@@ -35,7 +35,7 @@ fn a_spoofed_flood_is_dropped_by_its_fingerprint_and_customers_stay() -> anyhow:
     assert!(list["baseline"].as_u64() >= learnt, "what was learnt outlives a restart: {list}");
 
     let began = Instant::now();
-    let flood = flooded(&host, Duration::from_secs(20))?;
+    let flood = flooded(&host, FLOOD, Duration::from_secs(20))?;
     let signature = wait_for_signature(&host)?;
     let noticed = began.elapsed();
     assert!(noticed < Duration::from_secs(3), "noticed after {noticed:?}");

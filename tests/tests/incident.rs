@@ -8,32 +8,15 @@ use std::{
 };
 
 use floodwall_capture::Reader;
-use floodwall_lab::{
-    flood::{Bounds, Flood, SpoofedSyn, Target},
-    or_skip,
-    pair::INSIDE_V4,
-    skip::require_root,
+use floodwall_lab::{or_skip, skip::require_root};
+use floodwall_tests::{
+    business::{LESSER_FLOOD, flooded, listen},
+    protected::{PATIENCE, Protected},
 };
-use floodwall_tests::protected::{PATIENCE, Protected};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
-const PORT: u16 = 8080;
-/// Packets/s of a flood.
-const RATE: u32 = 4_000;
-
-/// Something listens on the port, so that what is sent there is no answer to nothing.
-fn listener(host: &Protected) -> anyhow::Result<std::net::TcpListener> {
-    Ok(host.lab.inside.namespace().enter(|| std::net::TcpListener::bind((INSIDE_V4, PORT)))??)
-}
-
-fn flood(host: &Protected, seconds: u64) -> anyhow::Result<Flood> {
-    let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, PORT);
-    let pattern = SpoofedSyn::new(target, [198, 18, 0, 0].into(), 15, 7);
-    let bounds = Bounds { rate: RATE, duration: Duration::from_secs(seconds) };
-    Flood::start(&host.lab.outside, pattern, bounds)
-}
 
 /// Waits until what is recorded of the first incident is as it should be.
 fn until(
@@ -71,14 +54,14 @@ fn packets(value: &Value) -> u64 {
 fn a_flood_is_one_incident_with_waves_and_outlives_a_kill_under_its_number() -> anyhow::Result<()> {
     or_skip!(require_root());
     let mut host = Protected::start_with_defaults("incident", BINARY)?;
-    let _listener = listener(&host)?;
+    let _listener = listen(&host)?;
     sleep(Duration::from_secs(3));
     assert!(host.ok(&[])?.starts_with("no attack"));
     let list = host.json(&["incident", "list"])?;
     assert_eq!(list["incidents"], serde_json::json!([]), "in peace there is none");
 
     let began = Instant::now();
-    let first = flood(&host, 60)?;
+    let first = flooded(&host, LESSER_FLOOD, Duration::from_secs(60))?;
     let noticed = until(&host, PATIENCE, "it is not noticed", is_attacked)?;
     assert!(began.elapsed() < Duration::from_secs(4), "noticed after {:?}", began.elapsed());
     assert_eq!((&noticed["id"], waves(&noticed)), (&1.into(), 1));
@@ -101,11 +84,14 @@ fn a_flood_is_one_incident_with_waves_and_outlives_a_kill_under_its_number() -> 
     let after = host.json(&["incident", "report", "1"])?;
     let dropped = packets(&before["incident"]["traffic"]);
     let kept = packets(&after["incident"]["traffic"]);
-    assert!(kept + u64::from(RATE) * 3 / 2 >= dropped, "{kept} of {dropped} dropped packets are kept");
+    assert!(
+        kept + u64::from(LESSER_FLOOD) * 3 / 2 >= dropped,
+        "{kept} of {dropped} dropped packets are kept"
+    );
     let seconds = |report: &Value| report["series"].as_array().map_or(0, Vec::len);
     assert!(seconds(&after) + 1 >= seconds(&before), "{} of {}", seconds(&after), seconds(&before));
     let on = until(&host, PATIENCE, "it does not go on", |incident| {
-        is_attacked(incident) && packets(&incident["traffic"]) > kept + 3 * u64::from(RATE)
+        is_attacked(incident) && packets(&incident["traffic"]) > kept + 3 * u64::from(LESSER_FLOOD)
     })?;
     assert_eq!((&on["id"], &on["key"], waves(&on)), (&1.into(), &known["key"], 1), "the same one: {on}");
     let gap = on["warnings"].to_string();
@@ -115,12 +101,12 @@ fn a_flood_is_one_incident_with_waves_and_outlives_a_kill_under_its_number() -> 
     first.stop()?;
     let over = until(&host, Duration::from_secs(60), "it does not end", |incident| !is_attacked(incident))?;
     assert_eq!((&over["phase"], waves(&over)), (&"monitoring".into(), 1), "{over}");
-    let second = flood(&host, 30)?;
+    let second = flooded(&host, LESSER_FLOOD, Duration::from_secs(30))?;
     let again = until(&host, PATIENCE, "there is no second wave", |incident| waves(incident) == 2)?;
     assert_eq!((&again["id"], &again["services"][0]["service"]), (&1.into(), &service));
     host.ok(&["block", "add", "203.0.113.0/24", "--note", "by hand"])?;
     until(&host, PATIENCE, "nothing of it is dropped", |incident| {
-        incident["waves"][1]["peak_dropped"].as_u64() > Some(u64::from(RATE) / 2)
+        incident["waves"][1]["peak_dropped"].as_u64() > Some(u64::from(LESSER_FLOOD) / 2)
     })?;
     second.stop()?;
     for (form, expected) in [("text", "what now"), ("markdown", "## Timeline"), ("html", "<svg")] {

@@ -9,22 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use floodwall_lab::{
-    flood::{Bounds, Flood, SpoofedSyn, Target},
-    or_skip,
-    pair::INSIDE_V4,
-    skip::require_root,
+use floodwall_lab::{or_skip, skip::require_root};
+use floodwall_tests::{
+    business::{LESSER_FLOOD, flooded, listen},
+    protected::{PATIENCE, Protected},
 };
-use floodwall_tests::protected::{PATIENCE, Protected};
 use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
-const PORT: u16 = 8080;
 /// Where nothing is ever answered, and where all is.
 const HANGS: u16 = 7_001;
 const ANSWERS: u16 = 7_002;
-/// Packets/s of the flood.
-const RATE: u32 = 4_000;
 /// How soon an attack is told of, with room for a machine that has other things to do.
 const TOLD_WITHIN: Duration = Duration::from_secs(6);
 const SECRET: &str = "s3cret";
@@ -113,7 +108,7 @@ fn every_receiver_may_hang_and_packets_are_dropped_and_commands_answered() -> an
     let text = configuration(directory.path())?;
     let mut host = Protected::not_started("notify", BINARY, &text)?;
     let inside = host.lab.inside.namespace();
-    let _service = inside.enter(|| TcpListener::bind((INSIDE_V4, PORT)))??;
+    let _service = listen(&host)?;
     // The kernel takes connections for it, and nobody reads them.
     let _hangs = inside.enter(|| TcpListener::bind(("127.0.0.1", HANGS)))??;
     let told = answer(inside.enter(|| TcpListener::bind(("127.0.0.1", ANSWERS)))??);
@@ -122,11 +117,8 @@ fn every_receiver_may_hang_and_packets_are_dropped_and_commands_answered() -> an
     let targets = host.json(&["notify", "list"])?;
     assert_eq!(targets["targets"].as_array().map(Vec::len), Some(9), "{targets}");
 
-    let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, PORT);
-    let pattern = SpoofedSyn::new(target, [198, 18, 0, 0].into(), 15, 7);
     let began = Instant::now();
-    let flood =
-        Flood::start(&host.lab.outside, pattern, Bounds { rate: RATE, duration: Duration::from_secs(40) })?;
+    let flood = flooded(&host, LESSER_FLOOD, Duration::from_secs(40))?;
     let (at, document) = told.recv_timeout(PATIENCE)?;
     assert!(at - began < TOLD_WITHIN, "told after {:?}", at - began);
     assert_eq!((&document["event"], &document["incident"]["id"]), (&"began".into(), &1.into()));
@@ -157,7 +149,7 @@ fn every_receiver_may_hang_and_packets_are_dropped_and_commands_answered() -> an
         let status = host.json(&["status"])?;
         assert!(asked.elapsed() < Duration::from_secs(2), "status took {:?}", asked.elapsed());
         let now = dropped(&status);
-        assert!(now > before + u64::from(RATE) / 2, "{} dropped in a second", now - before);
+        assert!(now > before + u64::from(LESSER_FLOOD) / 2, "{} dropped in a second", now - before);
         before = now;
         assert!(status["warnings"].to_string().contains("NOTIFICATIONS BY slack ARE NOT TAKEN"), "{status}");
         assert!(!status.to_string().contains(SECRET), "{status}");

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use floodwall_lab::{or_skip, skip::require_root};
 use floodwall_tests::{
-    business::{PEACE, flooded, open_for_business, wait_for_signature},
+    business::{FLOOD, PEACE, flooded, open_for_business, wait_for_signature},
     protected::Protected,
     requests::wait_for,
 };
@@ -143,7 +143,7 @@ fn flood(label: &str, is_frozen: bool) -> anyhow::Result<Met> {
     }
     customers.interval();
     let began = Instant::now();
-    let flood = flooded(&host, Duration::from_secs(30))?;
+    let flood = flooded(&host, FLOOD, Duration::from_secs(30))?;
     let signature = wait_for_signature(&host)?["text"].as_str().unwrap_or_default().to_owned();
     let found_after = began.elapsed();
     let before = host.count("signature")?;
