@@ -299,14 +299,17 @@ fn a_start_that_fails_half_way_leaves_nothing() -> anyhow::Result<()> {
     or_skip!(require_root());
     let mut host = Protected::not_started("half-way", BINARY, "")?;
     let inside = host.lab.inside.clone();
+    // The first may be filtered already when the start fails at the second.
+    inside.namespace().ip("link add other0 type veth peer name other1")?;
+    let interfaces = ["eth0", "other0"].map(str::to_owned);
     let is_bare = || -> anyhow::Result<bool> {
         // What looks at what leaves ends with its pin and the daemon.
-        Ok(!inside.namespace().ip("-details link show dev eth0")?.contains("xdp"))
+        Ok(!inside.namespace().ip("-details link show")?.contains("xdp"))
     };
     let mut failed = 0;
     for descriptors in (6..200).step_by(2) {
         let mut command = inside.namespace().command("prlimit");
-        let daemon = host.daemon_command(host.bpffs());
+        let daemon = host.daemon_command_for(&interfaces, host.bpffs());
         command.arg(format!("--nofile={descriptors}:{descriptors}")).arg(daemon.get_program());
         command.args(daemon.get_args()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().context("starting the daemon")?;

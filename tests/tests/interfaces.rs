@@ -5,9 +5,10 @@ use std::{
     path::PathBuf,
     process::Stdio,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use floodwall::host::LinkEvents;
 use floodwall_lab::{
     frame::Frame,
     namespace::Namespace,
@@ -17,7 +18,7 @@ use floodwall_lab::{
     wire::{Receiver, Sender},
 };
 use floodwall_tests::{
-    blocked::{Blocked, readdress, rewire},
+    blocked::{Blocked, SOON, median, readdress, rewire},
     foreign::detach_pinned,
     protected::{PATIENCE, Protected, SILENCE},
     requests::wait_for,
@@ -275,12 +276,13 @@ fn whatever_becomes_of_an_interface_green_means_filtered() -> anyhow::Result<()>
     blocked.green_means_filtered(&host)?;
     let other = Namespace::new("green-other")?;
     let (inside, outside) = (host.lab.inside.namespace(), &host.lab.outside);
+    let mut took = Vec::new();
     for round in 0..3 {
         println!("round {round}: down and up");
         ip(&host, "link set eth0 down")?;
         ip(&host, "link set eth0 up")?;
         readdress(&host)?;
-        blocked.green_means_filtered(&host)?;
+        took.push(blocked.green_means_filtered(&host)?);
 
         println!("round {round}: renamed and back");
         ip(&host, "link set eth0 down")?;
@@ -289,7 +291,7 @@ fn whatever_becomes_of_an_interface_green_means_filtered() -> anyhow::Result<()>
         ip(&host, "link set wan1 down")?;
         ip(&host, "link set wan1 name eth0")?;
         readdress(&host)?;
-        blocked.green_means_filtered(&host)?;
+        took.push(blocked.green_means_filtered(&host)?);
 
         println!("round {round}: moved to another namespace and back");
         ip(&host, &format!("link set eth0 netns {}", other.name()))?;
@@ -298,7 +300,7 @@ fn whatever_becomes_of_an_interface_green_means_filtered() -> anyhow::Result<()>
         }
         other.ip(&format!("link set eth0 netns {}", inside.name()))?;
         readdress(&host)?;
-        blocked.green_means_filtered(&host)?;
+        took.push(blocked.green_means_filtered(&host)?);
 
         println!("round {round}: deleted and made anew");
         ip(&host, "link del eth0")?;
@@ -307,11 +309,49 @@ fn whatever_becomes_of_an_interface_green_means_filtered() -> anyhow::Result<()>
         }
         rewire(&host)?;
         blocked.send_by(outside.namespace(), outside.name())?;
-        blocked.green_means_filtered(&host)?;
+        took.push(blocked.green_means_filtered(&host)?);
     }
     println!("detached by another tool");
     detach_pinned(&host.bpffs().join("links/eth0"))?;
-    blocked.green_means_filtered(&host)?;
+    took.push(blocked.green_means_filtered(&host)?);
+    assert!(median(took.clone()) <= SOON, "it takes too long until it is filtered again: {took:?}");
+    Ok(())
+}
+
+#[test]
+fn the_kernel_tells_that_an_interface_has_changed() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let place = Namespace::new("link-events")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let events = place.enter(|| runtime.block_on(async { LinkEvents::open() }))??;
+    let told = |within: Duration| -> anyhow::Result<bool> {
+        let told = runtime.block_on(async { tokio::time::timeout(within, events.changed()).await });
+        Ok(told.map_or(Ok(false), |told| told.map(|()| true))?)
+    };
+    for change in ["add a0 type veth peer name a1", "set a0 mtu 1400", "set a0 name b0", "del b0"] {
+        // One command may be several changes.
+        while told(SILENCE)? {}
+        place.ip(&format!("link {change}"))?;
+        assert!(told(PATIENCE)?, "{change}");
+    }
+    Ok(())
+}
+
+#[test]
+fn one_that_comes_back_is_filtered_within_a_second_though_nobody_asks() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let host = Protected::start("unasked", BINARY)?;
+    let inside = host.lab.inside.namespace();
+    let mut took = Vec::new();
+    for _ in 0..5 {
+        ip(&host, "link del eth0")?;
+        let since = Instant::now();
+        rewire(&host)?;
+        wait_for("it is filtered", || Ok(inside.ip("-d link show dev eth0")?.contains("prog/xdp")))?;
+        took.push(since.elapsed());
+    }
+    assert!(median(took.clone()) <= SOON, "{took:?}");
+    assert!(!host.log().contains("asked for four times a second"), "the kernel's events are not heard");
     Ok(())
 }
 

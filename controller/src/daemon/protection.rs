@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use floodwall_common::wire::{MAX_OUTSIDE, families, knowledge};
@@ -23,17 +23,24 @@ use super::{
 use crate::{
     api::{HealthReport, MachineStatus},
     event::Bus,
-    host::{Interface, Netlink, Sockets, WaysOut, resolvers},
+    host::{Interface, LinkEvents, Netlink, Sockets, WaysOut, resolvers},
     kernel::{Kernel, ReasonTotals, ServiceTotals},
     lock::Mutex,
     policy::{Carries, Lifelines},
     {host::Mode, options::RunOptions},
 };
 
-/// How often links are asked what they hold, and names what they stand for.
+/// How often links are asked what they hold, and names what they stand for, where no event tells that something has changed:
+/// none does when another tool detaches a program.
 pub(super) const LOOK: Duration = Duration::from_millis(250);
-/// How many looks pass until the host's own addresses and gateways, and what it carries, are read again: three seconds.
-const READ_LOOKS: u32 = 12;
+/// Least time between two looks, however much happens to interfaces.
+const REST: Duration = Duration::from_millis(50);
+/// How often the host's own addresses and gateways, and what it carries, are read again.
+const READ: Duration = Duration::from_secs(3);
+
+/// What is told where there are no events.
+const ONLY_ASKED: &str =
+    "changes of interfaces are not told by the kernel; they are asked for four times a second";
 
 /// The loaded program, its attachments, and what a block must not cut off.
 pub(super) struct Protection {
@@ -97,23 +104,34 @@ impl Protection {
             runtime: Handle::current(),
             all_detached,
         };
-        let reconciler = protection.reconciler();
-        reconciler.keep_names().await?;
+        protection.reconciler().keep_names().await?;
         let before = protection.kernel.attached_interfaces()?;
-        reconciler.start(&protection.protected).await?;
+        let outcome = protection.take_up(&before).await;
         let attached = protection.protected.lock().attached();
+        let new = attached.into_iter().filter(|name| !before.contains(name)).collect();
+        let protection = Self { new, ..protection };
+        if outcome.is_err() {
+            protection.undo();
+        }
+        outcome.map(|()| protection)
+    }
+
+    /// Attaches to what there is, and lets go of the maps of earlier runs, which had attached to `before`.
+    async fn take_up(&self, before: &[String]) -> anyhow::Result<()> {
+        self.reconciler().start(&self.protected).await?;
+        let attached = self.protected.lock().attached();
         // Links that this run has not taken over still run the program of an earlier run over its maps; those maps must
         // stay as long as they do.
         let forgotten: Vec<_> = before.iter().filter(|name| !attached.contains(name)).collect();
         if forgotten.is_empty() {
-            protection.kernel.remove_other_maps()?;
+            self.kernel.remove_other_maps()?;
         } else {
             warn!(
                 ?forgotten,
                 "protected by an earlier run and not taken over: left as they are, with that run's program"
             );
         }
-        Ok(Self { new: attached.into_iter().filter(|name| !before.contains(name)).collect(), ..protection })
+        Ok(())
     }
 
     /// What came for each service, by its number.
@@ -180,19 +198,23 @@ impl Protection {
 
     /// Keeps the program on the interfaces, and what is known of the host up to date, for ever.
     pub(super) async fn watch(self: Arc<Self>) {
-        let mut looks = 0_u32;
+        let mut events =
+            LinkEvents::open().inspect_err(|error| warn!(error = format!("{error:#}"), "{ONLY_ASKED}")).ok();
         let mut seeding = (!self.carries().is_empty()).then(|| self.take_over());
+        let mut read = Instant::now();
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(REST).await;
+            wait(&mut events).await;
             {
                 let _changes = self.changes.lock().await;
                 self.reconciler().look(&self.protected).await;
             }
-            looks = looks.wrapping_add(1);
             let seeded = seeding.take_if(|seeding| seeding.is_finished());
-            if (seeded.is_some() || looks.is_multiple_of(READ_LOOKS))
-                && let Err(error) = self.read_host().await
-            {
+            if seeded.is_none() && read.elapsed() < READ {
+                continue;
+            }
+            read = Instant::now();
+            if let Err(error) = self.read_host().await {
                 error!(
                     error = format!("{error:#}"),
                     "the host could not be looked at; what is known of it holds"
@@ -307,6 +329,15 @@ impl Protection {
         let mut lifelines = self.lifelines.write();
         (lifelines.own, lifelines.gateways) = (own, out.gateways);
         Ok(())
+    }
+}
+
+/// Waits until something has become of an interface, or it is time to look all the same.
+async fn wait(events: &mut Option<LinkEvents>) {
+    let Some(told) = events else { return tokio::time::sleep(LOOK).await };
+    if let Ok(Err(error)) = tokio::time::timeout(LOOK, told.changed()).await {
+        warn!(error = error.to_string(), "{ONLY_ASKED}");
+        *events = None;
     }
 }
 

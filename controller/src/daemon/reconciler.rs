@@ -112,7 +112,15 @@ impl Reconciler<'_> {
         };
         self.look_at(protected, name, Some(interface)).await;
         // It is not taken on trust that what was attached is there.
-        self.look_at(protected, name, self.netlink.named(name).await?).await;
+        match self.netlink.named(name).await {
+            Ok(named) => self.look_at(protected, name, named).await,
+            Err(error) => {
+                if !before.iter().any(|there| there == name) {
+                    self.give_up(protected, name);
+                }
+                return Err(error);
+            }
+        }
         let mut protected = protected.lock();
         let Some(entry) = protected.interfaces.iter().find(|entry| entry.name == name) else {
             anyhow::bail!("{name} was detached meanwhile");
@@ -128,6 +136,24 @@ impl Reconciler<'_> {
             protected.interfaces.retain(|entry| entry.name != name);
         }
         anyhow::bail!("{}", bare.of(name))
+    }
+
+    /// Forgets an interface that was to be attached, and takes off what was.
+    fn give_up(&self, protected: &Mutex<ProtectedInterfaces>, name: &str) {
+        let given_up = {
+            let mut protected = protected.lock();
+            let place = protected.interfaces.iter().position(|entry| entry.name == name);
+            place.map(|place| protected.interfaces.remove(place))
+        };
+        let attachment = given_up.and_then(|entry| entry.attachment);
+        if let Some(error) = attachment.and_then(|attachment| self.kernel.detach(&attachment.interface).err())
+        {
+            warn!(
+                interface = name,
+                error = format!("{error:#}"),
+                "stays filtered though attaching has failed"
+            );
+        }
     }
 
     async fn look_at(&self, protected: &Mutex<ProtectedInterfaces>, name: &str, named: Option<Interface>) {
