@@ -161,6 +161,8 @@ mod tests {
         }
         let all = read(directory.path(), None, usize::MAX).unwrap();
         assert_eq!(all.last().unwrap().number, 600);
+        let latest = fs::read(path(directory.path(), 0)).unwrap();
+        assert!(latest.starts_with(b"{"), "a file begins with an entry, not with an empty line");
         assert!(all.windows(2).all(|two| two[0].number + 1 == two[1].number));
         let size: u64 =
             fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();

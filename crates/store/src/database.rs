@@ -409,3 +409,63 @@ fn is_full(error: &anyhow::Error) -> bool {
     let codes = error.chain().filter_map(|cause| cause.downcast_ref::<rusqlite::Error>());
     codes.into_iter().any(|error| error.sqlite_error_code() == Some(ErrorCode::DiskFull))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(directory: &Path) -> Database {
+        Database::create(&directory.join("state-1.db")).expect("a database")
+    }
+
+    #[test]
+    fn a_row_number_tells_the_list_and_the_part() {
+        for (list, part) in [(0, 0), (0, 1), (1, 0), (7, 5), (7, (1 << PART_BITS) - 1)] {
+            let row = part_row(list, part);
+            assert_eq!((list_of_row(row), part_of_row(row)), (list, part));
+        }
+    }
+
+    #[test]
+    fn every_part_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut database = database(directory.path());
+        let parts = [(1, 0), (1, 1), (3, 0)];
+        let put = |writer: &mut Writer<'_>| {
+            parts.iter().try_for_each(|(list, part)| writer.put_part(*list, *part, b"text").map(drop))
+        };
+        database.write(Position::default(), put).unwrap();
+        database.finish().unwrap();
+        let reader = Reader::open(&directory.path().join("state-1.db"), false).unwrap();
+        assert_eq!(reader.part_rows(), parts.map(|(list, part)| part_row(list, part)));
+        assert_eq!(reader.part(1, 1).map(|(body, _)| body), Some(b"text".to_vec()));
+        assert_eq!(reader.part(1, 2), None);
+    }
+
+    #[test]
+    fn what_fails_is_tried_again_on_a_full_disk_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut database = database(directory.path());
+        let tries = |database: &mut Database, error: fn() -> anyhow::Error| {
+            let tries = Cell::new(0);
+            let outcome = database.write(Position::default(), |_| {
+                tries.set(tries.get() + 1);
+                Err::<(), _>(error())
+            });
+            assert!(outcome.is_err());
+            tries.get()
+        };
+        assert_eq!(tries(&mut database, || anyhow::anyhow!("another mistake")), 1);
+        assert_eq!(tries(&mut database, || words(full())), 2);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_in_the_words_of_the_system() {
+        assert!(words(full()).to_string().contains("No space left"));
+        assert!(is_full(&words(full())) && !is_full(&words(corrupt())));
+    }
+
+    fn full() -> rusqlite::Error {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None)
+    }
+}

@@ -83,4 +83,12 @@ mod tests {
         assert_eq!(decode(&bytes[..bytes.len() - 1]), None, "cut off");
         assert_eq!(decode(&encode(Origin::Feed(1), &[])), Some((Origin::Feed(1), Vec::new())));
     }
+
+    #[test]
+    fn the_sum_of_a_list_is_that_of_its_parts_in_their_order() {
+        let [one, other] = [0, 1].map(|part| sum(1, part, b"text"));
+        assert_ne!(one, other, "the same text in another place");
+        assert_ne!(total(&[one, other]), total(&[other, one]));
+        assert_ne!(total(&[one]), total(&[]));
+    }
 }

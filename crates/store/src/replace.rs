@@ -217,4 +217,18 @@ mod tests {
         let made: Vec<_> = (0..3).map(|_| new_directory(directory.path()).unwrap()).collect();
         assert!(made.is_sorted() && made.windows(2).all(|pair| pair[0] != pair[1]), "{made:?}");
     }
+
+    #[test]
+    fn what_is_empty_or_has_another_name_is_not_lost_when_it_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let (single, empty) = (file("single", "text"), file("empty", ""));
+        assert!(has_one_name(&single) && !has_one_name(&empty));
+        fs::hard_link(&single, directory.path().join("other")).unwrap();
+        assert!(!has_one_name(&single) && !has_one_name(&directory.path().join("missing")));
+    }
 }

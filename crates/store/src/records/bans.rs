@@ -129,6 +129,8 @@ impl BanBook {
 
 #[cfg(test)]
 mod tests {
+    use floodwall_common::prefix::Address;
+
     use super::*;
 
     fn prefix(text: &str) -> Prefix {
@@ -157,12 +159,34 @@ mod tests {
         book.enter(one, ban(0, 100, 1));
         book.enter(other, ban(0, 200, 3));
         assert_eq!((book.len(), book.next_end()), (2, Some(100)));
+        assert_eq!(book.in_force(one), Some(&ban(0, 100, 1)));
+        assert!(!book.is_empty());
         assert_eq!(book.end(100), [one]);
         assert_eq!((book.in_force(one), book.offences(one, 100)), (None, 1));
+        assert_eq!(
+            [1_099, 1_100].map(|now| book.offences(one, now)),
+            [1, 0],
+            "forgotten when its time comes"
+        );
         assert_eq!(book.after(None).map(|(prefix, _)| prefix).collect::<Vec<_>>(), [other]);
         book.enter(one, ban(150, 300, 2));
         assert_eq!(book.offences(one, 200), 2);
         assert_eq!(book.end(10_000), [other, one]);
-        assert_eq!((book.offences(one, 10_000), book.all().count()), (0, 0));
+        assert_eq!((book.offences(one, 10_000), book.all().count(), book.is_empty()), (0, 0, true));
+    }
+
+    #[test]
+    fn of_too_many_those_go_that_would_be_forgotten_first() {
+        let mut book = BanBook::default();
+        let numbered =
+            |number: u64| Prefix::new(Address::v6(0x2001_0db8 << 32, number), 128).expect("a length");
+        // The later they are entered, the sooner they are forgotten.
+        let most = MOST as u64;
+        for number in 0..=most {
+            book.enter(numbered(number), ban(0, 2 * most - number, 1));
+        }
+        assert_eq!((book.len(), book.all().count()), (MOST, MOST));
+        assert_eq!(book.in_force(numbered(most)), None, "the one that was to be forgotten first");
+        assert!(book.in_force(numbered(0)).is_some() && book.in_force(numbered(most - 1)).is_some());
     }
 }

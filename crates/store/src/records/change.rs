@@ -191,3 +191,22 @@ impl Change {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_of_the_list_that_it_is_about() {
+        let lists = |change: &str| {
+            let change: Change = serde_json::from_str(change).expect("a change");
+            [ListName::Block, ListName::Allow].map(|list| change.is_of_list(list))
+        };
+        let remove = |list: &str| format!(r#"{{"change":"remove","list":"{list}","prefix":"192.0.2.0/24"}}"#);
+        assert_eq!(lists(&remove("block")), [true, false]);
+        assert_eq!(lists(&remove("allow")), [false, true]);
+        assert_eq!(lists(r#"{"change":"lift","prefix":"192.0.2.0/24"}"#), [true, false], "a ban is a block");
+        assert_eq!(lists(r#"{"change":"forget-signature","text":"ttl=1"}"#), [false, false]);
+        assert_eq!(lists(r#"{"change":"reset-rule","service":"web","rule":"syn"}"#), [false, false]);
+    }
+}

@@ -402,6 +402,16 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_is_held_until_the_file_is_used() {
+        let hold = r#"{"change":"hold-configuration","refused":"old","text":"new"}"#;
+        assert!(!read(&[]).has_held_configuration());
+        let held = read(&[hold]);
+        assert_eq!((held.has_held_configuration(), held.held_configuration("old")), (true, Some("new")));
+        assert_eq!(held.held_configuration("another"), None);
+        assert!(!read(&[hold, r#"{"change":"use-configuration"}"#]).has_held_configuration());
+    }
+
+    #[test]
     fn limits_of_an_older_version_are_not_written_as_such_again() {
         let lines: Vec<_> = read(&[OLDER])
             .changes()

@@ -13,3 +13,6 @@ pub use change::Change;
 pub use known::{ImportRecord, NoteRecord, Records};
 pub use origin::{Origin, Origins};
 pub use trial::{Trial, TrialBook, Undo};
+
+#[cfg(test)]
+mod tests;

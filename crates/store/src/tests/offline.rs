@@ -22,6 +22,9 @@ fn a_check_says_what_there_is_and_changes_nothing() {
     assert_eq!((account.format, account.entries, account.imports, account.prefixes), (2, 2, 1, 2));
     assert!(account.damage.is_empty());
     assert_eq!(files(directory.path()), before);
+    let older =
+        directory_of(&[("snapshot.jsonl".to_owned(), b"{\"version\":1,\"journal\":1}\n".to_vec())].into());
+    assert_eq!(check(older.path()).unwrap().format, 1);
     let nothing = tempfile::tempdir().unwrap();
     assert_eq!(check(nothing.path()).unwrap().format, 0);
     assert_eq!(fs::read_dir(nothing.path()).unwrap().count(), 0, "something was made");
