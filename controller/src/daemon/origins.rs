@@ -7,7 +7,7 @@ use floodwall_origin::Origins;
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 
-use super::dataplane::Protection;
+use super::protection::Protection;
 use crate::{
     event::{AttackEvent, Bus, Event, Heard, What},
     origin_lists::{self, Wanted},
