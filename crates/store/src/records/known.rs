@@ -408,7 +408,7 @@ mod tests {
         let held = read(&[hold]);
         assert_eq!((held.has_held_configuration(), held.held_configuration("old")), (true, Some("new")));
         assert_eq!(held.held_configuration("another"), None);
-        assert!(!read(&[hold, r#"{"change":"use-configuration"}"#]).has_held_configuration());
+        assert!(!read(&[hold, r#"{"change":"use-configuration","text":"old"}"#]).has_held_configuration());
     }
 
     #[test]

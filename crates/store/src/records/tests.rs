@@ -41,7 +41,7 @@ const WITHHELD: &str = r#"{"change":"remove","list":"block","prefix":"198.51.100
 const SIGNATURE: &str = r#"{"change":"signature","text":"ttl=7","enforced":false,"expires":30}"#;
 const BAN: &str =
     r#"{"change":"ban","prefix":"203.0.113.7/32","since":1,"until":900,"forget":999,"count":2}"#;
-const RULE: &str = r#"{"change":"set-rule","service":"web","rule":"syn","mode":"monitor","expires":20}"#;
+const RULE: &str = r#"{"change":"set-rule","service":"web","rule":"syn","per":"source","of":"syn","mode":"monitor","expires":20}"#;
 const HELD: &str = r#"{"change":"hold-configuration","refused":"old","text":"new"}"#;
 const TRIAL: &str = r#"{"change":"trial","number":4,"since":5,"until":65,"command":"block add","undo":[]}"#;
 
