@@ -50,6 +50,38 @@ fn packets(value: &Value) -> u64 {
     value["dropped"].as_u64().unwrap_or_default()
 }
 
+/// Replays a capture with what lies beside it; how many verdicts were the same that are not marked as recorded, all of them.
+fn replayed(host: &Protected, file: &Path) -> anyhow::Result<usize> {
+    let name = file.display().to_string();
+    let verdicts = format!("{name}.csv");
+    let mut arguments = vec!["replay".to_owned(), name.clone()];
+    for (option, ending) in
+        [("--block", "block.txt"), ("--allow", "allow.txt"), ("--signatures", "signatures.txt")]
+    {
+        let beside = format!("{name}.{ending}");
+        if Path::new(&beside).exists() {
+            arguments.extend([option.to_owned(), beside]);
+        }
+    }
+    arguments.extend(["--verdicts", &verdicts, "--columns", "index,verdict,reason"].map(str::to_owned));
+    host.ok(&arguments.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let marks = floodwall_incident::pcapng::marks(&std::fs::read(file)?);
+    let lines = std::fs::read_to_string(&verdicts)?;
+    let mut held = 0;
+    for line in lines.lines().skip(1) {
+        let fields: Vec<_> = line.split(',').collect();
+        let mark = fields[0].parse::<usize>().ok().and_then(|index| marks.get(index));
+        let mark = mark.ok_or_else(|| anyhow::anyhow!("no mark for {line}"))?;
+        if mark.recorded {
+            continue;
+        }
+        let became = if mark.dropped { "drop" } else { "pass" };
+        anyhow::ensure!(fields[1] == became, "{line} is marked {mark:?}");
+        held += 1;
+    }
+    Ok(held)
+}
+
 #[test]
 fn a_flood_is_one_incident_with_waves_and_outlives_a_kill_under_its_number() -> anyhow::Result<()> {
     or_skip!(require_root());
@@ -119,9 +151,11 @@ fn a_flood_is_one_incident_with_waves_and_outlives_a_kill_under_its_number() -> 
     let records: Vec<_> = Reader::open(&file)?.records().collect::<Result<_, _>>()?;
     assert!(records.len() > 100, "{} packets", records.len());
     let capture = String::from_utf8_lossy(&std::fs::read(&file)?).into_owned();
-    for marked in ["floodwall: dropped, signature", "floodwall: passed, clean"] {
+    for marked in ["floodwall: dropped, signature", "floodwall: passed, clean, recorded"] {
         assert!(capture.contains(marked), "no packet is marked `{marked}`");
     }
+    let repeated = replayed(&host, &file)?;
+    assert!(repeated > 100, "{repeated} verdicts were held against a replay");
     if let Ok(version) = Command::new("tshark").arg("--version").output()
         && version.status.success()
     {

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use floodwall_incident::report::{self, Chart, NoReport, Quantity, Reporter};
 
 use super::{
+    evidence,
     exit::{Done, Failed, Kind, Stop},
     session::Session,
     style::Style,
@@ -39,7 +40,8 @@ pub(super) enum Incident {
     Report(Report),
     /// A sample of its packets, from the seconds before it on, for tcpdump and Wireshark (pcapng).
     ///
-    /// Each packet is marked with what became of it and why. They hold addresses of customers as well.
+    /// Each packet is marked with what became of it and why. They hold addresses of customers as well. Beside the file, the
+    /// lists, bans and signatures are written by which a replay of it comes to the verdicts that are not marked as recorded.
     Pcap(Pcap),
 }
 
@@ -276,10 +278,15 @@ impl Pcap {
         let capture = session.client.bytes(&format!("{}?id={id}", path::INCIDENT_PCAP), MOST_CAPTURE).await?;
         match &self.output {
             None => session.out.write_all(&capture)?,
-            Some(file) => std::fs::write(file, &capture).map_err(|error| {
-                let message = format!("writing the capture {}: {error}", file.display());
-                Failed::new(Kind::of_io(&error), message)
-            })?,
+            Some(file) => {
+                let beside = evidence::write(file, &capture)?;
+                writeln!(
+                    session.out,
+                    "written: {}; the same verdicts, but for those that are marked as recorded:",
+                    file.display()
+                )?;
+                writeln!(session.out, "  floodwall replay {}{beside}", file.display())?;
+            }
         }
         Ok(Done::Plain)
     }

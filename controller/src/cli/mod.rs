@@ -9,10 +9,12 @@ mod applied;
 mod arguments;
 mod attach;
 mod audit;
+mod bundle;
 mod completions;
 mod detach;
 mod doctor;
 mod events;
+mod evidence;
 mod exit;
 mod incident;
 mod limit;
@@ -147,6 +149,8 @@ enum Ask {
     Notify(notify::Notify),
     /// Who has asked for which change, and what became of it.
     Audit(audit::Audit),
+    /// Put what whoever helps has to know into one archive, with secrets left out and addresses cut.
+    Bundle(bundle::Bundle),
     /// Single sources.
     #[command(subcommand)]
     Source(source::Source),
@@ -257,6 +261,7 @@ impl Ask {
             Self::Incident(verb) => verb.apply(session).await,
             Self::Notify(verb) => verb.apply(session).await,
             Self::Audit(verb) => verb.apply(session).await,
+            Self::Bundle(verb) => verb.apply(session).await,
             Self::Source(verb) => verb.apply(session).await,
             Self::Events(verb) => verb.apply(session).await,
             Self::Attach(verb) => verb.apply(session).await,

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Cli,
+    bundle::BundleContents,
     detach::AllDetached,
     exit::Failed,
     limit::Shown,
@@ -69,6 +70,7 @@ const COMMANDS: &[(&str, Prints)] = &[
     ("block list", Lines(of::<Entry>)),
     ("block rm", One(of::<Changed<RemoveResponse>>)),
     ("block test", One(of::<TestResponse>)),
+    ("bundle", One(of::<BundleContents>)),
     ("bypass off", One(of::<BypassState>)),
     ("bypass on", One(of::<BypassState>)),
     ("bypass show", One(of::<BypassState>)),

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -10,13 +11,13 @@ use std::{
 
 use floodwall_common::{
     frame::Captured,
-    parse::{self, Fragment, Parsed},
+    parse::{self, Fragment, Packet, Parsed},
     prefix::{Address, Family},
     tables::Tables as _,
     wire::{Reason, SampleEvent, Verdict},
 };
 use floodwall_incident::{
-    Changes, Counted, Excess, Frame, Look, OfService, Reading, Recorder, Sampled, Shelf, Stage, Told,
+    Changes, Counted, Excess, Frame, Look, OfService, Past, Reading, Recorder, Sampled, Shelf, Stage, Told,
 };
 use floodwall_notify::Notifier;
 use floodwall_origin::{Country, Origins};
@@ -31,12 +32,16 @@ use crate::{
     event::{AttackEvent, Bus, Event, Heard, Standing, What},
     server::Dataplane as _,
     state::Filter,
+    tables::Prefix,
 };
 
 /// How often it is looked.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Samples that may wait to be looked at: those of two seconds, as many as there are by default.
 const WAITING: usize = 8_192;
+
+/// The port of name servers.
+const DNS: u16 = 53;
 
 /// Where a copy of each sample waits to be looked at. Who puts them there waits for nothing.
 #[derive(Debug, Default)]
@@ -74,6 +79,7 @@ pub(super) struct Incidents {
     pub(super) filter: Arc<Filter>,
     pub(super) protection: Arc<Protection>,
     pub(super) origins: Arc<Origins>,
+    pub(super) past: Arc<Past>,
 }
 
 /// Records, for ever.
@@ -113,6 +119,7 @@ impl Incidents {
             let time_ms = (offset + Duration::from_nanos(event.time_ns)).as_millis() as u64;
             if let Some(packet) = sampled(&event, time_ms, &self.origins) {
                 self.recorder.sampled(&packet);
+                self.past.note(&packet);
             }
             if let Some(frame) = frame(&event, offset) {
                 self.recorder.frame(frame);
@@ -145,9 +152,34 @@ impl Incidents {
         self.tell(changes);
     }
 
-    fn tell(&self, changes: Changes) {
+    fn tell(&self, mut changes: Changes) {
+        for (_, frame) in &mut changes.frames {
+            if let Some(prefix) = self.decider(frame) {
+                frame.reason = format!("{} {prefix}", frame.reason);
+            }
+        }
         self.notifier.tell(&changes.news);
         self.shelf.put(changes);
+    }
+
+    /// What has decided what becomes of a packet: the prefix of a list or a ban, or a signature that drops whatever it matches.
+    fn decider(&self, frame: &Frame) -> Option<String> {
+        if frame.reason == Reason::Signature.name() {
+            return self.filter.signature_that_drops(&Captured::cut(&frame.bytes, frame.length));
+        }
+        let is_banned = frame.reason == Reason::Banned.name();
+        let is_listed = [Reason::Blocked, Reason::Trusted].iter().any(|reason| reason.name() == frame.reason);
+        if !is_banned && !is_listed {
+            return None;
+        }
+        let Parsed::Packet(packet) = parse::parse(&Captured::cut(&frame.bytes, frame.length)) else {
+            return None;
+        };
+        if is_listed {
+            return self.filter.test(address(packet.source)).prefix;
+        }
+        let length = if packet.source.family == Family::V4 { 32 } else { 64 };
+        Prefix::around(packet.source, length).ok().map(|prefix| prefix.to_string())
     }
 
     fn counted(&self, time_ms: u64) -> anyhow::Result<Look> {
@@ -294,7 +326,23 @@ fn sampled(event: &SampleEvent, time_ms: u64, origins: &Origins) -> Option<Sampl
         ttl: packet.hop_limit,
         asn,
         country: country.map(Country::bytes),
+        question: question(&packet, bytes),
     })
+}
+
+/// A hash of the name that a question to a name server asks for, as far as the start of the frame shows it.
+fn question(packet: &Packet, bytes: &[u8]) -> Option<u64> {
+    /// The header of UDP, and that of DNS (RFC 1035, 4.1.1).
+    const HEADERS: usize = 8 + 12;
+    if packet.protocol != parse::protocol::UDP || packet.destination_port != DNS {
+        return None;
+    }
+    let name = bytes.get(packet.transport as usize + HEADERS..)?;
+    let name = name.split(|byte| *byte == 0).next().filter(|name| !name.is_empty())?;
+    let mut hasher = DefaultHasher::new();
+    // Resolvers draw the case of letters anew (draft-vixie-dnsext-dns0x20).
+    name.to_ascii_lowercase().hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 /// A sampled frame as evidence.
@@ -318,6 +366,9 @@ fn address(Address { family, high, low }: Address) -> IpAddr {
 
 /// A frame that is kept is whole, as far as the kernel program has shown it.
 const _: () = assert!(floodwall_common::wire::SAMPLE_BYTES == floodwall_incident::SNAP_LENGTH as usize);
+
+#[cfg(test)]
+mod corpus;
 
 #[cfg(test)]
 mod tests {

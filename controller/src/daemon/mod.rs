@@ -33,7 +33,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use floodwall_common::wire::{BanEvent, DropEvent};
-use floodwall_incident::Keeper;
+use floodwall_incident::{Keeper, Past};
 use floodwall_metrics::Meters;
 use floodwall_notify::Notifier;
 use floodwall_origin::Origins;
@@ -106,7 +106,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     health::look(&filter, &protection, Default::default());
 
     let origins = Arc::new(Origins::new(config.origin));
-    let tap = Arc::new(Tap::default());
+    let (tap, past) = (Arc::new(Tap::default()), Arc::new(Past::default()));
     let meters = Arc::new(Meters::default());
     let state_dir = filter.keeps_changes().then_some(options.state_dir.as_path());
     let (keeper, recorder) =
@@ -122,6 +122,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         filter: Arc::clone(&filter),
         protection: Arc::clone(&protection),
         origins: Arc::clone(&origins),
+        past: Arc::clone(&past),
     };
     incidents.resume();
     let incidents = again(incidents);
@@ -200,6 +201,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     )
     .measured_by(meters)
     .knowing(Arc::clone(&origins))
+    .remembering(past)
     .within(Bounds::within(Descriptors::now()));
     if let Some(listen) = config.metrics {
         let looking = context.clone();

@@ -25,6 +25,7 @@ use crate::{
     detect::{self, Counts, Detection, Detector, Moment, Owner, Sample, Surroundings, TICK, Turn},
     event::{AttackEvent, Bus, Standing, What},
     kernel::SampleReader,
+    signature::Signature,
     state::{Decider, Filter, carry_out},
     store::{keep_baseline, kept_baseline},
     tables::{SharedTables, memory::grace_period},
@@ -188,14 +189,21 @@ impl Watch {
         }
         for event in events {
             let text = event.in_words(&*self.tables, |number| self.filter.service_name(number));
-            self.bus.publish(as_told(&event, text, &self.filter));
+            let named =
+                |service| self.filter.service_name(service).unwrap_or_else(|| format!("service {service}"));
+            self.bus
+                .publish(as_told(&event, text, named, |signature| self.filter.signature_in_words(signature)));
         }
     }
 }
 
-/// What the detector tells, for all who want to know.
-fn as_told(event: &detect::Event, text: String, filter: &Filter) -> What {
-    let named = |service: u8| filter.service_name(service).unwrap_or_else(|| format!("service {service}"));
+/// What the detector tells, for all who want to know, with services and signatures in words.
+pub(super) fn as_told(
+    event: &detect::Event,
+    text: String,
+    named: impl Fn(u8) -> String,
+    in_words: impl Fn(&Signature) -> String,
+) -> What {
     match event {
         detect::Event::AttackBegan { service, incident, wave, cause } => What::Attack(AttackEvent::Began {
             incident: *incident,
@@ -214,7 +222,7 @@ fn as_told(event: &detect::Event, text: String, filter: &Filter) -> What {
         | detect::Event::Settled => What::Attack(AttackEvent::Noted { text }),
         detect::Event::Found { number, signature, .. } => What::Signature {
             number: *number,
-            signature: Some(filter.signature_in_words(signature)),
+            signature: Some(in_words(signature)),
             standing: Standing::Counts,
             text,
         },
@@ -223,7 +231,7 @@ fn as_told(event: &detect::Event, text: String, filter: &Filter) -> What {
         }
         detect::Event::Turned { number, signature, turn } => What::Signature {
             number: *number,
-            signature: Some(filter.signature_in_words(signature)),
+            signature: Some(in_words(signature)),
             standing: match turn {
                 Turn::Enforced | Turn::ForGood => Standing::Drops,
                 Turn::Held(_) => Standing::Counts,

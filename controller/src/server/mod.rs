@@ -29,6 +29,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod trials;
+mod undo;
 mod upload;
 mod why;
 
@@ -40,7 +41,7 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
-use floodwall_incident::Shelf;
+use floodwall_incident::{Past, Shelf};
 use floodwall_metrics::Meters;
 use floodwall_notify::Notifier;
 use floodwall_origin::Origins;
@@ -91,6 +92,8 @@ pub struct Context {
     pub notifier: Arc<Notifier>,
     /// Which networks and countries addresses are of.
     pub origins: Arc<Origins>,
+    /// What became of sources within the last hour.
+    pub past: Arc<Past>,
     /// What clients may take.
     bounds: Bounds,
     /// Bounds the work that is under way.
@@ -135,6 +138,7 @@ impl Context {
             meters: Arc::default(),
             notifier,
             origins: Arc::default(),
+            past: Arc::default(),
             bounds,
             reading: Arc::new(Semaphore::new(MAX_READING)),
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
@@ -153,6 +157,12 @@ impl Context {
     #[must_use]
     pub fn knowing(self, origins: Arc<Origins>) -> Self {
         Self { origins, ..self }
+    }
+
+    /// The same, with what became of sources.
+    #[must_use]
+    pub fn remembering(self, past: Arc<Past>) -> Self {
+        Self { past, ..self }
     }
 
     /// The same, with other bounds.

@@ -75,8 +75,12 @@ pub struct IncidentVector {
     pub name: String,
     /// For people: `spoofed SYN flood`, `NTP reflection`.
     pub words: String,
-    /// Its sources are forged: next to none of them came twice.
+    /// Its sources are forged: next to none of them came twice, or they came from one place.
     pub spoofed: bool,
+    /// It claims to come from all over the world, and came from one place, as its TTL tells: that is why its sources are known to
+    /// be forged.
+    #[serde(default)]
+    pub same_way: bool,
     /// Signatures that were found of it, the latest last.
     pub fingerprints: Vec<String>,
     /// Sampled packets of it that were dropped.

@@ -63,7 +63,10 @@ pub use status::{
     ProofStatus, ReasonCount, Status, WouldCount,
 };
 pub use trials::{Changed, ConfirmRequest, TrialList, TrialReport};
-pub use why::{AppliedBan, AppliedRule, AppliedSignature, Outcome, RuleOrigin, Spares, WhyReport};
+pub use why::{
+    AppliedBan, AppliedRule, AppliedSignature, Outcome, PastBan, PastPackets, RuleOrigin, Spares, WhyPacket,
+    WhyPast, WhyReport, WhyUndo,
+};
 
 /// Why a request was refused. Nothing was changed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -164,4 +164,78 @@ pub struct WhyReport {
     pub rules: Vec<AppliedRule>,
     /// Services that are attacked: there, most rules count the packets of known sources as well.
     pub attacked: Vec<String>,
+    /// What happened to its packets within the last hour, as far as there is a record.
+    #[serde(default)]
+    pub past: WhyPast,
+    /// What undoes that its packets are dropped, or has them pass; the first is what fits best.
+    #[serde(default)]
+    pub undo: Vec<WhyUndo>,
+    /// What was asked of a packet, and not of the address alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packet: Option<WhyPacket>,
+}
+
+/// What is recorded of a source within the last hour.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WhyPast {
+    /// From when on the record is whole of sources that are known or new, as this one is, Unix ms; 0: there is none.
+    pub since_ms: u64,
+    /// Sampled packets of it, by what became of them.
+    pub packets: Vec<PastPackets>,
+    /// Bans of it that are over.
+    pub bans: Vec<PastBan>,
+}
+
+/// Sampled packets of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PastPackets {
+    /// Why they were passed or dropped.
+    pub reason: String,
+    /// They were dropped.
+    pub dropped: bool,
+    /// How many were sampled; at least as many came.
+    pub sampled: u64,
+    /// When the last of them came, Unix ms.
+    pub last_ms: u64,
+}
+
+/// A ban that is over. Times are Unix seconds, to the millisecond.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PastBan {
+    /// Who was banned.
+    pub prefix: String,
+    /// When it began.
+    pub since: f64,
+    /// When it ended.
+    pub until: f64,
+    /// Why, in words.
+    pub because: String,
+}
+
+/// A command, and what it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WhyUndo {
+    /// The command.
+    pub command: String,
+    /// What it does.
+    pub what: String,
+}
+
+/// A packet by its five-tuple, and what is known of where it goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WhyPacket {
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// Its source port.
+    pub source_port: u16,
+    /// Where it goes.
+    pub destination: String,
+    /// The port there.
+    pub destination_port: u16,
+    /// The service that it is for.
+    pub service: String,
+    /// Something listens there, as far as is known.
+    pub offered: bool,
+    /// It belongs to a connection in which both ends have spoken within the last seconds.
+    pub mutual: bool,
 }

@@ -8,6 +8,7 @@ use std::{
 use floodwall_api::{IncidentHarm, IncidentPrefix, IncidentSources, IncidentVector};
 
 use crate::{
+    tally::{self, Tally},
     told::Sampled,
     vector::{self, Vector},
     who::Who,
@@ -22,23 +23,6 @@ const FEW: u64 = 20;
 const SMALL_SHARE: f64 = 0.01;
 /// Share of what passes and is unproven that makes a kind the likely one, where nothing is dropped.
 const LIKELY_SHARE: f64 = 0.3;
-/// Samples from which on it is judged whether sources are forged, and the share of them that came once.
-const ENOUGH: u64 = 100;
-pub(crate) const ONCE_SHARE: f64 = 0.9;
-
-/// A kind of packets.
-#[derive(Clone, Debug, Default)]
-struct Tally {
-    dropped: u64,
-    passed: u64,
-    /// Of the first [`ENOUGH`] × 10 samples, how many times each source came.
-    sources: HashMap<IpAddr, u32>,
-    looked_at: u64,
-    fingerprints: Vec<String>,
-    first_ms: u64,
-    last_ms: u64,
-}
-
 /// Samples of one incident.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Census {
@@ -62,17 +46,10 @@ impl Census {
         if !packet.dropped && !packet.unproven {
             return;
         }
-        let kind = self.kinds.entry(vector::of_packet(packet)).or_default();
-        kind.seen(packet.time_ms);
-        if kind.looked_at < ENOUGH * 10 {
-            kind.looked_at += 1;
-            *kind.sources.entry(packet.source).or_default() += 1;
-        }
+        self.kinds.entry(vector::of_packet(packet)).or_default().count(packet);
         if !packet.dropped {
-            kind.passed += 1;
             return;
         }
-        kind.dropped += 1;
         self.sampled += 1;
         self.bogons += u64::from(is_bogon(packet.source, packet.destination));
         let has_room = self.sources.len() < MOST_SOURCES;
@@ -139,11 +116,13 @@ impl Census {
         if told.is_empty() {
             told = self.kinds.iter().filter(|(_, kind)| has(kind.passed, LIKELY_SHARE, passed)).collect();
         }
-        told.sort_by_key(|(_, kind)| std::cmp::Reverse((kind.dropped, kind.passed)));
         if told.is_empty() {
             return self.supposed.iter().map(|(vector, times)| supposed(*vector, *times)).collect();
         }
-        told.into_iter().map(|(vector, kind)| kind.told(*vector)).collect()
+        let told = told.into_iter().map(|(vector, kind)| (*vector, kind.clone())).collect();
+        let mut told = tally::with_whole_connections(told);
+        told.sort_by_key(|(_, kind)| std::cmp::Reverse((kind.dropped, kind.passed)));
+        told.into_iter().map(|(vector, kind)| kind.told(vector)).collect()
     }
 
     /// Where it goes.
@@ -167,33 +146,6 @@ impl Census {
     /// What was dropped of customers.
     pub(crate) fn harm(&self) -> IncidentHarm {
         self.who.harm()
-    }
-}
-
-impl Tally {
-    fn seen(&mut self, time_ms: u64) {
-        if self.first_ms == 0 {
-            self.first_ms = time_ms;
-        }
-        self.last_ms = self.last_ms.max(time_ms);
-    }
-
-    fn is_spoofed(&self) -> bool {
-        let once = self.sources.values().filter(|times| **times == 1).count() as f64;
-        self.looked_at >= ENOUGH && once >= self.looked_at as f64 * ONCE_SHARE
-    }
-
-    fn told(&self, vector: Vector) -> IncidentVector {
-        let spoofed = vector.forgeable && self.is_spoofed();
-        IncidentVector {
-            name: vector.name.to_owned(),
-            words: if spoofed { format!("spoofed {}", vector.words) } else { vector.words.to_owned() },
-            spoofed,
-            fingerprints: self.fingerprints.clone(),
-            sampled: self.dropped,
-            first_ms: self.first_ms,
-            last_ms: self.last_ms,
-        }
     }
 }
 
@@ -276,6 +228,7 @@ mod tests {
             ttl: 57,
             asn: None,
             country: None,
+            question: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Evidence as a capture: pcapng (draft-ietf-opsawg-pcapng), with one link type and one snap length, as tcpdump reads no
 //! other. Each packet is marked with its verdict and with the reason for it: as a comment too, since tools that copy
-//! captures spoil the verdict's option.
+//! captures spoil the verdict's option. A verdict that hangs on rates, or on what else was known at that moment, is marked as
+//! recorded: a replay need not come to it. One by a list or a ban names the prefix, and one by a signature names that.
 
 use crate::evidence::{Frame, SNAP_LENGTH};
 
@@ -23,6 +24,81 @@ const INBOUND: u32 = 1;
 const OF_XDP: u8 = 2;
 const XDP_DROP: u64 = 1;
 const XDP_PASS: u64 = 2;
+/// Reasons that hang on the packet, on lists, bans and signatures alone (`docs/stages.md`).
+const REPEATABLE: [&str; 6] = ["not-ip", "malformed", "trusted", "blocked", "banned", "signature"];
+/// What a comment begins with.
+const OURS: &str = "floodwall: ";
+const RECORDED: &str = ", recorded";
+
+/// How a packet of a capture is marked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// It was dropped.
+    pub dropped: bool,
+    /// Why it was dropped or passed.
+    pub reason: String,
+    /// What decided: the prefix of a list or a ban, or a signature.
+    pub by: Option<String>,
+    /// The verdict hangs on more than the packet, lists, bans and signatures.
+    pub recorded: bool,
+}
+
+impl Mark {
+    fn of(Frame { reason, dropped, .. }: &Frame) -> Self {
+        let (reason, by) = match reason.split_once(' ') {
+            Some((reason, by)) => (reason, Some(by.to_owned())),
+            None => (reason.as_str(), None),
+        };
+        let recorded = !REPEATABLE.contains(&reason) || (reason == "signature" && by.is_none());
+        Self { dropped: *dropped, reason: reason.to_owned(), by, recorded }
+    }
+
+    fn comment(&self) -> String {
+        let Self { dropped, reason, by, recorded } = self;
+        let became = if *dropped { "dropped" } else { "passed" };
+        let by = by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+        format!("{OURS}{became}, {reason}{by}{}", if *recorded { RECORDED } else { "" })
+    }
+
+    fn of_comment(comment: &str) -> Option<Self> {
+        let text = comment.strip_prefix(OURS)?;
+        let (text, recorded) = match text.strip_suffix(RECORDED) {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
+        let (became, why) = text.split_once(", ")?;
+        let (reason, by) = match why.split_once(" by ") {
+            Some((reason, by)) => (reason, Some(by.to_owned())),
+            None => (why, None),
+        };
+        Some(Self { dropped: became == "dropped", reason: reason.to_owned(), by, recorded })
+    }
+}
+
+/// How the packets of a capture are marked that [`capture`] has made, in their order; what is none has no marks.
+pub fn marks(mut capture: &[u8]) -> Vec<Mark> {
+    let number = |bytes: &[u8], at: usize| {
+        let bytes = bytes.get(at..at + 4)?.try_into().ok()?;
+        usize::try_from(u32::from_le_bytes(bytes)).ok()
+    };
+    let mut marks = Vec::new();
+    while let (Some(kind), Some(length)) = (number(capture, 0), number(capture, 4)) {
+        let Some((block, rest)) = capture.split_at_checked(length.max(12)) else { return marks };
+        capture = rest;
+        let body = &block[8..block.len() - 4];
+        if kind != PACKET as usize {
+            continue;
+        }
+        let captured = number(body, 12).unwrap_or_default();
+        let options = body.get(20 + captured.next_multiple_of(4)..).unwrap_or_default();
+        // The comment comes first.
+        let length =
+            options.get(2..4).map_or(0, |bytes| usize::from(u16::from_le_bytes([bytes[0], bytes[1]])));
+        let comment = options.get(4..4 + length).and_then(|bytes| str::from_utf8(bytes).ok());
+        marks.extend(comment.and_then(Mark::of_comment));
+    }
+    marks
+}
 
 /// A capture of these packets, about what `title` says.
 pub fn capture(title: &str, frames: &[Frame]) -> Vec<u8> {
@@ -46,7 +122,7 @@ pub fn capture(title: &str, frames: &[Frame]) -> Vec<u8> {
 }
 
 fn packet(frame: &Frame) -> Vec<u8> {
-    let Frame { time_us, length, reason, dropped, bytes } = frame;
+    let Frame { time_us, length, dropped, bytes, .. } = frame;
     let bytes = &bytes[..bytes.len().min(SNAP_LENGTH as usize)];
     let mut body = Vec::with_capacity(bytes.len() + 128);
     body.extend(0_u32.to_le_bytes());
@@ -55,8 +131,8 @@ fn packet(frame: &Frame) -> Vec<u8> {
     body.extend((bytes.len() as u32).to_le_bytes());
     body.extend(length.max(&(bytes.len() as u32)).to_le_bytes());
     padded(&mut body, bytes);
-    let (said, verdict) = if *dropped { ("dropped", XDP_DROP) } else { ("passed", XDP_PASS) };
-    option(&mut body, COMMENT, format!("floodwall: {said}, {reason}").as_bytes());
+    let verdict = if *dropped { XDP_DROP } else { XDP_PASS };
+    option(&mut body, COMMENT, Mark::of(frame).comment().as_bytes());
     option(&mut body, FLAGS, &INBOUND.to_le_bytes());
     let mut value = vec![OF_XDP];
     value.extend(verdict.to_le_bytes());
@@ -119,6 +195,10 @@ mod tests {
         let text = String::from_utf8_lossy(&capture).into_owned();
         assert_eq!(text.matches("floodwall: dropped, signature").count(), 3);
         assert_eq!(text.matches("floodwall: passed, signature").count(), 3);
+        assert_eq!(
+            marks(&capture).iter().map(|mark| mark.dropped).collect::<Vec<_>>(),
+            [true, false, true, false, true, false]
+        );
         let blocks = blocks(&capture);
         let kinds: Vec<_> = blocks.iter().map(|(kind, _)| *kind as u32).collect();
         assert_eq!(kinds, [vec![SECTION, INTERFACE], vec![PACKET; 6]].concat());
@@ -133,5 +213,42 @@ mod tests {
             let verdict = [verdict, vec![OF_XDP], value.to_le_bytes().to_vec()].concat();
             assert!(body.windows(verdict.len()).any(|window| window == verdict), "its verdict");
         }
+    }
+
+    #[test]
+    fn a_mark_names_what_has_decided_and_whether_it_hangs_on_more() {
+        let frame = |reason: &str, dropped| Frame {
+            time_us: 1,
+            length: 60,
+            reason: reason.into(),
+            dropped,
+            bytes: vec![0; 61],
+        };
+        let all = [
+            frame("blocked 203.0.113.0/24", true),
+            frame("trusted 2001:db8::/32", false),
+            frame("signature tcp flags=syn, of a test", true),
+            frame("signature", true),
+            frame("clean", false),
+        ];
+        let capture = capture("a test", &all);
+        let told = marks(&capture);
+        let by: Vec<_> = told.iter().map(|mark| mark.by.as_deref()).collect();
+        assert_eq!(
+            by,
+            [Some("203.0.113.0/24"), Some("2001:db8::/32"), Some("tcp flags=syn, of a test"), None, None]
+        );
+        assert_eq!(
+            told.iter().map(|mark| mark.recorded).collect::<Vec<_>>(),
+            [false, false, false, true, true],
+            "one that asks to come again is not named"
+        );
+        let text = String::from_utf8_lossy(&capture).into_owned();
+        for comment in ["floodwall: dropped, blocked by 203.0.113.0/24", "floodwall: passed, clean, recorded"]
+        {
+            assert!(text.contains(comment), "{comment}");
+        }
+        assert_eq!(marks(&capture[..capture.len() - 9]).len(), 4, "what is cut off has no mark");
+        assert_eq!(marks(b"no capture"), []);
     }
 }

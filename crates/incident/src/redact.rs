@@ -44,6 +44,13 @@ fn shortened(word: &str) -> String {
     let core = word.trim_end_matches(['.', ':']);
     let core = if word.ends_with("::") { word } else { core };
     let end = &word[core.len()..];
+    // An IPv4 address with a port.
+    if let Some((address, port)) = core.split_once(':')
+        && address.parse::<Ipv4Addr>().is_ok()
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return format!("{}:{port}{end}", shortened(address));
+    }
     let (address, length) = match core.split_once('/') {
         Some((address, length)) => (address, length.parse::<u8>().ok()),
         None => (core, None),
@@ -69,6 +76,7 @@ mod tests {
             ("banned 1: 203.0.113.7/32 by web/source-syn", "banned 1: 203.0.113.0/24 by web/source-syn"),
             ("block 2001:db8:1:2::3: done.", "block 2001:db8:1::/48: done."),
             ("203.0.113.9.", "203.0.113.0/24."),
+            ("from 203.0.113.9:80 to [2001:db8::1]:443.", "from 203.0.113.0/24:80 to [2001:db8::/48]:443."),
             ("10.0.0.0/8 stays, at 03:04:05, 4.5 of 1/2", "10.0.0.0/8 stays, at 03:04:05, 4.5 of 1/2"),
             ("2001:db8::/32", "2001:db8::/32"),
         ] {

@@ -175,4 +175,6 @@ pub struct Sampled {
     pub asn: Option<u32>,
     /// Country of its source (ISO 3166-1), if that is known.
     pub country: Option<[u8; 2]>,
+    /// Of a question to a name server, a hash of the name that it asks for.
+    pub question: Option<u64>,
 }

@@ -21,26 +21,39 @@ pub struct Vector {
     pub words: &'static str,
     /// Whether it takes nothing but forged packets, so that sources that come once each tell that they are.
     pub forgeable: bool,
+    /// Whether its packets may be of connections, too.
+    pub(crate) of_connections: bool,
+    /// Whether they send something by these, or end them.
+    pub(crate) ends_or_sends: bool,
 }
 
 const fn vector(name: &'static str, words: &'static str) -> Vector {
-    Vector { name, words, forgeable: false }
+    Vector { name, words, forgeable: false, of_connections: false, ends_or_sends: false }
 }
 
 const fn forgeable(name: &'static str, words: &'static str) -> Vector {
-    Vector { name, words, forgeable: true }
+    Vector { forgeable: true, ..vector(name, words) }
 }
 
-const SYN_FLOOD: Vector = forgeable("syn-flood", "SYN flood");
+const fn segments(kind: Vector, ends_or_sends: bool) -> Vector {
+    Vector { of_connections: true, ends_or_sends, ..kind }
+}
+
+pub(crate) const SYN_FLOOD: Vector = segments(forgeable("syn-flood", "SYN flood"), false);
 const UDP_FLOOD: Vector = vector("udp-flood", "UDP flood");
 const CONNECTIONS: Vector = vector("connection-flood", "flood of connections that come to nothing");
-const RANDOM_NAMES: Vector = vector("dns-random-names", "DNS flood of random names (water torture)");
+pub(crate) const RANDOM_NAMES: Vector =
+    vector("dns-random-names", "DNS flood of random names (water torture)");
 const FRAGMENTS: Vector = forgeable("fragment-flood", "flood of fragments");
-const ACKS: Vector = forgeable("ack-flood", "ACK flood");
+pub(crate) const ACKS: Vector = segments(forgeable("ack-flood", "ACK flood"), false);
+pub(crate) const FINS: Vector = segments(forgeable("fin-flood", "FIN flood"), true);
+pub(crate) const DNS_QUERIES: Vector = vector("dns-query-flood", "DNS query flood");
+/// Of packets that sources open, use and close connections by.
+pub(crate) const WHOLE_CONNECTIONS: Vector = vector("connection-flood", "flood of whole TCP connections");
 
 /// UDP services that answer with more than they are asked, by the port that they answer from (US-CERT TA14-017A, and
 /// what has been seen since).
-const REFLECTORS: [(u16, Vector); 25] = [
+const REFLECTORS: [(u16, Vector); 26] = [
     (17, vector("qotd-reflection", "QOTD reflection")),
     (19, vector("chargen-reflection", "CharGEN reflection")),
     (53, vector("dns-reflection", "DNS reflection")),
@@ -61,6 +74,7 @@ const REFLECTORS: [(u16, Vector); 25] = [
     (3389, vector("rdp-reflection", "RDP reflection")),
     (3478, vector("stun-reflection", "STUN reflection")),
     (3702, vector("ws-discovery-reflection", "WS-Discovery reflection")),
+    (4_500, vector("isakmp-reflection", "ISAKMP reflection (NAT-T)")),
     (5353, vector("mdns-reflection", "mDNS reflection")),
     (5683, vector("coap-reflection", "CoAP reflection")),
     (10_001, vector("ubiquiti-reflection", "Ubiquiti discovery reflection")),
@@ -153,11 +167,11 @@ impl Traits {
         match self.flags & (FIN | SYN | RST | PSH | ACK) {
             flags if flags & (SYN | ACK) == SYN => SYN_FLOOD,
             flags if flags & (SYN | ACK) == SYN | ACK => vector("syn-ack-reflection", "SYN-ACK reflection"),
-            flags if flags & RST != 0 => forgeable("rst-flood", "RST flood"),
+            flags if flags & RST != 0 => segments(forgeable("rst-flood", "RST flood"), true),
             0 => forgeable("tcp-null-flood", "TCP flood without flags"),
             flags if flags & ACK == 0 => forgeable("tcp-odd-flood", "TCP flood with odd flags"),
-            _ if self.has_data => vector("tcp-data-flood", "flood of TCP data"),
-            flags if flags & FIN != 0 => forgeable("fin-flood", "FIN flood"),
+            _ if self.has_data => segments(vector("tcp-data-flood", "flood of TCP data"), true),
+            flags if flags & FIN != 0 => FINS,
             _ => ACKS,
         }
     }
@@ -166,7 +180,7 @@ impl Traits {
         let reflector = REFLECTORS.iter().find(|(port, _)| *port == self.source_port);
         match (reflector, self.destination_port) {
             (Some((_, vector)), _) => *vector,
-            (None, 53) => vector("dns-query-flood", "DNS query flood"),
+            (None, 53) => DNS_QUERIES,
             (None, 443) => vector("quic-flood", "UDP flood on the port of QUIC"),
             _ => UDP_FLOOD,
         }
@@ -264,6 +278,7 @@ mod tests {
             ttl: 57,
             asn: None,
             country: None,
+            question: None,
         };
         assert_eq!(Some(of_packet(&packet)), of_signature("icmp flags=3 dport=3"));
         let syn = Sampled { protocol: TCP, destination_port: 80, tcp_flags: SYN, has_data: false, ..packet };

@@ -216,6 +216,7 @@ mod tests {
             ttl: 57,
             asn: Some(64_500 + u32::from(last % 2)),
             country: Some(*b"DE"),
+            question: None,
         }
     }
 

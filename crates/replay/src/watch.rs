@@ -10,7 +10,7 @@ use super::{
 };
 use floodwall_api::SignatureReport;
 use floodwall_detect::signature::{Signature, naming};
-use floodwall_detect::{Counts, Detector, Moment, Sample, place_of};
+use floodwall_detect::{Counts, Detector, Event, Moment, Sample, place_of};
 use floodwall_kernel::Judged;
 use floodwall_state::{address_of, carry_out};
 
@@ -20,6 +20,8 @@ pub struct Watch {
     samples: Vec<Sample>,
     /// To be told at the next tick.
     marks: Vec<Mark>,
+    /// What the last tick has brought.
+    events: Vec<Event>,
 }
 
 impl Watch {
@@ -27,7 +29,12 @@ impl Watch {
     pub fn new(observe: bool) -> Self {
         let mut detector = Detector::default();
         detector.observe(observe, 0);
-        Self { detector, samples: Vec::new(), marks: Vec::new() }
+        Self { detector, samples: Vec::new(), marks: Vec::new(), events: Vec::new() }
+    }
+
+    /// What detection has noticed at the last tick.
+    pub fn events(&self) -> &[Event] {
+        &self.events
     }
 
     /// Takes over the signatures that a daemon has. Their numbers may be others here: the first tick tells them.
@@ -91,7 +98,8 @@ impl Controller for Watch {
         let mut marks = std::mem::take(&mut self.marks);
         let World { tables, placement, .. } = tick.world;
         let name = |number| placement.service(number).map(str::to_owned);
-        marks.extend(events.into_iter().map(|event| Mark { what: event.in_words(&**tables, name) }));
+        marks.extend(events.iter().map(|event| Mark { what: event.in_words(&**tables, name) }));
+        self.events = events;
         Ok(marks)
     }
 

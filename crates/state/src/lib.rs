@@ -40,4 +40,4 @@ pub use lifelines::{Danger, address_of};
 pub use refusal::Refusal;
 pub use rules::{Count, RuleCounts};
 pub use trial::{LONGEST_TRIAL, Terms};
-pub use why::Around;
+pub use why::{Around, FiveTuple};

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use tracing::warn;
 
 use super::{expiry::expiry, filter::Filter, ledger::Transaction, refusal::Refusal};
+use floodwall_common::{frame::Captured, tables::Tables as _, wire::Reason};
 use floodwall_detect::signature::{ParseError, Signature, naming};
-use floodwall_detect::{Deployed, Detection, Ended};
+use floodwall_detect::{Deployed, Detection, Ended, Sample};
 use floodwall_store::Store;
 use floodwall_store::records::Change;
 use floodwall_tables::SharedTables;
@@ -15,6 +16,18 @@ impl Filter {
     /// What packets are judged by.
     pub fn tables(&self) -> &SharedTables {
         &self.tables
+    }
+
+    /// The signature in force that drops a packet whatever came before it, if there is one now.
+    pub fn signature_that_drops(&self, frame: &Captured<'_>) -> Option<String> {
+        let sample = Sample::read(&*self.tables, frame, self.tables.clock(), Reason::Signature)?;
+        let snapshot = self.detection.get()?.snapshot();
+        let mut drops = snapshot
+            .signatures
+            .iter()
+            .filter(|(_, deployed, _)| deployed.enforced && deployed.asks.is_none());
+        let (_, deployed, _) = drops.find(|(_, deployed, _)| sample.matches(&deployed.signature))?;
+        Some(self.signature_in_words(&deployed.signature))
     }
 
     /// The name of a service.

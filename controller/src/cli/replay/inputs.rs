@@ -10,9 +10,11 @@ use floodwall_capture::{CaptureError, Reader};
 
 use super::invalid;
 use crate::{
+    api::SignatureReport,
     cli::exit::{Failed, Kind},
     lists,
     replay::{beside::Beside, egress, host::Host, world::Lists},
+    signature::Signature,
     tables::Prefix,
 };
 
@@ -59,6 +61,43 @@ pub(super) fn names(paths: &[PathBuf]) -> Vec<String> {
 /// Reads lists of prefixes, each whole or not at all.
 pub(super) fn lists(allow: &[PathBuf], block: &[PathBuf]) -> Result<Lists, Failed> {
     Ok(Lists { allow: all(allow)?, block: all(block)? })
+}
+
+/// Reads signatures, a line each; all of them drop.
+pub(super) fn signatures(paths: &[PathBuf]) -> Result<Vec<SignatureReport>, Failed> {
+    let mut signatures = Vec::new();
+    for path in paths {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failed::new(Kind::Invalid, format!("signatures {}: {error}", path.display())))?;
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            line.parse::<Signature>().map_err(|error| {
+                let what = format!("signatures {}: line {number}, `{line}`: {error}", path.display());
+                Failed::new(Kind::Invalid, what)
+            })?;
+            signatures.push(SignatureReport {
+                number,
+                text: line.to_owned(),
+                enforced: true,
+                pinned: true,
+                asks: false,
+                held: None,
+                warning: None,
+                expires: None,
+                age_seconds: 0.0,
+                idle_seconds: 0.0,
+                packets: 0,
+                bytes: 0,
+                sampled: 0,
+                sampled_known: 0,
+                sampled_again: 0,
+            });
+        }
+    }
+    Ok(signatures)
 }
 
 fn all(paths: &[PathBuf]) -> Result<Vec<Prefix>, Failed> {

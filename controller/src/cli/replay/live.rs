@@ -22,7 +22,7 @@ pub(super) fn take(session: &Session<'_>, given: &mut Given) -> Result<Config, S
         given.lists.allow.extend(list(session, ListName::Allow).await?);
         given.lists.block.extend(list(session, ListName::Block).await?);
         let SignatureList { signatures, .. } = session.client.get(path::SIGNATURE).await?;
-        given.signatures = signatures;
+        given.signatures.extend(signatures);
         let InForce { policy, capacity, observe } = session.client.get(path::POLICY).await?;
         let policy = serde_json::from_value(policy).map_err(|error| {
             Failed::new(

@@ -66,6 +66,9 @@ pub(super) struct Replay {
     /// Allow the prefixes of a list; may be given several times.
     #[arg(long, value_name = "LIST")]
     allow: Vec<PathBuf>,
+    /// Have the signatures of a file in force, a line each, as `signature add` takes them; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    signatures: Vec<PathBuf>,
     /// What the daemon would read off the host: {"addresses": ["192.0.2.10"], "services": ["tcp/22"]}. What comes from
     /// one of the addresses is the host's own. In `connections` may be those that were there before the capture begins:
     /// {"protocol": "tcp", "local": "192.0.2.10:22", "remote": "203.0.113.7:40000"}.
@@ -108,7 +111,7 @@ enum Against {
 struct Given {
     lists: Lists,
     beside: Beside,
-    /// Those of a daemon.
+    /// Those of files, and those of a daemon.
     signatures: Vec<SignatureReport>,
 }
 
@@ -139,7 +142,7 @@ impl Replay {
         Ok(Given {
             lists: inputs::lists(&self.allow, &self.block)?,
             beside: inputs::beside(self.captures.len(), &self.host, &self.egress)?,
-            signatures: Vec::new(),
+            signatures: inputs::signatures(&self.signatures)?,
         })
     }
 

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// The configuration of the service, unless another one is named.
-const CONFIGURATION: &str = "/etc/floodwall/floodwall.toml";
+pub(super) const CONFIGURATION: &str = "/etc/floodwall/floodwall.toml";
 
 /// Propose a configuration for this host, and write it; `setup enforce` has it drop what it counted.
 ///

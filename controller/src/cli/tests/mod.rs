@@ -233,14 +233,16 @@ async fn why_asks_of_one_address_and_says_the_verdict_first() {
     let server = Server::of_routes(&[("GET /v1/why?address=2001%3Adb8%3A%3A7 ", response("200 OK", report))]);
     let out = printed(&server, &["why", "2001:db8::7"]).await;
     assert!(
-        out.starts_with("2001:db8::7 is blocked: so\nlists\n  block 2001:db8::/32, 5 packets, listed "),
+        out.starts_with("2001:db8::7 is blocked: so\nsource     new: nothing is known of it\nlists      block 2001:db8::/32, 5 "),
         "{out}"
     );
+    let out = printed(&server, &["why", "2001:db8::7", "--all"]).await;
+    assert!(out.contains("so\nlists\n  block 2001:db8::/32, 5 packets, listed "), "{out}");
     let out = printed(&server, &["--json", "why", "2001:db8::7"]).await;
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["outcome"], "blocked");
     assert_eq!(
         refused("floodwall why 192.0.2.0/24").0,
-        "invalid value '192.0.2.0/24' for '<ADDR>': a prefix, where one address is wanted; meant 192.0.2.0?"
+        "invalid value '192.0.2.0/24' for '<ADDR>...': a prefix, where one address is wanted; meant 192.0.2.0?"
     );
     assert_eq!(refused("floodwall why nobody").1, 2);
     assert_eq!(refused("floodwall why").1, 2);

@@ -3,7 +3,7 @@
 use floodwall_api::{Incident, IncidentActor, IncidentLine, IncidentPhase};
 use floodwall_units as units;
 
-use crate::{census::ONCE_SHARE, harm};
+use crate::{harm, tally::ONCE_SHARE};
 
 /// `Incident 7: spoofed SYN flood on web`.
 pub fn title(incident: &Incident) -> String {
@@ -94,7 +94,22 @@ fn whose(incident: &Incident) -> Option<String> {
     } else {
         String::new()
     };
-    let certain = bogons + &contradict;
+    let same_way: Vec<_> = incident
+        .vectors
+        .iter()
+        .filter(|vector| vector.same_way)
+        .map(|vector| vector.words.as_str())
+        .collect();
+    let same_way = if same_way.is_empty() {
+        String::new()
+    } else {
+        format!(
+            " Those of the {} claim to come from all over the world, and came over the same number of routers: their addresses \
+             are forged, and say nothing of who has sent them.",
+            same_way.join(" and the ")
+        )
+    };
+    let certain = same_way + &bogons + &contradict;
     let sampled = units::count(sources.sampled);
     let is_spoofed = incident.vectors.iter().any(|vector| vector.spoofed);
     // A later wave may come from the same forged addresses: that they came once only is said where it is so.
@@ -105,7 +120,8 @@ fn whose(incident: &Incident) -> Option<String> {
             units::percent(sources.once, sources.sampled)
         ));
     }
-    let at_first = if is_spoofed {
+    let once = incident.vectors.iter().any(|vector| vector.spoofed && !vector.same_way);
+    let at_first = if once {
         " At first next to none of them came twice, as forged ones do; later they did, so that it is not certain of all."
     } else {
         ""

@@ -64,6 +64,7 @@ pub(crate) fn report() -> IncidentReport {
             name: "syn-flood".into(),
             words: "spoofed SYN flood".into(),
             spoofed: true,
+            same_way: false,
             fingerprints: vec!["tcp to web flags=syn ttl=242,244 len=40 window=0".into()],
             sampled: 4_000,
             first_ms: BEGAN,

@@ -1,5 +1,6 @@
 //! What becomes of an address's packets, and why: everything that is asked on a packet's way, asked of one address.
 
+mod packet;
 mod verdict;
 
 use std::net::IpAddr;
@@ -10,11 +11,13 @@ use floodwall_common::{
 };
 
 use super::{bans::Moment, filter::Filter, lifelines::Danger, source::Seen};
-use floodwall_api::{AppliedBan, AppliedSignature, Outcome, WhyReport};
+use floodwall_api::{AppliedBan, AppliedSignature, Outcome, PastBan, WhyPast, WhyReport};
 use floodwall_detect::Snapshot;
 use floodwall_policy::Lifelines;
 use floodwall_store::records::{Ban, Origin};
 use floodwall_tables::{Prefix, prefixes::List};
+
+pub use packet::FiveTuple;
 
 /// What is to be known beside the state.
 pub struct Around<'a> {
@@ -50,6 +53,9 @@ impl Filter {
             source,
             rules,
             attacked: self.attacked_services(),
+            past: WhyPast { bans: self.past_bans_of(&seen), ..WhyPast::default() },
+            undo: Vec::new(),
+            packet: None,
         };
         (report.outcome, report.verdict) = verdict::of(&report);
         report
@@ -138,6 +144,26 @@ impl Filter {
             );
         }
         bans
+    }
+}
+
+impl Filter {
+    /// Bans of a source, and of prefixes that it lies in, that are over and still remembered.
+    fn past_bans_of(&self, seen: &Seen<'_>) -> Vec<PastBan> {
+        let Some(whole) = seen.prefix() else { return Vec::new() };
+        let records = self.records.lock();
+        let prefixes =
+            (0..=whole.length()).rev().filter_map(|length| Prefix::around(seen.address, length).ok());
+        let over = prefixes.filter_map(|prefix| {
+            let ban = records.bans.remembered(prefix)?;
+            records.bans.in_force(prefix).is_none().then(|| PastBan {
+                prefix: prefix.to_string(),
+                since: ban.since as f64 / 1e3,
+                until: ban.until as f64 / 1e3,
+                because: because(ban, prefix, whole),
+            })
+        });
+        over.collect()
     }
 }
 

@@ -75,6 +75,11 @@ impl BanBook {
         self.bans.get(&prefix).filter(|ban| self.ends.contains(&(ban.until, prefix)))
     }
 
+    /// The ban of a prefix, in force or over, as long as it is remembered.
+    pub fn remembered(&self, prefix: Prefix) -> Option<&Ban> {
+        self.bans.get(&prefix)
+    }
+
     /// How often a prefix was banned before, as far as that is remembered.
     pub fn offences(&self, prefix: Prefix, now: u64) -> u32 {
         self.bans.get(&prefix).filter(|ban| ban.forget > now).map_or(0, |ban| ban.count)

@@ -1,64 +1,14 @@
-//! `floodwall why`: what becomes of an address's packets, and why.
+//! Everything that was considered, in the order in which a packet is held against it.
 
-use std::{
-    io::{self, Write},
-    net::IpAddr,
-};
+use std::io::{self, Write};
 
-use clap::Args;
-
-use super::{
-    applied, arguments,
-    exit::{Done, Stop},
-    prefixes,
-    session::Session,
-    source,
-    style::Style,
-    units,
-};
+use super::verdict;
 use crate::{
-    api::{CheckStatus, Outcome, WhyReport, path},
-    client::target,
+    api::{CheckStatus, WhyReport},
+    cli::{applied, prefixes, source, style::Style, units},
 };
 
-/// What the answer says, and what it does not.
-const AFTER_HELP: &str = "\
-The first line is the verdict; what follows is told in the order in which a packet is held against it. Signatures and
-checks go by what a packet says, and not by its address: they are listed, and which packets of the address they have
-dropped is not known. `floodwall events --kind drop` shows a sample of what is dropped, and why.
-
-  floodwall why 203.0.113.7
-  floodwall why 2001:db8::7 --json";
-
-#[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
-pub(super) struct Why {
-    /// An address; of an IPv6 source, which is a /64, any of its addresses.
-    #[arg(value_name = "ADDR", value_parser = arguments::address)]
-    address: IpAddr,
-}
-
-impl Why {
-    pub(super) async fn apply(self, session: &mut Session<'_>) -> Result<Done, Stop> {
-        let report: WhyReport =
-            session.client.get(&target(path::WHY, [("address", &self.address as _)])).await?;
-        let now = units::now();
-        session.answer(&report, |report, out, style| render(report, now, out, style))?;
-        Ok(Done::Plain)
-    }
-}
-
-/// The verdict in its colour.
-pub(super) fn verdict(outcome: Outcome, verdict: &str, style: Style) -> String {
-    let verdict = units::printable(verdict);
-    match outcome {
-        Outcome::Blocked | Outcome::Banned | Outcome::Limited => style.bad(verdict).to_string(),
-        Outcome::Bypassed => style.loud(verdict).to_string(),
-        Outcome::Allowed | Outcome::Passes => style.good(verdict).to_string(),
-    }
-}
-
-fn render(report: &WhyReport, now: u64, out: &mut dyn Write, style: Style) -> io::Result<()> {
+pub(super) fn render(report: &WhyReport, now: u64, out: &mut dyn Write, style: Style) -> io::Result<()> {
     writeln!(out, "{}", verdict(report.outcome, &report.verdict, style))?;
     for problem in &report.problems {
         writeln!(out, "{} {}", style.bad("PROBLEM:"), style.bad(units::printable(problem)))?;
@@ -135,57 +85,11 @@ fn some_rules(rules: &[crate::api::AppliedRule], out: &mut dyn Write, style: Sty
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        api::{AppliedSignature, Lists, SourceReport},
-        cli::applied::rule_of_test,
-    };
+    use crate::cli::why::tests::report;
 
     #[test]
     fn the_verdict_comes_first_and_then_what_was_considered_in_its_order() {
-        let report = WhyReport {
-            address: "203.0.113.7".into(),
-            outcome: Outcome::Passes,
-            verdict: "203.0.113.7 passes as far as its address goes; 1 signature drops by headers".into(),
-            problems: vec!["eth1 is not filtered".into()],
-            bypass_seconds: None,
-            lists: Lists {
-                decided_by: None,
-                prefix: None,
-                why: "no listed prefix covers 203.0.113.7".into(),
-                covering: vec![],
-                only_counts: false,
-            },
-            spared: vec!["no rule bans it: somebody is logged in from 203.0.113.7".into()],
-            checks: [("malformed", true), ("out-of-state", false)]
-                .map(|(check, enforced)| CheckStatus { check: check.into(), enforced, why: vec![] })
-                .into(),
-            signatures: vec![AppliedSignature {
-                number: 3,
-                text: "udp sport=7".into(),
-                drops: true,
-                new_sources_only: false,
-                may_match: true,
-                packets: 7,
-            }],
-            bans: vec![],
-            source: SourceReport {
-                source: "203.0.113.7".into(),
-                tracked: false,
-                known: false,
-                packets: 0,
-                bytes: 0,
-                syns: 0,
-                packet_tokens: None,
-                syn_tokens: None,
-                idle_seconds: None,
-                banned_seconds: None,
-                spared: false,
-                limits: vec![rule_of_test()],
-                origin: None,
-            },
-            rules: vec![],
-            attacked: vec!["web".into()],
-        };
+        let report = report();
         let mut out = Vec::new();
         render(&report, 100, &mut out, Style::plain()).unwrap();
         assert_eq!(
