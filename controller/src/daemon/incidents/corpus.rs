@@ -153,7 +153,7 @@ fn recorded(folder: &std::path::Path, name: &str) -> anyhow::Result<Vec<Incident
         controller: &mut recording,
         beside: &beside,
     };
-    let damages = replay.run(&mut [Reader::open(&file(".pcap.gz"))?], &mut Counting(Rc::clone(&record)))?;
+    let damages = replay.run(&mut [Reader::open(file(".pcap.gz"))?], &mut Counting(Rc::clone(&record)))?;
     anyhow::ensure!(damages.is_empty(), "{damages:?}");
     let mut record = record.borrow_mut();
     let ended_ms = recording.looked / 1_000_000;
