@@ -20,6 +20,8 @@
 
 pub mod bloom;
 mod branchless;
+pub mod challenge;
+pub mod client;
 pub mod decide;
 pub mod dns_names;
 pub mod entry;
@@ -35,6 +37,7 @@ pub mod prefix;
 pub mod service;
 pub mod sight;
 pub mod signature;
+mod siphash;
 pub mod source;
 pub mod tables;
 pub mod token_bucket;

@@ -38,6 +38,20 @@ pub fn recalls(line: &Line, hash: u64) -> bool {
     found != 0
 }
 
+/// How many ticks of 2³⁰ ns ago what has this hash was noted last in the line; `u64::MAX`: it was not.
+#[inline(always)]
+pub fn age(line: &Line, hash: u64, now_ns: u64) -> u64 {
+    let (tag, now) = (tag(hash), time(now_ns));
+    let mut age = u64::MAX;
+    for word in line {
+        let word = word.load();
+        if word & !TIME_MASK == tag {
+            age = now.wrapping_sub(word) & TIME_MASK;
+        }
+    }
+    age
+}
+
 /// Notes what has this hash.
 #[inline(always)]
 pub fn note(line: &Line, hash: u64, now_ns: u64) {
@@ -101,6 +115,17 @@ mod tests {
         }
         assert!(!recalls(&line, hashes[0]), "the oldest made room");
         assert!(hashes[1..].iter().all(|&hash| recalls(&line, hash)));
+    }
+
+    #[test]
+    fn it_is_told_how_long_ago_something_was_noted() {
+        let line = Line::default();
+        note(&line, hash(SEED, 1, 2), 100 << TICK_SHIFT);
+        note(&line, hash(SEED, 3, 4), 105 << TICK_SHIFT);
+        assert_eq!(
+            [(1, 2), (3, 4), (5, 6)].map(|(a, b)| age(&line, hash(SEED, a, b), 107 << TICK_SHIFT)),
+            [7, 2, u64::MAX]
+        );
     }
 
     #[test]

@@ -67,6 +67,8 @@ pub trait Tables {
     /// A line of the memory of sources that were counted lately, and of handshakes: see [`crate::unproven`] and
     /// [`crate::fruitless`]; of [`COUNTED_LINES`].
     fn counted_line(&self, index: u32) -> Option<&Line>;
+    /// A line of the memory of clients that have proven to be there: see [`crate::client`]; of [`CLIENT_LINES`].
+    fn client_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of packets whose first fragment passed, of [`FRAGMENT_LINES`].
     fn fragment_line(&self, index: u32) -> Option<&Line>;
 
@@ -104,6 +106,12 @@ pub const COUNTED_PACKETS: u32 = 4_096;
 pub const COUNTED_HANDSHAKES: u32 = 8_192;
 /// Lines of that for connections that were completed; they come last.
 pub const COUNTED_STARTS: u32 = 16_384;
+/// Lines of the memory of clients: of those that were served, and of those that have answered a challenge.
+pub const CLIENT_LINES: u32 = CLIENTS_SERVED + CLIENTS_CHALLENGED;
+/// Lines of that for clients that were served, a million of them, 8 MiB; they come first.
+pub const CLIENTS_SERVED: u32 = 131_072;
+/// Lines of that for clients that have answered a challenge: 262,144 of them.
+pub const CLIENTS_CHALLENGED: u32 = 32_768;
 /// Counters of what leaves; an interface has that of its index modulo this.
 pub const LEFT: u32 = 256;
 /// Lines of the memory of fragments: 8,192 packets, 64 KiB.

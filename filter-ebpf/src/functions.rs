@@ -3,11 +3,14 @@
 //! The verifier looks at a global function once, knowing nothing of who calls it, where it would walk through an
 //! ordinary one again for each state it is called in. They find the packet in its context, and answer a step as a number.
 
-use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
+use aya_ebpf::{
+    bindings::{xdp_action, xdp_md},
+    programs::XdpContext,
+};
 use floodwall_common::{
     decide::{
-        CONTINUE, End, OutOfLine, PacketContext, Step, dns_names, found, fruitless, icmp_errors, offences,
-        rules, signature,
+        CONTINUE, End, OutOfLine, PacketContext, Step, admission, challenge as challenges, dns_names, found,
+        fruitless, icmp_errors, offences, rules, signature,
         step::{from_code, to_code},
         suspects, unproven,
     },
@@ -17,8 +20,9 @@ use floodwall_common::{
 
 use crate::{
     bans,
+    challenge::send,
     frame::XdpFrame,
-    maps::{Maps, packet_context},
+    maps::{Maps, packet_context, settings},
     record::record,
     show::show,
 };
@@ -115,6 +119,21 @@ pub extern "C" fn ask_again() -> u32 {
 
 #[inline(never)]
 #[unsafe(no_mangle)]
+pub extern "C" fn hear_answer(ctx: *mut xdp_md) -> u32 {
+    let maps = Maps(ctx);
+    let frame = XdpFrame::new(&XdpContext::new(ctx));
+    to_code((|| challenges::hear(&maps, found(maps.settings())?, &frame, found(packet_context())?))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn admit() -> u32 {
+    let maps = Maps::WITHOUT_CONTEXT;
+    to_code((|| admission::admit(&maps, found(maps.settings())?, found(packet_context())?))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
 pub extern "C" fn charge_offence(limit: u32) -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
     to_code((|| offences::charge(&maps, found(maps.settings())?, found(packet_context())?, limit))())
@@ -132,6 +151,16 @@ pub extern "C" fn place_rule(number: u32) -> u32 {
 pub extern "C" fn apply_rule(number: u32) -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
     to_code((|| rules::apply(&maps, found(maps.settings())?, found(packet_context())?, number))())
+}
+
+/// Answers the packet of the context with a challenge. Says what becomes of it.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn challenge(ctx: *mut xdp_md) -> u32 {
+    let (Some(settings), Some(context)) = (settings(), packet_context()) else {
+        return xdp_action::XDP_DROP;
+    };
+    send(&XdpContext::new(ctx), settings, context)
 }
 
 /// What is told to the controller: drops and faults, bans, and samples.
@@ -195,6 +224,16 @@ impl OutOfLine for Calls {
     #[inline(always)]
     fn ask_again(&self, _context: &mut PacketContext) -> Step {
         from_code(ask_again())
+    }
+
+    #[inline(always)]
+    fn hear_answer(&self, _context: &mut PacketContext) -> Step {
+        from_code(hear_answer(self.0))
+    }
+
+    #[inline(always)]
+    fn admit(&self, _context: &mut PacketContext) -> Step {
+        from_code(admit())
     }
 
     #[inline(always)]

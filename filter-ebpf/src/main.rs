@@ -10,6 +10,8 @@
 #[cfg(target_arch = "bpf")]
 mod bans;
 #[cfg(target_arch = "bpf")]
+mod challenge;
+#[cfg(target_arch = "bpf")]
 mod egress;
 #[cfg(target_arch = "bpf")]
 mod frame;
@@ -28,19 +30,22 @@ mod sockets;
 mod program {
     use aya_ebpf::{
         bindings::xdp_action,
+        helpers::generated::bpf_ktime_get_coarse_ns,
         macros::{classifier, xdp},
         programs::{TcContext, XdpContext},
     };
     use floodwall_common::{
+        challenge::is_possible,
         decide::decide,
         frame::{Frame, WithoutLink},
+        parse::{self, Kind},
         wire::Verdict,
     };
 
     use crate::{
         egress,
         frame::XdpFrame,
-        functions::{Calls, tell},
+        functions::{Calls, challenge, tell},
         maps::{Maps, packet_context},
         record,
     };
@@ -68,10 +73,29 @@ mod program {
         }
         let action = match context.reason().verdict() {
             Verdict::Pass => xdp_action::XDP_PASS,
+            Verdict::Drop if F::ETHERNET && context.challenged && !context.virtual_time => challenge(xdp.ctx),
             Verdict::Drop => xdp_action::XDP_DROP,
         };
         // Where the clock is the controller's, this is a test run that wants to know the reason, too.
         if context.virtual_time { action | context.code() << 8 } else { action }
+    }
+
+    /// Challenges whatever asks for a TCP connection, and drops all else: shown a request at the start, it proves that it can
+    /// be done. It is on no interface.
+    #[xdp(frags)]
+    pub fn floodwall_challenge(xdp: XdpContext) -> u32 {
+        let Some(context) = packet_context() else { return xdp_action::XDP_ABORTED };
+        let frame = XdpFrame::new(&xdp);
+        match parse::parse_network(&frame, &mut context.packet) {
+            Kind::Ip if parse::parse_transport(&frame, &mut context.packet).is_some() => {}
+            _ => return xdp_action::XDP_DROP,
+        }
+        if !context.packet.opens_connection() || !is_possible(&context.packet) {
+            return xdp_action::XDP_DROP;
+        }
+        // SAFETY: a helper without arguments.
+        context.time_ns = unsafe { bpf_ktime_get_coarse_ns() };
+        challenge(xdp.ctx)
     }
 
     /// `TC_ACT_UNSPEC`, which is also `TCX_NEXT`: whoever comes after this program is asked as if it were not there.

@@ -11,8 +11,8 @@ use floodwall_common::{
     parse::Packet,
     prefix,
     tables::{
-        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, LEFT as LEFT_COUNTERS, NAME_LINES, OFFERED_LINES,
-        REQUEST_LINES, SIGHT_LINES, Tables,
+        AGGREGATE_SETS, CLIENT_LINES, COUNTED_LINES, FRAGMENT_LINES, LEFT as LEFT_COUNTERS, NAME_LINES,
+        OFFERED_LINES, REQUEST_LINES, SIGHT_LINES, Tables,
     },
     wire::{
         BITMAP_WORDS, Counter, Destination, EventMeter, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES,
@@ -57,6 +57,8 @@ static NAMES: Array<Line> = Array::with_max_entries(NAME_LINES, BPF_F_MMAPABLE);
 static REQUESTS: Array<Line> = Array::with_max_entries(REQUEST_LINES, BPF_F_MMAPABLE);
 #[map]
 static COUNTED: Array<Line> = Array::with_max_entries(COUNTED_LINES, BPF_F_MMAPABLE);
+#[map]
+static CLIENTS: Array<Line> = Array::with_max_entries(CLIENT_LINES, BPF_F_MMAPABLE);
 #[map]
 static FRAGMENTS: Array<Line> = Array::with_max_entries(FRAGMENT_LINES, BPF_F_MMAPABLE);
 
@@ -228,6 +230,11 @@ impl Tables for Maps {
     #[inline(always)]
     fn counted_line(&self, index: u32) -> Option<&Line> {
         COUNTED.get(index)
+    }
+
+    #[inline(always)]
+    fn client_line(&self, index: u32) -> Option<&Line> {
+        CLIENTS.get(index)
     }
 
     #[inline(always)]

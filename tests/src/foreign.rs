@@ -43,20 +43,43 @@ pub fn detach_pinned(path: &Path) -> anyhow::Result<()> {
 /// If the kernel has no TCX.
 pub fn end_egress(namespace: &Namespace, ifindex: u32) -> anyhow::Result<OwnedFd> {
     // `BPF_PROG_TYPE_SCHED_CLS`, `BPF_TCX_EGRESS`, `BPF_F_BEFORE` in `include/uapi/linux/bpf.h`.
-    const CLASSIFIER: u64 = 3;
-    const EGRESS: u64 = 47;
-    const BEFORE: u64 = 1 << 3;
+    attach(namespace, ifindex, Place { program: 3, attach: 47, flags: 1 << 3 }, 0)
+        .context("putting a program that ends the chain at an egress")
+}
+
+/// Puts an XDP program on an interface that passes every packet. It is there for as long as the link lives. A veth takes what
+/// a program at its other end sends back only so.
+///
+/// # Errors
+///
+/// If another program is there.
+pub fn pass_all(namespace: &Namespace, ifindex: u32) -> anyhow::Result<OwnedFd> {
+    // `BPF_PROG_TYPE_XDP`, `BPF_XDP`, `XDP_FLAGS_DRV_MODE`, `XDP_PASS`.
+    attach(namespace, ifindex, Place { program: 6, attach: 37, flags: 1 << 2 }, 2)
+        .context("putting a program that passes every packet on an interface")
+}
+
+/// Where a program is put, in numbers of the kernel's.
+struct Place {
+    program: u64,
+    attach: u64,
+    flags: u64,
+}
+
+/// Puts a program somewhere that returns the same number for every packet.
+fn attach(namespace: &Namespace, ifindex: u32, place: Place, verdict: u64) -> anyhow::Result<OwnedFd> {
+    let Place { program, attach, flags } = place;
     namespace.enter(|| {
-        // `r0 = 0; exit`.
-        let instructions: [u64; 2] = [0xb7, 0x95];
+        // `r0 = verdict; exit`.
+        let instructions: [u64; 2] = [0xb7 | verdict << 32, 0x95];
         let license = c"GPL";
         let mut load: [u64; 6] =
-            [CLASSIFIER | 2 << 32, instructions.as_ptr() as u64, license.as_ptr() as u64, 0, 0, 0];
-        let program = bpf(BPF_PROG_LOAD, &mut load).context("loading a program that ends the chain")?;
+            [program | 2 << 32, instructions.as_ptr() as u64, license.as_ptr() as u64, 0, 0, 0];
+        let program = bpf(BPF_PROG_LOAD, &mut load).context("loading it")?;
         // SAFETY: the kernel has just handed out this descriptor; nobody else owns it.
         let program = unsafe { OwnedFd::from_raw_fd(program as libc::c_int) };
         let fd = u64::from(program.as_raw_fd().cast_unsigned());
-        let mut create: [u64; 4] = [fd | u64::from(ifindex) << 32, EGRESS | BEFORE << 32, 0, 0];
+        let mut create: [u64; 4] = [fd | u64::from(ifindex) << 32, attach | flags << 32, 0, 0];
         let link = bpf(BPF_LINK_CREATE, &mut create).context("attaching it")?;
         // SAFETY: as above.
         Ok(unsafe { OwnedFd::from_raw_fd(link as libc::c_int) })

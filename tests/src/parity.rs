@@ -29,7 +29,7 @@ const BLOCKED: [&str; 4] = ["203.0.113.0/24", "2001:db8:bad::/48", "10.0.0.0/8",
 const ALLOWED: [&str; 3] = ["203.0.113.128/25", "2001:db8:bad:900d::/64", "192.0.2.53/32"];
 
 /// Tables that packets change, and a controller: the others are only ever read.
-pub const WRITTEN: [Table; 10] = [
+pub const WRITTEN: [Table; 11] = [
     Table::Settings,
     Table::Services,
     Table::Rules,
@@ -39,6 +39,7 @@ pub const WRITTEN: [Table; 10] = [
     Table::Offered,
     Table::Sights,
     Table::Requests,
+    Table::Clients,
     Table::Fragments,
 ];
 
@@ -333,6 +334,7 @@ fn words(tables: &SharedTables, table: Table) -> &[Word] {
         Table::Sights => tables.sights.words(),
         Table::Names => tables.names.words(),
         Table::Requests => tables.requests.words(),
+        Table::Clients => tables.clients.words(),
         Table::Counted => tables.counted.words(),
         Table::Fragments => tables.fragments.words(),
     }

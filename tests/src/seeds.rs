@@ -4,8 +4,8 @@ use floodwall::{kernel::LEAVES_BY, tables::Table};
 use floodwall_common::{
     traits::Traits,
     wire::{
-        BucketSpec, Destination, PORT_WORDS, Per, Port, Settings, Spares, Terms, Then, knowledge,
-        service_flag, signature,
+        BucketSpec, Destination, Lockdown, PORT_WORDS, Per, Port, Service, Settings, Spares, Terms, Then,
+        knowledge, service_flag, signature,
     },
 };
 use floodwall_lab::frame::{Frame, Network};
@@ -98,13 +98,15 @@ pub fn experiments() -> Vec<(String, Experiment)> {
     ];
     let talks = talks
         .map(|(name, pokes)| (name, Experiment { about: name.to_owned(), pokes, frames: conversation() }));
-    let asked =
-        ("names", Experiment { about: "names".to_owned(), pokes: limited_names(), frames: questions() });
+    let asked = [
+        ("lockdown", Experiment { about: "lockdown".to_owned(), pokes: closed(), frames: knocks() }),
+        ("names", Experiment { about: "names".to_owned(), pokes: limited_names(), frames: questions() }),
+    ];
     let both_ways = [("both-ways", rules()), ("routed", routed())];
     let both_ways = both_ways
         .map(|(name, pokes)| (name, Experiment { about: name.to_owned(), pokes, frames: dialogue() }));
     let named = |(name, experiment): (&str, _)| (name.to_owned(), experiment);
-    alone.chain(crowds.into_iter().chain(talks).chain(both_ways).chain([asked]).map(named)).collect()
+    alone.chain(crowds.into_iter().chain(talks).chain(both_ways).chain(asked).map(named)).collect()
 }
 
 fn coming(after_ns: u64, bytes: &[u8]) -> Shown {
@@ -213,13 +215,38 @@ fn rules() -> Vec<Poke> {
         setting(std::mem::offset_of!(Settings, sample_interval), MILLISECOND),
         word(Table::Ports, HTTP / 8, u64::from(OFFERED) << (HTTP % 8 * 8)),
         // Service 1: its first rule, about everything, one packet in two sampled.
-        word(Table::Services, 8, 1),
-        word(Table::Services, 9, u64::from(u32::MAX)),
-        word(Table::Services, 10, 2),
+        of_service(std::mem::offset_of!(Service, rules), 1),
+        of_service(std::mem::offset_of!(Service, traits), u64::from(u32::MAX)),
+        of_service(std::mem::offset_of!(Service, sample_every), 2),
         // Rule 0: per prefix of 24 and 48 bits, limit.
         word(Table::Rules, 0, tight),
         word(Table::Rules, 1, u64::from(u32::MAX) | 1 << 32 | 1 << 34 | 24 << 40 | 48 << 48),
     ]
+}
+
+/// A word of service 1.
+const fn of_service(offset: usize, value: u64) -> Poke {
+    Poke { table: Table::Services, index: ((size_of::<Service>() + offset) / 8) as u32, value }
+}
+
+/// A web server that is closed to all but known clients: every second other one is on trial, the rest is challenged.
+fn closed() -> Vec<Poke> {
+    let lockdown = Lockdown { by_operator: true, by_itself: false, admitted: u32::MAX / 2 };
+    vec![
+        setting(std::mem::offset_of!(Settings, knowledge), knowledge::PORTS | knowledge::CHALLENGES),
+        Poke { table: Table::Ports, index: HTTP / 8, value: u64::from(OFFERED) << (HTTP % 8 * 8) },
+        of_service(std::mem::offset_of!(Service, lockdown), lockdown.pack()),
+    ]
+}
+
+/// From a hundred sources: a request, an RST, a datagram, and the request again.
+fn knocks() -> Vec<Shown> {
+    let from = |last: u8| {
+        let source = || Frame::ipv4([198, 51, 100, last], HOST);
+        let request = source().tcp(40_000, 80).syn().client_options().build();
+        [request.clone(), source().tcp(40_000, 80).rst().build(), source().udp(40_000, 80).build(), request]
+    };
+    (0..100).flat_map(from).map(|bytes| coming(300 * MILLISECOND, &bytes)).collect()
 }
 
 /// A name server, for which questions for new names are limited.

@@ -45,6 +45,8 @@ pub struct PacketContext {
     pub offends: bool,
     /// Whether it is dropped only until it comes again.
     pub request: Request,
+    /// Whether it is answered with a [challenge](crate::challenge), if it is dropped.
+    pub challenged: bool,
     /// Whether there is a packet: it is not, if the frame is not IP or malformed.
     pub is_packet: bool,
     /// The controller is to see this packet.
@@ -64,6 +66,7 @@ impl PacketContext {
         self.known = false;
         self.sampled = false;
         self.request = Request::Other;
+        self.challenged = false;
     }
 
     /// Reads the time.
@@ -131,7 +134,7 @@ impl PacketContext {
 
     /// All that a test run answers, in 24 bits: reason (5 bits), what else it would have been (5), whether the packet
     /// is sampled (1), rule or signature (8; all ones: none), whether the source is known (1), whether the packet
-    /// answers the host (1), whether it is dropped only this once (1).
+    /// answers the host (1), whether it is dropped only this once (1), whether it is challenged (1).
     #[inline(always)]
     pub const fn code(&self) -> u32 {
         let number = if self.judgement.reason as u32 == Reason::Clean as u32 {
@@ -146,6 +149,7 @@ impl PacketContext {
             | (self.known as u32) << 19
             | (self.judgement.answers as u32) << 20
             | (self.request.is_dropped_once() as u32) << 21
+            | (self.challenged as u32) << 22
     }
 }
 

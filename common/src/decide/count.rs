@@ -50,6 +50,8 @@ pub(super) fn by_service<'t, T: Tables>(
         counter.syns.add_local(u64::from(opens));
         counter.new_sources.add_local(u64::from(judgement.new_source));
         counter.unsolicited.add_local(u64::from(judgement.unsolicited));
+        counter.challenged.add_local(u64::from(context.challenged));
+        counter.locked_out.add_local(u64::from(judgement.reason as u32 == Reason::Lockdown as u32));
     }
     Step::Continue(counter)
 }

@@ -2,6 +2,7 @@
 
 use super::{CONTINUE, NONE, OutOfLine, PacketContext, Step, found, source::Source};
 use crate::{
+    client::{self, Proof},
     flow::Flow,
     frame::{Frame, Header},
     fruitless::{self, Carries},
@@ -54,6 +55,9 @@ pub fn follow<T: Tables, F: Frame>(
         && let Some(way) = source::way_of(tables, settings, key)
     {
         source::mark(way, standing::FRUITFUL);
+        if !context.is_attacked(settings) {
+            found(client::note(tables, settings, context.packet.source, Proof::Served, time_ns))?;
+        }
     }
     CONTINUE
 }

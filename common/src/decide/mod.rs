@@ -3,8 +3,10 @@
 //! [`decide`] is asked for every frame. The first stage that objects decides; one that is monitored only notes what it
 //! would have done, and the next one is asked.
 
+pub mod admission;
 mod bans;
 mod bypass;
+pub mod challenge;
 mod classify;
 mod context;
 mod count;
@@ -99,8 +101,10 @@ pub fn judge<T: Tables, O: OutOfLine>(
     neighbour_discovery::judge(context)?;
     let Classified { sources, service } = classify(tables, settings, context)?;
     fragments::judge(tables, settings, service, context)?;
+    challenge::listen(settings, parts, context, service)?;
     unsolicited::judge(settings, parts, context)?;
     signature::judge(tables, settings, parts, context, sources)?;
+    admission::judge(parts, context, service)?;
     let source = source::enter(context, sources);
     bans::judge(settings, context, source)?;
     known::recognise(context, source);

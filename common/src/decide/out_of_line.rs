@@ -1,8 +1,8 @@
 //! Parts that are functions of their own in the kernel.
 
 use super::{
-    PacketContext, Step, dns_names, found, fruitless, icmp_errors, offences, rules, signature, suspects,
-    unproven,
+    PacketContext, Step, admission, challenge, dns_names, found, fruitless, icmp_errors, offences, rules,
+    signature, suspects, unproven,
 };
 use crate::{frame::Frame, tables::Tables, wire::Suspicion};
 
@@ -29,6 +29,10 @@ pub trait OutOfLine {
     fn ask_flow(&self, context: &mut PacketContext) -> Step;
     /// [`signature::ask_again`].
     fn ask_again(&self, context: &mut PacketContext) -> Step;
+    /// [`challenge::hear`].
+    fn hear_answer(&self, context: &mut PacketContext) -> Step;
+    /// [`admission::admit`].
+    fn admit(&self, context: &mut PacketContext) -> Step;
     /// [`offences::charge`]. It decides if the source is over the limit.
     fn charge_offence(&self, context: &mut PacketContext, limit: u32) -> Step;
     /// [`rules::place`].
@@ -77,6 +81,14 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
 
     fn ask_again(&self, context: &mut PacketContext) -> Step {
         signature::ask_again(self.0, found(self.0.settings())?, context)
+    }
+
+    fn hear_answer(&self, context: &mut PacketContext) -> Step {
+        challenge::hear(self.0, found(self.0.settings())?, self.1, context)
+    }
+
+    fn admit(&self, context: &mut PacketContext) -> Step {
+        admission::admit(self.0, found(self.0.settings())?, context)
     }
 
     fn charge_offence(&self, context: &mut PacketContext, limit: u32) -> Step {

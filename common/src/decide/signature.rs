@@ -1,10 +1,12 @@
 //! Do the headers match a signature?
 //!
 //! A request for a connection that one hits which was found, and not named by an operator, is dropped only once; and where
-//! nothing but that tells a flood, other packets pass once they are repeated: see [`crate::sight`].
+//! nothing but that tells a flood, other packets pass once they are repeated: see [`crate::sight`]. Where requests can be
+//! [challenged](crate::challenge), that is done as they are dropped, and one of who has answered a challenge passes at once.
 
-use super::{CONTINUE, OutOfLine, PacketContext, Request, Step, found, known};
+use super::{CONTINUE, OutOfLine, PacketContext, Request, Step, challenge, found, known};
 use crate::{
+    client,
     flow::Flow,
     memo,
     sight::{self, Wait},
@@ -63,13 +65,21 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
         if matches.enforced & !matches.repeat == 0 {
             context.request = Request::Asked;
         }
+        context.challenged = challenge::is_due(settings, context);
     }
     context.object(settings, Reason::Signature, number)
 }
 
-/// Says in the context whether the packet is one that was dropped a while ago. It is noted, if it was not.
+/// Says in the context whether the packet is one that was dropped a while ago, or a request of a client that has answered
+/// a challenge. It is noted, if it is neither.
 #[inline(always)]
 pub fn ask_again<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Step {
+    if challenge::is_due(settings, context)
+        && found(client::has_answered(tables, settings, context.packet.source, context.time_ns))?
+    {
+        context.request = Request::Again;
+        return CONTINUE;
+    }
     let hash = Flow::answered_by(&context.packet).hash(settings);
     let line = found(tables.request_line(memo::line(hash, REQUEST_LINES)))?;
     let wait = if context.traits.meets(Traits::TCP) { Wait::OF_REQUESTS } else { Wait::OF_DATAGRAMS };

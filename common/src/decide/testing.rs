@@ -13,8 +13,8 @@ use crate::{
     prefix::Address,
     service, source,
     tables::{
-        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, NAME_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES,
-        Tables,
+        AGGREGATE_SETS, CLIENT_LINES, COUNTED_LINES, FRAGMENT_LINES, NAME_LINES, OFFERED_LINES,
+        REQUEST_LINES, SIGHT_LINES, Tables,
     },
     wire::{
         BucketSpec, Counter, Destination, Leaf, Line, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
@@ -60,6 +60,7 @@ pub(crate) struct Memory {
     pub(crate) names: Vec<Line>,
     pub(crate) requests: Vec<Line>,
     pub(crate) counted: Vec<Line>,
+    pub(crate) clients: Vec<Line>,
     pub(crate) fragments: Vec<Line>,
     pub(crate) reason_counters: Vec<Counter>,
     pub(crate) monitor_counters: Vec<Counter>,
@@ -84,6 +85,11 @@ impl Memory {
         {
             seed.store(value);
         }
+        for (seed, value) in
+            settings.client_seed.iter().zip([0xa5a5_1234_5678_9abd, 0xc3c3_4321_8765_cba9, 0x77])
+        {
+            seed.store(value);
+        }
         settings.clock.store(NOW);
         settings.source_mask.store(15);
         settings.flow_mask.store(u64::from(FLOW_LINES - 1));
@@ -105,6 +111,7 @@ impl Memory {
             names: filled(NAME_LINES),
             requests: filled(REQUEST_LINES),
             counted: filled(COUNTED_LINES),
+            clients: filled(CLIENT_LINES),
             fragments: filled(FRAGMENT_LINES),
             reason_counters: filled(Reason::COUNT),
             monitor_counters: filled(MONITOR_COUNTERS),
@@ -317,6 +324,10 @@ impl Tables for Memory {
 
     fn offered_line(&self, index: u32) -> Option<&Line> {
         self.offered.get(index as usize)
+    }
+
+    fn client_line(&self, index: u32) -> Option<&Line> {
+        self.clients.get(index as usize)
     }
 
     fn name_line(&self, index: u32) -> Option<&Line> {

@@ -32,6 +32,14 @@ pub struct ServiceCounter {
     pub samples: Word,
     /// Packets still to go by until the next sample.
     pub until_sample: Word,
+    /// Requests for a TCP connection that were answered with a [challenge](crate::challenge).
+    pub challenged: Word,
+    /// Challenges that were answered.
+    pub proven: Word,
+    /// Packets that did not get in, as the service is closed to all but known clients.
+    pub locked_out: Word,
+    /// Packets of others that got in on trial.
+    pub admitted: Word,
     /// What of it had not proven itself.
     pub unproven: UnprovenCounter,
 }
@@ -182,4 +190,4 @@ impl Unproven {
 
 const _: () = assert!(size_of::<Counter>() == 16);
 const _: () = assert!(size_of::<UnprovenCounter>() == 144);
-const _: () = assert!(size_of::<ServiceCounter>() == 208);
+const _: () = assert!(size_of::<ServiceCounter>() == 240);

@@ -17,7 +17,7 @@ mod word;
 pub use counter::{Counter, ServiceCounter, Unproven, UnprovenCounter, UnprovenTotals};
 pub use event::{BanEvent, DropEvent, EventMeter, SAMPLE_BYTES, SampleEvent};
 pub use policy::{
-    Destination, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES, PORT_WORDS, Per, Port,
+    Destination, Lockdown, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES, PORT_WORDS, Per, Port,
     RULES_PER_SERVICE, Rule, Service, Spares, Terms, Then, service_flag,
 };
 pub use prefix::{
@@ -31,4 +31,4 @@ pub use source::{History, SourceSet, Volume, WAYS, Way, standing};
 pub use word::Word;
 
 /// Version of every layout in this module.
-pub const ABI_VERSION: u32 = 14;
+pub const ABI_VERSION: u32 = 15;

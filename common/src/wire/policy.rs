@@ -85,8 +85,50 @@ pub struct Service {
     pub suspects: [Word; Suspicion::COUNT],
     /// The bucket of questions for new names, likewise: see [`crate::names`].
     pub names: Word,
+    /// Who gets to it: a packed [`Lockdown`].
+    pub lockdown: Word,
     /// Not used.
-    pub spare: [Word; 11 - Suspicion::COUNT],
+    pub spare: [Word; 10 - Suspicion::COUNT],
+}
+
+/// Whether a service is closed to all but [known clients](crate::client), and those that answer a
+/// [challenge](crate::challenge).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lockdown {
+    /// An operator has closed it.
+    pub by_operator: bool,
+    /// It was closed by itself: that lapses with the controller's lease.
+    pub by_itself: bool,
+    /// The share of the others that gets in on trial, in 2⁻³².
+    pub admitted: u32,
+}
+
+impl Lockdown {
+    const BY_OPERATOR: u64 = 1;
+    const BY_ITSELF: u64 = 1 << 1;
+
+    /// As it stands in [`Service::lockdown`]; 0 if the service is open.
+    pub const fn pack(self) -> u64 {
+        (if self.by_operator { Self::BY_OPERATOR } else { 0 })
+            | if self.by_itself { Self::BY_ITSELF } else { 0 }
+            | (self.admitted as u64) << 32
+    }
+
+    /// From [`Service::lockdown`].
+    #[inline(always)]
+    pub const fn unpack(word: u64) -> Self {
+        Self {
+            by_operator: word & Self::BY_OPERATOR != 0,
+            by_itself: word & Self::BY_ITSELF != 0,
+            admitted: (word >> 32) as u32,
+        }
+    }
+
+    /// Whether the service is closed, while the controller's lease has lapsed or not.
+    #[inline(always)]
+    pub const fn is_closed(self, lapsed: bool) -> bool {
+        self.by_operator || self.by_itself && !lapsed
+    }
 }
 
 /// Bits of [`Service::flags`].

@@ -57,6 +57,8 @@ pub enum Reason {
     Fruitless = 18,
     /// Dropped: a question for a name that was never asked for before, while there are too many of these.
     NewName = 19,
+    /// Dropped: of nobody who is known, while the service is closed to all others. See [`crate::client`].
+    Lockdown = 20,
 }
 
 /// Counters of what is only monitored: for each reason those of sources that are not known, then those of known ones.
@@ -64,7 +66,7 @@ pub const MONITOR_COUNTERS: u32 = 2 * Reason::COUNT;
 
 impl Reason {
     /// How many there are; the size of the counter table.
-    pub const COUNT: u32 = 20;
+    pub const COUNT: u32 = 21;
 
     /// All of them, in the order of their counters.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -88,6 +90,7 @@ impl Reason {
         Self::Fault,
         Self::Fruitless,
         Self::NewName,
+        Self::Lockdown,
     ];
 
     /// What this reason does to the packet.
@@ -137,6 +140,7 @@ impl Reason {
             Self::Fault => "fault",
             Self::Fruitless => "fruitless",
             Self::NewName => "new-name",
+            Self::Lockdown => "lockdown",
         }
     }
 

@@ -118,6 +118,10 @@ pub struct Settings {
     pub lapsing: Word,
     /// Services for which questions for new names are limited, a bit each by their number: see [`crate::names`].
     pub limits_names: Word,
+    /// The secret of [challenges](crate::challenge), drawn anew with the maps.
+    pub challenge_key: [Word; 2],
+    /// The secrets of the memory of [clients](crate::client), which outlives the maps.
+    pub client_seed: [Word; 3],
 }
 
 /// Most interfaces that lead to the outside.
@@ -194,6 +198,8 @@ pub mod knowledge {
     pub const CONNECTIONS: u64 = 1 << 4;
     /// It is seen what the host answers: requests for connections are counted where they are answered.
     pub const ANSWERS: u64 = 1 << 5;
+    /// Requests for connections can be answered with a [challenge](crate::challenge).
+    pub const CHALLENGES: u64 = 1 << 6;
 }
 
 /// Why a packet may be bogus, though nothing in its headers is wrong.
@@ -217,7 +223,7 @@ impl Suspicion {
     pub const COUNT: usize = 5;
 }
 
-const _: () = assert!(size_of::<Settings>() == 312 && core::mem::offset_of!(Settings, outside) == 192);
+const _: () = assert!(size_of::<Settings>() == 352 && core::mem::offset_of!(Settings, outside) == 192);
 
 #[cfg(test)]
 mod tests {

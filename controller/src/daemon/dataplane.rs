@@ -7,8 +7,8 @@ use floodwall_common::wire::{Reason, Verdict};
 use super::protection::{LOOK, Protection};
 use crate::{
     api::{
-        DoctorCheck, HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, ServiceTraffic,
-        TaskRestarts, WouldCount,
+        ChallengeStatus, DoctorCheck, HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount,
+        ServiceTraffic, TaskRestarts, WouldCount,
     },
     kernel::{MonitoredTotals, ServiceTotals},
     policy::Lifelines,
@@ -84,6 +84,18 @@ impl Dataplane for Protection {
         Ok(would)
     }
 
+    fn challenges(&self) -> anyhow::Result<ChallengeStatus> {
+        let known = self.kernel.tables().settings[0].knowledge.load();
+        let totals = self.kernel.service_counters()?.into_iter().map(|(_, totals)| totals);
+        let nothing =
+            ChallengeStatus { possible: known & knowledge::CHALLENGES != 0, ..ChallengeStatus::default() };
+        Ok(totals.fold(nothing, |sum, totals| ChallengeStatus {
+            sent: sum.sent.wrapping_add(totals.challenged),
+            answered: sum.answered.wrapping_add(totals.proven),
+            ..sum
+        }))
+    }
+
     fn services(&self) -> anyhow::Result<Vec<(u8, ServiceTraffic)>> {
         let traffic = |totals: ServiceTotals| ServiceTraffic {
             packets: totals.packets,
@@ -91,6 +103,8 @@ impl Dataplane for Protection {
             dropped: totals.dropped,
             syns: totals.syns,
             new_sources: totals.new_sources,
+            challenged: totals.challenged,
+            proven: totals.proven,
             sampled: totals.samples,
             ..ServiceTraffic::default()
         };

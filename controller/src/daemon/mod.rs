@@ -32,7 +32,7 @@ mod watch;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use floodwall_common::wire::{BanEvent, DropEvent};
+use floodwall_common::wire::{BanEvent, DropEvent, knowledge};
 use floodwall_incident::{Keeper, Past};
 use floodwall_metrics::Meters;
 use floodwall_notify::Notifier;
@@ -65,6 +65,23 @@ use crate::{
 /// Drops that a slow reader may fall behind by.
 const DROPS_HELD: usize = 1_024;
 
+/// Has requests for connections challenged, if that is wanted, and the kernel shows that it can be done.
+fn challenge(kernel: &Kernel, wanted: bool) {
+    let proven = wanted
+        && {
+            let proven = kernel.prove_challenges();
+            if let Err(error) = &proven {
+                warn!(
+                    "requests for connections are not challenged while an attack forges them, but have to come again, as this \
+                 kernel does not do it right: {error:#}"
+                );
+            }
+            proven.is_ok()
+        };
+    let known = if proven { knowledge::CHALLENGES } else { 0 };
+    kernel.tables().settings[0].knowledge.store_bits(knowledge::CHALLENGES, known);
+}
+
 /// Protects the interfaces until SIGTERM, SIGINT, or the last one is detached.
 ///
 /// The order is what keeps packets filtered throughout: the tables are filled first, then the program takes
@@ -84,6 +101,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let netlink = Netlink::open()?;
     let mut kernel = Kernel::load(Some(&options.bpffs), config.capacity.clone())?;
     let filter = Filter::open(kernel.tables(), opened, &config, bus.clone())?;
+    challenge(&kernel, config.challenges);
     let events = kernel.take_events()?;
     let log = kernel.take_log()?;
     let samples = kernel.take_samples()?;

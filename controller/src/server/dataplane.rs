@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use crate::{
     api::{
-        DoctorCheck, HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount, ServiceTraffic,
-        TaskRestarts, WouldCount,
+        ChallengeStatus, DoctorCheck, HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount,
+        ServiceTraffic, TaskRestarts, WouldCount,
     },
     policy::Lifelines,
     state::RuleCounts,
@@ -30,6 +30,9 @@ pub trait Dataplane: Send + Sync {
 
     /// What an operator should know about; empty if all is well.
     fn warnings(&self) -> Vec<String>;
+
+    /// Requests that were challenged, of all services.
+    fn challenges(&self) -> anyhow::Result<ChallengeStatus>;
 
     /// Packets and bytes by reason.
     fn counters(&self) -> anyhow::Result<Vec<ReasonCount>>;

@@ -47,6 +47,7 @@ pub(super) fn now(context: &Context) -> Result<Status, Refused> {
     status.warnings.extend(status.machine.problems().cloned().collect::<Vec<_>>());
     status.counters = counters;
     status.proofs = context.dataplane.proofs();
+    status.challenges = context.dataplane.challenges().map_err(|error| Refused::internal(&error))?;
     status.would_drop = context.dataplane.would_drop().map_err(|error| Refused::internal(&error))?;
     Ok(status)
 }

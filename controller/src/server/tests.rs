@@ -26,8 +26,9 @@ use tokio::{
 use super::{Audit, Bounds, Context, Dataplane, Examination, Incidents, serve};
 use crate::{
     api::{
-        DoctorCheck, FailureKind, HealthReport, InterfaceStatus, ListName, MachineStatus, ProofStatus,
-        ROUTES, ReasonCount, ServiceTraffic, TaskRestarts, WouldCount, openapi, path, routes::Method,
+        ChallengeStatus, DoctorCheck, FailureKind, HealthReport, InterfaceStatus, ListName, MachineStatus,
+        ProofStatus, ROUTES, ReasonCount, ServiceTraffic, TaskRestarts, WouldCount, openapi, path,
+        routes::Method,
     },
     client::{Client, ClientError, Upload},
     config::Config,
@@ -109,6 +110,10 @@ impl Dataplane for Names {
 
     fn would_drop(&self) -> anyhow::Result<Vec<WouldCount>> {
         Ok(Vec::new())
+    }
+
+    fn challenges(&self) -> anyhow::Result<ChallengeStatus> {
+        Ok(ChallengeStatus { possible: true, sent: 3, answered: 1 })
     }
 
     fn services(&self) -> anyhow::Result<Vec<(u8, ServiceTraffic)>> {

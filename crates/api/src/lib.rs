@@ -59,8 +59,8 @@ pub use rules::{
 };
 pub use signatures::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest};
 pub use status::{
-    AttachRequest, CheckStatus, DetachRequest, DetachResponse, InterfaceStatus, ListStatus, MemoryUse,
-    ProofStatus, ReasonCount, Status, WouldCount,
+    AttachRequest, ChallengeStatus, CheckStatus, DetachRequest, DetachResponse, InterfaceStatus, ListStatus,
+    MemoryUse, ProofStatus, ReasonCount, Status, WouldCount,
 };
 pub use trials::{Changed, ConfirmRequest, TrialList, TrialReport};
 pub use why::{

@@ -56,6 +56,10 @@ pub struct ServiceTraffic {
     pub syns: u64,
     /// Packets of sources that the table did not hold: each has been entered into it.
     pub new_sources: u64,
+    /// Requests for a TCP connection that were answered with a challenge.
+    pub challenged: u64,
+    /// Challenges that were answered.
+    pub proven: u64,
     /// Packets that were sampled for detection.
     pub sampled: u64,
 }

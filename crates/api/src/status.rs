@@ -26,6 +26,9 @@ pub struct Status {
     /// By what it is known which packets belong to something, on each interface that leads out.
     #[serde(default)]
     pub proofs: Vec<ProofStatus>,
+    /// Requests for connections that were answered with a challenge.
+    #[serde(default)]
+    pub challenges: ChallengeStatus,
     /// Only what the operator has named is in force: lists, rules and signatures.
     #[serde(default)]
     pub observe: bool,
@@ -57,6 +60,17 @@ pub struct Status {
     /// written. The exit code of `floodwall status` is not 0 as long as there is one.
     #[serde(default)]
     pub problems: Vec<String>,
+}
+
+/// Requests for connections that were answered with a challenge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChallengeStatus {
+    /// Whether they are, where an attack forges them: the configuration wants it, and the kernel does it right.
+    pub possible: bool,
+    /// Challenges sent since the filter was first loaded.
+    pub sent: u64,
+    /// Of these, those that were answered: somebody is there, and gets in.
+    pub answered: u64,
 }
 
 /// A protected interface.

@@ -35,6 +35,7 @@ pub(super) struct File {
     samples_per_second: Option<Spanned<u64>>,
     lease: Option<Spanned<Span>>,
     watch_disk: Option<Spanned<Vec<PathBuf>>>,
+    challenges: Option<bool>,
     #[serde(default)]
     observe: bool,
     #[serde(default)]
@@ -154,6 +155,7 @@ impl File {
             samples_per_second,
             lease,
             watch_disk,
+            challenges,
             observe,
             monitor,
             limit,
@@ -204,6 +206,7 @@ impl File {
             events_per_second: within("events-per-second", events_per_second, &(0..=MAX_EVENTS_PER_SECOND))?
                 .unwrap_or(DEFAULT_EVENTS_PER_SECOND),
             lease: lease.map(lease_of).transpose()?.unwrap_or(DEFAULT_LEASE),
+            challenges: challenges.unwrap_or(true),
             observe,
             watch_disk: match watch_disk {
                 None => Config::default().watch_disk,

@@ -9,6 +9,7 @@
 //! events-per-second = 200    # drops told, of however many
 //! lease = "60s"              # what was decided by itself holds for so long after the controller was heard of last
 //! watch-disk = ["/var/log"]  # directories that services log to: their file systems are watched for room
+//! challenges = true          # requests for connections are challenged where an attack forges them; false: they come again
 //! observe = true             # lists, signatures and rules that are named here are in force; all else only counts
 //!
 //! [incidents]                # the record of attacks
@@ -72,6 +73,8 @@ pub struct Config {
     pub events_per_second: u64,
     /// How long what was decided by itself holds after the controller was heard of last.
     pub lease: Duration,
+    /// Requests for connections are answered with a challenge where an attack forges them.
+    pub challenges: bool,
     /// Only what the operator names is in force: lists, rules and signatures. Everything else counts.
     pub observe: bool,
     /// Directories that services log to: their file systems are watched for room.
@@ -121,6 +124,7 @@ impl Default for Config {
             capacity: Capacity::default(),
             events_per_second: DEFAULT_EVENTS_PER_SECOND,
             lease: DEFAULT_LEASE,
+            challenges: true,
             observe: false,
             watch_disk: WATCH_DISK.iter().map(PathBuf::from).collect(),
             incidents: incidents::Limits::default(),

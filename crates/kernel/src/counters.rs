@@ -56,6 +56,14 @@ pub struct ServiceTotals {
     pub samples: u64,
     /// Of no meaning in a sum.
     until_sample: u64,
+    /// Requests for a TCP connection that were answered with a challenge.
+    pub challenged: u64,
+    /// Challenges that were answered.
+    pub proven: u64,
+    /// Packets that did not get in, as the service is closed to all but known clients.
+    pub locked_out: u64,
+    /// Packets of others that got in on trial.
+    pub admitted: u64,
     /// What had not proven itself.
     pub unproven: UnprovenTotals,
 }
@@ -77,6 +85,10 @@ impl ServiceTotals {
             unsolicited: counter.unsolicited.load(),
             samples: counter.samples.load(),
             until_sample: 0,
+            challenged: counter.challenged.load(),
+            proven: counter.proven.load(),
+            locked_out: counter.locked_out.load(),
+            admitted: counter.admitted.load(),
             unproven: UnprovenTotals::of(&counter.unproven),
         }
     }
@@ -91,6 +103,10 @@ impl ServiceTotals {
             unsolicited: self.unsolicited.wrapping_add(other.unsolicited),
             samples: self.samples.wrapping_add(other.samples),
             until_sample: 0,
+            challenged: self.challenged.wrapping_add(other.challenged),
+            proven: self.proven.wrapping_add(other.proven),
+            locked_out: self.locked_out.wrapping_add(other.locked_out),
+            admitted: self.admitted.wrapping_add(other.admitted),
             unproven: self.unproven.plus(other.unproven),
         }
     }

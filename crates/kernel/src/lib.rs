@@ -11,6 +11,7 @@
 //! BPFFS/filters/2                       a note that a filter of tc does, as the kernel has no TCX
 //! ```
 
+mod challenge;
 mod clsact;
 mod counters;
 mod egress;

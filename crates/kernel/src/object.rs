@@ -16,6 +16,8 @@ use floodwall_tables::{Capacity, SharedTables, Table};
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/floodwall-filter"));
 /// The filter.
 pub(super) const PROGRAM: &str = "floodwall";
+/// What challenges whatever asks for a connection, to prove that it can be done.
+pub(super) const CHALLENGE: &str = "floodwall_challenge";
 /// What looks at what leaves.
 pub(super) const EGRESS: &str = "floodwall_egress";
 /// The same for interfaces whose frames begin with the IP header.
@@ -59,6 +61,7 @@ const fn map_name(table: Table) -> &'static str {
         Table::Names => "NAMES",
         Table::Requests => "REQUESTS",
         Table::Counted => "COUNTED",
+        Table::Clients => "CLIENTS",
         Table::Fragments => "FRAGMENTS",
     }
 }
@@ -78,16 +81,22 @@ pub(super) fn load_object(pins: Option<&Pins>, capacity: &Capacity) -> anyhow::R
     loader.load(OBJECT).context("creating the BPF maps")
 }
 
-/// Has the kernel verify a filter and what looks at what leaves. Says what it calls the filter.
-pub(super) fn load_programs(ebpf: &mut Ebpf, filter: &str, egress: &str) -> anyhow::Result<u32> {
+/// Has the kernel verify an XDP program.
+pub(super) fn load_xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> anyhow::Result<&'a Xdp> {
     let program: &mut Xdp = ebpf
-        .program_mut(filter)
-        .ok_or_else(|| anyhow!("the embedded object has no program `{filter}`"))?
+        .program_mut(name)
+        .ok_or_else(|| anyhow!("the embedded object has no program `{name}`"))?
         .try_into()
         .context("the embedded program is not an XDP program")?;
     program
         .load()
         .context("the kernel's verifier refuses the program; please report this with your kernel version")?;
+    Ok(program)
+}
+
+/// Has the kernel verify a filter and what looks at what leaves. Says what it calls the filter.
+pub(super) fn load_programs(ebpf: &mut Ebpf, filter: &str, egress: &str) -> anyhow::Result<u32> {
+    let program = load_xdp(ebpf, filter)?;
     let number = program.info().context("asking about the program")?.id();
     let observer: &mut SchedClassifier = ebpf
         .program_mut(egress)

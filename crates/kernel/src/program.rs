@@ -18,16 +18,18 @@ use floodwall_common::{
     wire::{ABI_VERSION, BanEvent, DropEvent, Reason},
 };
 use parking_lot::RwLock;
+use tracing::warn;
 
 use super::{
+    challenge,
     counters::{Counters, MonitoredTotals, ReasonTotals, ServiceTotals},
     egress::{self, Observer},
     events::EventReader,
     link::{self, Attachment},
     log::LogReader,
     object::{
-        EGRESS, IP_EGRESS, IP_PROGRAM, NEEDED, PROGRAM, egress_of, load_object, load_programs, map_tables,
-        take_map, xdp,
+        CHALLENGE, EGRESS, IP_EGRESS, IP_PROGRAM, NEEDED, PROGRAM, egress_of, load_object, load_programs,
+        load_xdp, map_tables, take_map, xdp,
     },
     pins::{Claim, Pins},
     preflight::preflight,
@@ -71,6 +73,10 @@ impl Kernel {
         let claim = pins.as_ref().map(|pins| pins.claim(&capacity)).transpose()?;
         let mut ebpf = load_object(pins.as_ref(), &capacity)?;
         let number = load_programs(&mut ebpf, PROGRAM, EGRESS)?;
+        // Without it, nobody is challenged.
+        if let Err(error) = load_xdp(&mut ebpf, CHALLENGE) {
+            warn!("what shows that challenges can be sent could not be loaded: {error:#}");
+        }
         let left = PerCpuArray::try_from(take_map(&mut ebpf, "LEFT")?)
             .context("opening the counters of what leaves")?;
         let tables = Arc::new(map_tables(&mut ebpf, &capacity)?);
@@ -292,6 +298,17 @@ impl Kernel {
     pub fn show_leaving(&self, frame: &[u8], from: u32) -> anyhow::Result<()> {
         let program = egress_of(&self.ebpf, EGRESS)?.fd().context("the program is not loaded")?.as_fd();
         test_run::show_leaving(program, frame, from)
+    }
+
+    /// Has the kernel challenge requests that it is shown (`BPF_PROG_TEST_RUN`), and looks at what it would send: that it goes
+    /// back the way the request came, that its checksums hold, and that who answers it is believed.
+    ///
+    /// # Errors
+    ///
+    /// What of that is not so.
+    pub fn prove_challenges(&self) -> anyhow::Result<()> {
+        let program = xdp(&self.ebpf, CHALLENGE)?.fd().context("the program that shows it is not loaded")?;
+        challenge::prove(program.as_fd(), &self.tables)
     }
 
     /// Whether the program drops a frame as it is, now; the frame is counted (`BPF_PROG_TEST_RUN`).

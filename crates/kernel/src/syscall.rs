@@ -254,6 +254,23 @@ pub(super) fn test_run(program: BorrowedFd<'_>, frame: &[u8]) -> io::Result<u32>
     Ok(run.answer)
 }
 
+/// Shows a frame to an XDP program once, and returns its answer and what it made of the frame, if that is no longer.
+pub(super) fn test_run_changing(program: BorrowedFd<'_>, frame: &[u8]) -> io::Result<(u32, Vec<u8>)> {
+    let mut changed = vec![0_u8; frame.len()];
+    let mut run = TestRun {
+        program: program.as_raw_fd() as u32,
+        size_in: u32::try_from(frame.len()).map_err(io::Error::other)?,
+        data_in: frame.as_ptr() as u64,
+        size_out: u32::try_from(changed.len()).map_err(io::Error::other)?,
+        data_out: changed.as_mut_ptr() as u64,
+        repeat: 1,
+        ..TestRun::default()
+    };
+    bpf(BPF_PROG_TEST_RUN, &mut run)?;
+    changed.truncate(run.size_out as usize);
+    Ok((run.answer, changed))
+}
+
 /// Shows a frame to a program at egress once, as if it had come in by the interface with the index `from` (0: by none) and
 /// left by the loopback interface. Its answer does not matter.
 pub(super) fn test_run_leaving(program: BorrowedFd<'_>, frame: &[u8], from: u32) -> io::Result<()> {

@@ -51,6 +51,8 @@ pub struct Judged {
     pub answers: bool,
     /// Whether it is dropped only this once: sent again after a second, it would pass.
     pub once: bool,
+    /// Whether it is answered with a challenge as it is dropped.
+    pub challenged: bool,
 }
 
 impl Judged {
@@ -65,6 +67,7 @@ impl Judged {
             known: false,
             answers: false,
             once: false,
+            challenged: false,
         }
     }
 
@@ -79,6 +82,7 @@ impl Judged {
             known: code >> 19 & 1 != 0,
             answers: code >> 20 & 1 != 0,
             once: code >> 21 & 1 != 0,
+            challenged: code >> 22 & 1 != 0,
             ..Self::by(Reason::from_index(code & 0x1f)?)
         })
     }

@@ -7,8 +7,8 @@ use floodwall_api::{Overview, RuleReport, RuleState, WouldCount};
 use crate::{
     families::{
         BYTES, PACKETS, RULE_BANS, RULE_BYTES, RULE_ENFORCED, RULE_PACKETS, SERVICE_ATTACKED, SERVICE_BYTES,
-        SERVICE_DROPPED, SERVICE_PACKETS, SERVICE_SAMPLED, SERVICE_SOURCES, SERVICE_SYNS, WOULD_BYTES,
-        WOULD_PACKETS,
+        SERVICE_CHALLENGED, SERVICE_DROPPED, SERVICE_PACKETS, SERVICE_PROVEN, SERVICE_SAMPLED,
+        SERVICE_SOURCES, SERVICE_SYNS, WOULD_BYTES, WOULD_PACKETS,
     },
     page::Page,
 };
@@ -67,6 +67,8 @@ fn by_service(page: &mut Page<'_>, Overview { services, .. }: &Overview) -> fmt:
     page.counters(&SERVICE_DROPPED, services().map(|(labels, traffic)| (labels, traffic.dropped)))?;
     page.counters(&SERVICE_SYNS, services().map(|(labels, traffic)| (labels, traffic.syns)))?;
     page.counters(&SERVICE_SOURCES, services().map(|(labels, traffic)| (labels, traffic.new_sources)))?;
+    page.counters(&SERVICE_CHALLENGED, services().map(|(labels, traffic)| (labels, traffic.challenged)))?;
+    page.counters(&SERVICE_PROVEN, services().map(|(labels, traffic)| (labels, traffic.proven)))?;
     page.counters(&SERVICE_SAMPLED, services().map(|(labels, traffic)| (labels, traffic.sampled)))?;
     page.gauges(&SERVICE_ATTACKED, services().map(|(labels, traffic)| (labels, truth(traffic.attacked))))
 }

@@ -1,9 +1,13 @@
 //! Clients that ask again: a capture does not show what a client would have done whose request for a connection is
-//! dropped, or whose first datagram is. That of a flow which goes on in the capture is taken to ask again, and in time.
+//! dropped, or whose first datagram is. That of a flow which goes on in the capture is taken to ask again, and in time; where
+//! its request was challenged, to answer that, and then to ask again.
 
 use std::collections::{HashMap, VecDeque};
 
+use anyhow::Context as _;
+
 use floodwall_common::{
+    client::{self, Proof},
     flow::Flow,
     frame::{Captured, Frame as _},
     memo,
@@ -23,6 +27,7 @@ const MOST: usize = 65_536;
 struct Request {
     bytes: Vec<u8>,
     length: u32,
+    challenged: bool,
 }
 
 /// Requests that were dropped, and would pass if they came again.
@@ -36,7 +41,7 @@ pub(super) struct Asking {
 impl Asking {
     /// Takes a packet that was judged.
     pub(super) fn note(&mut self, tables: &SharedTables, frame: &Captured<'_>, judged: &Judged) {
-        if !judged.once {
+        if !judged.once && !judged.challenged {
             return;
         }
         let Some((packet, hash)) = read(tables, frame) else { return };
@@ -47,7 +52,8 @@ impl Asking {
         if self.order.len() == MOST {
             self.order.pop_front().map(|oldest| self.requests.remove(&oldest));
         }
-        let request = Request { bytes: frame.bytes().to_vec(), length: frame.length() };
+        let (bytes, length) = (frame.bytes().to_vec(), frame.length());
+        let request = Request { bytes, length, challenged: judged.challenged };
         if self.requests.insert(hash, request).is_none() {
             self.order.push_back(hash);
         }
@@ -70,7 +76,11 @@ impl Asking {
             return Ok(());
         }
         let Some(request) = self.requests.remove(&hash) else { return Ok(()) };
-        if let Some(line) = tables.request_line(memo::line(hash, REQUEST_LINES)) {
+        if request.challenged {
+            let settings = &tables.settings[0];
+            client::note(tables, settings, packet.source, Proof::Challenged, time_ns)
+                .context("noting who has answered a challenge")?;
+        } else if let Some(line) = tables.request_line(memo::line(hash, REQUEST_LINES)) {
             sight::backdate(line, hash, sight::Wait::OF_REQUESTS, time_ns);
         }
         judge(&Captured::cut(&request.bytes, request.length))

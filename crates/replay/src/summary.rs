@@ -23,6 +23,7 @@ pub struct Summary {
     packets: u64,
     bytes: u64,
     retry: u64,
+    challenged: u64,
     /// Times of the earliest and the latest packet, judged or not.
     span: Option<(u64, u64)>,
     apart: apart::Counts,
@@ -85,6 +86,8 @@ pub struct Report {
     pub dropped: u64,
     /// Of these, requests for connections that pass if they come again after a second.
     pub retry: u64,
+    /// Of these, requests for connections that are answered with a challenge, and pass once that was answered.
+    pub challenged: u64,
     /// By reason; those that no packet had are left out.
     pub reasons: Vec<ReasonRow>,
     /// Packets that passed, and would have been dropped were the stage not monitored, by reason.
@@ -136,8 +139,8 @@ pub struct CaptureRow {
 
 /// What is taken for granted.
 const ASSUMED: &str = "a request for a TCP connection that passes is answered, and the next segment of it that comes \
-                       completes the handshake; a client whose request was dropped once, and whose connection goes on \
-                       in the capture, asks again and gets in";
+                       completes the handshake; a client whose request was dropped once, or challenged, and whose \
+                       connection goes on in the capture, asks again, or answers, and gets in";
 
 /// Packets that left with one reason.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -238,7 +241,8 @@ impl Summary {
         let (packets, bytes) = &mut self.reasons[reason as usize];
         *packets += 1;
         *bytes += u64::from(seen.length);
-        self.retry += u64::from(seen.judged.once);
+        self.retry += u64::from(seen.judged.once && !seen.judged.challenged);
+        self.challenged += u64::from(seen.judged.challenged);
         if let Some(would) = seen.judged.would {
             self.would[would as usize] += 1;
         }
@@ -276,6 +280,7 @@ impl Summary {
             passed: with(Verdict::Pass),
             dropped: with(Verdict::Drop),
             retry: self.retry,
+            challenged: self.challenged,
             reasons: self.reason_rows(),
             would: by_name(&self.would),
             rules: self.rule_rows(),

@@ -45,6 +45,9 @@ pub fn verdict_name(verdict: Verdict) -> &'static str {
 /// do, it passes.
 const RETRY: &str = "retry";
 
+/// What the verdict is called of one that is answered with a challenge: its sender gets in once it has answered that.
+const CHALLENGE: &str = "tx";
+
 /// A column of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
@@ -54,7 +57,7 @@ pub enum Column {
     Index,
     /// When it was captured: seconds since 1970, to the nanosecond.
     Time,
-    /// `pass`, `drop` or [`RETRY`].
+    /// `pass`, `drop`, [`RETRY`] or [`CHALLENGE`].
     Verdict,
     /// Why.
     Reason,
@@ -141,6 +144,7 @@ impl Verdicts {
                 Column::Time => {
                     write!(sink, "{}.{:09}", seen.unix_ns / 1_000_000_000, seen.unix_ns % 1_000_000_000)?;
                 }
+                Column::Verdict if seen.judged.challenged => sink.write_all(CHALLENGE.as_bytes())?,
                 Column::Verdict if seen.judged.once => sink.write_all(RETRY.as_bytes())?,
                 Column::Verdict => sink.write_all(verdict_name(seen.judged.verdict).as_bytes())?,
                 Column::Reason => sink.write_all(seen.judged.reason.name().as_bytes())?,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use anyhow::Context as _;
-use floodwall_common::parse::protocol;
+use floodwall_common::{parse::protocol, wire::knowledge};
 use floodwall_tables::lock::FairMutex;
 
 use super::clock::START;
@@ -17,6 +17,8 @@ use floodwall_tables::{
 /// In place of secrets of the source table's hash that are drawn anew at each boot: who replays a capture wants the
 /// same again. The multipliers are odd.
 const SEEDS: [u64; 3] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03, 0x1234_5677];
+/// In place of those of the memory of clients, and of challenges.
+const SECRETS: [u64; 5] = [0xa5a5_1234_5678_9abd, 0xc3c3_4321_8765_cba9, 0x77, 0x0123_4567_89ab_cdef, 0xfeed];
 /// Who wants the prefixes that are listed from the start.
 const OWNER: u32 = 1;
 
@@ -52,6 +54,11 @@ impl World {
         for (seed, value) in settings.seed.iter().zip(SEEDS) {
             seed.store(value);
         }
+        for (secret, value) in settings.client_seed.iter().chain(&settings.challenge_key).zip(SECRETS) {
+            secret.store(value);
+        }
+        let challenges = if config.challenges { knowledge::CHALLENGES } else { 0 };
+        settings.knowledge.store_bits(knowledge::CHALLENGES, challenges);
         let mut enforcement = Enforcement::default();
         let situation = Situation { observe: config.observe, ..Situation::default() };
         let placement = enforcement.enforce(&tables, &config.policy, &situation)?.clone();

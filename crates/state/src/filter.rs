@@ -110,6 +110,16 @@ impl Filter {
                 seed.store(getrandom::u64().context("drawing the seed of the source table")? | 1);
             }
         }
+        if settings.challenge_key[0].load() == 0 {
+            for key in &settings.challenge_key {
+                key.store(getrandom::u64().context("drawing the secret of challenges")?);
+            }
+        }
+        if settings.client_seed[0].load() == 0 {
+            for seed in &settings.client_seed {
+                seed.store(getrandom::u64().context("drawing the seed of the memory of clients")? | 1);
+            }
+        }
         settings.clock.store(0);
         settings.lease_until.store(self.lease.ends_ns());
         settings.event_interval.store(event_interval(&self.tables, config.events_per_second));

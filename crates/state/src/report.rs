@@ -8,7 +8,9 @@ use super::{
     filter::{Filter, list_of, name_of},
     lifelines::address_of,
 };
-use floodwall_api::{Covering, Entry, ListName, ListPage, ListStatus, Lists, MemoryUse, Status};
+use floodwall_api::{
+    ChallengeStatus, Covering, Entry, ListName, ListPage, ListStatus, Lists, MemoryUse, Status,
+};
 use floodwall_store::records::{Ban, Origin, Records};
 use floodwall_tables::{
     Prefix,
@@ -106,6 +108,7 @@ impl Filter {
             uptime_seconds: self.started.elapsed().as_secs(),
             interfaces: Vec::new(),
             counters: Vec::new(),
+            challenges: ChallengeStatus::default(),
             would_drop: Vec::new(),
             checks,
             proofs: Vec::new(),

@@ -2,7 +2,8 @@
 
 use floodwall_common::{
     tables::{
-        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, NAME_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES,
+        AGGREGATE_SETS, CLIENT_LINES, COUNTED_LINES, FRAGMENT_LINES, NAME_LINES, OFFERED_LINES,
+        REQUEST_LINES, SIGHT_LINES,
     },
     wire::{
         BITMAP_WORDS, LINE_WORDS, Line, MAX_CLASSES, PORT_WORDS, ROOTS, SLOTS, Slot, SourceSet, WAYS, Word,
@@ -72,6 +73,7 @@ impl Capacity {
                 + NAME_LINES
                 + REQUEST_LINES
                 + COUNTED_LINES
+                + CLIENT_LINES
                 + FRAGMENT_LINES) as u64
                 * size_of::<Line>() as u64,
         }

@@ -4,8 +4,8 @@ use std::{io, os::fd::BorrowedFd};
 
 use floodwall_common::{
     tables::{
-        AGGREGATE_SETS, COUNTED_LINES, FRAGMENT_LINES, NAME_LINES, OFFERED_LINES, REQUEST_LINES, SIGHT_LINES,
-        Tables,
+        AGGREGATE_SETS, CLIENT_LINES, COUNTED_LINES, FRAGMENT_LINES, NAME_LINES, OFFERED_LINES,
+        REQUEST_LINES, SIGHT_LINES, Tables,
     },
     wire::{
         ABI_VERSION, Counter, Destination, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
@@ -57,13 +57,15 @@ pub enum Table {
     Requests,
     /// The memory of sources that were counted lately.
     Counted,
+    /// The memory of clients that have proven to be there.
+    Clients,
     /// The memory of fragments.
     Fragments,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Settings,
         Self::PrefixRoots,
         Self::PrefixBitmaps,
@@ -81,6 +83,7 @@ impl Table {
         Self::Names,
         Self::Requests,
         Self::Counted,
+        Self::Clients,
         Self::Fragments,
     ];
 
@@ -104,6 +107,7 @@ impl Table {
             Self::Names => NAME_LINES,
             Self::Requests => REQUEST_LINES,
             Self::Counted => COUNTED_LINES,
+            Self::Clients => CLIENT_LINES,
             Self::Fragments => FRAGMENT_LINES,
         }
     }
@@ -150,6 +154,8 @@ pub struct SharedTables {
     pub requests: Region<Line>,
     /// [`Table::Counted`].
     pub counted: Region<Line>,
+    /// [`Table::Clients`].
+    pub clients: Region<Line>,
     /// [`Table::Fragments`].
     pub fragments: Region<Line>,
     /// What the host counts when it runs the decisions itself.
@@ -230,6 +236,7 @@ impl SharedTables {
             names: take(ground, capacity, Table::Names)?,
             requests: take(ground, capacity, Table::Requests)?,
             counted: take(ground, capacity, Table::Counted)?,
+            clients: take(ground, capacity, Table::Clients)?,
             fragments: take(ground, capacity, Table::Fragments)?,
             local: LocalTables::new()?,
         })
@@ -348,6 +355,10 @@ impl Tables for SharedTables {
     }
 
     #[inline]
+    fn client_line(&self, index: u32) -> Option<&Line> {
+        self.clients.get(index as usize)
+    }
+
     fn fragment_line(&self, index: u32) -> Option<&Line> {
         self.fragments.get(index as usize)
     }

@@ -37,6 +37,7 @@ impl Target {
 #[derive(Clone, Debug)]
 pub struct SpoofedSyn {
     template: Vec<u8>,
+    hop_limits: [u8; 2],
     network: u32,
     hosts: u32,
     random: Random,
@@ -73,7 +74,24 @@ impl SpoofedSyn {
         // A /0 has one address more than 32 bits can count; nobody will miss it.
         let hosts = u32::MAX.checked_shr(length.into()).unwrap_or(0).saturating_add(1);
         let network = network.to_bits() & !hosts.saturating_sub(1);
-        Self { template, network, hosts, random: Random::new(seed) }
+        Self { template, hop_limits: [242, 244], network, hosts, random: Random::new(seed) }
+    }
+}
+
+impl SpoofedSyn {
+    /// The same with the headers of an ordinary client, so that nothing but its rate tells it.
+    #[must_use]
+    pub fn like_clients(target: Target, network: Ipv4Addr, length: u8, seed: u64) -> Self {
+        let template = Frame::ipv4(network, target.address)
+            .macs(target.source_mac, target.destination_mac)
+            .ttl(64)
+            .dont_fragment()
+            .tcp(0, target.port)
+            .syn()
+            .window(64_240)
+            .client_options()
+            .build();
+        Self { template, hop_limits: [64; 2], ..Self::new(target, network, length, seed) }
     }
 }
 
@@ -116,7 +134,7 @@ impl Pattern for SpoofedSyn {
         let source = self.network | self.random.below(self.hosts);
         frame[IP + 12..IP + 16].copy_from_slice(&source.to_be_bytes());
         frame[IP + 4..IP + 6].copy_from_slice(&bits[0..2]);
-        frame[IP + 8] = if bits[7] & 1 == 0 { 242 } else { 244 };
+        frame[IP + 8] = self.hop_limits[usize::from(bits[7] & 1)];
         // Never port 0.
         frame[TRANSPORT] = bits[2] | 4;
         frame[TRANSPORT + 1] = bits[3];

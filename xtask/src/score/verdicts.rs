@@ -14,7 +14,7 @@ use crate::account::{Account, Gaps};
 pub(super) enum Fate {
     Passed,
     Dropped,
-    /// Dropped, and the same packet passes if its sender repeats it.
+    /// Dropped, and the same packet passes if its sender repeats it, or answers the challenge that was sent.
     Repeat,
 }
 
@@ -24,7 +24,7 @@ impl Fate {
         match name {
             "pass" => Some(Self::Passed),
             "drop" => Some(Self::Dropped),
-            "retry" => Some(Self::Repeat),
+            "retry" | "tx" => Some(Self::Repeat),
             _ => None,
         }
     }
@@ -73,7 +73,8 @@ fn parsed(line: &str) -> Result<(usize, Verdict)> {
     let mut columns = line.split(',');
     let mut column = || columns.next().unwrap_or_default();
     let index = column().parse().with_context(|| format!("`{line}` is on no packet"))?;
-    let fate = Fate::named(column()).with_context(|| format!("`{line}` is none of pass, drop and retry"))?;
+    let fate =
+        Fate::named(column()).with_context(|| format!("`{line}` is none of pass, drop, retry and tx"))?;
     Ok((index, Verdict { fate, reason: column().to_owned() }))
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{checks, machine};
 use crate::{
-    api::{InterfaceStatus, ListStatus, Status},
+    api::{ChallengeStatus, InterfaceStatus, ListStatus, Status},
     cli::{
         limit,
         style::Style,
@@ -56,7 +56,13 @@ fn facts(status: &Status, out: &mut dyn Write, style: Style) -> io::Result<()> {
         format!("{}{counts}", limit::words(limit))
     };
     let (packets, syn) = (words("packets", limits.packets.as_ref()), words("syn", limits.syn.as_ref()));
-    fact("limits", format!("packets {packets}; syn {syn}; per source"))
+    fact("limits", format!("packets {packets}; syn {syn}; per source"))?;
+    let ChallengeStatus { sent, answered, .. } = status.challenges;
+    if sent > 0 {
+        let words = format!("{} sent, {} answered", units::count(sent), units::count(answered));
+        fact("challenges", words)?;
+    }
+    Ok(())
 }
 
 fn shown(interface: &InterfaceStatus, style: Style) -> String {
@@ -159,6 +165,7 @@ mod tests {
                     filtered: false,
                 },
             ],
+            challenges: ChallengeStatus { possible: true, sent: 12_034, answered: 230 },
             would_drop: vec![WouldCount {
                 reason: "out-of-state".into(),
                 known_packets: 1_000,
@@ -221,6 +228,7 @@ mod tests {
              allowlist   3 IPv4, 0 IPv6\n\
              room        120,484 of 1,250,000 prefixes taken\n\
              limits      packets 20,000/s, burst 40,000 (only counts); syn off; per source\n\
+             challenges  12,034 sent, 230 answered\n\
              mode        observe: only lists, rules and signatures that you have named drop\n\
              checks      malformed drop; unsolicited, out-of-state only count\n\
              \x20             unsolicited: NAT\n\

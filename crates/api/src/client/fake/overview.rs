@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    BypassState, CpuStatus, HealthReport, ImportTraffic, Incident, IncidentHarm, IncidentPhase,
-    IncidentPrefix, IncidentSeverity, IncidentSources, IncidentTraffic, IncidentVector, IncidentWave,
-    InterfaceStatus, Limit, Limits, LinkStatus, ListStatus, MachineStatus, MemoryUse, Overview, ReasonCount,
-    RuleReport, RuleState, ServiceTraffic, SignalReport, SignatureList, SignatureReport, SourceTable, Status,
-    TaskRestarts, Telling, WouldCount,
+    BypassState, ChallengeStatus, CpuStatus, HealthReport, ImportTraffic, Incident, IncidentHarm,
+    IncidentPhase, IncidentPrefix, IncidentSeverity, IncidentSources, IncidentTraffic, IncidentVector,
+    IncidentWave, InterfaceStatus, Limit, Limits, LinkStatus, ListStatus, MachineStatus, MemoryUse, Overview,
+    ReasonCount, RuleReport, RuleState, ServiceTraffic, SignalReport, SignatureList, SignatureReport,
+    SourceTable, Status, TaskRestarts, Telling, WouldCount,
 };
 
 /// When it was looked at, Unix ms.
@@ -74,6 +74,7 @@ fn status(dropped: u64, passed: u64) -> Status {
             counter("drop", "blocked", 0),
             counter("drop", "out-of-state", 0),
         ],
+        challenges: ChallengeStatus { possible: true, sent: 1_200, answered: 40 },
         would_drop: vec![WouldCount {
             reason: "out-of-state".to_owned(),
             known_packets: 1,
@@ -120,6 +121,8 @@ fn service(name: &str, attacked: bool, passed: u64, dropped: u64) -> ServiceTraf
         dropped,
         syns: dropped,
         new_sources: dropped / 2,
+        challenged: dropped / 4,
+        proven: dropped / 100,
         sampled: 10,
     }
 }

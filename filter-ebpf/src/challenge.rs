@@ -1,0 +1,73 @@
+//! Sends a challenge: the frame of a request for a connection becomes that of the SYN-ACK which goes back the way it came.
+
+use aya_ebpf::{bindings::xdp_action, helpers::generated::bpf_xdp_adjust_tail, programs::XdpContext};
+use floodwall_common::{
+    challenge::{numbers, syn_ack_v4, syn_ack_v6},
+    decide::PacketContext,
+    frame::{Frame as _, Header as _},
+    prefix::Family,
+    wire::Settings,
+};
+
+use crate::frame::XdpFrame;
+
+/// Both addresses of an Ethernet header.
+const LINK_ADDRESSES: usize = 12;
+/// Shortest Ethernet frame, without its checksum (IEEE 802.3): what is shorter some cards would not send.
+const SHORTEST: i64 = 60;
+/// Longest Ethernet header, with two VLAN tags.
+const LONGEST_LINK: usize = 22;
+
+/// Turns the frame into the challenge, and sends it. Says what becomes of it: what can't be turned is dropped.
+#[inline(always)]
+pub fn send(xdp: &XdpContext, settings: &Settings, context: &PacketContext) -> u32 {
+    let packet = &context.packet;
+    let numbers = numbers(settings, packet, context.time_ns);
+    let Some(header) = XdpFrame::new(xdp).header::<20>(packet.transport) else {
+        return xdp_action::XDP_DROP;
+    };
+    // Once in 2³² times it would be no wrong number, and the client believe itself to be connected.
+    if numbers[0] == header.be32(4).wrapping_add(1) {
+        return xdp_action::XDP_DROP;
+    }
+    let sent = if packet.source.family as u32 == Family::V4 as u32 {
+        write(xdp, packet.network, packet.length, &syn_ack_v4(packet, numbers))
+    } else {
+        write(xdp, packet.network, packet.length, &syn_ack_v6(packet, numbers))
+    };
+    match sent {
+        Some(()) => xdp_action::XDP_TX,
+        None => xdp_action::XDP_DROP,
+    }
+}
+
+/// Puts a packet in place of the one that the frame holds, and sends the frame back. What is left behind it up to the
+/// shortest frame is what its sender has sent.
+#[inline(always)]
+fn write<const N: usize>(xdp: &XdpContext, network: u32, length: u32, bytes: &[u8; N]) -> Option<()> {
+    let network = network as usize;
+    if network > LONGEST_LINK {
+        return None;
+    }
+    let wanted = ((network + N) as i64).max(SHORTEST);
+    let surplus = i64::from(length) - wanted;
+    if surplus > 0 {
+        // SAFETY: a helper that is given the context of this very packet. Pointers into it are read anew below.
+        if unsafe { bpf_xdp_adjust_tail(xdp.ctx, -surplus as i32) } != 0 {
+            return None;
+        }
+    }
+    let (start, end) = (xdp.data(), xdp.data_end());
+    if start + LINK_ADDRESSES > end || start + network + N > end {
+        return None;
+    }
+    let link = start as *mut [u8; 6];
+    // SAFETY: both were just found to lie within the frame.
+    unsafe {
+        let (to, from) = (link.read_unaligned(), link.add(1).read_unaligned());
+        link.write_unaligned(from);
+        link.add(1).write_unaligned(to);
+        ((start + network) as *mut [u8; N]).write_unaligned(*bytes);
+    }
+    Some(())
+}
