@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use floodwall_common::wire::{Reason, Verdict};
+use floodwall_common::wire::{Reason, Verdict, knowledge};
 
 use super::protection::{LOOK, Protection};
 use crate::{
