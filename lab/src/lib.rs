@@ -9,7 +9,8 @@
 //! 4. [`wire::Sender`] and [`wire::Receiver`] put frames on the cable and take them off.
 //! 5. [`pcap`] reads and writes captures, [`flood`] sends many frames at a bounded rate, and
 //!    [`http`] is the service that suffers and the customers who notice.
-//! 6. [`skip`] lets a test say why it cannot run, so that it is counted and not lost.
+//! 6. [`maxmind`] writes small databases of networks and countries.
+//! 7. [`skip`] lets a test say why it cannot run, so that it is counted and not lost.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -35,6 +36,7 @@ pub mod frame;
 pub mod http;
 mod interface;
 pub mod link;
+pub mod maxmind;
 pub mod namespace;
 pub mod pair;
 pub mod pcap;

@@ -7,7 +7,7 @@ use axum::{
     extract::{ConnectInfo, Path, State},
     response::{IntoResponse as _, Response},
 };
-use floodwall_origin::{OriginError, Selector};
+use floodwall_origin::{Selector, SelectorError};
 use serde::Deserialize;
 
 use super::{
@@ -142,7 +142,7 @@ fn origins_named(texts: &[String]) -> Result<Vec<Selector>, Refused> {
     }
     meant
         .into_iter()
-        .map(|text| text.parse().map_err(|error: OriginError| Refused::invalid(error.to_string())))
+        .map(|text| text.parse().map_err(|error: SelectorError| Refused::invalid(error.to_string())))
         .collect()
 }
 

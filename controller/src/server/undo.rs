@@ -1,6 +1,9 @@
 //! What undoes that a source's packets are dropped, by the next command.
 
-use crate::api::{ListName, Outcome, WhyPacket, WhyReport, WhyUndo};
+use crate::{
+    api::{ListName, Outcome, WhyPacket, WhyReport, WhyUndo},
+    origin_lists::Wanted,
+};
 
 /// Commands that are named: the first fits best.
 const NAMED: usize = 4;
@@ -25,6 +28,11 @@ pub(super) fn of(report: &WhyReport) -> Vec<WhyUndo> {
         Outcome::Blocked => {
             for covering in report.lists.covering.iter().filter(|covering| covering.list == ListName::Block) {
                 let prefix = &covering.entry.prefix;
+                if let Some(wanted) = covering.entry.import.as_deref().and_then(Wanted::of_name) {
+                    let what = "take all of it off the list";
+                    say(format!("floodwall block rm {}", wanted.selector), what);
+                    continue;
+                }
                 let what = if covering.entry.import.is_some() {
                     "take it off the list, until an import brings it again"
                 } else {

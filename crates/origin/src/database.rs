@@ -5,38 +5,12 @@ use std::{collections::HashMap, fs::File, io::Read as _, net::IpAddr, path::Path
 use flate2::read::MultiGzDecoder;
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 
-use crate::{error::LoadError, maxmind, segments::Segments, text, unwrapped::unwrapped};
+use crate::{error::LoadError, kind::Kind, maxmind, segments::Segments, text, unwrapped::unwrapped};
 
 /// Longest file, unpacked: several times what the largest of them hold, MiB.
 const MOST_MEBIBYTES: u64 = 1_024;
 /// What a gzipped file begins with.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-
-/// What a database tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Autonomous systems.
-    Asn,
-    /// Countries.
-    Country,
-}
-
-impl Kind {
-    /// As it is configured.
-    pub(crate) const fn key(self) -> &'static str {
-        match self {
-            Self::Asn => "asn",
-            Self::Country => "country",
-        }
-    }
-
-    const fn words(self) -> &'static str {
-        match self {
-            Self::Asn => "autonomous system",
-            Self::Country => "country",
-        }
-    }
-}
 
 /// Whose addresses are.
 #[derive(Clone, Debug, Default)]

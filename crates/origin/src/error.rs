@@ -45,15 +45,6 @@ pub enum LoadError {
 /// Why something stands for no prefixes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
-    /// It is no selector.
-    #[error("`{0}` is neither asn:NUMBER, such as asn:64500, nor country:XX, such as country:DE")]
-    NoSelector(String),
-    /// It is no number.
-    #[error("`{0}` is no number of an autonomous system: these are 1 to 4294967295, such as asn:64500")]
-    NoNumber(String),
-    /// It is no country.
-    #[error("`{0}` is no country: two letters name one, such as country:DE")]
-    NoCountry(String),
     /// No database was named.
     #[error(
         "no database tells which prefixes {selector} has: name a file in the configuration, `[origin]` with `{key} = \"/path\"`, \

@@ -9,6 +9,7 @@
 
 mod database;
 mod error;
+mod kind;
 mod maxmind;
 mod origins;
 mod segments;
@@ -18,5 +19,5 @@ mod unwrapped;
 
 pub use error::{LoadError, OriginError};
 pub use origins::{Files, Origin, Origins};
-pub use selector::{Country, Selector};
+pub use selector::{Country, Selector, SelectorError};
 pub use unwrapped::unwrapped;

@@ -6,8 +6,8 @@ use ipnetwork::IpNetwork;
 use maxminddb::{LookupResult, PathElement, Reader, WithinOptions};
 
 use crate::{
-    database::Kind,
     error::LoadError,
+    kind::Kind,
     selector::{Country, as_number},
 };
 

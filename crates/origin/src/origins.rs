@@ -6,8 +6,9 @@ use ipnetwork::IpNetwork;
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    database::{Database, Kind},
+    database::Database,
     error::OriginError,
+    kind::Kind,
     selector::{Country, Selector},
 };
 

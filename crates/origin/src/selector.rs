@@ -2,7 +2,19 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::error::OriginError;
+/// Why a text names neither an autonomous system nor a country.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SelectorError {
+    /// It is neither.
+    #[error("`{0}` is neither asn:NUMBER, such as asn:64500, nor country:XX, such as country:DE")]
+    Neither(String),
+    /// It is no number.
+    #[error("`{0}` is no number of an autonomous system: these are 1 to 4294967295, such as asn:64500")]
+    NoNumber(String),
+    /// It is no country.
+    #[error("`{0}` is no country: two letters name one, such as country:DE")]
+    NoCountry(String),
+}
 
 /// A country, by its two letters (ISO 3166-1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,19 +88,19 @@ impl fmt::Display for Selector {
 }
 
 impl FromStr for Selector {
-    type Err = OriginError;
+    type Err = SelectorError;
 
-    fn from_str(text: &str) -> Result<Self, OriginError> {
-        let unknown = || OriginError::NoSelector(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, SelectorError> {
+        let unknown = || SelectorError::Neither(text.to_owned());
         let (kind, value) = text.split_once(':').ok_or_else(unknown)?;
         if kind.eq_ignore_ascii_case("country") {
-            let country = Country::new(value).ok_or_else(|| OriginError::NoCountry(value.to_owned()))?;
+            let country = Country::new(value).ok_or_else(|| SelectorError::NoCountry(value.to_owned()))?;
             return Ok(Self::Country(country));
         }
         if !Self::is_meant(text) {
             return Err(unknown());
         }
-        let number = as_number(value).ok_or_else(|| OriginError::NoNumber(value.to_owned()))?;
+        let number = as_number(value).ok_or_else(|| SelectorError::NoNumber(value.to_owned()))?;
         Ok(Self::Asn(number))
     }
 }

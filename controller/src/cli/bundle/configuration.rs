@@ -34,9 +34,10 @@ fn read(path: &Path) -> Result<String, String> {
 fn without_secrets(mut table: Table) -> Table {
     let Some(Value::Array(targets)) = table.get_mut("notify") else { return table };
     for target in targets.iter_mut().filter_map(Value::as_table_mut) {
-        for (key, value) in target.iter_mut().filter(|(key, _)| !OF_NOTIFY.contains(&key.as_str())) {
-            let _ = key;
-            *value = Value::String(LEFT_OUT.to_owned());
+        for (key, value) in target.iter_mut() {
+            if !OF_NOTIFY.contains(&key.as_str()) {
+                *value = Value::String(LEFT_OUT.to_owned());
+            }
         }
     }
     table

@@ -4,7 +4,12 @@ mod archive;
 mod configuration;
 mod machine;
 
-use std::{io::Write as _, path::PathBuf};
+use std::{
+    fs::File,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use floodwall_incident::redacted;
@@ -76,8 +81,8 @@ impl Bundle {
         }
         configuration::add(&self.config, &mut archive);
         machine::add(&mut archive).await;
-        let packed = archive.bytes().and_then(|bytes| std::fs::write(&self.output, bytes));
-        packed.map_err(|error| failed(&self.output, &error))?;
+        let written = archive.bytes().and_then(|bytes| private(&self.output)?.write_all(&bytes));
+        written.map_err(|error| failed(&self.output, &error))?;
         if session.json {
             session.write_json(&archive.contents())?;
         } else {
@@ -88,7 +93,12 @@ impl Bundle {
     }
 }
 
-fn failed(file: &std::path::Path, error: &std::io::Error) -> Failed {
+/// A file that nobody else can read.
+fn private(file: &Path) -> std::io::Result<File> {
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(file)
+}
+
+fn failed(file: &Path, error: &std::io::Error) -> Failed {
     Failed::new(Kind::of_io(error), format!("writing the bundle {}: {error}", file.display()))
 }
 

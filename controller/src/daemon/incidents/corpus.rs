@@ -1,11 +1,11 @@
 //! What is recorded of labelled captures, replayed in virtual time: the kind of attack that each was made with, and nothing of
 //! peace.
 
-use std::{cell::RefCell, collections::BTreeMap, env, path::PathBuf, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, path::Path, rc::Rc};
 
 use floodwall_capture::Reader;
 use floodwall_common::wire::SAMPLE_BYTES;
-use floodwall_lab::{or_skip, skip::CORPUS};
+use floodwall_lab::{or_skip, skip::corpus};
 
 use super::*;
 use crate::{
@@ -129,7 +129,7 @@ impl Observer for Counting {
 }
 
 /// The incidents of a scenario, once they are over.
-fn recorded(folder: &std::path::Path, name: &str) -> anyhow::Result<Vec<Incident>> {
+fn recorded(folder: &Path, name: &str) -> anyhow::Result<Vec<Incident>> {
     let file = |ending: &str| folder.join(format!("{name}{ending}"));
     let config = Config::default();
     let beside = Beside {
@@ -167,15 +167,6 @@ fn recorded(folder: &std::path::Path, name: &str) -> anyhow::Result<Vec<Incident
     Ok(std::mem::take(&mut record.incidents).into_values().collect())
 }
 
-/// The folder of the scenarios.
-fn scenarios() -> Result<PathBuf, String> {
-    let folder = env::var_os(CORPUS).map(|corpus| PathBuf::from(corpus).join("scenarios"));
-    let folder = folder.filter(|folder| folder.is_dir());
-    folder.ok_or_else(|| {
-        format!("needs the corpus of labelled captures: {CORPUS} names no folder that has them")
-    })
-}
-
 /// Kinds that a scenario is made of, by their names, as its description says.
 const ATTACKS: [(&str, &[&str]); 14] = [
     ("d01-synflood-spoofed", &["syn-flood"]),
@@ -208,7 +199,7 @@ const PEACE: [&str; 8] = [
 
 #[test]
 fn the_record_names_what_an_attack_was_made_of() -> anyhow::Result<()> {
-    let folder = or_skip!(scenarios());
+    let folder = or_skip!(corpus()).join("scenarios");
     let mut wrong = Vec::new();
     for (name, kinds) in ATTACKS {
         let incidents = recorded(&folder, name)?;
@@ -227,8 +218,6 @@ fn the_record_names_what_an_attack_was_made_of() -> anyhow::Result<()> {
         if name == "d13-waves-amplification" && incident.waves.len() != 3 {
             wrong.push(format!("{name}: {} waves", incident.waves.len()));
         }
-        eprintln!("{name}: {told:?}, {} waves, {:?}", incident.waves.len(), incident.harm);
-        floodwall_incident::report::summary(incident).iter().for_each(|line| eprintln!("    {line}"));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
@@ -236,7 +225,7 @@ fn the_record_names_what_an_attack_was_made_of() -> anyhow::Result<()> {
 
 #[test]
 fn peace_a_scan_and_rushes_of_customers_make_no_record() -> anyhow::Result<()> {
-    let folder = or_skip!(scenarios());
+    let folder = or_skip!(corpus()).join("scenarios");
     for name in PEACE {
         let incidents = recorded(&folder, name)?;
         assert!(incidents.is_empty(), "{name}: {incidents:?}");
