@@ -72,7 +72,7 @@ fn the_longest_prefix_says_whose_an_address_is() -> anyhow::Result<()> {
         let address = floodwall_origin::unwrapped(address);
         assert_eq!(origins.numbers(address).0, longest(&table, address), "{address}");
     }
-    for owner in [1, 8, 4_242] {
+    for owner in [1, 8, 4_243] {
         let all = origins.prefixes(Selector::Asn(owner))?;
         for prefix in &all {
             for address in [prefix.network(), prefix.broadcast()] {
