@@ -257,8 +257,10 @@ fn a_renamed_one_is_followed_and_let_go_of_by_either_name() -> anyhow::Result<()
     assert!(host.bpffs().join("links/wan0").exists() && !host.bpffs().join("links/eth0").exists());
     ip(&host, "address replace 192.0.2.10/24 dev wan0")?;
     blocked.green_means_filtered(&host)?;
-    // That it is called otherwise is taken for good by a command.
+    // That it is called otherwise is taken for good by a command. Before Linux 6.2 only what is down gets another name.
+    ip(&host, "link set wan0 down")?;
     ip(&host, "link set wan0 name wan2")?;
+    ip(&host, "link set wan2 up")?;
     wait_for("it is told", || Ok(problems(&host)?.0 == Some(9)))?;
     host.ok(&["attach", "wan2"])?;
     assert_eq!(problems(&host)?, (Some(0), "[]".to_owned()));
