@@ -75,6 +75,15 @@ mod tests {
             carry_out(&tables, vec![Action::Attacked { service, attacked }], || ());
             assert_eq!(tables.settings[0].attacked.load(), expected);
         }
+        let settings = &tables.settings[0];
+        for (yes, expected) in [(true, 1 << 5), (false, 0)] {
+            let refuse = Action::RefuseFruitless { service: 5, refuse: yes };
+            carry_out(&tables, vec![refuse, Action::LimitNames { service: 5, limit: yes }], || ());
+            assert_eq!(
+                (settings.refuses_fruitless.load(), settings.limits_names.load()),
+                (expected, expected)
+            );
+        }
         carry_out(&tables, vec![Action::Sample { service: 3, every: 17 }], || ());
         assert_eq!(tables.services[3].sample_every.load(), 17);
     }

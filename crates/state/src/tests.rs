@@ -1,8 +1,13 @@
 //! The state as a whole, over tables in memory and a store in a directory of its own.
 
+mod bans;
+mod changes;
+mod configuration;
 mod damaged;
 mod imports;
 mod limits;
+mod rules;
+mod signatures;
 mod stalled;
 mod trials;
 mod why;

@@ -332,3 +332,24 @@ fn newer(file: &Path, format: u32) -> anyhow::Error {
         file.display(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_begins_like_one_and_has_a_page() {
+        let directory = tempfile::tempdir().unwrap();
+        let begins = |name: &str, start: &[u8], length: usize| {
+            let mut bytes = start.to_vec();
+            bytes.resize(length, 0);
+            let path = directory.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            is_database(&path)
+        };
+        let magic = b"SQLite format 3\0";
+        assert!(begins("sound", magic, 4_096));
+        assert!(!begins("cut", magic, 4_095) && !begins("other", b"else", 4_096));
+        assert!(!is_database(&directory.path().join("missing")));
+    }
+}

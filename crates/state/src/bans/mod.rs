@@ -299,3 +299,15 @@ impl Transaction for LiftAll {
         self.lifted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_told_by_either_clock() {
+        let now = Moment { unix_ms: 10_000, kernel_ns: 5_000_000 };
+        assert_eq!([4_000_000, 5_000_000, 8_000_000].map(|time| now.unix(time)), [9_999, 10_000, 10_003]);
+        assert_eq!([9_000, 10_000, 10_003].map(|time| now.kernel(time)), [5_000_000, 5_000_000, 8_000_000]);
+    }
+}

@@ -8,13 +8,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use floodwall_common::{
-    tables::Tables as _,
-    wire::{BanEvent, Reason},
-};
 use tempfile::TempDir;
 
-use super::{blocked, import, open, open_as, prefix};
+use super::{bans::ban, blocked, import, open, open_as, prefix};
 use crate::{Filter, ImportOptions, Refusal};
 use floodwall_api::{ListName, RuleChange};
 use floodwall_detect::signature::Signature;
@@ -50,22 +46,6 @@ fn rule(seconds: Option<u64>) -> RuleChange {
 
 fn policy(filter: &Filter) -> Policy {
     serde_json::from_value(filter.in_force().expect("JSON").policy).expect("a policy")
-}
-
-/// A source that the kernel says it has banned for 10 s.
-fn ban(filter: &Filter, last_byte: u8) -> BanEvent {
-    let now = filter.tables.clock();
-    BanEvent {
-        time_ns: now,
-        until_ns: now + 10_000_000_000,
-        source: [u64::from(u32::from_be_bytes([203, 0, 113, last_byte])) << 32, 0],
-        reason: Reason::SynRate as u32,
-        number: u32::from(u8::MAX),
-        service: 0,
-        family: 4,
-        known: 0,
-        spare: [0; 2],
-    }
 }
 
 /// A state with something of everything in it that ends by itself, without its witness.

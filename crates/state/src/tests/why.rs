@@ -10,7 +10,7 @@ use floodwall_common::{
 };
 
 use super::{filter, import, prefix};
-use crate::{Around, Filter, address_of};
+use crate::{Around, Filter, Refusal, address_of};
 use floodwall_api::{AppliedRule, ListName, Outcome, RuleChange, RuleMode, RuleOrigin, RuleState, WhyReport};
 use floodwall_config::Config;
 use floodwall_detect::Snapshot;
@@ -100,7 +100,11 @@ fn what_limits_and_rules_leave_is_what_packets_have_not_taken() {
             [200, 2_000, 40_000].map(Some),
             "{silent} s later"
         );
+        let idle = after.source.idle_seconds.expect("it is tracked");
+        assert!((idle - silent as f64).abs() < 1.0, "{idle} s after {silent}");
     }
+    let lifted = filter.lift_bans(&[prefix("198.51.100.7/32")]);
+    assert!(matches!(lifted, Err(Refusal::NotFound(_))), "it is known, and not banned");
 }
 
 #[test]
@@ -118,6 +122,9 @@ fn a_known_source_is_left_alone_in_peace() {
     assert!(report.source.known && report.attacked.is_empty());
     assert_eq!(spares(&report), [true, true, false, true]);
     assert!(rule(&report, "default/source-packets").spares_flows);
+    assert!(!rule(&report, "default/source-syn").spares_flows);
+    let checks: Vec<_> = report.checks.iter().map(|check| check.check.as_str()).collect();
+    assert!(checks.contains(&"malformed") && !checks.contains(&"signature"), "{checks:?}");
     filter.tables.settings[0].attacked.store(1);
     let report = why(&filter, SOURCE);
     assert_eq!((spares(&report), report.attacked), ([false, false, false, true], vec!["default".to_owned()]));
@@ -183,7 +190,10 @@ fn a_ban_is_told_with_its_rule_whether_it_is_listed_or_not() {
     judge(&filter, 0, 12, SOURCE, SYN);
     let marked = why(&filter, SOURCE);
     assert_eq!((marked.outcome, marked.bans.len()), (Outcome::Banned, 1), "{marked:?}");
-    assert!(!marked.bans[0].listed && marked.bans[0].enforced && marked.source.banned_seconds.is_some());
+    assert!(!marked.bans[0].listed && marked.bans[0].enforced);
+    assert!(marked.bans[0].until > 1e9, "a Unix time: {marked:?}");
+    let left_of_ban = marked.source.banned_seconds.expect("it is banned");
+    assert!((0.0..=86_400.0).contains(&left_of_ban), "{left_of_ban} s");
     assert_eq!(left(&marked, "default/source-syn"), None, "the ban stands in its place");
     assert!(marked.verdict.ends_with("because it crossed a limit or a rule a moment ago"), "{marked:?}");
 

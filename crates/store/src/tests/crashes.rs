@@ -171,3 +171,17 @@ fn all_is_written_anew_once_there_are_many_records_since() {
     keep(&mut store, &mut records, &many(40_000, 20));
     assert!(store.wants_snapshot());
 }
+
+#[test]
+fn a_change_that_could_not_be_written_is_known_until_all_is_copied() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, mut records) = store(open(directory.path(), false));
+    assert!(!store.is_behind() && !store.wants_snapshot());
+    records.apply(&add("192.0.2.1/32"));
+    store.fell_behind();
+    assert!(store.is_behind() && store.wants_snapshot());
+    store.snapshot(&records).unwrap();
+    assert!(!store.is_behind() && !store.wants_snapshot());
+    drop(store);
+    assert_eq!(read(&open(directory.path(), false)), ["192.0.2.1/32"]);
+}
