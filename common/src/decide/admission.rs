@@ -33,7 +33,7 @@ pub fn admit<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
         return CONTINUE;
     }
     if found(client::is_known(tables, settings, context.packet.source, context.time_ns))?
-        || goes_on(tables, settings, context)
+        || is_spared(tables, settings, context)
     {
         return CONTINUE;
     }
@@ -46,16 +46,17 @@ pub fn admit<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
     step
 }
 
-/// Whether it is a datagram, or of another protocol, of a source that was there for half a minute before an attack, or a
-/// lockdown without one: what asks for nothing can't prove more.
+/// Whether somebody is logged in from there; or it is a datagram, or of another protocol, of a source that was there for half a
+/// minute before an attack, or a lockdown without one: what asks for nothing can't prove more.
 #[inline(always)]
-fn goes_on<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext) -> bool {
-    if context.traits.meets(Traits::TCP) {
-        return false;
-    }
+fn is_spared<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext) -> bool {
     let Some(way) = source::way_of(tables, settings, context.key) else { return false };
     let history = History::unpack(way.history.load());
-    history.standing & standing::KNOWN != 0
+    if history.standing & standing::SPARED != 0 {
+        return true;
+    }
+    !context.traits.meets(Traits::TCP)
+        && history.standing & standing::KNOWN != 0
         && (!context.is_attacked(settings)
             || source::was_there_at(history.entered, settings.attacked_since.load()))
 }
@@ -134,6 +135,13 @@ mod tests {
         memory.set().attacked.store(1);
         memory.set().attacked_since.store(NOW - 50 * SECOND);
         assert_eq!(judged(&memory, udp()).0, DECIDED, "it came right before");
+    }
+
+    #[test]
+    fn who_is_logged_in_is_not_locked_out() {
+        let memory = closed(CLOSED);
+        source::spare(memory.entered(syn()).1.way, true);
+        assert_eq!(judged(&memory, syn()).0, CONTINUE);
     }
 
     #[test]

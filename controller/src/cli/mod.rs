@@ -127,6 +127,9 @@ enum Ask {
     /// Let everything pass for a time.
     #[command(subcommand)]
     Bypass(rules::bypass::Bypass),
+    /// Close a service to all but known clients, and open it again, at once or by and by.
+    #[command(subcommand)]
+    Lockdown(rules::lockdown::Lockdown),
     /// Say whether a configuration is sound; where not, line and column, and what is allowed there.
     Check(rules::check::Check),
     /// Read the configuration again, say what that changes, and change it.
@@ -253,6 +256,7 @@ impl Ask {
             Self::Rule(verb) => verb.apply(session).await,
             Self::Ban(verb) => verb.apply(session).await,
             Self::Bypass(verb) => verb.apply(session).await,
+            Self::Lockdown(verb) => verb.apply(session).await,
             Self::Check(verb) => verb.apply(session),
             Self::Reload(verb) => verb.apply(session).await,
             Self::Confirm(verb) => verb.apply(session).await,

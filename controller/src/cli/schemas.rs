@@ -22,9 +22,10 @@ use super::{
 use crate::{
     api::{
         AddResponse, AuditPage, BanCount, BanEntry, BypassState, Changed, DetachResponse, DoctorReport,
-        Entry, Event, HealthReport, ImportReport, IncidentList, IncidentReport, InterfaceStatus, NotifyList,
-        NotifyTested, ReloadReport, RemoveResponse, RuleList, RuleReport, SignatureList, SignatureReport,
-        SourceReport, Status, TestResponse, TrialList, WhyReport, routes::Describe,
+        Entry, Event, HealthReport, ImportReport, IncidentList, IncidentReport, InterfaceStatus,
+        LockdownList, NotifyList, NotifyTested, ReloadReport, RemoveResponse, RuleList, RuleReport,
+        SignatureList, SignatureReport, SourceReport, Status, TestResponse, TrialList, WhyReport,
+        routes::Describe,
     },
     signature::export::Exported,
     store::{Account, Replaced},
@@ -88,6 +89,9 @@ const COMMANDS: &[(&str, Prints)] = &[
     ("limit reset", Either(of::<Shown>, of::<Changed<RuleList>>)),
     ("limit set", Either(of::<Shown>, of::<Changed<RuleList>>)),
     ("limit show", One(of::<Shown>)),
+    ("lockdown off", One(of::<LockdownList>)),
+    ("lockdown on", One(of::<LockdownList>)),
+    ("lockdown show", One(of::<LockdownList>)),
     ("man", Other),
     ("notify list", One(of::<NotifyList>)),
     ("notify test", One(of::<NotifyTested>)),

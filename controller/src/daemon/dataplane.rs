@@ -105,6 +105,8 @@ impl Dataplane for Protection {
             new_sources: totals.new_sources,
             challenged: totals.challenged,
             proven: totals.proven,
+            locked_out: totals.locked_out,
+            admitted: totals.admitted,
             sampled: totals.samples,
             ..ServiceTraffic::default()
         };

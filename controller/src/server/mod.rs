@@ -15,6 +15,7 @@ mod events;
 mod headline;
 mod incidents;
 mod lists;
+mod lockdown;
 mod notify;
 mod overview;
 mod patient;
@@ -206,6 +207,7 @@ fn router(context: Context) -> Router {
         .route(path::LIFT, post(rules::lift))
         .route(path::KEEP, post(rules::keep))
         .route(path::BYPASS, get(rules::bypassed).put(rules::bypass))
+        .route(path::LOCKDOWN, get(lockdown::list).put(lockdown::set))
         .route(path::RELOAD, post(rules::reload))
         .route(path::HEALTH, get(rules::health))
         .route(path::DOCTOR, get(status::doctor))

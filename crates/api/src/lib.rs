@@ -15,6 +15,7 @@ mod doctor;
 mod events;
 mod incidents;
 mod limits;
+mod lockdown;
 mod machine;
 mod notify;
 pub mod openapi;
@@ -43,6 +44,7 @@ pub use incidents::{
     IncidentVector, IncidentWave,
 };
 pub use limits::{Limit, Limits, SourceReport};
+pub use lockdown::{LockdownList, LockdownReport, LockdownRequest, RecentSources};
 pub use machine::{CpuStatus, DiskStatus, LinkStatus, MachineStatus};
 pub use notify::{NotifyList, NotifyReport, NotifyTestRequest, NotifyTested};
 pub use origin::AddressOrigin;

@@ -60,6 +60,10 @@ pub struct ServiceTraffic {
     pub challenged: u64,
     /// Challenges that were answered.
     pub proven: u64,
+    /// Packets that did not get in, as the service is closed to all but known clients.
+    pub locked_out: u64,
+    /// Packets of others that got in on trial.
+    pub admitted: u64,
     /// Packets that were sampled for detection.
     pub sampled: u64,
 }

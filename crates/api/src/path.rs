@@ -30,6 +30,8 @@ pub const LIFT: &str = "/v1/ban/lift";
 pub const KEEP: &str = "/v1/ban/keep";
 /// Whether everything passes.
 pub const BYPASS: &str = "/v1/bypass";
+/// Services that are closed to all but known clients.
+pub const LOCKDOWN: &str = "/v1/lockdown";
 /// Reads the configuration again.
 pub const RELOAD: &str = "/v1/reload";
 /// How the host fares.

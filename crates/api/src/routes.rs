@@ -9,9 +9,9 @@ use super::{
     AddRequest, AddResponse, AttachRequest, AuditPage, BanCount, BanPage, BypassRequest, BypassState,
     Changed, ConfirmRequest, DetachRequest, DetachResponse, DoctorReport, Event, FlushRequest, HealthReport,
     ImportLine, InForce, IncidentList, IncidentReport, InterfaceStatus, KeepRequest, LiftRequest, ListPage,
-    NotifyList, NotifyTestRequest, NotifyTested, Overview, ReloadReport, ReloadRequest, RemoveRequest,
-    RemoveResponse, RuleChange, RuleList, SignatureList, SignatureNumber, SignatureReport, SignatureRequest,
-    SourceReport, Status, TestResponse, TrialList, WhyReport, path,
+    LockdownList, LockdownRequest, NotifyList, NotifyTestRequest, NotifyTested, Overview, ReloadReport,
+    ReloadRequest, RemoveRequest, RemoveResponse, RuleChange, RuleList, SignatureList, SignatureNumber,
+    SignatureReport, SignatureRequest, SourceReport, Status, TestResponse, TrialList, WhyReport, path,
 };
 
 /// Most entries of a page; fewer come only if fewer are asked for, or left.
@@ -155,7 +155,7 @@ const fn tried(path: &'static str, what: &'static str, request: Body, answer: Bo
 }
 
 /// All of them.
-pub const ROUTES: [Route; 37] = [
+pub const ROUTES: [Route; 39] = [
     get(path::STATUS, "How the filter stands.", json::<Status>()),
     get(path::OVERVIEW, "Everything that figures are drawn from, at one moment.", json::<Overview>()),
     tried(path::ADD, "Lists prefixes: all or none.", json::<AddRequest>(), json::<Changed<AddResponse>>()),
@@ -188,6 +188,13 @@ pub const ROUTES: [Route; 37] = [
         "Has every packet pass for a time, or no longer.",
         json::<BypassRequest>(),
         json::<BypassState>(),
+    ),
+    get(path::LOCKDOWN, "The services that are closed to all but known clients.", json::<LockdownList>()),
+    put(
+        path::LOCKDOWN,
+        "Closes a service to all but known clients, or opens it again.",
+        json::<LockdownRequest>(),
+        json::<LockdownList>(),
     ),
     tried(
         path::RELOAD,

@@ -44,7 +44,7 @@ impl Transaction for Expire {
     }
 
     fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
-        let mut rules = Vec::new();
+        let (mut rules, mut opened) = (Vec::new(), Vec::new());
         for change in &self.changes {
             match change {
                 // A prefix that an import wants, too, stays listed on its account.
@@ -63,12 +63,16 @@ impl Transaction for Expire {
                         warn!(text, %error, "has expired and is still in force; the next start takes it back");
                     }
                 }
+                Change::Open { service } => opened.push((service.clone(), None)),
                 Change::ResetRule { service, rule } => rules.push((RuleId::new(service, rule), None)),
                 _ => {}
             }
         }
         if !rules.is_empty() {
             filter.policy_state.lock().say(&filter.tables, rules)?;
+        }
+        if !opened.is_empty() {
+            filter.policy_state.lock().close(&filter.tables, opened)?;
         }
         Ok(())
     }

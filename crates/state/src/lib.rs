@@ -19,6 +19,7 @@ mod lease;
 mod ledger;
 mod lifelines;
 mod limits;
+mod lockdown;
 mod manual;
 mod policy_state;
 mod refusal;

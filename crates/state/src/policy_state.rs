@@ -5,6 +5,8 @@ use std::{
     path::PathBuf,
 };
 
+use floodwall_common::wire::Lockdown;
+
 use super::refusal::Refusal;
 use floodwall_policy::{
     DEFAULT_SERVICE, Enforcement, HostFacts, Override, Placement, Policy, RuleId, Situation, Unfit,
@@ -55,10 +57,18 @@ impl From<Unfit> for Refusal {
     }
 }
 
+/// That of an operator, with such a share of others on trial.
+const fn lockdown_of(admitted: u32) -> Lockdown {
+    Lockdown { by_operator: true, by_itself: false, admitted }
+}
+
 impl PolicyState {
     pub(super) fn new(configured: Policy, observe: bool, records: &Records) -> Self {
         let mut policy_state = Self { configured, ..Self::default() };
         policy_state.situation.observe = observe;
+        let closed = records.lockdowns().iter();
+        policy_state.situation.closed =
+            closed.map(|(service, record)| (service.clone(), lockdown_of(record.admitted))).collect();
         policy_state.take(records);
         policy_state
     }
@@ -122,6 +132,27 @@ impl PolicyState {
         let outcome = self.enforce(tables);
         if outcome.is_err() {
             self.overrides = before;
+        }
+        outcome
+    }
+
+    /// Closes services to all but known clients and a share of others, or opens them again. If that cannot be, all stays as it
+    /// was.
+    pub(super) fn close(
+        &mut self,
+        tables: &SharedTables,
+        said: impl IntoIterator<Item = (String, Option<u32>)>,
+    ) -> Result<(), Refusal> {
+        let before = self.situation.closed.clone();
+        for (service, admitted) in said {
+            match admitted {
+                Some(admitted) => drop(self.situation.closed.insert(service, lockdown_of(admitted))),
+                None => drop(self.situation.closed.remove(&service)),
+            }
+        }
+        let outcome = self.enforce(tables);
+        if outcome.is_err() {
+            self.situation.closed = before;
         }
         outcome
     }

@@ -15,7 +15,7 @@ use tracing::warn;
 use super::{
     expiry::expiry, filter::Filter, ledger::Transaction, policy_state::PolicyState, refusal::Refusal,
 };
-use floodwall_api::{self as api, InForce, RuleChange, RuleReport, RuleState};
+use floodwall_api::{self as api, InForce, LockdownReport, RuleChange, RuleReport, RuleState};
 use floodwall_event::What;
 use floodwall_policy::{
     DEFAULT_SERVICE, HostFacts, Override, Per, Policy, Probe, Protocol, Rate, Rule, RuleId, RuleMode,
@@ -147,6 +147,11 @@ impl Filter {
         bypass
             .into_iter()
             .chain(policy_state.held_back())
+            .chain(self.lockdowns().into_iter().map(|LockdownReport { service, .. }| {
+                format!(
+                    "LOCKDOWN: {service} is closed to all but known clients; `floodwall lockdown off {service}` opens it"
+                )
+            }))
             .chain(policy_state.alerts.values().cloned())
             .collect()
     }

@@ -22,7 +22,7 @@ use floodwall_api::{ListName, TrialReport};
 use floodwall_event::What;
 use floodwall_policy::RuleId;
 use floodwall_store::Store;
-use floodwall_store::records::{Change, Origin, Origins, Records, Trial, Undo};
+use floodwall_store::records::{Change, LockdownRecord, Origin, Origins, Records, Trial, Undo};
 use floodwall_tables::{
     Prefix,
     prefixes::{self, List},
@@ -129,6 +129,13 @@ impl Filter {
                 Change::ResetRule { service, rule } => {
                     rules.push((RuleId::new(service, rule), None));
                     Ok(())
+                }
+                Change::Close { service, admitted, .. } => {
+                    let said = [(service.clone(), Some(*admitted))];
+                    self.policy_state.lock().close(&self.tables, said)
+                }
+                Change::Open { service } => {
+                    self.policy_state.lock().close(&self.tables, [(service.clone(), None)])
                 }
                 _ => Ok(()),
             };
@@ -263,6 +270,15 @@ fn inverse(filter: &Filter, records: &Records, change: &Change) -> Result<Option
                     Change::SetRule { service, rule, said: said.clone(), expires: *expires }
                 }
                 None => Change::ResetRule { service, rule },
+            })
+        }
+        Change::Close { service, .. } | Change::Open { service } => {
+            let service = service.clone();
+            Some(match records.lockdowns().get(&service) {
+                Some(&LockdownRecord { since, expires, admitted }) => {
+                    Change::Close { service, since, expires, admitted }
+                }
+                None => Change::Open { service },
             })
         }
         Change::UseConfiguration { text } => {

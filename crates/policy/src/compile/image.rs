@@ -31,6 +31,7 @@ pub(super) struct ServiceImage {
     pub(super) rules: u64,
     pub(super) traits: u64,
     pub(super) flags: u64,
+    pub(super) lockdown: u64,
 }
 
 /// The words of a rule, see [`Rule`](floodwall_common::wire::Rule).
@@ -81,6 +82,7 @@ impl Image {
             let own = |shared: &Option<Rule>, bit| if shares(shared) { 0 } else { bit };
             image.flags |= own(&numbers.shared().packets, service_flag::NO_SOURCE_PACKETS)
                 | own(&numbers.shared().syn, service_flag::NO_SOURCE_SYN);
+            image.lockdown = situation.closed.get(&service.name).map_or(0, |closed| closed.pack());
             services[usize::from(numbers.service(&service.name))] = image;
         }
         let map = destinations::Map::of(policy, numbers, &situation.facts)?;

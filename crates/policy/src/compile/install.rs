@@ -26,12 +26,14 @@ pub(super) fn install(image: &Image, tables: &SharedTables) {
             service.sample_every.store(SAMPLE_EVERY);
         }
         put(&service.flags, wanted.flags);
+        put(&service.lockdown, wanted.lockdown);
     }
     put_settings(image, settings, tables.judging_cpus());
     put_destinations(&image.map, tables, settings);
     // Only now is what the ports say worth something.
     settings.knowledge.store_bits(OF_HOST, image.settings.knowledge);
     for (service, _) in tables.services.iter().zip(&image.services).filter(|(_, wanted)| wanted.flags == 0) {
+        put(&service.lockdown, 0);
         put(&service.rules, 0);
         put(&service.traits, 0);
         put(&service.flags, 0);

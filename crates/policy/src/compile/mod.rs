@@ -14,7 +14,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use floodwall_common::wire::{Reason, families};
+use floodwall_common::wire::{Lockdown, Reason, families};
 
 use self::{image::Image, numbers::Numbers};
 use super::{
@@ -38,6 +38,8 @@ pub struct Situation {
     pub stayed: BTreeSet<RuleId>,
     /// Only what the operator has named is in force: lists, rules and signatures. Everything else counts.
     pub observe: bool,
+    /// Services that are closed to all but known clients, by name.
+    pub closed: BTreeMap<String, Lockdown>,
 }
 
 impl Situation {

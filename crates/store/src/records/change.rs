@@ -119,6 +119,24 @@ pub enum Change {
         /// The rule.
         rule: String,
     },
+    /// A service is closed to all but known clients; replaces what was said of it before.
+    Close {
+        /// The service.
+        service: String,
+        /// When it was closed.
+        since: u64,
+        /// When it is to be opened again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<u64>,
+        /// The share of others that gets in on trial, in 2⁻³².
+        #[serde(default)]
+        admitted: u32,
+    },
+    /// A service is open to all again.
+    Open {
+        /// The service.
+        service: String,
+    },
     /// The configuration file is not to be used as long as it says this: another one is.
     HoldConfiguration {
         /// What the file says.
@@ -156,6 +174,7 @@ pub(super) enum About<'a> {
     Signature(&'a str),
     Ban(Prefix),
     Rule(&'a str, &'a str),
+    Lockdown(&'a str),
     Configuration,
 }
 
@@ -173,6 +192,7 @@ impl Change {
             Self::SetRule { service, rule, .. } | Self::ResetRule { service, rule } => {
                 Some(About::Rule(service, rule))
             }
+            Self::Close { service, .. } | Self::Open { service } => Some(About::Lockdown(service)),
             Self::HoldConfiguration { .. } | Self::UseConfiguration { .. } => Some(About::Configuration),
             Self::Flush { .. }
             | Self::LiftAll
@@ -187,7 +207,8 @@ impl Change {
         match self.about() {
             Some(About::Prefix(of, _)) => of == list,
             Some(About::Imports(_) | About::Import(_) | About::Ban(_)) => list == ListName::Block,
-            Some(About::Signature(_) | About::Rule(..) | About::Configuration) | None => false,
+            Some(About::Signature(_) | About::Rule(..) | About::Lockdown(_) | About::Configuration)
+            | None => false,
         }
     }
 }
@@ -207,6 +228,7 @@ mod tests {
         assert_eq!(lists(&remove("allow")), [false, true]);
         assert_eq!(lists(r#"{"change":"lift","prefix":"192.0.2.0/24"}"#), [true, false], "a ban is a block");
         assert_eq!(lists(r#"{"change":"forget-signature","text":"ttl=1"}"#), [false, false]);
+        assert_eq!(lists(r#"{"change":"open","service":"web"}"#), [false, false]);
         assert_eq!(lists(r#"{"change":"reset-rule","service":"web","rule":"syn"}"#), [false, false]);
     }
 }

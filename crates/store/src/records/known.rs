@@ -35,6 +35,17 @@ pub struct ImportRecord {
     pub expires: Option<u64>,
 }
 
+/// What is known of a service that is closed to all but known clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockdownRecord {
+    /// When it was closed, Unix seconds.
+    pub since: u64,
+    /// When it is to be opened again, Unix seconds.
+    pub expires: Option<u64>,
+    /// The share of others that gets in on trial, in 2⁻³².
+    pub admitted: u32,
+}
+
 /// Something that is to be taken back.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Expiring {
@@ -42,6 +53,7 @@ pub(super) enum Expiring {
     Import(Origin),
     Rule(RuleId),
     Signature(String),
+    Lockdown(String),
 }
 
 /// [`ListName`] in an order.
@@ -74,6 +86,8 @@ pub struct Records {
     pub bans: BanBook,
     /// What was said of rules, and when it is to be taken back.
     overrides: BTreeMap<RuleId, (Override, Option<u64>)>,
+    /// Services that are closed to all but known clients.
+    lockdowns: BTreeMap<String, LockdownRecord>,
     /// What the configuration file says that is not to be used, and what is in place of it.
     held: Option<(String, String)>,
     /// Changes that are undone unless somebody confirms them.
@@ -143,6 +157,15 @@ impl Records {
                     }
                 }
             }
+            Change::Close { service, since, expires, admitted } => {
+                self.open(service);
+                if let Some(at) = expires {
+                    self.expiring.insert((*at, Expiring::Lockdown(service.clone())));
+                }
+                let record = LockdownRecord { since: *since, expires: *expires, admitted: *admitted };
+                self.lockdowns.insert(service.clone(), record);
+            }
+            Change::Open { service } => self.open(service),
             Change::HoldConfiguration { refused, text } => {
                 self.held = Some((refused.clone(), text.clone()));
             }
@@ -186,11 +209,17 @@ impl Records {
             self.said(&Policy::default()).into_iter().map(|(RuleId { service, rule }, (said, expires))| {
                 Change::SetRule { service, rule, said, expires }
             });
+        let closed = self.lockdowns.iter().map(|(service, record)| Change::Close {
+            service: service.clone(),
+            since: record.since,
+            expires: record.expires,
+            admitted: record.admitted,
+        });
         let lists = imports.chain(withheld).chain(notes);
         // The last: what comes after a trial takes away what it would undo.
         let trials = self.trials.all().cloned().map(Change::Trial);
         let held = self.held.clone().map(|(refused, text)| Change::HoldConfiguration { refused, text });
-        lists.chain(signatures).chain(bans).chain(rules).chain(held).chain(trials)
+        lists.chain(signatures).chain(bans).chain(rules).chain(closed).chain(held).chain(trials)
     }
 
     /// Whether something is used in place of what the configuration file says, or did.
@@ -269,11 +298,17 @@ impl Records {
                 }
                 Expiring::Signature(text) => Change::ForgetSignature { text: text.clone() },
                 Expiring::Import(origin) => Change::Forget { origin: *origin },
+                Expiring::Lockdown(service) => Change::Open { service: service.clone() },
                 Expiring::Rule(RuleId { service, rule }) => {
                     Change::ResetRule { service: service.clone(), rule: rule.clone() }
                 }
             })
             .collect()
+    }
+
+    /// Services that are closed to all but known clients, by name.
+    pub fn lockdowns(&self) -> &BTreeMap<String, LockdownRecord> {
+        &self.lockdowns
     }
 
     /// What was said of rules, and when it is to be taken back, Unix seconds.
@@ -307,6 +342,12 @@ impl Records {
     fn forget_signature(&mut self, text: &str) {
         if let Some((_, Some(at))) = self.signatures.remove(text) {
             self.expiring.remove(&(at, Expiring::Signature(text.to_owned())));
+        }
+    }
+
+    fn open(&mut self, service: &str) {
+        if let Some(LockdownRecord { expires: Some(at), .. }) = self.lockdowns.remove(service) {
+            self.expiring.remove(&(at, Expiring::Lockdown(service.to_owned())));
         }
     }
 
@@ -399,6 +440,24 @@ mod tests {
         }
         let reset = r#"{"change":"reset-rule","service":"default","rule":"source-syn"}"#;
         assert_eq!(turned(&[OLDER, rule, reset]), [""; 0]);
+    }
+
+    #[test]
+    fn a_service_is_closed_until_it_is_opened_or_its_time_is_over() {
+        let close = r#"{"change":"close","service":"web","since":5,"expires":60,"admitted":7}"#;
+        let records = read(&[close]);
+        let closed = LockdownRecord { since: 5, expires: Some(60), admitted: 7 };
+        assert_eq!(records.lockdowns().get("web"), Some(&closed));
+        assert_eq!((records.expired(59), records.next_expiry()), (vec![], Some(60)));
+        let open = Change::Open { service: "web".to_owned() };
+        assert_eq!(records.expired(60), [open]);
+        let again = records.changes().fold(Records::default(), |mut records, change| {
+            records.apply(&change);
+            records
+        });
+        assert_eq!(again.lockdowns(), records.lockdowns(), "it outlives a snapshot");
+        let opened = read(&[close, r#"{"change":"open","service":"web"}"#]);
+        assert!(opened.lockdowns().is_empty() && opened.next_expiry().is_none());
     }
 
     #[test]

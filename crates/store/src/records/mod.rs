@@ -10,7 +10,7 @@ mod trial;
 
 pub use bans::{Ban, BanBook};
 pub use change::Change;
-pub use known::{ImportRecord, NoteRecord, Records};
+pub use known::{ImportRecord, LockdownRecord, NoteRecord, Records};
 pub use origin::{Origin, Origins};
 pub use trial::{Trial, TrialBook, Undo};
 

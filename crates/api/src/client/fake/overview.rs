@@ -123,6 +123,8 @@ fn service(name: &str, attacked: bool, passed: u64, dropped: u64) -> ServiceTraf
         new_sources: dropped / 2,
         challenged: dropped / 4,
         proven: dropped / 100,
+        locked_out: 0,
+        admitted: 0,
         sampled: 10,
     }
 }
