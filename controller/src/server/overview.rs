@@ -51,7 +51,7 @@ fn now(context: &Context) -> Result<Overview, Refused> {
         incidents: latest,
         health: dataplane.health(),
         bypass: BypassState { seconds: filter.bypassed() },
-        bans: filter.bans(None, 1).total,
+        bans: filter.ban_count(),
         imports: meters.imports(),
         sources: SourceTable { capacity: tables.source_places(), used: tables.source_use() },
         telling: Telling {

@@ -1,7 +1,7 @@
 //! How the filter stands, in a few lines for the log.
 
 use super::{Context, status};
-use crate::api::{BanPage, InterfaceStatus, ReasonCount, Status};
+use crate::api::{InterfaceStatus, ReasonCount, Status};
 
 /// Reasons of drops that are named; of the others only their sum is told.
 const NAMED: usize = 5;
@@ -12,7 +12,7 @@ pub fn summary(context: &Context) -> Vec<String> {
         Ok(status) => status,
         Err(refused) => return vec![format!("how it stands cannot be told: {}", refused.0.message)],
     };
-    let BanPage { total: bans, .. } = context.filter.bans(None, 1);
+    let bans = context.filter.ban_count();
     lines(&status, bans)
 }
 

@@ -103,6 +103,11 @@ impl Filter {
         BanPage { entries, next, total: records.bans.len() as u64 }
     }
 
+    /// How many bans are in force. A page of them would read the counters of the whole prefix table.
+    pub fn ban_count(&self) -> u64 {
+        self.records.lock().bans.len() as u64
+    }
+
     /// Lifts bans before their time, and forgets the offences: all or none. In force when it returns.
     pub fn lift_bans(&self, prefixes: &[Prefix]) -> Result<u64, Refusal> {
         self.transact(Lift::<false> { prefixes: prefixes.to_vec() })
