@@ -8,6 +8,7 @@
 //! them, and what it carries for others.
 
 pub mod blocked;
+pub mod browser;
 pub mod business;
 pub mod chatter;
 pub mod engine;

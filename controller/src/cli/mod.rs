@@ -42,6 +42,7 @@ mod tests;
 mod top;
 mod trial;
 mod units;
+mod web;
 mod why;
 
 use std::{env, ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
@@ -104,6 +105,8 @@ enum Ask {
     /// What passes and what is dropped now and over the last 15 minutes, by service and reason; whose packets are dropped, as
     /// far as a sample tells; signatures, incidents, events. It goes on over restarts of the daemon.
     Top(top::Top),
+    #[command(subcommand)]
+    Web(web::Web),
     /// The blocklist: sources that are dropped.
     #[command(subcommand)]
     Block(prefixes::Block),
@@ -248,6 +251,7 @@ impl Ask {
             Self::Setup(verb) => verb.apply(session).await,
             Self::Status(verb) => verb.apply(session).await,
             Self::Top(verb) => verb.apply(session).await,
+            Self::Web(verb) => verb.apply(session).await,
             Self::Block(verb) => verb.apply(session).await,
             Self::Allow(verb) => verb.apply(session).await,
             Self::Why(verb) => verb.apply(session).await,

@@ -18,6 +18,7 @@ use super::{
     now::Now,
     rules::check::Sound,
     setup::{Enforced, Proposed},
+    web::Address,
 };
 use crate::{
     api::{
@@ -116,6 +117,8 @@ const COMMANDS: &[(&str, Prints)] = &[
     ("state repair", One(of::<Replaced>)),
     ("status", Lines(of::<Status>)),
     ("top", Other),
+    ("web token", One(of::<String>)),
+    ("web url", One(of::<Address>)),
     ("why", One(of::<WhyReport>)),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use floodwall_metrics::{Listen, Listener};
+use floodwall_listen::{Listen, Listener};
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
 

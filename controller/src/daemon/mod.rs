@@ -28,6 +28,7 @@ mod supervised;
 mod tasks;
 mod trials;
 mod watch;
+mod web;
 
 use std::{sync::Arc, time::Duration};
 
@@ -220,7 +221,12 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     .measured_by(meters)
     .knowing(Arc::clone(&origins))
     .remembering(past)
+    .with_page(config.web.as_ref().map(|listen| web::status(listen, &options.state_dir)))
     .within(Bounds::within(Descriptors::now()));
+    if let Some(listen) = config.web {
+        let context = context.clone();
+        tasks.run("web", Policy::Restart, move || web::serve(listen.clone(), context.clone()));
+    }
     if let Some(listen) = config.metrics {
         let looking = context.clone();
         tasks.run("imports", Policy::Restart, move || metrics::look_at_imports(looking.clone()));

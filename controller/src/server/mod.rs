@@ -37,15 +37,17 @@ mod why;
 use std::{future::Future, sync::Arc};
 
 use axum::{
-    Router,
-    extract::DefaultBodyLimit,
+    Extension, Router,
+    extract::{ConnectInfo, DefaultBodyLimit},
     middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
 use floodwall_incident::{Past, Shelf};
+use floodwall_listen::Listener;
 use floodwall_metrics::Meters;
 use floodwall_notify::Notifier;
 use floodwall_origin::Origins;
+use floodwall_web::Gate;
 use tokio::{
     net::UnixListener,
     sync::{Semaphore, broadcast},
@@ -61,10 +63,11 @@ pub use summary::summary;
 
 use self::{
     bounds::{MAX_BODY, MAX_READING, MAX_REQUESTS},
+    peer::Peer,
     upload::Uploads,
 };
 use crate::{
-    api::{DropReport, path},
+    api::{DropReport, WebStatus, path},
     detect::Detection,
     event::Bus,
     state::Filter,
@@ -95,6 +98,8 @@ pub struct Context {
     pub origins: Arc<Origins>,
     /// What became of sources within the last hour.
     pub past: Arc<Past>,
+    /// The page for a browser, if there is one.
+    pub web: Option<WebStatus>,
     /// What clients may take.
     bounds: Bounds,
     /// Bounds the work that is under way.
@@ -138,6 +143,7 @@ impl Context {
             incidents,
             meters: Arc::default(),
             notifier,
+            web: None,
             origins: Arc::default(),
             past: Arc::default(),
             bounds,
@@ -164,6 +170,12 @@ impl Context {
     #[must_use]
     pub fn remembering(self, past: Arc<Past>) -> Self {
         Self { past, ..self }
+    }
+
+    /// The same, beside a page.
+    #[must_use]
+    pub fn with_page(self, web: Option<WebStatus>) -> Self {
+        Self { web, ..self }
     }
 
     /// The same, with other bounds.
@@ -193,6 +205,12 @@ pub async fn serve_read_only(
     let bounds = context.bounds.of_onlookers();
     let router = router(context).layer(from_fn(read_only::refuse_changes));
     accept::run(listener, router, bounds, shutdown).await
+}
+
+/// As [`serve`], for browsers: the page, and what it asks. Answers for as long as it is polled.
+pub async fn serve_page(listener: Listener, context: Context, gate: Gate) {
+    let asked_by = Extension(ConnectInfo(Peer::page()));
+    floodwall_web::serve(listener, floodwall_web::router(gate, router(context).layer(asked_by))).await;
 }
 
 fn router(context: Context) -> Router {

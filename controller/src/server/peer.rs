@@ -6,15 +6,20 @@ use tokio::net::UnixStream;
 
 use crate::host::{Accepted, logins_of};
 
-/// The process that connected.
+/// The process that connected, or the page.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
     uid: Option<u32>,
     pid: Option<i32>,
+    /// A browser that knows the page's token; whose it is, is not known.
+    is_page: bool,
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_page {
+            return formatter.write_str("the page");
+        }
         match (self.uid, self.pid) {
             (Some(uid), Some(pid)) => write!(formatter, "uid {uid} (pid {pid})"),
             (Some(uid), None) => write!(formatter, "uid {uid}"),
@@ -30,7 +35,13 @@ impl Peer {
         Self {
             uid: credentials.map(|credentials| credentials.uid()),
             pid: credentials.and_then(|credentials| credentials.pid()),
+            is_page: false,
         }
+    }
+
+    /// A browser that the page lets in.
+    pub(super) fn page() -> Self {
+        Self { uid: None, pid: None, is_page: true }
     }
 
     pub(super) fn uid(self) -> Option<u32> {
@@ -43,6 +54,9 @@ impl Peer {
 
     /// What the process calls itself, if it is still there.
     pub(super) fn process(self) -> Option<String> {
+        if self.is_page {
+            return Some("the page".to_owned());
+        }
         let name = std::fs::read(format!("/proc/{}/comm", self.pid?)).ok()?;
         Some(String::from_utf8_lossy(&name).trim_end().to_owned())
     }

@@ -42,6 +42,7 @@ pub(super) fn now(context: &Context) -> Result<Status, Refused> {
     status.warnings.extend(context.origins.problems());
     status.notify = context.notifier.report();
     status.warnings.extend(context.notifier.problems());
+    status.web = context.web.clone();
     status.trials = context.filter.trials();
     status.machine = context.dataplane.machine();
     status.warnings.extend(status.machine.problems().cloned().collect::<Vec<_>>());

@@ -62,7 +62,7 @@ pub use rules::{
 pub use signatures::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest};
 pub use status::{
     AttachRequest, ChallengeStatus, CheckStatus, DetachRequest, DetachResponse, InterfaceStatus, ListStatus,
-    MemoryUse, ProofStatus, ReasonCount, Status, WouldCount,
+    MemoryUse, ProofStatus, ReasonCount, Status, WebStatus, WouldCount,
 };
 pub use trials::{Changed, ConfirmRequest, TrialList, TrialReport};
 pub use why::{

@@ -54,6 +54,9 @@ pub struct Status {
     /// Who is told of incidents, and how that fares.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<super::NotifyReport>,
+    /// The page for a browser, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web: Option<WebStatus>,
     /// What an operator should know about; empty if all is well.
     pub warnings: Vec<String>,
     /// What keeps the filter from doing all of its work: an interface that is not filtered, a state that cannot be
@@ -71,6 +74,15 @@ pub struct ChallengeStatus {
     pub sent: u64,
     /// Of these, those that were answered: somebody is there, and gets in.
     pub answered: u64,
+}
+
+/// The page for a browser.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WebStatus {
+    /// Where it is to be had: `127.0.0.1:9102`, `unix:/run/floodwall/web.sock`.
+    pub listen: String,
+    /// The file that holds its token.
+    pub token_file: String,
 }
 
 /// A protected interface.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use floodwall_incident::Limits;
-use floodwall_metrics::Listen;
+use floodwall_listen::Listen;
 use floodwall_notify::{MOST_TARGETS, NotifyTable, Target};
 use floodwall_origin::Files;
 use serde::Deserialize;
@@ -44,6 +44,7 @@ pub(super) struct File {
     incidents: Option<IncidentsTable>,
     metrics: Option<MetricsTable>,
     origin: Option<OriginTable>,
+    web: Option<WebTable>,
     #[serde(default)]
     notify: Vec<Spanned<NotifyTable>>,
     suspects: Option<Spanned<SuspectsTable>>,
@@ -143,6 +144,25 @@ impl OriginTable {
     }
 }
 
+/// Where the page is to be had.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WebTable {
+    listen: Spanned<Listen>,
+}
+
+impl WebTable {
+    fn listen(self) -> Result<Listen, Mistake> {
+        let Self { listen } = self;
+        if !listen.get_ref().is_local() {
+            let message = "others can reach that address, and the page is not encrypted: listen at 127.0.0.1 or a Unix socket, \
+                           and look at it from elsewhere by `ssh -L`";
+            return Err(Mistake { at: listen.span(), message: message.to_owned() });
+        }
+        Ok(listen.into_inner())
+    }
+}
+
 impl File {
     pub(super) fn config(self) -> Result<Config, Mistake> {
         let Self {
@@ -162,6 +182,7 @@ impl File {
             incidents,
             metrics,
             origin,
+            web,
             notify,
             suspects,
             bans,
@@ -215,6 +236,7 @@ impl File {
             incidents: incidents.unwrap_or_default().limits()?,
             metrics: metrics.map(MetricsTable::listen).transpose()?,
             origin: origin.map(OriginTable::files).transpose()?.unwrap_or_default(),
+            web: web.map(WebTable::listen).transpose()?,
             notify,
             policy,
         })

@@ -19,6 +19,8 @@
 //!
 //! [metrics]                  # for Prometheus; nobody is listened to without this
 //! listen = "127.0.0.1:9101"  # or "unix:/run/floodwall/metrics.sock"; other addresses with beyond-loopback = true
+//! [web]                      # a page for a browser; there is none without this
+//! listen = "127.0.0.1:9102"  # or "unix:/run/floodwall/web.sock"; never an address that others can reach
 //!
 //! [origin]                   # which networks and countries addresses are of, by files that you name
 //! asn = "/var/lib/origin/asn.mmdb"  # of MaxMind's format, or prefixes and numbers as text; or several: ["…", "…"]
@@ -49,7 +51,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use floodwall_incident as incidents;
-use floodwall_metrics::Listen;
+use floodwall_listen::Listen;
 use floodwall_notify::Target;
 use floodwall_origin as origin;
 
@@ -85,6 +87,8 @@ pub struct Config {
     pub metrics: Option<Listen>,
     /// Files that tell which networks and countries addresses are of.
     pub origin: origin::Files,
+    /// Where the page for a browser is to be had; `None`: nowhere.
+    pub web: Option<Listen>,
     /// Who is told of incidents.
     pub notify: Vec<Target>,
     /// Services and rules.
@@ -130,6 +134,7 @@ impl Default for Config {
             incidents: incidents::Limits::default(),
             metrics: None,
             origin: origin::Files::default(),
+            web: None,
             notify: Vec::new(),
             policy: Policy::default(),
         }
@@ -396,6 +401,8 @@ mod tests {
             ("[metrics]\nlisten = \"0.0.0.0:9101\"", 2, "beyond-loopback"),
             ("[metrics]\nlisten = \"9101\"", 2, "ADDRESS:PORT"),
             ("[metrics]\nlisten = \"unix:x\"", 2, "absolute"),
+            ("[web]\nlisten = \"0.0.0.0:9102\"", 2, "ssh -L"),
+            ("[web]\nlisten = \"127.0.0.1:1\"\nport = 1", 3, "listen"),
             ("[metrics]\n", 1, "listen"),
             ("[metrics]\nlisten = \"127.0.0.1:1\"\nport = 1", 3, "beyond-loopback"),
             ("[defaults]\nsource-sin = { burst = 7 }", 2, "source-syn"),

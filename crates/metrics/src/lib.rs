@@ -4,19 +4,17 @@
 //! what the daemon measures of itself ([`Meters`]). [`FAMILIES`] names each with its unit and labels. No label is ever an
 //! address or a number that an attacker draws: how many series there are is told by the configuration, not by the traffic.
 //!
-//! [`Listen`] says where they are to be had, [`serve`] answers there, and [`Format`] is what a client is answered in: text
+//! [`serve`] answers where a [`Listener`](floodwall_listen::Listener) stands, and [`Format`] is what a client is answered in: text
 //! ([Prometheus 0.0.4]) or [OpenMetrics 1.0].
 //!
 //! [Prometheus]: https://prometheus.io
 //! [Prometheus 0.0.4]: https://prometheus.io/docs/instrumenting/exposition_formats/
 //! [OpenMetrics 1.0]: https://prometheus.io/docs/specs/om/open_metrics_spec/
 
-mod connection;
 mod expose;
 mod families;
 mod format;
 mod host;
-mod listen;
 mod meters;
 mod page;
 mod serve;
@@ -27,6 +25,5 @@ mod traffic;
 pub use expose::expose;
 pub use families::{FAMILIES, Family, Kind};
 pub use format::Format;
-pub use listen::{Listen, Listener, NotThere};
 pub use meters::{Meters, Request};
 pub use serve::serve;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use floodwall_api::Overview;
+use floodwall_listen::{Connection, Listener};
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -23,7 +24,7 @@ use tokio::{
 };
 use tracing::warn;
 
-use crate::{Format, Listener, Meters, connection::Connection, expose};
+use crate::{Format, Meters, expose};
 
 /// Where figures are.
 const PATH: &str = "/metrics";

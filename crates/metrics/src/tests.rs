@@ -14,6 +14,7 @@ use std::{
 
 use floodwall_api::client::fake::attacked;
 use floodwall_lab::skip::{or_skip, require_tool};
+use floodwall_listen::{Listen, Listener};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpStream, UnixStream},

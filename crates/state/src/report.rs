@@ -124,6 +124,7 @@ impl Filter {
             machine: Default::default(),
             trials: Vec::new(),
             notify: Vec::new(),
+            web: None,
             warnings: Vec::new(),
             problems: Vec::new(),
         }

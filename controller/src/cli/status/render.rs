@@ -205,6 +205,7 @@ mod tests {
             machine: Default::default(),
             trials: Vec::new(),
             notify: Vec::new(),
+            web: None,
             warnings: vec!["eth1 is filtered in generic mode".into()],
             problems: Vec::new(),
         }

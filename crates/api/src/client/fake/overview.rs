@@ -107,6 +107,7 @@ fn status(dropped: u64, passed: u64) -> Status {
         },
         trials: Vec::new(),
         notify: Vec::new(),
+        web: None,
         warnings: vec!["a disk is nearly full".to_owned()],
         problems: Vec::new(),
     }

@@ -12,8 +12,11 @@ use tokio::{
 };
 
 /// Somebody who asks.
-pub(crate) enum Connection {
+#[derive(Debug)]
+pub enum Connection {
+    /// By an address.
     Tcp(TcpStream),
+    /// By a Unix socket.
     Unix(UnixStream),
 }
 

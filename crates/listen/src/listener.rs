@@ -1,4 +1,4 @@
-//! Where figures are to be had: an address, or a Unix socket.
+//! A place to listen at.
 
 use std::{
     fmt, fs, io,
@@ -14,11 +14,11 @@ use tracing::warn;
 
 use crate::connection::Connection;
 
-/// Who may read a Unix socket's figures: its owner and group.
+/// Who may use a Unix socket: its owner and group.
 const SOCKET_MODE: u32 = 0o660;
 const UNIX: &str = "unix:";
 
-/// Where figures are to be had.
+/// A place to listen at.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Listen {
@@ -73,9 +73,7 @@ impl fmt::Display for Listen {
 
 /// Why nobody can be listened to there.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "listening at {listen} for whoever reads metrics: {why}; name another place in [metrics], or end who uses it"
-)]
+#[error("listening at {listen}: {why}; name another place in the configuration, or end who uses it")]
 pub struct NotThere {
     listen: Listen,
     why: String,
@@ -98,7 +96,7 @@ struct SocketFile(PathBuf);
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.0) {
-            warn!(socket = %self.0.display(), %error, "the socket of the metrics could not be removed");
+            warn!(socket = %self.0.display(), %error, "the socket could not be removed");
         }
     }
 }
@@ -128,7 +126,12 @@ impl Listener {
         }
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<Connection> {
+    /// Takes in the next one.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no room for it.
+    pub async fn accept(&self) -> io::Result<Connection> {
         match &self.0 {
             Kind::Tcp(listener) => listener.accept().await.map(|(stream, _)| Connection::Tcp(stream)),
             Kind::Unix { listener, .. } => {
