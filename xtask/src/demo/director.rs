@@ -1,6 +1,5 @@
 //! Plays the acts one after the other, and notes what happens.
 
-use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,10 +15,14 @@ use super::picture::COLUMNS;
 use super::screen::Screen;
 use super::site::Site;
 use super::story::{Act, Column, Moment, Story, Tone, took};
+use super::terms::Terms;
 use super::witness::{Turn, Witness};
 
 /// How often customers are looked at.
 const BEAT: Duration = Duration::from_millis(100);
+
+/// How long the last act goes on for whoever looks at the page.
+const WEB: Duration = Duration::from_secs(240);
 
 /// How a show ends.
 pub(super) enum End {
@@ -35,9 +38,7 @@ pub(super) struct Director {
     filter: Option<Filter>,
     customers: Client,
     site: Site,
-    binary: PathBuf,
-    mode: String,
-    length: Duration,
+    terms: Terms,
     fingerprint: Fingerprint,
     witness: Witness,
     story: Story,
@@ -63,7 +64,7 @@ struct Gathered {
 
 impl Director {
     /// Builds the stage.
-    pub(super) fn new(binary: &Path, mode: &str, length: Duration) -> Result<Self> {
+    pub(super) fn new(terms: Terms) -> Result<Self> {
         let site = Site::build()?;
         let now = Instant::now();
         Ok(Self {
@@ -72,9 +73,7 @@ impl Director {
             filter: None,
             customers: site.customers()?,
             site,
-            binary: binary.to_owned(),
-            mode: mode.to_owned(),
-            length,
+            terms,
             fingerprint: flood::draw(),
             witness: Witness::new(),
             story: Story::default(),
@@ -121,7 +120,7 @@ impl Director {
                     Tone::Plain,
                     "the flood ends; floodwall is started as it comes, without any configuration",
                 );
-                self.filter = Some(Filter::start(&self.binary, &self.site.edge, &self.mode)?);
+                self.filter = Some(Filter::start(&self.terms, &self.site.edge)?);
             }
             Act::Guarded => {
                 self.begin_flood()?;
@@ -133,7 +132,7 @@ impl Director {
 
     fn begin_flood(&mut self) -> Result<()> {
         // An act may last longer than planned, as floodwall is waited for.
-        self.flood = Some(flood::start(&self.site, self.fingerprint, self.length)?);
+        self.flood = Some(flood::start(&self.site, self.fingerprint, self.terms.length.max(WEB))?);
         let dropped_before = self.column.dropped.unwrap_or_default();
         self.column = Gathered { dropped_before, dropped: self.column.dropped, ..Gathered::default() };
         Ok(())
@@ -141,8 +140,10 @@ impl Director {
 
     /// Looks on until an act is over; says whether it came to its end.
     fn go_on(&mut self, act: Act, screen: &mut Screen) -> Result<bool> {
-        let end = Instant::now() + self.length * act.sixtieths() / 60;
-        let step = self.length / COLUMNS as u32;
+        let goes_on = self.terms.web && act == Act::Guarded;
+        let planned = self.terms.length * act.sixtieths() / 60;
+        let end = Instant::now() + if goes_on { WEB } else { planned };
+        let step = self.terms.length / COLUMNS as u32;
         // The first column of an act says nothing of the one before.
         self.gather();
         self.column.customers = Interval::default();
@@ -150,7 +151,7 @@ impl Director {
         // Nothing goes on before floodwall runs.
         while Instant::now() < end || self.is_starting() {
             if interrupt::asked() {
-                return Ok(false);
+                return Ok(goes_on);
             }
             thread::sleep(BEAT);
             self.gather();
@@ -200,7 +201,11 @@ impl Director {
             self.news = Some(filter.news()?);
             self.column.dropped = Some(dropped);
             let words = format!("floodwall filters, {} after it was started", took(self.since.elapsed()));
+            let page = filter.page()?;
             self.happened(Tone::Own, &words);
+            if let Some(page) = page {
+                self.happened(Tone::Own, &format!("its page: {page}"));
+            }
         }
         Ok(())
     }

@@ -15,12 +15,15 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::counters;
 use super::news::News;
 use super::site::INTERFACES;
+use super::terms::Terms;
+use super::{counters, page};
 use crate::shell;
 
 const BPFFS: &str = "/sys/fs/bpf";
+/// Name of the socket of its page.
+const PAGE: &str = "web.sock";
 const PREFIX: &str = "floodwall-demo-";
 /// The daemon has loaded, attached and answers within this, or something is wrong.
 const START: Duration = Duration::from_secs(30);
@@ -36,11 +39,13 @@ pub(super) struct Filter {
     edge: Namespace,
     child: Child,
     started: Instant,
+    has_page: bool,
 }
 
 impl Filter {
     /// Starts the daemon as it comes, on both interfaces of the edge.
-    pub(super) fn start(binary: &Path, edge: &Namespace, mode: &str) -> Result<Self> {
+    pub(super) fn start(terms: &Terms, edge: &Namespace) -> Result<Self> {
+        let Terms { binary, mode, web, .. } = terms;
         let home = tempfile::tempdir().context("making a directory for floodwall's state")?;
         let pins = Path::new(BPFFS).join(format!("{PREFIX}{}", std::process::id()));
         let log = File::create(home.path().join("log")).context("creating floodwall's log")?;
@@ -53,6 +58,13 @@ impl Filter {
         command.arg("--state-dir").arg(home.path().join("state"));
         command.arg("--socket").arg(home.path().join("s.sock"));
         command.arg("--bpffs").arg(&pins).args(["--mode", mode]);
+        if *web {
+            let configuration = home.path().join("floodwall.toml");
+            let listen = home.path().join(PAGE);
+            let text = format!("[web]\nlisten = \"unix:{}\"\n", listen.display());
+            fs::write(&configuration, text).context("writing floodwall's configuration")?;
+            command.arg("--config").arg(configuration);
+        }
         // Ctrl-C is for the show, which then ends the daemon in order.
         command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
         // SAFETY: between fork and exec the closure makes one system call.
@@ -63,7 +75,7 @@ impl Filter {
         let line = shell::line_of(&command);
         let child = command.spawn().with_context(|| format!("running `{line}`"))?;
         let started = Instant::now();
-        Ok(Self { binary: binary.to_owned(), home, pins, edge: edge.clone(), child, started })
+        Ok(Self { binary: binary.to_owned(), home, pins, edge: edge.clone(), child, started, has_page: *web })
     }
 
     /// The packets that it has dropped, once it answers.
@@ -75,6 +87,7 @@ impl Filter {
             bail!("floodwall ended at once ({status}); its log says: {}", self.log_end());
         }
         match self.dropped() {
+            Ok(_) if self.has_page && !self.home.path().join(PAGE).exists() => Ok(None),
             Ok(dropped) => Ok(Some(dropped)),
             Err(error) if self.started.elapsed() > START => {
                 Err(error.context(format!("floodwall does not answer; its log says: {}", self.log_end())))
@@ -86,6 +99,16 @@ impl Filter {
     /// Packets dropped until now.
     pub(super) fn dropped(&self) -> Result<u64> {
         counters::dropped(&self.ask(&["status", "--json"])?)
+    }
+
+    /// The address of its page, if there is one.
+    pub(super) fn page(&self) -> Result<Option<String>> {
+        if !self.has_page {
+            return Ok(None);
+        }
+        let socket = self.home.path().join(PAGE);
+        let (port, token) = (page::forward(&socket)?, self.ask(&["web", "token"])?);
+        Ok(Some(format!("http://127.0.0.1:{port}/#token={}", token.trim())))
     }
 
     /// What it says of itself from now on.

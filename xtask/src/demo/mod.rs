@@ -16,11 +16,13 @@ mod filter;
 mod flood;
 mod interrupt;
 mod news;
+mod page;
 mod picture;
 mod screen;
 mod site;
 mod story;
 mod summary;
+mod terms;
 mod witness;
 
 use std::path::PathBuf;
@@ -34,6 +36,7 @@ use floodwall_lab::namespace;
 use crate::{build, shell};
 use director::{Director, End};
 use screen::Screen;
+use terms::Terms;
 
 /// How the show is given.
 #[derive(Debug, Args)]
@@ -47,6 +50,9 @@ pub(crate) struct Options {
     /// Record the show as an animated SVG
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Say the address of floodwall's page once it runs, and let the flood go on for four minutes, or until Ctrl-C
+    #[arg(long)]
+    web: bool,
     /// How floodwall runs on the interfaces: native, generic or auto
     #[arg(long, default_value = "native", value_parser = ["native", "generic", "auto"])]
     mode: String,
@@ -74,7 +80,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
     let length = Duration::from_secs(options.seconds);
     let mut screen = Screen::new(options.json, length, options.record.is_some());
-    let story = match Director::new(&binary, &options.mode, length)?.play(&mut screen)? {
+    let story = match Director::new(Terms { binary, mode: options.mode.clone(), length, web: options.web })?
+        .play(&mut screen)?
+    {
         End::Played(story) => story,
         End::Interrupted => {
             drop(screen);
