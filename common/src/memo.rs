@@ -52,6 +52,31 @@ pub fn age(line: &Line, hash: u64, now_ns: u64) -> u64 {
     age
 }
 
+/// What is left of the hash of what a word notes.
+pub const fn tag_of(word: u64) -> u64 {
+    word >> TIME_BITS
+}
+
+/// How many ticks of 2³⁰ ns ago it was noted.
+pub const fn age_of(word: u64, now_ns: u64) -> u64 {
+    time(now_ns).wrapping_sub(word) & TIME_MASK
+}
+
+/// The word that notes what has such a tag, so many ticks ago.
+pub const fn word(tag: u64, age: u64, now_ns: u64) -> u64 {
+    tag << TIME_BITS | time(now_ns).wrapping_sub(age) & TIME_MASK
+}
+
+/// Seconds in so many ticks.
+pub const fn seconds(ticks: u64) -> u64 {
+    (ticks << TICK_SHIFT) / 1_000_000_000
+}
+
+/// Ticks in so many seconds.
+pub const fn ticks(seconds: u64) -> u64 {
+    seconds.saturating_mul(1_000_000_000) >> TICK_SHIFT
+}
+
 /// Notes what has this hash.
 #[inline(always)]
 pub fn note(line: &Line, hash: u64, now_ns: u64) {

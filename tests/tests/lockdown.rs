@@ -88,6 +88,15 @@ fn known_clients_get_in_others_after_a_challenge_and_forgers_not() -> anyhow::Re
     let (served, failed) = visits(&host, &customers)?;
     assert!(served > 4 && failed == 0, "after a restart: {served} visits were served, and {failed} not");
 
+    // And where nothing is left in the kernel, as after a reboot.
+    host.end(Signal::SIGTERM)?;
+    std::fs::remove_dir_all(host.bpffs())?;
+    host.launch()?;
+    assert!(host.log().contains("clients that were served before are known"), "{}", host.log());
+    let (served, failed) = visits(&host, &customers)?;
+    assert!(served > 4 && failed == 0, "after a reboot: {served} visits were served, and {failed} not");
+    assert_eq!(challenged(&host)?, 0, "they are asked nothing");
+
     host.ok(&["lockdown", "on", "default", "--admit", "100", "--for", "2s"])?;
     assert!(host.passes(&syn(&host, "198.51.100.10", 40_000))?, "all are on trial");
     wait_for("the end of the lockdown", || {

@@ -2,6 +2,7 @@
 
 mod bans;
 mod capacity;
+mod clients;
 mod dataplane;
 mod disks;
 mod doctor;
@@ -113,6 +114,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let tables = kernel.tables();
     let mut detector = Detector::default();
     watch::restore(&mut detector, &filter, &options.state_dir);
+    clients::restore(&filter, &options.state_dir);
     let watched = Arc::new(Watched::default());
     let all_detached = Arc::new(Notify::new());
     let (drops, _) = broadcast::channel(DROPS_HELD);
@@ -197,6 +199,10 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
                 Arc::clone(&signatures_changed),
             )
         });
+    }
+    {
+        let (filter, state_dir) = (Arc::clone(&filter), options.state_dir.clone());
+        tasks.run("clients", Policy::Restart, move || clients::keep(Arc::clone(&filter), state_dir.clone()));
     }
     // What is dropped ends those who serve clients.
     let (ended, _) = tokio::sync::watch::channel(());
@@ -286,6 +292,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     drop(tasks);
     if !matches!(end, End::Failed(_)) {
         watch::keep_now(&detection, &filter, &options.state_dir);
+        clients::keep_now(&filter, &options.state_dir);
     }
     watching.end();
     keeper.end();

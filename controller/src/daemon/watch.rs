@@ -27,7 +27,7 @@ use crate::{
     kernel::SampleReader,
     signature::Signature,
     state::{Decider, Filter, carry_out},
-    store::{keep_baseline, kept_baseline},
+    store::{Learnt, keep_learnt, kept_learnt},
     tables::{SharedTables, memory::grace_period},
 };
 
@@ -39,7 +39,7 @@ const KEEP_PAUSE: Duration = Duration::from_millis(500);
 /// Takes up what was usual, and brings the signatures into force that operators want.
 pub(super) fn restore(detector: &mut Detector, filter: &Filter, state_dir: &Path) {
     let tables = filter.tables();
-    let kept: Option<detect::Memory> = kept_baseline(state_dir, filter.keeps_changes());
+    let kept: Option<detect::Memory> = kept_learnt(state_dir, Learnt::Usual, filter.keeps_changes());
     if let Some(mut memory) = kept {
         let found = memory.take_found();
         if let Err(error) = detector.recall(memory, |name| filter.service_number(name)) {
@@ -90,7 +90,7 @@ pub(super) fn keep_now(detection: &Detection, filter: &Filter, state_dir: &Path)
         return;
     }
     let kept = detection.remember().map_err(anyhow::Error::from);
-    if let Err(error) = kept.and_then(|memory| keep_baseline(state_dir, &memory)) {
+    if let Err(error) = kept.and_then(|memory| keep_learnt(state_dir, Learnt::Usual, &memory)) {
         error!(error = format!("{error:#}"), "what is usual could not be kept");
     }
 }

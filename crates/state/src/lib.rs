@@ -9,6 +9,7 @@ mod bans;
 mod breadth;
 mod caller;
 mod checks;
+mod clients;
 mod configuration;
 mod detection;
 mod expiry;
@@ -33,6 +34,7 @@ mod trial;
 mod why;
 
 pub use caller::Caller;
+pub use clients::Clients;
 pub use detection::carry_out;
 pub use filter::Filter;
 pub use import::{ImportOptions, Progress};

@@ -19,6 +19,8 @@ pub(super) const WITNESS: &str = "witness";
 /// In format 1 the state's own; now it keeps a floodwall of that time from taking the directory for a new one.
 pub(super) const SNAPSHOT: &str = "snapshot.jsonl";
 pub(super) const BASELINE: &str = "baseline.json.gz";
+/// Which clients are known.
+pub(super) const CLIENTS: &str = "clients.json.gz";
 pub(super) const LOCK: &str = "lock";
 /// Begins the name of a directory of files that somebody has gone on without; a Unix time follows.
 pub(super) const SET_ASIDE: &str = "set-aside-";
@@ -59,7 +61,8 @@ impl Contents {
             // `state-07.db` is somebody else's.
             (number < u64::MAX && name == format!("state-{number}{ending}")).then_some(number)
         };
-        let is_new = |of: &str| [BASELINE, WITNESS, SNAPSHOT].contains(&of) || number(of, ".db").is_some();
+        let is_new =
+            |of: &str| [BASELINE, CLIENTS, WITNESS, SNAPSHOT].contains(&of) || number(of, ".db").is_some();
         let of_new = |name: &str| {
             let of = name.strip_suffix("-wal").unwrap_or(name).strip_suffix(".new");
             of.is_some_and(is_new)

@@ -6,6 +6,7 @@
 //! STATE/witness                names the database and the last record that was acknowledged
 //! STATE/snapshot.jsonl         tells a floodwall of format 1 that the state is of a later one
 //! STATE/baseline.json.gz       what is usual, now and then; no loss if it is lost
+//! STATE/clients.json.gz        which clients are known, once an hour; likewise
 //! STATE/audit.jsonl            who has asked for which change; no part of the state
 //! STATE/lock                   held by the daemon that uses the directory
 //! STATE/set-aside-1796000000/  files as they were when something else took their place
@@ -20,7 +21,6 @@
 //! format 1 is left ([`jsonl`] reads it), when damage is accepted, and when a copy is brought in.
 
 mod audit;
-mod baseline;
 mod chain;
 mod claim;
 mod damage;
@@ -28,6 +28,7 @@ mod database;
 mod files;
 mod in_use;
 mod jsonl;
+mod learnt;
 mod lists;
 mod offline;
 mod open;
@@ -43,9 +44,9 @@ mod witness;
 
 pub use self::{
     audit::{AuditLog, read as read_audit},
-    baseline::{keep_baseline, kept_baseline},
     claim::claim,
     damage::{Damage, DamageReport, Damaged, Flaw},
+    learnt::{Learnt, keep_learnt, kept_learnt},
     offline::{Account, Obstacle, Replaced, Wrong, check, export, import, repair},
     open::{Kept, Opened},
     store::Store,

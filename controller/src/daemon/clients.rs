@@ -1,0 +1,48 @@
+//! The known clients, kept over a reboot.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tracing::{error, info};
+
+use crate::{
+    state::{Clients, Filter},
+    store::{Learnt, keep_learnt, kept_learnt},
+};
+
+/// How often they are written down: what is lost is known again once it is served.
+const KEEP_INTERVAL: Duration = Duration::from_secs(3_600);
+
+/// Takes up those that were known before the tables were made.
+pub(super) fn restore(filter: &Filter, state_dir: &Path) {
+    let kept: Option<Clients> = kept_learnt(state_dir, Learnt::Clients, filter.keeps_changes());
+    let clients = kept.map_or(0, |kept| filter.recall_clients(&kept));
+    if clients > 0 {
+        info!(clients, "clients that were served before are known");
+    }
+}
+
+/// Writes them down, each hour.
+pub(super) async fn keep(filter: Arc<Filter>, state_dir: PathBuf) {
+    loop {
+        tokio::time::sleep(KEEP_INTERVAL).await;
+        let (filter, state_dir) = (Arc::clone(&filter), state_dir.clone());
+        if let Err(error) = tokio::task::spawn_blocking(move || keep_now(&filter, &state_dir)).await {
+            error!(%error, "the task that keeps the known clients failed");
+        }
+    }
+}
+
+/// Writes them down; but a state that is damaged is left as it is, all of it.
+pub(super) fn keep_now(filter: &Filter, state_dir: &Path) {
+    if !filter.keeps_changes() {
+        return;
+    }
+    filter.recent_sources();
+    if let Err(error) = keep_learnt(state_dir, Learnt::Clients, &filter.clients()) {
+        error!(error = format!("{error:#}"), "the known clients could not be kept");
+    }
+}
