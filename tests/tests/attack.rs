@@ -100,3 +100,24 @@ fn answers_to_nothing_are_refused_and_answers_to_the_host_pass() -> anyhow::Resu
     flood.stop()?;
     Ok(())
 }
+
+#[test]
+fn a_flood_that_has_filled_the_queue_is_noticed_and_stopped() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let host = Protected::start_with_defaults("full-queue", BINARY)?;
+    let inside = host.lab.inside.namespace();
+    inside.sysctl("net.ipv4.tcp_syncookies", "0")?;
+    inside.sysctl("net.ipv4.tcp_max_syn_backlog", "128")?;
+    let (_service, mut customers) = open_for_business(&host)?;
+    sleep(Duration::from_secs(2));
+    anyhow::ensure!(customers.interval().rate() > 20.0, "customers are served in peace");
+    let flood = flooded(&host, FLOOD, Duration::from_secs(30))?;
+    let signature = wait_for_signature(&host)?;
+    // What was half open before that goes once the host has asked for it often enough; of the newcomers none is kept waiting.
+    let (passed, dropped) = (host.count("clean")?, host.count("signature")?);
+    sleep(Duration::from_secs(3));
+    let (passed, dropped) = (host.count("clean")? - passed, host.count("signature")? - dropped);
+    assert!(dropped > 10_000 && passed * 5 < dropped, "{dropped} dropped, {passed} passed: {signature}");
+    flood.stop()?;
+    Ok(())
+}

@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_secs(10);
 /// How many rounds pass until known sources are counted again.
 const COUNT_ROUNDS: u32 = 10;
+/// Requests for connections, a second, that the host drops unanswered when its queues of them are full.
+const FULL: u64 = 50;
 /// What a probe takes that failed, ms.
 const FAILED: u64 = u64::MAX;
 
@@ -51,6 +53,7 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
         let of_cpus = protection.machine().cpu.and_then(|cpu| cpu.busiest_percent);
         let signals = signals(&before, &now, of_cpus.map(|percent| percent as u64));
         before = now;
+        protection.set_queues_are_full(drops_unanswered(&signals) > FULL);
         let of_host = signals.iter().map(|(signal, value)| ((*signal, None), *value));
         let of_services =
             probes.iter().map(|(service, took)| ((Signal::Probe, Some(service.clone())), *took));
@@ -89,6 +92,13 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
             error!(%error, "the task that looks at the host failed");
         }
     }
+}
+
+/// Requests/s that the host drops though the program that they are for keeps up: its queue of half-open connections is full, and
+/// no SYN cookies are sent (`tcp_conn_request` in `net/ipv4/tcp_input.c`).
+fn drops_unanswered(signals: &BTreeMap<Signal, u64>) -> u64 {
+    let value = |signal| signals.get(&signal).copied().unwrap_or_default();
+    value(Signal::ListenDrops).saturating_sub(value(Signal::ListenOverflows))
 }
 
 /// Tells the rules what is known of the host.
@@ -209,5 +219,17 @@ mod tests {
         let (before, now) = (at((0, 0)), at((20, 100)));
         let softirq = |packets| signals(&before, &now, packets).get(&Signal::Softirq).copied();
         assert_eq!((softirq(None), softirq(Some(97)), softirq(Some(3))), (Some(20), Some(97), Some(20)));
+    }
+
+    #[test]
+    fn what_a_slow_program_does_not_take_is_no_queue_of_half_open_connections() {
+        let of = |drops, overflows| {
+            drops_unanswered(&BTreeMap::from([
+                (Signal::ListenDrops, drops),
+                (Signal::ListenOverflows, overflows),
+            ]))
+        };
+        assert_eq!((of(4_000, 0), of(500, 500), of(500, 100), of(0, 0)), (4_000, 0, 400, 0));
+        assert_eq!(drops_unanswered(&BTreeMap::new()), 0, "a kernel that does not tell");
     }
 }

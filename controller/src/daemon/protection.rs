@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -60,6 +63,8 @@ pub(super) struct Protection {
     /// What was taken over from what the kernel tracks, once it has been.
     seed: Mutex<Seed>,
     pub(super) health: Mutex<Option<HealthReport>>,
+    /// The host's queues of requests for connections are full.
+    queues_are_full: AtomicBool,
     pub(super) machine: Mutex<MachineStatus>,
     bus: Bus,
     pub(super) tasks: Arc<Watched>,
@@ -98,6 +103,7 @@ impl Protection {
             seen: Mutex::default(),
             seed: Mutex::default(),
             health: Mutex::default(),
+            queues_are_full: AtomicBool::new(false),
             machine: Mutex::default(),
             bus: news.bus,
             tasks: news.tasks,
@@ -152,6 +158,16 @@ impl Protection {
     /// Where it is told what happens.
     pub(super) fn bus(&self) -> &Bus {
         &self.bus
+    }
+
+    /// Whether the host's queues of requests for connections are full, as of the last look.
+    pub(super) fn queues_are_full(&self) -> bool {
+        self.queues_are_full.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of whether they are.
+    pub(super) fn set_queues_are_full(&self, are_full: bool) {
+        self.queues_are_full.store(are_full, Ordering::Relaxed);
     }
 
     /// Takes note of how the host fares.

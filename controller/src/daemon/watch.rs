@@ -177,10 +177,16 @@ impl Watch {
         };
         let counts: Vec<_> = services
             .into_iter()
-            .map(|(number, totals)| Counts::new(number, totals.packets, totals.dropped, totals.unproven))
+            .map(|(number, totals)| {
+                Counts::new(number, totals.packets, totals.dropped, totals.unproven)
+                    .with_requests(totals.syns)
+            })
             .collect();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let moment = Moment::new(self.tables.clock(), unix.as_secs());
+        let moment = Moment {
+            queues_are_full: self.protection.queues_are_full(),
+            ..Moment::new(self.tables.clock(), unix.as_secs())
+        };
         let events = detector.tick(moment, &counts, &*self.tables);
         owner.settle(self);
         self.filter.still_decides(Decider::Detection);

@@ -13,11 +13,13 @@ pub struct Moment {
     pub now_ns: u64,
     /// Second of the day, UTC.
     pub second_of_day: u32,
+    /// The host's queues of requests for connections are full, and so it answers none.
+    pub queues_are_full: bool,
 }
 
 impl Moment {
     /// A moment by both clocks, the other one in seconds since 1970.
     pub fn new(now_ns: u64, unix_seconds: u64) -> Self {
-        Self { now_ns, second_of_day: (unix_seconds % 86_400) as u32 }
+        Self { now_ns, second_of_day: (unix_seconds % 86_400) as u32, queues_are_full: false }
     }
 }

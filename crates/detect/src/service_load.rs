@@ -25,6 +25,8 @@ pub struct Counts {
     pub all: u64,
     /// Those that passed.
     pub passed: u64,
+    /// Requests for TCP connections among them.
+    pub requests: u64,
     /// What had not proven itself.
     pub unproven: UnprovenTotals,
 }
@@ -32,7 +34,13 @@ pub struct Counts {
 impl Counts {
     /// Of a service that got so many, lost so many of them, and of which so much had not proven itself.
     pub fn new(service: u8, packets: u64, dropped: u64, unproven: UnprovenTotals) -> Self {
-        Self { service, all: packets, passed: packets.saturating_sub(dropped), unproven }
+        Self { service, all: packets, passed: packets.saturating_sub(dropped), requests: 0, unproven }
+    }
+
+    /// The same, with so many requests for TCP connections among them.
+    #[must_use]
+    pub fn with_requests(self, requests: u64) -> Self {
+        Self { requests, ..self }
     }
 }
 
@@ -93,7 +101,11 @@ impl Load {
         let before = self.before.replace(counts).unwrap_or(counts);
         let packets = counts.all.saturating_sub(before.all);
         let passed = counts.passed.saturating_sub(before.passed);
-        let came = counts.unproven.since(before.unproven);
+        let mut came = counts.unproven.since(before.unproven);
+        if moment.queues_are_full {
+            // What is counted else is what the host answers.
+            came.openings = came.openings.max(counts.requests.saturating_sub(before.requests));
+        }
         let samples = std::mem::take(&mut self.samples);
         if packets > 0 {
             let share = (samples as f64 / packets as f64).min(1.0);

@@ -125,6 +125,20 @@ impl Scene {
         }
     }
 
+    /// Seconds with so many requests/s for connections that nobody answers.
+    fn go_unanswered(&mut self, seconds: u64, requests: u64, queues_are_full: bool) {
+        for _ in 0..seconds * 20 {
+            self.counts[0].all += requests / 20;
+            self.counts[0].passed += requests / 20;
+            self.counts[0].requests += requests / 20;
+            self.now_ns += TICK;
+            let moment = Moment { queues_are_full, ..Moment::new(self.now_ns, self.now_ns / 1_000_000_000) };
+            let counts = self.counts.clone();
+            self.events.extend(self.detector.tick(moment, &counts, &self.tables));
+            self.apply();
+        }
+    }
+
     /// Does what of it shows in the tables here.
     fn apply(&mut self) {
         for action in self.detector.take_actions() {
@@ -460,4 +474,23 @@ fn bots_that_come_again_are_not_asked_for_long() {
     assert!(scene.events.iter().any(withdrawn), "{:?}", scene.events);
     let expected = [(Class::Openings, false), (Class::Openings, true)];
     assert_eq!(asked(&scene), expected, "and it is not tried again at once");
+}
+
+#[test]
+fn where_queues_are_full_requests_count_as_they_come() {
+    for (queues_are_full, attacks) in [(true, 1), (false, 0)] {
+        let mut scene = Scene::new(1);
+        scene.pass(20.0, 400, 0, 0);
+        scene.go_unanswered(5, 2_000, queues_are_full);
+        let began = scene.events.iter().filter(|event| matches!(event, Event::AttackBegan { .. })).count();
+        assert_eq!(began, attacks, "queues are full: {queues_are_full}; {:?}", scene.events);
+    }
+}
+
+#[test]
+fn a_few_that_find_queues_full_raise_no_alarm() {
+    let mut scene = Scene::new(1);
+    scene.pass(20.0, 400, 0, 0);
+    scene.go_unanswered(20, 100, true);
+    assert_eq!(scene.detector.attacked().count(), 0, "{:?}", scene.events);
 }
