@@ -79,6 +79,16 @@ fn known_clients_get_in_others_after_a_challenge_and_forgers_not() -> anyhow::Re
         assert!(!host.passes(&syn(&host, source, 40_000))?, "who does not answer stays out");
     }
     assert!(host.count("lockdown")? >= 4);
+    let verdict = |address: &str| -> anyhow::Result<(String, bool)> {
+        let why = host.json(&["why", address])?;
+        let says =
+            |commands: &serde_json::Value| commands.to_string().contains("floodwall lockdown off default");
+        Ok((why["verdict"].as_str().unwrap_or_default().to_owned(), says(&why["undo"])))
+    };
+    let (stranger, undo) = verdict("198.51.100.7")?;
+    assert!(stranger.contains("default is closed to it until it answers a challenge") && undo, "{stranger}");
+    let (customer, undo) = verdict(customers[0])?;
+    assert!(!customer.contains("closed") && !undo, "{customer}");
 
     // It holds on after a restart, and so does who is known.
     host.end(Signal::SIGKILL)?;

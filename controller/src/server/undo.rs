@@ -52,6 +52,9 @@ pub(super) fn of(report: &WhyReport) -> Vec<WhyUndo> {
     if matches!(report.outcome, Outcome::Banned | Outcome::Limited) {
         say(allow.clone(), "let it pass whatever it does, for an hour");
     }
+    for service in &report.closed {
+        say(format!("floodwall lockdown off {service}"), "open the service to all again");
+    }
     if report.outcome == Outcome::Passes {
         for signature in report.signatures.iter().filter(|signature| signature.drops && signature.may_match) {
             say(

@@ -162,6 +162,9 @@ pub struct WhyReport {
     pub source: SourceReport,
     /// Rules that count its packets together with those of others, in the order in which they are asked.
     pub rules: Vec<AppliedRule>,
+    /// Services that are closed to it: it is no known client, and has to answer a challenge.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<String>,
     /// Services that are attacked: there, most rules count the packets of known sources as well.
     pub attacked: Vec<String>,
     /// What happened to its packets within the last hour, as far as there is a record.

@@ -118,6 +118,7 @@ pub(super) mod tests {
                 origin: None,
             },
             rules: vec![],
+            closed: vec![],
             attacked: vec!["web".into()],
             past: WhyPast::default(),
             undo: vec![],

@@ -6,7 +6,9 @@ mod verdict;
 use std::net::IpAddr;
 
 use floodwall_common::{
+    client,
     prefix::Family,
+    tables::Tables as _,
     wire::{MAX_SERVICES, Reason},
 };
 
@@ -52,6 +54,7 @@ impl Filter {
             lists,
             source,
             rules,
+            closed: self.closed_to(&seen),
             attacked: self.attacked_services(),
             past: WhyPast { bans: self.past_bans_of(&seen), ..WhyPast::default() },
             undo: Vec::new(),
@@ -66,6 +69,16 @@ impl Filter {
         let mut checks = self.checks();
         checks.retain(|check| check.check != Reason::Signature.name());
         checks
+    }
+
+    /// Services that are closed to a source.
+    fn closed_to(&self, seen: &Seen<'_>) -> Vec<String> {
+        let (settings, now_ns) = (&self.tables.settings[0], self.tables.clock());
+        let known = client::is_known(&*self.tables, settings, seen.address, now_ns) == Some(true);
+        if known || seen.is_spared() {
+            return Vec::new();
+        }
+        self.lockdowns().into_iter().map(|closed| closed.service).collect()
     }
 
     /// Services that packets are judged as attacked for.

@@ -54,6 +54,9 @@ pub(super) fn of(report: &WhyReport) -> (Outcome, String) {
     } else if let Some(ban) = bans.first() {
         text += &format!("; a ban until {} drops nothing", time(ban.until));
     }
+    if !report.closed.is_empty() {
+        text += &format!("; {} is closed to it until it answers a challenge", report.closed.join(" and "));
+    }
     match report.signatures.iter().filter(|signature| signature.drops && signature.may_match).count() {
         0 => {}
         1 => text += "; 1 signature drops by headers",
