@@ -90,6 +90,12 @@ pub fn matches<T: Tables>(tables: &T, half: u32, lapsed: bool, features: &Featur
     })
 }
 
+/// The signatures of a half (1 or 2) that spare known sources. `None` if the tables could not be reached.
+#[inline(always)]
+pub fn spare_known<T: Tables>(tables: &T, half: u32) -> Option<u64> {
+    Some(tables.signature_half(half.wrapping_sub(1) & 1)?[NEW_SOURCES as usize].load())
+}
+
 /// The number of the first signature in a set that is not empty.
 #[inline(always)]
 pub fn first(bits: u64) -> u32 {

@@ -29,6 +29,10 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
     if context.judgement.answers || settings.signatures.load() == 0 {
         return CONTINUE;
     }
+    if found(signature::spare_known(tables, settings.signatures.load() as u32))? != 0 {
+        // It arrives while the packet is held against them.
+        sources.prefetch();
+    }
     parts.read_features(context);
     let half = settings.signatures.load() as u32;
     if half == 0 {
@@ -74,14 +78,16 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
 /// a challenge. It is noted, if it is neither.
 #[inline(always)]
 pub fn ask_again<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Step {
+    let hash = Flow::answered_by(&context.packet).hash(settings);
+    let line = found(tables.request_line(memo::line(hash, REQUEST_LINES)))?;
+    // Asked for before the line of the client, so that both arrive together.
+    line[0].load();
     if challenge::is_due(settings, context)
         && found(client::has_answered(tables, settings, context.packet.source, context.time_ns))?
     {
         context.request = Request::Again;
         return CONTINUE;
     }
-    let hash = Flow::answered_by(&context.packet).hash(settings);
-    let line = found(tables.request_line(memo::line(hash, REQUEST_LINES)))?;
     let wait = if context.traits.meets(Traits::TCP) { Wait::OF_REQUESTS } else { Wait::OF_DATAGRAMS };
     let again = sight::again(line, hash, wait, context.time_ns);
     context.request = if again { Request::Again } else { Request::Noted };

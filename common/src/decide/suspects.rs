@@ -38,6 +38,11 @@ pub fn judge<T: Tables>(
     let is_stray = suspicion as u32 == Suspicion::OutOfState as u32;
     // Of connections, requests that pass are noted as well where nothing else is.
     if flows || is_stray {
+        if is_stray && flows {
+            // In a flood of segments this memory is asked as well: its line arrives with that of the flow.
+            let hash = Flow::answered_by(&context.packet).hash(settings);
+            found(tables.sight_line(memo::line(hash, SIGHT_LINES)))?[0].load();
+        }
         if found(flow::answers(tables, settings, &context.packet, now_ns))? {
             context.belongs = true;
             return CONTINUE;
