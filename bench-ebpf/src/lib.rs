@@ -14,10 +14,15 @@ pub enum PlanWord {
     Family = 3,
     /// Index of the program in the array of programs.
     Program = 4,
+    /// Not 0: the program writes into the frame, whose first [`FRAME_WORDS`] words are put back before each packet.
+    Restore = 5,
 }
 
 /// Words of a plan.
-pub const PLAN_WORDS: usize = 5;
+pub const PLAN_WORDS: usize = 6;
+
+/// Words of the frame that can be put back: 56 bytes, which hold the headers of a TCP segment without options over IPv4.
+pub const FRAME_WORDS: usize = 7;
 
 /// Bytes before the source address in an Ethernet frame without tags that holds an IPv4 packet.
 pub const SOURCE_OFFSET_V4: usize = 14 + 12;

@@ -9,7 +9,9 @@ use aya_ebpf::{
     maps::{Array, ProgramArray},
     programs::XdpContext,
 };
-use floodwall_bench_filters::{PLAN_WORDS, PlanWord, SOURCE_OFFSET_V4, SOURCE_OFFSET_V6, host_in};
+use floodwall_bench_filters::{
+    FRAME_WORDS, PLAN_WORDS, PlanWord, SOURCE_OFFSET_V4, SOURCE_OFFSET_V6, host_in,
+};
 use floodwall_common::wire::Word;
 
 use crate::source::at;
@@ -19,6 +21,9 @@ static PLAN: Array<[Word; PLAN_WORDS]> = Array::with_max_entries(1, BPF_F_MMAPAB
 /// First 64 bits of each source, in host order; an IPv4 address fills the top 32. The loader sets the size.
 #[map]
 static SOURCES: Array<Word> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+/// What the frame is made of again where a program writes into it, as it stands in memory.
+#[map]
+static FRAME: Array<[Word; FRAME_WORDS]> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static PROGRAMS: ProgramArray = ProgramArray::with_max_entries(16, 0);
 /// Of programs without `frags`.
@@ -44,6 +49,18 @@ pub fn plain_wrapper(ctx: XdpContext) -> u32 {
     xdp_action::XDP_ABORTED
 }
 
+/// Makes the frame again what it was before a program wrote into it.
+#[inline(always)]
+fn restore(ctx: &XdpContext) -> Option<()> {
+    let frame: *mut [u64; FRAME_WORDS] = at(ctx, 0)?;
+    let words = FRAME.get(0)?;
+    for (place, word) in words.iter().enumerate() {
+        // SAFETY: `at` has compared with the end of the packet; packets may be written unaligned.
+        unsafe { (&raw mut (*frame)[place]).write_unaligned(word.load()) };
+    }
+    Some(())
+}
+
 /// Writes the next source; says which program is to judge the packet.
 #[inline(always)]
 fn next(ctx: &XdpContext) -> Option<u32> {
@@ -52,6 +69,9 @@ fn next(ctx: &XdpContext) -> Option<u32> {
     let position = word(PlanWord::Position).load();
     let following = position + 1;
     word(PlanWord::Position).store(if following >= word(PlanWord::Count).load() { 0 } else { following });
+    if word(PlanWord::Restore).load() != 0 {
+        restore(ctx)?;
+    }
     let high = SOURCES.get((word(PlanWord::First).load() + position) as u32)?.load();
     if word(PlanWord::Family).load() == 4 {
         let source: *mut u32 = at(ctx, SOURCE_OFFSET_V4)?;

@@ -140,10 +140,9 @@ fn text(prefixes: &[Prefix]) -> String {
 /// Shows packets until told to stop; says how many a second.
 fn judge(stand: &Stand, stop: &AtomicBool) -> anyhow::Result<f64> {
     const AT_ONCE: u32 = 10_000;
-    let frame = Frame::Syn.bytes(Family::V4);
     let (start, mut packets) = (Instant::now(), 0u64);
     while !stop.load(Ordering::Relaxed) {
-        stand.run(Candidate::Floodwall, &frame, Window::blocked(Family::V4), AT_ONCE)?;
+        stand.run(Candidate::Floodwall, Frame::Syn, Window::blocked(Family::V4), AT_ONCE)?;
         packets += u64::from(AT_ONCE);
     }
     Ok(packets as f64 / start.elapsed().as_secs_f64())

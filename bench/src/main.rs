@@ -20,6 +20,7 @@ mod report;
 mod session;
 mod shapes;
 mod signatures;
+mod situation;
 mod sources;
 mod stand;
 mod table;
@@ -45,6 +46,9 @@ struct Options {
     /// Fewer packets, rounds and sets of prefixes: half a minute, and twice the noise
     #[arg(long)]
     quick: bool,
+    /// Measure only the rows whose names hold this, and no changes of the blocklist
+    #[arg(long, value_name = "TEXT", conflicts_with = "live")]
+    rows: Option<String>,
     /// Measure how a service fares under a flood instead, behind this and other filters
     #[arg(long, conflicts_with_all = ["rounds", "svg"])]
     live: bool,
@@ -69,7 +73,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
         let live = live::run(Duration::from_secs(if options.quick { 1 } else { 4 }))?;
         return tell(options, &live, live::render);
     }
-    let report = session::run(options.quick, options.rounds.map(usize::from))?;
+    let report = session::run(options.quick, options.rounds.map(usize::from), options.rows.as_deref())?;
     if let Some(path) = &options.svg {
         fs::write(path, chart::render(&report)).with_context(|| format!("writing {}", path.display()))?;
     }

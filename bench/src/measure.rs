@@ -10,6 +10,7 @@ use crate::{
     candidate::Candidate,
     floodwall::{Floodwall, Limits},
     frames::Frame,
+    situation::{self, Situation},
     sources::Window,
     stand::Stand,
 };
@@ -22,6 +23,9 @@ pub(crate) struct Group {
     pub(crate) frame: Frame,
     pub(crate) window: Window,
     pub(crate) limits: Limits,
+    pub(crate) situation: Situation,
+    /// Each source has a connection that the packets belong to.
+    pub(crate) connected: bool,
     pub(crate) candidates: Vec<Candidate>,
     /// What floodwall is to do with nearly all of the packets.
     pub(crate) expected: Reason,
@@ -93,12 +97,11 @@ impl Bench<'_> {
     /// Lets the tables that count sources see them once.
     fn prefill(&self, group: &Group) -> anyhow::Result<()> {
         let packets = group.window.count.min(PREFILL) as u32;
-        let frame = group.frame.bytes(group.window.family);
         for candidate in &group.candidates {
             // With signatures it is the same table of sources.
             use Candidate::{Floodwall, LpmAndLru, Lru, Unlisted};
             if packets > 1 && matches!(candidate, Floodwall | Unlisted | Lru | LpmAndLru) {
-                self.stand.run(*candidate, &frame, group.window, packets)?;
+                self.stand.run(*candidate, group.frame, group.window, packets)?;
             }
         }
         Ok(())
@@ -108,6 +111,11 @@ impl Bench<'_> {
     fn round(&self, group: &Group, pace: Pace) -> anyhow::Result<(Vec<(Candidate, f64)>, f64)> {
         for floodwall in [self.floodwall, self.unlisted] {
             floodwall.limit(group.limits)?;
+            group.situation.arrange(floodwall)?;
+        }
+        if group.connected {
+            let sources = self.stand.sources_of(group.window);
+            situation::open_connections(self.floodwall, group.window.family, sources)?;
         }
         let before = self.floodwall.counters()?;
         let mut times = HashMap::new();
@@ -130,15 +138,19 @@ impl Bench<'_> {
 
     /// Time for a packet, wrapper included, ns.
     fn one(&self, candidate: Candidate, group: &Group, pace: Pace) -> anyhow::Result<f64> {
-        let frame = group.frame.bytes(group.window.family);
         let count = group.window.count;
         let warm_up = if count <= CACHED { count.max(CACHED / 4) } else { WARM_UP };
-        self.floodwall.sign(candidate == Candidate::Signed);
-        let trial = self.stand.run(candidate, &frame, group.window, warm_up as u32)?;
+        if candidate == Candidate::Signed {
+            self.floodwall.sign(true);
+        }
+        let trial = self.stand.run(candidate, group.frame, group.window, warm_up as u32)?;
         let repeat = (pace.time.as_nanos() as f64 / trial.nanoseconds.max(1.0))
             .clamp(f64::from(pace.packets), 4e6) as u32;
-        let run = self.stand.run(candidate, &frame, group.window, repeat)?;
+        let run = self.stand.run(candidate, group.frame, group.window, repeat)?;
         ensure!(run.action != ABORTED, "{} could not judge {}", candidate.name(), group.name);
+        if candidate == Candidate::Signed {
+            self.floodwall.sign(false);
+        }
         Ok(run.nanoseconds)
     }
 }

@@ -11,8 +11,9 @@ use crate::{
     candidate::Candidate,
     control::Changed,
     frames::Frame,
-    groups::family_name,
+    groups::{Hostile, family_name},
     measure::{Measured, median},
+    sources::CLEAN,
     targets::Target,
 };
 
@@ -87,6 +88,17 @@ impl Report {
     /// A candidate's median in a group, ns.
     pub(crate) fn median(&self, group: &str, candidate: Candidate) -> Option<f64> {
         self.groups.iter().find(|row| row.name == group)?.median(candidate)
+    }
+}
+
+impl Report {
+    /// What dropping the packets of an attack can cost at least, ns: what it costs if all come from one source, whose lines are
+    /// in a cache, and the random reads without which a packet cannot be judged. `None` for rows about anything else.
+    pub(crate) fn bound(&self, hostile: Hostile) -> Option<f64> {
+        let [one, many] = [1, CLEAN].map(|count| hostile.row(count));
+        let (cost, read) =
+            self.median(&one, Candidate::Floodwall).zip(self.median(&many, Candidate::OneRead))?;
+        Some(cost + hostile.reads() * read)
     }
 }
 

@@ -28,6 +28,8 @@ use crate::{
 /// What is the same through a run.
 struct Session {
     pace: Pace,
+    /// What the names of the rows hold that are measured; `None`: all are.
+    rows: Option<String>,
     start: Instant,
     random: Random,
     floodwall: Floodwall,
@@ -36,14 +38,14 @@ struct Session {
     groups: Vec<Row>,
 }
 
-/// Measures everything, or (`quick`) what most targets are about.
-pub(crate) fn run(quick: bool, rounds: Option<usize>) -> anyhow::Result<Report> {
+/// Measures everything, or (`quick`) what most targets are about, or (`rows`) what is named so.
+pub(crate) fn run(quick: bool, rounds: Option<usize>, rows: Option<&str>) -> anyhow::Result<Report> {
     let pace = if quick {
         Pace { rounds: rounds.unwrap_or(3), packets: 60_000, time: Duration::from_millis(30) }
     } else {
         Pace { rounds: rounds.unwrap_or(5), packets: 200_000, time: Duration::from_millis(80) }
     };
-    let mut session = Session::new(pace)?;
+    let mut session = Session::new(pace, rows)?;
     let memory = Memory::new(
         memory::kept_for(session.floodwall.program()?).context("asking what the kernel keeps")?,
         Capacity::default().bytes(),
@@ -54,10 +56,15 @@ pub(crate) fn run(quick: bool, rounds: Option<usize>) -> anyhow::Result<Report> 
         shapes::hosts(&mut session.random),
     );
     let stand = session.mixed(&v4, &v6, groups::mixed(quick))?;
-    session.tell("changes of the blocklist");
-    let inserts = if quick { 1_000 } else { 5_000 };
-    let changes = control::measure(&stand, &session.floodwall, [&hosts, &v4], inserts)?;
+    let changes = if rows.is_none() {
+        session.tell("changes of the blocklist");
+        let inserts = if quick { 1_000 } else { 5_000 };
+        Some(control::measure(&stand, &session.floodwall, [&hosts, &v4], inserts)?)
+    } else {
+        None
+    };
     drop(stand);
+    session.short_prefixes()?;
     if !quick {
         session.hosts(&hosts)?;
         match shapes::routing_table()? {
@@ -70,7 +77,7 @@ pub(crate) fn run(quick: bool, rounds: Option<usize>) -> anyhow::Result<Report> 
         rounds: session.pace.rounds,
         prefixes: shapes::MIX,
         groups: session.groups,
-        changes: Some(changes),
+        changes,
         memory,
         verified_instructions: session.floodwall.verified_instructions()?,
         targets: Vec::new(),
@@ -80,7 +87,7 @@ pub(crate) fn run(quick: bool, rounds: Option<usize>) -> anyhow::Result<Report> 
 }
 
 impl Session {
-    fn new(pace: Pace) -> anyhow::Result<Self> {
+    fn new(pace: Pace, rows: Option<&str>) -> anyhow::Result<Self> {
         let start = Instant::now();
         let xdp_filter = XdpFilter::load();
         if let Err(error) = &xdp_filter {
@@ -88,6 +95,7 @@ impl Session {
         }
         Ok(Self {
             pace,
+            rows: rows.map(str::to_owned),
             start,
             random: Random::new(1),
             floodwall: Floodwall::load(Capacity::default())?,
@@ -109,8 +117,16 @@ impl Session {
             self.fill_clean(&stand, Window::clean(family, CLEAN), None)?;
             sources::fill_blocked(&stand.sources, Window::blocked(family), prefixes, &mut self.random)?;
         }
-        self.measure(&stand, groups)?;
+        self.measure(&stand, groups.into_iter().chain(groups::hostile()).collect())?;
         Ok(stand)
+    }
+
+    /// Few prefixes, of which each holds a 256th of all addresses.
+    fn short_prefixes(&mut self) -> anyhow::Result<()> {
+        let prefixes = shapes::eights();
+        let stand = self.set_up("short prefixes", &[&prefixes])?;
+        sources::fill_any(&stand.sources, Window::clean(Family::V4, CLEAN), &mut self.random)?;
+        self.measure(&stand, groups::short_prefixes())
     }
 
     /// Single addresses.
@@ -149,6 +165,9 @@ impl Session {
 
     /// Measures the groups, in a thread that keeps to one processor.
     fn measure(&mut self, stand: &Stand, mut groups: Vec<Group>) -> anyhow::Result<()> {
+        if let Some(rows) = &self.rows {
+            groups.retain(|group| group.name.contains(rows.as_str()));
+        }
         if self.xdp_filter.is_none() {
             for group in &mut groups {
                 group.candidates.retain(|candidate| *candidate != Candidate::XdpFilter);

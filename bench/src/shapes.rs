@@ -62,6 +62,11 @@ pub(crate) fn mixed(family: Family, random: &mut Random) -> Vec<Prefix> {
     })
 }
 
+/// All /8 that may be the source of a flood.
+pub(crate) fn eights() -> Vec<Prefix> {
+    (1..224).filter_map(|first| Prefix::around(Address::v4(first << 24), 8).ok()).collect()
+}
+
 /// Single addresses at random places.
 pub(crate) fn hosts(random: &mut Random) -> Vec<Prefix> {
     distinct(PREFIXES_V4, || Some(Prefix::host(any_address(Family::V4, random))))

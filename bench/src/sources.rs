@@ -85,6 +85,11 @@ pub(crate) fn fill_clean(
     })
 }
 
+/// Writes any sources.
+pub(crate) fn fill_any(map: &Region<Word>, window: Window, random: &mut Random) -> anyhow::Result<()> {
+    window.fill(map, || Ok(shapes::any_address(window.family, random)))
+}
+
 /// Writes one source in each prefix, in random order.
 pub(crate) fn fill_blocked(
     map: &Region<Word>,

@@ -12,13 +12,17 @@ use aya::{
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use floodwall::tables::{Prefix, memory::Region};
-use floodwall_bench_filters::{PLAN_WORDS, PlanWord};
-use floodwall_common::{prefix::Family, wire::Word};
+use floodwall_bench_filters::{FRAME_WORDS, PLAN_WORDS, PlanWord, host_in};
+use floodwall_common::{
+    prefix::{Address, Family},
+    wire::Word,
+};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::{
     bpf,
     candidate::Candidate,
+    frames::Frame,
     sources::{self, Window},
 };
 
@@ -31,6 +35,8 @@ const LRU_ENTRIES: u32 = 1_000_000;
 pub(crate) struct Stand {
     ebpf: Ebpf,
     plan: Region<Word>,
+    /// What the frame is made of again.
+    frame: Region<Word>,
     /// See [`Window`].
     pub(crate) sources: Region<Word>,
 }
@@ -65,7 +71,8 @@ impl Stand {
         let plan = Region::mapped(map_fd(&ebpf, "PLAN")?, PLAN_WORDS).context("mapping the plan")?;
         let sources =
             Region::mapped(map_fd(&ebpf, "SOURCES")?, sources::WORDS).context("mapping the sources")?;
-        let stand = Self { ebpf, plan, sources };
+        let frame = Region::mapped(map_fd(&ebpf, "FRAME")?, FRAME_WORDS).context("mapping the frame")?;
+        let stand = Self { ebpf, plan, frame, sources };
         for candidate in Candidate::ALL {
             if let Some(name) = candidate.own_program() {
                 stand.set(candidate, stand.program(name)?.fd()?.as_fd())?;
@@ -106,19 +113,37 @@ impl Stand {
     pub(crate) fn run(
         &self,
         candidate: Candidate,
-        frame: &[u8],
+        frame: Frame,
         window: Window,
         repeat: u32,
     ) -> anyhow::Result<Run> {
+        let bytes = frame.bytes(window.family);
         self.plan_for(candidate, window);
+        self.restore(frame.is_written_to(), &bytes);
         let name = if candidate.is_plain() { "plain_wrapper" } else { "wrapper" };
         let wrapper = self.program(name)?;
-        let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::default() };
+        let options = TestRunOptions { data_in: Some(&bytes), repeat, ..TestRunOptions::default() };
         let start = processor_time()?;
         let action =
             wrapper.test_run(options).with_context(|| format!("running {}", candidate.name()))?.return_value;
         let time = processor_time()?.saturating_sub(start);
         Ok(Run { nanoseconds: time.as_secs_f64() * 1e9 / f64::from(repeat), action })
+    }
+
+    /// Says whether the frame is put back before each packet.
+    fn restore(&self, restore: bool, frame: &[u8]) {
+        self.plan[PlanWord::Restore as usize].store(u64::from(restore));
+        for (word, bytes) in self.frame.iter().zip(frame.as_chunks::<8>().0) {
+            word.store(u64::from_ne_bytes(*bytes));
+        }
+    }
+
+    /// The sources of a window.
+    pub(crate) fn sources_of(&self, window: Window) -> impl Iterator<Item = Address> {
+        self.sources[window.first..window.first + window.count].iter().map(move |word| match window.family {
+            Family::V4 => Address::v4((word.load() >> 32) as u32),
+            Family::V6 => Address::v6(word.load(), host_in(word.load())),
+        })
     }
 
     /// Goes on where the last run with this window ended.

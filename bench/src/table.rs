@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use crate::{
     candidate::Candidate,
+    groups::Hostile,
     report::{Report, Row},
+    sources::CLEAN,
 };
 
 /// Columns, with what stands above them.
@@ -39,10 +41,12 @@ fn write_costs(text: &mut String, report: &Report) {
     line(text, "");
     let width = report.groups.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
     let heads: String = COLUMNS.iter().map(|(_, head)| format!("{head:>11}")).collect();
-    line(text, &format!("{:width$} {heads}   × one read  LPM[+LRU] ×", ""));
+    line(text, &format!("{:width$} {heads}   × one read  LPM[+LRU] ×   bound", ""));
     for row in &report.groups {
         let cells: String = COLUMNS.iter().map(|(candidate, _)| cell(row.median(*candidate), 11)).collect();
-        line(text, &format!("{:width$} {cells}  {}", row.name, ratios(row)));
+        let hostile = Hostile::ALL.into_iter().find(|hostile| hostile.row(CLEAN) == row.name);
+        let bound = cell(hostile.and_then(|hostile| report.bound(hostile)), 8);
+        line(text, &format!("{:width$} {cells}  {}{bound}", row.name, ratios(row)));
     }
 }
 

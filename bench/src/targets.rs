@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     candidate::Candidate::{self, Floodwall, Lpm, LpmAndLru, OneRead, Signed, XdpFilter},
-    groups,
+    groups::{self, Hostile},
     report::Report,
     sources::CLEAN,
 };
@@ -64,6 +64,17 @@ pub(crate) fn check(report: &Report) -> Vec<Target> {
         same(groups::hot),
     ] {
         add(format!("{v6}: to IPv4"), between(&v6, &v4), 1.5, "");
+    }
+    for hostile in Hostile::ALL {
+        let [one, many] = [1, CLEAN].map(|count| hostile.row(count));
+        let reads = hostile.reads();
+        if reads == 0.0 {
+            add(format!("{many}: to 1 source"), between(&many, &one), 1.5, "");
+            continue;
+        }
+        let cost = report.median(&many, Floodwall);
+        let over = cost.zip(report.bound(hostile)).map(|(cost, bound)| cost / bound);
+        add(format!("{many}: to 1 source and {reads} random reads"), over, 1.0, "");
     }
     if let Some(changed) = &report.changes {
         add("1 M prefixes loaded from a file".to_owned(), Some(changed.load.total()), 1.0, "s");

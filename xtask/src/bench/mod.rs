@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// Fewer packets, rounds and sets of prefixes: half a minute, and twice the noise
     #[arg(long)]
     quick: bool,
+    /// Measure only the rows whose names hold this, and no changes of the blocklist
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["live", "against"])]
+    rows: Option<String>,
     /// Measure how a service fares under a flood instead, behind this and other filters
     #[arg(long, conflicts_with_all = ["rounds", "svg"])]
     live: bool,
@@ -89,6 +92,9 @@ fn arguments(options: &Options) -> Vec<String> {
     if let Some(path) = &options.svg {
         arguments.extend(["--svg".to_owned(), path.to_string_lossy().into_owned()]);
     }
+    if let Some(rows) = &options.rows {
+        arguments.extend(["--rows".to_owned(), rows.clone()]);
+    }
     arguments
 }
 
@@ -113,7 +119,7 @@ mod tests {
     fn options_are_passed_on_to_the_benchmark() {
         let passed = |given: &[&str]| arguments(&parsed(given).unwrap());
         assert_eq!(passed(&[]), [""; 0]);
-        let all = ["--json", "--quick", "--rounds", "7", "--svg", "x.svg"];
+        let all = ["--json", "--quick", "--rounds", "7", "--svg", "x.svg", "--rows", "IPv4 SYN"];
         assert_eq!(passed(&all), all);
         assert_eq!(passed(&["--live", "--quick"]), ["--quick", "--live"]);
     }
