@@ -1,6 +1,9 @@
 //! From samples and counts to signatures.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod asking;
+mod keeping;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use floodwall_common::{
     source::was_there_at,
@@ -10,25 +13,22 @@ use tracing::warn;
 
 use super::{
     action::{self, Action},
-    alarm::{Class, Level},
+    alarm::Level,
     baseline::Baseline,
     event::Event,
     incident::{Attack, Incident, Incidents},
-    lifecycle::{Asked, Deployed, Deployment, Held, Turn},
-    memory::{Memory, OtherVersion, Remembered},
+    lifecycle::{Deployed, Deployment, Held, Turn},
     moment::{Moment, TICK},
     offenders::{Conduct, LONG, Scene},
-    packet_kind::Kind,
     proof::Proof,
     recent::Recent,
     reference::ReferenceSets,
-    repetition::{self, Coming, Order, RETURNS, Repetition, Whose},
+    repetition::Repetition,
     sample::Sample,
     search::{LEAST_EXCESS, Refused, Search},
     service_load::{Counts, Load, Standing},
     view::KernelView,
 };
-use crate::signature::{Signature, naming};
 
 /// How far back samples are searched, ns.
 const RECENT: u64 = 500_000_000;
@@ -225,81 +225,6 @@ impl Detector {
         self.baseline.is_fresh()
     }
 
-    /// What is to be kept over a restart, of services that have a name.
-    pub fn remember(&self, name: impl Fn(u8) -> Option<String>) -> Memory {
-        let services = self.baseline.services().filter_map(|(service, packets)| {
-            let habits = self.loads.get(&service)?.habits();
-            Some((name(service)?, Remembered::new(habits, packets)))
-        });
-        // Whether all have to come again hangs on what still passes, and is decided anew.
-        let drops = |deployed: &Deployed| deployed.enforced && !deployed.pinned && deployed.asks.is_none();
-        let found = self.signatures().filter(|(_, deployed)| drops(deployed));
-        let found = found.map(|(_, deployed)| naming::named(&deployed.signature.to_string(), &name));
-        Memory::new(services.collect(), found.collect())
-    }
-
-    /// Goes on with signatures that a detector before had [found](Memory::take_found), and that still drop.
-    pub fn resume(&mut self, found: &[String], number: impl Fn(&str) -> Option<u8>, now_ns: u64) {
-        // Of a service that is not there any more no packet comes.
-        let understood = |text: &String| naming::numbered(text, &number).ok()?.parse().ok();
-        for signature in found.iter().filter_map(understood) {
-            self.deployment.take_over(signature, false, true, now_ns);
-        }
-        self.deploy();
-    }
-
-    /// Takes up what was kept, of services that there still are.
-    ///
-    /// # Errors
-    ///
-    /// If it was kept by a floodwall of another version.
-    pub fn recall(
-        &mut self,
-        memory: Memory,
-        number: impl Fn(&str) -> Option<u8>,
-    ) -> Result<(), OtherVersion> {
-        for (name, remembered) in memory.services()? {
-            let Some(service) = number(&name) else { continue };
-            self.loads.insert(service, Load::of(remembered.habits.clone()));
-            self.baseline.recall(service, remembered.packets());
-        }
-        self.settled = !self.baseline.is_fresh();
-        Ok(())
-    }
-
-    /// Deploys a signature that an operator wants. Gives its number; `None` if there is no room for another.
-    pub fn pin(&mut self, signature: Signature, enforced: bool, now_ns: u64) -> Option<usize> {
-        let number = self.deployment.pin(signature, enforced, now_ns)?;
-        self.deploy();
-        Some(number)
-    }
-
-    /// Deploys a signature that another detector has: one that was found there is enforced, rests and is taken back
-    /// here as it would be there. Gives its number; `None` if there is no room for another.
-    pub fn take_over(
-        &mut self,
-        signature: Signature,
-        pinned: bool,
-        enforced: bool,
-        now_ns: u64,
-    ) -> Option<usize> {
-        let number = self.deployment.take_over(signature, pinned, enforced, now_ns)?;
-        self.deploy();
-        Some(number)
-    }
-
-    /// Takes a signature back. Neither it nor what resembles it is found again for a while.
-    pub fn remove(&mut self, number: usize, now_ns: u64) -> Option<Deployed> {
-        let removed = self.deployment.remove(number)?;
-        self.refused.push(Refused {
-            signature: removed.signature.clone(),
-            until_ns: now_ns + REFUSED,
-            by_operator: true,
-        });
-        self.deploy();
-        Some(removed)
-    }
-
     /// Holds what came for each service against what is usual, and has as much of it sampled as is wanted.
     fn weigh(&mut self, moment: Moment, counts: &[Counts]) -> Vec<(u8, Standing)> {
         let is_there = |service: u8| counts.iter().any(|counts| counts.service == service);
@@ -449,89 +374,6 @@ impl Detector {
         }
     }
 
-    /// Where too much still passes of a kind, and nothing tells what, has all of that kind come again.
-    fn ask_to_repeat(&mut self, now_ns: u64, standings: &[(u8, Standing)], events: &mut Vec<Event>) {
-        let several = standings.len() > 1;
-        for (service, standing) in standings {
-            if !self.attacks.contains_key(service) {
-                continue;
-            }
-            let coming = self.coming(*service, standing.sampled, now_ns);
-            let coming = |class| coming.get(&class).copied().unwrap_or_default();
-            for order in self.repetition.follow(*service, standing.unheld, coming, now_ns) {
-                let (service, class, whose) = match order {
-                    Order::Ask { service, class, whose } => (service, class, whose),
-                    Order::Stop { service, class, useless } => {
-                        let turn = if useless { Turn::Useless } else { Turn::NeededNoMore };
-                        let stopped = self.stop_asking(service, class);
-                        events.extend(stopped.into_iter().map(|(number, signature)| Event::Turned {
-                            number,
-                            signature,
-                            turn,
-                        }));
-                        continue;
-                    }
-                };
-                self.stop_asking(service, class);
-                // That says as much as that nothing is found.
-                self.attacks.entry(service).and_modify(|attack| attack.told = true);
-                let place = several.then_some(service);
-                for signature in repetition::signatures(class, whose, place) {
-                    let asked = Asked { service, class };
-                    let Some(number) = self.deployment.ask(signature, asked, now_ns) else { break };
-                    self.changed = true;
-                    events.push(Event::AsksToRepeat {
-                        number,
-                        service,
-                        class,
-                        all: whose == Whose::Everybodys,
-                    });
-                }
-            }
-        }
-    }
-
-    /// What comes for a service that no other signature tells of, by class.
-    fn coming(&self, service: u8, sampled: f64, now_ns: u64) -> BTreeMap<Class, Coming> {
-        let mut seen: BTreeMap<Class, HashMap<u64, Seen>> = BTreeMap::new();
-        for sample in self.recent.iter().filter(|sample| sample.service() == service && !sample.answers) {
-            let Some(class) = class_of(sample).filter(|_| !self.deployment.covers(sample)) else { continue };
-            let flow = seen.entry(class).or_default().entry(sample.flow()).or_insert(Seen {
-                first_ns: sample.time_ns,
-                asked: false,
-                again: false,
-            });
-            let dropped = sample.reason == Reason::Signature;
-            flow.again |= !dropped && self.deployment.asks(sample);
-            flow.asked |= dropped;
-        }
-        let per_second = |flows: usize, ns: u64| flows as f64 * 1e9 / (ns as f64 * sampled);
-        let coming = seen.into_iter().map(|(class, flows)| {
-            let count = |is: &dyn Fn(&Seen) -> bool| flows.values().filter(|seen| is(seen)).count();
-            let long_ago = |seen: &Seen| seen.first_ns + RETURNS <= now_ns && (seen.asked || seen.again);
-            let new = count(&|seen| seen.first_ns + RECENT > now_ns);
-            let asked = count(&long_ago);
-            let again = count(&|seen| long_ago(seen) && seen.again);
-            let asked_for = LONG - RETURNS;
-            (
-                class,
-                Coming {
-                    new: per_second(new, RECENT),
-                    asked: per_second(asked, asked_for),
-                    again: per_second(again, asked_for),
-                },
-            )
-        });
-        coming.collect()
-    }
-
-    /// Takes back what asks packets of a class to come again; returns it.
-    fn stop_asking(&mut self, service: u8, class: Class) -> Vec<(usize, Signature)> {
-        let stopped = self.deployment.ask_no_more(|asked| *asked == Asked { service, class });
-        self.changed |= !stopped.is_empty();
-        stopped
-    }
-
     /// Holds signatures to account for what they drop of sources that were there long before the attack.
     fn note_old(&mut self, now_ns: u64, view: &dyn KernelView) {
         if self.attacks.is_empty() {
@@ -573,25 +415,5 @@ impl Detector {
     /// Has the kernel program know something, or not any more.
     fn know(&mut self, what: u64, known: bool) {
         self.actions.push(Action::Know { what, known });
-    }
-}
-
-/// A flow as it was seen within [`LONG`].
-struct Seen {
-    first_ns: u64,
-    /// A packet of its was dropped.
-    asked: bool,
-    /// One was let in by a signature that asks to come again.
-    again: bool,
-}
-
-/// What a packet counts as that can be asked to come again.
-fn class_of(sample: &Sample) -> Option<Class> {
-    match Kind::of(&sample.features) {
-        Kind::Opening => Some(Class::Openings),
-        Kind::Segment => None,
-        Kind::Datagram | Kind::Other if sample.known => None,
-        Kind::Datagram if !sample.is_fragment() => Some(Class::Datagrams),
-        Kind::Datagram | Kind::Other => Some(Class::Others),
     }
 }

@@ -1,103 +1,16 @@
 //! Signatures in force.
 
-use std::fmt;
+mod deployed;
+mod turn;
 
-use floodwall_common::{
-    features::ByteField,
-    wire::{MAX_SERVICES, Verdict, signature::MAX_SIGNATURES},
-};
+use floodwall_common::wire::{MAX_SERVICES, Verdict, signature::MAX_SIGNATURES};
 
-use super::{alarm::Class, mining::Finding, sample::Sample};
-use crate::signature::{Effect, Image, ImageError, Signature, TooBroad};
+pub(super) use deployed::Asked;
+pub use deployed::Deployed;
+pub use turn::{Held, Turn};
 
-/// A signature that was deployed.
-#[derive(Clone, Debug)]
-pub struct Deployed {
-    /// Its number, which no other ever had since the start: see [`place_of`].
-    pub number: usize,
-    /// The signature.
-    pub signature: Signature,
-    /// An operator wants it as it is: it is neither enforced, withdrawn nor retired by itself.
-    pub pinned: bool,
-    /// It drops; else it only counts.
-    pub enforced: bool,
-    /// When it was deployed, ns.
-    pub since_ns: u64,
-    /// Sampled packets that matched it.
-    pub hits: u64,
-    /// Of these, from sources that were there in calm times.
-    pub known_hits: u64,
-    /// Of these, while it dropped, requests for a connection.
-    pub requests: u64,
-    /// Of the requests, those that came again, and were let in.
-    pub again: u64,
-    /// When it last matched, ns.
-    pub last_hit_ns: u64,
-    /// It hits nothing that is usual, as far as is known, and so can stay in force when an attack is over.
-    pub harmless: bool,
-    /// So many requests for a connection are known as usual that of these it hits hardly any.
-    pub strange: bool,
-    /// Requests that it hits are dropped however often they come.
-    pub for_good: bool,
-    /// It says of an attack no more than what class of packets it consists of: all of these are asked to come again.
-    pub asks: Option<Asked>,
-    /// When it began to drop, ns; later than any packet if it does not.
-    pub enforced_ns: u64,
-    /// It only counts until the next attack.
-    pub rests: bool,
-}
-
-/// What is asked to come again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// The service that it comes for.
-    pub service: u8,
-    /// What it is.
-    pub class: Class,
-}
-
-impl Deployed {
-    /// Whether it may hit packets for a service.
-    pub(super) fn concerns(&self, service: u8) -> bool {
-        self.signature
-            .octets
-            .get(&(ByteField::Service as usize))
-            .is_none_or(|services| services.contains(service))
-    }
-
-    /// What it does with what it hits. An operator's word holds for whatever it names.
-    fn effect(&self) -> Effect {
-        match (self.enforced, self.pinned) {
-            (false, _) => Effect::Count,
-            (true, true) => Effect::Drop,
-            (true, false) if self.for_good => Effect::DropFound,
-            (true, false) if self.asks.is_some() => Effect::AskToRepeat,
-            (true, false) => Effect::DropOnce,
-        }
-    }
-
-    /// Counts only: whether it drops is decided by what it is seen to match.
-    fn new(signature: Signature, now_ns: u64) -> Self {
-        Self {
-            number: 0,
-            signature,
-            pinned: false,
-            enforced: false,
-            since_ns: now_ns,
-            hits: 0,
-            known_hits: 0,
-            requests: 0,
-            again: 0,
-            last_hit_ns: now_ns,
-            harmless: false,
-            strange: false,
-            for_good: false,
-            asks: None,
-            enforced_ns: u64::MAX,
-            rests: false,
-        }
-    }
-}
+use super::{mining::Finding, sample::Sample};
+use crate::signature::{Image, ImageError, Signature};
 
 /// How long a signature only counts before it drops, ns.
 const TRIAL: u64 = 50_000_000;
@@ -119,66 +32,6 @@ const AGAIN_AFTER: u64 = 800_000_000;
 /// with a certainty of 95 % (the rule of three: Hanley & Lippman-Hand, "If nothing goes wrong, is everything all right?",
 /// JAMA 1983).
 const ENOUGH_OPENINGS: usize = 60;
-
-/// Why a signature that was found only counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    /// It is too broad to be enforced without an operator.
-    TooBroad(TooBroad),
-    /// Only what the operator has named is in force.
-    Observe,
-}
-
-impl fmt::Display for Held {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooBroad(why) => why.fmt(formatter),
-            Self::Observe => formatter.write_str("the filter only observes what the operator has not named"),
-        }
-    }
-}
-
-/// What became of a signature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// It drops from now on.
-    Enforced,
-    /// It only counts.
-    Held(Held),
-    /// It hit sources that were there before, and was taken back.
-    Withdrawn,
-    /// Too much of what it hit came again, and was taken back.
-    ComesAgain,
-    /// Too much of what it hit came again, and as nobody usual looks like that, it is dropped however often it comes.
-    ForGood,
-    /// It matched nothing for a long time, and was taken back.
-    Retired,
-    /// It asked packets to come again, and was taken back as most did.
-    Useless,
-    /// It asked packets to come again, and hardly any do not.
-    NeededNoMore,
-}
-
-impl fmt::Display for Turn {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Enforced => formatter.write_str("enforced"),
-            Self::Held(why) => write!(formatter, "only counts (monitor): {why}"),
-            Self::Withdrawn => formatter.write_str("withdrawn, as it hits sources that were there before"),
-            Self::ComesAgain => formatter.write_str(
-                "withdrawn, as too many of those whose requests it dropped asked again: they were not forged",
-            ),
-            Self::ForGood => formatter.write_str(
-                "drops requests however often they come: many come again, and nobody usual looks like that",
-            ),
-            Self::Useless => formatter.write_str("taken back, as most of what it asked to come again did"),
-            Self::NeededNoMore => {
-                formatter.write_str("taken back, as little is left that does not come again")
-            }
-            Self::Retired => formatter.write_str("retired, as it matches nothing any more"),
-        }
-    }
-}
 
 /// Which bit stands for the signature with a number, and which counter is its: the kernel program knows it by that.
 pub const fn place_of(number: usize) -> usize {
@@ -464,13 +317,14 @@ impl Deployment {
 #[cfg(test)]
 mod tests {
     use floodwall_common::{
-        features::{Features, WordField},
+        features::{ByteField, Features, WordField},
         parse::{protocol, tcp_flag},
         source::Key,
         wire::Reason,
     };
 
     use super::*;
+    use crate::signature::Effect;
 
     /// A request for a connection, and what became of it.
     fn request(number: u64, reason: Reason) -> Sample {

@@ -13,6 +13,7 @@ pub(super) struct Constant {
 }
 
 const ALARM: &str = "crates/detect/src/alarm/mod.rs";
+const CLASS: &str = "crates/detect/src/alarm/class.rs";
 const BOUND: &str = "crates/detect/src/alarm/bound.rs";
 const SERIES: &str = "crates/detect/src/alarm/series.rs";
 const DEPLOYED: &str = "crates/detect/src/lifecycle.rs";
@@ -40,7 +41,7 @@ macro_rules! plain {
 /// A number among those of a table of windows.
 macro_rules! window {
     ($name:literal, $line:literal) => {
-        one($name, &[Edit { file: ALARM, line: $line }])
+        one($name, &[Edit { file: CLASS, line: $line }])
     };
 }
 
@@ -195,27 +196,27 @@ pub(super) const TABLE: &[Constant] = &[
         &[
             Edit { file: SERIES, line: "const LONGEST: usize = {};" },
             Edit {
-                file: ALARM,
+                file: CLASS,
                 line: "const OPENINGS: [Window; 3] = [window(#, #, #, #), window(#, #, #, #), window({}, #, #, #)];",
             },
             Edit {
-                file: ALARM,
+                file: CLASS,
                 line: "const SOURCES: [Window; 3] = [window(#, #, #, #), window(#, #, #, #), window({}, #, #, #)];",
             },
             Edit {
-                file: ALARM,
+                file: CLASS,
                 line: "const DATAGRAM_SOURCES: [Window; 3] = [window(#, #, #, #), window(#, #, #, #), window({}, #, #, #)];",
             },
             Edit {
-                file: ALARM,
+                file: CLASS,
                 line: "const PACKETS: [Window; 2] = [window(#, #, #, #), window({}, #, #, #)];",
             },
             Edit {
-                file: ALARM,
+                file: CLASS,
                 line: "const DATAGRAM_PACKETS: [Window; 2] = [window(#, #, #, #), window({}, #, #, #)];",
             },
             Edit {
-                file: ALARM,
+                file: CLASS,
                 line: "const FRUITLESS: [Window; 2] = [window(#, #, #, #), window({}, #, #, #)];",
             },
         ],

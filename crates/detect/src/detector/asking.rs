@@ -1,0 +1,128 @@
+//! What is asked to come again, where nothing tells the packets of an attack apart: see [`crate::repetition`].
+
+use std::collections::{BTreeMap, HashMap};
+
+use floodwall_common::wire::Reason;
+
+use super::{Detector, RECENT};
+use crate::{
+    alarm::Class,
+    event::Event,
+    lifecycle::{Asked, Turn},
+    offenders::LONG,
+    packet_kind::Kind,
+    repetition::{self, Coming, Order, RETURNS, Whose},
+    sample::Sample,
+    service_load::Standing,
+    signature::Signature,
+};
+
+impl Detector {
+    /// Where too much still passes of a kind, and nothing tells what, has all of that kind come again.
+    pub(super) fn ask_to_repeat(
+        &mut self,
+        now_ns: u64,
+        standings: &[(u8, Standing)],
+        events: &mut Vec<Event>,
+    ) {
+        let several = standings.len() > 1;
+        for (service, standing) in standings {
+            if !self.attacks.contains_key(service) {
+                continue;
+            }
+            let coming = self.coming(*service, standing.sampled, now_ns);
+            let coming = |class| coming.get(&class).copied().unwrap_or_default();
+            for order in self.repetition.follow(*service, standing.unheld, coming, now_ns) {
+                let (service, class, whose) = match order {
+                    Order::Ask { service, class, whose } => (service, class, whose),
+                    Order::Stop { service, class, useless } => {
+                        let turn = if useless { Turn::Useless } else { Turn::NeededNoMore };
+                        let stopped = self.stop_asking(service, class);
+                        events.extend(stopped.into_iter().map(|(number, signature)| Event::Turned {
+                            number,
+                            signature,
+                            turn,
+                        }));
+                        continue;
+                    }
+                };
+                self.stop_asking(service, class);
+                // That says as much as that nothing is found.
+                self.attacks.entry(service).and_modify(|attack| attack.told = true);
+                let place = several.then_some(service);
+                for signature in repetition::signatures(class, whose, place) {
+                    let asked = Asked { service, class };
+                    let Some(number) = self.deployment.ask(signature, asked, now_ns) else { break };
+                    self.changed = true;
+                    events.push(Event::AsksToRepeat {
+                        number,
+                        service,
+                        class,
+                        all: whose == Whose::Everybodys,
+                    });
+                }
+            }
+        }
+    }
+
+    /// What comes for a service that no other signature tells of, by class.
+    fn coming(&self, service: u8, sampled: f64, now_ns: u64) -> BTreeMap<Class, Coming> {
+        let mut seen: BTreeMap<Class, HashMap<u64, Seen>> = BTreeMap::new();
+        for sample in self.recent.iter().filter(|sample| sample.service() == service && !sample.answers) {
+            let Some(class) = class_of(sample).filter(|_| !self.deployment.covers(sample)) else { continue };
+            let flow = seen.entry(class).or_default().entry(sample.flow()).or_insert(Seen {
+                first_ns: sample.time_ns,
+                asked: false,
+                again: false,
+            });
+            let dropped = sample.reason == Reason::Signature;
+            flow.again |= !dropped && self.deployment.asks(sample);
+            flow.asked |= dropped;
+        }
+        let per_second = |flows: usize, ns: u64| flows as f64 * 1e9 / (ns as f64 * sampled);
+        let coming = seen.into_iter().map(|(class, flows)| {
+            let count = |is: &dyn Fn(&Seen) -> bool| flows.values().filter(|seen| is(seen)).count();
+            let long_ago = |seen: &Seen| seen.first_ns + RETURNS <= now_ns && (seen.asked || seen.again);
+            let new = count(&|seen| seen.first_ns + RECENT > now_ns);
+            let asked = count(&long_ago);
+            let again = count(&|seen| long_ago(seen) && seen.again);
+            let asked_for = LONG - RETURNS;
+            (
+                class,
+                Coming {
+                    new: per_second(new, RECENT),
+                    asked: per_second(asked, asked_for),
+                    again: per_second(again, asked_for),
+                },
+            )
+        });
+        coming.collect()
+    }
+
+    /// Takes back what asks packets of a class to come again; returns it.
+    fn stop_asking(&mut self, service: u8, class: Class) -> Vec<(usize, Signature)> {
+        let stopped = self.deployment.ask_no_more(|asked| *asked == Asked { service, class });
+        self.changed |= !stopped.is_empty();
+        stopped
+    }
+}
+
+/// A flow as it was seen within [`LONG`].
+struct Seen {
+    first_ns: u64,
+    /// A packet of its was dropped.
+    asked: bool,
+    /// One was let in by a signature that asks to come again.
+    again: bool,
+}
+
+/// What a packet counts as that can be asked to come again.
+fn class_of(sample: &Sample) -> Option<Class> {
+    match Kind::of(&sample.features) {
+        Kind::Opening => Some(Class::Openings),
+        Kind::Segment => None,
+        Kind::Datagram | Kind::Other if sample.known => None,
+        Kind::Datagram if !sample.is_fragment() => Some(Class::Datagrams),
+        Kind::Datagram | Kind::Other => Some(Class::Others),
+    }
+}
