@@ -293,6 +293,7 @@ const fn excess(class: Class) -> Excess {
         Class::Others => Excess::Others,
         Class::Fruitless => Excess::Fruitless,
         Class::Names => Excess::Names,
+        Class::Returning => Excess::Returning,
     }
 }
 

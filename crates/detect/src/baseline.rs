@@ -9,7 +9,7 @@ use floodwall_common::{
     source::Key,
 };
 
-use super::{reservoir::Reservoir, sample::Sample, sources::Sources};
+use super::{reservoir::Reservoir, sample::Sample, sources::Sources, unproven::Unproven};
 
 /// How long a source would be a new source in an attack, ns.
 const STRANGE: u64 = 30_000_000_000;
@@ -33,6 +33,9 @@ pub(super) struct Usual {
 #[derive(Debug, Default)]
 pub(super) struct Baseline {
     services: BTreeMap<u8, Reservoir>,
+    /// How many samples of each service, so far, were no answers to what the host has asked.
+    asked: BTreeMap<u8, usize>,
+    unproven: Unproven,
     sources: Sources,
     first_ns: Option<u64>,
     version: u64,
@@ -52,13 +55,31 @@ impl Baseline {
         let is_young = sample.time_ns < first + STRANGE && first > started + THERE_BEFORE;
         let from_new_source = if sample.opens() { !sample.known } else { is_young };
         let usual = Usual { features: sample.features, flow: sample.flow(), from_new_source };
+        *self.asked.entry(sample.service()).or_default() += usize::from(!sample.answers);
         self.services.entry(sample.service()).or_default().keep(usual, sample.time_ns);
+    }
+
+    /// Takes a packet that has passed in calm times, and has not proven itself.
+    pub(super) fn note_unproven(&mut self, sample: &Sample) {
+        self.unproven.take(sample);
+    }
+
+    /// Keeps what has not proven itself and came long enough ago.
+    pub(super) fn settle(&mut self, now_ns: u64) {
+        self.version += u64::from(self.unproven.settle(now_ns));
+    }
+
+    /// An attack on a service begins.
+    pub(super) fn doubt(&mut self, service: u8) {
+        self.unproven.doubt(service);
     }
 
     /// Forgets what is known of services that are no more.
     pub(super) fn retain(&mut self, is_there: impl Fn(u8) -> bool) {
         let before = self.services.len();
         self.services.retain(|service, _| is_there(*service));
+        self.asked.retain(|service, _| is_there(*service));
+        self.unproven.retain(&is_there);
         self.version += u64::from(self.services.len() < before);
     }
 
@@ -68,7 +89,9 @@ impl Baseline {
             usual.features.octets[ByteField::Service as usize] = service;
             usual
         });
-        self.services.insert(service, Reservoir::of(own.collect()));
+        let reservoir = Reservoir::of(own.collect());
+        self.asked.insert(service, reservoir.samples().len());
+        self.services.insert(service, reservoir);
         self.version += 1;
     }
 
@@ -82,16 +105,18 @@ impl Baseline {
         self.services().map(|(_, samples)| samples.len()).sum()
     }
 
-    /// Whether so little is known that assumptions have to stand in for it.
+    /// Whether so little is known that assumptions have to stand in for it. What answers the host says nothing of those
+    /// who ask something of it.
     pub(super) fn is_fresh(&self) -> bool {
-        self.len() < ENOUGH
+        self.asked.values().sum::<usize>() < ENOUGH
     }
 
-    /// Samples of what a service usually gets; of all services if its own are too few.
+    /// Samples of what a service usually gets; of all services if its own are too few. What came for it and has not proven
+    /// itself is among them.
     pub(super) fn examples(&self, service: u8) -> impl Iterator<Item = Usual> {
-        let is_known = self.services.get(&service).is_some_and(|own| own.samples().len() >= ENOUGH);
+        let is_known = self.asked.get(&service).is_some_and(|asked| *asked >= ENOUGH);
         let such = self.services().filter(move |(number, _)| !is_known || *number == service);
-        such.flat_map(|(_, samples)| samples).copied()
+        such.flat_map(|(_, samples)| samples).copied().chain(self.unproven.of(service))
     }
 
     /// Another number whenever the samples are others.
@@ -102,5 +127,39 @@ impl Baseline {
     /// Whether a source was there in calm times.
     pub(super) fn knows(&self, source: Key) -> bool {
         self.sources.contains(source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use floodwall_common::{parse::protocol, wire::Reason};
+
+    use super::*;
+
+    fn sample(number: u64, answers: bool) -> Sample {
+        let mut features = Features::default();
+        features.octets[ByteField::Protocol as usize] = protocol::TCP;
+        Sample {
+            time_ns: number * 1_000_000,
+            features,
+            source: Key(number),
+            reason: Reason::Clean,
+            known: true,
+            answers,
+            unasked: false,
+            acknowledged: 0,
+        }
+    }
+
+    #[test]
+    fn answers_say_nothing_of_who_asks() {
+        let mut baseline = Baseline::default();
+        (0..5_000).for_each(|number| baseline.keep(sample(number, true)));
+        assert!(baseline.is_fresh());
+        (0..1_200).for_each(|number| baseline.keep(sample(number, false)));
+        assert!(!baseline.is_fresh());
+        assert_eq!(baseline.examples(0).count(), 6_200);
+        baseline.retain(|_| false);
+        assert!(baseline.is_fresh());
     }
 }

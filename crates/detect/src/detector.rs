@@ -82,7 +82,7 @@ impl Detector {
     /// Takes a sampled packet.
     pub fn sample(&mut self, sample: Sample) {
         let service = sample.service();
-        self.loads.entry(service).or_default().sample();
+        self.loads.entry(service).or_default().sample(&sample);
         let knows = self.baseline.knows(sample.source);
         self.deployment.note(&sample, knows && !sample.answers);
         // Of what is only asked to come again, nothing is known.
@@ -94,6 +94,9 @@ impl Detector {
         let doubted = self.attacks.contains_key(&service) || self.watched.contains(&service);
         if passed && (!doubted || knows || sample.answers) {
             self.learn(&sample);
+            if !doubted && !knows {
+                self.baseline.note_unproven(&sample);
+            }
         }
         if passed || sample.reason == Reason::Signature {
             self.recent.push(sample);
@@ -118,6 +121,7 @@ impl Detector {
         if now_ns >= learning_until {
             self.know(knowledge::CONNECTIONS, true);
         }
+        self.baseline.settle(now_ns);
         let standings = self.weigh(moment, counts);
         self.follow(moment, &standings, &mut events);
         self.refuse_fruitless(&standings, &mut events);
@@ -259,6 +263,7 @@ impl Detector {
             match (self.attacks.get_mut(&service), standing.begins) {
                 (None, Some(cause)) => {
                     self.attacks.insert(service, Attack::new(now_ns));
+                    self.baseline.doubt(service);
                     self.changed |= self.deployment.wake(service, now_ns);
                     let Incident { number: incident, wave, .. } = self.incidents.next(service, now_ns);
                     events.push(Event::AttackBegan { service, incident, wave, cause });

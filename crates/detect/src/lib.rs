@@ -7,6 +7,8 @@
 //! | [`service_load`], [`baseline_rate`] | how many come for each service |
 //! | [`proof`] | which flows have proven themselves, and so teach what is usual |
 //! | [`baseline`], [`reservoir`], [`sources`] | what packets usually look like, and who was there before |
+//! | [`unproven`] | what came in calm times and has proven nothing |
+//! | [`visits`] | who comes time and again |
 //! | [`reference`], [`assumed`] | what unusual packets are held against, also where little was seen yet |
 //! | [`search`], [`mining`], [`condition`] | what those of an attack have in common |
 //! | [`examples`], [`columns`], [`tally`] | packets laid out so that a condition's are counted fast |
@@ -51,7 +53,9 @@ mod service_load;
 pub mod signature;
 mod sources;
 mod tally;
+mod unproven;
 mod view;
+mod visits;
 
 #[cfg(test)]
 mod tests;

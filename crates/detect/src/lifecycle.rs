@@ -228,9 +228,25 @@ impl Deployment {
         any
     }
 
-    /// Whether any tells that a sample is one of an attack.
+    /// Whether any tells that a sample is one of an attack. One that is too broad to drop by itself tells nothing: what it hits
+    /// still passes.
     pub(super) fn covers(&self, sample: &Sample) -> bool {
-        self.iter().any(|(_, deployed)| deployed.asks.is_none() && sample.matches(&deployed.signature))
+        let tells = |deployed: &Deployed| deployed.asks.is_none() && (!deployed.rests || self.observe);
+        self.iter().any(|(_, deployed)| tells(deployed) && sample.matches(&deployed.signature))
+    }
+
+    /// Whether one that concerns a service, and may drop by itself, was found since, or is tried again.
+    pub(super) fn found_since(&self, service: u8, since_ns: u64) -> bool {
+        self.iter().any(|(_, deployed)| {
+            let found = deployed.asks.is_none() && !deployed.pinned && !deployed.rests;
+            // One that is tried again and hits nothing says nothing.
+            found && deployed.concerns(service) && deployed.since_ns.min(deployed.last_hit_ns) >= since_ns
+        })
+    }
+
+    /// Those that were found, and only count until the next attack.
+    pub(super) fn resting(&self) -> impl Iterator<Item = &Signature> {
+        self.iter().filter(|(_, deployed)| deployed.rests).map(|(_, deployed)| &deployed.signature)
     }
 
     /// Whether one that concerns a service and drops, or would if nothing were only observed, has matched something
@@ -380,6 +396,40 @@ mod tests {
         let for_good = (vec![Turn::Enforced, Turn::ForGood], Some(Effect::DropFound));
         assert_eq!(after(ANYBODY, Some(ENOUGH_OPENINGS), 21), for_good);
         assert_eq!(after(ANYBODY, None, 21), for_good);
+    }
+
+    /// One that was found with the first packet of an attack, after its trial.
+    fn tried(text: &str) -> Deployment {
+        let mut deployment = Deployment::default();
+        let finding = Finding { signature: text.parse().unwrap(), covered: 100, usual_share: 0.0 };
+        deployment.try_out(&finding, Some(1_000), TRIAL).unwrap();
+        deployment.turn(2 * TRIAL);
+        deployment
+    }
+
+    #[test]
+    fn what_a_signature_hits_that_only_counts_is_still_to_be_explained() {
+        let sample = request(1, Reason::Clean);
+        assert!(tried("tcp flags=syn window=512 dport=0").covers(&sample));
+        let mut broad = tried("tcp flags=syn window=512");
+        assert!(!broad.covers(&sample), "it is too broad to drop");
+        assert_eq!(broad.resting().count(), 1);
+        broad.observe(true, 0);
+        broad.turn(TRIAL);
+        assert!(broad.covers(&sample), "nothing drops, and all is explained that could be");
+    }
+
+    #[test]
+    fn a_signature_that_is_tried_again_and_hits_nothing_was_not_found() {
+        let mut deployment = tried("tcp flags=syn window=512 dport=0");
+        assert!(deployment.found_since(0, TRIAL) && !deployment.found_since(0, TRIAL + 1));
+        assert!(!tried("tcp flags=syn window=512").found_since(0, 0), "it is too broad to drop");
+        deployment.slots.iter_mut().flatten().for_each(|deployed| deployed.rests = true);
+        assert!(!deployment.found_since(0, 0));
+        deployment.wake(0, 50 * TRIAL);
+        assert!(!deployment.found_since(0, 50 * TRIAL));
+        deployment.note(&Sample { time_ns: 51 * TRIAL, ..request(1, Reason::Clean) }, false);
+        assert!(deployment.found_since(0, 50 * TRIAL));
     }
 
     #[test]

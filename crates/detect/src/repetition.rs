@@ -22,19 +22,28 @@ use crate::signature::{Ranges, Signature};
 /// How long an attack goes on, and too much passes, before all are asked to repeat: signatures are found meanwhile; and how
 /// long before that holds for known sources, too, ns.
 const PATIENCE: u64 = 750_000_000;
+/// How long too much passes of which no signature was found: one mostly is within three ticks, ns.
+const PATIENCE_IN_VAIN: u64 = 350_000_000;
+/// How long too much passes where all were asked within [`BEFORE`], as signatures of that attack were found then, if there are any,
+/// ns.
+const PATIENCE_AGAIN: u64 = 100_000_000;
+const BEFORE: u64 = 600_000_000_000;
 /// How long it goes on though it would not be needed, ns.
 const LINGERS: u64 = 3_000_000_000;
 /// How long it is not tried again once it was of no use, ns.
 const USELESS: u64 = 60_000_000_000;
 /// Flows/s that are new, or that do not come again, of which it is needed.
 const NEEDED: f64 = 100.0;
+/// Flows of datagrams of known sources, new ones a second, of which these are asked as well, where known sources are forged for
+/// requests.
+const MANY_OF_KNOWN: f64 = 200.0;
 /// Share of the flows of which more do not come again by accident: it is of no use then.
 const MOST_AGAIN: f64 = 0.5;
 /// How long ago a flow was first seen of which it is asked whether it came again, ns: clients do so after a second.
 pub(super) const RETURNS: u64 = 1_500_000_000;
 
 /// Ports of protocols whose clients ask from a new port each time, also when they ask again: DNS and NTP.
-const NEVER_REPEATED: [u16; 2] = [53, 123];
+pub(super) const NEVER_REPEATED: [u16; 2] = [53, 123];
 
 /// What is asked to come again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +66,9 @@ pub(super) enum Order {
 /// What comes of a class for a service that no other signature tells of: flows, a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Coming {
-    /// Those that were not seen before.
+    /// Those that were not seen before, of sources that are not known, and of those that are.
     pub(super) new: f64,
+    pub(super) new_of_known: f64,
     /// Those that were asked to come again, a while ago.
     pub(super) asked: f64,
     /// Of these, those that have come again.
@@ -72,6 +82,13 @@ struct Asked {
     needed_ns: u64,
 }
 
+/// What was asked, and when, ns.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    whose: Whose,
+    at_ns: u64,
+}
+
 /// What is asked to come again, by service.
 #[derive(Debug, Default)]
 pub(super) struct Repetition {
@@ -80,31 +97,45 @@ pub(super) struct Repetition {
     unheld: BTreeMap<(u8, Class), u64>,
     /// Until when it is not tried again.
     useless: BTreeMap<(u8, Class), u64>,
+    /// What was asked a while ago, and had its use.
+    before: BTreeMap<(u8, Class), Before>,
 }
 
 impl Repetition {
-    /// Takes how an attacked service stands: of which classes too much passes, and what comes of each.
+    /// Takes how an attacked service stands: of which classes too much passes, what comes of each, and whether a signature was
+    /// found since a time.
     pub(super) fn follow(
         &mut self,
         service: u8,
         unheld: Unheld,
         coming: impl Fn(Class) -> Coming,
+        found_since: impl Fn(u64) -> bool,
         now_ns: u64,
     ) -> Vec<Order> {
         self.useless.retain(|_, until_ns| *until_ns > now_ns);
+        self.before.retain(|_, before| now_ns < before.at_ns + BEFORE);
         let classes = [
             (Class::Openings, unheld.openings),
             (Class::Datagrams, unheld.datagrams),
             (Class::Others, unheld.others),
         ];
+        let asks_everybody = |asked: &Asked| asked.whose == Whose::Everybodys;
+        let forges_known = self.asked.get(&(service, Class::Openings)).is_some_and(asks_everybody);
         let orders = classes.into_iter().filter_map(|(class, is_unheld)| {
             let place = (service, class);
             if !is_unheld {
                 self.unheld.remove(&place);
             }
             let since_ns = if is_unheld { *self.unheld.entry(place).or_insert(now_ns) } else { now_ns };
-            let lasts = is_unheld && now_ns >= since_ns + PATIENCE;
+            let before = self.before.get(&place).copied();
+            let patience = match before {
+                Some(_) => PATIENCE_AGAIN,
+                None if found_since(since_ns) => PATIENCE,
+                None => PATIENCE_IN_VAIN,
+            };
+            let lasts = is_unheld && now_ns >= since_ns + patience;
             let coming = coming(class);
+            let forged = class == Class::Datagrams && forges_known && coming.new_of_known >= MANY_OF_KNOWN;
             if let Some(asked) = self.asked.get_mut(&place) {
                 if coming.asked - coming.again >= NEEDED {
                     asked.needed_ns = now_ns;
@@ -113,17 +144,17 @@ impl Repetition {
                 let most_come_again = coming.asked >= NEEDED && coming.again > MOST_AGAIN * coming.asked;
                 if is_unheld && most_come_again {
                     self.asked.remove(&place);
+                    self.before.remove(&place);
                     self.useless.insert(place, now_ns + USELESS);
                     return Some(Order::Stop { service, class, useless: true });
                 }
                 // Of requests it is counted what passes all the same. Of other classes it is not, and known sources are not in
                 // these.
-                let widens = class == Class::Openings
-                    && asked.whose == Whose::Strangers
-                    && lasts
-                    && now_ns >= asked.since_ns + PATIENCE;
+                let lasts = class == Class::Openings && lasts && now_ns >= asked.since_ns + PATIENCE;
+                let widens = asked.whose == Whose::Strangers && (lasts || forged);
                 if widens {
                     *asked = Asked { whose: Whose::Everybodys, since_ns: now_ns, needed_ns: now_ns };
+                    self.before.insert(place, Before { whose: Whose::Everybodys, at_ns: now_ns });
                     return Some(Order::Ask { service, class, whose: Whose::Everybodys });
                 }
                 if now_ns >= asked.needed_ns + LINGERS {
@@ -132,12 +163,18 @@ impl Repetition {
                 }
                 return None;
             }
-            let begins = lasts
-                && !self.useless.contains_key(&place)
-                && (class == Class::Openings || coming.new >= NEEDED);
+            let enough = class == Class::Openings || coming.new >= NEEDED;
+            let begins = (lasts && enough || forged) && !self.useless.contains_key(&place);
             begins.then(|| {
-                let whose = Whose::Strangers;
+                // Where known sources are forged, sparing these would only take time.
+                let known_most = class == Class::Openings && coming.new_of_known > coming.new;
+                let whose = match before {
+                    Some(before) => before.whose,
+                    None if known_most || forged => Whose::Everybodys,
+                    None => Whose::Strangers,
+                };
                 self.asked.insert(place, Asked { whose, since_ns: now_ns, needed_ns: now_ns });
+                self.before.insert(place, Before { whose, at_ns: now_ns });
                 Order::Ask { service, class, whose }
             })
         });
@@ -161,7 +198,7 @@ pub(super) fn signatures(class: Class, whose: Whose, service: Option<u8>) -> Vec
             vec![datagrams]
         }
         Class::Others => vec![Kind::Other.signature(), fragments()],
-        Class::Segments | Class::Unasked | Class::Fruitless | Class::Names => Vec::new(),
+        Class::Segments | Class::Unasked | Class::Fruitless | Class::Names | Class::Returning => Vec::new(),
     };
     for signature in &mut signatures {
         signature.new_sources = whose == Whose::Strangers;
@@ -206,7 +243,7 @@ mod tests {
     ) -> Vec<(f64, Order)> {
         let ticks = (from * 20)..((from + seconds) * 20);
         let orders = ticks.flat_map(|tick| {
-            let orders = repetition.follow(3, unheld, |_| coming, tick * TICK);
+            let orders = repetition.follow(3, unheld, |_| coming, |_| true, tick * TICK);
             orders.into_iter().map(move |order| (tick as f64 / 20.0, order))
         });
         orders.collect()
@@ -214,7 +251,7 @@ mod tests {
 
     /// A flood of so many new flows/s, of which such a share comes again.
     fn flood(rate: f64, share: f64) -> Coming {
-        Coming { new: rate, asked: rate, again: rate * share }
+        Coming { new: rate, asked: rate, again: rate * share, ..Coming::default() }
     }
 
     fn ask(class: Class, whose: Whose) -> Order {
@@ -232,9 +269,48 @@ mod tests {
             ]
         );
         let stop = Order::Stop { service: 3, class: Class::Openings, useless: false };
-        let rush = Coming { new: 300.0, asked: 300.0, again: 290.0 };
+        let rush = Coming { new: 300.0, asked: 300.0, again: 290.0, ..Coming::default() };
         assert_eq!(orders(&mut repetition, 15, 3, Unheld::default(), flood(2_000.0, 0.3)), []);
         assert_eq!(orders(&mut repetition, 18, 9, Unheld::default(), rush), [(20.95, stop)]);
+    }
+
+    #[test]
+    fn where_known_sources_are_forged_they_are_asked_at_once_and_their_datagrams_as_well() {
+        let mut repetition = Repetition::default();
+        let forged = Coming { new: 900.0, new_of_known: 1_500.0, asked: 2_400.0, again: 0.0 };
+        let everybody = |class| ask(class, Whose::Everybodys);
+        let all = [(10.75, everybody(Class::Openings)), (10.8, everybody(Class::Datagrams))];
+        assert_eq!(orders(&mut repetition, 10, 5, OPENINGS, forged), all);
+        // Most of it comes from known sources, but nothing says that these are forged.
+        let mut repetition = Repetition::default();
+        assert_eq!(orders(&mut repetition, 10, 1, Unheld::default(), forged), []);
+        let few = Coming { new_of_known: 150.0, new: 100.0, ..forged };
+        assert_eq!(orders(&mut repetition, 20, 5, OPENINGS, few), [(20.75, everybody(Class::Openings))]);
+    }
+
+    #[test]
+    fn where_no_signature_was_found_it_is_asked_sooner() {
+        for (found_ns, expected) in [(20_000_000_000, 20.75), (19_000_000_000, 20.35)] {
+            let mut repetition = Repetition::default();
+            let found_since = |since_ns| found_ns >= since_ns;
+            let first = (400..440).find(|tick| {
+                let flood = |_| flood(2_000.0, 0.0);
+                !repetition.follow(3, OPENINGS, flood, found_since, tick * TICK).is_empty()
+            });
+            assert_eq!(first.map(|tick| tick as f64 / 20.0), Some(expected));
+        }
+    }
+
+    #[test]
+    fn what_was_of_use_is_asked_sooner_the_next_time() {
+        let mut repetition = Repetition::default();
+        orders(&mut repetition, 10, 5, OPENINGS, flood(2_000.0, 0.0));
+        repetition.end(3);
+        let again = [(20.1, ask(Class::Openings, Whose::Everybodys))];
+        assert_eq!(orders(&mut repetition, 20, 2, OPENINGS, flood(2_000.0, 0.0)), again);
+        repetition.end(3);
+        let much_later = orders(&mut repetition, 1_000, 1, OPENINGS, flood(2_000.0, 0.0));
+        assert_eq!(much_later, [(1_000.75, ask(Class::Openings, Whose::Strangers))]);
     }
 
     #[test]
@@ -242,7 +318,11 @@ mod tests {
         let mut repetition = Repetition::default();
         for tick in 0..200 {
             let unheld = if tick % 15 == 0 { Unheld::default() } else { OPENINGS };
-            assert_eq!(repetition.follow(3, unheld, |_| flood(2_000.0, 0.0), tick * TICK), [], "tick {tick}");
+            assert_eq!(
+                repetition.follow(3, unheld, |_| flood(2_000.0, 0.0), |_| true, tick * TICK),
+                [],
+                "tick {tick}"
+            );
         }
     }
 

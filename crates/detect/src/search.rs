@@ -77,8 +77,10 @@ const STRANGER_RULES: usize = 4;
 const LEAST_SHARE: f64 = 0.08;
 
 /// Ports that a signature comes to name at most, and share of what it covers that has to go there.
-const MOST_PORTS: usize = 4;
+const MOST_PORTS: usize = 16;
 const ON_PORTS: f64 = 0.95;
+/// Share of requests for connections in what a signature covers beyond which it is one of these.
+const MOSTLY_REQUESTS: f64 = 0.9;
 
 /// Share of what a signature hits that another one hits, too, if they resemble each other.
 const ALIKE: f64 = 0.5;
@@ -126,11 +128,16 @@ impl Refused {
         if !self.by_operator {
             return self.signature == *signature;
         }
-        let features = packets.iter().map(|packet| &packet.features);
-        let hit: Vec<&Features> = features.filter(|features| signature.matches(features)).collect();
-        let alike = hit.iter().filter(|features| self.signature.matches(features)).count();
-        alike as f64 > ALIKE * hit.len() as f64
+        resembles(signature, &self.signature, packets)
     }
+}
+
+/// Whether another signature hits most of the packets that one hits.
+fn resembles(signature: &Signature, other: &Signature, packets: &[&Sample]) -> bool {
+    let features = packets.iter().map(|packet| &packet.features);
+    let hit: Vec<&Features> = features.filter(|features| signature.matches(features)).collect();
+    let alike = hit.iter().filter(|features| other.matches(features)).count();
+    alike as f64 > ALIKE * hit.len() as f64
 }
 
 /// What a search goes by.
@@ -257,6 +264,7 @@ impl Search<'_> {
         findings.retain_mut(|finding| {
             finding.signature.new_sources =
                 new_sources || is_of_new_sources_segments(unusual, &finding.signature);
+            name_requests(&mut finding.signature, unusual);
             name_ports(finding, unusual);
             finding.usual_share *= part;
             left -= finding.usual_share;
@@ -264,6 +272,7 @@ impl Search<'_> {
                 && is_spread(unusual, &finding.signature)
                 && !self.is_of_usual_segments(unusual, &finding.signature)
                 && !self.is_vague(unusual, usual, &finding.signature)
+                && !self.is_told(&finding.signature, unusual)
                 && !self.refused.iter().any(|refused| refused.forbids(&finding.signature, unusual))
         });
         findings
@@ -274,6 +283,12 @@ impl Search<'_> {
     fn is_of_usual_segments(&self, unusual: &[&Sample], signature: &Signature) -> bool {
         let (all, segments) = segments(unusual, signature);
         segments * 2 > all && (segments as f64) < self.expected
+    }
+
+    /// Whether a signature would only count, and one that does tells of these packets already.
+    fn is_told(&self, signature: &Signature, unusual: &[&Sample]) -> bool {
+        signature.too_broad().is_some()
+            && self.deployment.resting().any(|other| resembles(signature, other, unusual))
     }
 
     /// Whether a signature of segments looks at less than two fields that set its packets apart: values that most packets
@@ -321,6 +336,21 @@ impl Search<'_> {
 fn are_enough(findings: &[Finding], too_many: f64) -> bool {
     let found: usize = findings.iter().map(|finding| finding.covered).sum();
     found as f64 >= LEAST_TOGETHER * too_many && found > 0
+}
+
+/// Has a signature that hits hardly anything but requests for connections say so: the segments among what it hits are
+/// customers', or were never asked about.
+fn name_requests(signature: &mut Signature, samples: &[&Sample]) {
+    let hit = samples.iter().filter(|sample| signature.matches(&sample.features));
+    let (all, requests) =
+        hit.fold((0, 0), |(all, requests), sample| (all + 1, requests + u32::from(sample.opens())));
+    if requests == all || f64::from(requests) < MOSTLY_REQUESTS * f64::from(all) {
+        return;
+    }
+    for (field, opening) in Kind::Opening.signature().octets {
+        let named = signature.octets.entry(field).or_insert(opening);
+        *named = (0..=u8::MAX).filter(|value| named.contains(*value) && opening.contains(*value)).collect();
+    }
 }
 
 /// Has a signature name the ports that its packets go to, if these are few, and all but a few go there.
@@ -379,4 +409,61 @@ pub(super) fn flows(samples: &[&Sample], signature: &Signature) -> usize {
         .map(|sample| (sample.source, sample.features.shorts[WordField::SourcePort as usize]))
         .collect::<HashSet<_>>()
         .len()
+}
+
+#[cfg(test)]
+mod tests {
+    use floodwall_common::{
+        parse::{protocol, tcp_flag},
+        wire::Reason,
+    };
+
+    use super::*;
+
+    fn segment(number: u64, flags: u8, port: u16) -> Sample {
+        let mut features = Features::default();
+        features.octets[ByteField::Protocol as usize] = protocol::TCP;
+        features.octets[ByteField::Flags as usize] = flags;
+        features.shorts[WordField::DestinationPort as usize] = port;
+        Sample {
+            time_ns: 0,
+            features,
+            source: Key(number),
+            reason: Reason::Clean,
+            known: false,
+            answers: false,
+            unasked: false,
+            acknowledged: 0,
+        }
+    }
+
+    #[test]
+    fn a_signature_of_requests_hits_no_segments() {
+        for (segments, expected) in
+            [(0, "tcp dport=443"), (10, "tcp flags=syn/syn+ack dport=443"), (11, "tcp dport=443")]
+        {
+            let flags = |number| if number < segments { tcp_flag::ACK } else { tcp_flag::SYN };
+            let samples: Vec<Sample> = (0..100).map(|number| segment(number, flags(number), 443)).collect();
+            let mut signature = "tcp dport=443".parse().unwrap();
+            name_requests(&mut signature, &samples.iter().collect::<Vec<_>>());
+            assert_eq!(signature.to_string(), expected, "{segments} segments of 100");
+        }
+    }
+
+    #[test]
+    fn ports_are_named_as_long_as_they_are_not_all_of_them() {
+        for (ports, named) in [(1, true), (16, true), (17, false), (50, false)] {
+            let sample = |number: u16| segment(u64::from(number), tcp_flag::SYN, 1_000 + number % ports);
+            let samples: Vec<Sample> = (0..800).map(sample).collect();
+            let signature: Signature = "tcp flags=syn len=60 window=29200".parse().unwrap();
+            let mut samples = samples;
+            samples.iter_mut().for_each(|sample| {
+                sample.features.shorts[WordField::Length as usize] = 60;
+                sample.features.shorts[WordField::Window as usize] = 29_200;
+            });
+            let mut finding = Finding { signature, covered: 800, usual_share: 0.0 };
+            name_ports(&mut finding, &samples.iter().collect::<Vec<_>>());
+            assert_eq!(finding.signature.too_broad().is_none(), named, "{ports} ports");
+        }
+    }
 }

@@ -1,12 +1,14 @@
 //! What comes for one service, and whether it is attacked.
 
-use floodwall_common::wire::UnprovenTotals;
+use floodwall_common::wire::{UnprovenTotals, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::{
     alarm::{self, Alarm, Cause, Level, Unheld},
     baseline_rate::{BaselineRate, RateProfile},
     moment::Moment,
+    sample::Sample,
+    visits::{Returning, Visits},
 };
 
 /// Share of the packets that is taken to be sampled at least.
@@ -57,6 +59,9 @@ pub(super) struct Load {
     /// Share of the packets that is sampled, lately.
     sampled: Option<f64>,
     before: Option<Counts>,
+    visits: Visits,
+    /// Requests of new sources that come time and again, since the last tick.
+    returning: Returning,
 }
 
 /// What is kept over a restart.
@@ -92,8 +97,11 @@ pub(super) struct Standing {
 
 impl Load {
     /// Takes a sampled packet.
-    pub(super) fn sample(&mut self) {
+    pub(super) fn sample(&mut self, sample: &Sample) {
         self.samples += 1;
+        if sample.opens() && sample.reason.verdict() == Verdict::Pass {
+            self.visits.take(sample.source, sample.time_ns, &mut self.returning);
+        }
     }
 
     /// Takes what came since the last [`TICK`](super::TICK).
@@ -114,7 +122,9 @@ impl Load {
         }
         let sampled = self.sampled.unwrap_or(1.0).max(LEAST_SAMPLED);
         let unproven = came.packets.iter().sum::<u64>() + came.openings;
-        let finding = self.alarm.take(&came, passed.saturating_sub(unproven), moment.now_ns);
+        let returning = std::mem::take(&mut self.returning);
+        let proven = passed.saturating_sub(unproven);
+        let finding = self.alarm.take(&came, returning, proven, moment.now_ns);
         let calm = calm && finding.level == Level::Calm;
         self.all.take(packets as f64, calm);
         self.passing.take(passed as f64, calm);

@@ -445,7 +445,7 @@ fn where_requests_are_those_of_customers_all_are_asked_to_come_again() {
     for (alike, expected) in [
         (Alike::Nobody, &[][..]),
         (Alike::Customers, &[(Class::Openings, false)]),
-        (Alike::Known, &[(Class::Openings, false), (Class::Openings, true)]),
+        (Alike::Known, &[(Class::Openings, true)]),
     ] {
         let mut scene = Scene::new(2);
         scene.pass(60.0, 400, 0, 0);

@@ -19,6 +19,8 @@ pub enum Excess {
     Fruitless,
     /// Questions for names that were never asked for before.
     Names,
+    /// Connections of new sources that come time and again.
+    Returning,
 }
 
 /// How a signature stands.

@@ -137,6 +137,7 @@ pub fn of_excess(excess: Excess) -> Vector {
         Excess::Others => vector("other-flood", "flood of fragments or of protocols other than TCP and UDP"),
         Excess::Fruitless => CONNECTIONS,
         Excess::Names => RANDOM_NAMES,
+        Excess::Returning => WHOLE_CONNECTIONS,
     }
 }
 

@@ -24,6 +24,8 @@ const SEARCH: &str = "crates/detect/src/search.rs";
 const FRUITLESS: &str = "common/src/fruitless.rs";
 const NAMES: &str = "common/src/decide/dns_names.rs";
 const COUNTER: &str = "common/src/wire/counter.rs";
+const UNPROVEN: &str = "crates/detect/src/unproven.rs";
+const VISITS: &str = "crates/detect/src/visits.rs";
 const SIGHT: &str = "common/src/sight.rs";
 const TABLES: &str = "common/src/tables.rs";
 
@@ -185,6 +187,18 @@ pub(super) const TABLE: &[Constant] = &[
         "const FRUITLESS: [Window; 2] = [window(#, #, {}, #), window(#, #, {}, #)];"
     ),
     window!("fruitless: B", "const FRUITLESS: [Window; 2] = [window(#, #, #, {}), window(#, #, #, {})];"),
+    window!("returning: floor", "const RETURNING: [Window; 1] = [window(#, {}, #, #)];"),
+    window!("returning: times the busiest", "const RETURNING: [Window; 1] = [window(#, #, {}, #)];"),
+    window!("returning: B", "const RETURNING: [Window; 1] = [window(#, #, #, {})];"),
+    window!(
+        "returning requests: floor",
+        "const RETURNING_REQUESTS: [Window; 1] = [Window { ticks: #, floor: {}, times: #, batch: None }];"
+    ),
+    plain!("returning: seconds", VISITS, "const TIMES: usize = {};"),
+    plain!("returning: within", VISITS, "const LATELY: u64 = {};"),
+    plain!("returning: new for", VISITS, "const NEW: u64 = {};"),
+    plain!("returning: not at first", VISITS, "const AT_FIRST: u64 = {};"),
+    plain!("unproven datagrams: calm for", UNPROVEN, "const CALM_FOR: u64 = {};"),
     window!("names: floor", "const NAMES: [Window; 2] = [window(#, {}, #, #), window(#, {}, #, #)];"),
     window!(
         "names: times the busiest",
@@ -260,6 +274,10 @@ pub(super) const TABLE: &[Constant] = &[
         "const OF_DATAGRAMS: Self = Self { soonest: #, latest: {}, from: From::FirstThenLast };"
     ),
     plain!("once: datagrams, patience", REPETITION, "const PATIENCE: u64 = {};"),
+    plain!("once: patience in vain", REPETITION, "const PATIENCE_IN_VAIN: u64 = {};"),
+    plain!("once: patience the next time", REPETITION, "const PATIENCE_AGAIN: u64 = {};"),
+    plain!("once: the next time is within", REPETITION, "const BEFORE: u64 = {};"),
+    plain!("once: datagrams of forged known sources", REPETITION, "const MANY_OF_KNOWN: f64 = {};"),
     plain!("once: datagrams, lingers", REPETITION, "const LINGERS: u64 = {};"),
     plain!("once: datagrams, useless", REPETITION, "const USELESS: u64 = {};"),
     plain!("once: datagrams, needed", REPETITION, "const NEEDED: f64 = {};"),
@@ -269,6 +287,7 @@ pub(super) const TABLE: &[Constant] = &[
     plain!("finding: share of its kind", SEARCH, "const MOST_ALIKE: f64 = {};"),
     plain!("finding: share if it spares the known", SEARCH, "const MOST_STRANGERS: f64 = {};"),
     plain!("finding: share if it drops once", SEARCH, "const MOST_OPENINGS: f64 = {};"),
+    plain!("finding: mostly requests", SEARCH, "const MOSTLY_REQUESTS: f64 = {};"),
     plain!("finding: lift", SEARCH, "const LEAST_LIFT: f64 = {};"),
     plain!("finding: lift if it spares the known", SEARCH, "const LEAST_STRANGER_LIFT: f64 = {};"),
     plain!("finding: lift if it drops once", SEARCH, "const LEAST_OPENING_LIFT: f64 = {};"),

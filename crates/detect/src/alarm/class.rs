@@ -24,11 +24,13 @@ pub enum Class {
     Fruitless,
     /// Questions for names that were never asked for before.
     Names,
+    /// Connections of new sources that come time and again.
+    Returning,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Openings,
         Self::Segments,
         Self::Datagrams,
@@ -36,12 +38,13 @@ impl Class {
         Self::Others,
         Self::Fruitless,
         Self::Names,
+        Self::Returning,
     ];
 
     /// Where its sources and packets are counted.
     pub(super) const fn place(self) -> Option<usize> {
         match self {
-            Self::Openings | Self::Fruitless | Self::Names => None,
+            Self::Openings | Self::Fruitless | Self::Names | Self::Returning => None,
             Self::Segments => Unproven::Segment.place(),
             Self::Datagrams => Unproven::Datagram.place(),
             Self::Unasked => Unproven::Unasked.place(),
@@ -57,6 +60,7 @@ impl Class {
             Self::Segments | Self::Unasked | Self::Others => &[&SOURCES, &PACKETS, &ALL_PACKETS],
             Self::Fruitless => &[&FRUITLESS],
             Self::Names => &[&NAMES],
+            Self::Returning => &[&RETURNING, &RETURNING_REQUESTS],
         };
         windows.iter().map(|windows| Test::new(windows)).collect()
     }
@@ -73,6 +77,7 @@ impl fmt::Display for Class {
             Self::Others => "fragments and other packets/s of unknown sources",
             Self::Fruitless => "requests/s of sources whose connections come to nothing",
             Self::Names => "questions/s for names that were never asked for before",
+            Self::Returning => "connections/s of new sources that come time and again",
         })
     }
 }
@@ -99,3 +104,7 @@ const FRUITLESS: [Window; 2] = [window(20, 10.0, 12.0, 2.0), window(200, 5.0, 12
 
 /// A page that is loaded, or a mail that is sorted, asks for some at once.
 const NAMES: [Window; 2] = [window(20, 100.0, 6.0, 10.0), window(200, 60.0, 6.0, 20.0)];
+/// Sources once a second, of those that were seen in samples.
+const RETURNING: [Window; 1] = [window(200, 25.0, 12.0, 11.0)];
+/// Few sources that ask for very many.
+const RETURNING_REQUESTS: [Window; 1] = [Window { ticks: 200, floor: 200.0, times: 12.0, batch: None }];

@@ -4,7 +4,8 @@
 //! answered and not completed; segments of no connection, and requests where nothing is offered; datagrams of sources that
 //! are not known; datagrams that nobody asked for; fragments and other protocols of sources that are not known; requests of
 //! sources whose connections come to nothing ([`floodwall_common::fruitless`]); questions for names that were never asked
-//! for before ([`floodwall_common::names`]). Of all but the first and the last, sources once each a second, and packets up to 20 a
+//! for before ([`floodwall_common::names`]); connections of new sources that come time and again ([`crate::visits`]). Of all but the
+//! first and the names, sources once each a second, and packets up to 20 a
 //! source and second. Packets of flows that have proven themselves raise no alarm, however many: a backup, a download or a
 //! rush of customers is no case at all. That the host is over its capacity is told by its own signals, and is another kind
 //! of alarm.
@@ -38,7 +39,7 @@ use exceeds::Test;
 use floodwall_common::wire::UnprovenTotals;
 use series::{Busiest, Middle, Series};
 
-use crate::moment::PER_SECOND;
+use crate::{moment::PER_SECOND, visits::Returning};
 
 /// How long no window must be above its bound before an alarm is over, ns.
 const CALM_AFTER: u64 = 5_000_000_000;
@@ -157,8 +158,15 @@ impl Alarm {
     /// Ticks after the start, half a minute, in which all names are new.
     const NAMES_AT_FIRST: usize = 30 * SECOND;
 
-    /// Takes what came since the last tick: what had not proven itself, and how many packets had.
-    pub(super) fn take(&mut self, came: &UnprovenTotals, proven: u64, now_ns: u64) -> Finding {
+    /// Takes what came since the last tick: what had not proven itself, connections of new sources that come time and again,
+    /// and how many packets had proven themselves.
+    pub(super) fn take(
+        &mut self,
+        came: &UnprovenTotals,
+        returning: Returning,
+        proven: u64,
+        now_ns: u64,
+    ) -> Finding {
         let calm = !self.is_on;
         self.proven.take(proven as f64);
         self.completed.push(came.completed as f64);
@@ -185,7 +193,7 @@ impl Alarm {
             }
             let least = if *class == Class::Openings { completing } else { 0.0 };
             let mut excess = None;
-            for (test, count) in tests.iter_mut().zip(counts(*class, came)) {
+            for (test, count) in tests.iter_mut().zip(counts(*class, came, returning)) {
                 excess = excess.or(test.take(count, calm, growth, least));
             }
             match (&mut *above_ns, excess) {
@@ -269,13 +277,14 @@ impl Alarm {
 }
 
 /// What came of a class, for each of its tests.
-fn counts(class: Class, came: &UnprovenTotals) -> [f64; 3] {
+fn counts(class: Class, came: &UnprovenTotals, returning: Returning) -> [f64; 3] {
     match class.place() {
         Some(place) => {
             [came.sources[place], came.capped[place], came.packets[place]].map(|count| count as f64)
         }
         None if class == Class::Fruitless => [came.fruitless as f64, 0.0, 0.0],
         None if class == Class::Names => [came.names as f64, 0.0, 0.0],
+        None if class == Class::Returning => [returning.sources as f64, returning.requests as f64, 0.0],
         None => [came.openings as f64 - came.completed as f64, 0.0, 0.0],
     }
 }
@@ -325,7 +334,7 @@ mod tests {
                     ..UnprovenTotals::default()
                 };
                 self.now_ns += TICK;
-                let finding = self.alarm.take(&came, proven, self.now_ns);
+                let finding = self.alarm.take(&came, Returning::default(), proven, self.now_ns);
                 self.begun.extend(finding.begins.map(|cause| (self.now_ns, cause.class)));
                 level = finding.level;
             }
@@ -343,7 +352,7 @@ mod tests {
                 if *tick >= from {
                     came.packets[place] = 125;
                 }
-                alarm.take(&came, 0, *tick as u64 * TICK).begins.is_some()
+                alarm.take(&came, Returning::default(), 0, *tick as u64 * TICK).begins.is_some()
             })
         };
         assert_eq!(begins(0, 50), None, "2,500/s of players who were there before, and are known soon");
@@ -357,7 +366,7 @@ mod tests {
         let mut pass = |seconds: u64, a_second: u64| {
             let ticks = (0..seconds * SECOND as u64).map(|_| {
                 let came = UnprovenTotals { names: a_second / SECOND as u64, ..UnprovenTotals::default() };
-                alarm.take(&came, 0, TICK)
+                alarm.take(&came, Returning::default(), 0, TICK)
             });
             ticks.fold((0, false), |(begun, _), finding| {
                 (begun + usize::from(finding.begins.is_some()), finding.names)
@@ -367,6 +376,23 @@ mod tests {
         assert_eq!(pass(60, 40), (0, false));
         let (begun, limits) = pass(5, 2_000);
         assert!(begun == 1 && limits);
+    }
+
+    #[test]
+    fn connections_of_sources_that_return_are_an_alarm_if_they_or_their_sources_are_many() {
+        let begins = |sources: u64, requests: u64| {
+            let mut alarm = Alarm::default();
+            // A second's worth in a tick of each second, as a source counts once in it.
+            let finding = (0..60 * SECOND as u64).find_map(|tick| {
+                let is_due = tick % SECOND as u64 == 0;
+                let returning = if is_due { Returning { sources, requests } } else { Returning::default() };
+                alarm.take(&UnprovenTotals::default(), returning, 0, tick * TICK).begins
+            });
+            finding.map(|cause| cause.class)
+        };
+        assert_eq!(begins(60, 120), None);
+        assert_eq!(begins(80, 80), Some(Class::Returning));
+        assert_eq!(begins(1, 300), Some(Class::Returning), "few sources that ask for very many");
     }
 
     #[test]

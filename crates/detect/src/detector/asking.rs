@@ -32,7 +32,9 @@ impl Detector {
             }
             let coming = self.coming(*service, standing.sampled, now_ns);
             let coming = |class| coming.get(&class).copied().unwrap_or_default();
-            for order in self.repetition.follow(*service, standing.unheld, coming, now_ns) {
+            let deployment = &self.deployment;
+            let found_since = |since_ns| deployment.found_since(*service, since_ns);
+            for order in self.repetition.follow(*service, standing.unheld, coming, found_since, now_ns) {
                 let (service, class, whose) = match order {
                     Order::Ask { service, class, whose } => (service, class, whose),
                     Order::Stop { service, class, useless } => {
@@ -72,6 +74,7 @@ impl Detector {
             let Some(class) = class_of(sample).filter(|_| !self.deployment.covers(sample)) else { continue };
             let flow = seen.entry(class).or_default().entry(sample.flow()).or_insert(Seen {
                 first_ns: sample.time_ns,
+                known: sample.known,
                 asked: false,
                 again: false,
             });
@@ -83,7 +86,9 @@ impl Detector {
         let coming = seen.into_iter().map(|(class, flows)| {
             let count = |is: &dyn Fn(&Seen) -> bool| flows.values().filter(|seen| is(seen)).count();
             let long_ago = |seen: &Seen| seen.first_ns + RETURNS <= now_ns && (seen.asked || seen.again);
-            let new = count(&|seen| seen.first_ns + RECENT > now_ns);
+            let is_new = |seen: &Seen| seen.first_ns + RECENT > now_ns;
+            let new = count(&|seen| is_new(seen) && !seen.known);
+            let new_of_known = count(&|seen| is_new(seen) && seen.known);
             let asked = count(&long_ago);
             let again = count(&|seen| long_ago(seen) && seen.again);
             let asked_for = LONG - RETURNS;
@@ -91,6 +96,7 @@ impl Detector {
                 class,
                 Coming {
                     new: per_second(new, RECENT),
+                    new_of_known: per_second(new_of_known, RECENT),
                     asked: per_second(asked, asked_for),
                     again: per_second(again, asked_for),
                 },
@@ -110,6 +116,8 @@ impl Detector {
 /// A flow as it was seen within [`LONG`].
 struct Seen {
     first_ns: u64,
+    /// Its source is known.
+    known: bool,
     /// A packet of its was dropped.
     asked: bool,
     /// One was let in by a signature that asks to come again.
@@ -121,8 +129,8 @@ fn class_of(sample: &Sample) -> Option<Class> {
     match Kind::of(&sample.features) {
         Kind::Opening => Some(Class::Openings),
         Kind::Segment => None,
-        Kind::Datagram | Kind::Other if sample.known => None,
         Kind::Datagram if !sample.is_fragment() => Some(Class::Datagrams),
+        Kind::Datagram | Kind::Other if sample.known => None,
         Kind::Datagram | Kind::Other => Some(Class::Others),
     }
 }
