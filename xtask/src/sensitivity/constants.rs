@@ -233,6 +233,11 @@ pub(super) const TABLE: &[Constant] = &[
                 file: CLASS,
                 line: "const FRUITLESS: [Window; 2] = [window(#, #, #, #), window({}, #, #, #)];",
             },
+            Edit { file: CLASS, line: "const RETURNING: [Window; 1] = [window({}, #, #, #)];" },
+            Edit {
+                file: CLASS,
+                line: "const RETURNING_REQUESTS: [Window; 1] = [Window { ticks: {}, floor: #, times: #, batch: None }];",
+            },
         ],
     ),
     plain!("busiest: ten minutes", SERIES, "const TEN_MINUTES: u32 = {};"),
