@@ -10,9 +10,9 @@
 //! by asking again. See [`crate::sight`].
 
 use crate::{
+    checksum::{checksum, sum32, sum128},
     flow::Flow,
     parse::{Fragment, Packet, ip_form, protocol, tcp_flag},
-    prefix::Address,
     siphash::siphash,
     wire::Settings,
 };
@@ -132,28 +132,6 @@ fn put<const N: usize, const M: usize>(bytes: &mut [u8; N], at: usize, what: [u8
     bytes[at..at + M].copy_from_slice(&what);
 }
 
-#[inline(always)]
-const fn sum32(word: u32) -> u64 {
-    (word >> 16) as u64 + (word & 0xffff) as u64
-}
-
-#[inline(always)]
-const fn sum64(word: u64) -> u64 {
-    sum32((word >> 32) as u32) + sum32(word as u32)
-}
-
-#[inline(always)]
-const fn sum128(address: Address) -> u64 {
-    sum64(address.high) + sum64(address.low)
-}
-
-/// The internet checksum (RFC 1071) of what has this sum of 16-bit words, of which there are fewer than 2¹⁶.
-#[inline(always)]
-const fn checksum(sum: u64) -> u16 {
-    let folded = (sum & 0xffff) + (sum >> 16);
-    !((folded & 0xffff) + (folded >> 16)) as u16
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +139,7 @@ mod tests {
         decide::testing::{HOST, Memory, NOW, SECOND, SOURCE6, syn},
         frame::Captured,
         parse::{Parsed, parse},
+        prefix::Address,
     };
 
     fn rst(packet: &Packet) -> Packet {

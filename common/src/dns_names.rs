@@ -58,26 +58,40 @@ pub fn end<F: Frame>(frame: &F, packet: &Packet) -> Option<u32> {
 /// The hash of the name that a datagram asks for, which [ends](end) there.
 #[inline(always)]
 pub fn hash<F: Frame>(frame: &F, packet: &Packet, end: u32, seed: [u64; 3]) -> Option<u64> {
-    let name = packet.transport.wrapping_add(UDP_HEADER + DNS_HEADER) & OFFSET_MASK;
-    let mut hash = seed[2];
-    for word in 0..WORDS {
-        let at = (name + 8 * word) & OFFSET_MASK;
-        if at >= end {
+    fold(frame, packet, end, seed[2], |hash, word| memo::hash(seed, hash, word | SMALL))
+}
+
+/// Takes up the name that a datagram asks for, which [ends](end) there, in words of eight bytes, of which the last is filled up
+/// with zeros.
+#[inline(always)]
+pub(crate) fn fold<F: Frame>(
+    frame: &F,
+    packet: &Packet,
+    end: u32,
+    start: u64,
+    take: impl Fn(u64, u64) -> u64,
+) -> Option<u64> {
+    let mut at = packet.transport.wrapping_add(UDP_HEADER + DNS_HEADER) & OFFSET_MASK;
+    let mut taken = start;
+    for _ in 0..WORDS {
+        if at + 8 > end {
             break;
         }
-        // Behind a name stand its end, type and class: five bytes, which can be read where eight cannot.
-        let bytes = match frame.header::<8>(at) {
-            Some(eight) => eight.be64(0),
-            None => {
-                let five = frame.header::<5>(at)?;
-                u64::from(five.be32(0)) << 32 | u64::from(five.u8(4)) << 24
-            }
-        };
-        let left = end - at;
-        let mask = if left >= 8 { u64::MAX } else { !(u64::MAX >> (8 * (left & 7))) };
-        hash = memo::hash(seed, hash, bytes & mask | SMALL);
+        taken = take(taken, frame.header::<8>(at)?.be64(0));
+        at = (at + 8) & OFFSET_MASK;
     }
-    Some(hash)
+    if at >= end {
+        return Some(taken);
+    }
+    // Behind a name stand its end, type and class: five bytes, which can be read where eight cannot.
+    let bytes = match frame.header::<8>(at) {
+        Some(eight) => eight.be64(0),
+        None => {
+            let five = frame.header::<5>(at)?;
+            u64::from(five.be32(0)) << 32 | u64::from(five.u8(4)) << 24
+        }
+    };
+    Some(take(taken, bytes & !(u64::MAX >> (8 * ((end - at) & 7)))))
 }
 
 #[cfg(test)]

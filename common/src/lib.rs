@@ -21,6 +21,7 @@
 pub mod bloom;
 mod branchless;
 pub mod challenge;
+mod checksum;
 pub mod client;
 pub mod decide;
 pub mod dns_names;
@@ -42,5 +43,6 @@ pub mod source;
 pub mod tables;
 pub mod token_bucket;
 pub mod traits;
+pub mod truncation;
 pub mod unproven;
 pub mod wire;

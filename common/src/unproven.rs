@@ -23,6 +23,8 @@ const PACKET_COUNT: u64 = 0xff;
 
 /// Beside the kinds of [`Unproven`]: requests of sources whose connections come to nothing.
 const FRUITLESS: u64 = 0xff;
+/// And what is asked of a service that is closed to whoever asks.
+const KNOCKING: u64 = 0xfe;
 
 /// The word of a tag, or that which makes room for it; and whether it is there. `seconds` above `shift` tell when one was
 /// noted.
@@ -98,6 +100,21 @@ pub fn count_fruitless<T: Tables>(
 ) -> Option<()> {
     let before = packets_before(tables, settings, service, key, FRUITLESS, now_ns)?;
     tables.service_counter(service)?.unproven.fruitless.add_local(u64::from(before == 0));
+    Some(())
+}
+
+/// Counts a source that asks for something of a service that is closed to it, once a second. `None` if a table could not be
+/// reached.
+#[inline(always)]
+pub fn count_knocking<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    service: u32,
+    key: Key,
+    now_ns: u64,
+) -> Option<()> {
+    let before = packets_before(tables, settings, service, key, KNOCKING, now_ns)?;
+    tables.service_counter(service)?.knocking.add_local(u64::from(before == 0));
     Some(())
 }
 

@@ -1,4 +1,5 @@
-//! Sends a challenge: the frame of a request for a connection becomes that of the SYN-ACK which goes back the way it came.
+//! Sends a challenge: the frame of a request for a connection becomes that of the SYN-ACK which goes back the way it came; that
+//! of a question for a name server becomes a truncated answer.
 
 use aya_ebpf::{bindings::xdp_action, helpers::generated::bpf_xdp_adjust_tail, programs::XdpContext};
 use floodwall_common::{
@@ -6,6 +7,7 @@ use floodwall_common::{
     decide::PacketContext,
     frame::{Frame as _, Header as _},
     prefix::Family,
+    truncation::{answer_v4, answer_v6, question_bytes},
     wire::Settings,
 };
 
@@ -31,25 +33,51 @@ pub fn send(xdp: &XdpContext, settings: &Settings, context: &PacketContext) -> u
         return xdp_action::XDP_DROP;
     }
     let sent = if packet.source.family as u32 == Family::V4 as u32 {
-        write(xdp, packet.network, packet.length, &syn_ack_v4(packet, numbers))
+        write(xdp, packet.network, packet.length, 0, &syn_ack_v4(packet, numbers))
     } else {
-        write(xdp, packet.network, packet.length, &syn_ack_v6(packet, numbers))
+        write(xdp, packet.network, packet.length, 0, &syn_ack_v6(packet, numbers))
     };
+    action(sent)
+}
+
+/// Turns the frame into the truncated answer, likewise.
+#[inline(always)]
+pub fn send_truncated(xdp: &XdpContext, context: &PacketContext) -> u32 {
+    let (packet, frame) = (&context.packet, XdpFrame::new(xdp));
+    let question = question_bytes(packet, context.name_end);
+    let sent = if packet.source.family as u32 == Family::V4 as u32 {
+        answer_v4(&frame, packet, context.name_end)
+            .and_then(|bytes| write(xdp, packet.network, packet.length, question, &bytes))
+    } else {
+        answer_v6(&frame, packet, context.name_end)
+            .and_then(|bytes| write(xdp, packet.network, packet.length, question, &bytes))
+    };
+    action(sent)
+}
+
+#[inline(always)]
+const fn action(sent: Option<()>) -> u32 {
     match sent {
         Some(()) => xdp_action::XDP_TX,
         None => xdp_action::XDP_DROP,
     }
 }
 
-/// Puts a packet in place of the one that the frame holds, and sends the frame back. What is left behind it up to the
-/// shortest frame is what its sender has sent.
+/// Puts a packet in place of the one that the frame holds, up to so many bytes at its end that stay, and sends the frame back.
+/// What is left behind it up to the shortest frame is what its sender has sent.
 #[inline(always)]
-fn write<const N: usize>(xdp: &XdpContext, network: u32, length: u32, bytes: &[u8; N]) -> Option<()> {
+fn write<const N: usize>(
+    xdp: &XdpContext,
+    network: u32,
+    length: u32,
+    stays: u32,
+    bytes: &[u8; N],
+) -> Option<()> {
     let network = network as usize;
     if network > LONGEST_LINK {
         return None;
     }
-    let wanted = ((network + N) as i64).max(SHORTEST);
+    let wanted = ((network + N) as i64 + i64::from(stays)).max(SHORTEST);
     let surplus = i64::from(length) - wanted;
     if surplus > 0 {
         // SAFETY: a helper that is given the context of this very packet. Pointers into it are read anew below.

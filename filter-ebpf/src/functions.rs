@@ -10,7 +10,7 @@ use aya_ebpf::{
 use floodwall_common::{
     decide::{
         CONTINUE, End, OutOfLine, PacketContext, Step, admission, challenge as challenges, dns_names, found,
-        fruitless, icmp_errors, offences, rules, signature,
+        fruitless, icmp_errors, offences, question, rules, signature,
         step::{from_code, to_code},
         suspects, unproven,
     },
@@ -20,7 +20,7 @@ use floodwall_common::{
 
 use crate::{
     bans,
-    challenge::send,
+    challenge::{send, send_truncated},
     frame::XdpFrame,
     maps::{Maps, packet_context, settings},
     record::record,
@@ -119,6 +119,19 @@ pub extern "C" fn ask_again() -> u32 {
 
 #[inline(never)]
 #[unsafe(no_mangle)]
+pub extern "C" fn judge_question(ctx: *mut xdp_md, number: u32, asks_all: u32) -> u32 {
+    measure_name(ctx);
+    let maps = Maps(ctx);
+    let frame = XdpFrame::new(&XdpContext::new(ctx));
+    let judge = || {
+        let (settings, context) = (found(maps.settings())?, found(packet_context())?);
+        question::judge(&maps, settings, &frame, context, number, asks_all != 0)
+    };
+    to_code(judge())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
 pub extern "C" fn hear_answer(ctx: *mut xdp_md) -> u32 {
     let maps = Maps(ctx);
     let frame = XdpFrame::new(&XdpContext::new(ctx));
@@ -127,9 +140,13 @@ pub extern "C" fn hear_answer(ctx: *mut xdp_md) -> u32 {
 
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn admit() -> u32 {
-    let maps = Maps::WITHOUT_CONTEXT;
-    to_code((|| admission::admit(&maps, found(maps.settings())?, found(packet_context())?))())
+pub extern "C" fn admit(ctx: *mut xdp_md) -> u32 {
+    if packet_context().is_some_and(|context| question::is_asked(context)) {
+        measure_name(ctx);
+    }
+    let maps = Maps(ctx);
+    let frame = XdpFrame::new(&XdpContext::new(ctx));
+    to_code((|| admission::admit(&maps, found(maps.settings())?, &frame, found(packet_context())?))())
 }
 
 #[inline(never)]
@@ -153,7 +170,17 @@ pub extern "C" fn apply_rule(number: u32) -> u32 {
     to_code((|| rules::apply(&maps, found(maps.settings())?, found(packet_context())?, number))())
 }
 
-/// Answers the packet of the context with a challenge. Says what becomes of it.
+/// Answers the question of the context with a truncated answer. Says what becomes of it.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn truncate(ctx: *mut xdp_md) -> u32 {
+    match packet_context() {
+        Some(context) => send_truncated(&XdpContext::new(ctx), context),
+        None => xdp_action::XDP_DROP,
+    }
+}
+
+/// Answers the request of the context with a challenge. Says what becomes of it.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn challenge(ctx: *mut xdp_md) -> u32 {
@@ -227,13 +254,18 @@ impl OutOfLine for Calls {
     }
 
     #[inline(always)]
+    fn judge_question(&self, _context: &mut PacketContext, number: u32, asks_all: bool) -> Step {
+        from_code(judge_question(self.0, number, asks_all as u32))
+    }
+
+    #[inline(always)]
     fn hear_answer(&self, _context: &mut PacketContext) -> Step {
         from_code(hear_answer(self.0))
     }
 
     #[inline(always)]
     fn admit(&self, _context: &mut PacketContext) -> Step {
-        from_code(admit())
+        from_code(admit(self.0))
     }
 
     #[inline(always)]

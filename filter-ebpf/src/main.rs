@@ -38,14 +38,15 @@ mod program {
         challenge::is_possible,
         decide::decide,
         frame::{Frame, WithoutLink},
-        parse::{self, Kind},
+        parse::{self, Kind, protocol},
+        truncation,
         wire::Verdict,
     };
 
     use crate::{
         egress,
         frame::XdpFrame,
-        functions::{Calls, challenge, tell},
+        functions::{Calls, challenge, measure_name, tell, truncate},
         maps::{Maps, packet_context},
         record,
     };
@@ -73,15 +74,17 @@ mod program {
         }
         let action = match context.reason().verdict() {
             Verdict::Pass => xdp_action::XDP_PASS,
-            Verdict::Drop if F::ETHERNET && context.challenged && !context.virtual_time => challenge(xdp.ctx),
+            Verdict::Drop if F::ETHERNET && context.challenged && !context.virtual_time => {
+                if context.packet.protocol == protocol::UDP { truncate(xdp.ctx) } else { challenge(xdp.ctx) }
+            }
             Verdict::Drop => xdp_action::XDP_DROP,
         };
         // Where the clock is the controller's, this is a test run that wants to know the reason, too.
         if context.virtual_time { action | context.code() << 8 } else { action }
     }
 
-    /// Challenges whatever asks for a TCP connection, and drops all else: shown a request at the start, it proves that it can
-    /// be done. It is on no interface.
+    /// Challenges whatever asks for a TCP connection, answers questions for name servers with truncated answers, and drops all
+    /// else: shown one of each at the start, it proves that it can be done. It is on no interface.
     #[xdp(frags)]
     pub fn floodwall_challenge(xdp: XdpContext) -> u32 {
         let Some(context) = packet_context() else { return xdp_action::XDP_ABORTED };
@@ -89,6 +92,13 @@ mod program {
         match parse::parse_network(&frame, &mut context.packet) {
             Kind::Ip if parse::parse_transport(&frame, &mut context.packet).is_some() => {}
             _ => return xdp_action::XDP_DROP,
+        }
+        if context.packet.protocol == protocol::UDP {
+            measure_name(xdp.ctx);
+            if !truncation::is_possible(&frame, &context.packet, context.name_end) {
+                return xdp_action::XDP_DROP;
+            }
+            return truncate(xdp.ctx);
         }
         if !context.packet.opens_connection() || !is_possible(&context.packet) {
             return xdp_action::XDP_DROP;

@@ -4,13 +4,14 @@
 //! [`experiment`] is a small amount that can be written down; [`seeds`] are experiments to begin with, and [`chatter`] is
 //! random. [`protected`] is a
 //! host in a network namespace that a real daemon protects, with someone outside who sends it packets; [`requests`] are
-//! the packets that tests of rules send; [`login`] is somebody who is logged in; [`blocked`] is a blocked source that never stops; [`foreign`] is what other tools do to a filter. [`world`] is a host as people run
+//! the packets that tests of rules send; [`login`] is somebody who is logged in; [`blocked`] is a blocked source that never stops; [`dns`] is a name server and who asks it; [`foreign`] is what other tools do to a filter. [`world`] is a host as people run
 //! them, and what it carries for others.
 
 pub mod blocked;
 pub mod browser;
 pub mod business;
 pub mod chatter;
+pub mod dns;
 pub mod engine;
 pub mod experiment;
 pub mod foreign;

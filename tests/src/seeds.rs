@@ -100,6 +100,10 @@ pub fn experiments() -> Vec<(String, Experiment)> {
         .map(|(name, pokes)| (name, Experiment { about: name.to_owned(), pokes, frames: conversation() }));
     let asked = [
         ("lockdown", Experiment { about: "lockdown".to_owned(), pokes: closed(), frames: knocks() }),
+        (
+            "truncation",
+            Experiment { about: "truncation".to_owned(), pokes: closed_to_questions(), frames: questions() },
+        ),
         ("names", Experiment { about: "names".to_owned(), pokes: limited_names(), frames: questions() }),
     ];
     let both_ways = [("both-ways", rules()), ("routed", routed())];
@@ -247,6 +251,19 @@ fn knocks() -> Vec<Shown> {
         [request.clone(), source().tcp(40_000, 80).rst().build(), source().udp(40_000, 80).build(), request]
     };
     (0..100).flat_map(from).map(|bytes| coming(300 * MILLISECOND, &bytes)).collect()
+}
+
+/// A name server that is closed to all but known clients: others are to come over TCP.
+fn closed_to_questions() -> Vec<Poke> {
+    const DNS: u32 = 53;
+    let lockdown = Lockdown { by_operator: true, by_itself: false, admitted: u32::MAX / 8 };
+    let offered = u64::from(OFFERED) << (DNS % 8 * 8);
+    vec![
+        setting(std::mem::offset_of!(Settings, knowledge), knowledge::PORTS | knowledge::TRUNCATION),
+        Poke { table: Table::Ports, index: DNS / 8, value: offered },
+        Poke { table: Table::Ports, index: (65_536 + DNS) / 8, value: offered },
+        of_service(std::mem::offset_of!(Service, lockdown), lockdown.pack()),
+    ]
 }
 
 /// A name server, for which questions for new names are limited.

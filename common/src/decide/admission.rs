@@ -3,11 +3,14 @@
 //!
 //! Who opens nothing is left alone: segments of connections that are open, and what answers the host.
 
-use super::{CONTINUE, NONE, OutOfLine, PacketContext, Step, challenge, found};
+use super::{CONTINUE, NONE, OutOfLine, PacketContext, Step, challenge, found, question};
 use crate::{
-    client, memo, source,
+    client,
+    frame::Frame,
+    memo, source,
     tables::Tables,
     traits::Traits,
+    unproven,
     wire::{History, Lockdown, Reason, Service, Settings, standing},
 };
 
@@ -23,9 +26,14 @@ pub(super) fn judge<O: OutOfLine>(parts: &O, context: &mut PacketContext, servic
     parts.admit(context)
 }
 
-/// As [`judge`], for a service that is closed.
+/// As [`judge`], for a service that is closed. Of a question the name has been measured.
 #[inline(always)]
-pub fn admit<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Step {
+pub fn admit<T: Tables, F: Frame>(
+    tables: &T,
+    settings: &Settings,
+    frame: &F,
+    context: &mut PacketContext,
+) -> Step {
     let service = context.judgement.service;
     let lockdown = Lockdown::unpack(found(tables.service(service))?.lockdown.load());
     let opens = !context.traits.meets(Traits::TCP) || context.traits.meets(Traits::SYN);
@@ -37,12 +45,19 @@ pub fn admit<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
     {
         return CONTINUE;
     }
+    found(unproven::count_knocking(tables, settings, service, context.key, context.time_ns))?;
     if is_on_trial(settings, context, lockdown) {
         found(tables.service_counter(service))?.admitted.add_local(1);
         return CONTINUE;
     }
     let step = context.object(settings, Reason::Lockdown, NONE);
-    context.challenged = step.is_break() && challenge::is_due(settings, context);
+    if step.is_break() {
+        context.challenged = if question::is_asked(context) {
+            found(question::is_due(tables, settings, frame, context))?
+        } else {
+            challenge::is_due(settings, context)
+        };
+    }
     step
 }
 
@@ -115,6 +130,19 @@ mod tests {
     }
 
     #[test]
+    fn who_knocks_is_counted_once_a_second() {
+        let memory = closed(Lockdown { admitted: u32::MAX / 2, ..CLOSED });
+        for number in 0..30 {
+            let packet = Packet { source: Address::v4(0xc633_0000 + number % 10), ..syn() };
+            assert_ne!(judged(&memory, packet).0, Step::Break(End::Fault));
+        }
+        assert_eq!(memory.service_counters[0].knocking.load(), 10, "let in or not");
+        client::note(&memory, memory.set(), SOURCE, Proof::Served, NOW).expect("the memory is there");
+        assert_eq!(judged(&memory, syn()).0, CONTINUE);
+        assert_eq!(memory.service_counters[0].knocking.load(), 10, "clients do not knock");
+    }
+
+    #[test]
     fn what_opens_nothing_goes_on() {
         let memory = closed(CLOSED);
         for flags in [tcp_flag::ACK, tcp_flag::FIN | tcp_flag::ACK, tcp_flag::RST] {
@@ -122,7 +150,8 @@ mod tests {
         }
         let mut context = memory.classified(udp());
         context.judgement.answers = true;
-        assert_eq!(admit(&memory, memory.set(), &mut context), CONTINUE, "it answers the host");
+        let frame = Captured::NONE;
+        assert_eq!(admit(&memory, memory.set(), &frame, &mut context), CONTINUE, "it answers the host");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{CONTINUE, NONE, OutOfLine, PacketContext, Step, found, source::Source};
 use crate::{
     client::{self, Proof},
+    dns_names,
     flow::Flow,
     frame::{Frame, Header},
     fruitless::{self, Carries},
@@ -55,8 +56,12 @@ pub fn follow<T: Tables, F: Frame>(
         && let Some(way) = source::way_of(tables, settings, key)
     {
         source::mark(way, standing::FRUITFUL);
+        // During an attack it proves no more than that somebody is there: a name server's clients are asked for no more.
+        let asks_names = context.packet.destination_port == dns_names::PORT;
         if !context.is_attacked(settings) {
             found(client::note(tables, settings, context.packet.source, Proof::Served, time_ns))?;
+        } else if asks_names {
+            found(client::note(tables, settings, context.packet.source, Proof::Challenged, time_ns))?;
         }
     }
     CONTINUE

@@ -22,6 +22,7 @@ pub mod offences;
 mod out_of_line;
 mod out_of_state;
 mod prefix_list;
+pub mod question;
 mod rates;
 pub mod rules;
 mod sample;

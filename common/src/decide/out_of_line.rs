@@ -1,8 +1,8 @@
 //! Parts that are functions of their own in the kernel.
 
 use super::{
-    PacketContext, Step, admission, challenge, dns_names, found, fruitless, icmp_errors, offences, rules,
-    signature, suspects, unproven,
+    PacketContext, Step, admission, challenge, dns_names, found, fruitless, icmp_errors, offences, question,
+    rules, signature, suspects, unproven,
 };
 use crate::{frame::Frame, tables::Tables, wire::Suspicion};
 
@@ -29,6 +29,8 @@ pub trait OutOfLine {
     fn ask_flow(&self, context: &mut PacketContext) -> Step;
     /// [`signature::ask_again`].
     fn ask_again(&self, context: &mut PacketContext) -> Step;
+    /// [`question::judge`].
+    fn judge_question(&self, context: &mut PacketContext, number: u32, asks_all: bool) -> Step;
     /// [`challenge::hear`].
     fn hear_answer(&self, context: &mut PacketContext) -> Step;
     /// [`admission::admit`].
@@ -83,12 +85,20 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
         signature::ask_again(self.0, found(self.0.settings())?, context)
     }
 
+    fn judge_question(&self, context: &mut PacketContext, number: u32, asks_all: bool) -> Step {
+        context.measure_name(self.1);
+        question::judge(self.0, found(self.0.settings())?, self.1, context, number, asks_all)
+    }
+
     fn hear_answer(&self, context: &mut PacketContext) -> Step {
         challenge::hear(self.0, found(self.0.settings())?, self.1, context)
     }
 
     fn admit(&self, context: &mut PacketContext) -> Step {
-        admission::admit(self.0, found(self.0.settings())?, context)
+        if question::is_asked(context) {
+            context.measure_name(self.1);
+        }
+        admission::admit(self.0, found(self.0.settings())?, self.1, context)
     }
 
     fn charge_offence(&self, context: &mut PacketContext, limit: u32) -> Step {

@@ -3,8 +3,9 @@
 //! A request for a connection that one hits which was found, and not named by an operator, is dropped only once; and where
 //! nothing but that tells a flood, other packets pass once they are repeated: see [`crate::sight`]. Where requests can be
 //! [challenged](crate::challenge), that is done as they are dropped, and one of who has answered a challenge passes at once.
+//! Questions for a name server are answered with a [truncated answer](crate::truncation) in place of that.
 
-use super::{CONTINUE, OutOfLine, PacketContext, Request, Step, challenge, found, known};
+use super::{CONTINUE, OutOfLine, PacketContext, Request, Step, challenge, found, known, question};
 use crate::{
     client,
     flow::Flow,
@@ -54,6 +55,10 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
     let number = signature::first(matches.enforced);
     count(found(tables.signature_counter(number))?, context);
     let monitored = settings.monitored.load() & Reason::Signature.bit() != 0;
+    let is_found = matches.enforced & !(matches.once | matches.repeat) == 0 && !monitored;
+    if is_found && question::is_asked(context) {
+        return parts.judge_question(context, number, matches.enforced & !matches.repeat == 0);
+    }
     let lenient = if context.traits.meets(Traits::SYN) {
         matches.once
     } else if context.traits.meets(Traits::TCP) {

@@ -32,7 +32,8 @@ pub struct ServiceCounter {
     pub samples: Word,
     /// Packets still to go by until the next sample.
     pub until_sample: Word,
-    /// Requests for a TCP connection that were answered with a [challenge](crate::challenge).
+    /// Requests for a TCP connection that were answered with a [challenge](crate::challenge), and questions of DNS that were
+    /// with a [truncated answer](crate::truncation).
     pub challenged: Word,
     /// Challenges that were answered.
     pub proven: Word,
@@ -40,6 +41,8 @@ pub struct ServiceCounter {
     pub locked_out: Word,
     /// Packets of others that got in on trial.
     pub admitted: Word,
+    /// Sources of either, once a second each.
+    pub knocking: Word,
     /// What of it had not proven itself.
     pub unproven: UnprovenCounter,
 }
@@ -190,4 +193,4 @@ impl Unproven {
 
 const _: () = assert!(size_of::<Counter>() == 16);
 const _: () = assert!(size_of::<UnprovenCounter>() == 144);
-const _: () = assert!(size_of::<ServiceCounter>() == 240);
+const _: () = assert!(size_of::<ServiceCounter>() == 248);

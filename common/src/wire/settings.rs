@@ -200,6 +200,8 @@ pub mod knowledge {
     pub const ANSWERS: u64 = 1 << 5;
     /// Requests for connections can be answered with a [challenge](crate::challenge).
     pub const CHALLENGES: u64 = 1 << 6;
+    /// Questions for a name server can be answered with a [truncated answer](crate::truncation).
+    pub const TRUNCATION: u64 = 1 << 7;
 }
 
 /// Why a packet may be bogus, though nothing in its headers is wrong.

@@ -84,6 +84,19 @@ fn challenge(kernel: &Kernel, wanted: bool) {
     kernel.tables().settings[0].knowledge.store_bits(knowledge::CHALLENGES, known);
 }
 
+/// Has questions for a name server answered with truncated answers while it is attacked, likewise.
+fn truncate(kernel: &Kernel, wanted: bool) {
+    let outcome = wanted.then(|| kernel.prove_truncation());
+    if let Some(Err(error)) = &outcome {
+        warn!(
+            "questions of new sources for a name server are not answered with truncated answers while it is attacked, as this \
+             kernel does not do it right: {error:#}"
+        );
+    }
+    let known = if matches!(outcome, Some(Ok(()))) { knowledge::TRUNCATION } else { 0 };
+    kernel.tables().settings[0].knowledge.store_bits(knowledge::TRUNCATION, known);
+}
+
 /// Protects the interfaces until SIGTERM, SIGINT, or the last one is detached.
 ///
 /// The order is what keeps packets filtered throughout: the tables are filled first, then the program takes
@@ -104,6 +117,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let mut kernel = Kernel::load(Some(&options.bpffs), config.capacity.clone())?;
     let filter = Filter::open(kernel.tables(), opened, &config, bus.clone())?;
     challenge(&kernel, config.challenges);
+    truncate(&kernel, config.challenges);
     let events = kernel.take_events()?;
     let log = kernel.take_log()?;
     let samples = kernel.take_samples()?;

@@ -135,10 +135,16 @@ impl Event {
                     alarm::Class::Datagrams => "datagrams",
                     _ => "fragments and other protocols",
                 };
+                let of_names = match class {
+                    alarm::Class::Datagrams => {
+                        "; questions for a name server are answered with a truncated answer, and pass over TCP"
+                    }
+                    _ => "",
+                };
                 let whose = if *all { "of all sources" } else { "of new sources" };
                 format!(
                     "signature {number}: nothing tells what comes{} apart, so {what} {whose} pass once they are sent \
-                     again, after a second",
+                     again, after a second{of_names}",
                     on(*service)
                 )
             }

@@ -42,8 +42,10 @@ const MOST_AGAIN: f64 = 0.5;
 /// How long ago a flow was first seen of which it is asked whether it came again, ns: clients do so after a second.
 pub(super) const RETURNS: u64 = 1_500_000_000;
 
-/// Ports of protocols whose clients ask from a new port each time, also when they ask again: DNS and NTP.
-pub(super) const NEVER_REPEATED: [u16; 2] = [53, 123];
+/// Port of NTP, whose clients ask from a new port each time, also when they ask again. Those of DNS do likewise: questions are
+/// answered with a truncated answer in place of that, or let through where that can't be
+/// ([`floodwall_common::truncation`]).
+pub(super) const NEVER_REPEATED: [u16; 1] = [123];
 
 /// What is asked to come again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -353,8 +355,7 @@ mod tests {
         };
         let datagrams = text(Class::Datagrams, Whose::Strangers);
         assert!(
-            datagrams[0].starts_with("udp ")
-                && datagrams[0].contains("dport=0-52,54-122,124-65535 new-sources")
+            datagrams[0].starts_with("udp ") && datagrams[0].contains("dport=0-122,124-65535 new-sources")
         );
         assert_eq!(text(Class::Others, Whose::Strangers).len(), 2);
         assert!(!text(Class::Openings, Whose::Everybodys)[0].contains("new-sources"));

@@ -14,7 +14,7 @@ use floodwall_tables::SharedTables;
 use super::syscall;
 
 /// `XDP_TX` in `include/uapi/linux/bpf.h`.
-const TX: u32 = 3;
+pub(super) const TX: u32 = 3;
 
 /// A SYN with the options of Linux, from 198.51.100.7:40000 to 192.0.2.1:443.
 const REQUEST_V4: [u8; 74] = [
@@ -63,22 +63,22 @@ fn look(tables: &SharedTables, request: &[u8], sent: &[u8]) -> anyhow::Result<()
     Ok(())
 }
 
-fn packet(frame: &[u8]) -> anyhow::Result<Packet> {
+pub(super) fn packet(frame: &[u8]) -> anyhow::Result<Packet> {
     match parse(&Captured::whole(frame)) {
         Parsed::Packet(packet) => Ok(packet),
         other => anyhow::bail!("{frame:02x?} is {other:?}"),
     }
 }
 
-/// Whether the checksums of IP, if it has one, and of TCP are right.
-fn checksums_hold(frame: &[u8], packet: &Packet) -> bool {
+/// Whether the checksums of IP, if it has one, and of what it carries are right.
+pub(super) fn checksums_hold(frame: &[u8], packet: &Packet) -> bool {
     let part = |from: usize, until: usize| frame.get(from..until).unwrap_or_default();
     let (network, transport, end) = (packet.network as usize, packet.transport as usize, packet.end as usize);
     let is_v4 = transport - network == 20;
     let addresses = if is_v4 { part(network + 12, network + 20) } else { part(network + 8, network + 40) };
     let segment = part(transport, end);
-    let of_tcp = sum(addresses) + sum(segment) + u64::from(packet.protocol) + segment.len() as u64;
-    folded(of_tcp) == 0xffff && (!is_v4 || folded(sum(part(network, transport))) == 0xffff)
+    let of_segment = sum(addresses) + sum(segment) + u64::from(packet.protocol) + segment.len() as u64;
+    folded(of_segment) == 0xffff && (!is_v4 || folded(sum(part(network, transport))) == 0xffff)
 }
 
 /// The sum of all 16-bit words.

@@ -56,7 +56,8 @@ pub struct ServiceTotals {
     pub samples: u64,
     /// Of no meaning in a sum.
     until_sample: u64,
-    /// Requests for a TCP connection that were answered with a challenge.
+    /// Requests for a TCP connection that were answered with a challenge, and questions of DNS that were with a truncated
+    /// answer.
     pub challenged: u64,
     /// Challenges that were answered.
     pub proven: u64,
@@ -64,6 +65,8 @@ pub struct ServiceTotals {
     pub locked_out: u64,
     /// Packets of others that got in on trial.
     pub admitted: u64,
+    /// Sources of either, once a second each.
+    pub knocking: u64,
     /// What had not proven itself.
     pub unproven: UnprovenTotals,
 }
@@ -89,6 +92,7 @@ impl ServiceTotals {
             proven: counter.proven.load(),
             locked_out: counter.locked_out.load(),
             admitted: counter.admitted.load(),
+            knocking: counter.knocking.load(),
             unproven: UnprovenTotals::of(&counter.unproven),
         }
     }
@@ -107,6 +111,7 @@ impl ServiceTotals {
             proven: self.proven.wrapping_add(other.proven),
             locked_out: self.locked_out.wrapping_add(other.locked_out),
             admitted: self.admitted.wrapping_add(other.admitted),
+            knocking: self.knocking.wrapping_add(other.knocking),
             unproven: self.unproven.plus(other.unproven),
         }
     }

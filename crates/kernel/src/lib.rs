@@ -25,6 +25,7 @@ mod program;
 mod samples;
 mod syscall;
 mod test_run;
+mod truncation;
 
 pub use counters::{MonitoredTotals, ReasonTotals, ServiceTotals};
 pub use egress::Observer;

@@ -36,6 +36,7 @@ use super::{
     samples::SampleReader,
     syscall,
     test_run::{self, Judged},
+    truncation,
 };
 use floodwall_host::Mode;
 use floodwall_host::{Framing, Interface};
@@ -309,6 +310,17 @@ impl Kernel {
     pub fn prove_challenges(&self) -> anyhow::Result<()> {
         let program = xdp(&self.ebpf, CHALLENGE)?.fd().context("the program that shows it is not loaded")?;
         challenge::prove(program.as_fd(), &self.tables)
+    }
+
+    /// Proves that questions for a name server would be answered with a truncated answer that says what it has to: a question
+    /// over each family is shown to a program on no interface (`BPF_PROG_TEST_RUN`).
+    ///
+    /// # Errors
+    ///
+    /// What of that is not so.
+    pub fn prove_truncation(&self) -> anyhow::Result<()> {
+        let program = xdp(&self.ebpf, CHALLENGE)?.fd().context("the program that shows it is not loaded")?;
+        truncation::prove(program.as_fd())
     }
 
     /// Whether the program drops a frame as it is, now; the frame is counted (`BPF_PROG_TEST_RUN`).

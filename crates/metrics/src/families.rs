@@ -113,7 +113,7 @@ families! {
     SERVICE_SOURCES: Counter "floodwall_service_new_sources" ["service"]
         "Sources that the source table did not hold and that were entered into it; into a full one in place of others";
     SERVICE_CHALLENGED: Counter "floodwall_service_challenged_requests" ["service"]
-        "Requests for a TCP connection to a service that were answered with a challenge";
+        "Requests for a TCP connection to a service that were answered with a challenge, and questions of DNS that were with a truncated answer";
     SERVICE_PROVEN: Counter "floodwall_service_answered_challenges" ["service"]
         "Challenges for a service that were answered, which lets their senders in";
     SERVICE_SAMPLED: Counter "floodwall_service_sampled_packets" ["service"] "Packets for a service that were sampled for detection";

@@ -57,8 +57,8 @@ impl World {
         for (secret, value) in settings.client_seed.iter().chain(&settings.challenge_key).zip(SECRETS) {
             secret.store(value);
         }
-        let challenges = if config.challenges { knowledge::CHALLENGES } else { 0 };
-        settings.knowledge.store_bits(knowledge::CHALLENGES, challenges);
+        let asks = knowledge::CHALLENGES | knowledge::TRUNCATION;
+        settings.knowledge.store_bits(asks, if config.challenges { asks } else { 0 });
         let mut enforcement = Enforcement::default();
         let situation = Situation { observe: config.observe, ..Situation::default() };
         let placement = enforcement.enforce(&tables, &config.policy, &situation)?.clone();
