@@ -9,13 +9,14 @@ use super::strain::{Look, Strain, Turn};
 use crate::{event::What, policy::Signal};
 
 /// Above this a signal tells of too much; `None`: it does not. Units are those of [`Signal`].
-const fn limit(signal: Signal) -> Option<u64> {
+pub(super) const fn limit(signal: Signal) -> Option<u64> {
     match signal {
         // Two seconds, or it has failed.
         Signal::Probe => Some(2_000),
         Signal::ListenOverflows | Signal::SynCookies => Some(10),
-        // Those that overflow, and others that are no strain; and what is told with more of its causes (`pipe`).
-        Signal::ListenDrops | Signal::Softirq => None,
+        // Those that overflow, and others that are no strain; what one slow program does not take; and what is told with more of
+        // its causes (`pipe`).
+        Signal::ListenDrops | Signal::UdpOverflows | Signal::Softirq => None,
         Signal::Conntrack => Some(95),
     }
 }

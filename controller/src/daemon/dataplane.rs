@@ -1,6 +1,6 @@
 //! The program on its interfaces, as the server sees it.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use floodwall_common::wire::{Reason, Verdict, knowledge};
 
@@ -12,7 +12,7 @@ use crate::{
     },
     kernel::{MonitoredTotals, ServiceTotals},
     policy::Lifelines,
-    server::{Dataplane, Examination},
+    server::{Dataplane, Examination, LockdownFigures},
     state::RuleCounts,
 };
 
@@ -94,6 +94,10 @@ impl Dataplane for Protection {
             answered: sum.answered.wrapping_add(totals.proven),
             ..sum
         }))
+    }
+
+    fn lockdowns(&self) -> BTreeMap<String, LockdownFigures> {
+        self.lockdowns.lock().clone()
     }
 
     fn services(&self) -> anyhow::Result<Vec<(u8, ServiceTraffic)>> {

@@ -28,13 +28,13 @@ use crate::{
 /// How often it is looked.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A probe that takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// A condition holds on for so long after its signal was last over the limit, so that rules do not flutter.
 const LINGER: Duration = Duration::from_secs(10);
 /// How many rounds pass until known sources are counted again.
 const COUNT_ROUNDS: u32 = 10;
 /// Requests for connections, a second, that the host drops unanswered when its queues of them are full.
-const FULL: u64 = 50;
+pub(super) const FULL: u64 = 50;
 /// What a probe takes that failed, ms.
 const FAILED: u64 = u64::MAX;
 
@@ -96,7 +96,7 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
 
 /// Requests/s that the host drops though the program that they are for keeps up: its queue of half-open connections is full, and
 /// no SYN cookies are sent (`tcp_conn_request` in `net/ipv4/tcp_input.c`).
-fn drops_unanswered(signals: &BTreeMap<Signal, u64>) -> u64 {
+pub(super) fn drops_unanswered(signals: &BTreeMap<Signal, u64>) -> u64 {
     let value = |signal| signals.get(&signal).copied().unwrap_or_default();
     value(Signal::ListenDrops).saturating_sub(value(Signal::ListenOverflows))
 }
@@ -133,7 +133,7 @@ pub(super) fn look(filter: &Filter, protection: &Protection, active: BTreeSet<Ru
 
 /// Values of the host's signals. `packets` is the share of the busiest CPU's time that packets take, in softirqs and in
 /// threads of NAPI, percent.
-fn signals(
+pub(super) fn signals(
     before: &(Instant, Vitals),
     now: &(Instant, Vitals),
     packets: Option<u64>,
@@ -147,6 +147,7 @@ fn signals(
         (Signal::ListenOverflows, rate(|vitals| vitals.listen_overflows)),
         (Signal::ListenDrops, rate(|vitals| vitals.listen_drops)),
         (Signal::SynCookies, rate(|vitals| vitals.syn_cookies)),
+        (Signal::UdpOverflows, rate(|vitals| vitals.udp_overflows)),
         (Signal::Conntrack, now.1.conntrack),
         // Of what threads of NAPI do, softirqs show nothing.
         (Signal::Softirq, now.1.softirq_since(&before.1).max(packets)),
@@ -170,7 +171,7 @@ async fn probe_all(probes: BTreeMap<String, Probe>) -> BTreeMap<String, u64> {
 }
 
 /// Connects and, over HTTP, asks.
-async fn probe(target: &Probe) -> io::Result<()> {
+pub(super) async fn probe(target: &Probe) -> io::Result<()> {
     let mut stream = TcpStream::connect(target.address).await?;
     let Some(path) = &target.path else { return Ok(()) };
     let request = format!(

@@ -14,6 +14,7 @@ mod host_role;
 mod incidents;
 mod link_load;
 mod links;
+mod lockdowns;
 mod machine;
 mod metrics;
 mod older_flows;
@@ -227,6 +228,15 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         tasks.run("trials", Policy::Restart, move || {
             trials::run(Arc::clone(&filter), Arc::clone(&host), audit.clone())
         });
+    }
+    {
+        let keeper = Arc::new(lockdowns::Keeper {
+            filter: Arc::clone(&filter),
+            protection: Arc::clone(&protection),
+            detection: detection.clone(),
+            audit: audit.clone(),
+        });
+        tasks.run("lockdowns", Policy::Restart, move || lockdowns::run(Arc::clone(&keeper)));
     }
     // What else the daemon keeps open is open by now.
     let context = Context::new(

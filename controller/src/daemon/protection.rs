@@ -30,6 +30,7 @@ use crate::{
     kernel::{Kernel, ReasonTotals, ServiceTotals},
     lock::Mutex,
     policy::{Carries, Lifelines},
+    server::LockdownFigures,
     {host::Mode, options::RunOptions},
 };
 
@@ -66,6 +67,7 @@ pub(super) struct Protection {
     /// The host's queues of requests for connections are full.
     queues_are_full: AtomicBool,
     pub(super) machine: Mutex<MachineStatus>,
+    pub(super) lockdowns: Mutex<BTreeMap<String, LockdownFigures>>,
     bus: Bus,
     pub(super) tasks: Arc<Watched>,
     pub(super) runtime: Handle,
@@ -105,6 +107,7 @@ impl Protection {
             health: Mutex::default(),
             queues_are_full: AtomicBool::new(false),
             machine: Mutex::default(),
+            lockdowns: Mutex::default(),
             bus: news.bus,
             tasks: news.tasks,
             runtime: Handle::current(),
@@ -173,6 +176,11 @@ impl Protection {
     /// Takes note of how the host fares.
     pub(super) fn set_health(&self, report: HealthReport) {
         *self.health.lock() = Some(report);
+    }
+
+    /// Takes note of how lockdowns stand.
+    pub(super) fn set_lockdowns(&self, figures: BTreeMap<String, LockdownFigures>) {
+        *self.lockdowns.lock() = figures;
     }
 
     /// How links, CPUs and file systems fare, for whoever looks at them.

@@ -1,11 +1,11 @@
 //! What the server asks of whoever holds the program.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use crate::{
     api::{
-        ChallengeStatus, DoctorCheck, HealthReport, InterfaceStatus, MachineStatus, ProofStatus, ReasonCount,
-        ServiceTraffic, TaskRestarts, WouldCount,
+        ChallengeStatus, DoctorCheck, HealthReport, InterfaceStatus, KnockingReport, MachineStatus,
+        ProofStatus, ReasonCount, ReopeningReport, ServiceTraffic, TaskRestarts, WouldCount,
     },
     policy::Lifelines,
     state::RuleCounts,
@@ -18,6 +18,15 @@ pub struct Examination {
     pub blocked: Option<IpAddr>,
     /// Everything passes for a time.
     pub bypassed: bool,
+}
+
+/// How a service stands that is closed.
+#[derive(Clone, Debug, Default)]
+pub struct LockdownFigures {
+    /// How far it is opened, if it is being opened.
+    pub progress: Option<ReopeningReport>,
+    /// What knocks, once that was measured.
+    pub knocking: Option<KnockingReport>,
 }
 
 /// The filter as it runs.
@@ -33,6 +42,9 @@ pub trait Dataplane: Send + Sync {
 
     /// Requests that were challenged, of all services.
     fn challenges(&self) -> anyhow::Result<ChallengeStatus>;
+
+    /// How services that are closed stand, by name, as was last looked.
+    fn lockdowns(&self) -> BTreeMap<String, LockdownFigures>;
 
     /// Packets and bytes by reason.
     fn counters(&self) -> anyhow::Result<Vec<ReasonCount>>;

@@ -1,15 +1,23 @@
 //! Services that are closed to all but known clients.
 
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 
 use super::{
     Context,
-    answer::{Answer, Body, Refused, answer},
+    answer::{Answer, Body, Parameters, Refused, answer},
+    peer::Peer,
+    trials::{TrialQuery, tried},
 };
 use crate::{
-    api::{LockdownList, LockdownRequest},
+    api::{AutomaticRequest, Changed, LockdownList, LockdownReport, LockdownRequest, ReopenRequest},
     event::What,
+    host::Accepted,
 };
+
+/// Who is logged in is not shut out, and open connections go on: a lockdown cuts nobody off who asks for it.
+fn touches(_: &Accepted) -> bool {
+    false
+}
 
 pub(super) async fn list(State(context): State<Context>) -> Answer<LockdownList> {
     answer(&context, now).await
@@ -17,11 +25,15 @@ pub(super) async fn list(State(context): State<Context>) -> Answer<LockdownList>
 
 pub(super) async fn set(
     State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Parameters(trial): Parameters<TrialQuery>,
     Body(request): Body<LockdownRequest>,
-) -> Answer<LockdownList> {
+) -> Answer<Changed<LockdownList>> {
     answer(&context, move |context| {
-        context.filter.lock_down(&request)?;
         let LockdownRequest { service, closed, admitted_percent, .. } = &request;
+        let command = || format!("lockdown {} {service}", if *closed { "on" } else { "off" });
+        let terms = trial.terms(context, peer, touches, command);
+        let Changed { answer: (), trial } = tried(context, terms, || Ok(context.filter.lock_down(&request)?))?;
         let text = match closed {
             true if *admitted_percent > 0.0 => format!(
                 "LOCKDOWN: {service} is closed to all but known clients, and {admitted_percent} % of others on trial"
@@ -30,7 +42,38 @@ pub(super) async fn set(
             false => format!("the lockdown of {service} is over"),
         };
         context.bus.publish(What::Health { text, loud: *closed });
-        now(context)
+        Ok(Changed { answer: now(context)?, trial })
+    })
+    .await
+}
+
+pub(super) async fn reopen(
+    State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Parameters(trial): Parameters<TrialQuery>,
+    Body(ReopenRequest { service }): Body<ReopenRequest>,
+) -> Answer<Changed<LockdownList>> {
+    answer(&context, move |context| {
+        let terms = trial.terms(context, peer, touches, || format!("lockdown reopen {service}"));
+        let Changed { answer: (), trial } = tried(context, terms, || Ok(context.filter.reopen(&service)?))?;
+        let text = format!("{service} is to be opened step by step, as far as it stands it");
+        context.bus.publish(What::Health { text, loud: false });
+        Ok(Changed { answer: now(context)?, trial })
+    })
+    .await
+}
+
+pub(super) async fn automatic(
+    State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Parameters(trial): Parameters<TrialQuery>,
+    Body(AutomaticRequest { service, automatic }): Body<AutomaticRequest>,
+) -> Answer<Changed<LockdownList>> {
+    answer(&context, move |context| {
+        let terms = trial.terms(context, peer, touches, || format!("lockdown auto {service}"));
+        let change = || Ok(context.filter.close_by_itself(&service, automatic)?);
+        let Changed { answer: (), trial } = tried(context, terms, change)?;
+        Ok(Changed { answer: now(context)?, trial })
     })
     .await
 }
@@ -40,11 +83,19 @@ fn now(context: &Context) -> Result<LockdownList, Refused> {
     let sum =
         |of: fn(&crate::api::ServiceTraffic) -> u64| services.iter().map(|(_, traffic)| of(traffic)).sum();
     let challenges = context.dataplane.challenges().map_err(|error| Refused::internal(&error))?;
+    let mut figures = context.dataplane.lockdowns();
+    let closed = context.filter.lockdowns().into_iter().map(|closed| {
+        let figures = figures.remove(&closed.service).unwrap_or_default();
+        let progress = figures.progress.filter(|_| closed.reopening);
+        LockdownReport { progress, knocking: figures.knocking, ..closed }
+    });
     Ok(LockdownList {
-        closed: context.filter.lockdowns(),
+        closed: closed.collect(),
         locked_out: sum(|traffic| traffic.locked_out),
         admitted: sum(|traffic| traffic.admitted),
         recent: context.filter.recent_sources(),
+        clients_of_a_day: context.filter.clients_of_a_day(),
+        automatic: context.filter.closed_by_themselves(),
         challenges: challenges.possible,
     })
 }

@@ -55,7 +55,7 @@ use tokio::{
 
 pub use audit::Audit;
 pub use bounds::Bounds;
-pub use dataplane::{Dataplane, Examination};
+pub use dataplane::{Dataplane, Examination, LockdownFigures};
 pub use descriptors::Descriptors;
 pub use headline::headline;
 pub use overview::look;
@@ -226,6 +226,8 @@ fn router(context: Context) -> Router {
         .route(path::KEEP, post(rules::keep))
         .route(path::BYPASS, get(rules::bypassed).put(rules::bypass))
         .route(path::LOCKDOWN, get(lockdown::list).put(lockdown::set))
+        .route(path::LOCKDOWN_REOPEN, post(lockdown::reopen))
+        .route(path::LOCKDOWN_AUTO, post(lockdown::automatic))
         .route(path::RELOAD, post(rules::reload))
         .route(path::HEALTH, get(rules::health))
         .route(path::DOCTOR, get(status::doctor))

@@ -23,7 +23,7 @@ use tokio::{
     sync::{Notify, broadcast},
 };
 
-use super::{Audit, Bounds, Context, Dataplane, Examination, Incidents, serve};
+use super::{Audit, Bounds, Context, Dataplane, Examination, Incidents, LockdownFigures, serve};
 use crate::{
     api::{
         ChallengeStatus, DoctorCheck, FailureKind, HealthReport, InterfaceStatus, ListName, MachineStatus,
@@ -114,6 +114,10 @@ impl Dataplane for Names {
 
     fn challenges(&self) -> anyhow::Result<ChallengeStatus> {
         Ok(ChallengeStatus { possible: true, sent: 3, answered: 1 })
+    }
+
+    fn lockdowns(&self) -> BTreeMap<String, LockdownFigures> {
+        BTreeMap::new()
     }
 
     fn services(&self) -> anyhow::Result<Vec<(u8, ServiceTraffic)>> {

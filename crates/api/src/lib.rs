@@ -44,7 +44,10 @@ pub use incidents::{
     IncidentVector, IncidentWave,
 };
 pub use limits::{Limit, Limits, SourceReport};
-pub use lockdown::{LockdownList, LockdownReport, LockdownRequest, RecentSources};
+pub use lockdown::{
+    AutomaticRequest, KnockingReport, LockdownList, LockdownReport, LockdownRequest, RecentSources,
+    ReopenRequest, ReopeningReport,
+};
 pub use machine::{CpuStatus, DiskStatus, LinkStatus, MachineStatus};
 pub use notify::{NotifyList, NotifyReport, NotifyTestRequest, NotifyTested};
 pub use origin::AddressOrigin;

@@ -32,6 +32,10 @@ pub const KEEP: &str = "/v1/ban/keep";
 pub const BYPASS: &str = "/v1/bypass";
 /// Services that are closed to all but known clients.
 pub const LOCKDOWN: &str = "/v1/lockdown";
+/// Opens one of them step by step.
+pub const LOCKDOWN_REOPEN: &str = "/v1/lockdown/reopen";
+/// Which are closed by themselves.
+pub const LOCKDOWN_AUTO: &str = "/v1/lockdown/auto";
 /// Reads the configuration again.
 pub const RELOAD: &str = "/v1/reload";
 /// How the host fares.

@@ -6,12 +6,13 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    AddRequest, AddResponse, AttachRequest, AuditPage, BanCount, BanPage, BypassRequest, BypassState,
-    Changed, ConfirmRequest, DetachRequest, DetachResponse, DoctorReport, Event, FlushRequest, HealthReport,
-    ImportLine, InForce, IncidentList, IncidentReport, InterfaceStatus, KeepRequest, LiftRequest, ListPage,
-    LockdownList, LockdownRequest, NotifyList, NotifyTestRequest, NotifyTested, Overview, ReloadReport,
-    ReloadRequest, RemoveRequest, RemoveResponse, RuleChange, RuleList, SignatureList, SignatureNumber,
-    SignatureReport, SignatureRequest, SourceReport, Status, TestResponse, TrialList, WhyReport, path,
+    AddRequest, AddResponse, AttachRequest, AuditPage, AutomaticRequest, BanCount, BanPage, BypassRequest,
+    BypassState, Changed, ConfirmRequest, DetachRequest, DetachResponse, DoctorReport, Event, FlushRequest,
+    HealthReport, ImportLine, InForce, IncidentList, IncidentReport, InterfaceStatus, KeepRequest,
+    LiftRequest, ListPage, LockdownList, LockdownRequest, NotifyList, NotifyTestRequest, NotifyTested,
+    Overview, ReloadReport, ReloadRequest, RemoveRequest, RemoveResponse, ReopenRequest, RuleChange,
+    RuleList, SignatureList, SignatureNumber, SignatureReport, SignatureRequest, SourceReport, Status,
+    TestResponse, TrialList, WhyReport, path,
 };
 
 /// Most entries of a page; fewer come only if fewer are asked for, or left.
@@ -155,7 +156,7 @@ const fn tried(path: &'static str, what: &'static str, request: Body, answer: Bo
 }
 
 /// All of them.
-pub const ROUTES: [Route; 39] = [
+pub const ROUTES: [Route; 41] = [
     get(path::STATUS, "How the filter stands.", json::<Status>()),
     get(path::OVERVIEW, "Everything that figures are drawn from, at one moment.", json::<Overview>()),
     tried(path::ADD, "Lists prefixes: all or none.", json::<AddRequest>(), json::<Changed<AddResponse>>()),
@@ -190,11 +191,26 @@ pub const ROUTES: [Route; 39] = [
         json::<BypassState>(),
     ),
     get(path::LOCKDOWN, "The services that are closed to all but known clients.", json::<LockdownList>()),
-    put(
-        path::LOCKDOWN,
-        "Closes a service to all but known clients, or opens it again.",
-        json::<LockdownRequest>(),
-        json::<LockdownList>(),
+    with(
+        TRIAL,
+        put(
+            path::LOCKDOWN,
+            "Closes a service to all but known clients, or opens it again.",
+            json::<LockdownRequest>(),
+            json::<Changed<LockdownList>>(),
+        ),
+    ),
+    tried(
+        path::LOCKDOWN_REOPEN,
+        "Opens a service that is closed step by step, as far as it stands it.",
+        json::<ReopenRequest>(),
+        json::<Changed<LockdownList>>(),
+    ),
+    tried(
+        path::LOCKDOWN_AUTO,
+        "Has a service be closed by itself once it is attacked and nothing else relieves it, or not.",
+        json::<AutomaticRequest>(),
+        json::<Changed<LockdownList>>(),
     ),
     tried(
         path::RELOAD,

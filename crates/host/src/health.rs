@@ -11,6 +11,8 @@ pub struct Vitals {
     pub listen_drops: Option<u64>,
     /// SYN cookies sent.
     pub syn_cookies: Option<u64>,
+    /// Datagrams that receive queues of sockets had no room for.
+    pub udp_overflows: Option<u64>,
     /// How full the table of tracked connections is, percent; `None` without one.
     pub conntrack: Option<u64>,
     /// By CPU: ticks in softirq, and in all.
@@ -20,16 +22,19 @@ pub struct Vitals {
 impl Vitals {
     /// As they are now.
     pub fn read() -> Self {
-        let netstat = fs::read_to_string("/proc/thread-self/net/netstat").unwrap_or_default();
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let netstat = read("/proc/thread-self/net/netstat");
+        let (snmp, snmp6) = (read("/proc/thread-self/net/snmp"), read("/proc/thread-self/net/snmp6"));
         let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
         let count = number("/proc/sys/net/netfilter/nf_conntrack_count");
         let most = number("/proc/sys/net/netfilter/nf_conntrack_max").filter(|most| *most > 0);
         Self {
-            listen_overflows: extended(&netstat, "ListenOverflows"),
-            listen_drops: extended(&netstat, "ListenDrops"),
-            syn_cookies: extended(&netstat, "SyncookiesSent"),
+            listen_overflows: counter(&netstat, "TcpExt:", "ListenOverflows"),
+            listen_drops: counter(&netstat, "TcpExt:", "ListenDrops"),
+            syn_cookies: counter(&netstat, "TcpExt:", "SyncookiesSent"),
+            udp_overflows: udp_overflows(&snmp, &snmp6),
             conntrack: count.zip(most).map(|(count, most)| count * 100 / most),
-            softirq: softirq(&fs::read_to_string("/proc/stat").unwrap_or_default()),
+            softirq: softirq(&read("/proc/stat")),
         }
     }
 
@@ -45,12 +50,20 @@ impl Vitals {
     }
 }
 
-/// A counter of `TcpExt`: a line of names, and a line of numbers below it.
-fn extended(netstat: &str, name: &str) -> Option<u64> {
-    let mut lines = netstat.lines().filter(|line| line.starts_with("TcpExt:"));
+/// A counter of a group such as `TcpExt:`: a line of names, and a line of numbers below it.
+fn counter(text: &str, group: &str, name: &str) -> Option<u64> {
+    let mut lines = text.lines().filter(|line| line.starts_with(group));
     let (names, numbers) = (lines.next()?, lines.next()?);
     let place = names.split_whitespace().position(|named| named == name)?;
     numbers.split_whitespace().nth(place)?.parse().ok()
+}
+
+/// Over both families; that of IPv6 has a line for each counter.
+fn udp_overflows(snmp: &str, snmp6: &str) -> Option<u64> {
+    let of_v4 = counter(snmp, "Udp:", "RcvbufErrors");
+    let of_v6 =
+        snmp6.lines().find_map(|line| line.strip_prefix("Udp6RcvbufErrors")?.trim().parse::<u64>().ok());
+    Some(of_v4? + of_v6.unwrap_or(0))
 }
 
 /// By CPU, out of `/proc/stat`: `cpu0 user nice system idle iowait irq softirq steal …`.
@@ -73,10 +86,13 @@ mod tests {
     fn counters_are_found_by_name() {
         let netstat =
             "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 7 8 9\nIpExt: A\nIpExt: 1\n";
-        let values =
-            ["SyncookiesSent", "ListenOverflows", "ListenDrops", "Other"].map(|name| extended(netstat, name));
+        let values = ["SyncookiesSent", "ListenOverflows", "ListenDrops", "Other"]
+            .map(|name| counter(netstat, "TcpExt:", name));
         assert_eq!(values, [Some(7), Some(8), Some(9), None]);
-        assert_eq!(extended("", "ListenDrops"), None);
+        assert_eq!(counter("", "TcpExt:", "ListenDrops"), None);
+        let snmp = "Tcp: A\nTcp: 5\nUdp: InErrors RcvbufErrors\nUdp: 9 4\n";
+        assert_eq!(udp_overflows(snmp, "Udp6InErrors  7\nUdp6RcvbufErrors                \t3\n"), Some(7));
+        assert_eq!((udp_overflows(snmp, ""), udp_overflows("", "")), (Some(4), None));
     }
 
     #[test]

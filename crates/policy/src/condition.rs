@@ -15,6 +15,8 @@ pub enum Signal {
     ListenDrops,
     /// SYN cookies that the host sent, per second.
     SynCookies,
+    /// Datagrams that the queues of the host's sockets had no room for, per second.
+    UdpOverflows,
     /// How full the table of tracked connections is, percent.
     Conntrack,
     /// Share of the busiest CPU's time that goes into handling packets, percent.
@@ -23,11 +25,12 @@ pub enum Signal {
 
 impl Signal {
     /// All of them, with their names.
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str); 7] = [
         (Self::Probe, "probe"),
         (Self::ListenOverflows, "listen-overflows"),
         (Self::ListenDrops, "listen-drops"),
         (Self::SynCookies, "syn-cookies"),
+        (Self::UdpOverflows, "udp-overflows"),
         (Self::Conntrack, "conntrack"),
         (Self::Softirq, "softirq"),
     ];
@@ -41,7 +44,9 @@ impl Signal {
     pub fn words(self, value: u64) -> String {
         match self {
             Self::Probe => humantime::format_duration(Duration::from_millis(value)).to_string(),
-            Self::ListenOverflows | Self::ListenDrops | Self::SynCookies => format!("{value}/s"),
+            Self::ListenOverflows | Self::ListenDrops | Self::SynCookies | Self::UdpOverflows => {
+                format!("{value}/s")
+            }
             Self::Conntrack | Self::Softirq => format!("{value}%"),
         }
     }
@@ -82,7 +87,7 @@ impl FromStr for When {
             Signal::Probe => {
                 humantime::parse_duration(value).ok().and_then(|span| span.as_millis().try_into().ok())
             }
-            Signal::ListenOverflows | Signal::ListenDrops | Signal::SynCookies => {
+            Signal::ListenOverflows | Signal::ListenDrops | Signal::SynCookies | Signal::UdpOverflows => {
                 value.strip_suffix("/s").unwrap_or(value).parse().ok()
             }
             Signal::Conntrack | Signal::Softirq => {

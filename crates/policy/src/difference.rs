@@ -65,7 +65,7 @@ fn rate(rate: Option<super::Rate>) -> String {
 
 /// What a service is.
 pub fn what(service: &Service) -> String {
-    let Service { name: _, destinations, protocol, ports, probe, rules: _ } = service;
+    let Service { name: _, destinations, protocol, ports, probe, closes_by_itself, rules: _ } = service;
     let join = |texts: Vec<String>| if texts.is_empty() { "all".to_owned() } else { texts.join(", ") };
     let destinations = join(destinations.iter().map(ToString::to_string).collect());
     let ports = ports.iter().map(|ports| {
@@ -76,7 +76,11 @@ pub fn what(service: &Service) -> String {
         }
     });
     let probe = probe.as_ref().map_or_else(String::new, |probe| format!("; probe {probe}"));
-    format!("destinations {destinations}; protocol {protocol}; ports {}{probe}", join(ports.collect()))
+    let closing = if *closes_by_itself { "; lockdown auto" } else { "" };
+    format!(
+        "destinations {destinations}; protocol {protocol}; ports {}{probe}{closing}",
+        join(ports.collect())
+    )
 }
 
 fn rules(old: &Service, new: &Service, lines: &mut Vec<String>) {
@@ -104,6 +108,17 @@ fn rules(old: &Service, new: &Service, lines: &mut Vec<String>) {
 mod tests {
     use super::*;
     use crate::testing::policy;
+
+    #[test]
+    fn who_closes_a_service_is_part_of_what_it_is() {
+        let web = |closing: &str| policy(&format!("[[service]]\nname = \"web\"\nports = [80]\n{closing}"));
+        let manual = web("");
+        assert_eq!(difference(&manual, &web("lockdown = \"manual\"")), Vec::<String>::new());
+        assert_eq!(
+            difference(&manual, &web("lockdown = \"auto\"")),
+            ["~ service web: destinations all; protocol any; ports 80; lockdown auto"]
+        );
+    }
 
     #[test]
     fn a_difference_names_what_changed_and_nothing_else() {

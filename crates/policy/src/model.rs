@@ -124,6 +124,9 @@ pub struct Service {
     pub ports: Vec<RangeInclusive<u16>>,
     /// How it is tried whether it answers, if it is.
     pub probe: Option<Probe>,
+    /// Whether it is closed by itself to all but known clients once it is attacked and nothing else relieves it.
+    #[serde(default)]
+    pub closes_by_itself: bool,
     /// Its rules, the defaults that it has taken over included.
     pub rules: Vec<Rule>,
 }
@@ -137,6 +140,7 @@ impl Service {
             protocol: Protocol::Any,
             ports: Vec::new(),
             probe: None,
+            closes_by_itself: false,
             rules,
         }
     }

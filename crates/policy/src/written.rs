@@ -19,6 +19,7 @@
 //! protocol = "tcp"                 # any, tcp, udp, icmp, gre, esp … or a number
 //! ports = [80, 443, "8000-8099"]   # without: all
 //! probe = "http://192.0.2.10:80/"   # or "tcp://…": asked each second, for conditions
+//! lockdown = "auto"                # closed by itself once it is attacked and nothing else relieves it; or "manual"
 //!
 //! [[service.rule]]                 # as the default of that name, but for what is said here
 //! per = "source"                   # or "source-prefix", "service"
@@ -121,7 +122,20 @@ pub struct ServiceTable {
     defaults: bool,
     probe: Option<Probe>,
     #[serde(default)]
+    lockdown: Closing,
+    #[serde(default)]
     rule: Vec<Spanned<RuleTable>>,
+}
+
+/// Who closes a service to all but known clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Closing {
+    /// Operators.
+    #[default]
+    Manual,
+    /// It is closed by itself as well.
+    Auto,
 }
 
 /// How many suspects may pass.
@@ -199,7 +213,8 @@ fn mistake(at: Range<usize>, message: impl Into<String>) -> Mistake {
 }
 
 fn service(table: &Spanned<ServiceTable>, common: &[Rule]) -> Result<Service, Mistake> {
-    let ServiceTable { name, destinations, protocol, ports, defaults, probe, rule } = table.get_ref();
+    let ServiceTable { name, destinations, protocol, ports, defaults, probe, lockdown, rule } =
+        table.get_ref();
     check_name(name)?;
     let mut rules = if *defaults { common.to_vec() } else { Vec::new() };
     let mut named = Vec::new();
@@ -244,6 +259,7 @@ fn service(table: &Spanned<ServiceTable>, common: &[Rule]) -> Result<Service, Mi
         destinations: destinations.iter().map(|destination| destination.0).collect(),
         protocol,
         probe: probe.clone(),
+        closes_by_itself: *lockdown == Closing::Auto,
         ports: listed.iter().map(|ports| ports.0.clone()).collect(),
         rules,
     })

@@ -47,6 +47,14 @@ impl Filter {
         Clients { seed, noted: noted.collect() }
     }
 
+    /// How many clients were served within a day.
+    pub fn clients_of_a_day(&self) -> u64 {
+        let now_ns = self.tables.clock();
+        let words = self.tables.clients.iter().take(CLIENTS_SERVED as usize).flatten();
+        let noted = words.map(|word| word.load()).filter(|word| *word != 0);
+        noted.filter(|word| memo::age_of(*word, now_ns) <= memo::ticks(86_400)).count() as u64
+    }
+
     /// Takes up the clients that were known before the tables were made; where some are known, nothing is done. Says how many
     /// that are.
     pub fn recall_clients(&self, kept: &Clients) -> usize {

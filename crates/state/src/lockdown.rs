@@ -17,6 +17,7 @@ use super::{
 };
 use floodwall_api::{LockdownReport, LockdownRequest, RecentSources};
 use floodwall_common::prefix::Family;
+use floodwall_policy::Service;
 use floodwall_store::Store;
 use floodwall_store::records::{Change, LockdownRecord};
 
@@ -32,6 +33,9 @@ impl Filter {
             since: record.since,
             expires: record.expires,
             admitted_percent: percent(record.admitted),
+            by_itself: record.by_itself,
+            reopening: record.reopening,
+            ..LockdownReport::default()
         };
         records.lockdowns().iter().map(report).collect()
     }
@@ -46,10 +50,35 @@ impl Filter {
         let lifetime = request.seconds.map(Duration::from_secs);
         self.transact(LockDown {
             service: request.service.clone(),
-            closed: request.closed,
-            admitted,
+            closed: request.closed.then_some(LockdownRecord {
+                admitted,
+                reopening: request.reopening,
+                ..LockdownRecord::default()
+            }),
             lifetime,
         })
+    }
+
+    /// Has a service that is closed be opened step by step, as far as it stands it.
+    pub fn reopen(&self, service: &str) -> Result<(), Refusal> {
+        self.transact(Reopen { service: service.to_owned(), closed: None })
+    }
+
+    /// Has a service be closed by itself once it is attacked and nothing else relieves it, or not.
+    pub fn close_by_itself(&self, service: &str, automatic: bool) -> Result<(), Refusal> {
+        self.transact(Automatic { service: service.to_owned(), automatic })
+    }
+
+    /// Services that are closed by themselves once they are attacked and nothing else relieves them, in order of name.
+    pub fn closed_by_themselves(&self) -> Vec<String> {
+        let said = self.records.lock().automatic().clone();
+        let policy = self.policy_state.lock().policy();
+        let automatic =
+            |service: &&Service| said.get(&service.name).copied().unwrap_or(service.closes_by_itself);
+        let mut names: Vec<_> =
+            policy.services.iter().filter(automatic).map(|service| service.name.clone()).collect();
+        names.sort();
+        names
     }
 
     /// Of the sources that have completed a connection and were seen in the last ten minutes, how many are known clients.
@@ -81,11 +110,25 @@ impl Filter {
     }
 }
 
-/// Closes a service, or opens it.
+/// Refuses what is asked of a service that there is not.
+fn check_service(filter: &Filter, service: &str) -> Result<(), Refusal> {
+    let policy = filter.policy_state.lock().policy();
+    if policy.service(service).is_some() {
+        return Ok(());
+    }
+    let names: Vec<_> = policy.services.iter().map(|service| service.name.as_str()).collect();
+    Err(Refusal::NotFound(format!("there is no service {service}; there are {}", names.join(", "))))
+}
+
+/// That a service is not closed.
+fn not_closed(service: &str) -> Refusal {
+    Refusal::NotFound(format!("{service} is not closed: `floodwall lockdown show` says what is"))
+}
+
+/// Closes a service in this way, or opens it.
 struct LockDown {
     service: String,
-    closed: bool,
-    admitted: u32,
+    closed: Option<LockdownRecord>,
     lifetime: Option<Duration>,
 }
 
@@ -94,37 +137,76 @@ impl Transaction for LockDown {
 
     fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
         let service = self.service.clone();
-        if !self.closed {
+        let Some(lockdown) = &mut self.closed else {
             if !filter.records.lock().lockdowns().contains_key(&service) {
-                return Err(Refusal::NotFound(format!(
-                    "{service} is not closed: `floodwall lockdown show` says what is"
-                )));
+                return Err(not_closed(&service));
             }
             return Ok(vec![Change::Open { service }]);
-        }
-        let policy = filter.policy_state.lock().policy();
-        if policy.service(&service).is_none() {
-            let names: Vec<_> = policy.services.iter().map(|service| service.name.as_str()).collect();
-            return Err(Refusal::NotFound(format!(
-                "there is no service {service}; there are {}",
-                names.join(", ")
-            )));
-        }
+        };
+        check_service(filter, &service)?;
         let now = SystemTime::now();
-        let expires = self.lifetime.map(|lifetime| expiry(now, lifetime)).transpose()?;
-        Ok(vec![Change::Close { service, since: unix_seconds(now), expires, admitted: self.admitted }])
+        lockdown.since = unix_seconds(now);
+        lockdown.expires = self.lifetime.map(|lifetime| expiry(now, lifetime)).transpose()?;
+        Ok(vec![Change::Close { service, lockdown: *lockdown }])
     }
 
     fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
-        let said = [(self.service.clone(), self.closed.then_some(self.admitted))];
+        let said = [(self.service.clone(), self.closed.map(|lockdown| lockdown.in_force()))];
         filter.policy_state.lock().close(&filter.tables, said)
     }
 
     fn finish(self, _: &Filter, _: Option<&mut Store>) {}
 }
 
+/// Has a service be opened step by step.
+struct Reopen {
+    service: String,
+    closed: Option<LockdownRecord>,
+}
+
+impl Transaction for Reopen {
+    type Outcome = ();
+
+    fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
+        let service = self.service.clone();
+        let record = filter.records.lock().lockdowns().get(&service).copied();
+        let lockdown =
+            LockdownRecord { reopening: true, admitted: 0, ..record.ok_or_else(|| not_closed(&service))? };
+        self.closed = Some(lockdown);
+        Ok(vec![Change::Close { service, lockdown }])
+    }
+
+    fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
+        let said = self.closed.map(|lockdown| (self.service.clone(), Some(lockdown.in_force())));
+        filter.policy_state.lock().close(&filter.tables, said)
+    }
+
+    fn finish(self, _: &Filter, _: Option<&mut Store>) {}
+}
+
+/// Has a service be closed by itself, or not.
+struct Automatic {
+    service: String,
+    automatic: bool,
+}
+
+impl Transaction for Automatic {
+    type Outcome = ();
+
+    fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
+        check_service(filter, &self.service)?;
+        Ok(vec![Change::Automatic { service: self.service.clone(), automatic: Some(self.automatic) }])
+    }
+
+    fn enforce(&mut self, _: &Filter) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn finish(self, _: &Filter, _: Option<&mut Store>) {}
+}
+
 /// A share in 2⁻³², of one in per cent.
-fn share(percent: f64) -> Result<u32, Refusal> {
+pub(super) fn share(percent: f64) -> Result<u32, Refusal> {
     if !(0.0..=100.0).contains(&percent) {
         return Err(Refusal::Invalid(format!(
             "a share of {percent} %: from 0 to 100 % can be let in on trial"
@@ -133,7 +215,7 @@ fn share(percent: f64) -> Result<u32, Refusal> {
     Ok((percent / 100.0 * f64::from(u32::MAX)).round() as u32)
 }
 
-fn percent(share: u32) -> f64 {
+pub(super) fn percent(share: u32) -> f64 {
     (f64::from(share) / f64::from(u32::MAX) * 1e6).round() / 1e4
 }
 

@@ -57,18 +57,13 @@ impl From<Unfit> for Refusal {
     }
 }
 
-/// That of an operator, with such a share of others on trial.
-const fn lockdown_of(admitted: u32) -> Lockdown {
-    Lockdown { by_operator: true, by_itself: false, admitted }
-}
-
 impl PolicyState {
     pub(super) fn new(configured: Policy, observe: bool, records: &Records) -> Self {
         let mut policy_state = Self { configured, ..Self::default() };
         policy_state.situation.observe = observe;
         let closed = records.lockdowns().iter();
         policy_state.situation.closed =
-            closed.map(|(service, record)| (service.clone(), lockdown_of(record.admitted))).collect();
+            closed.map(|(service, record)| (service.clone(), record.in_force())).collect();
         policy_state.take(records);
         policy_state
     }
@@ -136,17 +131,17 @@ impl PolicyState {
         outcome
     }
 
-    /// Closes services to all but known clients and a share of others, or opens them again. If that cannot be, all stays as it
-    /// was.
+    /// Closes services to all but known clients and a share of others, or opens them again. If that cannot be, all stays as
+    /// it was.
     pub(super) fn close(
         &mut self,
         tables: &SharedTables,
-        said: impl IntoIterator<Item = (String, Option<u32>)>,
+        said: impl IntoIterator<Item = (String, Option<Lockdown>)>,
     ) -> Result<(), Refusal> {
         let before = self.situation.closed.clone();
-        for (service, admitted) in said {
-            match admitted {
-                Some(admitted) => drop(self.situation.closed.insert(service, lockdown_of(admitted))),
+        for (service, lockdown) in said {
+            match lockdown {
+                Some(lockdown) => drop(self.situation.closed.insert(service, lockdown)),
                 None => drop(self.situation.closed.remove(&service)),
             }
         }

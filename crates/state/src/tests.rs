@@ -6,6 +6,7 @@ mod configuration;
 mod damaged;
 mod imports;
 mod limits;
+mod lockdowns;
 mod rules;
 mod signatures;
 mod stalled;

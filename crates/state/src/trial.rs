@@ -22,7 +22,7 @@ use floodwall_api::{ListName, TrialReport};
 use floodwall_event::What;
 use floodwall_policy::RuleId;
 use floodwall_store::Store;
-use floodwall_store::records::{Change, LockdownRecord, Origin, Origins, Records, Trial, Undo};
+use floodwall_store::records::{Change, Origin, Origins, Records, Trial, Undo};
 use floodwall_tables::{
     Prefix,
     prefixes::{self, List},
@@ -130,8 +130,8 @@ impl Filter {
                     rules.push((RuleId::new(service, rule), None));
                     Ok(())
                 }
-                Change::Close { service, admitted, .. } => {
-                    let said = [(service.clone(), Some(*admitted))];
+                Change::Close { service, lockdown } => {
+                    let said = [(service.clone(), Some(lockdown.in_force()))];
                     self.policy_state.lock().close(&self.tables, said)
                 }
                 Change::Open { service } => {
@@ -275,12 +275,14 @@ fn inverse(filter: &Filter, records: &Records, change: &Change) -> Result<Option
         Change::Close { service, .. } | Change::Open { service } => {
             let service = service.clone();
             Some(match records.lockdowns().get(&service) {
-                Some(&LockdownRecord { since, expires, admitted }) => {
-                    Change::Close { service, since, expires, admitted }
-                }
+                Some(&lockdown) => Change::Close { service, lockdown },
                 None => Change::Open { service },
             })
         }
+        Change::Automatic { service, .. } => Some(Change::Automatic {
+            service: service.clone(),
+            automatic: records.automatic().get(service).copied(),
+        }),
         Change::UseConfiguration { text } => {
             let before = filter.policy_state.lock().text.clone();
             before.map(|before| Change::HoldConfiguration { refused: text.clone(), text: before })

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     bans::Ban,
+    lockdown::LockdownRecord,
     origin::{Origin, Origins},
     trial::Trial,
 };
@@ -123,19 +124,22 @@ pub enum Change {
     Close {
         /// The service.
         service: String,
-        /// When it was closed.
-        since: u64,
-        /// When it is to be opened again.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        expires: Option<u64>,
-        /// The share of others that gets in on trial, in 2⁻³².
-        #[serde(default)]
-        admitted: u32,
+        /// How.
+        #[serde(flatten)]
+        lockdown: LockdownRecord,
     },
     /// A service is open to all again.
     Open {
         /// The service.
         service: String,
+    },
+    /// Whether a service is closed by itself once it is attacked and nothing else relieves it.
+    Automatic {
+        /// The service.
+        service: String,
+        /// `None`: as it is configured.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        automatic: Option<bool>,
     },
     /// The configuration file is not to be used as long as it says this: another one is.
     HoldConfiguration {
@@ -175,6 +179,7 @@ pub(super) enum About<'a> {
     Ban(Prefix),
     Rule(&'a str, &'a str),
     Lockdown(&'a str),
+    Automatic(&'a str),
     Configuration,
 }
 
@@ -193,6 +198,7 @@ impl Change {
                 Some(About::Rule(service, rule))
             }
             Self::Close { service, .. } | Self::Open { service } => Some(About::Lockdown(service)),
+            Self::Automatic { service, .. } => Some(About::Automatic(service)),
             Self::HoldConfiguration { .. } | Self::UseConfiguration { .. } => Some(About::Configuration),
             Self::Flush { .. }
             | Self::LiftAll
@@ -207,7 +213,13 @@ impl Change {
         match self.about() {
             Some(About::Prefix(of, _)) => of == list,
             Some(About::Imports(_) | About::Import(_) | About::Ban(_)) => list == ListName::Block,
-            Some(About::Signature(_) | About::Rule(..) | About::Lockdown(_) | About::Configuration)
+            Some(
+                About::Signature(_)
+                | About::Rule(..)
+                | About::Lockdown(_)
+                | About::Automatic(_)
+                | About::Configuration,
+            )
             | None => false,
         }
     }

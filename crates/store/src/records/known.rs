@@ -9,6 +9,7 @@ use floodwall_tables::Prefix;
 use super::{
     bans::BanBook,
     change::Change,
+    lockdown::LockdownRecord,
     origin::{Origin, Origins},
     trial::TrialBook,
 };
@@ -33,17 +34,6 @@ pub struct ImportRecord {
     pub since: u64,
     /// When it will be taken back, Unix seconds.
     pub expires: Option<u64>,
-}
-
-/// What is known of a service that is closed to all but known clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LockdownRecord {
-    /// When it was closed, Unix seconds.
-    pub since: u64,
-    /// When it is to be opened again, Unix seconds.
-    pub expires: Option<u64>,
-    /// The share of others that gets in on trial, in 2⁻³².
-    pub admitted: u32,
 }
 
 /// Something that is to be taken back.
@@ -88,6 +78,8 @@ pub struct Records {
     overrides: BTreeMap<RuleId, (Override, Option<u64>)>,
     /// Services that are closed to all but known clients.
     lockdowns: BTreeMap<String, LockdownRecord>,
+    /// Whether services are closed by themselves, where something else was said of it than is configured.
+    automatic: BTreeMap<String, bool>,
     /// What the configuration file says that is not to be used, and what is in place of it.
     held: Option<(String, String)>,
     /// Changes that are undone unless somebody confirms them.
@@ -157,15 +149,18 @@ impl Records {
                     }
                 }
             }
-            Change::Close { service, since, expires, admitted } => {
+            Change::Close { service, lockdown } => {
                 self.open(service);
-                if let Some(at) = expires {
-                    self.expiring.insert((*at, Expiring::Lockdown(service.clone())));
+                if let Some(at) = lockdown.expires {
+                    self.expiring.insert((at, Expiring::Lockdown(service.clone())));
                 }
-                let record = LockdownRecord { since: *since, expires: *expires, admitted: *admitted };
-                self.lockdowns.insert(service.clone(), record);
+                self.lockdowns.insert(service.clone(), *lockdown);
             }
             Change::Open { service } => self.open(service),
+            Change::Automatic { service, automatic: Some(automatic) } => {
+                self.automatic.insert(service.clone(), *automatic);
+            }
+            Change::Automatic { service, automatic: None } => drop(self.automatic.remove(service)),
             Change::HoldConfiguration { refused, text } => {
                 self.held = Some((refused.clone(), text.clone()));
             }
@@ -209,12 +204,15 @@ impl Records {
             self.said(&Policy::default()).into_iter().map(|(RuleId { service, rule }, (said, expires))| {
                 Change::SetRule { service, rule, said, expires }
             });
-        let closed = self.lockdowns.iter().map(|(service, record)| Change::Close {
+        let closed = self
+            .lockdowns
+            .iter()
+            .map(|(service, lockdown)| Change::Close { service: service.clone(), lockdown: *lockdown });
+        let automatic = self.automatic.iter().map(|(service, automatic)| Change::Automatic {
             service: service.clone(),
-            since: record.since,
-            expires: record.expires,
-            admitted: record.admitted,
+            automatic: Some(*automatic),
         });
+        let closed = closed.chain(automatic);
         let lists = imports.chain(withheld).chain(notes);
         // The last: what comes after a trial takes away what it would undo.
         let trials = self.trials.all().cloned().map(Change::Trial);
@@ -309,6 +307,11 @@ impl Records {
     /// Services that are closed to all but known clients, by name.
     pub fn lockdowns(&self) -> &BTreeMap<String, LockdownRecord> {
         &self.lockdowns
+    }
+
+    /// Whether services are closed by themselves, where something else was said of it than is configured.
+    pub fn automatic(&self) -> &BTreeMap<String, bool> {
+        &self.automatic
     }
 
     /// What was said of rules, and when it is to be taken back, Unix seconds.
@@ -446,7 +449,8 @@ mod tests {
     fn a_service_is_closed_until_it_is_opened_or_its_time_is_over() {
         let close = r#"{"change":"close","service":"web","since":5,"expires":60,"admitted":7}"#;
         let records = read(&[close]);
-        let closed = LockdownRecord { since: 5, expires: Some(60), admitted: 7 };
+        let closed =
+            LockdownRecord { since: 5, expires: Some(60), admitted: 7, by_itself: false, reopening: false };
         assert_eq!(records.lockdowns().get("web"), Some(&closed));
         assert_eq!((records.expired(59), records.next_expiry()), (vec![], Some(60)));
         let open = Change::Open { service: "web".to_owned() };
@@ -458,6 +462,24 @@ mod tests {
         assert_eq!(again.lockdowns(), records.lockdowns(), "it outlives a snapshot");
         let opened = read(&[close, r#"{"change":"open","service":"web"}"#]);
         assert!(opened.lockdowns().is_empty() && opened.next_expiry().is_none());
+    }
+
+    #[test]
+    fn how_a_service_is_closed_and_opened_is_kept() {
+        let close =
+            r#"{"change":"close","service":"web","since":5,"admitted":7,"by_itself":true,"reopening":true}"#;
+        let automatic = r#"{"change":"automatic","service":"web","automatic":true}"#;
+        let records = read(&[close, automatic]);
+        let closed =
+            LockdownRecord { since: 5, expires: None, admitted: 7, by_itself: true, reopening: true };
+        assert_eq!(records.lockdowns().get("web"), Some(&closed));
+        let lines: Vec<_> = records
+            .changes()
+            .map(|change| serde_json::to_string(&change).expect("it can be written"))
+            .collect();
+        assert_eq!(lines, [close, automatic]);
+        let reset = read(&[automatic, r#"{"change":"automatic","service":"web"}"#]);
+        assert!(reset.automatic().is_empty());
     }
 
     #[test]

@@ -5,12 +5,14 @@
 mod bans;
 mod change;
 mod known;
+mod lockdown;
 mod origin;
 mod trial;
 
 pub use bans::{Ban, BanBook};
 pub use change::Change;
-pub use known::{ImportRecord, LockdownRecord, NoteRecord, Records};
+pub use known::{ImportRecord, NoteRecord, Records};
+pub use lockdown::LockdownRecord;
 pub use origin::{Origin, Origins};
 pub use trial::{Trial, TrialBook, Undo};
 
