@@ -37,8 +37,9 @@ pub(super) fn is_due<T: Tables, F: Frame>(
     Some(over_tcp & known && truncation::is_possible(frame, &context.packet, context.name_end))
 }
 
-/// Objects to a question that a signature hits which was found, and whose name has been measured: unless it comes from a
-/// client that has proven to be there. Where all are asked to come again (`asks_all`), it passes if it can't be answered with
+/// Objects to a question that a signature hits which was found, and whose name has been measured: unless its client has
+/// answered a challenge, or come over TCP, within the hour, or, where nothing tells it from an attack, is known at all. Where
+/// all are asked to come again (`asks_all`), it passes if it can't be answered with
 /// a truncated answer, as clients of DNS ask from a new port each time, also when they ask again.
 #[inline(always)]
 pub fn judge<T: Tables, F: Frame>(
@@ -49,7 +50,13 @@ pub fn judge<T: Tables, F: Frame>(
     number: u32,
     asks_all: bool,
 ) -> Step {
-    if found(client::is_known(tables, settings, context.packet.source, context.time_ns))? {
+    let (source, now_ns) = (context.packet.source, context.time_ns);
+    let proven = if asks_all {
+        client::is_known(tables, settings, source, now_ns)
+    } else {
+        client::has_answered(tables, settings, source, now_ns)
+    };
+    if found(proven)? {
         context.request = Request::Again;
         return CONTINUE;
     }
@@ -152,7 +159,10 @@ mod tests {
             for against in [Against::Found, Against::All, Against::Lockdown] {
                 let memory = server(against, true);
                 client::note(&memory, memory.set(), SOURCE, proof, NOW).expect("the memory is there");
-                assert_eq!(judged(&memory, &question(1)), (Reason::Clean, false), "{against:?}");
+                // To have been served before exempts nobody from what tells an attack.
+                let again = (proof, against) == (Proof::Served, Against::Found);
+                let expected = if again { (Reason::Signature, true) } else { (Reason::Clean, false) };
+                assert_eq!(judged(&memory, &question(1)), expected, "{proof:?}, {against:?}");
             }
         }
     }

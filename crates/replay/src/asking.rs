@@ -45,6 +45,10 @@ impl Asking {
             return;
         }
         let Some((packet, hash)) = read(tables, frame) else { return };
+        // Who would have come over TCP, no datagram shows.
+        if judged.challenged && !asks(&packet) {
+            return;
+        }
         // Of a flow of datagrams, the first is asked again.
         if !asks(&packet) && self.requests.contains_key(&hash) {
             return;

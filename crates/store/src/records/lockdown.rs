@@ -33,3 +33,54 @@ impl LockdownRecord {
 const fn is_false(is: &bool) -> bool {
     !*is
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::{Change, Records};
+
+    fn read(lines: &[&str]) -> Records {
+        let mut records = Records::default();
+        for line in lines {
+            records.apply(&serde_json::from_str(line).expect("a change"));
+        }
+        records
+    }
+
+    #[test]
+    fn a_service_is_closed_until_it_is_opened_or_its_time_is_over() {
+        let close = r#"{"change":"close","service":"web","since":5,"expires":60,"admitted":7}"#;
+        let records = read(&[close]);
+        let closed =
+            LockdownRecord { since: 5, expires: Some(60), admitted: 7, by_itself: false, reopening: false };
+        assert_eq!(records.lockdowns().get("web"), Some(&closed));
+        assert_eq!((records.expired(59), records.next_expiry()), (vec![], Some(60)));
+        let open = Change::Open { service: "web".to_owned() };
+        assert_eq!(records.expired(60), [open]);
+        let again = records.changes().fold(Records::default(), |mut records, change| {
+            records.apply(&change);
+            records
+        });
+        assert_eq!(again.lockdowns(), records.lockdowns(), "it outlives a snapshot");
+        let opened = read(&[close, r#"{"change":"open","service":"web"}"#]);
+        assert!(opened.lockdowns().is_empty() && opened.next_expiry().is_none());
+    }
+
+    #[test]
+    fn how_a_service_is_closed_and_opened_is_kept() {
+        let close =
+            r#"{"change":"close","service":"web","since":5,"admitted":7,"by_itself":true,"reopening":true}"#;
+        let automatic = r#"{"change":"automatic","service":"web","automatic":true}"#;
+        let records = read(&[close, automatic]);
+        let closed =
+            LockdownRecord { since: 5, expires: None, admitted: 7, by_itself: true, reopening: true };
+        assert_eq!(records.lockdowns().get("web"), Some(&closed));
+        let lines: Vec<_> = records
+            .changes()
+            .map(|change| serde_json::to_string(&change).expect("it can be written"))
+            .collect();
+        assert_eq!(lines, [close, automatic]);
+        let reset = read(&[automatic, r#"{"change":"automatic","service":"web"}"#]);
+        assert!(reset.automatic().is_empty());
+    }
+}
