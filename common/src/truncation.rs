@@ -134,7 +134,7 @@ fn datagram<F: Frame>(frame: &F, packet: &Packet, name_end: u32, addresses: u64)
         (asked.be16(8), asked.u8(10) & RECURSION, asked.u8(11) & UNCHECKED);
     let length = DATAGRAM as u16 + question_bytes(packet, name_end) as u16;
     // Who wants recursion has asked a server that offers it, or learns over TCP that it does not.
-    let flags = [ANSWER | TRUNCATED | recursion, recursion * RECURSION_HAD | unchecked];
+    let flags = [ANSWER | TRUNCATED | recursion, (recursion * RECURSION_HAD) | unchecked];
     let (from, to) = (packet.destination_port, packet.source_port);
     let sum = addresses
         + u64::from(protocol::UDP)
