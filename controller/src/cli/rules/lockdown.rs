@@ -123,7 +123,7 @@ fn forecast(list: &LockdownList, out: &mut dyn Write) -> io::Result<()> {
     let RecentSources { sources, known } = list.recent;
     let [strangers, sources_told, of_a_day] =
         [sources.saturating_sub(known), sources, list.clients_of_a_day].map(units::count);
-    let share = if sources == 0 { 0 } else { sources.saturating_sub(known) * 100 / sources };
+    let share = (sources.saturating_sub(known) * 100).checked_div(sources).unwrap_or(0);
     let until = if list.challenges {
         "until they answer a challenge, as TCP clients do by themselves"
     } else {
