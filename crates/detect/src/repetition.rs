@@ -42,10 +42,11 @@ const MOST_AGAIN: f64 = 0.5;
 /// How long ago a flow was first seen of which it is asked whether it came again, ns: clients do so after a second.
 pub(super) const RETURNS: u64 = 1_500_000_000;
 
-/// Port of NTP, whose clients ask from a new port each time, also when they ask again. Those of DNS do likewise: questions are
-/// answered with a truncated answer in place of that, or let through where that can't be
-/// ([`floodwall_common::truncation`]).
-pub(super) const NEVER_REPEATED: [u16; 1] = [123];
+/// Ports of protocols whose clients ask from a new port each time, also when they ask again: DNS and NTP.
+pub(super) const NEVER_REPEATED: [u16; 2] = [53, 123];
+/// Of these, those that nobody is asked at. Questions of DNS are answered with a truncated answer in place of that, or let
+/// through where that can't be ([`floodwall_common::truncation`]).
+const NEVER_ASKED: [u16; 1] = [123];
 
 /// What is asked to come again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +197,7 @@ pub(super) fn signatures(class: Class, whose: Whose, service: Option<u8>) -> Vec
         Class::Openings => vec![Kind::Opening.signature()],
         Class::Datagrams => {
             let mut datagrams = Kind::Datagram.signature();
-            datagrams.shorts.insert(WordField::DestinationPort as usize, all_but(&NEVER_REPEATED));
+            datagrams.shorts.insert(WordField::DestinationPort as usize, all_but(&NEVER_ASKED));
             vec![datagrams]
         }
         Class::Others => vec![Kind::Other.signature(), fragments()],
