@@ -7,7 +7,7 @@ use std::{
 };
 
 use floodwall_lab::{
-    flood::{Bounds, Flood, SpoofedSyn, Target},
+    flood::{Bounds, Flood, SpoofedSyn},
     http::{Capacity, Client, Service, Visits},
     pair::INSIDE_V4,
 };
@@ -59,7 +59,7 @@ pub fn listen(host: &Protected) -> anyhow::Result<TcpListener> {
 /// # Errors
 /// Where a raw socket cannot be had.
 pub fn flooded(host: &Protected, rate: u32, duration: Duration) -> anyhow::Result<Flood> {
-    let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, PORT);
+    let target = host.target(PORT);
     let pattern = SpoofedSyn::new(target, [198, 18, 0, 0].into(), 15, 7);
     Flood::start(&host.lab.outside, pattern, Bounds { rate, duration })
 }

@@ -1,6 +1,8 @@
 //! A host that a real daemon protects, and someone outside.
 
 use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -8,8 +10,9 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use floodwall_lab::{
+    flood::Target,
     frame::{Frame, ipv4::Ipv4},
-    pair::Pair,
+    pair::{INSIDE_V4, Pair},
     wire::{Receiver, Sender},
 };
 use nix::{
@@ -346,6 +349,23 @@ impl Protected {
         self.sender.send(frame)?;
         let patience = SILENCE;
         Ok(!self.receiver.collect(1, patience, |seen| seen == frame)?.is_empty())
+    }
+
+    /// The host's port as the target of a flood from outside.
+    pub fn target(&self, port: u16) -> Target {
+        Target::behind(&self.lab.outside, &self.lab.inside, INSIDE_V4, port)
+    }
+
+    /// Sends an HTTP request to a port of the host's loopback address; the answer with its head.
+    pub fn http(&self, port: u16, request: &str) -> anyhow::Result<String> {
+        self.lab.inside.namespace().enter(|| {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.write_all(request.as_bytes())?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        })?
     }
 
     /// An IPv4 frame from this source to the host, to be finished by the caller.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use floodwall_lab::{
-    flood::{Bounds, Flood, Target, UdpFrom},
+    flood::{Bounds, Flood, UdpFrom},
     or_skip,
     pair::INSIDE_V4,
     skip::require_root,
@@ -81,7 +81,7 @@ fn answers_to_nothing_are_refused_and_answers_to_the_host_pass() -> anyhow::Resu
     // A socket of the host's own that waits for answers.
     let inside = host.lab.inside.namespace().enter(|| std::net::UdpSocket::bind((INSIDE_V4, 40_000)))??;
     inside.set_read_timeout(Some(PATIENCE))?;
-    let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, 9);
+    let target = host.target(9);
     let sources = (1..200).map(|last| [198, 51, 100, last].into()).collect();
     let bounds = Bounds { rate: 5_000, duration: Duration::from_secs(10) };
     let flood = Flood::start(&host.lab.outside, UdpFrom::new(target, sources, 400, 3), bounds)?;

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use floodwall_lab::{
-    flood::{Bounds, Flood, SpoofedSyn, Target},
+    flood::{Bounds, Flood, SpoofedSyn},
     http::{Capacity, Client, Service, Visits},
     or_skip,
     pair::INSIDE_V4,
@@ -61,7 +61,7 @@ fn newcomers_are_served(host: &Protected) -> anyhow::Result<()> {
     sleep(Duration::from_secs(2));
     assert_eq!(challenges(host)?, [0, 0], "nobody is challenged in peace");
 
-    let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, PORT);
+    let target = host.target(PORT);
     let pattern = SpoofedSyn::like_clients(target, [198, 18, 0, 0].into(), 15, 7);
     let flood =
         Flood::start(&host.lab.outside, pattern, Bounds { rate: 8_000, duration: Duration::from_secs(40) })?;

@@ -11,9 +11,9 @@ use std::{
 
 use anyhow::Context as _;
 use floodwall_lab::{
-    flood::{Bounds, Flood, Pattern, SpoofedSyn, SynFrom, Target},
+    flood::{Bounds, Flood, Pattern, SpoofedSyn, SynFrom},
     or_skip,
-    pair::{INSIDE_V4, OUTSIDE_V4},
+    pair::OUTSIDE_V4,
     skip::{require_root, require_tool},
 };
 use floodwall_tests::{protected::Protected, requests::wait_for};
@@ -181,7 +181,7 @@ fn a_flood_that_forges_the_gateway_is_logged_in_a_few_lines() -> anyhow::Result<
     or_skip!(require_root());
     let text = "[defaults]\nsource-syn = { rate = 10, burst = 4, then = \"ban for 1h\" }\n";
     let host = Protected::start_as_configured("gateway", BINARY, text)?;
-    let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, 80);
+    let target = host.target(80);
     let dropped = flooded(&host, SynFrom::new(target, OUTSIDE_V4, 7))?;
     assert!(dropped > 20_000, "{dropped} were dropped");
     assert!(host.json_lines(&["ban", "list"])?.is_empty(), "the gateway is not banned");
@@ -195,7 +195,7 @@ fn dropped_packets_of_many_sources_are_logged_in_a_few_lines() -> anyhow::Result
     or_skip!(require_root());
     let host = Protected::start_with_defaults("volume-many", BINARY)?;
     host.ok(&["block", "add", "198.18.0.0/15"])?;
-    let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, 80);
+    let target = host.target(80);
     let dropped = flooded(&host, SpoofedSyn::new(target, Ipv4Addr::new(198, 18, 0, 0), 15, 7))?;
     assert!(dropped > 50_000, "{dropped} were dropped");
     let lines = host.log().lines().count();

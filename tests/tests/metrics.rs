@@ -2,38 +2,28 @@
 
 use std::{
     collections::BTreeSet,
-    io::{Read as _, Write as _},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener},
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use floodwall_lab::{
-    flood::{Bounds, Flood, SpoofedSyn, Target},
-    or_skip,
-    pair::INSIDE_V4,
-    skip::require_root,
+use floodwall_lab::{or_skip, skip::require_root};
+use floodwall_tests::{
+    business::{LESSER_FLOOD, flooded, listen},
+    protected::{PATIENCE, Protected},
 };
-use floodwall_tests::protected::{PATIENCE, Protected};
 use nix::sys::signal::Signal;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 const CONFIGURATION: &str = "[metrics]\nlisten = \"127.0.0.1:9101\"\n";
-const METRICS: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 9101);
-const PORT: u16 = 8080;
+const METRICS: u16 = 9101;
 
 /// What is read.
 fn scrape(host: &Protected) -> anyhow::Result<String> {
-    host.lab.inside.namespace().enter(|| {
-        let mut stream = TcpStream::connect(METRICS)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, page) = answer.split_once("\r\n\r\n").unwrap_or_default();
-        anyhow::ensure!(head.starts_with("HTTP/1.1 200 "), "{head}");
-        Ok(page.to_owned())
-    })?
+    let answer = host.http(METRICS, "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")?;
+    let (head, page) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    anyhow::ensure!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    Ok(page.to_owned())
 }
 
 /// Names and labels of all series.
@@ -52,18 +42,14 @@ fn sum(page: &str, begins: &str) -> f64 {
 fn a_flood_of_many_sources_is_told_in_figures_and_adds_no_series() -> anyhow::Result<()> {
     or_skip!(require_root());
     let mut host = Protected::start_as_configured("metrics", BINARY, CONFIGURATION)?;
-    let namespace = host.lab.inside.namespace();
-    let _listener = namespace.enter(|| TcpListener::bind((INSIDE_V4, PORT)))??;
+    let _listener = listen(&host)?;
     // Until everything has been measured once.
     sleep(Duration::from_secs(3));
     let calm = scrape(&host)?;
     assert_eq!(sum(&calm, "floodwall_attack "), 0.0, "{calm}");
     assert_eq!(sum(&calm, "floodwall_interface_up{"), 1.0, "{calm}");
 
-    let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, PORT);
-    let pattern = SpoofedSyn::new(target, [198, 18, 0, 0].into(), 15, 7);
-    let bounds = Bounds { rate: 4_000, duration: Duration::from_secs(30) };
-    let flood = Flood::start(&host.lab.outside, pattern, bounds)?;
+    let flood = flooded(&host, LESSER_FLOOD, Duration::from_secs(30))?;
     let deadline = Instant::now() + PATIENCE * 2;
     let flooded = loop {
         let page = scrape(&host)?;
@@ -102,7 +88,7 @@ fn a_flood_of_many_sources_is_told_in_figures_and_adds_no_series() -> anyhow::Re
 fn a_port_that_is_taken_is_told_and_nothing_else_suffers() -> anyhow::Result<()> {
     or_skip!(require_root());
     let mut host = Protected::not_started("metrics-taken", BINARY, CONFIGURATION)?;
-    let taken = host.lab.inside.namespace().enter(|| TcpListener::bind(METRICS))??;
+    let taken = host.lab.inside.namespace().enter(|| TcpListener::bind((Ipv4Addr::LOCALHOST, METRICS)))??;
     host.launch_with(&[], 9)?;
     let deadline = Instant::now() + PATIENCE;
     loop {

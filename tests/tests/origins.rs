@@ -8,16 +8,16 @@ use std::{
 };
 
 use floodwall_lab::{
-    flood::{Bounds, Flood, SpoofedSyn, Target},
     maxmind::{country, database},
     or_skip,
-    pair::INSIDE_V4,
     skip::require_root,
 };
-use floodwall_tests::protected::Protected;
+use floodwall_tests::{
+    business::{LESSER_FLOOD, flooded, listen},
+    protected::Protected,
+};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
-const PORT: u16 = 8080;
 /// Databases are looked at every ten seconds, and taken once they have stayed the same; an attack ends some seconds after its
 /// last packet.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -52,8 +52,7 @@ fn lists_follow_databases_and_attacks() -> anyhow::Result<()> {
         file("countries.mmdb").display()
     );
     let host = Protected::start_as_configured("origins", BINARY, &configuration)?;
-    let _listener =
-        host.lab.inside.namespace().enter(|| std::net::TcpListener::bind((INSIDE_V4, PORT)))??;
+    let _listener = listen(&host)?;
 
     until(&host, "the databases are read", || {
         let source = host.json(&["source", "show", "198.51.100.7"])?;
@@ -72,10 +71,7 @@ fn lists_follow_databases_and_attacks() -> anyhow::Result<()> {
 
     host.ok(&["block", "add", "country:ZZ", "--only-while-attacked"])?;
     assert!(!is_blocked(&host, "198.51.100.7")?, "there is peace");
-    let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, PORT);
-    let pattern = SpoofedSyn::new(target, [198, 18, 0, 0].into(), 15, 7);
-    let bounds = Bounds { rate: 4_000, duration: Duration::from_secs(60) };
-    let flood = Flood::start(&host.lab.outside, pattern, bounds)?;
+    let flood = flooded(&host, LESSER_FLOOD, Duration::from_secs(60))?;
     until(&host, "an attack has the country blocked", || is_blocked(&host, "198.51.100.7"))?;
     flood.stop()?;
     until(&host, "its end lets the country pass", || Ok(!is_blocked(&host, "198.51.100.7")?))?;

@@ -6,9 +6,8 @@ use std::{
 };
 
 use floodwall_lab::{
-    flood::{Pattern as _, SpoofedSyn, Target},
+    flood::{Pattern as _, SpoofedSyn},
     or_skip,
-    pair::INSIDE_V4,
     skip::require_root,
 };
 use floodwall_tests::{
@@ -191,12 +190,7 @@ fn random_sources_are_caught_by_the_service_and_clients_that_were_there_go_on() 
         .chain((0..50).map(|n| format!("2001:db8:c:{n}::1")))
         .collect();
     converse(&host, &clients)?;
-    let mut pattern = SpoofedSyn::new(
-        Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, 80),
-        "10.0.0.0".parse()?,
-        8,
-        1,
-    );
+    let mut pattern = SpoofedSyn::new(host.target(80), "10.0.0.0".parse()?, 8, 1);
     let flood = pattern.frames(20_000);
     let flood6: Vec<_> =
         (0..20_000_u32).map(|n| syn(&host, &format!("2001:db9:{:x}:{:x}::1", n >> 8, n & 0xff), 9)).collect();

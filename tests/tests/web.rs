@@ -1,21 +1,15 @@
 //! The page in a real browser, before a real daemon, in peace and during a real flood.
 
 use std::{
-    io::{Read as _, Write as _},
-    net::{Ipv4Addr, TcpListener, TcpStream},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use floodwall_lab::{
-    flood::{Bounds, Flood, SpoofedSyn, Target},
-    or_skip,
-    pair::INSIDE_V4,
-    skip::require_root,
-};
+use floodwall_lab::{or_skip, skip::require_root};
 use floodwall_tests::{
     browser::{Browser, require_browser},
+    business::{LESSER_FLOOD, flooded, listen},
     protected::{PATIENCE, Protected},
 };
 
@@ -23,44 +17,26 @@ const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 const CONFIGURATION: &str = "[metrics]\nlisten = \"127.0.0.1:9101\"\n[web]\nlisten = \"127.0.0.1:9102\"\n";
 const METRICS: u16 = 9101;
 const PAGE: u16 = 9102;
-const PORT: u16 = 8080;
+
 const VIEWS: [&str; 6] = ["now", "incidents", "sources", "signatures", "lists", "rules"];
 /// Names the file `axe.min.js` of axe-core.
 const AXE: &str = "FLOODWALL_AXE";
 /// Names a directory for pictures that a person looks at.
 const PICTURES: &str = "FLOODWALL_PICTURES";
 
-/// What is answered to a request by hand.
-fn answer(host: &Protected, port: u16, request: &str) -> anyhow::Result<String> {
-    host.lab.inside.namespace().enter(|| {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    })?
-}
-
 fn started(label: &str) -> anyhow::Result<Protected> {
     let host = Protected::start_as_configured(label, BINARY, CONFIGURATION)?;
     let deadline = Instant::now() + PATIENCE;
-    while answer(&host, PAGE, "GET / HTTP/1.0\r\nhost: localhost\r\n\r\n").is_err() {
+    while host.http(PAGE, "GET / HTTP/1.0\r\nhost: localhost\r\n\r\n").is_err() {
         assert!(Instant::now() < deadline, "there is no page: {}", host.log());
         sleep(Duration::from_millis(50));
     }
     Ok(host)
 }
 
-fn flood(host: &Protected) -> anyhow::Result<Flood> {
-    let target = Target::behind(&host.lab.outside, &host.lab.inside, INSIDE_V4, PORT);
-    let pattern = SpoofedSyn::new(target, [198, 18, 0, 0].into(), 15, 7);
-    Flood::start(&host.lab.outside, pattern, Bounds { rate: 4_000, duration: Duration::from_secs(120) })
-}
-
 /// Packets that `/metrics` says were dropped.
 fn dropped_by_metrics(host: &Protected) -> anyhow::Result<f64> {
-    let page = answer(host, METRICS, "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")?;
+    let page = host.http(METRICS, "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")?;
     let drops = page.lines().filter(|line| line.starts_with("floodwall_packets_total{verdict=\"drop\""));
     Ok(drops.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum())
 }
@@ -84,7 +60,7 @@ fn who_knows_no_token_learns_nothing() -> anyhow::Result<()> {
     assert_eq!(token.len(), 64, "{token}");
     let ask = |host_name: &str, more: &str| {
         let request = format!("GET /v1/status HTTP/1.0\r\nhost: {host_name}\r\n{more}\r\n");
-        answer(&host, PAGE, &request)
+        host.http(PAGE, &request)
     };
     let bearer = format!("authorization: Bearer {token}\r\n");
     assert!(ask("localhost:9102", &bearer)?.contains("\"version\""));
@@ -106,7 +82,7 @@ fn a_browser_shows_peace_an_attack_and_what_stops_it() -> anyhow::Result<()> {
     or_skip!(require_browser());
     let host = started("web")?;
     let namespace = host.lab.inside.namespace();
-    let _listener = namespace.enter(|| TcpListener::bind((INSIDE_V4, PORT)))??;
+    let _listener = listen(&host)?;
     let url = host.json(&["web", "url"])?;
     let mut browser = Browser::start(namespace)?;
     browser.screen(1280, 900, false)?;
@@ -137,7 +113,7 @@ fn a_browser_shows_peace_an_attack_and_what_stops_it() -> anyhow::Result<()> {
     let audit = host.json(&["audit"])?;
     assert_eq!(audit["entries"][0]["process"], "the page", "{audit}");
 
-    let flood = flood(&host)?;
+    let flood = flooded(&host, LESSER_FLOOD, Duration::from_secs(120))?;
     browser.tell("location.hash = '#/now'")?;
     browser.wait_until("document.title.startsWith('Attacked')")?;
     let all = "document.getElementById('main').innerText";
@@ -192,11 +168,11 @@ fn axe_finds_nothing_that_keeps_anybody_out() -> anyhow::Result<()> {
     let axe = std::fs::read_to_string(&axe).with_context(|| format!("reading {axe}"))?;
     let host = started("web-axe")?;
     let namespace = host.lab.inside.namespace();
-    let _listener = namespace.enter(|| TcpListener::bind((INSIDE_V4, PORT)))??;
+    let _listener = listen(&host)?;
     let url = host.json(&["web", "url"])?;
     let mut browser = Browser::start(namespace)?;
     browser.open(url["url"].as_str().context("there is no address")?)?;
-    let flood = flood(&host)?;
+    let flood = flooded(&host, LESSER_FLOOD, Duration::from_secs(120))?;
     browser.wait_until("document.title.startsWith('Attacked')")?;
     host.run(&["block", "add", "203.0.113.0/24"])?;
     browser.tell(&axe)?;

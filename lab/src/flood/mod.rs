@@ -1,6 +1,6 @@
 //! Many frames at a bounded rate for a bounded time.
 
-mod drawn;
+mod fingerprint;
 mod patterns;
 mod replay;
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-pub use drawn::{DrawnSyn, Fingerprint};
+pub use fingerprint::Fingerprint;
 pub use patterns::{SpoofedSyn, SynFrom, Target, UdpFrom};
 pub use replay::Replay;
 

@@ -2,13 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use super::Pattern;
+use super::{Fingerprint, Pattern};
 use crate::frame::{ETHERNET_HEADER, Frame, checksum};
 use crate::link::{Mac, Port};
 use crate::random::Random;
 
-pub(super) const IP: usize = ETHERNET_HEADER;
-pub(super) const TRANSPORT: usize = IP + 20;
+const IP: usize = ETHERNET_HEADER;
+const TRANSPORT: usize = IP + 20;
 const UDP_HEADER: usize = 8;
 
 /// What a flood is aimed at.
@@ -71,14 +71,38 @@ impl SpoofedSyn {
             .syn()
             .window(0)
             .build();
+        Self::from_template(template, [242, 244], network, length, seed)
+    }
+
+    fn from_template(
+        template: Vec<u8>,
+        hop_limits: [u8; 2],
+        network: Ipv4Addr,
+        length: u8,
+        seed: u64,
+    ) -> Self {
         // A /0 has one address more than 32 bits can count; nobody will miss it.
         let hosts = u32::MAX.checked_shr(length.into()).unwrap_or(0).saturating_add(1);
         let network = network.to_bits() & !hosts.saturating_sub(1);
-        Self { template, hop_limits: [242, 244], network, hosts, random: Random::new(seed) }
+        Self { template, hop_limits, network, hosts, random: Random::new(seed) }
     }
-}
 
-impl SpoofedSyn {
+    /// A flood whose packets share a fingerprint, and in which everything else is random.
+    #[must_use]
+    pub fn with_fingerprint(target: Target, fingerprint: Fingerprint, seed: u64) -> Self {
+        /// Half a billion addresses, none of them special (RFC 6890).
+        const NETWORK: (Ipv4Addr, u8) = (Ipv4Addr::new(32, 0, 0, 0), 3);
+        let [high, low] = fingerprint.mss.to_be_bytes();
+        let template = Frame::ipv4(NETWORK.0, target.address)
+            .macs(target.source_mac, target.destination_mac)
+            .tcp(0, target.port)
+            .syn()
+            .window(fingerprint.window)
+            .tcp_options(&[2, 4, high, low])
+            .build();
+        Self::from_template(template, [fingerprint.ttl; 2], NETWORK.0, NETWORK.1, seed)
+    }
+
     /// The same with the headers of an ordinary client, so that nothing but its rate tells it.
     #[must_use]
     pub fn like_clients(target: Target, network: Ipv4Addr, length: u8, seed: u64) -> Self {
@@ -91,7 +115,7 @@ impl SpoofedSyn {
             .window(64_240)
             .client_options()
             .build();
-        Self { template, hop_limits: [64; 2], ..Self::new(target, network, length, seed) }
+        Self::from_template(template, [64; 2], network, length, seed)
     }
 }
 
@@ -176,7 +200,7 @@ impl Pattern for UdpFrom {
 
 /// Makes the checksums of an IPv4 frame without options right. The transport's stands `at` bytes into
 /// its header of `header` bytes; what follows that sums to `payload_sum`.
-pub(super) fn seal(frame: &mut [u8], at: usize, header: usize, payload_sum: u32) {
+fn seal(frame: &mut [u8], at: usize, header: usize, payload_sum: u32) {
     frame[IP + 10..IP + 12].fill(0);
     let sum = checksum::of(&frame[IP..TRANSPORT]);
     frame[IP + 10..IP + 12].copy_from_slice(&sum.to_be_bytes());
@@ -229,6 +253,23 @@ mod tests {
         assert!(sources.len() > 1950, "{}", sources.len());
         let again = SpoofedSyn::new(TARGET, Ipv4Addr::new(198, 18, 0, 0), 15, 1).frames(2000);
         assert_eq!(frames, again);
+    }
+
+    #[test]
+    fn packets_share_the_fingerprint_and_nothing_else() {
+        let fingerprint = Fingerprint { window: 0x1234, mss: 0x0400, ttl: 77 };
+        let frames = SpoofedSyn::with_fingerprint(TARGET, fingerprint, 1).frames(1_000);
+        let (mut sources, mut ports) = (HashSet::new(), HashSet::new());
+        for frame in &frames {
+            assert_sealed(frame);
+            assert_eq!((frame.len(), frame[IP + 8], frame[TRANSPORT + 13]), (58, 77, 2));
+            assert_eq!(frame[TRANSPORT + 14..TRANSPORT + 16], [0x12, 0x34], "window");
+            assert_eq!(frame[TRANSPORT + 20..], [2, 4, 4, 0]);
+            assert!((32..64).contains(&frame[IP + 12]));
+            sources.insert(frame[IP + 12..IP + 16].to_vec());
+            ports.insert(frame[TRANSPORT..TRANSPORT + 2].to_vec());
+        }
+        assert!(sources.len() > 990 && ports.len() > 900, "{} {}", sources.len(), ports.len());
     }
 
     #[test]

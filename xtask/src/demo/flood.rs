@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use floodwall_lab::flood::{Bounds, DrawnSyn, Fingerprint, Flood, Target};
+use floodwall_lab::flood::{Bounds, Fingerprint, Flood, SpoofedSyn, Target};
 
 use super::site::{SITE, SITE_PORT, Site};
 
@@ -22,6 +22,6 @@ pub(super) fn start(site: &Site, fingerprint: Fingerprint, longest: Duration) ->
     let target = Target::behind(&site.attacker, &site.from_attacker, SITE, SITE_PORT);
     // Other addresses and ports in each show.
     let seed = u64::from(std::process::id()) + u64::from(fingerprint.window);
-    let pattern = DrawnSyn::new(target, fingerprint, seed);
+    let pattern = SpoofedSyn::with_fingerprint(target, fingerprint, seed);
     Flood::start(&site.attacker, pattern, Bounds { rate: RATE, duration: longest })
 }
