@@ -4,27 +4,21 @@
 //! They are asked for by netlink, and not read from `/proc/net/nf_conntrack`: that file is not there on many distributions'
 //! kernels, is text of which every line has to be taken apart, and takes several times as long.
 
-use std::{
-    fs, io,
-    net::IpAddr,
-    time::{Duration, Instant},
-};
+use std::{fs, io, net::IpAddr};
 
-use anyhow::{Context as _, bail};
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use anyhow::Context as _;
 use netlink_packet_netfilter::{
-    NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
+    NetfilterMessageInner,
     conntrack::{
         ConntrackAttribute, ConntrackMessage, IPTuple, ProtoInfo, ProtoInfoTCP, ProtoTuple, Status, Tuple,
     },
 };
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
+
+use crate::netfilter;
 
 /// How many connections are tracked, in this network namespace (nf_conntrack-sysctl.rst). To ask by netlink where it is not
 /// there would load the kernel's modules for it.
 const COUNT: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
-/// A table that takes longer to read is read as far as it goes.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// `TCP_CONNTRACK_ESTABLISHED` up to `TCP_CONNTRACK_LAST_ACK` (`include/uapi/linux/netfilter/nf_conntrack_tcp.h`).
 const OPEN: std::ops::RangeInclusive<u8> = 3..=6;
 
@@ -65,48 +59,8 @@ pub fn tracked(mut take: impl FnMut(Tracked) -> bool) -> anyhow::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         Err(error) => return Err(error).with_context(|| format!("reading {COUNT}")),
     }
-    ask(&mut take).context("asking which connections the kernel tracks")
-}
-
-fn ask(take: &mut impl FnMut(Tracked) -> bool) -> anyhow::Result<bool> {
-    let mut socket = Socket::new(NETLINK_NETFILTER)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-    let question = NetfilterMessage::new(
-        NetfilterHeader::new(NetfilterProtoFamily::Unspec, 0, 0),
-        ConntrackMessage::Get(Vec::new()),
-    );
-    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(question));
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    socket.send(&bytes, 0)?;
-    let start = Instant::now();
-    loop {
-        let (answers, _) = socket.recv_from_full()?;
-        let mut rest = &answers[..];
-        while !rest.is_empty() {
-            let answer = <NetlinkMessage<NetfilterMessage>>::deserialize(rest)?;
-            match answer.payload {
-                NetlinkPayload::Done(_) => return Ok(true),
-                NetlinkPayload::Error(error) if error.raw_code() != 0 => return Err(error.to_io().into()),
-                NetlinkPayload::InnerMessage(entry) if !read(&entry.inner).is_none_or(&mut *take) => {
-                    return Ok(false);
-                }
-                _ => {}
-            }
-            let length = answer.header.length as usize;
-            if length == 0 || length > rest.len() {
-                bail!("an answer of {length} bytes, and {} are there", rest.len());
-            }
-            rest = &rest[length.next_multiple_of(4).min(rest.len())..];
-        }
-        if start.elapsed() > PATIENCE {
-            return Ok(false);
-        }
-    }
+    netfilter::dump(ConntrackMessage::Get(Vec::new()), |entry| read(entry).is_none_or(&mut take))
+        .context("asking which connections the kernel tracks")
 }
 
 /// What an entry says, if it is of a connection in which both ends have spoken.

@@ -16,6 +16,7 @@ mod logins;
 mod mode;
 mod name;
 mod nat;
+mod netfilter;
 mod netlink;
 mod port;
 mod resolvers;

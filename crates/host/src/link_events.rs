@@ -1,4 +1,4 @@
-//! The kernel's word that an interface has come, gone or changed.
+//! Notifications of the kernel that an interface has appeared, disappeared or changed.
 
 use std::{io, os::fd::AsRawFd as _};
 
@@ -13,18 +13,18 @@ use tokio::io::{Interest, unix::AsyncFd};
 /// `RTNLGRP_LINK` in `include/uapi/linux/rtnetlink.h`.
 const LINK_GROUP: u32 = 1;
 
-/// Tells that something has become of an interface of the network namespace that it was opened in; what, has to be asked.
-/// That a program was detached from one is not told.
+/// Wakes up when an interface of the current network namespace changes. It does not say what has changed, and does not wake up
+/// when a program is detached.
 pub struct LinkEvents {
     socket: AsyncFd<Socket>,
 }
 
 impl LinkEvents {
-    /// Listens from now on. Must be called in a tokio runtime.
+    /// Subscribes to changes. Must be called in a tokio runtime.
     ///
     /// # Errors
     ///
-    /// If a socket cannot be had.
+    /// If the netlink socket cannot be opened.
     pub fn open() -> anyhow::Result<Self> {
         let open = || -> io::Result<Self> {
             let mut socket = Socket::new(NETLINK_ROUTE)?;
@@ -38,14 +38,14 @@ impl LinkEvents {
         open().context("listening to what becomes of interfaces")
     }
 
-    /// Waits for the next change. All that have happened until it returns are one.
+    /// Waits for a change. Several changes before it returns count as one.
     ///
     /// # Errors
     ///
-    /// If the socket is of no use any more.
+    /// If the socket fails.
     pub async fn changed(&self) -> io::Result<()> {
         let mut guard = self.socket.readable().await?;
-        // Only that there is a message counts; what does not fit is dropped by the kernel.
+        // The contents do not matter; the kernel drops the part of a message that does not fit.
         let mut start = [0; 16];
         loop {
             match recv(self.socket.get_ref().as_raw_fd(), &mut start, MsgFlags::MSG_DONTWAIT) {
@@ -53,7 +53,7 @@ impl LinkEvents {
                     guard.clear_ready();
                     return Ok(());
                 }
-                // There were more than the socket holds: something has changed, too.
+                // ENOBUFS: the socket has overflown, so something has changed as well.
                 Ok(_) | Err(Errno::ENOBUFS | Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
             }
