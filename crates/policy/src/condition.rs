@@ -40,6 +40,14 @@ impl Signal {
         Self::ALL.iter().find(|(signal, _)| *signal == self).map_or("", |(_, name)| name)
     }
 
+    /// A value that it may have, for messages.
+    fn example(self) -> String {
+        self.words(match self {
+            Self::Probe => 500,
+            _ => 80,
+        })
+    }
+
     /// A value of it, with its unit.
     pub fn words(self, value: u64) -> String {
         match self {
@@ -67,21 +75,37 @@ impl fmt::Display for When {
     }
 }
 
-impl FromStr for When {
-    type Err = String;
+/// Why a text is not a condition.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConditionError {
+    /// It does not have the form of a condition.
+    #[error("`{0}` is no condition; `probe over 500ms` and `syn-cookies over 100/s` are")]
+    Malformed(String),
+    /// There is no such signal.
+    #[error("`{0}` is no signal; there are {names}", names = Signal::ALL.map(|(_, name)| name).join(", "))]
+    UnknownSignal(String),
+    /// The signal cannot have this value.
+    #[error("`{value}` is no value of {name}; {example} is", name = .signal.name(), example = .signal.example())]
+    Value {
+        /// The signal.
+        signal: Signal,
+        /// The value as written.
+        value: String,
+    },
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for When {
+    type Err = ConditionError;
+
+    fn from_str(text: &str) -> Result<Self, ConditionError> {
         let mut words = text.split_whitespace();
         let (Some(name), Some("over"), Some(value), None) =
             (words.next(), words.next(), words.next(), words.next())
         else {
-            return Err(format!(
-                "`{text}` is no condition; `probe over 500ms` and `syn-cookies over 100/s` are"
-            ));
+            return Err(ConditionError::Malformed(text.to_owned()));
         };
         let Some((signal, _)) = Signal::ALL.into_iter().find(|(_, known)| *known == name) else {
-            let names = Signal::ALL.map(|(_, name)| name).join(", ");
-            return Err(format!("`{name}` is no signal; there are {names}"));
+            return Err(ConditionError::UnknownSignal(name.to_owned()));
         };
         let over = match signal {
             Signal::Probe => {
@@ -94,12 +118,8 @@ impl FromStr for When {
                 value.strip_suffix('%').unwrap_or(value).parse().ok().filter(|percent| *percent <= 100)
             }
         };
-        let example = signal.words(match signal {
-            Signal::Probe => 500,
-            _ => 80,
-        });
         over.map(|over| Self { signal, over })
-            .ok_or_else(|| format!("`{value}` is no value of {name}; {example} is"))
+            .ok_or_else(|| ConditionError::Value { signal, value: value.to_owned() })
     }
 }
 
@@ -130,7 +150,7 @@ mod tests {
             ("softirq over 101%", "80%"),
             ("probe over 5", "500ms"),
         ] {
-            let error = text.parse::<When>().unwrap_err();
+            let error = text.parse::<When>().unwrap_err().to_string();
             assert!(error.contains(expected), "`{text}`: {error}");
         }
     }

@@ -34,14 +34,16 @@ pub mod values;
 pub mod written;
 
 pub use compile::{Enforcement, Placement, SAMPLE_EVERY, Situation, Unfit};
-pub use condition::{Signal, When};
+pub use condition::{ConditionError, Signal, When};
 pub use difference::{difference, what};
 pub use facts::{Carries, HostFacts, Listener, family_names};
 pub use lifelines::Lifelines;
 pub use limits::{Limits, bucket, limits_of};
-pub use model::{DEFAULT_SERVICE, Escalation, Policy, Protocol, RuleId, Service};
+pub use model::{DEFAULT_SERVICE, Escalation, Policy, Protocol, RuleId, Service, UnknownProtocol};
 pub use overrides::{Override, overridden};
-pub use probe::Probe;
-pub use quantity::Quantity;
-pub use rule::{Author, Ceiling, Per, PrefixLengths, Rate, Rule, RuleMode, Spares, Then};
-pub use subject::Subject;
+pub use probe::{MalformedProbe, Probe};
+pub use quantity::{Quantity, QuantityError};
+pub use rule::{
+    Author, Ceiling, Per, PrefixLengths, Rate, Rule, RuleMode, Spares, Then, ThenError, UnknownPer,
+};
+pub use subject::{Subject, UnknownSubject};

@@ -210,10 +210,18 @@ impl Protocol {
 const NAMED: [(&str, u8); 6] =
     [("igmp", 2), ("ipip", 4), ("gre", 47), ("esp", 50), ("ah", 51), ("sctp", 132)];
 
-impl std::str::FromStr for Protocol {
-    type Err = String;
+/// A text that is not a protocol.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no protocol; there are any, tcp, udp, icmp, {named}, and numbers up to 255",
+    named = NAMED.map(|(name, _)| name).join(", ")
+)]
+pub struct UnknownProtocol(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl std::str::FromStr for Protocol {
+    type Err = UnknownProtocol;
+
+    fn from_str(text: &str) -> Result<Self, UnknownProtocol> {
         if let Some((_, number)) = NAMED.iter().find(|(name, _)| *name == text) {
             return Ok(Self::Other(*number));
         }
@@ -227,10 +235,7 @@ impl std::str::FromStr for Protocol {
                 Ok(protocol::UDP) => Ok(Self::Udp),
                 Ok(protocol::ICMP | protocol::ICMPV6) => Ok(Self::Icmp),
                 Ok(number) => Ok(Self::Other(number)),
-                Err(_) => Err(format!(
-                    "`{text}` is no protocol; there are any, tcp, udp, icmp, {}, and numbers up to 255",
-                    NAMED.map(|(name, _)| name).join(", ")
-                )),
+                Err(_) => Err(UnknownProtocol(text.to_owned())),
             },
         }
     }

@@ -15,15 +15,18 @@ pub struct Probe {
     pub path: Option<String>,
 }
 
-impl FromStr for Probe {
-    type Err = String;
+/// A text that is not a probe.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no probe; tcp://192.0.2.10:443 and http://[2001:db8::1]:80/health are (addresses, not names)"
+)]
+pub struct MalformedProbe(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let refused = || {
-            format!(
-                "`{text}` is no probe; tcp://192.0.2.10:443 and http://[2001:db8::1]:80/health are (addresses, not names)"
-            )
-        };
+impl FromStr for Probe {
+    type Err = MalformedProbe;
+
+    fn from_str(text: &str) -> Result<Self, MalformedProbe> {
+        let refused = || MalformedProbe(text.to_owned());
         let (scheme, rest) = text.split_once("://").ok_or_else(refused)?;
         let (authority, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),

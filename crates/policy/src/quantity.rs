@@ -8,15 +8,26 @@ use serde::{Deserialize, Deserializer, de};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quantity(pub u64);
 
-impl FromStr for Quantity {
-    type Err = String;
+/// Why a text is not a quantity.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QuantityError {
+    /// It is not a number with an optional unit.
+    #[error("`{0}` is no number; 200, 200/s, 5k, 20MB/s and 1Gbit/s are")]
+    Malformed(String),
+    /// It is a rate per something else than a second.
+    #[error("rates are per second, such as {0}/s")]
+    NotPerSecond(String),
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let refused = || format!("`{text}` is no number; 200, 200/s, 5k, 20MB/s and 1Gbit/s are");
+impl FromStr for Quantity {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        let refused = || QuantityError::Malformed(text.to_owned());
         let mut rest = text.trim();
         if let Some((number, unit)) = rest.split_once('/') {
             if !matches!(unit, "s" | "sec" | "second") {
-                return Err(format!("rates are per second, such as {}/s", number.trim()));
+                return Err(QuantityError::NotPerSecond(number.trim().to_owned()));
             }
             rest = number.trim_end();
         }
@@ -95,6 +106,6 @@ mod tests {
         for text in ["", "/s", "k", "-1", "+1", "1.5k", "1e3", "99999999999999999999", "5 x"] {
             assert!(text.parse::<Quantity>().is_err(), "{text}");
         }
-        assert_eq!("300/m".parse::<Quantity>(), Err("rates are per second, such as 300/s".into()));
+        assert_eq!("300/m".parse::<Quantity>(), Err(QuantityError::NotPerSecond("300".into())));
     }
 }

@@ -40,17 +40,20 @@ impl fmt::Display for Per {
     }
 }
 
-impl FromStr for Per {
-    type Err = String;
+/// A text that does not say whose packets are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is nobody that is counted; there are source, source-prefix and service")]
+pub struct UnknownPer(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Per {
+    type Err = UnknownPer;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPer> {
         match text {
             "source" => Ok(Self::Source),
             "source-prefix" | "prefix" => Ok(Self::SourcePrefix),
             "service" => Ok(Self::Service),
-            _ => Err(format!(
-                "`{text}` is nobody that is counted; there are source, source-prefix and service"
-            )),
+            _ => Err(UnknownPer(text.to_owned())),
         }
     }
 }
@@ -85,12 +88,27 @@ impl fmt::Display for Then {
     }
 }
 
-impl FromStr for Then {
-    type Err = String;
+/// Why a text does not say what happens to a packet over the rate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ThenError {
+    /// It is none of the things that can happen.
+    #[error("`{0}` is nothing that is done; there are limit, alert, and `ban for 60s`")]
+    Unknown(String),
+    /// A ban is shorter or longer than allowed.
+    #[error(
+        "a ban of {length} is not from {shortest} to {longest} days",
+        length = humantime::format_duration(*.0),
+        shortest = humantime::format_duration(SHORTEST_BAN),
+        longest = LONGEST_BAN.as_secs() / 86_400
+    )]
+    BanLength(Duration),
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let refused =
-            || format!("`{text}` is nothing that is done; there are limit, alert, and `ban for 60s`");
+impl FromStr for Then {
+    type Err = ThenError;
+
+    fn from_str(text: &str) -> Result<Self, ThenError> {
+        let refused = || ThenError::Unknown(text.to_owned());
         match text.trim() {
             "limit" => Ok(Self::Limit),
             "alert" => Ok(Self::Alert),
@@ -99,12 +117,7 @@ impl FromStr for Then {
                 let time =
                     humantime::parse_duration(time.ok_or_else(refused)?.trim()).map_err(|_| refused())?;
                 if time < SHORTEST_BAN || time > LONGEST_BAN {
-                    return Err(format!(
-                        "a ban of {} is not from {} to {} days",
-                        humantime::format_duration(time),
-                        humantime::format_duration(SHORTEST_BAN),
-                        LONGEST_BAN.as_secs() / 86_400
-                    ));
+                    return Err(ThenError::BanLength(time));
                 }
                 Ok(Self::Ban(time))
             }

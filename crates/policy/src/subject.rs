@@ -45,10 +45,15 @@ impl fmt::Display for Subject {
     }
 }
 
-impl FromStr for Subject {
-    type Err = String;
+/// A text that names nothing that is counted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is nothing that is counted; there are {choices}", choices = Subject::choices())]
+pub struct UnknownSubject(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Subject {
+    type Err = UnknownSubject;
+
+    fn from_str(text: &str) -> Result<Self, UnknownSubject> {
         if text == "bytes" {
             return Ok(Self { traits: Traits::ANY, bytes: true });
         }
@@ -56,7 +61,7 @@ impl FromStr for Subject {
         let found = Traits::NAMES.iter().find(|(_, name)| *name == kind);
         found
             .map(|(traits, _)| Self { traits: *traits, bytes })
-            .ok_or_else(|| format!("`{text}` is nothing that is counted; there are {}", Self::choices()))
+            .ok_or_else(|| UnknownSubject(text.to_owned()))
     }
 }
 
@@ -81,7 +86,7 @@ mod tests {
         for text in ["packets", "bytes", "syn", "dns-query", "udp-bytes", "fragment"] {
             assert_eq!(text.parse::<Subject>().map(|subject| subject.to_string()), Ok(text.to_owned()));
         }
-        let error = "syns".parse::<Subject>().unwrap_err();
+        let error = "syns".parse::<Subject>().unwrap_err().to_string();
         assert!(error.contains("dns-query") && error.contains("udp-bytes"), "{error}");
     }
 }

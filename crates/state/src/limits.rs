@@ -14,7 +14,7 @@ impl Filter {
     }
 
     /// Which of them only count.
-    pub fn limits_that_only_count(&self) -> Vec<String> {
+    pub(super) fn limits_that_only_count(&self) -> Vec<String> {
         let policy_state = self.policy_state.lock();
         let policy = policy_state.policy();
         let counts = |of: &Subject| {

@@ -1,4 +1,6 @@
-//! Why a request is refused.
+//! Why a request is refused. The kinds are those that clients can tell apart; the details are text for the operator.
+
+use std::fmt::Display;
 
 use floodwall_api::ImportReport;
 use floodwall_tables::prefixes::TableError;
@@ -33,6 +35,13 @@ pub enum Refusal {
     /// floodwall's own fault.
     #[error("{0}")]
     Internal(String),
+}
+
+impl Refusal {
+    /// A request that cannot be carried out as it was written.
+    pub(super) fn invalid(error: impl Display) -> Self {
+        Self::Invalid(error.to_string())
+    }
 }
 
 impl From<TableError> for Refusal {

@@ -105,10 +105,9 @@ impl Filter {
 
     /// Says something of a rule; it holds from the next packet on, and is on disk, when this returns.
     pub fn set_rule(&self, change: &RuleChange) -> Result<RuleId, Refusal> {
-        let invalid = Refusal::Invalid;
-        let per: Per = change.per.parse().map_err(invalid)?;
-        let of: Subject = change.of.parse().map_err(invalid)?;
-        let then = change.then.as_deref().map(str::parse::<Then>).transpose().map_err(invalid)?;
+        let per: Per = change.per.parse().map_err(Refusal::invalid)?;
+        let of: Subject = change.of.parse().map_err(Refusal::invalid)?;
+        let then = change.then.as_deref().map(str::parse::<Then>).transpose().map_err(Refusal::invalid)?;
         let rate = change.rate.map(|rate| Rate { rate, burst: change.burst.unwrap_or(rate) });
         let said = Override { per, of, rate, then, mode: change.mode.map(mode_of) };
         let lifetime = change.seconds.map(Duration::from_secs);

@@ -106,7 +106,7 @@ impl Filter {
     /// Deploys a signature as it was wanted before; before detection has begun that is done when it does.
     pub(super) fn redeploy(&self, text: &str, enforced: bool) -> Result<(), Refusal> {
         let Some(detection) = self.detection.get() else { return Ok(()) };
-        let signature = self.signature_of(text).map_err(|error| Refusal::Invalid(error.to_string()))?;
+        let signature = self.signature_of(text).map_err(Refusal::invalid)?;
         detection.pin(signature, enforced)?.map(drop).ok_or_else(full)
     }
 

@@ -66,11 +66,11 @@ fn rule(words: &[&str]) -> Result<RuleWords, String> {
     let [service, of, "per", per, rest @ ..] = words else {
         return Err(format!("not understood; {USAGE}"));
     };
-    of.parse::<Subject>()?;
+    of.parse::<Subject>().map_err(|error| error.to_string())?;
     let mut said = RuleWords {
         service: (*service).to_owned(),
         of: (*of).to_owned(),
-        per: per.parse::<Per>()?.to_string(),
+        per: per.parse::<Per>().map_err(|error| error.to_string())?.to_string(),
         setting: None,
         burst: None,
         then: None,
@@ -81,7 +81,7 @@ fn rule(words: &[&str]) -> Result<RuleWords, String> {
     {
         said.setting = Some(match *given {
             "off" | "none" => Setting::Off,
-            given => match given.parse::<Quantity>()? {
+            given => match given.parse::<Quantity>().map_err(|error| error.to_string())? {
                 Quantity(0) => return Err("0/s would drop everything; `off` takes the rule away".to_owned()),
                 Quantity(rate) => Setting::PerSecond(rate),
             },
@@ -89,12 +89,12 @@ fn rule(words: &[&str]) -> Result<RuleWords, String> {
         rest = more;
     }
     if let ["burst", given, more @ ..] = rest {
-        said.burst = Some(given.parse::<Quantity>()?.0);
+        said.burst = Some(given.parse::<Quantity>().map_err(|error| error.to_string())?.0);
         rest = more;
     }
     if let ["then", then @ ..] = rest {
         let then = then.join(" ");
-        then.parse::<Then>()?;
+        then.parse::<Then>().map_err(|error| error.to_string())?;
         said.then = Some(then);
         rest = &[];
     }
