@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use nix::fcntl::{Flock, FlockArg};
 
 use crate::shell;
 
@@ -54,7 +53,7 @@ fn git(directory: &Path) -> Command {
 /// A folder below a target directory, for what is checked out and built. One task at a time has it.
 pub(crate) struct Place {
     pub(crate) folder: PathBuf,
-    _lock: Flock<File>,
+    _lock: File,
 }
 
 impl Place {
@@ -69,10 +68,8 @@ impl Place {
         let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
         let path = folder.join("lock");
         let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
-            .map_err(|(_, error)| error)
-            .with_context(|| format!("another task holds {}", path.display()))?;
-        Ok(Self { folder, _lock: lock })
+        file.try_lock().with_context(|| format!("another task holds {}", path.display()))?;
+        Ok(Self { folder, _lock: file })
     }
 }
 

@@ -8,7 +8,6 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use floodwall_common::wire::ABI_VERSION;
-use nix::fcntl::Flock;
 use tracing::warn;
 
 use floodwall_store::claim;
@@ -83,7 +82,7 @@ impl Pins {
 
     /// Claims the directory, which must be there, for as long as the lock is held: two daemons that write to
     /// the same maps would undo each other's lists.
-    pub(super) fn lock(&self) -> anyhow::Result<Flock<File>> {
+    pub(super) fn lock(&self) -> anyhow::Result<File> {
         let root = self.root.display();
         let directory = File::open(&self.root).with_context(|| format!("opening {root}"))?;
         claim(directory).map_err(|error| {
@@ -140,7 +139,7 @@ impl Pins {
 pub(super) struct Claim {
     pins: Pins,
     maps: PathBuf,
-    _lock: Flock<File>,
+    _lock: File,
 }
 
 impl Drop for Claim {

@@ -1,47 +1,38 @@
-//! Files that one daemon at a time holds.
+//! Exclusive locks on files (flock(2)): one daemon at a time uses a state directory.
 
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     thread,
     time::{Duration, Instant},
 };
 
-use nix::{
-    errno::Errno,
-    fcntl::{Flock, FlockArg},
-};
-
-/// A daemon that was killed lets go of its files only when its memory is given back, a gigabyte of it perhaps.
+/// How long to wait for a lock. A daemon that was killed keeps its locks until its memory is freed, which may be a gigabyte.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Claims a file (or directory) for as long as the result lives.
+/// Locks a file or directory for as long as the result is open, and waits briefly for another process to release it.
 ///
 /// # Errors
 ///
-/// If another process keeps holding it.
-pub fn claim(mut file: File) -> Result<Flock<File>, Errno> {
+/// If another process keeps the lock.
+pub fn claim(file: File) -> Result<File, TryLockError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        file = match claim_or_give_back(file) {
-            Err((file, Errno::EWOULDBLOCK)) if Instant::now() < deadline => file,
-            claimed => return claimed.map_err(|(_, error)| error),
-        };
-        thread::sleep(PAUSE);
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(PAUSE),
+            Err(error) => return Err(error),
+        }
     }
 }
 
-/// As [`claim`], for whoever can do without it, and so does not wait for a daemon to let go.
+/// As [`claim`], without waiting.
 ///
 /// # Errors
 ///
-/// If another process holds it.
-pub(super) fn claim_at_once(file: File) -> Result<Flock<File>, Errno> {
-    claim_or_give_back(file).map_err(|(_, error)| error)
-}
-
-fn claim_or_give_back(file: File) -> Result<Flock<File>, (File, Errno)> {
-    Flock::lock(file, FlockArg::LockExclusiveNonblock)
+/// If another process has the lock.
+pub(super) fn claim_at_once(file: File) -> Result<File, TryLockError> {
+    file.try_lock().map(|()| file)
 }
 
 #[cfg(test)]
@@ -49,16 +40,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_claim_that_is_let_go_of_is_waited_for_and_another_is_not() {
+    fn a_lock_that_is_released_in_time_is_waited_for() {
         let directory = tempfile::tempdir().expect("a directory");
         let open = || File::open(directory.path()).expect("it is there");
         let first = claim(open()).expect("nobody holds it");
-        let letting_go = thread::spawn(move || {
+        let releasing = thread::spawn(move || {
             thread::sleep(PAUSE * 3);
             drop(first);
         });
-        let _second = claim(open()).expect("it is let go of");
-        letting_go.join().expect("no panic");
-        assert_eq!(claim(open()).err(), Some(Errno::EWOULDBLOCK));
+        let _second = claim(open()).expect("it is released");
+        releasing.join().expect("no panic");
+        assert!(matches!(claim(open()), Err(TryLockError::WouldBlock)));
     }
 }

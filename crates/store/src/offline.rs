@@ -2,14 +2,13 @@
 
 use std::{
     fmt,
-    fs::File,
+    fs::{File, TryLockError},
     io::{BufReader, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use anyhow::Context as _;
-use nix::{errno::Errno, fcntl::Flock};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -154,7 +153,7 @@ fn look(directory: &Path) -> anyhow::Result<(Found, Option<Lock>)> {
 /// Reads a directory that nobody uses, and changes nothing in it.
 fn look_at_unused(
     directory: &Path,
-    claim: fn(File) -> Result<Flock<File>, Errno>,
+    claim: fn(File) -> Result<File, TryLockError>,
 ) -> anyhow::Result<(Found, Option<Lock>)> {
     if !directory.is_dir() {
         return Err(Obstacle::Absent(directory.to_owned()).into());

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,7 +10,6 @@ use std::{
 
 use anyhow::Context as _;
 use floodwall_tables::Prefix;
-use nix::{errno::Errno, fcntl::Flock};
 use tracing::{error, info, warn};
 
 use super::{
@@ -27,7 +26,7 @@ use super::{
 use crate::records::{Origin, Records};
 
 /// The lock of a state directory, for as long as it is held.
-pub(super) type Lock = Arc<Flock<File>>;
+pub(super) type Lock = Arc<File>;
 
 /// A state directory, and all that could be read of it.
 pub struct Opened {
@@ -123,17 +122,7 @@ fn resumed(directory: &Path, lock: Lock, resume: Resume) -> anyhow::Result<Store
     let at = At { base: sound.base, copied: sound.copied, last: sound.last };
     let database = Database::open(&directory.join(database_name(said.database)))?;
     let witness = Witness::resume(&directory.join(WITNESS), said)?;
-    let mut store = Store {
-        directory: directory.to_owned(),
-        database,
-        witness,
-        at,
-        before: at,
-        lists,
-        replaced: None,
-        behind: false,
-        _lock: lock,
-    };
+    let mut store = Store::new(directory.to_owned(), database, witness, at, lists, lock);
     // What was written and not acknowledged is in force, and so it is acknowledged by now.
     if whole {
         store.catch_up()?;
@@ -150,10 +139,7 @@ fn resumed(directory: &Path, lock: Lock, resume: Resume) -> anyhow::Result<Store
 }
 
 /// Takes the lock of a state directory, in one of the ways to [claim] it.
-pub(super) fn lock(
-    directory: &Path,
-    claim: fn(File) -> Result<Flock<File>, Errno>,
-) -> anyhow::Result<Flock<File>> {
+pub(super) fn lock(directory: &Path, claim: fn(File) -> Result<File, TryLockError>) -> anyhow::Result<File> {
     let path = directory.join(LOCK);
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE).open(&path);
     claim(file.with_context(|| format!("creating {}", path.display()))?).map_err(|error| {

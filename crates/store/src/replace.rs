@@ -61,17 +61,7 @@ pub(super) fn replace(
     let witness = Witness::create(&directory.join(WITNESS), number, at.base, at.last)?;
     // From here on the new one holds.
     let database = Database::open(&path)?;
-    let store = Store {
-        directory,
-        database,
-        witness,
-        at,
-        before: at,
-        lists,
-        replaced: None,
-        behind: false,
-        _lock: lock,
-    };
+    let store = Store::new(directory, database, witness, at, lists, lock);
     if let Err(error) = tidy(&store.directory, number) {
         tracing::warn!(error = format!("{error:#}"), "the state directory could not be tidied");
     }

@@ -32,7 +32,7 @@ pub struct Store {
     pub(super) replaced: Option<(Origin, Option<List>)>,
     /// A change is in force that could not be written: the next copy of all brings it.
     pub(super) behind: bool,
-    pub(super) _lock: Lock,
+    _lock: Lock,
 }
 
 /// Where the records end.
@@ -47,6 +47,28 @@ pub(super) struct At {
 }
 
 impl Store {
+    /// A store whose records end there, and in which nothing has changed yet.
+    pub(super) fn new(
+        directory: PathBuf,
+        database: Database,
+        witness: Witness,
+        at: At,
+        lists: BTreeMap<Origin, List>,
+        lock: Lock,
+    ) -> Self {
+        Self {
+            directory,
+            database,
+            witness,
+            at,
+            before: at,
+            lists,
+            replaced: None,
+            behind: false,
+            _lock: lock,
+        }
+    }
+
     /// Appends changes and waits until they are on disk, and the witness names them. After an error all is as it was.
     ///
     /// # Errors
