@@ -279,12 +279,13 @@ pub fn unban(way: &Way, now_ns: u64) {
     }
 }
 
+/// Ends a ban with full buckets, unless another CPU has changed the way since `history` was read; says whether it did.
 #[inline(always)]
-fn end(way: &Way, history: History, now_ns: u64) {
+fn end(way: &Way, history: History, now_ns: u64) -> bool {
     let full = u64::from(unit_time(now_ns));
     way.buckets.store(full | full << 32);
     let lifted = History { standing: history.standing & !standing::BANNED, ..history };
-    way.history.replace(history.pack(), lifted.pack());
+    way.history.replace(history.pack(), lifted.pack())
 }
 
 /// Bans the way until a time, unless it is spared; says whether it is banned.
@@ -303,15 +304,8 @@ pub fn ban(way: &Way, until_ns: u64) -> bool {
 /// Lifts a ban before its time.
 pub fn lift(way: &Way, now_ns: u64) {
     loop {
-        let word = way.history.load();
-        let history = History::unpack(word);
-        if history.standing & standing::BANNED == 0 {
-            return;
-        }
-        let full = u64::from(unit_time(now_ns));
-        way.buckets.store(full | full << 32);
-        let lifted = History { standing: history.standing & !standing::BANNED, ..history };
-        if way.history.replace(word, lifted.pack()) {
+        let history = History::unpack(way.history.load());
+        if history.standing & standing::BANNED == 0 || end(way, history, now_ns) {
             return;
         }
     }

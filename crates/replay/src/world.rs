@@ -108,7 +108,7 @@ impl World {
 /// # Errors
 ///
 /// None.
-pub fn no_wait() -> Result<(), TableError> {
+fn no_wait() -> Result<(), TableError> {
     Ok(())
 }
 

@@ -78,15 +78,7 @@ fn render(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> 
     if more > 0 {
         writeln!(out, "and {more} more kinds; --json shows them")?;
     }
-    if let Some(damage) = &report.damage {
-        let packets = units::count(report.packets + report.apart.unjudged());
-        writeln!(
-            out,
-            "\n{}: {damage}; {packets} packets could be read, and are above",
-            style.bad("DAMAGED")
-        )?;
-    }
-    Ok(())
+    notes::damage(report.damage.as_deref(), report.packets + report.apart.unjudged(), out, style)
 }
 
 fn row(kind: &KindRow) -> [String; 4] {

@@ -1,10 +1,25 @@
-//! What has to be known of a capture beside the verdicts.
+//! Notes below the tables: packets that were not judged, and damage of the captures.
 
 use std::io::{self, Write};
 
-use crate::{cli::units, replay::apart::Counts};
+use crate::{
+    cli::{style::Style, units},
+    replay::apart::Counts,
+};
 
-/// Tells of packets that are not judged, or may have been judged wrongly for not being told from others.
+/// Writes that captures are damaged, if they are, and how many packets were read nevertheless.
+pub(super) fn damage(
+    damage: Option<&str>,
+    packets: u64,
+    out: &mut dyn Write,
+    style: Style,
+) -> io::Result<()> {
+    let Some(damage) = damage else { return Ok(()) };
+    let (word, packets) = (style.bad("DAMAGED"), units::count(packets));
+    writeln!(out, "\n{word}: {damage}; {packets} packets could be read, and are above")
+}
+
+/// Writes how many packets were not judged, or may have been judged wrongly because their direction is unknown.
 pub(super) fn apart(counts: &Counts, out: &mut dyn Write) -> io::Result<()> {
     let Counts { outgoing, cut, undirected } = *counts;
     if outgoing > 0 {

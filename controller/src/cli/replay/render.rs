@@ -55,15 +55,7 @@ pub(super) fn report(
     rules(report, out, style)?;
     marks(report, out, style)?;
     times(report, timeline, out, style)?;
-    if let Some(damage) = &report.damage {
-        let packets = units::count(report.packets + report.apart.unjudged());
-        writeln!(
-            out,
-            "\n{}: {damage}; {packets} packets could be read, and are above",
-            style.bad("DAMAGED")
-        )?;
-    }
-    Ok(())
+    notes::damage(report.damage.as_deref(), report.packets + report.apart.unjudged(), out, style)
 }
 
 /// A row for each of several captures.

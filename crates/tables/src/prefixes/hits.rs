@@ -37,13 +37,6 @@ impl PrefixTable {
         Ok(self.engine.rules.hits(rule.number))
     }
 
-    /// Packets that each rule decided, up to this moment, by its number. Reads the whole table, which takes about
-    /// 0.1 µs a prefix; [`Self::harvest`] does the same in slices.
-    pub fn hits_all(&mut self) -> Vec<u64> {
-        self.harvest(0..PLACES);
-        self.engine.rules.all_hits()
-    }
-
     /// Brings the hits that lists show up to date, for these of the [`Self::SLOTS`].
     ///
     /// To be done for all of them from time to time, for a count in a leaf starts over after 2³⁷ packets: at

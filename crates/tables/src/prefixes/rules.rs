@@ -84,9 +84,4 @@ impl Rules {
     pub(super) fn taken(&self) -> usize {
         self.uses.len() - self.free.len()
     }
-
-    /// Packets counted for every rule, by number.
-    pub(super) fn all_hits(&self) -> Vec<u64> {
-        self.hits.clone()
-    }
 }
