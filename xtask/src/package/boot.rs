@@ -1,5 +1,5 @@
-//! The package under a systemd of its own: the Debian in the folder is booted in a container (systemd-nspawn), with a
-//! network and a BPF file system of its own.
+//! Tries the package under a real systemd: boots the Debian tree in a container (systemd-nspawn) with a network and a BPF file
+//! system of its own.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::shell;
 
-/// What is done there once it is booted; each line has to succeed. `host0` is the container's end of a virtual cable.
+/// Runs in the booted container. Every line has to succeed. `host0` is the container's end of a veth pair.
 const SCRIPT: &str = r#"set -eux
 deb=/opt/floodwall.deb
 dpkg -i $deb
@@ -48,18 +48,18 @@ dpkg -i $deb; dpkg -P floodwall
 test ! -e /sys/fs/bpf/floodwall; test ! -e /var/lib/floodwall; test ! -e /etc/floodwall; test ! -e /run/floodwall
 echo PASSED
 "#;
-/// Runs that, and ends the container.
+/// The unit that runs the script and then powers the container off.
 const UNIT: &str = "[Unit]\nAfter=basic.target\n[Service]\nType=oneshot\nExecStart=/bin/bash /opt/try.sh\n\
                     StandardOutput=file:/opt/said\nStandardError=inherit\nExecStopPost=/bin/systemctl poweroff --no-block\n";
-/// Seconds after which a container is ended that has not come to an end.
-const PATIENCE: &str = "240";
-/// Lines that are shown of what has failed.
+/// Seconds after which the container is killed.
+const TIMEOUT: &str = "240";
+/// Lines of the script's output that an error shows.
 const SHOWN: usize = 12;
 
-/// Boots the folder, and has the package started, restarted, killed, stopped dead, upgraded, removed and purged there.
+/// Boots the tree, and has the service started, restarted, killed and suspended, and the package upgraded, removed and purged.
 ///
 /// # Errors
-/// What was said last, if something does not come out as it should.
+/// With the last lines of the script's output, if a step fails.
 pub(super) fn run(root: &Path) -> Result<()> {
     let write = |file: &str, text: &str| {
         fs::write(root.join(file), text).with_context(|| format!("writing {file} into the folder"))
@@ -71,10 +71,10 @@ pub(super) fn run(root: &Path) -> Result<()> {
     fs::create_dir_all(&wants).context("preparing the folder")?;
     symlink(Path::new("/").join(unit), wants.join("try.service")).context("preparing the folder")?;
     fs::remove_file(root.join("usr/sbin/policy-rc.d")).context("allowing that services are started")?;
-    // What is pinned must be nobody else's, and the other end of the cable no interface of this machine.
+    // The BPF file system must not be the machine's, and the other end of the veth pair must be in another namespace.
     let enter = "mount --make-rprivate / && mount -t bpf -o mode=0700 bpf /sys/fs/bpf && exec \"$@\"";
     let mut command = Command::new("timeout");
-    command.args([PATIENCE, "unshare", "--mount", "--net", "sh", "-c", enter, "sh"]);
+    command.args([TIMEOUT, "unshare", "--mount", "--net", "sh", "-c", enter, "sh"]);
     command.args([
         "systemd-nspawn",
         "--boot",
@@ -86,7 +86,7 @@ pub(super) fn run(root: &Path) -> Result<()> {
     command
         .args(["--system-call-filter=bpf", "--network-veth", "--bind=/sys/fs/bpf", "--directory"])
         .arg(root);
-    // It may fail at its very end, when all is said.
+    // The container may exit with a failure although the script has passed.
     let ended = shell::output(&mut command);
     let said = fs::read_to_string(root.join("opt/said")).unwrap_or_default();
     if said.lines().any(|line| line == "PASSED") {
@@ -96,6 +96,6 @@ pub(super) fn run(root: &Path) -> Result<()> {
     let last = lines[lines.len().saturating_sub(SHOWN)..].join("\n");
     match ended {
         Err(error) if last.is_empty() => Err(error),
-        _ => bail!("it did not come to its end; it said last:\n{last}"),
+        _ => bail!("the script has not passed; its last lines:\n{last}"),
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the package keeps Debian's rules, and comes and goes without leaving anything behind.
+//! Checks the package: against Debian's rules, and that installing and purging it leaves nothing behind.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -9,18 +9,18 @@ use floodwall_lab::skip::require_tool;
 use super::boot;
 use super::tree::Tree;
 
-/// The programs, and the packages that have them.
+/// Programs that the checks need, with the Debian packages that contain them.
 const PROGRAMS: [(&str, &str); 2] = [("lintian", "lintian"), ("debootstrap", "debootstrap")];
-/// The most that `systemd-analyze security` may say of the service, in tenths.
+/// The highest exposure level that `systemd-analyze security` may give the service, in tenths.
 const EXPOSURE: &str = "--threshold=25";
 
-/// One thing that is tried, by what runs in the folder.
+/// A check by a shell script that runs in the tree.
 struct Step {
     what: &'static str,
     script: &'static str,
 }
 
-/// In this order. `$PACKAGE` is the package; every line has to succeed.
+/// The scripts run in this order. `$PACKAGE` is the package's file; every line has to succeed.
 const STEPS: [Step; 6] = [
     Step {
         what: "it is installed, and runs nothing",
@@ -64,39 +64,39 @@ const STEPS: [Step; 6] = [
     Step { what: "it is purged", script: "apt-get purge --yes --quiet floodwall" },
 ];
 
-/// Runs all checks, and says how each went.
+/// Runs all checks, and prints the result of each.
 ///
 /// # Errors
 /// When a check cannot be run.
 pub(super) fn run(package: &Path, directory: &Path) -> Result<ExitCode> {
-    for (program, of) in PROGRAMS {
+    for (program, debian) in PROGRAMS {
         if require_tool(program).is_err() {
-            bail!("{program} is not installed: apt-get install --no-install-recommends {of}");
+            bail!("{program} is not installed: apt-get install --no-install-recommends {debian}");
         }
     }
     let mut failed = 0;
-    let mut tell = |what: &str, outcome: Result<String>| match outcome {
-        Ok(said) => println!("package: {what}: ok{said}"),
+    let mut print = |what: &str, outcome: Result<String>| match outcome {
+        Ok(note) => println!("package: {what}: ok{note}"),
         Err(error) => {
             failed += 1;
             println!("package: {what}: FAILED: {error:#}");
         }
     };
-    tell("lintian has nothing to say", lintian(package));
+    print("lintian finds nothing", lintian(package));
     let tree = Tree::make(directory, package)?;
     let before = tree.files()?;
     for Step { what, script } in STEPS {
-        tell(what, tree.run(script).map(|_| String::new()));
+        print(what, tree.run(script).map(|_| String::new()));
         if what.starts_with("its units") {
-            tell("its service is exposed no more than it may be", exposure(&tree));
+            print("its service is exposed no more than it may be", exposure(&tree));
         }
     }
     let left: Vec<String> = tree.files()?.difference(&before).cloned().collect();
     let nothing =
         if left.is_empty() { Ok(String::new()) } else { Err(anyhow::anyhow!("left: {}", left.join(", "))) };
-    tell("nothing is left of it", nothing);
+    print("nothing is left of it", nothing);
     match require_tool("systemd-nspawn") {
-        Ok(_) => tell(
+        Ok(_) => print(
             "under systemd it starts, restarts, is upgraded and goes",
             boot::run(tree.root()).map(|()| String::new()),
         ),
@@ -111,17 +111,18 @@ fn lintian(package: &Path) -> Result<String> {
     let mut command = Command::new("lintian");
     command.args(["--allow-root", "--fail-on", "error,warning", "--tag-display-limit", "0"]).arg(package);
     let output = command.output().context("running lintian")?;
-    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let tags = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     match output.status.success() {
         true => Ok(String::new()),
-        false => bail!("{said}{}", String::from_utf8_lossy(&output.stderr)),
+        false => bail!("{tags}{}", String::from_utf8_lossy(&output.stderr)),
     }
 }
 
 fn exposure(tree: &Tree) -> Result<String> {
     let unit = "/usr/lib/systemd/system/floodwall.service";
-    let said = tree.run(&format!("systemd-analyze security --offline=true {EXPOSURE} --no-pager {unit}"))?;
-    let line = said.lines().rev().find(|line| line.contains("Overall")).unwrap_or_default();
-    let level = line.split(": ").nth(1).unwrap_or("not told");
+    let output =
+        tree.run(&format!("systemd-analyze security --offline=true {EXPOSURE} --no-pager {unit}"))?;
+    let line = output.lines().rev().find(|line| line.contains("Overall")).unwrap_or_default();
+    let level = line.split(": ").nth(1).unwrap_or("unknown");
     Ok(format!(" ({})", level.split_whitespace().take(2).collect::<Vec<_>>().join(" ")))
 }

@@ -1,7 +1,7 @@
-//! `cargo xtask package`: the Debian package, and whether it comes and goes as it should.
+//! `cargo xtask package`: builds the Debian package, and checks it.
 //!
-//! What goes into it stands in `packaging` and in `package.metadata.deb` of `controller/Cargo.toml`; manual pages and
-//! completions are made by the binary itself. `cargo-deb` packs it.
+//! Its contents are in `packaging` and in `package.metadata.deb` of `controller/Cargo.toml`; the binary itself generates its
+//! manual pages and completions. `cargo-deb` packs all of it.
 
 mod boot;
 mod check;
@@ -18,7 +18,7 @@ use clap::{Args, ValueEnum};
 use crate::setup::{self, Talk};
 use crate::{build, shell};
 
-/// What is to be packed.
+/// The options of `cargo xtask package`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Which build is packed; one for development serves for trying the package
@@ -36,7 +36,7 @@ enum Profile {
     Dev,
 }
 
-/// Builds the package, and says where it is.
+/// Builds the package, and prints its path.
 ///
 /// # Errors
 /// When the build fails, a program is missing that cannot be installed, or a check fails.
@@ -53,15 +53,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.check { check::run(&package, &directory) } else { Ok(ExitCode::SUCCESS) }
 }
 
-/// Has cargo-deb pack what is staged.
+/// Has cargo-deb pack the staged files.
 fn pack(directory: &Path) -> Result<PathBuf> {
     let cargo_deb = tool::cargo_deb()?;
     let mut command = Command::new(cargo_deb);
     command.current_dir(shell::root());
     command.args(["--no-build", "--no-strip", "--package", "floodwall", "--output"]).arg(directory);
     command.env("SOURCE_DATE_EPOCH", stage::date()?);
-    let said = shell::output(&mut command).context("packing")?;
-    let package = PathBuf::from(said.lines().last().unwrap_or_default().trim());
-    ensure!(package.is_file(), "cargo-deb said `{}`, and there is no such package", said.trim());
+    let output = shell::output(&mut command).context("packing")?;
+    let package = PathBuf::from(output.lines().last().unwrap_or_default().trim());
+    ensure!(package.is_file(), "cargo-deb has printed `{}`, and there is no such package", output.trim());
     Ok(package)
 }

@@ -1,4 +1,4 @@
-//! What is made for the package: the binary without its symbols, manual pages, completions, and Debian's changelog.
+//! Generates files for the package: the stripped binary, manual pages, completions, and Debian's changelog.
 
 use std::fs;
 use std::path::Path;
@@ -8,15 +8,15 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::shell;
 
-/// Shells, and what their completions are called.
+/// Shells, and the names of their completion files.
 const SHELLS: [(&str, &str); 3] = [("bash", "floodwall"), ("zsh", "_floodwall"), ("fish", "floodwall.fish")];
 /// Who signs the changelog; as in `controller/Cargo.toml`.
 const MAINTAINER: &str = "The floodwall authors <maintainers@floodwall.invalid>";
 
-/// Fills the directory anew.
+/// Fills the staging directory, which is emptied first.
 ///
 /// # Errors
-/// When the binary does not do what it is asked, or files cannot be written.
+/// When the binary fails to generate them, or files cannot be written.
 pub(super) fn fill(stage: &Path, binary: &Path) -> Result<()> {
     if stage.exists() {
         fs::remove_dir_all(stage).with_context(|| format!("removing {}", stage.display()))?;
@@ -24,7 +24,7 @@ pub(super) fn fill(stage: &Path, binary: &Path) -> Result<()> {
     let pages = stage.join("man8");
     fs::create_dir_all(&pages).with_context(|| format!("creating {}", pages.display()))?;
     let stripped = stage.join("floodwall");
-    // dpkg-dev brings binutils.
+    // The package dpkg-dev depends on binutils.
     shell::output(Command::new("strip").arg("--strip-all").arg("-o").args([&stripped, binary]))
         .context("taking the symbols out of the binary (strip is in the package binutils)")?;
     shell::output(Command::new(&stripped).args(["man", "--dir"]).arg(&pages))
@@ -43,18 +43,18 @@ pub(super) fn fill(stage: &Path, binary: &Path) -> Result<()> {
     fs::write(&changelog, changelog_text()?).with_context(|| format!("writing {}", changelog.display()))
 }
 
-/// When the commit was made that is packed, Unix seconds: the same commit gives the same package.
+/// The time of the current commit, Unix time in s. It dates the package, so that the same commit gives the same package.
 ///
 /// # Errors
 /// When git cannot be asked.
 pub(super) fn date() -> Result<String> {
-    let said =
+    let time =
         shell::output(Command::new("git").args(["log", "-1", "--format=%ct"]).current_dir(shell::root()))
             .context("asking git for the time of the commit")?;
-    Ok(said.trim().to_owned())
+    Ok(time.trim().to_owned())
 }
 
-/// Debian's changelog, which leads to the one that people read.
+/// Debian's changelog, which refers to the project's own.
 fn changelog_text() -> Result<String> {
     let version = env!("CARGO_PKG_VERSION");
     let mut command = Command::new("date");

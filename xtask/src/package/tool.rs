@@ -1,4 +1,4 @@
-//! cargo-deb, which packs. It takes some minutes to build, so that only this task installs it.
+//! Installs cargo-deb. Building it takes some minutes, so only this task does that.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,15 +17,15 @@ const VERSION: &str = "3.8.0";
 /// When it cannot be installed: without network.
 pub(super) fn cargo_deb() -> Result<PathBuf> {
     let ours = shell::tools().join("bin/cargo-deb");
-    let said = shell::output(Command::new(&ours).arg("--version"));
-    if said.is_ok_and(|said| said.split_whitespace().any(|word| word == VERSION)) {
+    let installed = shell::output(Command::new(&ours).arg("--version"));
+    if installed.is_ok_and(|text| text.split_whitespace().any(|word| word == VERSION)) {
         return Ok(ours);
     }
     let mut install = shell::cargo();
     install
         .args(["install", "cargo-deb", "--version", VERSION, "--locked", "--force", "--no-default-features"])
         .args(["--root".as_ref(), shell::tools().as_os_str()])
-        // The checkout's own configuration and targets are no business of this build.
+        // Keeps the checkout's Cargo configuration and target directory out of this build.
         .current_dir("/")
         .env_remove("CARGO_TARGET_DIR");
     let steps = Steps { verbose: false };

@@ -1,4 +1,4 @@
-//! A Debian in a folder, in which packages are installed that start nothing.
+//! A Debian tree in a directory (debootstrap), in which the package is installed without starting services.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,13 +11,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::shell;
 use crate::steps::Steps;
 
-/// The oldest release that the package is for.
+/// The oldest release that the package supports.
 const RELEASE: &str = "bookworm";
-/// What a server has beside the smallest Debian that there is.
+/// Packages of a usual server that the minimal tree lacks.
 const INCLUDED: &str = "--include=systemd,init-system-helpers";
-/// What package managers and account files remember of what was there; accounts stay, so that their numbers are not
-/// given to others.
-const REMEMBERED: [&str; 12] = [
+/// Files that may remain after a purge: records of the package manager, and account files, as accounts are kept so that their
+/// numbers are not assigned again.
+const MAY_REMAIN: [&str; 12] = [
     "/proc",
     "/dev",
     "/sys",
@@ -32,20 +32,20 @@ const REMEMBERED: [&str; 12] = [
     "/etc/gshadow",
 ];
 
-/// The folder; what is in it is thrown away with the next one.
+/// The tree. The next one replaces it.
 pub(super) struct Tree {
     root: PathBuf,
 }
 
 impl Tree {
-    /// Makes one, with the package in its `/opt`. The first time it is fetched from Debian, later it is a copy of that.
+    /// Makes a tree with the package's file in `/opt`. It is downloaded the first time and copied from that later.
     ///
     /// # Errors
     /// Without root or network.
     pub(super) fn make(directory: &Path, package: &Path) -> Result<Self> {
         ensure!(shell::is_root(), "a Debian in a folder takes root");
         let (fetched, root) = (directory.join(RELEASE), directory.join("root"));
-        // The last thing that debootstrap does is to take this directory away.
+        // debootstrap removes its own directory as its last step.
         let is_whole = fetched.join("etc/debian_version").exists() && !fetched.join("debootstrap").exists();
         if !is_whole {
             remove(&fetched)?;
@@ -64,16 +64,15 @@ impl Tree {
         Ok(Self { root })
     }
 
-    /// Where it is.
+    /// Its directory.
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Runs lines of shell in it, each of which has to succeed, with processes and mounts of their own and no network
-    /// device but the loopback one; says what they printed.
+    /// Runs a shell script in the tree, in mount, PID and network namespaces of its own; returns its output.
     ///
     /// # Errors
-    /// What they said, if one fails.
+    /// With the last lines of its output, if a command fails.
     pub(super) fn run(&self, script: &str) -> Result<String> {
         let root = self.root.display();
         let enter = format!(
@@ -108,18 +107,18 @@ impl Tree {
         Ok(said)
     }
 
-    /// What is in it, but for what is remembered of what was there.
+    /// The files in the tree, except those that may remain after a purge.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If the tree cannot be read.
     pub(super) fn files(&self) -> Result<BTreeSet<String>> {
         let mut command = Command::new("find");
         command.arg(&self.root).args(["-xdev", "-printf", "/%P\\n"]);
         let found = shell::output(&mut command).context("looking what is in the folder")?;
-        let is_remembered = |path: &str| {
-            REMEMBERED.iter().any(|remembered| Path::new(path.trim_end_matches('-')).starts_with(remembered))
+        let may_remain = |path: &str| {
+            MAY_REMAIN.iter().any(|kept| Path::new(path.trim_end_matches('-')).starts_with(kept))
         };
-        Ok(found.lines().filter(|path| !is_remembered(path)).map(str::to_owned).collect())
+        Ok(found.lines().filter(|path| !may_remain(path)).map(str::to_owned).collect())
     }
 }
 
