@@ -1,8 +1,9 @@
-//! What is changed in a text, as people read it.
+//! Shows the difference between two texts.
 
 use similar::{ChangeTag, TextDiff};
 
-/// The lines that come and go, each behind `+` or `-`, with one line of what is around them behind a space.
+/// The difference as in a unified diff: added lines begin with `+`, removed ones with `-`, and one line of context around
+/// each change with a space.
 pub fn changes(before: &str, after: &str) -> Vec<String> {
     let diff = TextDiff::from_lines(before, after);
     let groups = diff.grouped_ops(1);
@@ -22,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_that_come_and_go_are_told_with_what_is_around_them() {
+    fn changed_lines_are_shown_with_one_line_of_context() {
         assert_eq!(changes("a\nb\nc\nd\n", "a\nb\nx\nd\n"), [" b", "-c", "+x", " d"]);
         assert!(changes("a\n", "a\n").is_empty());
     }

@@ -1,4 +1,4 @@
-//! A proposal in a configuration: what stands there stays, with its comments.
+//! Edits a configuration file without losing what an operator has written, comments included.
 
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
@@ -6,31 +6,31 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
 use crate::proposal::{Proposal, ProposedService};
 
-/// Why a configuration cannot be changed.
+/// Why a configuration file cannot be edited.
 #[derive(Debug, thiserror::Error)]
-pub enum Unwritable {
-    /// It is no TOML.
+pub enum EditError {
+    /// It is not valid TOML.
     #[error("it is not understood: {0}")]
-    NoToml(#[from] toml_edit::TomlError),
-    /// A key is something else than what stands there elsewhere.
+    Syntax(#[from] toml_edit::TomlError),
+    /// The value of a key has another type than it should have.
     #[error("`{0}` in it is not what it should be; `floodwall check` says why")]
-    Unexpected(&'static str),
+    WrongType(&'static str),
 }
 
-/// The configuration with what is proposed in it, and everything that is not named by an operator observed. Services that
-/// are there stay as they are, and what they have the ports of is not proposed again.
+/// Adds a proposal to a configuration, and makes it observe only. Services that the operator has written stay as they are,
+/// and a port that one of them covers is not added again.
 ///
 /// # Errors
 ///
-/// If what is there cannot be understood.
-pub fn write(text: &str, proposal: &Proposal) -> Result<String, Unwritable> {
+/// If the existing configuration cannot be parsed.
+pub fn write(text: &str, proposal: &Proposal) -> Result<String, EditError> {
     let mut document: DocumentMut = text.parse()?;
     let interfaces: Array = proposal.interfaces.iter().collect();
     document["interfaces"] = value(interfaces);
     document["observe"] = value(true);
     let services = document.entry("service").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
-    let services = services.as_array_of_tables_mut().ok_or(Unwritable::Unexpected("service"))?;
-    let (names, taken) = named_in(services);
+    let services = services.as_array_of_tables_mut().ok_or(EditError::WrongType("service"))?;
+    let (names, taken) = existing(services);
     for service in &proposal.services {
         let ports: Vec<_> =
             service.ports.iter().filter(|port| !taken.is_taken(service.protocol, **port)).collect();
@@ -53,12 +53,12 @@ pub fn write(text: &str, proposal: &Proposal) -> Result<String, Unwritable> {
     Ok(document.to_string())
 }
 
-/// The configuration without its observing everything.
+/// Sets `observe = false` in a configuration, so that it is enforced.
 ///
 /// # Errors
 ///
-/// If what is there cannot be understood.
-pub fn enforce(text: &str) -> Result<String, Unwritable> {
+/// If the existing configuration cannot be parsed.
+pub fn enforce(text: &str) -> Result<String, EditError> {
     let mut document: DocumentMut = text.parse()?;
     match document.get_mut("observe") {
         Some(Item::Value(observe)) => {
@@ -66,7 +66,7 @@ pub fn enforce(text: &str) -> Result<String, Unwritable> {
             *observe = false.into();
             *observe.decor_mut() = decor;
         }
-        Some(_) => return Err(Unwritable::Unexpected("observe")),
+        Some(_) => return Err(EditError::WrongType("observe")),
         None => document["observe"] = value(false),
     }
     Ok(document.to_string())
@@ -81,13 +81,13 @@ fn table(service: &ProposedService) -> Table {
     table
 }
 
-/// The ports of a service that is there; of no protocol for any, and without ports for all.
+/// The ports of an existing service. Without a protocol it covers every protocol, and without ranges every port.
 struct Ports {
     protocol: Option<String>,
     ranges: Vec<RangeInclusive<u16>>,
 }
 
-/// Ports that services have already.
+/// The ports that existing services cover.
 #[derive(Default)]
 struct Taken(Vec<Ports>);
 
@@ -100,14 +100,14 @@ impl Taken {
     }
 }
 
-/// Names of services, and the ports of those that are for every destination.
-fn named_in(services: &ArrayOfTables) -> (BTreeSet<String>, Taken) {
+/// The names of existing services, and the ports of those that apply to every destination.
+fn existing(services: &ArrayOfTables) -> (BTreeSet<String>, Taken) {
     let mut names = BTreeSet::new();
     let mut taken = Taken::default();
     for service in services {
         let text = |key: &str| service.get(key).and_then(Item::as_str).map(str::to_owned);
         let name = text("name").unwrap_or_default();
-        // The one that has the rest is for no ports, and one of some destinations leaves the others.
+        // The default service covers no port in particular, and one with destinations covers its ports only for these.
         if name != "default" && service.get("destinations").is_none() {
             let ports = service.get("ports").and_then(Item::as_array);
             let ports = ports.into_iter().flatten().filter_map(|port| match port.as_integer() {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_a_configuration_that_observes() {
+    fn the_result_is_a_valid_configuration_that_observes() {
         let text = write(include_str!("../../../packaging/floodwall.toml"), &proposal()).unwrap();
         let config = Config::parse(&text).unwrap();
         assert_eq!(config.interfaces, ["eth0"]);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_operator_wrote_stays_and_is_not_proposed_again() {
+    fn what_an_operator_wrote_stays_and_its_ports_are_not_added_again() {
         let before = "# ours\nmode = \"auto\"   # this driver\n\n[[service]]\nname = \"web\"\nports = [\"440-450\"] # all\n\
                       [[service.rule]]\nname = \"source-syn\"\nmode = \"off\"\n";
         let text = write(before, &proposal()).unwrap();

@@ -1,81 +1,81 @@
-//! What would have been dropped, had it not only counted.
+//! Estimates what enforcing would drop, from what was only counted so far.
 
 use floodwall_api::{CheckStatus, Status, WouldCount};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The default rule for all packets of a source only counts, also where nothing is observed.
-const STAYS: &str = "packet-rate";
+/// The default limit on all packets of a source only counts even where the configuration is enforced.
+const COUNTS_BY_DEFAULT: &str = "packet-rate";
 
-/// Packets of one reason.
+/// The packets that would be dropped for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Foreseen {
+pub struct ForecastReason {
     /// Name of the reason.
     pub reason: String,
-    /// Packets of sources that have taken part in conversations before.
+    /// Packets of sources that have completed an exchange with the host before.
     pub established: u64,
     /// Packets of other sources.
     pub newcomers: u64,
 }
 
-/// What would have been dropped since the filter was loaded.
+/// What would have been dropped since the filter was loaded, had it been enforced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Forecast {
-    /// All packets that were judged.
+    /// All packets.
     pub packets: u64,
-    /// Those that would have been dropped.
+    /// Packets that would have been dropped.
     pub would_drop: u64,
-    /// Of these, those of sources that have taken part in conversations before.
+    /// Of these, packets of sources that have completed an exchange with the host before.
     pub established: u64,
-    /// Of these, those of others.
+    /// Of these, packets of other sources.
     pub newcomers: u64,
-    /// By reason, the most first.
-    pub reasons: Vec<Foreseen>,
-    /// Reasons that go on to count only, whatever is enforced: as the host carries packets of others, or as configured.
+    /// By reason, the most frequent first.
+    pub reasons: Vec<ForecastReason>,
+    /// Reasons that will only count even if the configuration is enforced: by its own words, or because the host forwards
+    /// packets.
     pub goes_on_counting: Vec<String>,
-    /// For how long it was looked, seconds.
+    /// How long packets were counted, s.
     pub seconds: u64,
 }
 
 impl Forecast {
-    /// What a status foretells.
+    /// Computes the forecast from a status.
     pub fn of(status: &Status) -> Self {
-        let is_told = |would: &&WouldCount| stays(&status.checks, &would.reason);
-        let (stay, drop): (Vec<_>, Vec<_>) = status.would_drop.iter().partition(is_told);
-        let mut reasons: Vec<_> = drop
+        let only_counts = |would: &&WouldCount| only_counts(&status.checks, &would.reason);
+        let (counting, dropping): (Vec<_>, Vec<_>) = status.would_drop.iter().partition(only_counts);
+        let mut reasons: Vec<_> = dropping
             .into_iter()
-            .map(|would| Foreseen {
+            .map(|would| ForecastReason {
                 reason: would.reason.clone(),
                 established: would.known_packets,
                 newcomers: would.unknown_packets,
             })
             .collect();
-        reasons.sort_by_key(|foreseen| std::cmp::Reverse(foreseen.established + foreseen.newcomers));
-        let sum = |of: fn(&Foreseen) -> u64| reasons.iter().map(of).sum::<u64>();
-        let (established, newcomers) =
-            (sum(|foreseen| foreseen.established), sum(|foreseen| foreseen.newcomers));
+        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.established + reason.newcomers));
+        let sum = |of: fn(&ForecastReason) -> u64| reasons.iter().map(of).sum::<u64>();
+        let (established, newcomers) = (sum(|reason| reason.established), sum(|reason| reason.newcomers));
         Self {
             packets: status.counters.iter().map(|counter| counter.packets).sum(),
             would_drop: established + newcomers,
             established,
             newcomers,
-            goes_on_counting: stay.into_iter().map(|would| would.reason.clone()).collect(),
+            goes_on_counting: counting.into_iter().map(|would| would.reason.clone()).collect(),
             reasons,
             seconds: status.uptime_seconds,
         }
     }
 
-    /// It was not looked for a day: what comes once a day was not seen.
+    /// Whether packets were counted for less than a day, so that daily traffic may be missing.
     pub fn is_early(&self) -> bool {
         self.seconds < 86_400
     }
 }
 
-/// Whether a reason goes on to count only once nothing is observed any more.
-fn stays(checks: &[CheckStatus], reason: &str) -> bool {
+/// Whether a reason will only count even where the configuration is enforced.
+fn only_counts(checks: &[CheckStatus], reason: &str) -> bool {
     let check = checks.iter().find(|check| check.check == reason);
-    let other_why = |check: &CheckStatus| check.why.iter().any(|why| !why.starts_with("observe"));
-    reason == STAYS || check.is_some_and(|check| !check.enforced && other_why(check))
+    let has_other_cause = |check: &CheckStatus| check.why.iter().any(|why| !why.starts_with("observe"));
+    reason == COUNTS_BY_DEFAULT || check.is_some_and(|check| !check.enforced && has_other_cause(check))
 }
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_on_counting_is_no_loss() {
+    fn reasons_that_will_only_count_are_left_out() {
         let would = |reason: &str, known_packets, unknown_packets| WouldCount {
             reason: reason.to_owned(),
             known_packets,

@@ -1,10 +1,10 @@
-//! What listens at which port, as a rule.
+//! Well-known services and their ports.
 
-/// A service that is known by its ports.
+/// A service that is recognized by its ports.
 pub(crate) struct Known {
-    /// What it is called in the configuration.
+    /// Its proposed name.
     pub(crate) name: &'static str,
-    /// By UDP, else by TCP.
+    /// UDP rather than TCP.
     pub(crate) udp: bool,
     /// Its ports.
     pub(crate) ports: &'static [u16],
@@ -18,7 +18,7 @@ const fn udp(name: &'static str, ports: &'static [u16]) -> Known {
     Known { name, udp: true, ports }
 }
 
-/// In the order in which they are proposed; assignments of IANA's, and of programs that never asked for one.
+/// In the order in which they are proposed. Ports are assigned by IANA or a program's default.
 pub(crate) const KNOWN: [Known; 21] = [
     tcp("ssh", &[22]),
     tcp("web", &[80, 443, 8080, 8443]),
@@ -43,14 +43,14 @@ pub(crate) const KNOWN: [Known; 21] = [
     tcp("redis", &[6_379]),
 ];
 
-/// Ports by UDP at which hosts ask, or talk to their neighbours, and serve nobody on the Internet: DHCP, mDNS, LLMNR, SSDP.
-pub(crate) const NO_SERVICES: [u16; 7] = [67, 68, 546, 547, 1_900, 5_353, 5_355];
+/// UDP ports that are used as a client or on the local network only: DHCP, mDNS, LLMNR, SSDP.
+pub(crate) const LOCAL_UDP: [u16; 7] = [67, 68, 546, 547, 1_900, 5_353, 5_355];
 
-/// Where Linux begins to choose ports of its own (`net.ipv4.ip_local_port_range`): a UDP socket there is most likely a
-/// client's.
-pub(crate) const CHOSEN_BY_LINUX: u16 = 32_768;
+/// The first port of Linux's ephemeral range (default of `net.ipv4.ip_local_port_range`). A UDP socket there most likely
+/// belongs to a client.
+pub(crate) const FIRST_EPHEMERAL: u16 = 32_768;
 
-/// The place in [`KNOWN`] of the service that is known by a port.
+/// The index in [`KNOWN`] of the service with a port.
 pub(crate) fn by_port(udp: bool, port: u16) -> Option<usize> {
     KNOWN.iter().position(|known| known.udp == udp && known.ports.contains(&port))
 }

@@ -1,8 +1,8 @@
-//! The first hour of floodwall on a host: what is [proposed](Proposal) to be protected, out of what listens there and by
-//! which interfaces packets come; how that is [written](write) into a configuration without a word of an operator's being
-//! lost; and what it [would drop](Forecast) once it does not only count.
+//! Setting up floodwall on a host: a [`Proposal`] of services made from the ports that are listened at; [`write`], which
+//! adds it to a configuration file without losing what an operator has written; and a [`Forecast`] of what enforcing the
+//! configuration would drop.
 //!
-//! Pure: what is there is read, and what is written is put into place, by whoever asks.
+//! This crate has no side effects: the caller reads the host and the files, and writes the result.
 
 mod changes;
 mod file;
@@ -11,6 +11,6 @@ mod known;
 mod proposal;
 
 pub use changes::changes;
-pub use file::{Unwritable, enforce, write};
-pub use forecast::{Forecast, Foreseen};
+pub use file::{EditError, enforce, write};
+pub use forecast::{Forecast, ForecastReason};
 pub use proposal::{Listening, Proposal, ProposedService};

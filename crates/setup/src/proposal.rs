@@ -1,25 +1,25 @@
-//! What is proposed to be protected.
+//! Proposes interfaces and services to protect.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::known::{self, CHOSEN_BY_LINUX, KNOWN, NO_SERVICES};
+use crate::known::{self, FIRST_EPHEMERAL, KNOWN, LOCAL_UDP};
 
-/// Where something listens that can be reached from outside.
+/// A port that can be reached from outside and that a process listens at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Listening {
-    /// By UDP, else by TCP.
+    /// UDP rather than TCP.
     pub udp: bool,
     /// The port.
     pub port: u16,
 }
 
-/// A service that is proposed.
+/// A proposed service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProposedService {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// `tcp` or `udp`.
     pub protocol: &'static str,
@@ -27,28 +27,28 @@ pub struct ProposedService {
     pub ports: Vec<u16>,
 }
 
-/// What is proposed.
+/// What to protect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Proposal {
     /// Interfaces to protect.
     pub interfaces: Vec<String>,
-    /// Services, those that are known best first.
+    /// Services, the well-known ones first.
     pub services: Vec<ProposedService>,
 }
 
 impl Proposal {
-    /// Proposes a service for each kind of what listens: one that is known by its port is called so, another one by its port.
+    /// Proposes a service for each well-known one that has a port among `listening`, and one for each other port.
     pub fn of(interfaces: Vec<String>, listening: &BTreeSet<Listening>) -> Self {
         let mut known: BTreeMap<usize, BTreeSet<u16>> = BTreeMap::new();
         let mut others = Vec::new();
         for Listening { udp, port } in listening.iter().copied().filter(is_service) {
             match known::by_port(udp, port) {
-                Some(place) => drop(known.entry(place).or_default().insert(port)),
+                Some(index) => drop(known.entry(index).or_default().insert(port)),
                 None => others.push((udp, port)),
             }
         }
-        let known = known.into_iter().map(|(place, ports)| {
-            let known = &KNOWN[place];
+        let known = known.into_iter().map(|(index, ports)| {
+            let known = &KNOWN[index];
             service(known.name.to_owned(), known.udp, ports.into_iter().collect())
         });
         let others = others
@@ -66,11 +66,10 @@ const fn protocol(udp: bool) -> &'static str {
     if udp { "udp" } else { "tcp" }
 }
 
-/// Whether others come for it.
+/// Whether the port serves clients from outside, rather than belonging to a client or the local network.
 fn is_service(listening: &Listening) -> bool {
     let Listening { udp, port } = *listening;
-    // What is known at such a port is meant to be there.
-    !udp || known::by_port(udp, port).is_some() || port < CHOSEN_BY_LINUX && !NO_SERVICES.contains(&port)
+    !udp || known::by_port(udp, port).is_some() || port < FIRST_EPHEMERAL && !LOCAL_UDP.contains(&port)
 }
 
 #[cfg(test)]
@@ -78,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_listens_becomes_services_by_name_or_by_port() {
+    fn listening_ports_become_services_named_by_use_or_by_port() {
         let tcp = |port| Listening { udp: false, port };
         let udp = |port| Listening { udp: true, port };
         let listening = [
@@ -108,7 +107,7 @@ mod tests {
                 "tcp-9100 tcp [9100]",
                 "tcp-49152 tcp [49152]"
             ],
-            "a client's UDP socket and DHCP are no services"
+            "neither a client's UDP socket nor DHCP is a service"
         );
     }
 

@@ -1,59 +1,59 @@
-//! Where times and rates lie on the paper.
+//! Maps times and rates to coordinates.
 
 use crate::{Anchor, Picture};
 
-const GRID: &str = "#ddd";
-const MARK: &str = "#555";
+const GRID_COLOUR: &str = "#ddd";
+const MARK_COLOUR: &str = "#555";
 
-/// The part of a picture that rates over time are drawn in.
+/// The area of a picture in which rates over time are plotted, with the ranges of both axes.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
-    /// Its left and its right edge.
+    /// The x coordinates of its left and right edges.
     pub across: (f64, f64),
-    /// Its top and its bottom.
+    /// The y coordinates of its top and bottom edges.
     pub down: (f64, f64),
-    /// Seconds since 1970 at the left edge, and as many to the right one.
+    /// Time at the left edge, Unix time in s.
     pub from: f64,
-    /// How long that is, s; more than 0.
+    /// Time from the left to the right edge, s; more than 0.
     pub seconds: f64,
     /// Rate at the top; more than 0.
     pub most: f64,
 }
 
 impl Frame {
-    /// Where a time lies; one that is not in the picture, at its edge.
+    /// The x coordinate of a time, clamped to the edges.
     pub fn x(&self, second: f64) -> f64 {
         let share = ((second - self.from) / self.seconds).clamp(0.0, 1.0);
         let (left, right) = self.across;
         left + share * (right - left)
     }
 
-    /// Where a rate lies.
+    /// The y coordinate of a rate.
     pub fn y(&self, rate: f64) -> f64 {
         let (top, bottom) = self.down;
         bottom - rate / self.most * (bottom - top)
     }
 
-    /// Lines at round rates, each with its name.
-    pub fn rates(&self, picture: &mut Picture, name: impl Fn(f64) -> String) {
+    /// Draws horizontal grid lines at round rates, labelled by `label`.
+    pub fn rates(&self, picture: &mut Picture, label: impl Fn(f64) -> String) {
         let step = round_step(self.most / 4.0);
         let (left, right) = self.across;
         let mut rate = 0.0;
         while rate <= self.most {
-            picture.line((left, self.y(rate)), (right, self.y(rate)), GRID);
-            picture.text((left - 8.0, self.y(rate) + 4.0), Anchor::End, &name(rate));
+            picture.line((left, self.y(rate)), (right, self.y(rate)), GRID_COLOUR);
+            picture.text((left - 8.0, self.y(rate) + 4.0), Anchor::End, &label(rate));
             rate += step;
         }
     }
 
-    /// A line at a time, from `above` the top to the bottom.
+    /// Draws a dashed vertical line at a time, from `above` pixels above the top down to the bottom.
     pub fn mark(&self, picture: &mut Picture, second: f64, above: f64) {
         let (x, (top, bottom)) = (self.x(second), self.down);
-        picture.dashed_line((x, top - above), (x, bottom), MARK);
+        picture.dashed_line((x, top - above), (x, bottom), MARK_COLOUR);
     }
 }
 
-/// The next of 1, 2, 5, 10, 20 … that is at least this much.
+/// The smallest of 1, 2, 5, 10, 20, 50 … that is not less than `least`.
 pub fn round_step(least: f64) -> f64 {
     let mut step = 1.0;
     loop {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn every_round_rate_has_a_line_and_a_name() {
+    fn every_round_rate_has_a_line_and_a_label() {
         let mut picture = Picture::default();
         FRAME.rates(&mut picture, |rate| format!("{rate:.0}"));
         FRAME.mark(&mut picture, 1_025.0, 4.0);

@@ -1,8 +1,7 @@
-//! Pictures of rates over time and of bars, as SVG (<https://www.w3.org/TR/SVG11/>).
+//! Draws line and bar charts as SVG (<https://www.w3.org/TR/SVG11/>).
 //!
-//! Four shapes and an axis are all that the project draws, and what they say comes from outside (names of files, services
-//! and addresses), so that escaping stands in one place. A library for documents or for plots would bring more than it
-//! replaces.
+//! The project draws only four shapes and an axis, for which a plotting library would be more code than it replaces. Labels
+//! come from outside (names of files and services, addresses), so they are escaped here, in one place.
 
 mod frame;
 mod picture;
@@ -10,7 +9,7 @@ mod picture;
 pub use frame::{Frame, round_step};
 pub use picture::{Anchor, Picture};
 
-/// What passed.
+/// Colour of packets that passed.
 pub const PASSED: &str = "#1f7a5a";
-/// What was dropped.
+/// Colour of packets that were dropped.
 pub const DROPPED: &str = "#b5412f";

@@ -1,17 +1,17 @@
-//! A sheet of paper, and the shapes on it.
+//! An SVG document, and the shapes on it.
 
 use std::fmt::Write as _;
 
 const INK: &str = "#222";
 
-/// Which end of a text stands where it is put.
+/// Which point of a text is at its coordinates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
-    /// It begins there.
+    /// Its beginning.
     Start,
-    /// It has its middle there.
+    /// Its middle.
     Middle,
-    /// It ends there.
+    /// Its end.
     End,
 }
 
@@ -25,20 +25,20 @@ impl Anchor {
     }
 }
 
-/// A picture in the making. Lengths are in pixels, from the upper left corner; what is drawn later covers what is there.
+/// A picture that is being drawn. Coordinates are in pixels from the upper left corner; later shapes cover earlier ones.
 #[derive(Debug, Default)]
 pub struct Picture {
     body: String,
 }
 
-// A string takes all that is written to it, so that the results of writing say nothing.
+// Writing to a string cannot fail, so results of `writeln!` are ignored.
 impl Picture {
-    /// A rectangle from its upper left corner, with its width and height.
+    /// Draws a rectangle, given its upper left corner and its width and height.
     pub fn rectangle(&mut self, corner: (f64, f64), size: (f64, f64), colour: &str) {
         self.shape(corner, size, colour, "");
     }
 
-    /// A rectangle whose edges are not smoothed, so that no light shows between it and its neighbour.
+    /// Draws a rectangle without antialiasing, so that no gap shows between adjacent ones.
     pub fn column(&mut self, corner: (f64, f64), size: (f64, f64), colour: &str) {
         self.shape(corner, size, colour, " shape-rendering=\"crispEdges\"");
     }
@@ -50,13 +50,13 @@ impl Picture {
         );
     }
 
-    /// A line.
+    /// Draws a solid line.
     pub fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str) {
         self.stroke(from, to, colour, "none");
     }
 
-    /// A line of dashes.
-    pub fn dashed_line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str) {
+    /// Draws a dashed line.
+    pub(crate) fn dashed_line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str) {
         self.stroke(from, to, colour, "4 3");
     }
 
@@ -68,12 +68,12 @@ impl Picture {
         );
     }
 
-    /// Words, of whomever.
+    /// Draws text, which may be untrusted.
     pub fn text(&mut self, at: (f64, f64), anchor: Anchor, words: &str) {
         self.words(at, anchor, "normal", words);
     }
 
-    /// Words in bold type.
+    /// Draws bold text.
     pub fn bold(&mut self, at: (f64, f64), anchor: Anchor, words: &str) {
         self.words(at, anchor, "bold", words);
     }
@@ -86,13 +86,13 @@ impl Picture {
         );
     }
 
-    /// What a colour means.
+    /// Draws a legend entry: a square of the colour, and what it means.
     pub fn legend(&mut self, (x, y): (f64, f64), colour: &str, words: &str) {
         self.rectangle((x, y), (12.0, 12.0), colour);
         self.text((x + 18.0, y + 10.0), Anchor::Start, words);
     }
 
-    /// The document, of so many pixels, and what it shows for those who don't see it.
+    /// The document, with its width and height and a description for screen readers.
     pub fn finish(self, (width, height): (f64, f64), label: &str) -> String {
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
@@ -104,7 +104,7 @@ impl Picture {
     }
 }
 
-/// Text as XML takes it, between tags and in an attribute.
+/// Escapes text for XML, as element content and as a double-quoted attribute value.
 fn escaped(text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_control()).collect();
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_from_outside_is_text() {
+    fn untrusted_text_is_escaped() {
         assert_eq!(escaped("</text>\u{1b}[2J & \"more\""), "&lt;/text>[2J &amp; &quot;more&quot;");
     }
 }

@@ -1,4 +1,4 @@
-//! What can be done from here: commands of the command line, said before they are carried out.
+//! The changes that can be made from here. Each is a command of the command line, which is shown before it is carried out.
 
 use floodwall_api::{
     AddRequest, BypassRequest, KeepRequest, LiftRequest, ListName, RemoveRequest, SignatureNumber,
@@ -8,34 +8,34 @@ use floodwall_api::{
 use serde::Serialize;
 use serde_json::Value;
 
-/// For how long a block or an allow holds that was made from here: who wants it for longer says so on the command line.
-const HOUR: u64 = 3_600;
-/// For how long everything passes.
-const BYPASS: u64 = 300;
-/// What stands beside such an entry.
+/// How long entries that are made from here stay listed, s. The command line can list them for longer.
+const LISTED_SECONDS: u64 = 3_600;
+/// How long a bypass lasts, s.
+const BYPASS_SECONDS: u64 = 300;
+/// The note of entries that are made from here.
 const NOTE: &str = "from floodwall top";
 
-/// A command.
+/// A change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
-    /// Lists a prefix, for an hour.
+    /// Lists a prefix for an hour.
     List(ListName, String),
     /// Takes a prefix off the blocklist.
     Unblock(String),
     /// Lifts a ban.
     Lift(String),
-    /// Makes a ban an entry of the blocklist.
+    /// Turns a ban into an entry of the blocklist.
     Keep(String),
-    /// Keeps a signature as it is.
+    /// Pins a signature, so that detection no longer changes it.
     Pin(u32),
-    /// Takes a signature back.
+    /// Drops a signature.
     Drop(u32),
-    /// Lets everything pass for a while, or no longer.
+    /// Turns the bypass on or off.
     Bypass(bool),
 }
 
 impl Act {
-    /// The command that does it.
+    /// The equivalent command.
     pub(crate) fn command(&self) -> String {
         match self {
             Self::List(list, prefix) => {
@@ -51,7 +51,7 @@ impl Act {
         }
     }
 
-    /// What it means, in a sentence.
+    /// Its effect, in a sentence.
     pub(crate) fn meaning(&self) -> String {
         match self {
             Self::List(ListName::Block, prefix) => {
@@ -72,14 +72,14 @@ impl Act {
         }
     }
 
-    /// Has the daemon do it; says what became of it.
+    /// Has the daemon carry it out, and returns a message for the user.
     pub(crate) async fn carry_out(&self, client: &Client) -> Result<String, ClientError> {
         let answer = match self {
             Self::List(list, prefix) => {
                 let request = AddRequest {
                     prefixes: vec![prefix.clone()],
                     only_while_attacked: false,
-                    seconds: Some(HOUR),
+                    seconds: Some(LISTED_SECONDS),
                     note: Some(NOTE.to_owned()),
                     force: false,
                 };
@@ -103,10 +103,10 @@ impl Act {
                 post(client, path::SIGNATURE_DROP, &SignatureNumber { number: *number }).await?
             }
             Self::Bypass(on) => {
-                client.put(path::BYPASS, &BypassRequest { seconds: on.then_some(BYPASS) }).await?
+                client.put(path::BYPASS, &BypassRequest { seconds: on.then_some(BYPASS_SECONDS) }).await?
             }
         };
-        // It may touch the login that it was asked for by.
+        // A change that may cut off a logged-in user is on trial until it is confirmed.
         Ok(match answer.get("trial").and_then(|trial| trial.get("number")).and_then(Value::as_u64) {
             Some(number) => {
                 format!("done, and undone again unless it is confirmed: floodwall confirm {number}")

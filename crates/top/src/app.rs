@@ -1,4 +1,4 @@
-//! What is shown, and what a key does to it.
+//! The state of the user interface.
 
 use std::time::Instant;
 
@@ -6,71 +6,72 @@ use floodwall_api::WhyReport;
 
 use crate::{
     act::Act,
-    data::Data,
-    tables::{About, Table, first_sort},
+    model::Model,
+    tables::{Subject, Table, first_sort},
     view::View,
 };
 
-/// What lies above the view.
+/// What is shown on top of the view.
 #[derive(Clone, Debug)]
 pub(crate) enum Overlay {
-    /// What the keys do.
+    /// The list of keys.
     Help,
-    /// A command, and whether to run it.
+    /// The question whether to carry out a change.
     Confirm(Act),
-    /// What becomes of an address's packets, and why; `None` until it has been answered.
+    /// The explanation of what happens to an address's packets; `None` until the daemon has answered.
     Source { address: String, why: Option<Result<Box<WhyReport>, String>> },
-    /// A signature, in full.
+    /// The details of a signature.
     Signature(u32),
 }
 
-/// What is to be done outside of here.
+/// What the event loop has to do after a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Nothing,
     Quit,
-    /// To be asked why.
+    /// Ask the daemon what happens to an address's packets.
     Ask(String),
     Run(Act),
 }
 
-/// How a view is looked at.
+/// The sorting, filter and selection of one view.
 #[derive(Clone, Debug)]
-pub(crate) struct Look {
-    /// A column, and whether the order is turned around.
+pub(crate) struct ViewState {
+    /// The column that rows are sorted by, and whether in reverse.
     pub(crate) sort: (usize, bool),
     pub(crate) filter: String,
-    /// What the chosen row is about, and where it was: rows move.
-    pub(crate) chosen: (usize, Option<About>),
+    /// The index and the subject of the selected row. Rows move, so the subject decides.
+    pub(crate) chosen: (usize, Option<Subject>),
 }
 
-/// Everything that is shown.
+/// The state of the user interface.
 #[derive(Debug)]
 pub(crate) struct App {
-    live: Data,
-    /// What was known when it was paused.
-    frozen: Option<Box<Data>>,
+    live: Model,
+    /// A copy of `live` from when the display was paused.
+    frozen: Option<Box<Model>>,
     pub(crate) view: View,
-    looks: [Look; View::ALL.len()],
+    view_states: [ViewState; View::ALL.len()],
     pub(crate) overlay: Option<Overlay>,
-    /// A filter is being typed.
+    /// Whether a filter is being typed.
     pub(crate) typing: bool,
-    /// What became of the last command, and whether that is good.
+    /// The result of the last change, and whether it is a success.
     pub(crate) message: Option<(String, bool)>,
-    /// Why nothing comes any more, and since when.
+    /// Why the daemon does not answer, and since when.
     pub(crate) trouble: Option<(String, Instant)>,
-    /// Nothing can be done from here.
+    /// Whether no changes can be made.
     pub(crate) read_only: bool,
 }
 
 impl App {
     pub(crate) fn new(read_only: bool) -> Self {
-        let look = |view| Look { sort: (first_sort(view), false), filter: String::new(), chosen: (0, None) };
+        let state =
+            |view| ViewState { sort: (first_sort(view), false), filter: String::new(), chosen: (0, None) };
         Self {
-            live: Data::default(),
+            live: Model::default(),
             frozen: None,
             view: View::Overview,
-            looks: View::ALL.map(look),
+            view_states: View::ALL.map(state),
             overlay: None,
             typing: false,
             message: None,
@@ -79,12 +80,12 @@ impl App {
         }
     }
 
-    /// What is to be shown.
-    pub(crate) fn data(&self) -> &Data {
+    /// What is shown: live, or frozen while paused.
+    pub(crate) fn model(&self) -> &Model {
         self.frozen.as_deref().unwrap_or(&self.live)
     }
 
-    pub(crate) fn live_mut(&mut self) -> &mut Data {
+    pub(crate) fn live_mut(&mut self) -> &mut Model {
         &mut self.live
     }
 
@@ -99,49 +100,49 @@ impl App {
         };
     }
 
-    pub(crate) fn look(&self) -> &Look {
-        &self.looks[self.view as usize]
+    pub(crate) fn view_state(&self) -> &ViewState {
+        &self.view_states[self.view as usize]
     }
 
-    pub(crate) fn look_mut(&mut self) -> &mut Look {
-        &mut self.looks[self.view as usize]
+    pub(crate) fn view_state_mut(&mut self) -> &mut ViewState {
+        &mut self.view_states[self.view as usize]
     }
 
-    /// What the view lists at this moment.
+    /// The table of the current view.
     pub(crate) fn table(&self) -> Table {
-        let look = self.look();
-        Table::of(self.view, self.data(), look.sort, &look.filter)
+        let state = self.view_state();
+        Table::of(self.view, self.model(), state.sort, &state.filter)
     }
 
-    /// Where the chosen row stands in a table: where what it is about has gone, else where it was.
+    /// The index of the selected row: that of its subject, or if that is gone, the previous index.
     pub(crate) fn place(&self, table: &Table) -> Option<usize> {
-        let (before, about) = &self.look().chosen;
-        let is_it = |row: &crate::tables::Row| about.as_ref() == Some(&row.about);
+        let (before, subject) = &self.view_state().chosen;
+        let is_it = |row: &crate::tables::Row| subject.as_ref() == Some(&row.subject);
         let found = table.rows.iter().position(is_it);
         found.or_else(|| table.rows.len().checked_sub(1).map(|last| (*before).min(last)))
     }
 
-    /// What the chosen row is about.
-    pub(crate) fn chosen(&self) -> Option<About> {
+    /// The subject of the selected row.
+    pub(crate) fn chosen(&self) -> Option<Subject> {
         let table = self.table();
-        self.place(&table).map(|place| table.rows[place].about.clone())
+        self.place(&table).map(|place| table.rows[place].subject.clone())
     }
 
-    /// Chooses the row so many further on.
+    /// Moves the selection by a number of rows.
     pub(crate) fn step(&mut self, by: isize) {
         let table = self.table();
         let Some(place) = self.place(&table) else { return };
         let place = place.saturating_add_signed(by).min(table.rows.len() - 1);
-        self.look_mut().chosen = (place, Some(table.rows[place].about.clone()));
+        self.view_state_mut().chosen = (place, Some(table.rows[place].subject.clone()));
     }
 
-    /// Another view, so many further on.
+    /// Moves on by a number of views.
     pub(crate) fn turn(&mut self, by: usize) {
         let place = (self.view as usize + by) % View::ALL.len();
         self.view = View::ALL[place];
     }
 
-    /// It was answered why.
+    /// Shows the daemon's answer about an address, if that is still wanted.
     pub(crate) fn answered(&mut self, of: &str, answer: Result<Box<WhyReport>, String>) {
         if let Some(Overlay::Source { address, why }) = &mut self.overlay
             && address == of

@@ -1,4 +1,5 @@
-//! Asks the daemon how everything stands, each second, and listens to what happens; goes on over restarts of it.
+//! Tasks that talk to the daemon: they poll the overview, follow the events, and carry out requests. They keep trying while
+//! the daemon is restarted.
 
 use std::time::Duration;
 
@@ -14,87 +15,86 @@ use tokio::{
 
 use crate::act::Act;
 
-/// How often it is asked.
-const INTERVAL: Duration = Duration::from_secs(1);
-/// How long an answer may take: a host that is flooded is busy.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long after its end the stream of events is asked for again.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How often the overview is polled.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// How long an answer may take. A host that is flooded is slow.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long after its end the stream of events is requested again.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Why something was not done.
+/// Why a change was not carried out.
 #[derive(Debug)]
-pub(crate) struct NotDone {
+pub(crate) struct ActError {
     pub(crate) why: String,
-    /// Who asks this way may only look.
+    /// Whether the socket only allows reading.
     pub(crate) denied: bool,
 }
 
-/// Something that has come.
+/// Something for the event loop to handle.
 #[derive(Debug)]
-pub(crate) enum News {
+pub(crate) enum Update {
     Overview(Result<Box<Overview>, String>),
     Event(Box<Event>),
     Why(String, Result<Box<WhyReport>, String>),
-    Done(Result<String, NotDone>),
+    Done(Result<String, ActError>),
     Terminal(crossterm::event::Event),
-    /// The terminal cannot be read any more, or somebody wants this to end.
+    /// The terminal can no longer be read, or a signal asks the program to end.
     End,
 }
 
-impl News {
-    /// Whether it is to be drawn at once. Sampled drops are not: there are hundreds a second, which the next look shows.
-    pub(crate) fn is_seen_at_once(&self) -> bool {
+impl Update {
+    /// Whether to redraw at once. There are hundreds of sampled drops a second, which the next overview's redraw shows.
+    pub(crate) fn redraws(&self) -> bool {
         !matches!(self, Self::Event(event) if matches!(**event, Event::Drop(_)))
     }
 }
 
-/// Looks for as long as somebody takes what comes.
-pub(crate) async fn look(client: Client, news: Sender<News>) {
-    let client = client.with_patience(PATIENCE);
-    let mut tick = interval(INTERVAL);
+/// Polls the overview until the receiver is closed.
+pub(crate) async fn poll_overview(client: Client, updates: Sender<Update>) {
+    let client = client.with_patience(TIMEOUT);
+    let mut tick = interval(POLL_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
         let outcome = client.get(path::OVERVIEW).await.map(Box::new).map_err(|error| error.to_string());
-        if news.send(News::Overview(outcome)).await.is_err() {
+        if updates.send(Update::Overview(outcome)).await.is_err() {
             return;
         }
     }
 }
 
-/// Listens for as long as somebody takes what comes. Why nobody is there to be listened to, the looks tell.
-pub(crate) async fn listen(client: Client, news: Sender<News>) {
-    while !news.is_closed() {
-        // Whether it ends or never began, it is asked for again.
-        drop(forward(&client, &news).await);
-        sleep(PAUSE).await;
+/// Follows the events until the receiver is closed. Errors are ignored, as polling the overview reports them.
+pub(crate) async fn follow_events(client: Client, updates: Sender<Update>) {
+    while !updates.is_closed() {
+        drop(forward(&client, &updates).await);
+        sleep(RECONNECT_PAUSE).await;
     }
 }
 
-async fn forward(client: &Client, news: &Sender<News>) -> Result<(), ClientError> {
+async fn forward(client: &Client, updates: &Sender<Update>) -> Result<(), ClientError> {
     let mut lines = client.lines::<Event>(path::EVENTS).await?;
     while let Some(event) = lines.next().await? {
-        if news.send(News::Event(Box::new(event))).await.is_err() {
+        if updates.send(Update::Event(Box::new(event))).await.is_err() {
             break;
         }
     }
     Ok(())
 }
 
-/// Asks what becomes of an address's packets.
-pub(crate) async fn ask(client: Client, news: Sender<News>, address: String) {
-    let client = client.with_patience(PATIENCE);
+/// Asks what happens to an address's packets.
+pub(crate) async fn ask_why(client: Client, updates: Sender<Update>, address: String) {
+    let client = client.with_patience(TIMEOUT);
     let question = target(path::WHY, [("address", &address as _)]);
     let outcome = client.get(&question).await.map(Box::new).map_err(|error| error.to_string());
-    // Nobody waits for it any more once this ends.
-    drop(news.send(News::Why(address, outcome)).await);
+    // The receiver may be closed by now.
+    drop(updates.send(Update::Why(address, outcome)).await);
 }
 
-/// Has something done.
-pub(crate) async fn run(client: Client, news: Sender<News>, act: Act) {
-    let outcome = act.carry_out(&client).await.map_err(|error| NotDone {
+/// Carries out a change.
+pub(crate) async fn carry_out(client: Client, updates: Sender<Update>, act: Act) {
+    let outcome = act.carry_out(&client).await.map_err(|error| ActError {
         denied: matches!(&error, ClientError::Failed(failure) if failure.kind == FailureKind::Denied),
         why: error.to_string(),
     });
-    drop(news.send(News::Done(outcome)).await);
+    drop(updates.send(Update::Done(outcome)).await);
 }

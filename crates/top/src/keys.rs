@@ -1,4 +1,4 @@
-//! What keys do.
+//! Handles keys.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use floodwall_api::ListName;
@@ -6,14 +6,14 @@ use floodwall_api::ListName;
 use crate::{
     act::Act,
     app::{App, Effect, Overlay},
-    tables::About,
+    tables::Subject,
     view::View,
 };
 
-/// Rows of a page.
+/// Rows that page up and page down move by.
 const PAGE: isize = 10;
 
-/// What the keys do, for those who ask.
+/// The keys and what they do, for the help.
 pub(crate) const HELP: [(&str, &str); 16] = [
     ("Tab, Shift-Tab, 1-7", "another view"),
     ("↑ ↓ PgUp PgDn Home End", "choose a row"),
@@ -33,7 +33,7 @@ pub(crate) const HELP: [(&str, &str); 16] = [
     ("q, Ctrl-C", "end; nothing that was done is undone"),
 ];
 
-/// Carries out a key.
+/// Handles a key.
 pub(crate) fn press(app: &mut App, key: KeyEvent) -> Effect {
     if key.kind == KeyEventKind::Release {
         return Effect::Nothing;
@@ -57,15 +57,15 @@ pub(crate) fn press(app: &mut App, key: KeyEvent) -> Effect {
             app.view = View::ALL[digit as usize - '1' as usize];
         }
         KeyCode::Char('/') if app.view != View::Overview => app.typing = true,
-        KeyCode::Esc => app.look_mut().filter.clear(),
+        KeyCode::Esc => app.view_state_mut().filter.clear(),
         KeyCode::Char('s') => {
             let columns = app.table().headings.len();
-            let look = app.look_mut();
-            look.sort = ((look.sort.0 + 1) % columns, false);
+            let state = app.view_state_mut();
+            state.sort = ((state.sort.0 + 1) % columns, false);
         }
         KeyCode::Char('S') => {
-            let look = app.look_mut();
-            look.sort.1 = !look.sort.1;
+            let state = app.view_state_mut();
+            state.sort.1 = !state.sort.1;
         }
         KeyCode::Char(' ') => app.pause(),
         KeyCode::Up => app.step(-1),
@@ -86,10 +86,12 @@ fn type_filter(app: &mut App, code: KeyCode) -> Effect {
         KeyCode::Enter => app.typing = false,
         KeyCode::Esc => {
             app.typing = false;
-            app.look_mut().filter.clear();
+            app.view_state_mut().filter.clear();
         }
-        KeyCode::Backspace => _ = app.look_mut().filter.pop(),
-        KeyCode::Char(letter) if app.look().filter.len() < 64 => app.look_mut().filter.push(letter),
+        KeyCode::Backspace => _ = app.view_state_mut().filter.pop(),
+        KeyCode::Char(letter) if app.view_state().filter.len() < 64 => {
+            app.view_state_mut().filter.push(letter)
+        }
         _ => {}
     }
     Effect::Nothing
@@ -103,7 +105,7 @@ fn answer_overlay(app: &mut App, code: KeyCode) -> Effect {
             app.message = Some(("nothing was done".to_owned(), true));
         }
         (_, KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | '?')) => {}
-        // What is looked at in full can be acted upon.
+        // Keys for changes work on the source or signature that is shown.
         (overlay @ Some(Overlay::Source { .. } | Overlay::Signature(_)), KeyCode::Char(letter)) => {
             app.overlay = overlay;
             propose(app, letter);
@@ -113,47 +115,47 @@ fn answer_overlay(app: &mut App, code: KeyCode) -> Effect {
     Effect::Nothing
 }
 
-/// Looks at the chosen row in full.
+/// Opens the details of the selected row.
 fn open(app: &mut App) -> Effect {
     if app.view == View::Overview {
         return Effect::Nothing;
     }
     match app.chosen() {
-        Some(About::Signature(number)) => app.overlay = Some(Overlay::Signature(number)),
-        Some(About::Address(address)) if !address.contains('/') => {
+        Some(Subject::Signature(number)) => app.overlay = Some(Overlay::Signature(number)),
+        Some(Subject::Address(address)) if !address.contains('/') => {
             app.overlay = Some(Overlay::Source { address: address.clone(), why: None });
             return Effect::Ask(address);
         }
-        Some(About::Address(prefix)) => {
-            // Its sources are what there is to see of a prefix.
+        Some(Subject::Address(prefix)) => {
+            // The details of a prefix are its sources: the view of sources, filtered by the part that they share.
             let begin = prefix.split_once(".0/").map_or(prefix.as_str(), |(begin, _)| begin);
             let begin = begin.split_once("::/").map_or(begin, |(begin, _)| begin).to_owned();
             app.view = View::Sources;
-            app.look_mut().filter = begin;
+            app.view_state_mut().filter = begin;
         }
-        Some(About::Other(_)) | None => {}
+        Some(Subject::Other(_)) | None => {}
     }
     Effect::Nothing
 }
 
-/// Asks whether to do what a letter stands for.
+/// Asks for confirmation of the change that a letter stands for.
 fn propose(app: &mut App, letter: char) {
-    let about = match &app.overlay {
-        Some(Overlay::Source { address, .. }) => Some(About::Address(address.clone())),
-        Some(Overlay::Signature(number)) => Some(About::Signature(*number)),
+    let subject = match &app.overlay {
+        Some(Overlay::Source { address, .. }) => Some(Subject::Address(address.clone())),
+        Some(Overlay::Signature(number)) => Some(Subject::Signature(*number)),
         _ if app.view == View::Overview => None,
         _ => app.chosen(),
     };
-    let act = match (letter, about) {
-        ('b', Some(About::Address(who))) => Act::List(ListName::Block, who),
-        ('a', Some(About::Address(who))) => Act::List(ListName::Allow, who),
-        ('u', Some(About::Address(who))) => Act::Unblock(who),
-        ('l', Some(About::Address(who))) => Act::Lift(who),
-        ('k', Some(About::Address(who))) => Act::Keep(who),
-        ('p', Some(About::Signature(number))) => Act::Pin(number),
-        ('x', Some(About::Signature(number))) => Act::Drop(number),
+    let act = match (letter, subject) {
+        ('b', Some(Subject::Address(who))) => Act::List(ListName::Block, who),
+        ('a', Some(Subject::Address(who))) => Act::List(ListName::Allow, who),
+        ('u', Some(Subject::Address(who))) => Act::Unblock(who),
+        ('l', Some(Subject::Address(who))) => Act::Lift(who),
+        ('k', Some(Subject::Address(who))) => Act::Keep(who),
+        ('p', Some(Subject::Signature(number))) => Act::Pin(number),
+        ('x', Some(Subject::Signature(number))) => Act::Drop(number),
         ('B', _) => {
-            let overview = app.data().overview.as_ref();
+            let overview = app.model().overview.as_ref();
             Act::Bypass(overview.is_none_or(|overview| overview.bypass.seconds.is_none()))
         }
         ('b' | 'a' | 'u' | 'l' | 'k', _) => {

@@ -1,20 +1,20 @@
-//! A view of floodwall in a terminal, which looks each second.
+//! `floodwall top`: a live view in a terminal.
 //!
-//! It is a client of the control socket and nothing else: it asks for an [`Overview`](floodwall_api::Overview) each second and
-//! listens to events (`feed`); what comes is kept (`data`), with rates over a quarter of an hour (`history`) and the sources of
-//! sampled drops (`tally`). Keys turn into what is shown, or into an act, which is a command of the command line and says
-//! so before it is carried out. Drawing knows nothing of how figures come.
+//! It is a client of the control socket and nothing else. `feed` polls an [`Overview`](floodwall_api::Overview) once a second
+//! and follows the events; `model` keeps what has arrived, with rates over 15 minutes (`history`) and the sources of sampled
+//! drops (`sampled_drops`). `keys` changes the state of the user interface (`app`), or proposes a change (`act`), which is
+//! shown as a command of the command line before it is carried out. `draw` draws the state.
 
 mod act;
 mod app;
-mod data;
 mod draw;
 mod feed;
 mod history;
 mod keys;
+mod model;
 mod run;
+mod sampled_drops;
 mod tables;
-mod tally;
 #[cfg(test)]
 mod tests;
 mod view;

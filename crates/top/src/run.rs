@@ -1,4 +1,4 @@
-//! The terminal, and what goes on while it is looked at.
+//! The event loop: reads keys and updates from the daemon, and redraws.
 
 use std::{
     io,
@@ -20,117 +20,119 @@ use tokio::{
 use crate::{
     app::{App, Effect},
     draw::{self, Theme},
-    feed::{self, News, NotDone},
+    feed::{self, ActError, Update},
     keys,
 };
 
-/// News that may wait to be taken in.
-const WAITING: usize = 1_024;
-/// How long the thread that reads keys waits for one before it looks whether it is to end.
-const KEYS: Duration = Duration::from_millis(100);
+/// Updates that are queued at most.
+const QUEUE: usize = 1_024;
+/// How long the thread that reads keys waits for one before it checks whether it should end.
+const KEY_POLL: Duration = Duration::from_millis(100);
 
-/// How it is looked.
+/// How to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Nothing can be done from here.
+    /// Offer no changes.
     pub read_only: bool,
-    /// Colours are wanted.
+    /// Use colours.
     pub colour: bool,
 }
 
-/// Why it cannot be looked.
+/// Why the view ended with a failure.
 #[derive(Debug, thiserror::Error)]
 pub enum TopError {
-    /// The terminal does not do what it is told.
+    /// The terminal cannot be used.
     #[error("using the terminal: {0}")]
     Terminal(#[from] io::Error),
 }
 
-/// Shows how everything stands until `q` is pressed.
+/// Shows the live view until the user quits.
 ///
 /// # Errors
 ///
-/// If the terminal cannot be used. A daemon that does not answer is no error: it is told, and asked again.
+/// If the terminal cannot be used. A daemon that does not answer is not an error: this is shown, and it is asked again.
 pub async fn run(client: Client, options: Options) -> Result<(), TopError> {
     let mut terminal = ratatui::try_init()?;
-    let (news, mut coming) = mpsc::channel(WAITING);
+    let (updates, mut incoming) = mpsc::channel(QUEUE);
     let ending = Arc::new(AtomicBool::new(false));
-    let keys = read_keys(news.clone(), Arc::clone(&ending));
+    let keys = read_keys(updates.clone(), Arc::clone(&ending));
     let mut work = JoinSet::new();
-    work.spawn(feed::look(client.clone(), news.clone()));
-    work.spawn(feed::listen(client.clone(), news.clone()));
-    work.spawn(end_by_signal(news.clone()));
+    work.spawn(feed::poll_overview(client.clone(), updates.clone()));
+    work.spawn(feed::follow_events(client.clone(), updates.clone()));
+    work.spawn(end_by_signal(updates.clone()));
     let (mut app, theme) = (App::new(options.read_only), Theme::new(options.colour));
-    let outcome = 'looking: loop {
+    let outcome = 'running: loop {
         if let Err(error) = terminal.draw(|frame| draw::draw(frame, &app, theme)) {
             break Err(error.into());
         }
-        // Until something has come that is to be seen at once, and with it whatever has come besides.
-        let mut is_seen = false;
-        while !is_seen || !coming.is_empty() {
-            let Some(one) = coming.recv().await else { break 'looking Ok(()) };
-            is_seen |= one.is_seen_at_once();
+        // Handles everything that is queued before it redraws.
+        let mut redraws = false;
+        while !redraws || !incoming.is_empty() {
+            let Some(one) = incoming.recv().await else { break 'running Ok(()) };
+            redraws |= one.redraws();
             match take(&mut app, one) {
                 Effect::Nothing => {}
-                Effect::Quit => break 'looking Ok(()),
-                Effect::Ask(address) => _ = work.spawn(feed::ask(client.clone(), news.clone(), address)),
-                Effect::Run(act) => _ = work.spawn(feed::run(client.clone(), news.clone(), act)),
+                Effect::Quit => break 'running Ok(()),
+                Effect::Ask(address) => {
+                    _ = work.spawn(feed::ask_why(client.clone(), updates.clone(), address))
+                }
+                Effect::Run(act) => _ = work.spawn(feed::carry_out(client.clone(), updates.clone(), act)),
             }
         }
         while work.try_join_next().is_some() {}
     };
     ending.store(true, Ordering::Relaxed);
-    drop(coming);
+    drop(incoming);
     ratatui::try_restore()?;
-    // It looks every now and then whether it is to end.
+    // The thread is detached: it ends within `KEY_POLL`.
     drop(keys);
     outcome
 }
 
-/// Takes in what has come.
-pub(crate) fn take(app: &mut App, news: News) -> Effect {
-    match news {
-        News::Overview(Ok(overview)) => {
+/// Handles an update.
+pub(crate) fn take(app: &mut App, updates: Update) -> Effect {
+    match updates {
+        Update::Overview(Ok(overview)) => {
             app.trouble = None;
-            app.live_mut().look(*overview);
+            app.live_mut().set_overview(*overview);
         }
-        News::Overview(Err(why)) => {
+        Update::Overview(Err(why)) => {
             let since = app.trouble.take().map_or_else(Instant::now, |(_, since)| since);
             app.trouble = Some((why, since));
         }
-        News::Event(event) => app.live_mut().hear(&event),
-        News::Why(address, answer) => app.answered(&address, answer),
-        News::Done(Ok(done)) => app.message = Some((done, true)),
-        News::Done(Err(NotDone { why, denied })) => {
+        Update::Event(event) => app.live_mut().add_event(&event),
+        Update::Why(address, answer) => app.answered(&address, answer),
+        Update::Done(Ok(done)) => app.message = Some((done, true)),
+        Update::Done(Err(ActError { why, denied })) => {
             app.read_only |= denied;
             app.message = Some((format!("nothing was done: {why}"), false));
         }
-        News::Terminal(Input::Key(key)) => return keys::press(app, key),
-        // It is drawn anew, in whatever size it has now.
-        News::Terminal(_) => {}
-        News::End => return Effect::Quit,
+        Update::Terminal(Input::Key(key)) => return keys::press(app, key),
+        // A resize: the next redraw uses the new size.
+        Update::Terminal(_) => {}
+        Update::End => return Effect::Quit,
     }
     Effect::Nothing
 }
 
-fn read_keys(news: Sender<News>, ending: Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
+fn read_keys(updates: Sender<Update>, ending: Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         while !ending.load(Ordering::Relaxed) {
-            let told = match poll(KEYS) {
+            let update = match poll(KEY_POLL) {
                 Ok(false) => continue,
-                Ok(true) => read().map_or(News::End, News::Terminal),
-                Err(_) => News::End,
+                Ok(true) => read().map_or(Update::End, Update::Terminal),
+                Err(_) => Update::End,
             };
-            let is_end = matches!(told, News::End);
-            if news.blocking_send(told).is_err() || is_end {
+            let is_end = matches!(update, Update::End);
+            if updates.blocking_send(update).is_err() || is_end {
                 return;
             }
         }
     })
 }
 
-/// The terminal is to be left as it was, whatever ends this.
-async fn end_by_signal(news: Sender<News>) {
+/// Ends the event loop on SIGTERM and SIGHUP, so that the terminal is restored.
+async fn end_by_signal(updates: Sender<Update>) {
     let (Ok(mut end), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
     else {
         return;
@@ -139,5 +141,5 @@ async fn end_by_signal(news: Sender<News>) {
         _ = end.recv() => {}
         _ = hangup.recv() => {}
     }
-    drop(news.send(News::End).await);
+    drop(updates.send(Update::End).await);
 }

@@ -1,13 +1,13 @@
-//! What each view lists: headings, rows, and what they are sorted by.
+//! The tables of the views: headings, rows, and sorting.
 
 use floodwall_units::{clock, count, masked, short, span};
 
-use crate::{data::Data, history::Of, view::View};
+use crate::{history::Metric, model::Model, view::View};
 
-/// What a row is about.
+/// What a row describes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum About {
-    /// Nothing that can be acted upon.
+pub(crate) enum Subject {
+    /// Something that no change applies to.
     Other(String),
     /// A source or a prefix.
     Address(String),
@@ -15,29 +15,29 @@ pub(crate) enum About {
     Signature(u32),
 }
 
-/// What a cell is sorted by.
+/// The contents of a cell.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Cell {
-    /// Words.
+    /// Text.
     Words(String),
-    /// A number, as it is shown, and as it is.
+    /// A number, as it is shown and as it is sorted.
     Number(String, f64),
 }
 
-/// A row.
+/// A row of a table.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
-    pub(crate) about: About,
+    pub(crate) subject: Subject,
     pub(crate) cells: Vec<Cell>,
 }
 
-/// What a view lists.
+/// The table of a view.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
-    /// Each with its width in columns; the last takes what is left.
+    /// The headings with their widths in columns; the last one takes the remaining width.
     pub(crate) headings: Vec<(&'static str, u16)>,
     pub(crate) rows: Vec<Row>,
-    /// What it rests on, in words.
+    /// What the table shows, in words.
     pub(crate) note: String,
 }
 
@@ -64,7 +64,7 @@ impl Cell {
         matches!(self, Self::Number(..))
     }
 
-    /// In the order in which people look for them: great numbers first, words by the alphabet.
+    /// The default order: numbers descending, text ascending.
     fn before(&self, other: &Self) -> std::cmp::Ordering {
         match (self, other) {
             (Self::Number(_, one), Self::Number(_, other)) => other.total_cmp(one),
@@ -74,15 +74,15 @@ impl Cell {
 }
 
 impl Table {
-    /// What a view lists; `sort` is a column, and whether the order is turned around.
-    pub(crate) fn of(view: View, data: &Data, sort: (usize, bool), filter: &str) -> Self {
+    /// The table of a view. `sort` is the column to sort by, and whether to reverse the order.
+    pub(crate) fn of(view: View, model: &Model, sort: (usize, bool), filter: &str) -> Self {
         let mut table = match view {
-            View::Overview | View::Services => services(data),
-            View::Reasons => reasons(data),
-            View::Sources => shares(data, false),
-            View::Prefixes => shares(data, true),
-            View::Signatures => signatures(data),
-            View::Events => return events(data, filter),
+            View::Overview | View::Services => services(model),
+            View::Reasons => reasons(model),
+            View::Sources => shares(model, false),
+            View::Prefixes => shares(model, true),
+            View::Signatures => signatures(model),
+            View::Events => return events(model, filter),
         };
         table.keep(filter);
         table.sort(sort);
@@ -103,7 +103,7 @@ impl Table {
     }
 }
 
-/// Where the column stands that a view is sorted by at first.
+/// The column that a view is sorted by at first.
 pub(crate) const fn first_sort(view: View) -> usize {
     match view {
         View::Signatures => 2,
@@ -112,18 +112,18 @@ pub(crate) const fn first_sort(view: View) -> usize {
     }
 }
 
-fn services(data: &Data) -> Table {
-    let services = data.overview.iter().flat_map(|overview| &overview.services);
+fn services(model: &Model) -> Table {
+    let services = model.overview.iter().flat_map(|overview| &overview.services);
     let row = |traffic: &floodwall_api::ServiceTraffic| {
         let name = &traffic.service;
-        let (all, dropped) = (Of::Service(name.clone()), Of::ServiceDropped(name.clone()));
+        let (all, dropped) = (Metric::Service(name.clone()), Metric::ServiceDropped(name.clone()));
         Row {
-            about: About::Other(name.clone()),
+            subject: Subject::Other(name.clone()),
             cells: vec![
                 Cell::words(name),
-                Cell::rate(data.history.now(&all)),
-                Cell::rate(data.history.now(&dropped)),
-                Cell::rate(data.history.peak(&all)),
+                Cell::rate(model.history.now(&all)),
+                Cell::rate(model.history.now(&dropped)),
+                Cell::rate(model.history.peak(&all)),
                 Cell::count(traffic.packets),
                 Cell::count(traffic.dropped),
                 Cell::words(if traffic.attacked { "ATTACKED" } else { "" }),
@@ -145,16 +145,16 @@ fn services(data: &Data) -> Table {
     }
 }
 
-fn reasons(data: &Data) -> Table {
-    let counters = data.overview.iter().flat_map(|overview| &overview.status.counters);
+fn reasons(model: &Model) -> Table {
+    let counters = model.overview.iter().flat_map(|overview| &overview.status.counters);
     let row = |counter: &floodwall_api::ReasonCount| {
-        let of = Of::Reason(counter.reason.clone());
+        let of = Metric::Reason(counter.reason.clone());
         Row {
-            about: About::Other(counter.reason.clone()),
+            subject: Subject::Other(counter.reason.clone()),
             cells: vec![
                 Cell::words(&counter.reason),
-                Cell::rate(data.history.now(&of)),
-                Cell::rate(data.history.peak(&of)),
+                Cell::rate(model.history.now(&of)),
+                Cell::rate(model.history.peak(&of)),
                 Cell::count(counter.packets),
                 Cell::words(&counter.verdict),
             ],
@@ -168,13 +168,13 @@ fn reasons(data: &Data) -> Table {
     }
 }
 
-fn shares(data: &Data, of_prefixes: bool) -> Table {
-    let sampled = data.tally.sampled();
-    let shares = if of_prefixes { data.tally.prefixes() } else { data.tally.sources() };
-    // A source is one source: where it is known whose it is, that stands in the place of how many they are.
+fn shares(model: &Model, of_prefixes: bool) -> Table {
+    let sampled = model.drops.sampled();
+    let shares = if of_prefixes { model.drops.prefixes() } else { model.drops.sources() };
+    // The number of sources is always 1 in the view of sources, so its column shows their networks where these are known.
     let names_networks = !of_prefixes && shares.iter().any(|share| share.origin.is_some());
-    let row = |share: crate::tally::Share| Row {
-        about: About::Address(share.who.clone()),
+    let row = |share: crate::sampled_drops::Share| Row {
+        subject: Subject::Address(share.who.clone()),
         cells: vec![
             Cell::words(&share.who),
             Cell::Number(percent(share.sampled, sampled), share.sampled as f64),
@@ -209,10 +209,10 @@ fn percent(part: u64, whole: u64) -> String {
     if whole == 0 { "0 %".to_owned() } else { format!("{:.0} %", part as f64 * 100.0 / whole as f64) }
 }
 
-fn signatures(data: &Data) -> Table {
-    let list = data.overview.iter().flat_map(|overview| &overview.signatures.signatures);
+fn signatures(model: &Model) -> Table {
+    let list = model.overview.iter().flat_map(|overview| &overview.signatures.signatures);
     let row = |signature: &floodwall_api::SignatureReport| Row {
-        about: About::Signature(signature.number),
+        subject: Subject::Signature(signature.number),
         cells: vec![
             Cell::Number(signature.number.to_string(), -f64::from(signature.number)),
             Cell::words(match (signature.enforced, signature.pinned) {
@@ -221,7 +221,7 @@ fn signatures(data: &Data) -> Table {
                 (false, true) => "counts, pinned",
                 (false, false) => "counts",
             }),
-            Cell::rate(data.history.now(&Of::Signature(signature.number))),
+            Cell::rate(model.history.now(&Metric::Signature(signature.number))),
             Cell::count(signature.packets),
             Cell::Number(span(signature.age_seconds as u64), signature.age_seconds),
             Cell::words(&signature.text),
@@ -241,10 +241,10 @@ fn signatures(data: &Data) -> Table {
     }
 }
 
-/// The latest first, whatever the order.
-fn events(data: &Data, filter: &str) -> Table {
-    let row = |(number, told): (usize, &crate::data::Told)| Row {
-        about: About::Other(number.to_string()),
+/// Events are always sorted by time, the latest first.
+fn events(model: &Model, filter: &str) -> Table {
+    let row = |(number, told): (usize, &crate::model::EventLine)| Row {
+        subject: Subject::Other(number.to_string()),
         cells: vec![
             Cell::Words(clock(told.time_ms)),
             Cell::words(told.kind),
@@ -254,7 +254,7 @@ fn events(data: &Data, filter: &str) -> Table {
     };
     let mut table = Table {
         headings: vec![("UTC", 8), ("KIND", 9), ("", 1), ("WHAT", 40)],
-        rows: data.events.iter().enumerate().map(row).rev().collect(),
+        rows: model.events.iter().enumerate().map(row).rev().collect(),
         note: "what has happened since this was started; drops are in Sources".to_owned(),
     };
     table.keep(filter);

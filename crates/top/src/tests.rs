@@ -1,4 +1,4 @@
-//! What is seen and what keys do, in terminals that are not there.
+//! The screen and the keys, on a test backend in place of a terminal.
 
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use floodwall_api::{
@@ -16,20 +16,20 @@ use crate::{
     act::Act,
     app::{App, Effect},
     draw::{Theme, draw},
-    feed::{self, News, NotDone},
+    feed::{self, ActError, Update},
     run::take,
-    tally::drop_of,
+    sampled_drops::drop_of,
     view::View,
 };
 
-/// What is seen in a terminal of this size.
+/// The screen of this size.
 fn buffer(app: &App, colour: bool, (width, height): (u16, u16)) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| draw(frame, app, Theme::new(colour))).unwrap();
     terminal.backend().buffer().clone()
 }
 
-/// The same, as lines.
+/// The screen as lines of text.
 fn seen_in(app: &App, size: (u16, u16)) -> String {
     let buffer = buffer(app, false, size);
     let rows = (0..size.1).map(|y| {
@@ -45,28 +45,28 @@ fn seen(app: &App) -> String {
 
 /// Presses a key.
 fn press(app: &mut App, code: KeyCode) -> Effect {
-    take(app, News::Terminal(Input::Key(KeyEvent::new(code, KeyModifiers::NONE))))
+    take(app, Update::Terminal(Input::Key(KeyEvent::new(code, KeyModifiers::NONE))))
 }
 
 fn type_in(app: &mut App, text: &str) -> Vec<Effect> {
     text.chars().map(|letter| press(app, KeyCode::Char(letter))).collect()
 }
 
-fn told(kind: fn(Notice) -> Event, severity: &str, text: &str) -> News {
+fn told(kind: fn(Notice) -> Event, severity: &str, text: &str) -> Update {
     let notice = Notice { time_ms: 1_000_000_000_000, severity: severity.to_owned(), text: text.to_owned() };
-    News::Event(Box::new(kind(notice)))
+    Update::Event(Box::new(kind(notice)))
 }
 
-/// Someone who has looked at an attack for a few seconds.
+/// The state after a few seconds of an attack.
 fn under_attack() -> App {
     let mut app = App::new(false);
     for seconds in 10..15 {
-        take(&mut app, News::Overview(Ok(Box::new(attacked(seconds)))));
+        take(&mut app, Update::Overview(Ok(Box::new(attacked(seconds)))));
     }
     let second = attacked(14).time_ms / 1_000;
     for (source, times) in [("203.0.113.7", 3), ("203.0.113.9", 1), ("198.51.100.1", 2)] {
         for _ in 0..times {
-            take(&mut app, News::Event(Box::new(Event::Drop(drop_of(source, second)))));
+            take(&mut app, Update::Event(Box::new(Event::Drop(drop_of(source, second)))));
         }
     }
     take(&mut app, told(Event::Attack, "warning", "an attack on web began"));
@@ -136,7 +136,7 @@ fn lists_are_sorted_filtered_and_gone_through() {
     // It moves, and stays chosen.
     for _ in 0..5 {
         let second = attacked(14).time_ms / 1_000;
-        take(&mut app, News::Event(Box::new(Event::Drop(drop_of("198.51.100.1", second)))));
+        take(&mut app, Update::Event(Box::new(Event::Drop(drop_of("198.51.100.1", second)))));
     }
     assert!(seen(&app).contains("1 of 3"));
     type_in(&mut app, "S");
@@ -166,7 +166,7 @@ fn nothing_is_done_before_the_command_was_seen_and_agreed_to() {
     type_in(&mut app, "b");
     let [effect] = &type_in(&mut app, "y")[..] else { panic!() };
     assert!(matches!(effect, Effect::Run(Act::List(_, who)) if who == "203.0.113.7"), "{effect:?}");
-    take(&mut app, News::Done(Err(NotDone { why: "the table is full".to_owned(), denied: false })));
+    take(&mut app, Update::Done(Err(ActError { why: "the table is full".to_owned(), denied: false })));
     assert!(seen(&app).contains("nothing was done: the table is full"));
     type_in(&mut app, "6x");
     assert!(seen(&app).contains("floodwall signature drop 0"), "{}", seen(&app));
@@ -176,9 +176,9 @@ fn nothing_is_done_before_the_command_was_seen_and_agreed_to() {
 }
 
 #[test]
-fn who_may_only_look_is_told_the_command_and_asked_nothing() {
+fn a_read_only_view_shows_the_command_instead_of_running_it() {
     let mut app = App::new(true);
-    take(&mut app, News::Overview(Ok(Box::new(attacked(10)))));
+    take(&mut app, Update::Overview(Ok(Box::new(attacked(10)))));
     type_in(&mut app, "6x");
     let screen = seen(&app);
     assert!(screen.contains("this only looks") && screen.contains("floodwall signature drop 0"), "{screen}");
@@ -186,15 +186,15 @@ fn who_may_only_look_is_told_the_command_and_asked_nothing() {
 }
 
 #[tokio::test]
-async fn who_is_told_that_he_may_only_look_is_not_asked_again() {
+async fn a_view_that_was_denied_a_change_becomes_read_only() {
     let refusal = r#"{"kind":"denied","message":"this socket is for those who may only look"}"#;
     let server = Server::of_routes(&[("POST /v1/signature/drop ", response("403 Forbidden", refusal))]);
     let mut app = under_attack();
     type_in(&mut app, "6x");
     let Effect::Run(act) = press(&mut app, KeyCode::Char('y')) else { panic!("it is run") };
-    let (news, mut coming) = mpsc::channel(8);
-    feed::run(Client::new(&server.socket), news, act).await;
-    take(&mut app, coming.recv().await.unwrap());
+    let (updates, mut incoming) = mpsc::channel(8);
+    feed::carry_out(Client::new(&server.socket), updates, act).await;
+    take(&mut app, incoming.recv().await.unwrap());
     let screen = seen(&app);
     assert!(screen.contains("only looks") && screen.contains("for those who may only look"), "{screen}");
     type_in(&mut app, "x");
@@ -203,11 +203,11 @@ async fn who_is_told_that_he_may_only_look_is_not_asked_again() {
 }
 
 #[test]
-fn what_is_paused_stays_and_what_came_meanwhile_is_there_afterwards() {
+fn a_paused_view_stays_the_same_and_catches_up_afterwards() {
     let mut app = under_attack();
     let before = seen(&app);
     type_in(&mut app, " ");
-    take(&mut app, News::Overview(Ok(Box::new(attacked(600)))));
+    take(&mut app, Update::Overview(Ok(Box::new(attacked(600)))));
     let paused = seen(&app);
     assert!(paused.contains("PAUSED") && paused.contains("for 14s"), "{paused}");
     type_in(&mut app, " ");
@@ -215,14 +215,14 @@ fn what_is_paused_stays_and_what_came_meanwhile_is_there_afterwards() {
 }
 
 #[test]
-fn a_daemon_that_is_gone_is_told_and_one_that_is_back_is_shown() {
+fn a_daemon_that_stops_answering_and_comes_back_is_shown() {
     let mut app = App::new(false);
     assert!(seen(&app).contains("asking"));
-    take(&mut app, News::Overview(Err("is floodwall running?".to_owned())));
+    take(&mut app, Update::Overview(Err("is floodwall running?".to_owned())));
     assert!(seen(&app).contains("NO ANSWER") && seen(&app).contains("waiting"));
-    take(&mut app, News::Overview(Ok(Box::new(attacked(10)))));
+    take(&mut app, Update::Overview(Ok(Box::new(attacked(10)))));
     assert!(!seen(&app).contains("NO ANSWER"));
-    take(&mut app, News::Overview(Err("floodwall hung up".to_owned())));
+    take(&mut app, Update::Overview(Err("floodwall hung up".to_owned())));
     let screen = seen(&app);
     assert!(screen.contains("NO ANSWER") && screen.contains("floodwall hung up"), "{screen}");
     assert!(screen.contains("ATTACK on web"), "what was known stays");
@@ -240,12 +240,11 @@ fn help_and_the_end() {
     assert_eq!(type_in(&mut app, "q"), [Effect::Quit]);
     let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     type_in(&mut app, "4/");
-    assert_eq!(take(&mut app, News::Terminal(Input::Key(interrupt))), Effect::Quit);
+    assert_eq!(take(&mut app, Update::Terminal(Input::Key(interrupt))), Effect::Quit);
 }
 
-/// The next answer of a source in full: it is asked for, and shown.
 #[tokio::test]
-async fn a_source_in_full() {
+async fn the_details_of_a_source_are_requested_and_shown() {
     let why = json!({
         "address": "203.0.113.7", "outcome": "blocked", "verdict": "its packets are dropped: it is on the blocklist",
         "problems": [], "spared": [], "checks": [], "signatures": [], "bans": [], "rules": [], "attacked": [],
@@ -259,9 +258,9 @@ async fn a_source_in_full() {
     type_in(&mut app, "4");
     let Effect::Ask(address) = press(&mut app, KeyCode::Enter) else { panic!("it is asked") };
     assert!(seen(&app).contains("asking"));
-    let (news, mut coming) = mpsc::channel(8);
-    feed::ask(Client::new(&server.socket), news, address).await;
-    take(&mut app, coming.recv().await.unwrap());
+    let (updates, mut incoming) = mpsc::channel(8);
+    feed::ask_why(Client::new(&server.socket), updates, address).await;
+    take(&mut app, incoming.recv().await.unwrap());
     let screen = seen(&app);
     assert!(screen.contains("it is on the blocklist") && screen.contains("1,234 packets"), "{screen}");
     type_in(&mut app, "u");
@@ -269,7 +268,7 @@ async fn a_source_in_full() {
 }
 
 #[tokio::test]
-async fn what_comes_over_the_socket_is_shown() {
+async fn overviews_and_events_from_the_socket_are_shown() {
     let overview = serde_json::to_string(&attacked(10)).unwrap();
     let event =
         json!({"kind": "ban", "time_ms": 5, "severity": "info", "text": "banned 3"}).to_string() + "\n";
@@ -277,13 +276,13 @@ async fn what_comes_over_the_socket_is_shown() {
         ("GET /v1/overview ", response("200 OK", &overview)),
         ("GET /v1/events ", chunks(&[&event], true)),
     ]);
-    let (news, mut coming) = mpsc::channel(8);
+    let (updates, mut incoming) = mpsc::channel(8);
     let client = Client::new(&server.socket);
-    let looking = tokio::spawn(feed::look(client.clone(), news.clone()));
-    let listening = tokio::spawn(feed::listen(client, news));
+    let looking = tokio::spawn(feed::poll_overview(client.clone(), updates.clone()));
+    let listening = tokio::spawn(feed::follow_events(client, updates));
     let mut app = App::new(false);
-    while app.data().overview.is_none() || app.data().events.is_empty() {
-        take(&mut app, coming.recv().await.unwrap());
+    while app.model().overview.is_none() || app.model().events.is_empty() {
+        take(&mut app, incoming.recv().await.unwrap());
     }
     assert!(seen(&app).contains("banned 3"), "{}", seen(&app));
     looking.abort();
@@ -291,7 +290,7 @@ async fn what_comes_over_the_socket_is_shown() {
 }
 
 #[tokio::test]
-async fn commands_ask_for_what_they_say() {
+async fn every_change_sends_the_request_of_its_command() {
     let done = response("200 OK", "{}");
     let tried = response(
         "200 OK",

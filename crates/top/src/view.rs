@@ -1,9 +1,9 @@
-//! The views, and what they are called.
+//! The views and their names.
 
-/// What can be looked at.
+/// A view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
-    /// A bit of everything.
+    /// Curves, and the beginning of every other view.
     Overview,
     Services,
     Reasons,

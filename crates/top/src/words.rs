@@ -1,10 +1,9 @@
-//! Events and drops in words.
+//! Texts for events and drops.
 
 use floodwall_api::{DropReport, Event};
 use floodwall_units::masked;
 
-/// What kind an event is of, how much it asks for attention, and its words; `None` of a drop, of which there are too many
-/// to be read.
+/// The time, kind, urgency and text of an event; `None` for drops, which are too many to be listed.
 pub(crate) fn event(event: &Event) -> Option<(u64, &'static str, bool, String)> {
     let (kind, notice) = match event {
         Event::Drop(_) | Event::End(_) => return None,
@@ -24,7 +23,7 @@ pub(crate) fn event(event: &Event) -> Option<(u64, &'static str, bool, String)> 
     Some((notice.time_ms, kind, notice.severity != "info", masked(&notice.text)))
 }
 
-/// What a dropped packet was: `TCP 443`, `UDP 53`, `ICMP`.
+/// The protocol and destination port of a dropped packet: `TCP 443`, `UDP 53`, `ICMP`.
 pub(crate) fn aim(drop: &DropReport) -> String {
     match drop.protocol {
         6 => format!("TCP {}", drop.destination_port),

@@ -1,6 +1,6 @@
-//! Numbers, rates, times and foreign text as people read them: in a terminal, a report, a log line.
+//! Formats numbers, rates, times and untrusted text for people: in a terminal, a report, a log line.
 //!
-//! What is read by programs (JSON, metrics, the timestamps of other services) is not written here.
+//! Output for programs (JSON, metrics, timestamps for other services) is formatted elsewhere.
 
 mod number;
 mod rate;

@@ -1,6 +1,6 @@
-//! Numbers of things.
+//! Counts, sizes and shares.
 
-/// `1,234,567`.
+/// A count with separators: `1,234,567`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
@@ -13,7 +13,7 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// Three figures and a prefix of SI: `999`, `1.23k`, `45.6M`.
+/// About three significant digits with an SI prefix: `999`, `1.23k`, `45.6M`. Negative numbers are shown as 0.
 pub fn short(number: f64) -> String {
     let mut value = number.max(0.0);
     for unit in ["", "k", "M", "G", "T"] {
@@ -30,7 +30,7 @@ pub fn short(number: f64) -> String {
     String::new()
 }
 
-/// `1.2 MiB`.
+/// A number of bytes with a binary prefix: `1.2 MiB`.
 pub fn bytes(number: u64) -> String {
     let mut value = number as f64;
     for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
@@ -42,7 +42,7 @@ pub fn bytes(number: u64) -> String {
     format!("{value:.1} PiB")
 }
 
-/// `97 %`, and never all or nothing of what is neither.
+/// A share: `97 %`. Only a whole is shown as 100 %, and only nothing as 0 %.
 pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "0 %".to_owned();
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_that_is_not_all_is_not_told_as_all() {
+    fn a_share_is_never_rounded_to_all_or_nothing() {
         let shares = [(0, 0), (1, 2), (999_999, 1_000_000), (1, 10_000), (5, 5), (993, 1_000)];
         let shown = shares.map(|(part, whole)| percent(part, whole));
         assert_eq!(shown, ["0 %", "50 %", "over 99.9 %", "under 0.1 %", "100 %", "99.3 %"]);

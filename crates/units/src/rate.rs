@@ -1,21 +1,21 @@
-//! Rates of traffic.
+//! Traffic rates.
 
 const UNITS: [&str; 5] = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"];
 
-/// How exactly a rate is told.
+/// How precisely a rate is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Digits {
-    /// `9.8 Mbit/s`, `98 Mbit/s`: at a glance.
+    /// Two significant digits, `9.8 Mbit/s` or `98 Mbit/s`.
     Two,
-    /// `98.4 Mbit/s`: one decimal, so that numbers in a column compare.
+    /// One decimal, `98.4 Mbit/s`, so that numbers in a column line up.
     OneDecimal,
-    /// `1 Gbit/s`, `940.82 Mbit/s`: decimals where they say something.
+    /// Up to two decimals without trailing zeros, `1 Gbit/s` or `940.82 Mbit/s`.
     UpToTwoDecimals,
 }
 
-/// A rate in bits/s.
+/// A rate, given in bit/s, with its SI prefix.
 pub fn bit_rate(bits: f64, digits: Digits) -> String {
-    // From here on it would be rounded to a thousand.
+    // A value from here on would round to 1000.
     let most = match digits {
         Digits::Two => 999.5,
         Digits::OneDecimal => 999.95,
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn at_a_glance() {
+    fn with_two_digits() {
         let rates = [8.0, 1e6, 1e10, 999_499.0, 999_500.0, 2.5e15];
         let expected = ["8.0 bit/s", "1.0 Mbit/s", "10 Gbit/s", "999 kbit/s", "1.0 Mbit/s", "2500 Tbit/s"];
         assert_eq!(shown(rates, Digits::Two), expected);
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn with_the_decimals_that_say_something() {
+    fn with_up_to_two_decimals() {
         let rates = [12.0, 1_500.0, 940.8e6, 1e9, 100e9, 999_996.0];
         let expected = ["12 bit/s", "1.5 kbit/s", "940.8 Mbit/s", "1 Gbit/s", "100 Gbit/s", "1 Mbit/s"];
         assert_eq!(shown(rates, Digits::UpToTwoDecimals), expected);

@@ -1,23 +1,23 @@
-//! Times, all in UTC, and spans.
+//! Times of day and dates, all in UTC, and durations.
 
 use std::time::{Duration, UNIX_EPOCH};
 
-/// `2026-11-30 03:04:05 UTC`, of ms since 1970.
+/// Unix time in ms as `2026-11-30 03:04:05 UTC`.
 pub fn time(time_ms: u64) -> String {
-    format!("{} UTC", stamp(time_ms).trim_end_matches('Z').replace('T', " "))
+    format!("{} UTC", rfc3339(time_ms).trim_end_matches('Z').replace('T', " "))
 }
 
-/// `03:04:05`, of ms since 1970.
+/// Unix time in ms as `03:04:05`.
 pub fn clock(time_ms: u64) -> String {
-    stamp(time_ms).get(11..19).unwrap_or_default().to_owned()
+    rfc3339(time_ms).get(11..19).unwrap_or_default().to_owned()
 }
 
-/// `03:04:05.123`, of ms since 1970.
+/// Unix time in ms as `03:04:05.123`.
 pub fn clock_ms(time_ms: u64) -> String {
     format!("{}.{:03}", clock(time_ms), time_ms % 1_000)
 }
 
-/// The two largest units of a span of so many seconds: `3d 4h`, `10m`, `0s`.
+/// A duration in s by its two largest units: `3d 4h`, `10m`, `0s`.
 pub fn span(seconds: u64) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
     let first = UNITS.iter().position(|(length, _)| seconds >= *length).unwrap_or(3);
@@ -31,7 +31,7 @@ pub fn span(seconds: u64) -> String {
     text
 }
 
-/// The same for running text: `1 h 5 min`, `12 s`.
+/// The same for prose: `1 h 5 min`, `12 s`.
 pub fn spelled_span(seconds: u64) -> String {
     let (days, hours, minutes, rest) =
         (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
@@ -46,8 +46,8 @@ pub fn spelled_span(seconds: u64) -> String {
     }
 }
 
-/// As RFC 3339 has it.
-fn stamp(time_ms: u64) -> String {
+/// Unix time in ms, truncated to s, in the format of RFC 3339.
+fn rfc3339(time_ms: u64) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(time_ms / 1_000)).to_string()
 }
 

@@ -162,7 +162,7 @@ fn render(forecast: &Forecast, out: &mut dyn Write, style: Style) -> io::Result<
 
 #[cfg(test)]
 mod tests {
-    use floodwall_setup::Foreseen;
+    use floodwall_setup::ForecastReason;
 
     use super::*;
 
@@ -173,7 +173,11 @@ mod tests {
             would_drop: 12_001,
             established: 1,
             newcomers: 12_000,
-            reasons: vec![Foreseen { reason: "syn-rate".to_owned(), established: 1, newcomers: 12_000 }],
+            reasons: vec![ForecastReason {
+                reason: "syn-rate".to_owned(),
+                established: 1,
+                newcomers: 12_000,
+            }],
             goes_on_counting: vec!["packet-rate".to_owned()],
             seconds: 7_200,
         };

@@ -1,4 +1,4 @@
-//! Who is looked at, which views there are, and what must not be overlooked.
+//! The top of the screen: the host's state, the names of the views, and notes on attacks and problems.
 
 use floodwall_api::{Incident, IncidentSeverity, Overview};
 use floodwall_units::{clock, masked, short, span};
@@ -12,13 +12,13 @@ use ratatui::{
 use super::Theme;
 use crate::{app::App, view::View};
 
-/// Problems and warnings that are shown at once.
+/// Problems, and warnings, that are shown at once.
 const SHOWN: usize = 2;
 
-/// Two lines: who is looked at, and which views there are.
+/// Draws two lines: the host's state, and the names of the views.
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
     let mut who = vec![Span::styled("floodwall", theme.strong())];
-    match &app.data().overview {
+    match &app.model().overview {
         Some(overview) => {
             let Overview { status, time_ms, .. } = overview;
             who.push(Span::raw(format!(" {}", masked(&status.version))));
@@ -46,16 +46,16 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
     frame.render_widget(Paragraph::new(vec![Line::from(who), views.collect()]), area);
 }
 
-/// Why nothing comes, whether this is an attack, and what keeps the filter from doing its work: a line each.
+/// Lines on a daemon that does not answer, on an attack, and on problems and warnings.
 pub(super) fn notes(app: &App, theme: Theme) -> Vec<Line<'static>> {
     let mut notes = Vec::new();
     if let Some((why, since)) = &app.trouble {
         let known =
-            if app.data().overview.is_some() { "what is shown is what was known before" } else { "waiting" };
+            if app.model().overview.is_some() { "what is shown is what was known before" } else { "waiting" };
         let words = format!("NO ANSWER for {}: {}; {known}", span(since.elapsed().as_secs()), masked(why));
         notes.push(Line::styled(words, theme.loud()));
     }
-    let Some(overview) = &app.data().overview else { return notes };
+    let Some(overview) = &app.model().overview else { return notes };
     if let Some(seconds) = overview.bypass.seconds {
         let words = format!("BYPASS: every packet passes for another {}", span(seconds.ceil() as u64));
         notes.push(Line::styled(words, theme.loud()));
@@ -63,7 +63,7 @@ pub(super) fn notes(app: &App, theme: Theme) -> Vec<Line<'static>> {
     for problem in overview.status.problems.iter().take(SHOWN) {
         notes.push(Line::styled(format!("PROBLEM: {}", masked(problem)), theme.loud()));
     }
-    match app.data().incident() {
+    match app.model().incident() {
         Some(incident) => notes.push(banner(incident, overview, theme)),
         None if overview.signatures.attack => {
             let services = overview.signatures.attacked.join(", ");

@@ -1,4 +1,4 @@
-//! A view as a list, with a row that is chosen.
+//! A view that is a table with a selected row.
 
 use ratatui::{
     Frame,
@@ -17,31 +17,31 @@ use crate::{
 
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
     let table = app.table();
-    let look = app.look();
+    let state = app.view_state();
     let mut title =
         vec![Span::styled(app.view.name(), theme.strong()), Span::raw(format!(": {}", table.note))];
-    if !look.filter.is_empty() {
-        title.push(Span::styled(format!("  only: {}", look.filter), theme.warning()));
+    if !state.filter.is_empty() {
+        title.push(Span::styled(format!("  only: {}", state.filter), theme.warning()));
     }
     let block = Block::new().borders(Borders::TOP).title(Line::from(title));
     let inside = block.inner(area);
     frame.render_widget(block, area);
     if table.rows.is_empty() {
         let words =
-            if look.filter.is_empty() { "none" } else { "nothing contains that; Esc shows all again" };
+            if state.filter.is_empty() { "none" } else { "nothing contains that; Esc shows all again" };
         return frame.render_widget(Paragraph::new(Line::styled(words, theme.quiet())), inside);
     }
     let place = app.place(&table);
     let [rows, number] = Layout::vertical([Constraint::Min(1), Constraint::Length(1)]).areas::<2>(inside);
-    let sorted = (app.view != View::Events).then_some(look.sort);
-    let mut state = TableState::default().with_selected(place);
-    frame.render_stateful_widget(drawn(&table, sorted, theme), rows, &mut state);
+    let sorted = (app.view != View::Events).then_some(state.sort);
+    let mut selection = TableState::default().with_selected(place);
+    frame.render_stateful_widget(widget(&table, sorted, theme), rows, &mut selection);
     let at = place.map_or(0, |place| place + 1);
     let words = format!("{at} of {}", table.rows.len());
     frame.render_widget(Paragraph::new(Line::styled(words, theme.quiet())), number);
 }
 
-fn drawn<'t>(table: &'t Table, sorted: Option<(usize, bool)>, theme: Theme) -> widgets::Table<'t> {
+fn widget<'t>(table: &'t Table, sorted: Option<(usize, bool)>, theme: Theme) -> widgets::Table<'t> {
     let last = table.headings.len() - 1;
     let widths = table.headings.iter().enumerate().map(|(place, (_, width))| {
         if place == last { Constraint::Min(*width) } else { Constraint::Length(*width) }
@@ -73,7 +73,7 @@ fn drawn<'t>(table: &'t Table, sorted: Option<(usize, bool)>, theme: Theme) -> w
         .row_highlight_style(theme.chosen())
 }
 
-/// Rows of what is attacked, stopped, or asks for attention stand out.
+/// Highlights rows about attacked services, drops, and events that need attention.
 fn style(row: &Row, theme: Theme) -> Style {
     let says = |word: &str| row.cells.iter().any(|cell| matches!(cell, Cell::Words(text) if text == word));
     if says("ATTACKED") || says("drop") {

@@ -1,4 +1,4 @@
-//! Draws what is shown; knows nothing of how figures come.
+//! Draws the screen from the state of the user interface.
 
 mod head;
 mod list;
@@ -16,10 +16,10 @@ use ratatui::{
 
 use crate::{app::App, view::View};
 
-/// Smaller than this nothing can be read.
+/// Smallest screen, columns and rows.
 const LEAST: (u16, u16) = (40, 12);
 
-/// Colours, or none: then weight and inversion tell what has to be told.
+/// Text styles, with colours or with bold and inverted text in their place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Theme {
     colour: bool,
@@ -34,22 +34,22 @@ impl Theme {
         if self.colour { Style::new().fg(colour) } else { Style::new().add_modifier(otherwise) }
     }
 
-    /// For what goes its way.
+    /// For packets that pass, and for success.
     fn good(self) -> Style {
         self.coloured(Color::Green, Modifier::empty())
     }
 
-    /// For what is stopped.
+    /// For packets that are dropped.
     fn bad(self) -> Style {
         self.coloured(Color::Red, Modifier::BOLD)
     }
 
-    /// For what needs attention soon.
+    /// For warnings.
     fn warning(self) -> Style {
         self.coloured(Color::Yellow, Modifier::BOLD)
     }
 
-    /// For what must not be overlooked.
+    /// For attacks and problems.
     fn loud(self) -> Style {
         if self.colour {
             Style::new().fg(Color::White).bg(Color::Red).add_modifier(Modifier::BOLD)
@@ -63,18 +63,18 @@ impl Theme {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// For what is beside the point.
+    /// For less important text.
     fn quiet(self) -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }
 
-    /// For what is chosen.
+    /// For the selection.
     fn chosen(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 }
 
-/// Draws all of it.
+/// Draws the whole screen.
 pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
     let area = frame.area();
     if area.width < LEAST.0 || area.height < LEAST.1 {
@@ -100,12 +100,12 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
     overlay::draw(frame, app, theme, area);
 }
 
-/// What became of the last command, what is being typed, or which keys there are.
+/// Draws the last line: the filter that is being typed, the result of the last change, or the most important keys.
 fn draw_foot(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
     let line = if app.typing {
         Line::from(vec![
             Span::styled("/", theme.strong()),
-            Span::raw(app.look().filter.clone()),
+            Span::raw(app.view_state().filter.clone()),
             Span::styled("█", theme.strong()),
             Span::styled("  Enter keeps it, Esc shows all again", theme.quiet()),
         ])

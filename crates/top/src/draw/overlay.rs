@@ -1,4 +1,4 @@
-//! What lies above a view: help, a question, a source or a signature in full.
+//! Overlays: help, a confirmation, and the details of a source or a signature.
 
 use floodwall_api::{Outcome, SignatureReport, WhyReport};
 use floodwall_units::{count, masked, span};
@@ -25,14 +25,14 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
             (format!(" {} ", masked(address)), source(why.as_ref(), theme))
         }
         Some(Overlay::Signature(number)) => {
-            let list = app.data().overview.iter().flat_map(|overview| &overview.signatures.signatures);
+            let list = app.model().overview.iter().flat_map(|overview| &overview.signatures.signatures);
             let found = list.into_iter().find(|signature| signature.number == *number);
             (format!(" Signature {number} "), signature(found, theme))
         }
     };
     let width = area.width.saturating_sub(4).min(92);
     let inside = usize::from(width.saturating_sub(2)).max(1);
-    // Lines that are wrapped take more room than one each.
+    // Long lines are wrapped.
     let rows = lines.iter().map(|line| line.width().div_ceil(inside).max(1)).sum::<usize>() + 2;
     let height = u16::try_from(rows).unwrap_or(u16::MAX).min(area.height);
     let place =

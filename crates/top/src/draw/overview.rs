@@ -1,4 +1,4 @@
-//! A bit of everything: now, the last quarter of an hour, and the first of each view.
+//! The overview: curves of the last 15 minutes, the first rows of each view, and the latest events.
 
 use floodwall_units::{clock, short};
 use ratatui::{
@@ -12,25 +12,30 @@ use ratatui::{
 use super::Theme;
 use crate::{
     app::App,
-    data::Data,
-    history::Of,
+    history::Metric,
+    model::Model,
     tables::{Cell, Row, Table, first_sort},
     view::View,
 };
 
-/// Columns of what stands beside a curve.
+/// Width of the text beside a curve, columns.
 const LABEL: u16 = 28;
 
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
-    let data = app.data();
-    // Curves grow with the terminal; below are lists of what there is most of, and what has happened.
+    let model = app.model();
     let curve = if area.height >= 30 { 4 } else { 2 };
     let lists = (area.height.saturating_sub(2 * curve) * 3 / 4).max(6);
     let heights =
         [Constraint::Length(curve), Constraint::Length(curve), Constraint::Length(lists), Constraint::Min(0)];
     let [passed, dropped, lists, events] = Layout::vertical(heights).areas(area);
-    draw_curve(frame, data, theme, ("passed", &Of::Passed, &Of::PassedBits, theme.good()), passed);
-    draw_curve(frame, data, theme, ("dropped", &Of::Dropped, &Of::DroppedBits, theme.bad()), dropped);
+    draw_curve(frame, model, theme, ("passed", &Metric::Passed, &Metric::PassedBits, theme.good()), passed);
+    draw_curve(
+        frame,
+        model,
+        theme,
+        ("dropped", &Metric::Dropped, &Metric::DroppedBits, theme.bad()),
+        dropped,
+    );
     let halves = Layout::vertical([Constraint::Ratio(1, 2); 2]).areas::<2>(lists);
     let quarters = halves.map(|half| Layout::horizontal([Constraint::Ratio(1, 2); 2]).areas::<2>(half));
     let shown = [
@@ -39,23 +44,23 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
     ];
     for (areas, views) in quarters.into_iter().zip(shown) {
         for (area, (view, columns)) in areas.into_iter().zip(views) {
-            draw_list(frame, data, theme, view, columns, area);
+            draw_list(frame, model, theme, view, columns, area);
         }
     }
-    draw_events(frame, data, theme, events);
+    draw_events(frame, model, theme, events);
 }
 
 fn draw_curve(
     frame: &mut Frame<'_>,
-    data: &Data,
+    model: &Model,
     theme: Theme,
-    (name, packets, bits, style): (&str, &Of, &Of, Style),
+    (name, packets, bits, style): (&str, &Metric, &Metric, Style),
     area: Rect,
 ) {
     let [label, curve] =
         Layout::horizontal([Constraint::Length(LABEL), Constraint::Min(10)]).areas::<2>(area);
-    let (now, bits) = (short(data.history.now(packets)), short(data.history.now(bits)));
-    let peak = short(data.history.peak(packets));
+    let (now, bits) = (short(model.history.now(packets)), short(model.history.now(bits)));
+    let peak = short(model.history.peak(packets));
     let lines = vec![
         Line::from(vec![
             Span::styled(format!("{name:<8}"), theme.strong()),
@@ -65,15 +70,22 @@ fn draw_curve(
         Line::styled(format!("15 m peak{peak:>7}/s"), theme.quiet()),
     ];
     frame.render_widget(Paragraph::new(lines), label);
-    let columns = data.history.columns(packets, usize::from(curve.width));
+    let columns = model.history.columns(packets, usize::from(curve.width));
     frame.render_widget(Sparkline::default().data(columns).style(style), curve);
 }
 
-/// The first rows of a view, of each three columns.
-fn draw_list(frame: &mut Frame<'_>, data: &Data, theme: Theme, view: View, columns: [usize; 3], area: Rect) {
-    let mut table = Table::of(view, data, (first_sort(view), false), "");
+/// Draws three columns of the first rows of a view.
+fn draw_list(
+    frame: &mut Frame<'_>,
+    model: &Model,
+    theme: Theme,
+    view: View,
+    columns: [usize; 3],
+    area: Rect,
+) {
+    let mut table = Table::of(view, model, (first_sort(view), false), "");
     if view == View::Reasons {
-        // Why packets are dropped is what is asked; that most pass stands above.
+        // Only reasons for drops; the curve above shows what passes.
         table.rows.retain(|row| row.cells[4].text() == "drop");
     }
     let title = match view {
@@ -111,11 +123,11 @@ fn in_short(row: &Row, columns: [usize; 3], width: usize, view: View) -> String 
     }
 }
 
-fn draw_events(frame: &mut Frame<'_>, data: &Data, theme: Theme, area: Rect) {
+fn draw_events(frame: &mut Frame<'_>, model: &Model, theme: Theme, area: Rect) {
     let block = Block::new().borders(Borders::TOP).title(Span::styled("Events", theme.strong()));
     let inside = block.inner(area);
     frame.render_widget(block, area);
-    let latest = data.events.iter().rev().take(usize::from(inside.height));
+    let latest = model.events.iter().rev().take(usize::from(inside.height));
     let mut lines: Vec<_> = latest
         .map(|told| {
             let style = if told.loud { theme.warning() } else { Style::new() };

@@ -1,4 +1,4 @@
-//! Whose packets are dropped, as far as the sample of drops tells that the kernel sends.
+//! The sources of dropped packets, estimated from the drops that the kernel samples.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,25 +10,25 @@ use floodwall_units::masked;
 
 use crate::words;
 
-/// Seconds that are looked back.
+/// How long drops are kept, s.
 const SECONDS: u64 = 60;
-/// Most drops that are kept: many times what the kernel is let to tell.
+/// Most drops that are kept: many times what the kernel reports in that time.
 const KEPT: usize = 60_000;
 
-/// What one source, or a prefix of them, has sent of what was sampled.
+/// The share of one source, or of a prefix, in the sampled drops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Share {
-    /// A source (an IPv4 address, or the address of an IPv6 packet), or a prefix (/24, /48).
+    /// An address, or a prefix (/24 of IPv4, /48 of IPv6).
     pub(crate) who: String,
-    /// Its packets among those that were sampled.
+    /// Its sampled packets.
     pub(crate) sampled: u64,
-    /// Sources of the prefix among them.
+    /// Different sources among them.
     pub(crate) sources: u64,
-    /// The reason that most of them were dropped for.
+    /// The most frequent reason for the drops.
     pub(crate) reason: String,
-    /// What most of them were for.
+    /// The most frequent protocol and destination port.
     pub(crate) aim: String,
-    /// The network and country of the first of them, as far as the daemon tells.
+    /// The network and country of the first source, if the daemon knows them.
     pub(crate) origin: Option<String>,
 }
 
@@ -41,14 +41,14 @@ struct Drop {
     origin: Option<String>,
 }
 
-/// The drops of the last minute.
+/// The sampled drops of the last minute.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct SampledDrops {
     drops: VecDeque<Drop>,
 }
 
-impl Tally {
-    /// Takes in a drop.
+impl SampledDrops {
+    /// Adds a drop.
     pub(crate) fn take(&mut self, report: &DropReport) {
         let Some(source) = report.source.as_ref().and_then(|source| source.parse().ok()) else { return };
         let second = report.time_ms / 1_000;
@@ -58,7 +58,7 @@ impl Tally {
         self.forget(second);
     }
 
-    /// Forgets what is older than a minute.
+    /// Removes drops that are older than a minute.
     pub(crate) fn forget(&mut self, second: u64) {
         let old = |drop: &Drop| drop.second + SECONDS < second;
         while self.drops.len() > KEPT || self.drops.front().is_some_and(old) {
@@ -66,17 +66,17 @@ impl Tally {
         }
     }
 
-    /// Drops that were sampled.
+    /// The number of sampled drops.
     pub(crate) fn sampled(&self) -> u64 {
         self.drops.len() as u64
     }
 
-    /// By source, those with most first.
+    /// The shares of sources, the largest first.
     pub(crate) fn sources(&self) -> Vec<Share> {
         self.by(|source| source.to_string())
     }
 
-    /// By prefix, those with most first.
+    /// The shares of prefixes, the largest first.
     pub(crate) fn prefixes(&self) -> Vec<Share> {
         self.by(prefix_of)
     }
@@ -115,7 +115,7 @@ impl Tally {
     }
 }
 
-/// The /24 or /48 that an address lies in.
+/// The /24 or /48 that contains an address.
 fn prefix_of(source: IpAddr) -> String {
     match source {
         IpAddr::V4(source) => {
@@ -152,30 +152,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_that_send_most_come_first_and_what_is_old_is_forgotten() {
-        let mut tally = Tally::default();
+    fn the_largest_shares_come_first_and_old_drops_are_removed() {
+        let mut drops = SampledDrops::default();
         for (source, times) in
             [("203.0.113.7", 3), ("203.0.113.9", 1), ("198.51.100.1", 2), ("2001:db8::1", 1)]
         {
-            (0..times).for_each(|_| tally.take(&drop_of(source, 100)));
+            (0..times).for_each(|_| drops.take(&drop_of(source, 100)));
         }
-        tally.take(&DropReport { source: None, ..drop_of("", 100) });
-        let sources = tally.sources();
+        drops.take(&DropReport { source: None, ..drop_of("", 100) });
+        let sources = drops.sources();
         assert_eq!(
             (sources[0].who.as_str(), sources[0].sampled, sources[0].aim.as_str()),
             ("203.0.113.7", 3, "TCP 443")
         );
-        let prefixes = tally.prefixes();
+        let prefixes = drops.prefixes();
         assert_eq!(
             (prefixes[0].who.as_str(), prefixes[0].sampled, prefixes[0].sources),
             ("203.0.113.0/24", 4, 2)
         );
         assert!(prefixes.iter().any(|share| share.who == "2001:db8::/48"));
-        tally.forget(160);
-        assert_eq!(tally.sampled(), 7);
-        tally.forget(161);
-        assert_eq!(tally.sampled(), 0);
-        (0..KEPT as u64 + 5).for_each(|_| tally.take(&drop_of("192.0.2.9", 200)));
-        assert_eq!(tally.sampled(), KEPT as u64);
+        drops.forget(160);
+        assert_eq!(drops.sampled(), 7);
+        drops.forget(161);
+        assert_eq!(drops.sampled(), 0);
+        (0..KEPT as u64 + 5).for_each(|_| drops.take(&drop_of("192.0.2.9", 200)));
+        assert_eq!(drops.sampled(), KEPT as u64);
     }
 }

@@ -1,0 +1,59 @@
+//! What the daemon has reported so far, from which everything is drawn.
+
+use std::collections::VecDeque;
+
+use floodwall_api::{Event, Incident, IncidentPhase, Overview};
+
+use crate::{history::History, sampled_drops::SampledDrops, words};
+
+/// Events that are kept.
+const MAX_EVENTS: usize = 500;
+
+/// An event as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EventLine {
+    /// Unix time in ms.
+    pub(crate) time_ms: u64,
+    pub(crate) kind: &'static str,
+    /// Whether it needs attention.
+    pub(crate) loud: bool,
+    pub(crate) text: String,
+}
+
+/// What the daemon has reported so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) overview: Option<Overview>,
+    pub(crate) history: History,
+    pub(crate) drops: SampledDrops,
+    /// In order of time.
+    pub(crate) events: VecDeque<EventLine>,
+}
+
+impl Model {
+    /// Replaces the overview, and adds it to the history.
+    pub(crate) fn set_overview(&mut self, overview: Overview) {
+        self.history.take(&overview);
+        self.drops.forget(overview.time_ms / 1_000);
+        self.overview = Some(overview);
+    }
+
+    /// Adds an event.
+    pub(crate) fn add_event(&mut self, event: &Event) {
+        if let Event::Drop(report) = event {
+            return self.drops.take(report);
+        }
+        if let Some((time_ms, kind, loud, text)) = words::event(event) {
+            if self.events.len() == MAX_EVENTS {
+                self.events.pop_front();
+            }
+            self.events.push_back(EventLine { time_ms, kind, loud, text });
+        }
+    }
+
+    /// The open incident, if there is one.
+    pub(crate) fn incident(&self) -> Option<&Incident> {
+        let incidents = self.overview.iter().flat_map(|overview| &overview.incidents);
+        incidents.into_iter().find(|incident| incident.phase != IncidentPhase::Resolved)
+    }
+}
