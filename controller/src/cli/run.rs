@@ -68,7 +68,6 @@ pub(super) struct Run {
     /// How the log is written: lines of text or of JSON on standard error, or entries of systemd's journal
     /// [default: journal where standard error leads there, else text].
     #[arg(long, value_name = "FORMAT", env = "FLOODWALL_LOG_FORMAT", hide_env_values = true)]
-    #[arg(value_parser = PossibleValuesParser::new(Format::NAMES).try_map(|format| format.parse::<Format>()))]
     log_format: Option<Format>,
 }
 

@@ -1,14 +1,15 @@
 //! In which form lines go out.
 
-use std::{fmt, io, os::fd::AsFd, str::FromStr};
+use std::{io, os::fd::AsFd};
 
+use clap::ValueEnum;
 use nix::sys::stat::fstat;
 
 /// Names the device and inode of what systemd has connected to the journal (systemd.exec(5)).
 const JOURNAL_STREAM: &str = "JOURNAL_STREAM";
 
 /// In which form lines go out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people, on standard error.
     Text,
@@ -20,36 +21,10 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The names of all.
-    pub(crate) const NAMES: [&str; 3] = ["text", "json", "journal"];
-
     /// That of standard error as it is: the journal's, if it goes there.
     pub(super) fn of_stderr() -> Self {
         let stream = std::env::var(JOURNAL_STREAM).unwrap_or_default();
         if is_journal(&stream, io::stderr()) { Self::Journal } else { Self::Text }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Text => "text",
-            Self::Json => "json",
-            Self::Journal => "journal",
-        })
-    }
-}
-
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            "journal" => Ok(Self::Journal),
-            _ => Err(format!("`{text}` is no form of a log; there are {}", Self::NAMES.join(", "))),
-        }
     }
 }
 
@@ -74,13 +49,5 @@ mod tests {
         for nonsense in ["", "7", "x:y", "1:"] {
             assert!(!is_journal(nonsense, &ours), "{nonsense}");
         }
-    }
-
-    #[test]
-    fn names_are_taken() {
-        for name in Format::NAMES {
-            assert_eq!(name.parse::<Format>().unwrap().to_string(), name);
-        }
-        assert!("xml".parse::<Format>().unwrap_err().contains("journal"));
     }
 }
