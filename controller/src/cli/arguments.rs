@@ -14,7 +14,7 @@ pub(super) fn prefix(given: &str) -> Result<IpNetwork, String> {
 
 /// What a list may name: an address, a prefix, `asn:64500` or `country:XX`; as the daemon reads it.
 pub(super) fn listed(given: &str) -> Result<String, String> {
-    if Selector::is_meant(given) {
+    if Selector::looks_like(given) {
         return given
             .parse::<Selector>()
             .map(|selector| selector.to_string())

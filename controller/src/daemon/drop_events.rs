@@ -82,7 +82,7 @@ fn translate(
 
 /// `AS64500 XX`, as far as it is known.
 fn origin(origins: &Origins, source: IpAddr) -> Option<String> {
-    let (asn, country) = origins.numbers(source);
+    let (asn, country) = origins.asn_and_country(source);
     let known =
         asn.map(|asn| format!("AS{asn}")).into_iter().chain(country.map(|country| country.to_string()));
     let known: Vec<_> = known.collect();

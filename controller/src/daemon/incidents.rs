@@ -1,5 +1,5 @@
-//! Has incidents recorded: what the bus tells, what the counters say each second, and what was sampled. It hears of what
-//! others do; none of them knows of it.
+//! Feeds the recorder of incidents with events from the bus, with the counters each second, and with sampled packets, and
+//! passes its results to the archive and the notifier.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,8 @@ use floodwall_common::{
     wire::{Reason, SampleEvent, Verdict},
 };
 use floodwall_incident::{
-    Changes, Counted, Excess, Frame, Look, OfService, Past, Reading, Recorder, Sampled, Shelf, Stage, Told,
+    Archive, Changes, Excess, Frame, Occurrence, PacketHistory, Reading, ReasonCounts, Recorder,
+    SampledPacket, ServiceCounts, Snapshot, Stage,
 };
 use floodwall_notify::Notifier;
 use floodwall_origin::{Country, Origins};
@@ -35,23 +36,23 @@ use crate::{
     tables::Prefix,
 };
 
-/// How often it is looked.
+/// How often the counters are read.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Samples that may wait to be looked at: those of two seconds, as many as there are by default.
+/// Most samples that wait to be read: as many as there are in two seconds by default.
 const WAITING: usize = 8_192;
 
 /// The port of name servers.
 const DNS: u16 = 53;
 
-/// Where a copy of each sample waits to be looked at. Who puts them there waits for nothing.
+/// A queue of copies of samples. Adding one never blocks.
 #[derive(Debug, Default)]
 pub(super) struct Tap(Mutex<Vec<SampleEvent>>);
 
-/// A tap, held open for some samples.
+/// A locked [`Tap`], for adding several samples; `None` while it is being emptied.
 pub(super) struct Tapped<'a>(Option<MutexGuard<'a, Vec<SampleEvent>>>);
 
 impl Tap {
-    /// Opens it, for the samples of a moment.
+    /// Locks it, if it is not locked.
     pub(super) fn open(&self) -> Tapped<'_> {
         Tapped(self.0.try_lock())
     }
@@ -62,7 +63,7 @@ impl Tap {
 }
 
 impl Tapped<'_> {
-    /// Copies a sample, if there is room for it: they are a sample anyhow.
+    /// Copies a sample, if there is room.
     pub(super) fn take(&mut self, event: &SampleEvent) {
         if let Some(waiting) = self.0.as_mut().filter(|waiting| waiting.len() < WAITING) {
             waiting.push(*event);
@@ -70,19 +71,19 @@ impl Tapped<'_> {
     }
 }
 
-/// What incidents are made of, and where they go.
+/// The recorder, its inputs and its outputs.
 pub(super) struct Incidents {
     pub(super) recorder: Recorder,
-    pub(super) shelf: Shelf,
+    pub(super) archive: Archive,
     pub(super) notifier: Arc<Notifier>,
     pub(super) tap: Arc<Tap>,
     pub(super) filter: Arc<Filter>,
     pub(super) protection: Arc<Protection>,
     pub(super) origins: Arc<Origins>,
-    pub(super) past: Arc<Past>,
+    pub(super) past: Arc<PacketHistory>,
 }
 
-/// Records, for ever.
+/// Records until the bus is closed.
 pub(super) async fn record(incidents: Arc<tokio::sync::Mutex<Incidents>>, bus: Bus) {
     let mut incidents = incidents.lock().await;
     let mut happens = bus.subscribe();
@@ -103,10 +104,10 @@ pub(super) async fn record(incidents: Arc<tokio::sync::Mutex<Incidents>>, bus: B
 impl Incidents {
     fn hear(&mut self, Event { time_ms, what }: Event) {
         let begins = matches!(what, What::Attack(AttackEvent::Began { .. }));
-        let Some(told) = as_told(what) else { return };
-        self.recorder.hear(time_ms, told);
+        let Some(told) = occurrence(what) else { return };
+        self.recorder.record(time_ms, told);
         if begins {
-            // It is on disk before the next look.
+            // The beginning of an attack is written at once.
             self.pass_on();
         }
     }
@@ -118,7 +119,7 @@ impl Incidents {
         for event in self.tap.drain() {
             let time_ms = (offset + Duration::from_nanos(event.time_ns)).as_millis() as u64;
             if let Some(packet) = sampled(&event, time_ms, &self.origins) {
-                self.recorder.sampled(&packet);
+                self.recorder.sample(&packet);
                 self.past.note(&packet);
             }
             if let Some(frame) = frame(&event, offset) {
@@ -126,24 +127,24 @@ impl Incidents {
             }
         }
         match self.counted(now.as_millis() as u64) {
-            Ok(look) => self.recorder.look(&look),
+            Ok(look) => self.recorder.snapshot(&look),
             Err(error) => {
                 error!(error = format!("{error:#}"), "the counters could not be read for the record");
             }
         }
         self.pass_on();
         if let Some(incident) = self.recorder.open() {
-            self.notifier.look(incident);
+            self.notifier.update(incident);
         }
     }
 
-    /// Goes on with what an earlier run has told of, and tells what has ended since.
+    /// Takes over the incident that an earlier run of the daemon has left open, and reports one that has ended since.
     pub(super) fn resume(&mut self) {
         if let Some(incident) = self.recorder.open() {
             self.notifier.resume(incident);
         }
         let changes = self.recorder.take_changes();
-        changes.news.iter().for_each(|(_, incident)| self.notifier.resume(incident));
+        changes.events.iter().for_each(|(_, incident)| self.notifier.resume(incident));
         self.tell(changes);
     }
 
@@ -158,11 +159,11 @@ impl Incidents {
                 frame.reason = format!("{} {prefix}", frame.reason);
             }
         }
-        self.notifier.tell(&changes.news);
-        self.shelf.put(changes);
+        self.notifier.tell(&changes.events);
+        self.archive.put(changes);
     }
 
-    /// What has decided what becomes of a packet: the prefix of a list or a ban, or a signature that drops whatever it matches.
+    /// What has decided on a packet: the prefix of a list or a ban, or a signature that drops everything it matches.
     fn decider(&self, frame: &Frame) -> Option<String> {
         if frame.reason == Reason::Signature.name() {
             return self.filter.signature_that_drops(&Captured::cut(&frame.bytes, frame.length));
@@ -182,26 +183,26 @@ impl Incidents {
         Prefix::around(packet.source, length).ok().map(|prefix| prefix.to_string())
     }
 
-    fn counted(&self, time_ms: u64) -> anyhow::Result<Look> {
+    fn counted(&self, time_ms: u64) -> anyhow::Result<Snapshot> {
         let reasons = self.protection.totals()?.into_iter().map(|totals| {
             let drops = totals.reason.verdict() == Verdict::Drop;
-            (totals.reason.name(), Counted { packets: totals.packets, bytes: totals.bytes, drops })
+            (totals.reason.name(), ReasonCounts { packets: totals.packets, bytes: totals.bytes, drops })
         });
         let mut services = BTreeMap::new();
         for (number, totals) in self.protection.services()? {
             if let Some(name) = self.filter.service_name(number) {
                 let (packets, bytes, dropped) = (totals.packets, totals.bytes, totals.dropped);
-                services.insert(name, OfService { packets, bytes, dropped });
+                services.insert(name, ServiceCounts { packets, bytes, dropped });
             }
         }
         let machine = self.protection.machine();
         let health = self.protection.health();
-        Ok(Look { time_ms, reasons: reasons.collect(), services, ..of_host(&machine, health.as_ref()) })
+        Ok(Snapshot { time_ms, reasons: reasons.collect(), services, ..of_host(&machine, health.as_ref()) })
     }
 }
 
-/// How the host fares.
-fn of_host(machine: &MachineStatus, health: Option<&HealthReport>) -> Look {
+/// The load on the host, as a snapshot without counters.
+fn of_host(machine: &MachineStatus, health: Option<&HealthReport>) -> Snapshot {
     let percents = machine.links.iter().filter_map(|link| link.in_percent);
     let cpu = machine.cpu.as_ref().and_then(|cpu| cpu.busiest_percent);
     let full = machine.links.iter().filter(|link| link.full);
@@ -233,7 +234,7 @@ fn of_host(machine: &MachineStatus, health: Option<&HealthReport>) -> Look {
             Some(service) => format!("{signal} of {service}"),
             None => signal.clone(),
         };
-        // A probe that fails has no value: it is the worst there is.
+        // A probe that fails has no value, and is worse than any.
         let value = match value {
             Some(0) => return None,
             Some(value) => *value as f64,
@@ -242,25 +243,25 @@ fn of_host(machine: &MachineStatus, health: Option<&HealthReport>) -> Look {
         };
         Some(Reading { what, value, text: text.clone() })
     });
-    Look {
+    Snapshot {
         link_percent: percents.reduce(f64::max),
         cpu_percent: cpu,
         full_links: full_links.collect(),
         readings: of_links.chain(of_cpu).chain(of_signals).collect(),
-        ..Look::default()
+        ..Snapshot::default()
     }
 }
 
-/// What has happened, as far as it is of an incident.
-fn as_told(what: What) -> Option<Told> {
+/// Translates an event of the bus; `None` if it does not belong into the record.
+fn occurrence(what: What) -> Option<Occurrence> {
     let kind = what.kind();
-    let other = |text: String| Some(Told::Other { kind, suffers: false, text });
+    let other = |text: String| Some(Occurrence::Other { kind, suffers: false, text });
     match what {
         What::Attack(AttackEvent::Began { service, class, text, .. }) => {
-            Some(Told::AttackBegan { service, excess: excess(class), text })
+            Some(Occurrence::AttackBegan { service, excess: excess(class), text })
         }
-        What::Attack(AttackEvent::Ended { service, text }) => Some(Told::AttackEnded { service, text }),
-        What::Attack(AttackEvent::NothingFound { text }) => Some(Told::NothingFound { text }),
+        What::Attack(AttackEvent::Ended { service, text }) => Some(Occurrence::AttackEnded { service, text }),
+        What::Attack(AttackEvent::NothingFound { text }) => Some(Occurrence::NothingFound { text }),
         What::Attack(AttackEvent::Noted { text }) => other(text),
         What::Signature { signature, standing, text, .. } => {
             let stage = match standing {
@@ -268,18 +269,18 @@ fn as_told(what: What) -> Option<Told> {
                 Standing::Drops => Stage::Drops,
                 Standing::Gone => Stage::Gone,
             };
-            Some(Told::Signature { signature, stage, text })
+            Some(Occurrence::Signature { signature, stage, text })
         }
-        What::Banned { bans, .. } => Some(Told::Bans { bans, text: what.to_string() }),
+        What::Banned { bans, .. } => Some(Occurrence::Bans { bans, text: what.to_string() }),
         What::Unbanned { lifted: true, .. } => other(what.to_string()),
-        What::Command { who, command } => Some(Told::Command { who, text: command }),
-        What::Strain { text, begins } => Some(Told::Other { kind, suffers: begins, text }),
+        What::Command { who, command } => Some(Occurrence::Command { who, text: command }),
+        What::Strain { text, begins } => Some(Occurrence::Other { kind, suffers: begins, text }),
         What::List { .. }
         | What::Rule { .. }
         | What::Interface { .. }
         | What::Health { .. }
         | What::Task { .. } => other(what.to_string()),
-        // There may be very many, and nothing is done.
+        // These may be very many and change nothing.
         What::WouldBan { .. } | What::Unbanned { lifted: false, .. } => None,
     }
 }
@@ -297,8 +298,8 @@ const fn excess(class: Class) -> Excess {
     }
 }
 
-/// A sampled frame, read again.
-fn sampled(event: &SampleEvent, time_ms: u64, origins: &Origins) -> Option<Sampled> {
+/// Parses a sampled frame.
+fn sampled(event: &SampleEvent, time_ms: u64, origins: &Origins) -> Option<SampledPacket> {
     let reason = Reason::from_index(event.reason)?;
     let bytes = event.bytes.get(..usize::from(event.captured))?;
     let Parsed::Packet(packet) = parse::parse(&Captured::cut(bytes, event.length)) else { return None };
@@ -310,8 +311,8 @@ fn sampled(event: &SampleEvent, time_ms: u64, origins: &Origins) -> Option<Sampl
         _ => 8,
     };
     let source = address(packet.source);
-    let (asn, country) = origins.numbers(source);
-    Some(Sampled {
+    let (asn, country) = origins.asn_and_country(source);
+    Some(SampledPacket {
         time_ms,
         source,
         destination: address(packet.destination),
@@ -331,7 +332,7 @@ fn sampled(event: &SampleEvent, time_ms: u64, origins: &Origins) -> Option<Sampl
     })
 }
 
-/// A hash of the name that a question to a name server asks for, as far as the start of the frame shows it.
+/// A hash of the name in a DNS query, as far as the captured part of the frame contains it.
 fn question(packet: &Packet, bytes: &[u8]) -> Option<u64> {
     /// The header of UDP, and that of DNS (RFC 1035, 4.1.1).
     const HEADERS: usize = 8 + 12;
@@ -341,7 +342,7 @@ fn question(packet: &Packet, bytes: &[u8]) -> Option<u64> {
     let name = bytes.get(packet.transport as usize + HEADERS..)?;
     let name = name.split(|byte| *byte == 0).next().filter(|name| !name.is_empty())?;
     let mut hasher = DefaultHasher::new();
-    // Resolvers draw the case of letters anew (draft-vixie-dnsext-dns0x20).
+    // Resolvers randomize the case of letters (draft-vixie-dnsext-dns0x20).
     name.to_ascii_lowercase().hash(&mut hasher);
     Some(hasher.finish())
 }
@@ -365,7 +366,7 @@ fn address(Address { family, high, low }: Address) -> IpAddr {
     }
 }
 
-/// A frame that is kept is whole, as far as the kernel program has shown it.
+/// Evidence keeps everything of a frame that the kernel program samples.
 const _: () = assert!(floodwall_common::wire::SAMPLE_BYTES == floodwall_incident::SNAP_LENGTH as usize);
 
 #[cfg(test)]
@@ -446,11 +447,17 @@ mod tests {
 
     #[test]
     fn what_is_of_no_incident_is_left_out() {
-        assert_eq!(as_told(What::WouldBan { text: "a".into() }), None);
-        let told = as_told(What::Strain { text: "OVER CAPACITY".into(), begins: true });
-        assert_eq!(told, Some(Told::Other { kind: "health", suffers: true, text: "OVER CAPACITY".into() }));
+        assert_eq!(occurrence(What::WouldBan { text: "a".into() }), None);
+        let told = occurrence(What::Strain { text: "OVER CAPACITY".into(), begins: true });
+        assert_eq!(
+            told,
+            Some(Occurrence::Other { kind: "health", suffers: true, text: "OVER CAPACITY".into() })
+        );
         // A disk, say, that is nearly full.
-        let told = as_told(What::Health { text: "IS NEARLY FULL".into(), loud: true });
-        assert_eq!(told, Some(Told::Other { kind: "health", suffers: false, text: "IS NEARLY FULL".into() }));
+        let told = occurrence(What::Health { text: "IS NEARLY FULL".into(), loud: true });
+        assert_eq!(
+            told,
+            Some(Occurrence::Other { kind: "health", suffers: false, text: "IS NEARLY FULL".into() })
+        );
     }
 }

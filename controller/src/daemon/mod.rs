@@ -4,6 +4,7 @@ mod bans;
 mod capacity;
 mod clients;
 mod dataplane;
+mod detection;
 mod disks;
 mod doctor;
 mod drop_events;
@@ -22,21 +23,20 @@ mod origins;
 mod protected;
 mod protection;
 mod reconciler;
+mod service_manager;
 mod signals;
 mod socket;
 mod steady_clock;
 mod strain;
-mod supervised;
 mod tasks;
 mod trials;
-mod watch;
 mod web;
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use floodwall_common::wire::{BanEvent, DropEvent, knowledge};
-use floodwall_incident::{Keeper, Past};
+use floodwall_incident::{ArchiveWriter, PacketHistory};
 use floodwall_metrics::Meters;
 use floodwall_notify::Notifier;
 use floodwall_origin::Origins;
@@ -45,11 +45,11 @@ use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
 
 use self::{
+    detection::Watch,
     incidents::{Incidents, Tap},
     protection::Protection,
     signals::{Asked, Others, Signals},
     tasks::{Policy, Tasks, Watched},
-    watch::Watch,
 };
 use crate::{
     api::DropReport,
@@ -128,7 +128,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     config.policy.warnings().iter().for_each(|warning| warn!("{warning}"));
     let tables = kernel.tables();
     let mut detector = Detector::default();
-    watch::restore(&mut detector, &filter, &options.state_dir);
+    detection::restore(&mut detector, &filter, &options.state_dir);
     clients::restore(&filter, &options.state_dir);
     let watched = Arc::new(Watched::default());
     let all_detached = Arc::new(Notify::new());
@@ -142,17 +142,17 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     health::look(&filter, &protection, Default::default());
 
     let origins = Arc::new(Origins::new(config.origin));
-    let (tap, past) = (Arc::new(Tap::default()), Arc::new(Past::default()));
+    let (tap, past) = (Arc::new(Tap::default()), Arc::new(PacketHistory::default()));
     let meters = Arc::new(Meters::default());
     let state_dir = filter.keeps_changes().then_some(options.state_dir.as_path());
-    let (keeper, recorder) =
-        Keeper::start(state_dir, config.incidents).context("starting the record of incidents")?;
-    let shelf = keeper.shelf();
+    let (writer, recorder) =
+        ArchiveWriter::start(state_dir, config.incidents).context("starting the record of incidents")?;
+    let archive = writer.archive();
     let notifier = Notifier::start(config.notify, &host::hostname()).context("starting notifications")?;
     let notifier = Arc::new(notifier);
     let mut incidents = Incidents {
         recorder,
-        shelf: shelf.clone(),
+        archive: archive.clone(),
         notifier: Arc::clone(&notifier),
         tap: Arc::clone(&tap),
         filter: Arc::clone(&filter),
@@ -182,7 +182,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         tap,
         changed: Arc::clone(&signatures_changed),
     };
-    let (watching, detection) = watch::spawn(detector, watch).context("starting to look for attacks")?;
+    let (watching, detection) = detection::spawn(detector, watch).context("starting to look for attacks")?;
     filter.attend(detection.clone());
     let readers =
         Readers { drops: events, log, bans, meters: Arc::clone(&meters), origins: Arc::clone(&origins) };
@@ -207,7 +207,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         let (detection, filter, state_dir) =
             (detection.clone(), Arc::clone(&filter), options.state_dir.clone());
         tasks.run("baseline", Policy::Restart, move || {
-            watch::keep(
+            detection::keep(
                 detection.clone(),
                 Arc::clone(&filter),
                 state_dir.clone(),
@@ -246,7 +246,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         drops,
         bus.clone(),
         audit,
-        server::Incidents { shelf, notifier },
+        server::Incidents { archive, notifier },
     )
     .measured_by(meters)
     .knowing(Arc::clone(&origins))
@@ -259,7 +259,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     }
     if let Some(listen) = config.metrics {
         let looking = context.clone();
-        tasks.run("imports", Policy::Restart, move || metrics::look_at_imports(looking.clone()));
+        tasks.run("imports", Policy::Restart, move || metrics::measure_imports(looking.clone()));
         let context = context.clone();
         tasks.run("metrics", Policy::Restart, move || metrics::serve(listen.clone(), context.clone()));
     }
@@ -285,11 +285,11 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     {
         let (context, told) = (context.clone(), Arc::clone(&supervisor));
         tasks.run("service manager", Policy::Restart, move || {
-            supervised::tell(context.clone(), Arc::clone(&told))
+            service_manager::report_status(context.clone(), Arc::clone(&told))
         });
         let told = Arc::clone(&supervisor);
         tasks.run("watchdog", Policy::Restart, move || {
-            supervised::beat(Arc::clone(&tables), Arc::clone(&told))
+            service_manager::feed_watchdog(Arc::clone(&tables), Arc::clone(&told))
         });
     }
     let mut signals = Signals::watch(others)?;
@@ -315,11 +315,11 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     }
     drop(tasks);
     if !matches!(end, End::Failed(_)) {
-        watch::keep_now(&detection, &filter, &options.state_dir);
+        detection::keep_now(&detection, &filter, &options.state_dir);
         clients::keep_now(&filter, &options.state_dir);
     }
     watching.end();
-    keeper.end();
+    writer.end();
     drop(sockets.file);
     let (text, outcome) = match end {
         End::Detached => ("every interface of this run was detached".to_owned(), Ok(())),

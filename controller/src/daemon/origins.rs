@@ -1,5 +1,5 @@
-//! Keeps the databases of origins as their files are, and the lists that follow them: when a database has changed, and when
-//! an attack begins or ends.
+//! Reloads the origin databases when their files change, and updates the lists that are made from them: after a reload, and
+//! when an attack begins or ends.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -15,16 +15,16 @@ use crate::{
     state::Filter,
 };
 
-/// How often it is looked whether the files have changed.
-const LOOK: Duration = Duration::from_secs(10);
+/// How often the files are checked for changes.
+const REFRESH: Duration = Duration::from_secs(10);
 
-/// Follows, for ever.
+/// Runs until the bus is closed.
 pub(super) async fn follow(origins: Arc<Origins>, filter: Arc<Filter>, host: Arc<Protection>, bus: Bus) {
     let mut happens = bus.subscribe();
-    let mut tick = tokio::time::interval(LOOK);
+    let mut tick = tokio::time::interval(REFRESH);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut attacked = BTreeSet::new();
-    // Lists that hold in an attack only may have been left in force by an earlier run.
+    // An earlier run may have left lists in force that are for the time of an attack only.
     let mut is_first = true;
     let mut told = Vec::new();
     loop {
@@ -47,14 +47,14 @@ pub(super) async fn follow(origins: Arc<Origins>, filter: Arc<Filter>, host: Arc
             },
             _ = tick.tick() => false,
         };
-        let (looking, filter, lifelines) = (Arc::clone(&origins), Arc::clone(&filter), host.lifelines());
+        let (databases, filter, lifelines) = (Arc::clone(&origins), Arc::clone(&filter), host.lifelines());
         let is_attacked = !attacked.is_empty();
         let only_of_attacks = follows_attack || std::mem::take(&mut is_first);
         let work = move || {
-            let has_changed = !follows_attack && looking.look();
+            let has_changed = !follows_attack && databases.refresh();
             let which = |wanted: Wanted| has_changed || (only_of_attacks && wanted.only_while_attacked);
-            let failed = origin_lists::follow(&filter, &looking, &lifelines, is_attacked, which);
-            (has_changed, failed, looking.problems())
+            let failed = origin_lists::follow(&filter, &databases, &lifelines, is_attacked, which);
+            (has_changed, failed, databases.problems())
         };
         match tokio::task::spawn_blocking(work).await {
             Ok((has_changed, failed, problems)) => {

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
-use super::watch;
+use super::detection;
 use crate::{
     detect::Detection,
     event::What,
@@ -81,7 +81,7 @@ pub(super) fn answer(asked: Asked, context: &Context, detection: &Detection, opt
         Asked::End => {}
         Asked::Reload => {
             // A terminal that is closed sends it as well, and whoever closes it may end everything next.
-            watch::keep_now(&detection, &context.filter, &options.state_dir);
+            detection::keep_now(&detection, &context.filter, &options.state_dir);
             let _reloading = floodwall_systemd::reloading();
             reload(&context, options.config.is_some());
         }

@@ -38,9 +38,9 @@ pub(super) async fn list(
     State(context): State<Context>,
     Parameters(query): Parameters<ListQuery>,
 ) -> Answer<IncidentList> {
-    let shelf = &context.incidents;
-    let incidents = shelf.list(query.before, query.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE));
-    Ok(Json(IncidentList { incidents, problem: shelf.problem() }))
+    let archive = &context.incidents;
+    let incidents = archive.list(query.before, query.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE));
+    Ok(Json(IncidentList { incidents, problem: archive.problem() }))
 }
 
 #[derive(Deserialize)]
@@ -61,7 +61,7 @@ pub(super) async fn report(
         name_networks(&mut report.incident, &context.origins);
         Json(report)
     };
-    let shelf = context.incidents.clone();
+    let archive = context.incidents.clone();
     let without = |why: &str| {
         let report = context.incidents.without_disk(id, points, why).ok_or_else(|| no_such_incident(id))?;
         Ok(named(report))
@@ -71,7 +71,7 @@ pub(super) async fn report(
     };
     let reading = tokio::task::spawn_blocking(move || {
         let _place = place;
-        shelf.report(id, points)
+        archive.report(id, points)
     });
     match tokio::time::timeout(PATIENCE, reading).await {
         Err(_) => without("the disk does not answer"),
@@ -88,7 +88,7 @@ fn name_networks(incident: &mut Incident, origins: &Origins) {
         network.name = network.name.take().or_else(|| origins.name(network.asn));
     }
     for proven in &mut incident.sources.proven {
-        let of_source = || origins.numbers(proven.source.parse().ok()?).0;
+        let of_source = || origins.asn_and_country(proven.source.parse().ok()?).0;
         proven.asn = proven.asn.or_else(of_source);
     }
 }
@@ -104,13 +104,13 @@ pub(super) async fn pcap(
     State(context): State<Context>,
     Parameters(PcapQuery { id }): Parameters<PcapQuery>,
 ) -> Result<Response, Refused> {
-    let shelf = context.incidents.clone();
+    let archive = context.incidents.clone();
     let place = Arc::clone(&context.reading).try_acquire_owned().map_err(|_| {
         Refused::busy("the disk does not answer, or others read incidents from it; try again".to_owned())
     })?;
     let reading = tokio::task::spawn_blocking(move || {
         let _place = place;
-        shelf.capture(id)
+        archive.capture(id)
     });
     let read = tokio::time::timeout(PATIENCE * 5, reading)
         .await

@@ -130,7 +130,7 @@ pub(super) async fn add(
 
 /// The networks and countries that a request names; none if it names prefixes.
 fn origins_named(texts: &[String]) -> Result<Vec<Selector>, Refused> {
-    let meant: Vec<_> = texts.iter().filter(|text| Selector::is_meant(text)).collect();
+    let meant: Vec<_> = texts.iter().filter(|text| Selector::looks_like(text)).collect();
     if meant.len() > MAX_SELECTORS {
         return Err(Refused::invalid(format!(
             "at most {MAX_SELECTORS} networks and countries are named at once"

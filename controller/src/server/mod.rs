@@ -42,7 +42,7 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
-use floodwall_incident::{Past, Shelf};
+use floodwall_incident::{Archive, PacketHistory};
 use floodwall_listen::Listener;
 use floodwall_metrics::Meters;
 use floodwall_notify::Notifier;
@@ -58,7 +58,7 @@ pub use bounds::Bounds;
 pub use dataplane::{Dataplane, Examination, LockdownFigures};
 pub use descriptors::Descriptors;
 pub use headline::headline;
-pub use overview::look;
+pub use overview::read_overview;
 pub use summary::summary;
 
 use self::{
@@ -89,7 +89,7 @@ pub struct Context {
     /// Where it is written down who has asked for what.
     pub audit: Audit,
     /// Where incidents are recorded.
-    pub incidents: Shelf,
+    pub incidents: Archive,
     /// What is measured of the daemon itself.
     pub meters: Arc<Meters>,
     /// Who is told of them.
@@ -97,7 +97,7 @@ pub struct Context {
     /// Which networks and countries addresses are of.
     pub origins: Arc<Origins>,
     /// What became of sources within the last hour.
-    pub past: Arc<Past>,
+    pub past: Arc<PacketHistory>,
     /// The page for a browser, if there is one.
     pub web: Option<WebStatus>,
     /// What clients may take.
@@ -116,7 +116,7 @@ pub struct Context {
 #[derive(Debug)]
 pub struct Incidents {
     /// The record.
-    pub shelf: Shelf,
+    pub archive: Archive,
     /// Who is told.
     pub notifier: Arc<Notifier>,
 }
@@ -130,7 +130,7 @@ impl Context {
         drops: broadcast::Sender<DropReport>,
         bus: Bus,
         audit: Audit,
-        Incidents { shelf: incidents, notifier }: Incidents,
+        Incidents { archive: incidents, notifier }: Incidents,
     ) -> Self {
         let bounds = Bounds::default();
         Self {
@@ -168,7 +168,7 @@ impl Context {
 
     /// The same, with what became of sources.
     #[must_use]
-    pub fn remembering(self, past: Arc<Past>) -> Self {
+    pub fn remembering(self, past: Arc<PacketHistory>) -> Self {
         Self { past, ..self }
     }
 

@@ -18,8 +18,8 @@ pub(super) async fn overview(State(context): State<Context>) -> Answer<Overview>
     answer(&context, now).await
 }
 
-/// How everything stands, for whoever is not at the control socket; why it cannot be told, in words.
-pub async fn look(context: Context) -> Result<Overview, String> {
+/// The overview for others than clients of the control socket, or in words why it cannot be read.
+pub async fn read_overview(context: Context) -> Result<Overview, String> {
     blocking(&context, now).await.map_err(|refused| refused.0.message)
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use floodwall_common::source;
-use floodwall_incident::{self as incidents, Keeper};
+use floodwall_incident::{self as incidents, ArchiveWriter};
 use floodwall_metrics::Meters;
 use floodwall_notify::Notifier;
 use floodwall_origin::{Files, Origins};
@@ -239,16 +239,16 @@ fn served_as(prepare: impl FnOnce(&std::path::Path), bounds: Bounds) -> Served {
     filter.attend(detection.clone());
     let (drops, _) = broadcast::channel(16);
     let audit = Audit::start(&state, filter.keeps_changes()).expect("a thread");
-    let (incidents, _) = Keeper::start(None, incidents::Limits::default()).expect("a thread");
+    let (incidents, _) = ArchiveWriter::start(None, incidents::Limits::default()).expect("a thread");
     let names = Arc::new(Names::default());
     let meters = Arc::new(Meters::default());
     let notifier = Arc::new(Notifier::start(Vec::new(), "host").expect("no thread"));
-    let incidents = Incidents { shelf: incidents.shelf(), notifier };
+    let incidents = Incidents { archive: incidents.archive(), notifier };
     let context = Context::new(Arc::clone(&filter), names, detection, drops, bus.clone(), audit, incidents);
     let networks = directory.path().join("networks.txt");
     std::fs::write(&networks, NETWORKS).expect("written");
     let origins = Arc::new(Origins::new(Files { asn: vec![networks], country: Vec::new() }));
-    origins.look();
+    origins.refresh();
     let context = context.measured_by(Arc::clone(&meters)).knowing(origins).within(bounds);
     let socket = directory.path().join("socket");
     let listener = UnixListener::bind(&socket).expect("a socket");

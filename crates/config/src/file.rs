@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use floodwall_incident::Limits;
-use floodwall_listen::Listen;
-use floodwall_notify::{MOST_TARGETS, NotifyTable, Target};
+use floodwall_listen::ListenAddress;
+use floodwall_notify::{MAX_TARGETS, NotifyTable, Target};
 use floodwall_origin::Files;
 use serde::Deserialize;
 use toml::Spanned;
@@ -90,13 +90,13 @@ impl IncidentsTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct MetricsTable {
-    listen: Spanned<Listen>,
+    listen: Spanned<ListenAddress>,
     #[serde(default)]
     beyond_loopback: bool,
 }
 
 impl MetricsTable {
-    fn listen(self) -> Result<Listen, Mistake> {
+    fn listen(self) -> Result<ListenAddress, Mistake> {
         let Self { listen, beyond_loopback } = self;
         if !listen.get_ref().is_local() && !beyond_loopback {
             let message = "others can reach that address, and there is no password: listen at 127.0.0.1 or a Unix socket, or \
@@ -148,11 +148,11 @@ impl OriginTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WebTable {
-    listen: Spanned<Listen>,
+    listen: Spanned<ListenAddress>,
 }
 
 impl WebTable {
-    fn listen(self) -> Result<Listen, Mistake> {
+    fn listen(self) -> Result<ListenAddress, Mistake> {
         let Self { listen } = self;
         if !listen.get_ref().is_local() {
             let message = "others can reach that address, and the page is not encrypted: listen at 127.0.0.1 or a Unix socket, \
@@ -252,8 +252,8 @@ fn targets(
     for table in tables {
         let at = table.span();
         let mistake = |message| Mistake { at: at.clone(), message };
-        if targets.len() == MOST_TARGETS {
-            return Err(mistake(format!("there may be {MOST_TARGETS} notify, and this is one more")));
+        if targets.len() == MAX_TARGETS {
+            return Err(mistake(format!("there may be {MAX_TARGETS} notify, and this is one more")));
         }
         let target = table.into_inner().target().map_err(mistake)?;
         let name = target.name();

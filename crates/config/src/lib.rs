@@ -51,7 +51,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use floodwall_incident as incidents;
-use floodwall_listen::Listen;
+use floodwall_listen::ListenAddress;
 use floodwall_notify::Target;
 use floodwall_origin as origin;
 
@@ -84,11 +84,11 @@ pub struct Config {
     /// How much is recorded of incidents, and for how long.
     pub incidents: incidents::Limits,
     /// Where metrics are to be had; `None`: nowhere.
-    pub metrics: Option<Listen>,
+    pub metrics: Option<ListenAddress>,
     /// Files that tell which networks and countries addresses are of.
     pub origin: origin::Files,
     /// Where the page for a browser is to be had; `None`: nowhere.
-    pub web: Option<Listen>,
+    pub web: Option<ListenAddress>,
     /// Who is told of incidents.
     pub notify: Vec<Target>,
     /// Services and rules.

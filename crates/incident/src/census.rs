@@ -1,4 +1,4 @@
-//! Whose packets they are, and of which kind, as far as a bounded number of samples tells.
+//! Counts the sampled packets of an incident by source, destination and kind of attack.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -8,22 +8,22 @@ use std::{
 use floodwall_api::{IncidentHarm, IncidentPrefix, IncidentSources, IncidentVector};
 
 use crate::{
+    attribution::Attribution,
+    bounded::{largest, update},
+    input::SampledPacket,
     tally::{self, Tally},
-    told::Sampled,
     vector::{self, Vector},
-    who::Who,
 };
 
-/// Sources, and prefixes of them, that are told apart; more count as known ones of the kind "others".
-const MOST_SOURCES: usize = 65_536;
-/// Prefixes that are told.
-const PREFIXES: usize = 10;
-/// Samples that a kind needs to be told of, and its share of all.
-const FEW: u64 = 20;
-const SMALL_SHARE: f64 = 0.01;
-/// Share of what passes and is unproven that makes a kind the likely one, where nothing is dropped.
+/// Prefixes that are reported: those with the most packets.
+const MAX_PREFIXES: usize = 10;
+/// Samples that a kind needs to be reported, and its least share of all samples.
+const LEAST_SAMPLES: u64 = 20;
+const LEAST_SHARE: f64 = 0.01;
+/// Share of the unproven packets that pass from which on a kind is likely, if nothing is dropped.
 const LIKELY_SHARE: f64 = 0.3;
-/// Samples of one incident.
+
+/// The sampled packets of one incident.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Census {
     sampled: u64,
@@ -32,17 +32,17 @@ pub(crate) struct Census {
     prefixes: HashMap<IpAddr, u64>,
     destinations: HashMap<IpAddr, u64>,
     kinds: BTreeMap<Vector, Tally>,
-    /// Likely kinds, while there is nothing better.
+    /// Kinds that detection supposes, with the first and last time, Unix time in ms. Reported while samples show nothing.
     supposed: BTreeMap<Vector, (u64, u64)>,
-    who: Who,
-    /// Sources, and those that came once, that an earlier run has told of.
+    attribution: Attribution,
+    /// The number of sources, and of those that were seen once, that an earlier run of the daemon has recorded.
     before: (u64, u64),
 }
 
 impl Census {
-    /// Takes note of a packet; whether its source was a customer before.
-    pub(crate) fn count(&mut self, packet: &Sampled, is_customer: bool) {
-        self.who.count(packet, is_customer);
+    /// Counts a packet. `is_customer` says whether its source was a customer before the incident.
+    pub(crate) fn count(&mut self, packet: &SampledPacket, is_customer: bool) {
+        self.attribution.count(packet, is_customer);
         if !packet.dropped && !packet.unproven {
             return;
         }
@@ -52,20 +52,12 @@ impl Census {
         }
         self.sampled += 1;
         self.bogons += u64::from(is_bogon(packet.source, packet.destination));
-        let has_room = self.sources.len() < MOST_SOURCES;
-        if has_room || self.sources.contains_key(&packet.source) {
-            *self.sources.entry(packet.source).or_default() += 1;
-        }
-        if self.destinations.len() < MOST_SOURCES || self.destinations.contains_key(&packet.destination) {
-            *self.destinations.entry(packet.destination).or_default() += 1;
-        }
-        let prefix = network(packet.source);
-        if self.prefixes.len() < MOST_SOURCES || self.prefixes.contains_key(&prefix) {
-            *self.prefixes.entry(prefix).or_default() += 1;
-        }
+        update(&mut self.sources, packet.source, |packets| *packets += 1);
+        update(&mut self.destinations, packet.destination, |packets| *packets += 1);
+        update(&mut self.prefixes, network(packet.source), |packets| *packets += 1);
     }
 
-    /// Takes note of a signature.
+    /// Records a signature as a fingerprint of its kind.
     pub(crate) fn fingerprint(&mut self, signature: &str, time_ms: u64) {
         let Some(vector) = vector::of_signature(signature) else { return };
         let kind = self.kinds.entry(vector).or_default();
@@ -75,19 +67,19 @@ impl Census {
         }
     }
 
-    /// Takes note of what there is too much of.
+    /// Records the kind that detection supposes.
     pub(crate) fn suppose(&mut self, vector: Vector, time_ms: u64) {
         self.supposed.entry(vector).or_insert((time_ms, time_ms)).1 = time_ms;
     }
 
-    /// Goes on from what an earlier run has written down.
+    /// Continues from what an earlier run of the daemon has recorded.
     pub(crate) fn resume(
         &mut self,
         vectors: &[IncidentVector],
         sources: &IncidentSources,
         harm: &IncidentHarm,
     ) {
-        self.who.resume(sources, harm);
+        self.attribution.resume(sources, harm);
         self.before = (sources.sources, sources.once);
         for IncidentVector { fingerprints, first_ms, .. } in vectors {
             fingerprints.iter().for_each(|text| self.fingerprint(text, *first_ms));
@@ -106,34 +98,35 @@ impl Census {
         }
     }
 
-    /// What it consists of, what there is most of first.
+    /// The kinds of attack that the incident consists of, the most frequent first.
     pub(crate) fn vectors(&self) -> Vec<IncidentVector> {
         let dropped: u64 = self.kinds.values().map(|kind| kind.dropped).sum();
         let passed: u64 = self.kinds.values().map(|kind| kind.passed).sum();
-        let has = |of: u64, share: f64, all: u64| of >= FEW && of as f64 >= all as f64 * share;
-        let is_told = |kind: &Tally| !kind.fingerprints.is_empty() || has(kind.dropped, SMALL_SHARE, dropped);
-        let mut told: Vec<_> = self.kinds.iter().filter(|(_, kind)| is_told(kind)).collect();
-        if told.is_empty() {
-            told = self.kinds.iter().filter(|(_, kind)| has(kind.passed, LIKELY_SHARE, passed)).collect();
+        let has = |of: u64, share: f64, all: u64| of >= LEAST_SAMPLES && of as f64 >= all as f64 * share;
+        let is_shown =
+            |kind: &Tally| !kind.fingerprints.is_empty() || has(kind.dropped, LEAST_SHARE, dropped);
+        let mut kinds: Vec<_> = self.kinds.iter().filter(|(_, kind)| is_shown(kind)).collect();
+        if kinds.is_empty() {
+            kinds = self.kinds.iter().filter(|(_, kind)| has(kind.passed, LIKELY_SHARE, passed)).collect();
         }
-        if told.is_empty() {
+        if kinds.is_empty() {
             return self.supposed.iter().map(|(vector, times)| supposed(*vector, *times)).collect();
         }
-        let told = told.into_iter().map(|(vector, kind)| (*vector, kind.clone())).collect();
-        let mut told = tally::with_whole_connections(told);
-        told.sort_by_key(|(_, kind)| std::cmp::Reverse((kind.dropped, kind.passed)));
-        told.into_iter().map(|(vector, kind)| kind.told(vector)).collect()
+        let kinds = kinds.into_iter().map(|(vector, kind)| (*vector, kind.clone())).collect();
+        let mut kinds = tally::with_whole_connections(kinds);
+        kinds.sort_by_key(|(_, kind)| std::cmp::Reverse((kind.dropped, kind.passed)));
+        kinds.into_iter().map(|(vector, kind)| kind.report(vector)).collect()
     }
 
-    /// Where it goes.
+    /// The destinations of most packets.
     pub(crate) fn destinations(&self) -> Vec<IncidentPrefix> {
         most(&self.destinations, |address| if address.is_ipv4() { 32 } else { 128 })
     }
 
-    /// Whose it is.
+    /// The report on sources.
     pub(crate) fn sources(&self) -> IncidentSources {
         let (sources, once) = self.before;
-        self.who.tell(IncidentSources {
+        self.attribution.complete(IncidentSources {
             sampled: self.sampled,
             sources: sources + self.sources.len() as u64,
             once: once + self.sources.values().filter(|times| **times == 1).count() as u64,
@@ -143,21 +136,20 @@ impl Census {
         })
     }
 
-    /// What was dropped of customers.
+    /// The share of customers' packets that was dropped.
     pub(crate) fn harm(&self) -> IncidentHarm {
-        self.who.harm()
+        self.attribution.harm()
     }
 }
 
-/// Those that there is most of, as prefixes of this length.
+/// The addresses with the most packets, as prefixes.
 fn most(counts: &HashMap<IpAddr, u64>, length: fn(&IpAddr) -> u8) -> Vec<IncidentPrefix> {
-    let mut all: Vec<_> = counts.iter().collect();
-    all.sort_by_key(|(address, sampled)| (std::cmp::Reverse(**sampled), **address));
-    let told = |(address, sampled): (&IpAddr, &u64)| IncidentPrefix {
-        prefix: format!("{address}/{}", length(address)),
-        sampled: *sampled,
-    };
-    all.into_iter().take(PREFIXES).map(told).collect()
+    largest(counts, MAX_PREFIXES, |sampled| *sampled)
+        .map(|(address, sampled)| IncidentPrefix {
+            prefix: format!("{address}/{}", length(address)),
+            sampled: *sampled,
+        })
+        .collect()
 }
 
 fn supposed(vector: Vector, (first_ms, last_ms): (u64, u64)) -> IncidentVector {
@@ -170,15 +162,15 @@ fn supposed(vector: Vector, (first_ms, last_ms): (u64, u64)) -> IncidentVector {
     }
 }
 
-/// The /24 or /48 that an address lies in.
-fn network(address: IpAddr) -> IpAddr {
+/// The first address of the /24 or /48 that contains an address.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & 0xffff_ff00).into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !0 << 80).into(),
     }
 }
 
-/// Whether nobody can have sent a packet from there (RFC 6890). Private addresses may be real where the packet goes to one.
+/// Whether a source address cannot occur on the Internet (RFC 6890). A private source is possible for a private destination.
 fn is_bogon(source: IpAddr, destination: IpAddr) -> bool {
     match source {
         IpAddr::V4(address) => {
@@ -211,34 +203,13 @@ fn is_bogon(source: IpAddr, destination: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn syn(source: [u8; 4]) -> Sampled {
-        Sampled {
-            time_ms: 7,
-            source: source.into(),
-            destination: Ipv4Addr::new(192, 0, 2, 10).into(),
-            protocol: 6,
-            source_port: 4_000,
-            destination_port: 80,
-            tcp_flags: 2,
-            has_data: false,
-            later_fragment: false,
-            reason: "signature",
-            dropped: true,
-            unproven: true,
-            ttl: 57,
-            asn: None,
-            country: None,
-            question: None,
-        }
-    }
-
     #[test]
-    fn sources_that_come_once_are_forged_and_those_that_come_often_are_not() {
+    fn an_attack_is_spoofed_if_its_sources_are_seen_once_and_not_if_they_are_seen_often() {
         let (mut forged, mut real) = (Census::default(), Census::default());
         for number in 0..400_u16 {
             let [high, low] = number.to_be_bytes();
-            forged.count(&syn([45, 3, high, low]), false);
-            real.count(&syn([45, 3, 0, low % 20]), false);
+            forged.count(&SampledPacket::dropped_syn([45, 3, high, low]), false);
+            real.count(&SampledPacket::dropped_syn([45, 3, 0, low % 20]), false);
         }
         forged.fingerprint("tcp flags=syn window=0", 9);
         let told = forged.vectors();
@@ -251,30 +222,32 @@ mod tests {
     }
 
     #[test]
-    fn a_few_that_were_dropped_beside_it_are_not_told_of() {
+    fn a_kind_with_few_drops_is_not_reported() {
         let mut census = Census::default();
-        census.suppose(vector::of_excess(crate::told::Excess::Openings), 3);
+        census.suppose(vector::of_excess(crate::input::Excess::Openings), 3);
         assert_eq!(census.vectors()[0].words, "SYN flood", "until more is known");
-        let ntp =
-            Sampled { protocol: 17, source_port: 123, tcp_flags: 0, has_data: true, ..syn([9, 9, 9, 9]) };
+        let syn = SampledPacket::dropped_syn([9, 9, 9, 9]);
+        let ntp = SampledPacket { protocol: 17, source_port: 123, tcp_flags: 0, has_data: true, ..syn };
         (0..5_000).for_each(|_| census.count(&ntp, false));
-        (0..30).for_each(|_| census.count(&syn([9, 9, 9, 8]), false));
+        (0..30).for_each(|_| census.count(&SampledPacket::dropped_syn([9, 9, 9, 8]), false));
         let told = census.vectors();
         assert_eq!((told.len(), told[0].words.as_str(), told[0].spoofed), (1, "NTP reflection", false));
     }
 
     #[test]
-    fn what_passes_and_is_unproven_is_told_where_nothing_is_dropped() {
+    fn unproven_packets_that_pass_are_reported_if_nothing_is_dropped() {
         let mut census = Census::default();
-        let passed = Sampled { dropped: false, reason: "clean", ..syn([9, 9, 9, 9]) };
+        let syn = SampledPacket::dropped_syn([9, 9, 9, 9]);
+        let passed = SampledPacket { dropped: false, reason: "clean", ..syn };
         (0..50).for_each(|_| census.count(&passed, false));
-        (0..500).for_each(|_| census.count(&Sampled { unproven: false, protocol: 17, ..passed }, false));
+        (0..500)
+            .for_each(|_| census.count(&SampledPacket { unproven: false, protocol: 17, ..passed }, false));
         assert_eq!(census.vectors()[0].name, "syn-flood");
         assert_eq!(census.sources().sampled, 0);
     }
 
     #[test]
-    fn addresses_that_are_nobodys() {
+    fn addresses_that_cannot_occur_on_the_internet() {
         let public: IpAddr = "192.0.2.10".parse().unwrap();
         let private: IpAddr = "10.0.0.1".parse().unwrap();
         for (source, expected) in [

@@ -1,8 +1,7 @@
-//! The file that incidents are kept in: SQLite, beside the state and no part of it.
+//! The database of incidents: an SQLite file of its own beside the state.
 //!
-//! It is the database that the state is kept in already, is made for being killed at any point, and finds the seconds of
-//! one incident without reading those of others. A file that is damaged is set aside: what is lost is a record, and
-//! nothing that packets are judged by.
+//! SQLite is used for the state already, survives being killed at any point, and finds the seconds of one incident without
+//! reading those of others. A damaged file is set aside and a new one begun: it is a record, and no packet is judged by it.
 
 use std::{
     fs::OpenOptions,
@@ -15,17 +14,18 @@ use floodwall_api::{Incident, IncidentPhase, IncidentSecond};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use tracing::warn;
 
-use crate::{evidence::Frame, recorder::Kept};
+use crate::{evidence::Frame, recorder::StoredIncident};
 
-/// "flwi", in the header of the file.
+/// The application ID in the file's header: "flwi".
 const APPLICATION: i32 = 0x666c_7769;
-/// The form of the tables.
+/// The version of the tables.
 const FORMAT: i32 = 1;
-const PRIVATE: u32 = 0o600;
-/// Pages of the write-ahead log after which it is brought into the database: a MiB.
+/// The file's permissions.
+const MODE: u32 = 0o600;
+/// Pages of the write-ahead log after which it is checkpointed: 1 MiB.
 const CHECKPOINT: i64 = 256;
-/// Bytes that the write-ahead log keeps when it starts over.
-const LOG_KEPT: i64 = 2 << 20;
+/// Size to which the write-ahead log is truncated when it is reset, bytes.
+const MAX_LOG: i64 = 2 << 20;
 
 const TABLES: &str = "\
 CREATE TABLE incident (id INTEGER PRIMARY KEY AUTOINCREMENT, began_ms INTEGER NOT NULL, over INTEGER NOT NULL, \
@@ -43,7 +43,7 @@ pub struct Limits {
     pub bytes: u64,
     /// How long an incident is kept after its beginning, s.
     pub keep: u64,
-    /// How long addresses are kept in full, s; then only the prefixes that they lie in.
+    /// How long addresses are kept in full, s. After that they are reduced to prefixes.
     pub redact_after: u64,
 }
 
@@ -53,34 +53,33 @@ impl Default for Limits {
     }
 }
 
-/// What is thinned: seconds that are so old, s, and how many of them become one.
+/// How rates are thinned: the age in s from which on, and the number of seconds that are merged into one.
 pub(crate) const THINNED: [(u64, u64); 3] = [(86_400, 10), (7 * 86_400, 60), (30 * 86_400, 600)];
 
-/// What is written at once.
+/// What is written in one transaction.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Batch {
-    pub(crate) incidents: Vec<Kept>,
+    pub(crate) incidents: Vec<StoredIncident>,
     pub(crate) seconds: Vec<(u64, IncidentSecond)>,
     pub(crate) frames: Vec<(u64, Frame)>,
 }
 
-/// The file, to be written.
+/// The database, opened for writing.
 #[derive(Debug)]
 pub(crate) struct Database {
     connection: Connection,
 }
 
-/// What is found in it at the start.
+/// The contents of the database at the start.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// The number of the next incident.
     pub(crate) next_id: u64,
-    /// All of them.
-    pub(crate) incidents: Vec<Kept>,
+    pub(crate) incidents: Vec<StoredIncident>,
 }
 
 impl Database {
-    /// Opens it, or makes it. One that is damaged is set aside.
+    /// Opens or creates the database. A damaged file is set aside.
     pub(crate) fn open(path: &Path) -> anyhow::Result<(Self, Found)> {
         match Self::open_as_it_is(path) {
             Err(error) if is_damaged(&error) => {
@@ -98,8 +97,8 @@ impl Database {
     }
 
     fn open_as_it_is(path: &Path) -> anyhow::Result<(Self, Found)> {
-        // Made here, as SQLite would let others read it.
-        OpenOptions::new().read(true).append(true).create(true).mode(PRIVATE).open(path)?;
+        // Created here, as SQLite would create it readable for others.
+        OpenOptions::new().read(true).append(true).create(true).mode(MODE).open(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.pragma_update(None, "trusted_schema", false)?;
@@ -121,7 +120,7 @@ impl Database {
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT, |_| Ok(()))?;
-        connection.pragma_update_and_check(None, "journal_size_limit", LOG_KEPT, |_| Ok(()))?;
+        connection.pragma_update_and_check(None, "journal_size_limit", MAX_LOG, |_| Ok(()))?;
         let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if sound != "ok" {
             return Err(anyhow::Error::new(damaged()).context(sound));
@@ -130,7 +129,7 @@ impl Database {
         Ok((Self { connection }, found))
     }
 
-    /// Writes all of it, or nothing; on disk when this returns.
+    /// Writes a batch in one transaction. It is on disk when this returns.
     pub(crate) fn write(&mut self, batch: &Batch) -> anyhow::Result<()> {
         let transaction = self.connection.transaction()?;
         {
@@ -138,7 +137,7 @@ impl Database {
                           ON CONFLICT (id) DO UPDATE SET over = ?3, body = ?4";
             let mut insert = transaction.prepare(insert)?;
             for kept in &batch.incidents {
-                let Kept { incident, .. } = kept;
+                let StoredIncident { incident, .. } = kept;
                 let over = incident.phase == IncidentPhase::Resolved;
                 let body = serde_json::to_string(kept)?;
                 insert.execute(params![incident.id as i64, incident.began_ms as i64, over, body])?;
@@ -162,14 +161,19 @@ impl Database {
         Ok(transaction.commit()?)
     }
 
-    /// Thins, redacts and removes what is too old or too much; says which incidents are gone, and which were redacted.
-    pub(crate) fn tidy(&mut self, now_s: u64, limits: &Limits) -> anyhow::Result<(Vec<u64>, Vec<Kept>)> {
+    /// Thins rates, redacts old incidents, and removes incidents that are too old or take too much space. Returns the numbers
+    /// of removed incidents, and the redacted incidents.
+    pub(crate) fn tidy(
+        &mut self,
+        now_s: u64,
+        limits: &Limits,
+    ) -> anyhow::Result<(Vec<u64>, Vec<StoredIncident>)> {
         for (age, step) in THINNED {
             self.thin(now_s.saturating_sub(age), step)?;
         }
         let redacted = self.redact(now_s.saturating_sub(limits.redact_after))?;
         let mut gone = self.remove_before(now_s.saturating_sub(limits.keep))?;
-        // What is freed in a file is used again before the file grows: a part of the bound is for that.
+        // A tenth of the limit is left for pages that are freed and not used again yet.
         while self.used()? > limits.bytes / 10 * 9 {
             if let Some(id) = self.oldest_evidence()? {
                 self.connection.execute("DELETE FROM packet WHERE incident = ?1", [id as i64])?;
@@ -180,7 +184,7 @@ impl Database {
                     self.remove(id)?;
                     gone.push(id);
                 }
-                // The one that goes on is thinned: what is oldest of it first.
+                // Only the open incident is left, whose rates are thinned.
                 None if self.halve()? => {}
                 None => break,
             }
@@ -189,7 +193,7 @@ impl Database {
         Ok((gone, redacted))
     }
 
-    /// Bytes that are used.
+    /// Used bytes of the file.
     fn used(&self) -> rusqlite::Result<u64> {
         let number =
             |name: &str| self.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
@@ -197,7 +201,7 @@ impl Database {
         Ok(u64::try_from(pages.saturating_mul(number("page_size")?)).unwrap_or_default())
     }
 
-    /// The oldest incident that is over and of which packets are kept.
+    /// The oldest incident that is over and has packets.
     fn oldest_evidence(&self) -> rusqlite::Result<Option<u64>> {
         let query = "SELECT id FROM incident WHERE over AND EXISTS (SELECT 1 FROM packet WHERE incident = id) \
                      ORDER BY began_ms LIMIT 1";
@@ -234,7 +238,7 @@ impl Database {
         transaction.commit()
     }
 
-    /// Makes seconds of before this time into longer spans.
+    /// Merges seconds from before a time into spans of `step` seconds.
     fn thin(&mut self, before_s: u64, step: u64) -> anyhow::Result<()> {
         let ids: Vec<i64> = {
             let query = "SELECT DISTINCT incident FROM second WHERE time < ?1 AND span < ?2";
@@ -263,7 +267,7 @@ impl Database {
         Ok(transaction.commit()?)
     }
 
-    /// Makes half as many of the seconds of the incident that has most. Says whether there was one.
+    /// Halves the number of seconds of the incident that has the most. Returns whether there was one to halve.
     fn halve(&mut self) -> anyhow::Result<bool> {
         let query = "SELECT incident, max(time), max(span), count(*) FROM second GROUP BY incident \
                      ORDER BY count(*) DESC LIMIT 1";
@@ -279,8 +283,8 @@ impl Database {
         Ok(true)
     }
 
-    /// Cuts addresses to prefixes in what is said of incidents that began before this time.
-    fn redact(&mut self, before_s: u64) -> anyhow::Result<Vec<Kept>> {
+    /// Redacts incidents that began before a time, and removes their packets.
+    fn redact(&mut self, before_s: u64) -> anyhow::Result<Vec<StoredIncident>> {
         let before = before_s.saturating_mul(1_000) as i64;
         let bodies: Vec<String> = {
             let query = "SELECT body FROM incident WHERE over AND NOT redacted AND began_ms < ?1";
@@ -289,7 +293,7 @@ impl Database {
         };
         let mut redacted = Vec::new();
         for body in bodies {
-            let mut kept: Kept = serde_json::from_str(&body)?;
+            let mut kept: StoredIncident = serde_json::from_str(&body)?;
             crate::redact::incident(&mut kept.incident);
             let body = serde_json::to_string(&kept)?;
             let query = "UPDATE incident SET redacted = 1, body = ?2 WHERE id = ?1";
@@ -302,28 +306,30 @@ impl Database {
     }
 }
 
-/// One incident and its seconds, read by a connection of its own.
-pub(crate) fn read(path: &Path, id: u64) -> anyhow::Result<(Option<Incident>, Vec<IncidentSecond>)> {
-    let reading = || format!("reading the record of incidents {}", path.display());
+/// A connection that only reads.
+fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).with_context(reading)?;
-    connection.pragma_update(None, "trusted_schema", false).with_context(reading)?;
-    let query = "SELECT body FROM incident WHERE id = ?1";
-    let body: Option<String> =
-        connection.query_row(query, [id as i64], |row| row.get(0)).optional().with_context(reading)?;
-    let kept: Option<Kept> =
-        body.map(|body| serde_json::from_str(&body)).transpose().with_context(reading)?;
-    let seconds = series(&connection, id).with_context(reading)?;
-    Ok((kept.map(|kept| kept.incident), seconds))
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
 }
 
-/// The packets of an incident, read by a connection of its own.
-pub(crate) fn frames(path: &Path, id: u64) -> anyhow::Result<Vec<Frame>> {
-    let reading = || format!("reading the packets of incident {id} in {}", path.display());
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).with_context(reading)?;
-    connection.pragma_update(None, "trusted_schema", false).with_context(reading)?;
+/// An incident and its seconds, read through a connection of its own.
+pub(crate) fn read(path: &Path, id: u64) -> anyhow::Result<(Option<Incident>, Vec<IncidentSecond>)> {
     let read = || {
+        let connection = reader(path)?;
+        let query = "SELECT body FROM incident WHERE id = ?1";
+        let body: Option<String> = connection.query_row(query, [id as i64], |row| row.get(0)).optional()?;
+        let kept: Option<StoredIncident> = body.map(|body| serde_json::from_str(&body)).transpose()?;
+        anyhow::Ok((kept.map(|kept| kept.incident), series(&connection, id)?))
+    };
+    read().with_context(|| format!("reading the record of incidents {}", path.display()))
+}
+
+/// The packets of an incident, read through a connection of its own.
+pub(crate) fn frames(path: &Path, id: u64) -> anyhow::Result<Vec<Frame>> {
+    let read = || {
+        let connection = reader(path)?;
         let query =
             "SELECT time_us, length, dropped, reason, body FROM packet WHERE incident = ?1 ORDER BY time_us";
         let mut rows = connection.prepare(query)?;
@@ -338,7 +344,7 @@ pub(crate) fn frames(path: &Path, id: u64) -> anyhow::Result<Vec<Frame>> {
         })?;
         frames.collect::<rusqlite::Result<Vec<_>>>()
     };
-    read().with_context(reading)
+    read().with_context(|| format!("reading the packets of incident {id} in {}", path.display()))
 }
 
 fn series(connection: &Connection, id: u64) -> anyhow::Result<Vec<IncidentSecond>> {
@@ -356,7 +362,7 @@ fn find(connection: &Connection) -> anyhow::Result<Found> {
     Ok(Found { next_id: last.unwrap_or_default() as u64 + 1, incidents })
 }
 
-/// Spans that lie within the same so many seconds as one.
+/// Merges seconds that are in the same interval of `step` seconds.
 pub(crate) fn thinned(seconds: &[IncidentSecond], step: u64) -> Vec<IncidentSecond> {
     let mut thinned: Vec<IncidentSecond> = Vec::new();
     for second in seconds {

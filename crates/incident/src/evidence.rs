@@ -1,28 +1,28 @@
-//! Packets that are kept as evidence: the start of a few, spread over an incident, and over the seconds before it.
+//! Chooses the packets that are kept as evidence: a bounded number from the course of an incident and the seconds before it.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes of a packet that are kept at most: headers, and the first of what they carry.
+/// Most bytes of a packet that are kept: its headers and the beginning of its payload.
 pub const SNAP_LENGTH: u32 = 128;
-/// Packets of the last seconds that are kept while there is no incident, and for how long, ms.
+/// Size of the ring of packets that is kept while there is no incident, and how far back it reaches, ms.
 const RING: usize = 1_500;
-const BEFORE: u64 = 15_000;
-/// Packets of a second and reason that are kept, in the first minute, in the first ten, and later.
+const RING_MS: u64 = 15_000;
+/// Packets that are kept per second and reason: in the first minute, in the first ten minutes, and later.
 const FIRST_MINUTE: u32 = 20;
-const FIRST_TEN: u32 = 5;
+const FIRST_TEN_MINUTES: u32 = 5;
 const LATER: u32 = 1;
-/// Packets of an incident; beyond that nothing is kept but what shows of which kind it is by then.
+/// Packets of an incident after which they are kept sparsely: one per reason and interval, ms.
 const MOST: u64 = 20_000;
-/// Beyond [`MOST`], one packet of a reason in so many seconds, ms, and then none.
-const SPARSELY: u64 = 60_000;
+const SPARSE_INTERVAL: u64 = 60_000;
+/// Packets of an incident after which none are kept.
 const MOST_OF_ALL: u64 = MOST + MOST / 2;
 
-/// A packet, as the kernel program has shown it.
+/// The beginning of a packet that the kernel program has sampled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
-    /// When it was judged, Unix µs.
+    /// When the filter decided on it, Unix time in µs.
     pub time_us: u64,
     /// Bytes on the wire.
     pub length: u32,
@@ -30,27 +30,27 @@ pub struct Frame {
     pub reason: String,
     /// Whether it was dropped.
     pub dropped: bool,
-    /// Its first bytes, from the Ethernet header on.
+    /// Its first bytes, beginning with the Ethernet header.
     pub bytes: Vec<u8>,
 }
 
-/// Chooses which packets are kept.
+/// Chooses the packets that are kept.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Evidence {
     ring: VecDeque<Frame>,
-    /// Packets of this second by reason.
+    /// The current second, and how many packets of each reason were kept in it.
     second: u64,
     kept: BTreeMap<String, u32>,
-    /// When a packet of a reason was kept last, Unix ms.
+    /// When a packet of each reason was last kept, Unix time in ms.
     last: BTreeMap<String, u64>,
-    /// Packets of the incident.
+    /// Packets of the incident that were kept.
     count: u64,
 }
 
 impl Evidence {
-    /// Looks at a packet, in calm times.
+    /// Adds a packet to the ring, while there is no incident.
     pub(crate) fn calm(&mut self, frame: Frame) {
-        if !self.has_room(&frame, FIRST_MINUTE) {
+        if !self.admit(&frame, FIRST_MINUTE) {
             return;
         }
         if self.ring.len() == RING {
@@ -59,30 +59,30 @@ impl Evidence {
         self.ring.push_back(frame);
     }
 
-    /// An incident begins: the packets of the last seconds.
+    /// Begins an incident, and returns the packets of the ring.
     pub(crate) fn begin(&mut self, now_ms: u64) -> Vec<Frame> {
         self.count = 0;
-        let since = now_ms.saturating_sub(BEFORE) * 1_000;
+        let since = now_ms.saturating_sub(RING_MS) * 1_000;
         let before: Vec<_> = self.ring.drain(..).filter(|frame| frame.time_us >= since).collect();
         self.count += before.len() as u64;
         before
     }
 
-    /// Looks at a packet in the midst of an incident that began then; gives it back if it is to be kept.
+    /// Returns a packet of the incident if it is to be kept.
     pub(crate) fn during(&mut self, frame: Frame, began_ms: u64) -> Option<Frame> {
         let time_ms = frame.time_us / 1_000;
         let most = match time_ms.saturating_sub(began_ms) {
             0..60_000 => FIRST_MINUTE,
-            60_000..600_000 => FIRST_TEN,
+            60_000..600_000 => FIRST_TEN_MINUTES,
             _ => LATER,
         };
         if self.count >= MOST {
             let last = self.last.get(&frame.reason).copied().unwrap_or_default();
-            if self.count >= MOST_OF_ALL || time_ms < last + SPARSELY {
+            if self.count >= MOST_OF_ALL || time_ms < last + SPARSE_INTERVAL {
                 return None;
             }
         }
-        if !self.has_room(&frame, most) {
+        if !self.admit(&frame, most) {
             return None;
         }
         self.count += 1;
@@ -90,8 +90,8 @@ impl Evidence {
         Some(frame)
     }
 
-    /// Takes the room for a packet, if there is any in its second.
-    fn has_room(&mut self, frame: &Frame, most: u32) -> bool {
+    /// Counts a packet, unless as many of its second and reason were kept already.
+    fn admit(&mut self, frame: &Frame, most: u32) -> bool {
         let second = frame.time_us / 1_000_000;
         if second != self.second {
             self.second = second;
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seconds_before_and_packets_of_each_reason_all_along() {
+    fn packets_from_before_and_of_every_reason_are_kept() {
         let mut evidence = Evidence::default();
         (0..60_000).for_each(|ms| evidence.calm(frame(ms, "clean")));
         let before = evidence.begin(60_000);
@@ -141,12 +141,12 @@ mod tests {
         }
         let of = |reason: &str| kept.iter().filter(|frame| frame.reason == reason).count();
         assert_eq!(of("signature"), 60 * 20 + 540 * 5 + 3_000);
-        assert_eq!(of("source-rate"), 360, "what is rare is there, too");
+        assert_eq!(of("source-rate"), 360, "rare packets are kept, too");
         assert_eq!(kept.last().map(|frame| frame.time_us / 1_000_000), Some(3_659));
     }
 
     #[test]
-    fn a_week_long_one_has_a_bound() {
+    fn the_evidence_of_a_long_incident_is_bounded() {
         let mut evidence = Evidence::default();
         evidence.begin(0);
         let packets =

@@ -1,16 +1,16 @@
-//! What was dropped of customers, as far as samples tell.
+//! Estimates from samples which share of customers' packets was dropped.
 
 use floodwall_api::{Confidence, IncidentHarm};
 use floodwall_units as units;
 
-/// Samples from which on a share is told, and those of each further step of confidence.
+/// Samples from which on a share is estimated, and those for each higher confidence.
 const FEW: u64 = 30;
 const SOME: u64 = 300;
 const MANY: u64 = 3_000;
-/// Of the normal distribution: 95 in 100 lie within so many deviations.
+/// Standard deviations of a 95 % confidence interval.
 const DEVIATIONS: f64 = 1.96;
 
-/// Estimates the share, from what was counted.
+/// Adds the estimate to the counts, if there are enough samples.
 pub(crate) fn estimate(harm: IncidentHarm) -> IncidentHarm {
     let IncidentHarm { sampled, dropped, .. } = harm;
     let confidence = match sampled {
@@ -23,7 +23,7 @@ pub(crate) fn estimate(harm: IncidentHarm) -> IncidentHarm {
     IncidentHarm { share: Some(dropped as f64 / sampled as f64), low, high, confidence, ..harm }
 }
 
-/// Wilson's interval of a share (E. B. Wilson, 1927): right for shares near nothing, too.
+/// The Wilson score interval (E. B. Wilson, 1927), which is also valid for shares near 0 and 1.
 fn interval(part: u64, whole: u64) -> (f64, f64) {
     let (whole, share) = (whole as f64, part as f64 / whole as f64);
     let square = DEVIATIONS * DEVIATIONS;
@@ -33,7 +33,7 @@ fn interval(part: u64, whole: u64) -> (f64, f64) {
     (((center - spread) / norm).max(0.0), ((center + spread) / norm).min(1.0))
 }
 
-/// The same as a sentence.
+/// The estimate as a sentence.
 pub(crate) fn words(harm: &IncidentHarm) -> String {
     let IncidentHarm { sampled, customers, hurt, share, low, high, confidence, .. } = harm;
     let Some(share) = share else {
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn few_samples_tell_nothing_and_none_that_was_dropped_is_no_proof_that_none_was() {
+    fn the_estimate_has_an_interval_and_needs_enough_samples() {
         assert_eq!((harm(29, 29).share, harm(29, 29).confidence), (None, Confidence::None));
         let none = harm(100, 0);
         assert_eq!((none.share, none.low, none.confidence), (Some(0.0), 0.0, Confidence::Low));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_said_with_how_sure_it_is() {
+    fn the_sentence_states_the_confidence() {
         assert!(words(&harm(3, 1)).contains("cannot be told: too few"));
         assert_eq!(
             words(&harm(1_000, 12)),

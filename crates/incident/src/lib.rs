@@ -1,35 +1,37 @@
-//! Incidents: attacks from their first packet to their end, as they are kept and told.
+//! The record of incidents: attacks from their first packet to their end.
 //!
-//! Whoever runs the filter tells what happens ([`Told`]), what was counted ([`Look`]) and what was sampled ([`Sampled`]) to
-//! the [`Recorder`], which makes incidents of it and does nothing by itself. The [`Keeper`] has them written down in a
-//! file of their own, on a thread of its own, and its [`Shelf`] answers who asks. What kind of attack it is, is told by
-//! [`vector`].
+//! The daemon passes every [`Occurrence`], a [`Snapshot`] of the counters each second, and every [`SampledPacket`] to the
+//! [`Recorder`], which turns them into incidents and has no side effects. An [`ArchiveWriter`] writes the incidents to a
+//! database on a thread of its own, and an [`Archive`] reads them. `vector` determines the kind of an attack.
 //!
-//! [`report`] puts it into words for others, and [`pcapng`] into a capture.
+//! [`report`] describes an incident in words, and [`pcapng`] writes its packets as a capture.
 //!
-//! Nothing here knows how attacks are found or what is done about them.
+//! This crate does not know how attacks are detected or what is done about them.
 
+mod archive;
+mod attribution;
+mod bounded;
 mod census;
 mod database;
+mod event;
 mod evidence;
 mod harm;
-mod keeper;
-mod open;
-mod past;
+mod input;
+mod open_incident;
+mod packet_history;
 pub mod pcapng;
 mod rates;
 mod recorder;
 mod redact;
 pub mod report;
 mod tally;
-mod told;
-pub mod vector;
-mod who;
+mod vector;
 
+pub use archive::{Archive, ArchiveWriter, FILE, POINTS};
 pub use database::Limits;
+pub use event::IncidentEvent;
 pub use evidence::{Frame, SNAP_LENGTH};
-pub use keeper::{FILE, Keeper, POINTS, Shelf};
-pub use past::Past;
-pub use recorder::{Changes, Kept, News, Recorder, SAME_INCIDENT};
+pub use input::{Excess, Occurrence, Reading, ReasonCounts, SampledPacket, ServiceCounts, Snapshot, Stage};
+pub use packet_history::PacketHistory;
+pub use recorder::{Changes, Recorder, SAME_INCIDENT, StoredIncident};
 pub use redact::text as redacted;
-pub use told::{Counted, Excess, Look, OfService, Reading, Sampled, Stage, Told};

@@ -1,7 +1,9 @@
-//! Evidence as a capture: pcapng (draft-ietf-opsawg-pcapng), with one link type and one snap length, as tcpdump reads no
-//! other. Each packet is marked with its verdict and with the reason for it: as a comment too, since tools that copy
-//! captures spoil the verdict's option. A verdict that hangs on rates, or on what else was known at that moment, is marked as
-//! recorded: a replay need not come to it. One by a list or a ban names the prefix, and one by a signature names that.
+//! Writes evidence as a capture in pcapng (draft-ietf-opsawg-pcapng), with one link type and one snap length because tcpdump
+//! reads no other.
+//!
+//! Each packet carries its verdict and reason, also as a comment, as tools that copy captures corrupt the verdict option. A
+//! verdict that depends on rates or on other state of that moment is marked as recorded: a replay need not reproduce it. The
+//! mark names the prefix of a list or ban, or the signature, that has decided.
 
 use crate::evidence::{Frame, SNAP_LENGTH};
 
@@ -20,26 +22,26 @@ const FLAGS: u16 = 2;
 const VERDICT: u16 = 7;
 /// A packet that came in.
 const INBOUND: u32 = 1;
-/// What a verdict is of: XDP, whose values follow in eight bytes.
-const OF_XDP: u8 = 2;
+/// The kind of the verdict option: XDP, whose value follows in eight bytes.
+const XDP_VERDICT: u8 = 2;
 const XDP_DROP: u64 = 1;
 const XDP_PASS: u64 = 2;
-/// Reasons that hang on the packet, on lists, bans and signatures alone (`docs/stages.md`).
+/// Reasons that depend only on the packet, lists, bans and signatures (`docs/stages.md`).
 const REPEATABLE: [&str; 6] = ["not-ip", "malformed", "trusted", "blocked", "banned", "signature"];
-/// What a comment begins with.
-const OURS: &str = "floodwall: ";
+/// The beginning and the optional end of a comment.
+const COMMENT_PREFIX: &str = "floodwall: ";
 const RECORDED: &str = ", recorded";
 
-/// How a packet of a capture is marked.
+/// The mark of a packet in a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// It was dropped.
+    /// Whether it was dropped.
     pub dropped: bool,
     /// Why it was dropped or passed.
     pub reason: String,
-    /// What decided: the prefix of a list or a ban, or a signature.
+    /// What has decided: the prefix of a list or a ban, or a signature.
     pub by: Option<String>,
-    /// The verdict hangs on more than the packet, lists, bans and signatures.
+    /// Whether the verdict depends on more than the packet, lists, bans and signatures.
     pub recorded: bool,
 }
 
@@ -57,11 +59,11 @@ impl Mark {
         let Self { dropped, reason, by, recorded } = self;
         let became = if *dropped { "dropped" } else { "passed" };
         let by = by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
-        format!("{OURS}{became}, {reason}{by}{}", if *recorded { RECORDED } else { "" })
+        format!("{COMMENT_PREFIX}{became}, {reason}{by}{}", if *recorded { RECORDED } else { "" })
     }
 
     fn of_comment(comment: &str) -> Option<Self> {
-        let text = comment.strip_prefix(OURS)?;
+        let text = comment.strip_prefix(COMMENT_PREFIX)?;
         let (text, recorded) = match text.strip_suffix(RECORDED) {
             Some(text) => (text, true),
             None => (text, false),
@@ -75,7 +77,7 @@ impl Mark {
     }
 }
 
-/// How the packets of a capture are marked that [`capture`] has made, in their order; what is none has no marks.
+/// The marks of the packets in a capture that [`capture`] has written; empty for other bytes.
 pub fn marks(mut capture: &[u8]) -> Vec<Mark> {
     let number = |bytes: &[u8], at: usize| {
         let bytes = bytes.get(at..at + 4)?.try_into().ok()?;
@@ -91,7 +93,7 @@ pub fn marks(mut capture: &[u8]) -> Vec<Mark> {
         }
         let captured = number(body, 12).unwrap_or_default();
         let options = body.get(20 + captured.next_multiple_of(4)..).unwrap_or_default();
-        // The comment comes first.
+        // The comment is the first option.
         let length =
             options.get(2..4).map_or(0, |bytes| usize::from(u16::from_le_bytes([bytes[0], bytes[1]])));
         let comment = options.get(4..4 + length).and_then(|bytes| str::from_utf8(bytes).ok());
@@ -100,7 +102,7 @@ pub fn marks(mut capture: &[u8]) -> Vec<Mark> {
     marks
 }
 
-/// A capture of these packets, about what `title` says.
+/// A capture of packets, with a title as its comment.
 pub fn capture(title: &str, frames: &[Frame]) -> Vec<u8> {
     let mut out = Vec::with_capacity(256 + frames.len() * 256);
     let mut section = Vec::new();
@@ -134,7 +136,7 @@ fn packet(frame: &Frame) -> Vec<u8> {
     let verdict = if *dropped { XDP_DROP } else { XDP_PASS };
     option(&mut body, COMMENT, Mark::of(frame).comment().as_bytes());
     option(&mut body, FLAGS, &INBOUND.to_le_bytes());
-    let mut value = vec![OF_XDP];
+    let mut value = vec![XDP_VERDICT];
     value.extend(verdict.to_le_bytes());
     option(&mut body, VERDICT, &value);
     option(&mut body, END, &[]);
@@ -169,7 +171,7 @@ mod tests {
         u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
     }
 
-    /// Blocks as a reader sees them: their type, and what is in them.
+    /// The types and bodies of the blocks.
     fn blocks(mut capture: &[u8]) -> Vec<(usize, &[u8])> {
         let mut blocks = Vec::new();
         while !capture.is_empty() {
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_a_capture_of_one_link_type_and_one_snap_length() {
+    fn a_capture_has_one_link_type_and_one_snap_length() {
         let frame = |at: u64, length: usize| Frame {
             time_us: 1_796_000_000_000_000 + at,
             length: 1_514,
@@ -210,13 +212,13 @@ mod tests {
             assert_eq!(&body[20..20 + kept], &frame.bytes[..kept]);
             let verdict = [VERDICT.to_le_bytes(), 9_u16.to_le_bytes()].concat();
             let value = if frame.dropped { XDP_DROP } else { XDP_PASS };
-            let verdict = [verdict, vec![OF_XDP], value.to_le_bytes().to_vec()].concat();
+            let verdict = [verdict, vec![XDP_VERDICT], value.to_le_bytes().to_vec()].concat();
             assert!(body.windows(verdict.len()).any(|window| window == verdict), "its verdict");
         }
     }
 
     #[test]
-    fn a_mark_names_what_has_decided_and_whether_it_hangs_on_more() {
+    fn a_mark_names_what_has_decided_and_whether_it_depends_on_more() {
         let frame = |reason: &str, dropped| Frame {
             time_us: 1,
             length: 60,

@@ -1,53 +1,53 @@
-//! What came between two looks at the counters.
+//! Turns snapshots of the counters into rates.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use floodwall_api::IncidentSecond;
 
-use crate::told::{Look, OfService};
+use crate::input::{ServiceCounts, Snapshot};
 
-/// Seconds before its beginning that belong to an incident.
+/// Seconds before the beginning of an incident whose rates are recorded with it.
 const PRELUDE: usize = 30;
 
-/// What came since the look before.
+/// How the counters have grown between two snapshots.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Came {
-    /// In all.
+pub(crate) struct Growth {
+    /// Packets and bytes of all services.
     pub(crate) second: IncidentSecond,
-    /// Bytes that were dropped.
+    /// Dropped bytes.
     pub(crate) dropped_bytes: u64,
-    /// By service.
-    pub(crate) services: BTreeMap<String, OfService>,
+    /// Growth of the counters of each service.
+    pub(crate) services: BTreeMap<String, ServiceCounts>,
 }
 
-/// The last look, and the last half minute.
+/// The latest snapshot, and the rates of the seconds before an incident.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rates {
-    before: Option<Look>,
-    /// Up to when it was counted, Unix seconds: whatever the clock does, no second comes twice.
+    before: Option<Snapshot>,
+    /// The end of the last interval, Unix time in s. If the clock goes back, the next interval begins there nevertheless.
     until: u64,
     prelude: VecDeque<IncidentSecond>,
 }
 
 impl Rates {
-    /// What came since the look before; `None` at the first one.
-    pub(crate) fn look(&mut self, look: &Look) -> Option<Came> {
-        let before = self.before.replace(look.clone())?;
-        let span = look.time_ms.saturating_sub(before.time_ms).div_ceil(1_000).clamp(1, 3_600);
-        let span = if look.time_ms.saturating_sub(before.time_ms) < 1_500 { 1 } else { span };
-        let time = (look.time_ms / 1_000).saturating_sub(span).max(self.until);
+    /// The growth since the previous snapshot; `None` at the first one.
+    pub(crate) fn advance(&mut self, snapshot: &Snapshot) -> Option<Growth> {
+        let before = self.before.replace(snapshot.clone())?;
+        let span = snapshot.time_ms.saturating_sub(before.time_ms).div_ceil(1_000).clamp(1, 3_600);
+        let span = if snapshot.time_ms.saturating_sub(before.time_ms) < 1_500 { 1 } else { span };
+        let time = (snapshot.time_ms / 1_000).saturating_sub(span).max(self.until);
         self.until = time + span;
         let mut second = IncidentSecond {
             time,
             span: span as u32,
-            link_percent: look.link_percent,
-            cpu_percent: look.cpu_percent,
+            link_percent: snapshot.link_percent,
+            cpu_percent: snapshot.cpu_percent,
             ..IncidentSecond::default()
         };
         let mut dropped_bytes = 0;
-        for (reason, now) in &look.reasons {
+        for (reason, now) in &snapshot.reasons {
             let then = before.reasons.get(reason).copied().unwrap_or_default();
-            // Counters that went back are others: the maps were made anew.
+            // A counter that has decreased was reset.
             let packets = now.packets.checked_sub(then.packets).unwrap_or(now.packets);
             let bytes = now.bytes.checked_sub(then.bytes).unwrap_or(now.bytes);
             if packets == 0 {
@@ -61,20 +61,20 @@ impl Rates {
             }
             second.reasons.insert((*reason).to_owned(), packets);
         }
-        let services = look.services.iter().map(|(name, now)| {
+        let services = snapshot.services.iter().map(|(name, now)| {
             let then = before.services.get(name).copied().unwrap_or_default();
-            let came = OfService {
+            let growth = ServiceCounts {
                 packets: now.packets.checked_sub(then.packets).unwrap_or(now.packets),
                 bytes: now.bytes.checked_sub(then.bytes).unwrap_or(now.bytes),
                 dropped: now.dropped.checked_sub(then.dropped).unwrap_or(now.dropped),
             };
-            (name.clone(), came)
+            (name.clone(), growth)
         });
         let services = services.collect();
-        Some(Came { second, dropped_bytes, services })
+        Some(Growth { second, dropped_bytes, services })
     }
 
-    /// Keeps what came in a second that is of no incident: of one that begins, it is what was before.
+    /// Keeps the rates of a second outside an incident, as part of what precedes the next one.
     pub(crate) fn keep(&mut self, second: IncidentSecond) {
         if self.prelude.len() == PRELUDE {
             self.prelude.pop_front();
@@ -82,7 +82,7 @@ impl Rates {
         self.prelude.push_back(second);
     }
 
-    /// The last half minute, and packets/s in it.
+    /// Takes the rates from before an incident, and their mean in packets/s.
     pub(crate) fn take_prelude(&mut self) -> (Vec<IncidentSecond>, Option<f64>) {
         let seconds: u64 = self.prelude.iter().map(|second| u64::from(second.span)).sum();
         let packets: u64 = self.prelude.iter().map(|second| second.packets).sum();
@@ -94,37 +94,37 @@ impl Rates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::told::Counted;
+    use crate::input::ReasonCounts;
 
-    fn look(time_ms: u64, clean: u64, dropped: u64) -> Look {
-        let counted = |packets, drops| Counted { packets, bytes: packets * 60, drops };
-        Look {
+    fn snapshot(time_ms: u64, clean: u64, dropped: u64) -> Snapshot {
+        let counted = |packets, drops| ReasonCounts { packets, bytes: packets * 60, drops };
+        Snapshot {
             time_ms,
             reasons: BTreeMap::from([
                 ("clean", counted(clean, false)),
                 ("signature", counted(dropped, true)),
             ]),
-            ..Look::default()
+            ..Snapshot::default()
         }
     }
 
     #[test]
-    fn differences_between_looks_whatever_clock_and_counters_do() {
+    fn intervals_follow_each_other_whatever_clock_and_counters_do() {
         let mut rates = Rates::default();
-        assert_eq!(rates.look(&look(10_000, 100, 0)), None);
-        let came = rates.look(&look(11_020, 150, 7)).unwrap();
-        let Came { second, dropped_bytes, .. } = came;
+        assert_eq!(rates.advance(&snapshot(10_000, 100, 0)), None);
+        let growth = rates.advance(&snapshot(11_020, 150, 7)).unwrap();
+        let Growth { second, dropped_bytes, .. } = growth;
         assert_eq!((second.time, second.span, second.packets, second.dropped), (10, 1, 57, 7));
         assert_eq!((second.bytes, dropped_bytes), (57 * 60, 420));
-        let second = rates.look(&look(14_010, 150, 37)).unwrap().second;
+        let second = rates.advance(&snapshot(14_010, 150, 37)).unwrap().second;
         assert_eq!((second.time, second.span, second.packets), (11, 3, 30), "a machine that paused");
         assert_eq!(second.reasons.len(), 1, "what did not come is not told");
-        let second = rates.look(&look(3_000, 1, 37)).unwrap().second;
+        let second = rates.advance(&snapshot(3_000, 1, 37)).unwrap().second;
         assert_eq!((second.time, second.packets), (14, 1), "the clock and a counter went back");
     }
 
     #[test]
-    fn half_a_minute_is_kept() {
+    fn the_rates_of_half_a_minute_are_kept() {
         let mut rates = Rates::default();
         for time in 0..100 {
             rates.keep(IncidentSecond { time, span: 1, packets: 10, ..IncidentSecond::default() });

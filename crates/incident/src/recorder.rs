@@ -1,4 +1,4 @@
-//! Makes incidents of what is told and counted. It does nothing by itself: it is told the time with everything.
+//! Turns occurrences, snapshots and samples into incidents. It has no clock: every input carries its time.
 
 use floodwall_api::{
     Incident, IncidentActor, IncidentPhase, IncidentSecond, IncidentService, IncidentSeverity,
@@ -6,92 +6,78 @@ use floodwall_api::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    attribution::Customers,
+    event::IncidentEvent,
     evidence::{Evidence, Frame},
-    open::{Memory, Open},
+    input::{Occurrence, SampledPacket, Snapshot, Stage},
+    open_incident::{Memory, OpenIncident},
     rates::Rates,
-    told::{Look, Sampled, Stage, Told},
     vector,
-    who::Customers,
 };
 
-/// An attack that begins so soon after another has ended is a wave of the same incident, ms.
+/// An attack that begins within this time after another has ended is a wave of the same incident, ms.
 pub const SAME_INCIDENT: u64 = 600_000;
-/// How long after a wave its rates are still recorded, ms.
+/// How long after a wave rates are still recorded, ms.
 const AFTERMATH: u64 = 60_000;
-/// How long after a start an attack that was under way has to be noticed again to go on, ms.
-const NOTICED_AGAIN: u64 = 120_000;
-/// How long an incident goes on until that is told for the first time, ms; twice as long each time.
+/// How long after a start of the daemon an attack from before has to be detected again to count as continuing, ms.
+const DETECTED_AGAIN: u64 = 120_000;
+/// The age of an incident at its first [`IncidentEvent::GoesOn`], ms. It doubles for each further one.
 const FIRST_DOUBLING: u64 = 600_000;
 
-/// An incident as it is written down.
+/// An incident as it is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Kept {
-    /// What is told of it.
+pub struct StoredIncident {
+    /// The incident as it is reported.
     pub incident: Incident,
     #[serde(default)]
     memory: Memory,
 }
 
-/// What has become of an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
-    /// It has begun.
-    Began,
-    /// It has come to another phase, a wave has begun, or more is known of what it consists of.
-    Changed,
-    /// It goes on, twice as long as when that was told before.
-    GoesOn,
-    /// It needs a human.
-    NeedsHuman,
-    /// It is over.
-    Ended,
-}
-
-/// What has changed since that was asked before.
+/// What has changed since the previous call of [`Recorder::take_changes`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
-    /// Incidents as they are now.
-    pub incidents: Vec<Kept>,
-    /// Rates by number of the incident.
+    /// Changed incidents as they are now.
+    pub incidents: Vec<StoredIncident>,
+    /// New rates, each with the number of the incident.
     pub seconds: Vec<(u64, IncidentSecond)>,
-    /// Packets that are kept as evidence, by number of the incident.
+    /// New packets to be kept as evidence, each with the number of the incident.
     pub frames: Vec<(u64, Frame)>,
-    /// What has become of them.
-    pub news: Vec<(News, Incident)>,
+    /// Events, each with the incident at that time.
+    pub events: Vec<(IncidentEvent, Incident)>,
 }
 
-/// What was told of the incident last.
+/// The state of the incident at its latest event.
 #[derive(Clone, Debug, PartialEq)]
-struct LastTold {
+struct LastReported {
     phase: IncidentPhase,
     severity: IncidentSeverity,
     waves: usize,
     vectors: String,
 }
 
-/// Makes incidents.
+/// Turns input into incidents.
 #[derive(Debug)]
 pub struct Recorder {
     next_id: u64,
-    open: Option<Open>,
+    open: Option<OpenIncident>,
     rates: Rates,
     evidence: Evidence,
     customers: Customers,
-    told: Option<LastTold>,
+    reported: Option<LastReported>,
     changes: Changes,
     has_changed: bool,
 }
 
 impl Recorder {
-    /// Goes on from what an earlier run has written down: incidents that it has left open, and the number of the next.
-    pub fn new(next_id: u64, open: Vec<Kept>, now_ms: u64) -> Self {
+    /// Continues the record of an earlier run of the daemon: the number of the next incident, and the open incidents.
+    pub fn new(next_id: u64, open: Vec<StoredIncident>, now_ms: u64) -> Self {
         let mut recorder = Self {
             next_id,
             open: None,
             rates: Rates::default(),
             evidence: Evidence::default(),
             customers: Customers::default(),
-            told: None,
+            reported: None,
             changes: Changes::default(),
             has_changed: false,
         };
@@ -99,14 +85,14 @@ impl Recorder {
         recorder
     }
 
-    fn resume(&mut self, Kept { incident, memory }: Kept, now_ms: u64) {
+    fn resume(&mut self, StoredIncident { incident, memory }: StoredIncident, now_ms: u64) {
         let seen_ms = incident.seen_ms;
-        let mut open = Open::resume(incident, memory);
+        let mut open = OpenIncident::resume(incident, memory);
         let is_recent = now_ms.saturating_sub(open.incident.until_ms().max(seen_ms)) < SAME_INCIDENT;
         if open.incident.is_attacked() {
             open.gap(seen_ms, now_ms);
             if is_recent {
-                open.held_until = Some(now_ms + NOTICED_AGAIN);
+                open.held_until = Some(now_ms + DETECTED_AGAIN);
                 let text = "floodwall was started again; the record goes on".to_owned();
                 open.line(now_ms, "task", IncidentActor::Automatic, text);
             } else {
@@ -114,9 +100,9 @@ impl Recorder {
             }
         }
         open.settle();
-        self.told = Some(LastTold::of(&open.incident));
+        self.reported = Some(LastReported::of(&open.incident));
         self.has_changed = true;
-        // There is one at a time.
+        // Only one incident is open at a time.
         if let Some(earlier) = self.open.replace(open) {
             let end = earlier.incident.until_ms();
             self.close(earlier, end);
@@ -127,41 +113,43 @@ impl Recorder {
         }
     }
 
-    /// The incident that goes on, or may still go on.
+    /// The open incident.
     pub fn open(&self) -> Option<&Incident> {
         self.open.as_ref().map(|open| &open.incident)
     }
 
-    /// Hears of what has happened.
-    pub fn hear(&mut self, time_ms: u64, told: Told) {
-        if let Told::AttackBegan { service, excess, text } = told {
+    /// Records an occurrence.
+    pub fn record(&mut self, time_ms: u64, occurrence: Occurrence) {
+        if let Occurrence::AttackBegan { service, excess, text } = occurrence {
             return self.began(time_ms, service, vector::of_excess(excess), text);
         }
         let Some(open) = &mut self.open else { return };
         self.has_changed = true;
         let automatic = IncidentActor::Automatic;
-        match told {
-            Told::AttackBegan { .. } => {}
-            Told::AttackEnded { service, text } => {
+        match occurrence {
+            Occurrence::AttackBegan { .. } => {}
+            Occurrence::AttackEnded { service, text } => {
                 open.line(time_ms, "attack", IncidentActor::Outside, text);
                 if open.attacked.remove(&service) && open.attacked.is_empty() {
                     open.end_wave(time_ms);
                 }
             }
-            Told::NothingFound { text } => {
+            Occurrence::NothingFound { text } => {
                 open.line(time_ms, "attack", automatic, text);
                 open.nothing_found(time_ms);
             }
-            Told::Signature { signature, stage, text } => {
+            Occurrence::Signature { signature, stage, text } => {
                 open.line(time_ms, "signature", automatic, text);
                 if let Some(signature) = signature.filter(|_| stage != Stage::Gone) {
                     open.census.fingerprint(&signature, time_ms);
                     open.settle();
                 }
             }
-            Told::Bans { bans, text } => open.bans(time_ms, bans, text),
-            Told::Command { who, text } => open.line(time_ms, "command", IncidentActor::Operator(who), text),
-            Told::Other { kind, suffers, text } => {
+            Occurrence::Bans { bans, text } => open.bans(time_ms, bans, text),
+            Occurrence::Command { who, text } => {
+                open.line(time_ms, "command", IncidentActor::Operator(who), text)
+            }
+            Occurrence::Other { kind, suffers, text } => {
                 open.line(time_ms, kind, automatic, text);
                 if suffers && open.incident.is_attacked() {
                     open.suffers();
@@ -182,7 +170,7 @@ impl Recorder {
                 self.changes.seconds.extend(prelude.into_iter().map(|second| (id, second)));
                 let frames = self.evidence.begin(time_ms);
                 self.changes.frames.extend(frames.into_iter().map(|frame| (id, frame)));
-                empty.insert(Open::new(id, key(time_ms), time_ms, before))
+                empty.insert(OpenIncident::new(id, key(time_ms), time_ms, before))
             }
         };
         open.line(time_ms, "attack", IncidentActor::Outside, text);
@@ -198,19 +186,19 @@ impl Recorder {
         open.settle();
     }
 
-    /// Looks at a sampled packet.
-    pub fn sampled(&mut self, packet: &Sampled) {
+    /// Counts a sampled packet.
+    pub fn sample(&mut self, packet: &SampledPacket) {
         match self.open.as_mut() {
             None => self.customers.calm(packet),
             Some(open) if open.incident.is_attacked() => {
                 open.census.count(packet, self.customers.has(packet.source));
             }
-            // Whoever comes between waves may be one that is left of the attack.
+            // Between waves, a source may be a remainder of the attack and is not counted as a customer.
             Some(_) => {}
         }
     }
 
-    /// Looks at a packet that may be evidence.
+    /// Keeps a packet as evidence, if it is chosen.
     pub fn frame(&mut self, frame: Frame) {
         match self.open.as_ref().map(|open| &open.incident).filter(|incident| incident.is_attacked()) {
             None => self.evidence.calm(frame),
@@ -221,28 +209,28 @@ impl Recorder {
         }
     }
 
-    /// Looks at the counters; to be done once a second.
-    pub fn look(&mut self, look: &Look) {
-        let came = self.rates.look(look);
+    /// Takes a snapshot of the counters, which is due once a second.
+    pub fn snapshot(&mut self, snapshot: &Snapshot) {
+        let growth = self.rates.advance(snapshot);
         let Some(open) = &mut self.open else {
-            return came.into_iter().for_each(|came| self.rates.keep(came.second));
+            return growth.into_iter().for_each(|growth| self.rates.keep(growth.second));
         };
-        let now_ms = look.time_ms;
+        let now_ms = snapshot.time_ms;
         let until_ms = open.incident.until_ms();
         if open.incident.is_attacked() || now_ms.saturating_sub(until_ms) <= AFTERMATH {
-            if let Some(came) = &came {
-                self.changes.seconds.push((open.incident.id, came.second.clone()));
+            if let Some(growth) = &growth {
+                self.changes.seconds.push((open.incident.id, growth.second.clone()));
                 if open.incident.is_attacked() {
-                    open.count(look, came);
+                    open.count(snapshot, growth);
                     self.has_changed = true;
                 }
             }
-        } else if let Some(came) = &came {
-            // What was before a next wave is of interest, too.
-            self.rates.keep(came.second.clone());
+        } else if let Some(growth) = &growth {
+            // The next wave also records the rates from before it.
+            self.rates.keep(growth.second.clone());
         }
-        if let Some(seen_ms) = open.held(now_ms, came.as_ref()) {
-            // What was seen last is all that is known of its end.
+        if let Some(seen_ms) = open.held(now_ms, growth.as_ref()) {
+            // The daemon did not run at the end of the attack, so the last known time stands for it.
             open.end_wave(seen_ms);
             self.has_changed = true;
         }
@@ -253,49 +241,49 @@ impl Recorder {
             let end = open.incident.until_ms();
             return self.close(open, end);
         }
-        self.tell(now_ms);
+        self.report(now_ms);
     }
 
-    /// It is over, since then.
-    fn close(&mut self, mut open: Open, end_ms: u64) {
+    /// Closes an incident.
+    fn close(&mut self, mut open: OpenIncident, end_ms: u64) {
         if open.incident.is_attacked() {
             open.end_wave(end_ms);
         }
         open.incident.ended_ms = Some(end_ms);
         open.turn(IncidentPhase::Resolved, end_ms + SAME_INCIDENT);
         open.settle();
-        self.told = None;
+        self.reported = None;
         self.has_changed = false;
-        self.changes.news.push((News::Ended, open.incident.clone()));
+        self.changes.events.push((IncidentEvent::Ended, open.incident.clone()));
         self.changes.incidents.retain(|kept| kept.incident.id != open.incident.id);
-        self.changes.incidents.push(Kept { incident: open.incident, memory: open.memory });
+        self.changes.incidents.push(StoredIncident { incident: open.incident, memory: open.memory });
     }
 
-    /// What has changed since this was called before.
+    /// What has changed since the previous call.
     pub fn take_changes(&mut self) -> Changes {
         if std::mem::take(&mut self.has_changed)
             && let Some(open) = &self.open
         {
-            let kept = Kept { incident: open.incident.clone(), memory: open.memory.clone() };
+            let kept = StoredIncident { incident: open.incident.clone(), memory: open.memory.clone() };
             self.changes.incidents.push(kept);
         }
         std::mem::take(&mut self.changes)
     }
 
-    /// Finds what is to be told of the incident.
-    fn tell(&mut self, now_ms: u64) {
+    /// Finds the events since the previous snapshot.
+    fn report(&mut self, now_ms: u64) {
         let Some(open) = &mut self.open else { return };
-        let now = LastTold::of(&open.incident);
-        let mut news = Vec::new();
-        match self.told.replace(now.clone()) {
-            None => news.push(News::Began),
+        let now = LastReported::of(&open.incident);
+        let mut events = Vec::new();
+        match self.reported.replace(now.clone()) {
+            None => events.push(IncidentEvent::Began),
             Some(before) => {
                 if before.severity < now.severity {
-                    news.push(News::NeedsHuman);
+                    events.push(IncidentEvent::NeedsHuman);
                 }
-                let same_else = LastTold { severity: now.severity, ..before };
+                let same_else = LastReported { severity: now.severity, ..before };
                 if same_else != now {
-                    news.push(News::Changed);
+                    events.push(IncidentEvent::Changed);
                 }
             }
         }
@@ -304,14 +292,14 @@ impl Recorder {
         if open.incident.is_attacked() && lasts >= next {
             open.memory.doublings += 1;
             self.has_changed = true;
-            news.push(News::GoesOn);
+            events.push(IncidentEvent::GoesOn);
         }
         let incident = &open.incident;
-        self.changes.news.extend(news.into_iter().map(|news| (news, incident.clone())));
+        self.changes.events.extend(events.into_iter().map(|event| (event, incident.clone())));
     }
 }
 
-impl LastTold {
+impl LastReported {
     fn of(incident: &Incident) -> Self {
         Self {
             phase: incident.phase,
@@ -322,9 +310,9 @@ impl LastTold {
     }
 }
 
-/// Tells an incident from those of other hosts.
+/// A key that distinguishes an incident from those of other hosts.
 fn key(time_ms: u64) -> String {
-    // Without randomness the time has to do.
+    // If the system gives no random numbers, the time has to do.
     let drawn = getrandom::u64().unwrap_or(time_ms);
     format!("floodwall-{drawn:016x}")
 }

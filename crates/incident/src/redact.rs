@@ -1,10 +1,12 @@
-//! Addresses that are cut to the prefixes they lie in.
+//! Replaces addresses by their prefixes, to protect the privacy of their users.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use floodwall_api::{Incident, IncidentActor};
 
-/// Cuts all addresses in what is said of an incident.
+use crate::census::network;
+
+/// Replaces all addresses in the record of an incident.
 pub(crate) fn incident(incident: &mut Incident) {
     for line in &mut incident.timeline {
         line.text = text(&line.text);
@@ -16,12 +18,12 @@ pub(crate) fn incident(incident: &mut Incident) {
     for prefix in incident.sources.prefixes.iter_mut().chain(&mut incident.destinations) {
         prefix.prefix = text(&prefix.prefix);
     }
-    // What is left of an address accuses a whole prefix.
+    // Reduced to a prefix, the address of a proven source would accuse all its neighbours.
     incident.sources.proven.clear();
     incident.strain.iter_mut().for_each(|strain| strain.what = text(&strain.what));
 }
 
-/// Cuts the addresses in a text: to a /24, or to a /48.
+/// Replaces the addresses in a text by their /24 or /48.
 pub fn text(text: &str) -> String {
     let mut cut = String::with_capacity(text.len());
     let mut word = String::new();
@@ -39,12 +41,12 @@ pub fn text(text: &str) -> String {
     cut
 }
 
-/// A word, cut if it is an address or a prefix, whatever closes the sentence behind it.
+/// Shortens a word if it is an address or a long prefix. Punctuation after it is kept.
 fn shortened(word: &str) -> String {
     let core = word.trim_end_matches(['.', ':']);
     let core = if word.ends_with("::") { word } else { core };
     let end = &word[core.len()..];
-    // An IPv4 address with a port.
+    // `core` may be an IPv4 address with a port.
     if let Some((address, port)) = core.split_once(':')
         && address.parse::<Ipv4Addr>().is_ok()
         && port.bytes().all(|byte| byte.is_ascii_digit())
@@ -56,11 +58,11 @@ fn shortened(word: &str) -> String {
         None => (core, None),
     };
     match address.parse::<IpAddr>() {
-        Ok(IpAddr::V4(v4)) if length.is_none_or(|length| length > 24) => {
-            format!("{}/24{end}", Ipv4Addr::from_bits(v4.to_bits() & 0xffff_ff00))
+        Ok(address @ IpAddr::V4(_)) if length.is_none_or(|length| length > 24) => {
+            format!("{}/24{end}", network(address))
         }
-        Ok(IpAddr::V6(v6)) if length.is_none_or(|length| length > 48) => {
-            format!("{}/48{end}", Ipv6Addr::from_bits(v6.to_bits() & !0 << 80))
+        Ok(address @ IpAddr::V6(_)) if length.is_none_or(|length| length > 48) => {
+            format!("{}/48{end}", network(address))
         }
         _ => word.to_owned(),
     }
@@ -71,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_cut_and_nothing_else() {
+    fn only_addresses_are_shortened() {
         for (before, after) in [
             ("banned 1: 203.0.113.7/32 by web/source-syn", "banned 1: 203.0.113.0/24 by web/source-syn"),
             ("block 2001:db8:1:2::3: done.", "block 2001:db8:1::/48: done."),

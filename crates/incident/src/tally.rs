@@ -1,5 +1,5 @@
-//! What is counted of one kind of packets, and what that tells of it: whether its sources are forged, and whether it is of
-//! whole connections.
+//! Statistics of the sampled packets of one kind of attack: whether their sources are forged, and whether they belong to
+//! complete connections.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,32 +9,31 @@ use std::{
 use floodwall_api::IncidentVector;
 
 use crate::{
-    told::Sampled,
+    input::SampledPacket,
     vector::{self, Vector},
 };
 
-/// Samples from which on it is judged what a kind is, and how many are looked at.
+/// Samples that a judgement needs, and most samples that are looked at.
 const ENOUGH: u64 = 100;
 const LOOKED_AT: u64 = 1_000;
-/// Share of the samples whose source came once where sources are forged.
+/// Sources are forged if at least this share of the samples has a source that was seen only once.
 pub(crate) const ONCE_SHARE: f64 = 0.9;
-/// Of samples that claim to come from so many networks (/8, or /16 of IPv6) so large a share has one of two TTLs only where
-/// they come from one place: real hosts of as many networks are as many routers away as they are.
+/// Sources are also forged if they claim to be in at least this many networks (/8, or /16 of IPv6) and at least this share of
+/// them has one of two TTLs: hosts in that many networks are at many different distances.
 const NETWORKS: usize = 40;
 const SAME_TTL_SHARE: f64 = 0.95;
 const SAME_TTLS: usize = 2;
-/// Share of questions that are for another name where names are random.
-const OTHER_NAMES: f64 = 0.9;
-/// Share of the sources of other segments that ask for connections, too, where these are whole.
+/// Names in DNS queries are random if at least this share of the queries has a name of its own.
+const DISTINCT_NAMES: f64 = 0.9;
+/// Segments belong to complete connections if at least this share of their sources also sends SYNs.
 const SAME_SOURCES: f64 = 0.5;
 
-/// A kind of packets.
+/// Statistics of one kind of packets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) dropped: u64,
     pub(crate) passed: u64,
-    /// Of the first [`LOOKED_AT`] samples, how many times each source, each TTL and each network came, and which names were
-    /// asked for.
+    /// The sources, TTLs, networks and queried names of the first [`LOOKED_AT`] samples.
     sources: HashMap<IpAddr, u32>,
     ttls: HashMap<u8, u64>,
     networks: HashSet<u16>,
@@ -47,8 +46,8 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Takes note of a packet.
-    pub(crate) fn count(&mut self, packet: &Sampled) {
+    /// Counts a packet.
+    pub(crate) fn count(&mut self, packet: &SampledPacket) {
         self.seen(packet.time_ms);
         *(if packet.dropped { &mut self.dropped } else { &mut self.passed }) += 1;
         if self.looked_at >= LOOKED_AT {
@@ -78,13 +77,13 @@ impl Tally {
         part / self.looked_at.max(1) as f64
     }
 
-    /// Next to none of its sources came twice.
+    /// Whether hardly any source was seen twice.
     fn came_once(&self) -> bool {
         let once = self.sources.values().filter(|times| **times == 1).count();
         self.looked_at >= ENOUGH && self.share(once as f64) >= ONCE_SHARE
     }
 
-    /// It claims to come from all over the world, and comes from one place.
+    /// Whether packets claim many networks but come from the same distance.
     fn came_the_same_way(&self) -> bool {
         let mut ttls: Vec<_> = self.ttls.values().copied().collect();
         ttls.sort_unstable_by_key(|times| std::cmp::Reverse(*times));
@@ -94,14 +93,14 @@ impl Tally {
             && self.share(most as f64) >= SAME_TTL_SHARE
     }
 
-    /// What it asks for are names that nobody asks for twice.
-    fn asks_for_random_names(&self) -> bool {
-        self.questions >= ENOUGH && self.names.len() as f64 >= self.questions as f64 * OTHER_NAMES
+    /// Whether hardly any name was queried twice.
+    fn has_random_names(&self) -> bool {
+        self.questions >= ENOUGH && self.names.len() as f64 >= self.questions as f64 * DISTINCT_NAMES
     }
 
-    /// What is told of it.
-    pub(crate) fn told(&self, vector: Vector) -> IncidentVector {
-        let random = vector == vector::DNS_QUERIES && self.asks_for_random_names();
+    /// The report on this kind.
+    pub(crate) fn report(&self, vector: Vector) -> IncidentVector {
+        let random = vector == vector::DNS_QUERIES && self.has_random_names();
         let vector = if random { vector::RANDOM_NAMES } else { vector };
         let same_way = vector.forgeable && self.came_the_same_way();
         let spoofed = vector.forgeable && (same_way || self.came_once());
@@ -117,7 +116,7 @@ impl Tally {
         }
     }
 
-    fn take_in(&mut self, other: &Self) {
+    fn merge(&mut self, other: &Self) {
         self.dropped += other.dropped;
         self.passed += other.passed;
         self.fingerprints.extend(other.fingerprints.iter().cloned());
@@ -126,29 +125,29 @@ impl Tally {
     }
 }
 
-/// Kinds of which sources have whole connections, that they open, use and close, as the one that these are together.
+/// Merges kinds whose packets together form complete connections, which the same sources open, use and close, into one kind.
 pub(crate) fn with_whole_connections(kinds: Vec<(Vector, Tally)>) -> Vec<(Vector, Tally)> {
-    let asks = kinds.iter().find(|(vector, tally)| *vector == vector::SYN_FLOOD && tally.looked_at >= ENOUGH);
-    let Some((_, asks)) = asks else { return kinds };
-    let is_of_them = |(vector, tally): &(Vector, Tally)| {
-        let ask_too = tally.sources.keys().filter(|source| asks.sources.contains_key(source)).count();
+    let syns = kinds.iter().find(|(vector, tally)| *vector == vector::SYN_FLOOD && tally.looked_at >= ENOUGH);
+    let Some((_, syns)) = syns else { return kinds };
+    let is_part = |(vector, tally): &(Vector, Tally)| {
+        let same = tally.sources.keys().filter(|source| syns.sources.contains_key(source)).count();
         vector.of_connections
-            && ask_too as f64 >= tally.sources.len() as f64 * SAME_SOURCES
+            && same as f64 >= tally.sources.len() as f64 * SAME_SOURCES
             && !tally.came_once()
     };
-    let such: Vec<_> = kinds.iter().map(is_of_them).collect();
-    // Who neither sends nor ends anything has no connections.
-    let uses = |((vector, _), such): (&(Vector, Tally), &bool)| *such && vector.ends_or_sends;
-    if !kinds.iter().zip(&such).any(uses) {
+    let parts: Vec<_> = kinds.iter().map(is_part).collect();
+    // Without data or an end there are no complete connections.
+    let uses = |((vector, _), is_part): (&(Vector, Tally), &bool)| *is_part && vector.ends_or_sends;
+    if !kinds.iter().zip(&parts).any(uses) {
         return kinds;
     }
     let mut whole: Option<Tally> = None;
     let mut others = Vec::new();
-    for ((vector, tally), such) in kinds.into_iter().zip(such) {
-        match (&mut whole, such) {
+    for ((vector, tally), is_part) in kinds.into_iter().zip(parts) {
+        match (&mut whole, is_part) {
             (_, false) => others.push((vector, tally)),
             (None, true) => whole = Some(tally),
-            (Some(whole), true) => whole.take_in(&tally),
+            (Some(whole), true) => whole.merge(&tally),
         }
     }
     others.extend(whole.map(|whole| (vector::WHOLE_CONNECTIONS, whole)));
@@ -157,70 +156,50 @@ pub(crate) fn with_whole_connections(kinds: Vec<(Vector, Tally)>) -> Vec<(Vector
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
-    fn packet(source: Ipv4Addr, ttl: u8) -> Sampled {
-        Sampled {
-            time_ms: 7,
-            source: source.into(),
-            destination: Ipv4Addr::new(192, 0, 2, 10).into(),
-            protocol: 6,
-            source_port: 4_000,
-            destination_port: 80,
-            tcp_flags: 2,
-            has_data: false,
-            later_fragment: false,
-            reason: "signature",
-            dropped: true,
-            unproven: true,
-            ttl,
-            asn: None,
-            country: None,
-            question: None,
-        }
+    fn packet(source: [u8; 4], ttl: u8) -> SampledPacket {
+        SampledPacket { ttl, ..SampledPacket::dropped_syn(source) }
     }
 
-    /// Of sources that come three times each, from as many networks.
+    /// Three packets of each source, from a number of networks.
     fn tally(networks: u8, ttl: impl Fn(u8) -> u8) -> Tally {
         let mut tally = Tally::default();
         for round in 0..600_u32 {
             let network = 11 + (round / 3 % u32::from(networks)) as u8;
-            tally.count(&packet(Ipv4Addr::new(network, 1, (round / 3) as u8, 9), ttl(network)));
+            tally.count(&packet([network, 1, (round / 3) as u8, 9], ttl(network)));
         }
         tally
     }
 
     #[test]
-    fn all_the_world_from_one_place_is_forged_and_a_botnet_is_not() {
-        let told = tally(100, |_| 242).told(vector::SYN_FLOOD);
+    fn many_networks_at_one_distance_are_forged_and_a_botnet_is_not() {
+        let told = tally(100, |_| 242).report(vector::SYN_FLOOD);
         assert_eq!((told.words.as_str(), told.same_way), ("spoofed SYN flood", true));
-        let real = tally(100, |network| 40 + network % 20).told(vector::SYN_FLOOD);
+        let real = tally(100, |network| 40 + network % 20).report(vector::SYN_FLOOD);
         assert_eq!((real.words.as_str(), real.spoofed), ("SYN flood", false));
-        let near = tally(3, |_| 60).told(vector::SYN_FLOOD);
+        let near = tally(3, |_| 60).report(vector::SYN_FLOOD);
         assert_eq!(near.words, "SYN flood", "a few networks may well be as far away");
     }
 
     #[test]
-    fn questions_for_names_that_nobody_asks_twice_are_random() {
+    fn names_that_are_queried_once_are_random() {
         let ask = |names: u64| {
             let mut tally = Tally::default();
             for number in 0..400_u64 {
                 let question = Some(number % names);
-                tally.count(&Sampled { question, ..packet(Ipv4Addr::new(11, 0, 0, 1), 60) });
+                tally.count(&SampledPacket { question, ..packet([11, 0, 0, 1], 60) });
             }
-            tally.told(vector::DNS_QUERIES).name
+            tally.report(vector::DNS_QUERIES).name
         };
         assert_eq!((ask(400).as_str(), ask(50).as_str()), ("dns-random-names", "dns-query-flood"));
     }
 
     #[test]
-    fn sources_that_open_use_and_close_connections_are_one_flood_and_forged_ones_are_not() {
+    fn packets_of_complete_connections_are_one_kind_and_forged_ones_are_not() {
         let kind = |first: u8| {
             let mut tally = Tally::default();
-            (0..300_u32)
-                .for_each(|number| tally.count(&packet(Ipv4Addr::new(first, 0, 0, (number % 20) as u8), 60)));
+            (0..300_u32).for_each(|number| tally.count(&packet([first, 0, 0, (number % 20) as u8], 60)));
             tally
         };
         let told = |kinds: Vec<(Vector, Tally)>| {

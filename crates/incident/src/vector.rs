@@ -1,6 +1,6 @@
-//! Of which kind of attack a packet is, or a signature, in the words that the field has for it.
+//! Kinds of attack by their usual names, and which kind a packet or a signature belongs to.
 
-use crate::told::{Excess, Sampled};
+use crate::input::{Excess, SampledPacket};
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -14,16 +14,16 @@ const ACK: u8 = 16;
 
 /// A kind of attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Vector {
-    /// For scripts.
-    pub name: &'static str,
-    /// For people.
-    pub words: &'static str,
-    /// Whether it takes nothing but forged packets, so that sources that come once each tell that they are.
-    pub forgeable: bool,
-    /// Whether its packets may be of connections, too.
+pub(crate) struct Vector {
+    /// Its name for scripts.
+    pub(crate) name: &'static str,
+    /// Its name for people.
+    pub(crate) words: &'static str,
+    /// Whether it works with forged sources, so that sources that are seen once indicate these.
+    pub(crate) forgeable: bool,
+    /// Whether its packets may also belong to complete connections.
     pub(crate) of_connections: bool,
-    /// Whether they send something by these, or end them.
+    /// Whether its packets carry data on a connection or end it.
     pub(crate) ends_or_sends: bool,
 }
 
@@ -48,11 +48,10 @@ const FRAGMENTS: Vector = forgeable("fragment-flood", "flood of fragments");
 pub(crate) const ACKS: Vector = segments(forgeable("ack-flood", "ACK flood"), false);
 pub(crate) const FINS: Vector = segments(forgeable("fin-flood", "FIN flood"), true);
 pub(crate) const DNS_QUERIES: Vector = vector("dns-query-flood", "DNS query flood");
-/// Of packets that sources open, use and close connections by.
+/// Complete connections, which sources open, use and close.
 pub(crate) const WHOLE_CONNECTIONS: Vector = vector("connection-flood", "flood of whole TCP connections");
 
-/// UDP services that answer with more than they are asked, by the port that they answer from (US-CERT TA14-017A, and
-/// what has been seen since).
+/// UDP services that amplify, by their port (US-CERT TA14-017A, and later observations).
 const REFLECTORS: [(u16, Vector); 26] = [
     (17, vector("qotd-reflection", "QOTD reflection")),
     (19, vector("chargen-reflection", "CharGEN reflection")),
@@ -82,8 +81,8 @@ const REFLECTORS: [(u16, Vector); 26] = [
     (27_015, vector("steam-reflection", "Source engine reflection")),
 ];
 
-/// The kind that a packet is of, were it one of an attack.
-pub fn of_packet(packet: &Sampled) -> Vector {
+/// The kind that a packet belongs to, if it is part of an attack.
+pub(crate) fn of_packet(packet: &SampledPacket) -> Vector {
     if packet.reason == "new-name" {
         return RANDOM_NAMES;
     }
@@ -103,8 +102,8 @@ pub fn of_packet(packet: &Sampled) -> Vector {
     traits.vector()
 }
 
-/// The kind that a signature tells of: `tcp flags=syn window=0 len=40`. `None` if it does not say enough.
-pub fn of_signature(text: &str) -> Option<Vector> {
+/// The kind that a signature such as `tcp flags=syn window=0 len=40` describes; `None` if it does not determine one.
+pub(crate) fn of_signature(text: &str) -> Option<Vector> {
     let mut protocol = None;
     let mut traits = Traits::default();
     for term in text.split_whitespace() {
@@ -121,14 +120,14 @@ pub fn of_signature(text: &str) -> Option<Vector> {
     }
     traits.protocol = protocol?;
     if matches!(traits.protocol, ICMP | ICMPV6) {
-        // `flags` is the type there, and `dport` the code.
+        // For ICMP, `flags` is the type and `dport` the code.
         traits.destination_port |= u16::from(traits.flags) << 8;
     }
     Some(traits.vector())
 }
 
-/// The kind that is likely where there is too much of something, as long as nothing more is known.
-pub fn of_excess(excess: Excess) -> Vector {
+/// The most likely kind for what detection has found too much of.
+pub(crate) fn of_excess(excess: Excess) -> Vector {
     match excess {
         Excess::Openings => SYN_FLOOD,
         Excess::Segments => vector("tcp-flood", "flood of TCP segments of no connection"),
@@ -141,7 +140,7 @@ pub fn of_excess(excess: Excess) -> Vector {
     }
 }
 
-/// What tells kinds apart.
+/// The header fields that determine the kind.
 #[derive(Default)]
 struct Traits {
     protocol: u8,
@@ -211,12 +210,12 @@ fn protocol_of(name: &str) -> Option<u8> {
     }
 }
 
-/// The first of several values or ranges.
+/// The first value of a list of values or ranges.
 fn first<T: std::str::FromStr>(values: &str) -> Option<T> {
     values.split([',', '-']).next()?.parse().ok()
 }
 
-/// Flags as a signature names them; a number is a type of ICMP.
+/// TCP flags as a signature writes them. A number is the type of ICMP.
 fn flags_of(values: &str) -> u8 {
     let one = values.split(',').next().unwrap_or_default();
     if let Ok(number) = one.parse() {
@@ -236,12 +235,10 @@ fn flags_of(values: &str) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     #[test]
-    fn signatures_have_the_names_of_the_field() {
+    fn signatures_have_kinds() {
         for (text, expected) in [
             ("tcp to web flags=syn ttl=242,244 len=40 window=0", "SYN flood"),
             ("tcp flags=syn/syn+ack,fin form=v6+offered new-sources", "SYN flood"),
@@ -262,29 +259,20 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_and_the_signature_of_its_like_are_of_one_kind() {
-        let packet = Sampled {
-            time_ms: 0,
-            source: Ipv4Addr::new(192, 0, 2, 1).into(),
-            destination: Ipv4Addr::new(192, 0, 2, 2).into(),
+    fn a_packet_and_a_signature_that_matches_it_are_of_one_kind() {
+        let packet = SampledPacket {
             protocol: ICMP,
             source_port: 0,
             destination_port: 3 << 8 | 3,
             tcp_flags: 0,
             has_data: true,
-            later_fragment: false,
-            reason: "signature",
-            dropped: true,
-            unproven: true,
-            ttl: 57,
-            asn: None,
-            country: None,
-            question: None,
+            ..SampledPacket::dropped_syn([192, 0, 2, 1])
         };
         assert_eq!(Some(of_packet(&packet)), of_signature("icmp flags=3 dport=3"));
-        let syn = Sampled { protocol: TCP, destination_port: 80, tcp_flags: SYN, has_data: false, ..packet };
+        let syn =
+            SampledPacket { protocol: TCP, destination_port: 80, tcp_flags: SYN, has_data: false, ..packet };
         assert_eq!(of_packet(&syn), of_excess(Excess::Openings));
-        assert_eq!(of_packet(&Sampled { reason: "fruitless", ..syn }), of_excess(Excess::Fruitless));
-        assert_eq!(of_packet(&Sampled { later_fragment: true, ..syn }), FRAGMENTS);
+        assert_eq!(of_packet(&SampledPacket { reason: "fruitless", ..syn }), of_excess(Excess::Fruitless));
+        assert_eq!(of_packet(&SampledPacket { later_fragment: true, ..syn }), FRAGMENTS);
     }
 }

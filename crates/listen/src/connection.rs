@@ -1,4 +1,4 @@
-//! A connection of whichever kind.
+//! A client's connection of either kind.
 
 use std::{
     io,
@@ -11,12 +11,12 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-/// Somebody who asks.
+/// A client's connection.
 #[derive(Debug)]
 pub enum Connection {
-    /// By an address.
+    /// Over TCP.
     Tcp(TcpStream),
-    /// By a Unix socket.
+    /// Over a Unix socket.
     Unix(UnixStream),
 }
 

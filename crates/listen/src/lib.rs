@@ -1,9 +1,14 @@
-//! Where floodwall listens beside its control socket, for those who read metrics or look at the page: an address, or a
-//! Unix socket. [`Listen`] is what the configuration says, [`Listener`] takes in those who ask, and a [`Connection`] is one of
-//! them.
+//! Listening sockets other than the inherited ones: an IP address and port, or a Unix socket.
+//!
+//! [`ListenAddress`] is what the configuration says, [`Listener`] accepts clients there, and a [`Connection`] is one client.
+//! [`SocketFile`] is the Unix socket's name in the file system, which the control socket uses as well.
 
+mod address;
 mod connection;
 mod listener;
+mod unix_socket;
 
+pub use address::{AddressError, ListenAddress};
 pub use connection::Connection;
-pub use listener::{Listen, Listener, NotThere};
+pub use listener::{ListenError, Listener};
+pub use unix_socket::{SocketError, SocketFile};

@@ -1,85 +1,41 @@
-//! A place to listen at.
+//! A listening socket of either kind.
 
-use std::{
-    fmt, fs, io,
-    net::SocketAddr,
-    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
-    path::{Path, PathBuf},
-    str::FromStr,
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::Semaphore,
+    task::JoinSet,
 };
-
-use serde::Deserialize;
-use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tracing::warn;
 
-use crate::connection::Connection;
+use crate::{
+    address::ListenAddress,
+    connection::Connection,
+    unix_socket::{SocketError, SocketFile},
+};
 
-/// Who may use a Unix socket: its owner and group.
-const SOCKET_MODE: u32 = 0o660;
-const UNIX: &str = "unix:";
+/// How long no client is accepted after the system has failed to accept one.
+const PAUSE: Duration = Duration::from_millis(100);
 
-/// A place to listen at.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum Listen {
-    /// An address and a port.
-    Address(SocketAddr),
-    /// A Unix socket.
-    Unix(PathBuf),
-}
-
-impl Listen {
-    /// Whether nobody beyond this host can ask.
-    pub fn is_local(&self) -> bool {
-        match self {
-            Self::Address(address) => address.ip().to_canonical().is_loopback(),
-            Self::Unix(_) => true,
-        }
-    }
-}
-
-impl FromStr for Listen {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.strip_prefix(UNIX) {
-            Some(path) if path.starts_with('/') => Ok(Self::Unix(path.into())),
-            Some(path) => Err(format!("`{path}` is no absolute path; a Unix socket is unix:/PATH")),
-            None => text.parse().map(Self::Address).map_err(|_| {
-                format!(
-                    "`{text}` is no place to listen at; there are ADDRESS:PORT, [IPV6]:PORT and unix:/PATH"
-                )
-            }),
-        }
-    }
-}
-
-impl TryFrom<String> for Listen {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => address.fmt(formatter),
-            Self::Unix(path) => write!(formatter, "{UNIX}{}", path.display()),
-        }
-    }
-}
-
-/// Why nobody can be listened to there.
+/// Why a listener could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("listening at {listen}: {why}; name another place in the configuration, or end who uses it")]
-pub struct NotThere {
-    listen: Listen,
-    why: String,
+#[error("listening at {address}: {cause}; configure another address, or stop the program that uses this one")]
+pub struct ListenError {
+    address: ListenAddress,
+    #[source]
+    cause: Cause,
 }
 
-/// Takes in those who ask.
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error("{0}")]
+    Tcp(#[source] io::Error),
+    #[error(transparent)]
+    Unix(SocketError),
+}
+
+/// Accepts clients.
 #[derive(Debug)]
 pub struct Listener(Kind);
 
@@ -89,102 +45,68 @@ enum Kind {
     Unix { listener: UnixListener, _file: SocketFile },
 }
 
-/// A socket's name, which goes when this is dropped.
-#[derive(Debug)]
-struct SocketFile(PathBuf);
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.0) {
-            warn!(socket = %self.0.display(), %error, "the socket could not be removed");
-        }
-    }
-}
-
 impl Listener {
-    /// Listens there. A socket that a dead process left is replaced; one that answers is not.
+    /// Starts to listen at an address. A Unix socket that a dead process left behind is replaced.
     ///
     /// # Errors
     ///
-    /// If somebody else listens there, or it is not allowed.
-    pub async fn bind(listen: &Listen) -> Result<Self, NotThere> {
-        let failed = |why: String| NotThere { listen: listen.clone(), why };
-        match listen {
-            Listen::Address(address) => {
-                let listener = TcpListener::bind(address).await.map_err(|error| failed(error.to_string()))?;
-                Ok(Self(Kind::Tcp(listener)))
+    /// If the address is in use, or the system refuses it.
+    pub async fn bind(address: &ListenAddress) -> Result<Self, ListenError> {
+        let kind = match address {
+            ListenAddress::Tcp(address) => {
+                TcpListener::bind(address).await.map(Kind::Tcp).map_err(Cause::Tcp)
             }
-            Listen::Unix(path) => bind_unix(path).await.map(Self).map_err(failed),
-        }
+            ListenAddress::Unix(path) => {
+                let bound = SocketFile::bind(path).await;
+                bound.map(|(listener, file)| Kind::Unix { listener, _file: file }).map_err(Cause::Unix)
+            }
+        };
+        kind.map(Self).map_err(|cause| ListenError { address: address.clone(), cause })
     }
 
-    /// The address that it has, where it is one: of port 0, the system chooses another.
-    pub fn address(&self) -> Option<SocketAddr> {
+    /// The IP address and port that it is bound to, also where the system chose the port; `None` for a Unix socket.
+    pub fn local_address(&self) -> Option<SocketAddr> {
         match &self.0 {
             Kind::Tcp(listener) => listener.local_addr().ok(),
             Kind::Unix { .. } => None,
         }
     }
 
-    /// Takes in the next one.
-    ///
-    /// # Errors
-    ///
-    /// If the system has no room for it.
-    pub async fn accept(&self) -> io::Result<Connection> {
+    /// Serves each client in a task of its own, for as long as it is polled; dropping it ends the clients' tasks. At most
+    /// `limit` clients are served at once: the connections of others are closed at once.
+    pub async fn serve<S, F>(self, limit: usize, serve: S)
+    where
+        S: Fn(Connection) -> F,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let slots = Arc::new(Semaphore::new(limit));
+        let mut clients = JoinSet::new();
+        loop {
+            while clients.try_join_next().is_some() {}
+            let connection = match self.accept().await {
+                Ok(connection) => connection,
+                Err(error) => {
+                    warn!(%error, address = ?self.local_address(), "a client could not be accepted");
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
+            let client = serve(connection);
+            clients.spawn(async move {
+                client.await;
+                drop(slot);
+            });
+        }
+    }
+
+    /// Waits for the next client.
+    async fn accept(&self) -> io::Result<Connection> {
         match &self.0 {
             Kind::Tcp(listener) => listener.accept().await.map(|(stream, _)| Connection::Tcp(stream)),
             Kind::Unix { listener, .. } => {
                 listener.accept().await.map(|(stream, _)| Connection::Unix(stream))
             }
         }
-    }
-}
-
-async fn bind_unix(path: &Path) -> Result<Kind, String> {
-    if UnixStream::connect(path).await.is_ok() {
-        return Err("another process answers there".to_owned());
-    }
-    match fs::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => {
-            return Err("what is there is no socket".to_owned());
-        }
-        Ok(_) => fs::remove_file(path).map_err(|error| format!("removing a stale socket: {error}"))?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(format!("looking at it: {error}")),
-    }
-    let listener = UnixListener::bind(path).map_err(|error| error.to_string())?;
-    let file = SocketFile(path.to_owned());
-    fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))
-        .map_err(|error| format!("setting its mode: {error}"))?;
-    Ok(Kind::Unix { listener, _file: file })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_read_and_written_alike() {
-        for text in ["127.0.0.1:9101", "[::1]:9101", "0.0.0.0:80", "unix:/run/floodwall/metrics.sock"] {
-            assert_eq!(text.parse::<Listen>().unwrap().to_string(), text);
-        }
-        for (text, told) in [
-            ("9101", "ADDRESS:PORT"),
-            ("localhost:9101", "ADDRESS:PORT"),
-            ("unix:run/x", "absolute path"),
-            ("127.0.0.1", "ADDRESS:PORT"),
-        ] {
-            let error = text.parse::<Listen>().unwrap_err();
-            assert!(error.contains(told), "{error}");
-        }
-    }
-
-    #[test]
-    fn what_others_can_reach_is_not_local() {
-        let local = |text: &str| text.parse::<Listen>().unwrap().is_local();
-        assert!(local("127.0.0.1:1") && local("127.8.0.1:1") && local("[::1]:1") && local("unix:/x"));
-        assert!(local("[::ffff:127.0.0.1]:1"));
-        assert!(!local("0.0.0.0:1") && !local("[::]:1") && !local("192.0.2.1:1"));
     }
 }

@@ -1,4 +1,4 @@
-//! All figures, as a page that Prometheus reads.
+//! Encodes all metrics in an exposition format.
 
 use std::{fmt, sync::Arc};
 
@@ -11,7 +11,7 @@ use prometheus_client::{
 
 use crate::{Format, Meters, host, page::Page, traffic};
 
-/// What figures are made of.
+/// What the metrics are computed from.
 #[derive(Debug)]
 struct Figures {
     overview: Arc<Overview>,
@@ -22,20 +22,20 @@ impl Collector for Figures {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let Self { overview, meters } = self;
         let mut page = Page::new(encoder);
-        host::write_standing(&mut page, overview)?;
+        host::write_state(&mut page, overview)?;
         traffic::write(&mut page, overview)?;
-        host::write_defence(&mut page, overview)?;
+        host::write_attacks(&mut page, overview)?;
         host::write_tables(&mut page, overview)?;
-        host::write_self(&mut page, overview, meters)?;
+        host::write_daemon(&mut page, overview, meters)?;
         host::write_machine(&mut page, overview)
     }
 }
 
-/// All figures, in a format.
+/// All metrics in an exposition format.
 ///
 /// # Errors
 ///
-/// None that is known of: writing into memory does not fail.
+/// The encoder can fail by its signature; writing into memory does not.
 pub fn expose(overview: Arc<Overview>, meters: Arc<Meters>, format: Format) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Figures { overview, meters }));

@@ -1,21 +1,21 @@
-//! Every family of figures: its name, unit and labels.
+//! The name, type, unit, labels and help text of every metric family.
 
 use prometheus_client::{metrics::MetricType, registry::Unit};
 
-/// How a figure behaves.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It only grows, and begins anew at a restart.
+    /// It only grows, and starts from 0 when the daemon does.
     Counter,
     /// It goes up and down.
     Gauge,
-    /// How often something took how long, cumulative over fixed bounds.
+    /// Observations counted in cumulative buckets with fixed upper bounds.
     Histogram,
-    /// It is always 1; its labels tell.
+    /// Its value is always 1; the information is in its labels.
     Info,
 }
 
-/// Units that figures have.
+/// The unit of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Measure {
     Bytes,
@@ -23,21 +23,21 @@ pub(crate) enum Measure {
     Ratio,
 }
 
-/// Figures of one name.
+/// A metric family: all series of one name.
 #[derive(Debug)]
 pub struct Family {
     pub(crate) stem: &'static str,
     pub(crate) unit: Option<Measure>,
-    /// How they behave.
+    /// Its type.
     pub kind: Kind,
-    /// The labels that tell one series from another.
+    /// The names of its labels.
     pub labels: &'static [&'static str],
-    /// What they say.
+    /// Its help text.
     pub help: &'static str,
 }
 
 impl Family {
-    /// The name as it is queried by: with its unit, and with what a kind ends in.
+    /// The name that queries use, with the suffixes of its unit and type.
     pub fn name(&self) -> String {
         let unit = match self.unit {
             Some(Measure::Bytes) => "_bytes",
@@ -71,7 +71,7 @@ impl Family {
     }
 }
 
-/// Makes a constant of each family, and [`FAMILIES`] of all of them.
+/// Defines a static for each family, and [`FAMILIES`] with all of them.
 macro_rules! families {
     ($($name:ident: $kind:ident $stem:literal $(in $unit:ident)? [$($label:literal),*] $help:literal;)*) => {
         $(pub(crate) static $name: Family = Family {
@@ -82,7 +82,7 @@ macro_rules! families {
             help: $help,
         };)*
 
-        /// All of them, in the order in which they are exposed.
+        /// All families, in the order in which they are exposed.
         pub static FAMILIES: &[&Family] = &[$(&$name),*];
     };
     (@unit) => { None };

@@ -1,19 +1,19 @@
-//! Which format a client is answered in.
+//! Content negotiation between the two exposition formats.
 
-/// A format of figures.
+/// An exposition format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Prometheus' text format, 0.0.4: what is answered to whoever asks for nothing else.
+    /// Prometheus' text format 0.0.4, the default.
     Text,
-    /// OpenMetrics, 1.0.
+    /// OpenMetrics 1.0.
     OpenMetrics,
 }
 
-/// Its media type, and versions of it that a client may name.
+/// The media type of OpenMetrics, and the versions of it that a client may ask for.
 const OPEN_METRICS: (&str, [&str; 2]) = ("application/openmetrics-text", ["1.0.0", "0.0.1"]);
 
 impl Format {
-    /// As `Content-Type` says it.
+    /// The value of `Content-Type`.
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -21,7 +21,7 @@ impl Format {
         }
     }
 
-    /// The one that an `Accept` field wants most (RFC 9110, 12.5.1). Of equals, and where nothing fits, it is text.
+    /// The format that an `Accept` field prefers (RFC 9110, section 12.5.1): text if both are equal or neither is accepted.
     pub fn wanted(accept: &str) -> Self {
         let (mut text, mut open): (f32, f32) = (0.0, 0.0);
         for range in accept.split(',') {
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wanted_most_is_answered() {
+    fn the_accept_field_decides_the_format() {
         let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;\
                           version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
         for (accept, format) in [

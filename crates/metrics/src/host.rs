@@ -1,4 +1,4 @@
-//! Figures of everything but packets: how the filter stands, what it holds, how it and the host fare.
+//! Metrics other than packet counters: state of the filter, attacks, tables, the daemon itself, and the machine.
 
 use std::fmt;
 
@@ -16,8 +16,8 @@ use crate::{
     traffic::truth,
 };
 
-/// How the filter stands.
-pub(crate) fn write_standing(page: &mut Page<'_>, overview: &Overview) -> fmt::Result {
+/// The state of the filter: version, interfaces, problems, bypass.
+pub(crate) fn write_state(page: &mut Page<'_>, overview: &Overview) -> fmt::Result {
     let Overview { status, bypass, .. } = overview;
     page.info(&BUILD, &[&status.version])?;
     page.gauge(&START, (overview.time_ms / 1_000).saturating_sub(status.uptime_seconds) as f64)?;
@@ -33,7 +33,7 @@ pub(crate) fn write_standing(page: &mut Page<'_>, overview: &Overview) -> fmt::R
 }
 
 /// Attacks, and what is in force against them.
-pub(crate) fn write_defence(page: &mut Page<'_>, overview: &Overview) -> fmt::Result {
+pub(crate) fn write_attacks(page: &mut Page<'_>, overview: &Overview) -> fmt::Result {
     let Overview { incidents, signatures, bans, .. } = overview;
     page.gauge(&ATTACKED, truth(signatures.attack))?;
     let open = |severity: IncidentSeverity| {
@@ -48,7 +48,7 @@ pub(crate) fn write_defence(page: &mut Page<'_>, overview: &Overview) -> fmt::Re
     page.gauge(&BANS, *bans as f64)
 }
 
-/// What the tables hold.
+/// How full the tables are.
 pub(crate) fn write_tables(
     page: &mut Page<'_>,
     Overview { status, sources, imports, .. }: &Overview,
@@ -72,8 +72,8 @@ pub(crate) fn write_tables(
     page.gauges(&TABLE_USED, used)
 }
 
-/// How floodwall fares.
-pub(crate) fn write_self(page: &mut Page<'_>, overview: &Overview, meters: &Meters) -> fmt::Result {
+/// The daemon's own performance and losses.
+pub(crate) fn write_daemon(page: &mut Page<'_>, overview: &Overview, meters: &Meters) -> fmt::Result {
     let Overview { telling, health, restarts, .. } = overview;
     page.counter(&DROPS_TOLD, telling.drops)?;
     page.counter(&DROPS_UNTOLD, telling.drops_untold)?;
@@ -82,7 +82,7 @@ pub(crate) fn write_self(page: &mut Page<'_>, overview: &Overview, meters: &Mete
     page.counter(&AUDIT_LOST, telling.audit_lost)?;
     page.histograms(&DETECTION_LAG, [([], &meters.detection_lag)])?;
     page.histograms(&REQUESTS, [(["read"], &meters.reads), (["change"], &meters.changes)])?;
-    // A probe that has not been made yet says nothing; one that has failed has no value.
+    // Probes are the signals that belong to a service. A probe that has failed has no value.
     let probe = |signal: &SignalReport| signal.service.is_some();
     let probes = || health.iter().flat_map(|health| &health.signals).filter(|signal| probe(signal));
     let name = |signal: &'_ SignalReport| signal.service.as_deref().unwrap_or_default().to_owned();
@@ -93,7 +93,7 @@ pub(crate) fn write_self(page: &mut Page<'_>, overview: &Overview, meters: &Mete
     page.counters(&RESTARTS, restarts.iter().map(|task| ([task.task.as_str()], task.restarts)))
 }
 
-/// How the machine below the filter fares.
+/// Load and losses of links and CPUs.
 pub(crate) fn write_machine(page: &mut Page<'_>, Overview { status, .. }: &Overview) -> fmt::Result {
     let (links, cpu) = (&status.machine.links, status.machine.cpu.as_ref());
     page.gauges(

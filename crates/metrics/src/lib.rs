@@ -1,10 +1,11 @@
-//! floodwall's figures for [Prometheus], and the listener that they are read from.
+//! Metrics for [Prometheus], and the HTTP server that exposes them.
 //!
-//! They are made of an [`Overview`](floodwall_api::Overview), which is what clients of the control socket see as well, and of
-//! what the daemon measures of itself ([`Meters`]). [`FAMILIES`] names each with its unit and labels. No label is ever an
-//! address or a number that an attacker draws: how many series there are is told by the configuration, not by the traffic.
+//! Metrics are computed from an [`Overview`](floodwall_api::Overview), which clients of the control socket can read as well,
+//! and from what the daemon measures of itself ([`Meters`]). [`FAMILIES`] lists every metric family. No label ever holds an
+//! address or another value that an attacker chooses, so the number of series depends on the configuration and not on the
+//! traffic.
 //!
-//! [`serve`] answers where a [`Listener`](floodwall_listen::Listener) stands, and [`Format`] is what a client is answered in: text
+//! [`serve`] answers at a [`Listener`](floodwall_listen::Listener), in the [`Format`] that the client prefers: text
 //! ([Prometheus 0.0.4]) or [OpenMetrics 1.0].
 //!
 //! [Prometheus]: https://prometheus.io

@@ -9,21 +9,22 @@ use floodwall_api::{ImportTraffic, Telling};
 use parking_lot::Mutex;
 use prometheus_client::metrics::histogram::Histogram;
 
-/// Upper bounds of the classes of lags, seconds. Detection looks four times a second: what is older than two looks is late.
+/// Upper bounds of the buckets of detection lag, s. Detection runs every 250 ms, so that more than 0.5 s is late.
 const LAGS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// Those of how long requests take: questions take fractions of a millisecond, a change of a full table a second.
+/// Upper bounds of the buckets of request durations, s. Reading takes a fraction of a millisecond, changing a full table
+/// about a second.
 const DURATIONS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
-/// What the control socket was asked.
+/// A kind of request to the control socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// A question.
+    /// One that only reads.
     Read,
-    /// A change.
+    /// One that changes something.
     Change,
 }
 
-/// What the daemon measures of itself, since it was started. Whoever does the work notes it here, and waits for nobody.
+/// What the daemon has measured of itself since it was started. Recording never blocks for long.
 #[derive(Debug)]
 pub struct Meters {
     pub(crate) detection_lag: Histogram,
@@ -50,13 +51,13 @@ impl Default for Meters {
 }
 
 impl Meters {
-    /// The kernel has told of a dropped packet, and that it did not tell of so many since the last time.
+    /// Records that the kernel has reported a dropped packet, and how many it has suppressed since its last report.
     pub fn drop_told(&self, untold: u32) {
         self.drops.fetch_add(1, Ordering::Relaxed);
         self.drops_untold.fetch_add(untold.into(), Ordering::Relaxed);
     }
 
-    /// Detection has looked at so many samples, the oldest of which was taken so long ago.
+    /// Records that detection has read samples, and the age of the oldest.
     pub fn samples_read(&self, samples: u64, oldest: Duration) {
         self.samples.fetch_add(samples, Ordering::Relaxed);
         if samples > 0 {
@@ -64,7 +65,7 @@ impl Meters {
         }
     }
 
-    /// The control socket has answered.
+    /// Records how long the control socket took to answer a request.
     pub fn answered(&self, request: Request, took: Duration) {
         let histogram = match request {
             Request::Read => &self.reads,
@@ -73,17 +74,17 @@ impl Meters {
         histogram.observe(took.as_secs_f64());
     }
 
-    /// It was looked at what imports hold, which takes too long for each scrape.
-    pub fn imports_looked_at(&self, imports: Vec<ImportTraffic>) {
+    /// Records the imports' prefixes and hits. Reading them takes too long to do at each scrape.
+    pub fn set_imports(&self, imports: Vec<ImportTraffic>) {
         *self.imports.lock() = imports;
     }
 
-    /// What imports hold, as it was looked at last.
+    /// The imports' prefixes and hits as recorded last.
     pub fn imports(&self) -> Vec<ImportTraffic> {
         self.imports.lock().clone()
     }
 
-    /// What was told of what happens, as far as it is counted here.
+    /// The counts of reports that are kept here; the other fields are left at 0.
     pub fn telling(&self) -> Telling {
         Telling {
             drops: self.drops.load(Ordering::Relaxed),

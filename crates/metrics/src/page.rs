@@ -1,4 +1,4 @@
-//! Writes families, with whatever encoder.
+//! Writes metric families through the encoder of either format.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use prometheus_client::{
 
 use crate::families::{Family, Kind};
 
-/// What is being exposed.
+/// The exposition that is being written.
 pub(crate) struct Page<'e>(DescriptorEncoder<'e>);
 
-/// Names and values of labels.
+/// Pairs a family's label names with values.
 fn labels<'v>(family: &Family, values: &[&'v str]) -> Vec<(&'static str, &'v str)> {
     debug_assert_eq!(family.labels.len(), values.len(), "{}", family.stem);
     family.labels.iter().copied().zip(values.iter().copied()).collect()
@@ -23,7 +23,7 @@ impl<'e> Page<'e> {
         Self(encoder)
     }
 
-    /// Counters: values of the labels, and a count.
+    /// Writes counters, each as its label values and count.
     pub(crate) fn counters<'v, const N: usize>(
         &mut self,
         family: &Family,
@@ -39,12 +39,12 @@ impl<'e> Page<'e> {
         Ok(())
     }
 
-    /// A counter without labels.
+    /// Writes a counter without labels.
     pub(crate) fn counter(&mut self, family: &Family, count: u64) -> fmt::Result {
         self.counters(family, [([], count)])
     }
 
-    /// Gauges: values of the labels, and a value.
+    /// Writes gauges, each as its label values and value.
     pub(crate) fn gauges<'v, const N: usize>(
         &mut self,
         family: &Family,
@@ -60,19 +60,19 @@ impl<'e> Page<'e> {
         Ok(())
     }
 
-    /// A gauge without labels.
+    /// Writes a gauge without labels.
     pub(crate) fn gauge(&mut self, family: &Family, value: f64) -> fmt::Result {
         self.gauges(family, [([], value)])
     }
 
-    /// What is told by labels alone.
+    /// Writes an info metric with its label values.
     pub(crate) fn info(&mut self, family: &Family, values: &[&str]) -> fmt::Result {
         let (unit, kind) = (family.unit(), family.metric_type());
         let mut metric = self.0.encode_descriptor(family.stem, family.help, unit.as_ref(), kind)?;
         metric.encode_info(&labels(family, values))
     }
 
-    /// Histograms: values of the labels, and the histogram.
+    /// Writes histograms, each as its label values and histogram.
     pub(crate) fn histograms<'v, const N: usize>(
         &mut self,
         family: &Family,

@@ -1,4 +1,4 @@
-//! Answers those who read figures: one request a connection, so many at once, and each within seconds.
+//! Serves the metrics over HTTP/1.1: one request per connection, with bounds on connections and on the time of each.
 
 use std::{
     convert::Infallible,
@@ -18,82 +18,59 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    sync::{Mutex, Semaphore},
-    task::JoinSet,
-};
-use tracing::warn;
+use tokio::sync::Mutex;
 
 use crate::{Format, Meters, expose};
 
-/// Where figures are.
 const PATH: &str = "/metrics";
-/// Those who are answered at once. Others are hung up on: who reads figures comes again.
-const CONNECTIONS: usize = 8;
-/// How long somebody may take to ask.
-const HEAD: Duration = Duration::from_secs(5);
-/// How long it may take in all, until it has read its answer.
-const WHOLE: Duration = Duration::from_secs(10);
+/// Most connections at once. Further ones are closed: Prometheus tries again at its next scrape.
+const MAX_CONNECTIONS: usize = 8;
+/// How long a client may take to send the head of its request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may last in all.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest head of a request, bytes.
 const MAX_HEAD: usize = 16 << 10;
-/// Those who ask within so long of each other are told the same: so many readers cost no more than one.
-const FRESH: Duration = Duration::from_millis(500);
-/// How long nobody is taken in after the system could not take one in.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long an overview is reused, so that many scrapers cost no more than one.
+const MAX_AGE: Duration = Duration::from_millis(500);
 
-/// Answers for as long as it is polled; `look` says how everything stands, or why it does not.
-pub async fn serve<L, F>(listener: Listener, look: L, meters: Arc<Meters>)
+/// Serves the metrics for as long as it is polled. `read` takes an [`Overview`], or says in words why it could not.
+pub async fn serve<R, F>(listener: Listener, read: R, meters: Arc<Meters>)
 where
-    L: Fn() -> F + Send + Sync + 'static,
+    R: Fn() -> F + Send + Sync + 'static,
     F: Future<Output = Result<Overview, String>> + Send,
 {
-    let desk = Arc::new(Desk { look, meters, seen: Mutex::new(None) });
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    // Those that are answered go when this is dropped.
-    let mut clients = JoinSet::new();
-    loop {
-        while clients.try_join_next().is_some() {}
-        let connection = match listener.accept().await {
-            Ok(connection) => connection,
-            Err(error) => {
-                warn!(%error, "a reader of metrics could not be taken in");
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-        };
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
-        let desk = Arc::clone(&desk);
-        clients.spawn(async move {
-            let _place = place;
-            // Whoever is too slow is hung up on.
-            drop(tokio::time::timeout(WHOLE, attend(connection, desk)).await);
-        });
-    }
+    let exporter = Arc::new(Exporter { read, meters, latest: Mutex::new(None) });
+    let serve = |connection| {
+        let exporter = Arc::clone(&exporter);
+        async { drop(tokio::time::timeout(CONNECTION_TIMEOUT, serve_connection(connection, exporter)).await) }
+    };
+    listener.serve(MAX_CONNECTIONS, serve).await;
 }
 
-/// What is answered from.
-struct Desk<L> {
-    look: L,
+/// What requests are answered from.
+struct Exporter<R> {
+    read: R,
     meters: Arc<Meters>,
-    /// How everything stood when it was looked at last.
-    seen: Mutex<Option<(Instant, Arc<Overview>)>>,
+    /// The latest overview, and when it was taken.
+    latest: Mutex<Option<(Instant, Arc<Overview>)>>,
 }
 
-impl<L, F> Desk<L>
+impl<R, F> Exporter<R>
 where
-    L: Fn() -> F,
+    R: Fn() -> F,
     F: Future<Output = Result<Overview, String>>,
 {
-    async fn now(&self) -> Result<Arc<Overview>, String> {
-        // Held while it is looked: who asks meanwhile is told the same.
-        let mut seen = self.seen.lock().await;
-        if let Some((at, overview)) = &*seen
-            && at.elapsed() < FRESH
+    async fn overview(&self) -> Result<Arc<Overview>, String> {
+        // Held while an overview is taken, so that concurrent requests wait for that one.
+        let mut latest = self.latest.lock().await;
+        if let Some((at, overview)) = &*latest
+            && at.elapsed() < MAX_AGE
         {
             return Ok(Arc::clone(overview));
         }
-        let overview = Arc::new((self.look)().await?);
-        *seen = Some((Instant::now(), Arc::clone(&overview)));
+        let overview = Arc::new((self.read)().await?);
+        *latest = Some((Instant::now(), Arc::clone(&overview)));
         Ok(overview)
     }
 
@@ -110,46 +87,46 @@ where
         }
         let accepts = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let format = Format::wanted(&accepts.collect::<Vec<_>>().join(","));
-        let exposed = match self.now().await {
+        let exposed = match self.overview().await {
             Ok(overview) => {
                 expose(overview, Arc::clone(&self.meters), format).map_err(|error| error.to_string())
             }
             Err(why) => Err(why),
         };
         match exposed {
-            Ok(page) => answered(StatusCode::OK, format.content_type(), page),
+            Ok(text) => response(StatusCode::OK, format.content_type(), text),
             Err(why) => {
-                plain(StatusCode::INTERNAL_SERVER_ERROR, format!("The metrics cannot be told: {why}\n"))
+                plain(StatusCode::INTERNAL_SERVER_ERROR, format!("The metrics cannot be read: {why}\n"))
             }
         }
     }
 }
 
-async fn attend<L, F>(connection: Connection, desk: Arc<Desk<L>>)
+async fn serve_connection<R, F>(connection: Connection, exporter: Arc<Exporter<R>>)
 where
-    L: Fn() -> F + Send + Sync + 'static,
+    R: Fn() -> F + Send + Sync + 'static,
     F: Future<Output = Result<Overview, String>> + Send,
 {
     let service = service_fn(|request: Request<Incoming>| {
-        let desk = Arc::clone(&desk);
-        async move { Ok::<_, Infallible>(desk.answer(&request).await) }
+        let exporter = Arc::clone(&exporter);
+        async move { Ok::<_, Infallible>(exporter.answer(&request).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
         .keep_alive(false)
         .serve_connection(TokioIo::new(connection), service)
         .await;
-    // Whoever does not speak HTTP, or hangs up, cannot be told.
+    // A client that does not speak HTTP, or that has disconnected, cannot be told of its error.
     drop(served);
 }
 
 fn plain(status: StatusCode, words: String) -> Response<Full<Bytes>> {
-    answered(status, "text/plain; charset=utf-8", words)
+    response(status, "text/plain; charset=utf-8", words)
 }
 
-fn answered(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
+fn response(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
     let headers = response.headers_mut();

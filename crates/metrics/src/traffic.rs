@@ -1,4 +1,4 @@
-//! Figures of packets: by reason, by service, by rule.
+//! Packet and byte counters by reason, by service and by rule.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::{
     page::Page,
 };
 
-/// Sources that have taken part in conversations before, and others.
+/// Values of the label `sources`: sources that have completed an exchange with the host before, and all others.
 const KNOWN: &str = "known";
 const OTHER: &str = "other";
 
@@ -28,12 +28,12 @@ fn by_reason(page: &mut Page<'_>, Overview { status, .. }: &Overview) -> fmt::Re
         || status.counters.iter().map(|count| ([count.verdict.as_str(), count.reason.as_str()], count));
     page.counters(&PACKETS, reasons().map(|(labels, count)| (labels, count.packets)))?;
     page.counters(&BYTES, reasons().map(|(labels, count)| (labels, count.bytes)))?;
-    // Those of none are left out of a status, and are told here: which series there are must not depend on what comes.
+    // A status leaves out reasons without packets. They are written here, as the set of series must not depend on traffic.
     let drops = || status.counters.iter().filter(|count| count.verdict == "drop");
     let would = || {
         drops().map(|count| {
             let would = status.would_drop.iter().find(|would| would.reason == count.reason);
-            (count.reason.as_str(), would.cloned().unwrap_or_else(|| nothing(&count.reason)))
+            (count.reason.as_str(), would.cloned().unwrap_or_else(|| no_packets(&count.reason)))
         })
     };
     page.counters(
@@ -50,7 +50,7 @@ fn by_reason(page: &mut Page<'_>, Overview { status, .. }: &Overview) -> fmt::Re
     )
 }
 
-fn nothing(reason: &str) -> WouldCount {
+fn no_packets(reason: &str) -> WouldCount {
     WouldCount {
         reason: reason.to_owned(),
         known_packets: 0,
@@ -74,8 +74,8 @@ fn by_service(page: &mut Page<'_>, Overview { services, .. }: &Overview) -> fmt:
 }
 
 fn by_rule(page: &mut Page<'_>, Overview { rules, .. }: &Overview) -> fmt::Result {
-    // A limit that services share has one counter, which each of them tells: it is told of the first of them alone, which is
-    // the default one, so that sums are right.
+    // A limit that services share has one counter, which the report repeats for each of them. It is written only for the
+    // first, which is the default service, so that sums are right.
     let first = |place: usize, rule: &RuleReport| {
         !rules[..place].iter().any(|before| before.shared && before.rule == rule.rule)
     };

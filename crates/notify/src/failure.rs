@@ -1,20 +1,20 @@
-//! Why a message was not taken, and whether it is worth another try.
+//! Failed deliveries, and whether to retry them.
 
 use std::time::Duration;
 
-/// Why a message was not taken.
+/// Why a message was not delivered. No text of it contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// It may be taken later.
+    /// A later attempt may succeed.
     Again {
-        /// In words, without any secret.
+        /// The reason.
         text: String,
-        /// Not before this has passed, if the receiver has said so.
+        /// How long the receiver wants no further attempt, if it has said so.
         after: Option<Duration>,
     },
-    /// The same message will never be taken.
+    /// The receiver will never accept this message.
     Refused {
-        /// In words, without any secret.
+        /// The reason.
         text: String,
     },
 }

@@ -1,9 +1,8 @@
-//! One POST over one connection. Connections are not kept: messages are rare, and a connection that was cut unnoticed in
-//! between is what makes them late.
+//! HTTP POST requests, each over a connection of its own. Connections are not reused: messages are rare, and a connection
+//! that a middlebox has dropped meanwhile would delay them.
 //!
-//! TLS is rustls with the `ring` provider, which needs no C library beside it and no cmake to build, and is what most of
-//! rustls's users run. Certificates are held against those that the host trusts, so that an operator's own authority
-//! needs nothing but to be installed there.
+//! TLS is rustls with the `ring` provider, which builds without cmake and needs no C library. Certificates are verified
+//! against the host's trust store, so that an operator's own certificate authority only has to be installed there.
 
 use std::{
     fmt,
@@ -37,14 +36,14 @@ use tokio_rustls::{
 
 use crate::{failure::Failure, secret::Secret};
 
-/// Addresses of one name that are tried, and how long each.
-const ADDRESSES: usize = 4;
-const CONNECTING: Duration = Duration::from_secs(3);
-/// Bytes of an answer that are read where it says what was wrong, and characters of it that are told.
-const LONGEST_ANSWER: usize = 4_096;
-const TOLD: usize = 200;
-/// A receiver that wants to be left alone for longer is asked again nevertheless.
-const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+/// Addresses of one name that are tried, and how long to wait for each.
+const MAX_ADDRESSES: usize = 4;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bytes of an error response's body that are read, and characters of it that are quoted.
+const MAX_BODY: usize = 4_096;
+const QUOTED: usize = 200;
+/// Longest `Retry-After` that is respected.
+const MAX_WAIT: Duration = Duration::from_secs(3_600);
 
 /// Where a request is sent.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,7 +55,7 @@ pub(crate) struct Url {
     path: String,
 }
 
-/// What is shown of it: its path may be a secret.
+/// Leaves out the path, which may be a secret.
 impl fmt::Debug for Url {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Url({}…)", self.authority)
@@ -64,7 +63,7 @@ impl fmt::Debug for Url {
 }
 
 impl Url {
-    /// Takes it apart. The error does not repeat it.
+    /// Parses an `http` or `https` URL. The error does not quote it, as it may be a secret.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let uri: Uri = text.parse().map_err(|error| format!("this is no URL: {error}"))?;
         let is_tls = match uri.scheme_str() {
@@ -91,7 +90,7 @@ impl Url {
         })
     }
 
-    /// The same host, with this behind its path.
+    /// Appends to the path.
     pub(crate) fn below(mut self, path: &str) -> Self {
         self.path.truncate(self.path.trim_end_matches('/').len());
         self.path.push_str(path);
@@ -103,17 +102,17 @@ impl Url {
     }
 }
 
-/// What is sent.
+/// A POST request.
 #[derive(Debug)]
 pub(crate) struct Post {
     pub(crate) url: Url,
     pub(crate) content_type: String,
     pub(crate) body: Vec<u8>,
-    /// `Authorization` (RFC 9110, section 11.6.2).
+    /// The value of `Authorization` (RFC 9110, section 11.6.2).
     pub(crate) authorization: Option<Secret>,
-    /// In place of those that the host trusts.
+    /// Trusted certificate authorities, in place of the host's.
     pub(crate) ca_file: Option<PathBuf>,
-    /// What must not be told, whoever repeats it.
+    /// Removed from error texts, as a receiver may quote them in its response.
     pub(crate) secrets: Vec<Secret>,
 }
 
@@ -129,7 +128,7 @@ impl Post {
         }
     }
 
-    /// Sends it. How long that may take is for the caller to say.
+    /// Sends the request. The caller bounds the time.
     pub(crate) async fn send(self) -> Result<(), Failure> {
         let Self { url, content_type, body, authorization, ca_file, mut secrets } = self;
         let header = |what: &str, value: &str| {
@@ -176,7 +175,7 @@ impl Post {
     }
 }
 
-/// What came back, as far as it is of interest.
+/// A response.
 struct Answer {
     status: StatusCode,
     after: Option<Duration>,
@@ -190,13 +189,13 @@ impl Answer {
             return Ok(());
         }
         let text: String =
-            hide(text).chars().map(|one| if one.is_control() { ' ' } else { one }).take(TOLD).collect();
+            hide(text).chars().map(|one| if one.is_control() { ' ' } else { one }).take(QUOTED).collect();
         let colon = if text.trim().is_empty() { "" } else { ": " };
         let text = format!("{host} answers {}{colon}{}", status.as_u16(), text.trim());
-        let may_pass = status.is_server_error()
+        let is_temporary = status.is_server_error()
             || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS]
                 .contains(&status);
-        match may_pass {
+        match is_temporary {
             true => Err(Failure::Again { text, after }),
             false if status.is_redirection() => {
                 Err(Failure::refused(format!("{text} (redirects are not followed; name where it leads to)")))
@@ -212,15 +211,17 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, Failure> {
         Err(_) => tokio::net::lookup_host((host, port))
             .await
             .map_err(|error| Failure::again(format!("looking up {host}: {error}")))?
-            .take(ADDRESSES)
+            .take(MAX_ADDRESSES)
             .collect(),
     };
     let mut failure = format!("{host} has no address");
     for address in addresses {
-        match tokio::time::timeout(CONNECTING, TcpStream::connect(address)).await {
+        match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => failure = format!("connecting to {address}: {error}"),
-            Err(_) => failure = format!("connecting to {address}: no answer in {} s", CONNECTING.as_secs()),
+            Err(_) => {
+                failure = format!("connecting to {address}: no answer in {} s", CONNECT_TIMEOUT.as_secs());
+            }
         }
     }
     Err(Failure::again(failure))
@@ -231,9 +232,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // It ends with this request.
-    let mut driving = JoinSet::new();
-    driving.spawn(connection);
+    // Dropping the set at the end of this function ends the connection's task.
+    let mut tasks = JoinSet::new();
+    tasks.spawn(connection);
     let response = sender.send_request(request).await?;
     let (status, after) = (response.status(), retry_after(&response));
     let text = if status.is_success() { String::new() } else { text_of(response).await };
@@ -241,27 +242,27 @@ where
 }
 
 async fn text_of(response: Response<Incoming>) -> String {
-    match Limited::new(response.into_body(), LONGEST_ANSWER).collect().await {
+    match Limited::new(response.into_body(), MAX_BODY).collect().await {
         Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
         Err(_) => String::new(),
     }
 }
 
-/// Seconds, or a time (RFC 9110, section 10.2.3).
+/// The time until `Retry-After`, which is a number of seconds or a date (RFC 9110, section 10.2.3).
 fn retry_after<B>(response: &Response<B>) -> Option<Duration> {
     let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match value.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
-        // Some answer with fractions.
+        // Some receivers send fractions of a second.
         Err(_) => match value.parse::<f64>() {
             Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
             Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok()?,
         },
     };
-    Some(wait.min(LONGEST_WAIT))
+    Some(wait.min(MAX_WAIT))
 }
 
-/// Read anew for each message: certificates are renewed while the daemon runs.
+/// The TLS configuration, read for each message because certificates may be renewed while the daemon runs.
 async fn tls(ca_file: Option<PathBuf>) -> Result<Arc<ClientConfig>, Failure> {
     let reading = tokio::task::spawn_blocking(move || roots(ca_file.as_deref()));
     let roots =
@@ -295,7 +296,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_taken_apart_and_its_path_not_shown() {
+    fn a_url_is_parsed_and_its_path_is_not_shown() {
         let url = Url::parse("https://hooks.example.net/services/T0/s3cret?a=b").expect("a URL");
         assert_eq!((url.host.as_str(), url.port, url.is_tls), ("hooks.example.net", 443, true));
         assert_eq!(url.path, "/services/T0/s3cret?a=b");
@@ -316,21 +317,21 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_says_how_long_it_wants_to_be_left_alone() {
+    fn retry_after_is_seconds_or_a_date() {
         let after = |value: &str| {
             let response = Response::builder().header(RETRY_AFTER, value).body(()).expect("a response");
             retry_after(&response)
         };
         assert_eq!(after("7"), Some(Duration::from_secs(7)));
         assert_eq!(after("0.25"), Some(Duration::from_millis(250)));
-        assert_eq!(after("999999"), Some(LONGEST_WAIT));
+        assert_eq!(after("999999"), Some(MAX_WAIT));
         let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(90));
         assert!(after(&date).is_some_and(|wait| (80..=90).contains(&wait.as_secs())));
         assert_eq!((after("soon"), after("-3"), after("Thu, 01 Jan 1970 00:00:00 GMT")), (None, None, None));
     }
 
     #[test]
-    fn what_may_pass_is_tried_again_and_no_answer_tells_a_secret() {
+    fn temporary_errors_are_retried_and_no_error_contains_a_secret() {
         let outcome = |status: u16, text: &str| {
             let status = StatusCode::from_u16(status).expect("a status");
             let secret = Secret::of("s3cret");

@@ -1,15 +1,15 @@
-//! Tells people and programs of incidents.
+//! Notifies people and programs of incidents.
 //!
-//! The configuration names targets ([`NotifyTable`] as written, [`Target`] as understood). The daemon gives what becomes of
-//! incidents to the [`Notifier`], which decides what each target is told and puts it into the target's own bounded
-//! queue; neither ever waits. On a thread of its own a task for each target takes messages out of the queue and delivers
-//! them: at a bounded rate, within bounded time, again where that may help. So a target that hangs keeps only itself.
+//! The configuration names targets ([`NotifyTable`] as written, [`Target`] once validated). The daemon passes the events of
+//! incidents to the [`Notifier`], which decides what each target is sent and puts the messages into the target's bounded
+//! queue, without ever waiting. On a separate thread, a task for each target delivers the messages: at a bounded rate, within
+//! bounded time, with retries where these may help. A target that hangs therefore delays no other.
 //!
-//! Each kind of target is a file in `kinds`. Secrets are read when they are needed, from where the configuration says that
-//! they lie, and shown by nothing.
+//! Each kind of target is a file in `kinds`. Secrets are read from files or systemd credentials when they are needed, and
+//! appear in no output.
 
-mod event;
 mod failure;
+mod filter;
 mod http;
 mod kinds;
 mod message;
@@ -23,7 +23,6 @@ mod target;
 mod worker;
 mod written;
 
-pub use event::Event;
 pub use notifier::{Notifier, Untested};
 pub use target::Target;
-pub use written::{MOST_TARGETS, NotifyTable};
+pub use written::{MAX_TARGETS, NotifyTable};

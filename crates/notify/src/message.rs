@@ -1,4 +1,4 @@
-//! One message: what is said of an incident to whichever target.
+//! A message about an incident, and the texts that the kinds of targets make of it.
 
 use std::{
     fmt::Write as _,
@@ -8,24 +8,22 @@ use std::{
 };
 
 use floodwall_api::{Incident, IncidentSeverity};
-use floodwall_incident::report;
+use floodwall_incident::{IncidentEvent, report};
 use serde_json::{Value, json};
 
-use super::event::Event;
-
-/// One message.
+/// A message to one target.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
-    pub(crate) event: Event,
+    pub(crate) event: IncidentEvent,
     pub(crate) incident: Arc<Incident>,
-    /// Of a command that is called for each host that is attacked: the host.
+    /// The attacked host, for targets that are notified per host.
     pub(crate) address: Option<IpAddr>,
-    /// Nothing is attacked: somebody wants to see whether messages arrive.
+    /// Whether this is a test message that an operator has asked for.
     pub(crate) test: bool,
 }
 
 impl Message {
-    pub(crate) fn new(event: Event, incident: Arc<Incident>) -> Self {
+    pub(crate) fn new(event: IncidentEvent, incident: Arc<Incident>) -> Self {
         Self { event, incident, address: None, test: false }
     }
 
@@ -34,23 +32,23 @@ impl Message {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.event == Event::Ended
+        self.event == IncidentEvent::Ended
     }
 
-    /// A line: `edge1: attack began: Incident 7: spoofed SYN flood on web`.
+    /// One line: `edge1: attack began: Incident 7: spoofed SYN flood on web`.
     pub(crate) fn title(&self, host: &str) -> String {
         let happened = match self.event {
-            Event::Began => "attack began",
-            Event::Changed => "attack, more is known",
-            Event::GoesOn => "attack goes on",
-            Event::NeedsHuman => "ATTACK NEEDS A HUMAN",
-            Event::Ended => "attack is over",
+            IncidentEvent::Began => "attack began",
+            IncidentEvent::Changed => "attack, more is known",
+            IncidentEvent::GoesOn => "attack goes on",
+            IncidentEvent::NeedsHuman => "ATTACK NEEDS A HUMAN",
+            IncidentEvent::Ended => "attack is over",
         };
         let test = if self.test { "TEST, nothing is attacked: " } else { "" };
         format!("{test}{host}: {happened}: {}", report::title(&self.incident))
     }
 
-    /// What has to be known, a line each.
+    /// The details, one line each.
     pub(crate) fn lines(&self) -> Vec<String> {
         let incident = &self.incident;
         let mut lines = Vec::new();
@@ -64,7 +62,7 @@ impl Message {
         lines
     }
 
-    /// All of it as plain text.
+    /// The details as plain text.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for line in self.lines() {
@@ -73,7 +71,7 @@ impl Message {
         text
     }
 
-    /// All of it for programs. The timeline is left out: it may be long, and names who did what.
+    /// The details for programs. The timeline is left out: it may be long, and names operators.
     pub(crate) fn document(&self, host: &str) -> Value {
         let mut incident = Incident::clone(&self.incident);
         incident.timeline.clear();
@@ -91,7 +89,7 @@ impl Message {
         })
     }
 
-    /// A colour for it: red while it needs a human, amber while it goes on, green once it is over.
+    /// An RGB colour: red for a critical incident, amber for a warning, green once it is over.
     pub(crate) fn colour(&self) -> u32 {
         match (self.is_over(), self.incident.severity) {
             (true, _) => 0x2e_a0_43,
@@ -101,12 +99,12 @@ impl Message {
     }
 }
 
-/// A time as RFC 3339 has it.
+/// Unix time in ms, in the format of RFC 3339.
 pub(crate) fn rfc3339(time_ms: u64) -> String {
     humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(time_ms)).to_string()
 }
 
-/// The first characters of a text, as many as a receiver takes.
+/// Shortens a text to at most `most` characters.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();

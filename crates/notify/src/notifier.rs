@@ -1,4 +1,4 @@
-//! All targets, on a thread of their own: what hangs there holds up nobody else.
+//! All targets, served on a thread of their own so that the daemon never waits for one.
 
 use std::{
     io,
@@ -8,12 +8,11 @@ use std::{
 };
 
 use floodwall_api::{Incident, NotifyReport, NotifyTested};
-use floodwall_incident::News;
+use floodwall_incident::IncidentEvent;
 use parking_lot::Mutex;
 use tokio::{runtime, sync::oneshot};
 
 use super::{
-    event::Event,
     kinds::Sender,
     message::Message,
     queue::Queue,
@@ -22,41 +21,41 @@ use super::{
     secret::CREDENTIALS_DIRECTORY,
     status::Status,
     target::Target,
-    worker::{self, Post},
+    worker::{self, Outbox},
 };
 
-/// Threads that may wait for disks and for names to be looked up.
-const WAITING_THREADS: usize = 4;
-/// How long after it has panicked a target's task is started again.
-const PAUSE: Duration = Duration::from_secs(5);
+/// Threads for blocking work: reading files and resolving names.
+const BLOCKING_THREADS: usize = 4;
+/// How long after a panic a target's task is started again.
+const RESTART_PAUSE: Duration = Duration::from_secs(5);
 
-/// Tells targets. It ends with this; what was not told by then never is.
+/// Notifies the targets. Dropping it ends their tasks; messages that are queued then are lost.
 #[derive(Debug)]
 pub struct Notifier {
-    lines: Vec<Line>,
+    channels: Vec<Channel>,
     runtime: Option<runtime::Handle>,
     /// Dropping it ends the thread.
     _end: oneshot::Sender<()>,
 }
 
-/// One target, with what it was told of.
+/// One target: its queue and task, and which incidents it knows of.
 #[derive(Debug)]
-struct Line {
-    post: Arc<Post>,
+struct Channel {
+    outbox: Arc<Outbox>,
     route: Mutex<Route>,
 }
 
-/// Why a target is not tested.
+/// Why a target could not be tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untested {
-    /// There is none of this name.
+    /// There is no target of this name.
     NoSuchTarget,
     /// Another test of it is under way.
     Busy,
 }
 
 impl Notifier {
-    /// Starts a thread, unless there is nobody to tell. `host` is what this host is called.
+    /// Starts the thread, if there is any target. `host` is the name of this host.
     pub fn start(targets: Vec<Target>, host: &str) -> io::Result<Self> {
         let credentials = std::env::var_os(CREDENTIALS_DIRECTORY).map(PathBuf::from);
         Self::start_with(targets, host, credentials)
@@ -64,85 +63,86 @@ impl Notifier {
 
     fn start_with(targets: Vec<Target>, host: &str, credentials: Option<PathBuf>) -> io::Result<Self> {
         let sender = Sender { host: host.into(), credentials };
-        let line = |target: Target| {
+        let channel = |target: Target| {
             let kind = &target.kind;
-            let route = Route::new(target.filter.clone(), kind.is_kept(), kind.is_by_host());
-            let post = Post {
+            let route = Route::new(target.filter.clone(), kind.keeps_state(), kind.is_per_host());
+            let outbox = Outbox {
                 target,
                 sender: sender.clone(),
                 queue: Queue::default(),
                 status: Status::default(),
                 testing: tokio::sync::Mutex::default(),
             };
-            Line { post: Arc::new(post), route: Mutex::new(route) }
+            Channel { outbox: Arc::new(outbox), route: Mutex::new(route) }
         };
-        let lines: Vec<_> = targets.into_iter().map(line).collect();
+        let channels: Vec<_> = targets.into_iter().map(channel).collect();
         let (end, ended) = oneshot::channel();
         let mut handle = None;
-        if !lines.is_empty() {
+        if !channels.is_empty() {
             let runtime = runtime::Builder::new_current_thread()
                 .enable_all()
-                .max_blocking_threads(WAITING_THREADS)
+                .max_blocking_threads(BLOCKING_THREADS)
                 .thread_name("notify-wait")
                 .build()?;
             handle = Some(runtime.handle().clone());
-            for line in &lines {
-                runtime.spawn(supervise(Arc::clone(&line.post)));
+            for channel in &channels {
+                runtime.spawn(supervise(Arc::clone(&channel.outbox)));
             }
             std::thread::Builder::new().name("notify".to_owned()).spawn(move || {
-                // It resolves once the sender is gone.
+                // It resolves when the sender is dropped.
                 let _ = runtime.block_on(ended);
-                // What waits for a disk or a name is not waited for.
+                // Does not wait for threads that are blocked on a disk or a name server.
                 runtime.shutdown_background();
             })?;
         }
-        Ok(Self { lines, runtime: handle, _end: end })
+        Ok(Self { channels, runtime: handle, _end: end })
     }
 
-    /// Goes on with an incident of an earlier run.
+    /// Takes over an open incident from an earlier run of the daemon.
     pub fn resume(&self, incident: &Incident) {
         let incident = Arc::new(incident.clone());
-        for line in &self.lines {
-            let messages = line.route.lock().resume(&incident);
-            line.put(messages);
+        for channel in &self.channels {
+            let messages = channel.route.lock().resume(&incident);
+            channel.put(messages);
         }
     }
 
-    /// Tells what has become of incidents. It waits for nothing.
-    pub fn tell(&self, news: &[(News, Incident)]) {
-        if self.lines.is_empty() {
+    /// Notifies the targets of events. It does not block.
+    pub fn tell(&self, events: &[(IncidentEvent, Incident)]) {
+        if self.channels.is_empty() {
             return;
         }
-        for (news, incident) in news {
+        for (event, incident) in events {
             let incident = Arc::new(incident.clone());
-            for line in &self.lines {
-                let messages = line.route.lock().tell(Event::from(*news), &incident);
-                line.put(messages);
+            for channel in &self.channels {
+                let messages = channel.route.lock().tell(*event, &incident);
+                channel.put(messages);
             }
         }
     }
 
-    /// Looks whether more is known of an incident that goes on; to be done once a second. It waits for nothing.
-    pub fn look(&self, incident: &Incident) {
+    /// Notifies per-host targets of hosts that the incident has reached meanwhile. To be called once a second for each open
+    /// incident. It does not block.
+    pub fn update(&self, incident: &Incident) {
         let mut shared = None;
-        for line in &self.lines {
-            let mut route = line.route.lock();
-            if route.is_by_host() {
+        for channel in &self.channels {
+            let mut route = channel.route.lock();
+            if route.is_per_host() {
                 let incident = shared.get_or_insert_with(|| Arc::new(incident.clone()));
-                line.put(route.look(incident));
+                channel.put(route.update(incident));
             }
         }
     }
 
-    /// How the targets fare.
+    /// The state of every target.
     pub fn report(&self) -> Vec<NotifyReport> {
-        self.lines
+        self.channels
             .iter()
-            .map(|line| line.post.status.report(&line.post.target, line.post.queue.len()))
+            .map(|channel| channel.outbox.status.report(&channel.outbox.target, channel.outbox.queue.len()))
             .collect()
     }
 
-    /// What an operator should know of them.
+    /// Warnings about targets that do not accept messages.
     pub fn problems(&self) -> Vec<String> {
         let problem = |report: NotifyReport| {
             let NotifyReport { name, problem, waiting, .. } = report;
@@ -155,20 +155,27 @@ impl Notifier {
         self.report().into_iter().filter_map(problem).collect()
     }
 
-    /// Sends a message by a target that says that it is a test; where the receiver keeps it, that it is over, too.
+    /// Sends a test message to a target, and a second one that ends the test incident if the receiver would keep it open.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such target, or a test of it is under way. A failed delivery is part of the report instead.
     pub async fn test(&self, name: &str) -> Result<NotifyTested, Untested> {
-        let line =
-            self.lines.iter().find(|line| line.post.target.name == name).ok_or(Untested::NoSuchTarget)?;
+        let channel = self
+            .channels
+            .iter()
+            .find(|channel| channel.outbox.target.name == name)
+            .ok_or(Untested::NoSuchTarget)?;
         let runtime = self.runtime.as_ref().ok_or(Untested::NoSuchTarget)?;
-        let post = Arc::clone(&line.post);
-        if post.testing.try_lock().is_err() {
+        let outbox = Arc::clone(&channel.outbox);
+        if outbox.testing.try_lock().is_err() {
             return Err(Untested::Busy);
         }
         let name = name.to_owned();
         let test = runtime.spawn(async move {
-            let _testing = post.testing.lock().await;
+            let _testing = outbox.testing.lock().await;
             let began = Instant::now();
-            let outcome = test(&post).await;
+            let outcome = test(&outbox).await;
             let took_ms = began.elapsed().as_millis() as u64;
             let text = match &outcome {
                 Ok(()) => "it was taken".to_owned(),
@@ -180,26 +187,26 @@ impl Notifier {
     }
 }
 
-impl Line {
+impl Channel {
     fn put(&self, messages: impl IntoIterator<Item = Message>) {
         for message in messages {
-            if self.post.queue.push(message) {
-                self.post.status.left_out();
+            if self.outbox.queue.push(message) {
+                self.outbox.status.left_out();
             }
         }
     }
 }
 
-async fn test(post: &Post) -> Result<(), String> {
+async fn test(outbox: &Outbox) -> Result<(), String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let incident = sample::incident(now.as_millis() as u64);
     let over = sample::over(incident.clone());
-    let kind = &post.target.kind;
-    let address = kind.is_by_host().then(|| sample::ADDRESS.into());
+    let kind = &outbox.target.kind;
+    let address = kind.is_per_host().then(|| sample::ADDRESS.into());
     let of = |event, incident| Message { address, test: true, ..Message::new(event, Arc::new(incident)) };
-    post.send(&of(Event::Began, incident)).await.map_err(|failure| failure.text().to_owned())?;
-    if kind.is_kept() {
-        let ended = post.send(&of(Event::Ended, over)).await;
+    outbox.send(&of(IncidentEvent::Began, incident)).await.map_err(|failure| failure.text().to_owned())?;
+    if kind.keeps_state() {
+        let ended = outbox.send(&of(IncidentEvent::Ended, over)).await;
         ended.map_err(|failure| {
             format!("that it begins was taken, that it is over was not: {}", failure.text())
         })?;
@@ -207,12 +214,12 @@ async fn test(post: &Post) -> Result<(), String> {
     Ok(())
 }
 
-/// One that panics, which none should, is started again.
-async fn supervise(post: Arc<Post>) {
+/// Runs a target's task, and starts it again should it panic.
+async fn supervise(outbox: Arc<Outbox>) {
     loop {
-        let _ = tokio::spawn(worker::run(Arc::clone(&post))).await;
-        post.status.suspect(Some("its task has failed, and is started again".to_owned()));
-        tokio::time::sleep(PAUSE).await;
+        let _ = tokio::spawn(worker::run(Arc::clone(&outbox))).await;
+        outbox.status.set_problem(Some("its task has failed, and is started again".to_owned()));
+        tokio::time::sleep(RESTART_PAUSE).await;
     }
 }
 

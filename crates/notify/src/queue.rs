@@ -1,14 +1,15 @@
-//! Messages that wait for a target. Who puts one there waits for nothing.
+//! The bounded queue of messages for one target. Adding a message never blocks.
 
 use std::collections::VecDeque;
 
+use floodwall_incident::IncidentEvent;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::message::Message;
 
-/// Messages that wait at the most. An attack makes a dozen; who has not taken so many has not listened for hours.
-pub(crate) const MOST: usize = 64;
+/// Most messages in a queue. An attack makes about a dozen, so a full queue means that the target has failed for hours.
+pub(crate) const CAPACITY: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -17,19 +18,20 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Puts a message at the end; tells whether another had to make room. What says the same of the same incident and waits
-    /// already is replaced. Where there is no room, what is overtaken soonest goes first.
+    /// Adds a message, and returns whether another was dropped to make room. A message replaces a queued one of the same
+    /// incident and event if that is superseded by it. To make room, a message that a later one will supersede is dropped
+    /// first, and the oldest otherwise.
     pub(crate) fn push(&self, message: Message) -> bool {
         let mut waiting = self.waiting.lock();
         let same = |one: &&mut Message| {
             one.event == message.event && one.address == message.address && one.key() == message.key()
         };
         let mut has_lost = false;
-        match waiting.iter_mut().filter(|one| one.event.is_overtaken()).find(same) {
+        match waiting.iter_mut().filter(|one| is_superseded(one.event)).find(same) {
             Some(one) => *one = message,
             None => {
-                if waiting.len() >= MOST {
-                    let first = waiting.iter().position(|one| one.event.is_overtaken()).unwrap_or(0);
+                if waiting.len() >= CAPACITY {
+                    let first = waiting.iter().position(|one| is_superseded(one.event)).unwrap_or(0);
                     waiting.remove(first);
                     has_lost = true;
                 }
@@ -41,7 +43,7 @@ impl Queue {
         has_lost
     }
 
-    /// The next one, once there is one.
+    /// Waits for the next message.
     pub(crate) async fn pop(&self) -> Message {
         loop {
             let filled = self.filled.notified();
@@ -57,39 +59,49 @@ impl Queue {
     }
 }
 
+/// Whether the next message of the same event contains everything that this one does.
+const fn is_superseded(event: IncidentEvent) -> bool {
+    matches!(event, IncidentEvent::Changed | IncidentEvent::GoesOn)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{event::Event, sample};
+    use crate::sample;
 
-    fn message(event: Event, id: u64) -> Message {
+    fn message(event: IncidentEvent, id: u64) -> Message {
         let mut incident = sample::incident(1_000);
         (incident.id, incident.key) = (id, format!("floodwall-{id:016x}"));
         Message::new(event, Arc::new(incident))
     }
 
     #[tokio::test]
-    async fn what_is_overtaken_is_replaced_and_the_rest_keeps_its_order() {
+    async fn superseded_messages_are_replaced_and_the_others_keep_their_order() {
         let queue = Queue::default();
-        for event in
-            [Event::Began, Event::Changed, Event::Changed, Event::GoesOn, Event::Changed, Event::Ended]
-        {
+        for event in [
+            IncidentEvent::Began,
+            IncidentEvent::Changed,
+            IncidentEvent::Changed,
+            IncidentEvent::GoesOn,
+            IncidentEvent::Changed,
+            IncidentEvent::Ended,
+        ] {
             assert!(!queue.push(message(event, 1)));
         }
-        assert!(!queue.push(message(Event::Changed, 2)));
+        assert!(!queue.push(message(IncidentEvent::Changed, 2)));
         let mut order = Vec::new();
         while queue.len() > 0 {
             let message = queue.pop().await;
             order.push((message.event, message.incident.id));
         }
         let expected = [
-            (Event::Began, 1),
-            (Event::Changed, 1),
-            (Event::GoesOn, 1),
-            (Event::Ended, 1),
-            (Event::Changed, 2),
+            (IncidentEvent::Began, 1),
+            (IncidentEvent::Changed, 1),
+            (IncidentEvent::GoesOn, 1),
+            (IncidentEvent::Ended, 1),
+            (IncidentEvent::Changed, 2),
         ];
         assert_eq!(order, expected);
     }
@@ -97,13 +109,13 @@ mod tests {
     #[test]
     fn it_is_bounded_and_ends_outlast_changes() {
         let queue = Queue::default();
-        assert!(!queue.push(message(Event::Ended, 0)));
-        let lost = (1..1_000).filter(|id| queue.push(message(Event::Changed, *id))).count();
-        assert_eq!((queue.len(), lost), (MOST, 1_000 - MOST));
-        assert_eq!(queue.waiting.lock()[0].event, Event::Ended);
-        // Nothing but ends: then the oldest goes.
-        (0..MOST as u64 + 1).for_each(|id| _ = queue.push(message(Event::Ended, 2_000 + id)));
-        assert_eq!(queue.len(), MOST);
+        assert!(!queue.push(message(IncidentEvent::Ended, 0)));
+        let lost = (1..1_000).filter(|id| queue.push(message(IncidentEvent::Changed, *id))).count();
+        assert_eq!((queue.len(), lost), (CAPACITY, 1_000 - CAPACITY));
+        assert_eq!(queue.waiting.lock()[0].event, IncidentEvent::Ended);
+        // If no message will be superseded, the oldest is dropped.
+        (0..CAPACITY as u64 + 1).for_each(|id| _ = queue.push(message(IncidentEvent::Ended, 2_000 + id)));
+        assert_eq!(queue.len(), CAPACITY);
         assert_eq!(queue.waiting.lock()[0].incident.id, 2_001);
     }
 }

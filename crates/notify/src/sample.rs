@@ -1,14 +1,14 @@
-//! An attack that there is none of, for tests: of targets by operators, and of this crate.
+//! A made-up incident, with which operators test targets and this crate tests itself.
 
 use floodwall_api::{
     Incident, IncidentHarm, IncidentPhase, IncidentPrefix, IncidentService, IncidentSeverity,
     IncidentSources, IncidentTraffic, IncidentTurn, IncidentVector, IncidentWave,
 };
 
-/// Addresses for documentation (RFC 5737), which nobody has.
+/// An address reserved for documentation (RFC 5737).
 pub(crate) const ADDRESS: [u8; 4] = [192, 0, 2, 1];
 
-/// An attack on nothing, that is told of at this time, Unix ms.
+/// An open incident as it is at this time, Unix time in ms.
 pub(crate) fn incident(now_ms: u64) -> Incident {
     let began_ms = now_ms.saturating_sub(60_000);
     let [first, second, third, fourth] = ADDRESS;
@@ -60,7 +60,7 @@ pub(crate) fn incident(now_ms: u64) -> Incident {
     }
 }
 
-/// The same once it is over.
+/// The incident once it is over.
 pub(crate) fn over(mut incident: Incident) -> Incident {
     let end = incident.seen_ms;
     incident.phase = IncidentPhase::Resolved;

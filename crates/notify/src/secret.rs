@@ -1,4 +1,4 @@
-//! Secrets: where they lie, and that they are seen nowhere else.
+//! Secrets, which are read from files or systemd credentials and kept out of output.
 
 use std::{
     fmt,
@@ -8,22 +8,22 @@ use std::{
 
 use serde::Deserialize;
 
-/// Longer ones are files of another kind, bytes.
-const LONGEST: u64 = 4_096;
-/// Where systemd puts what the unit names by `LoadCredential=` (systemd.exec(5)).
+/// Largest file that is accepted as a secret, bytes.
+const MAX_BYTES: u64 = 4_096;
+/// The environment variable with the directory of the unit's `LoadCredential=` (systemd.exec(5)).
 pub(crate) const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
-/// Where a secret lies. The configuration says this, and never the secret itself.
+/// Where a secret is stored. The configuration contains this, and never the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SecretSource {
-    /// In a file, alone.
+    /// A file that contains nothing else.
     File(PathBuf),
-    /// In a credential of systemd's, by its name.
+    /// A systemd credential, by its name.
     Credential(String),
 }
 
-/// A secret. It is shown by nothing.
+/// A secret. Its `Debug` output does not contain it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(String);
 
@@ -34,12 +34,12 @@ impl fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// What it is, for whom it is meant.
+    /// The secret itself.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// A text in which it does not occur.
+    /// Replaces every occurrence of the secret in a text.
     pub(crate) fn hide_in(&self, text: &str) -> String {
         text.replace(&self.0, "…")
     }
@@ -51,7 +51,7 @@ impl Secret {
 }
 
 impl SecretSource {
-    /// What of it can be told before it is read.
+    /// Finds mistakes in the configuration without reading the secret.
     pub(crate) fn check(&self) -> Result<(), String> {
         match self {
             Self::File(path) if !path.is_absolute() => {
@@ -64,8 +64,8 @@ impl SecretSource {
         }
     }
 
-    /// Reads it anew, so that one that was changed is taken at once. The error names where it lies, and nothing of it.
-    /// It may wait for a disk.
+    /// Reads the secret. It is read for each message, so that a changed one is used at once. The error does not contain it.
+    /// This may block on a disk.
     pub(crate) fn read(&self, credentials: Option<&Path>) -> Result<Secret, String> {
         let path = match self {
             Self::File(path) => path.clone(),
@@ -81,13 +81,13 @@ impl SecretSource {
         };
         let read = || {
             let mut text = String::new();
-            std::fs::File::open(&path)?.take(LONGEST + 1).read_to_string(&mut text).map(|_| text)
+            std::fs::File::open(&path)?.take(MAX_BYTES + 1).read_to_string(&mut text).map(|_| text)
         };
         let text = read().map_err(|error| format!("reading the secret in {}: {error}", path.display()))?;
         let secret = text.trim();
-        if secret.is_empty() || text.len() as u64 > LONGEST || secret.contains(char::is_control) {
+        if secret.is_empty() || text.len() as u64 > MAX_BYTES || secret.contains(char::is_control) {
             return Err(format!(
-                "{} holds no secret: that is one line, and at most {LONGEST} bytes",
+                "{} holds no secret: that is one line, and at most {MAX_BYTES} bytes",
                 path.display()
             ));
         }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_read_from_a_file_or_a_credential_and_shown_by_nothing() {
+    fn a_secret_is_read_from_a_file_or_a_credential_and_not_shown() {
         let directory = tempfile::tempdir().expect("a directory");
         std::fs::write(directory.path().join("pager"), "s3cret\n").expect("written");
         let file = SecretSource::File(directory.path().join("pager"));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_refused_without_being_shown() {
+    fn a_file_that_is_not_a_secret_is_refused_without_being_shown() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("key");
         for content in ["", "\n", "one\ntwo", &"x".repeat(5_000)] {

@@ -1,4 +1,4 @@
-//! How a target fares, for all who ask.
+//! The delivery statistics of a target.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,7 +22,7 @@ struct Counts {
 }
 
 impl Status {
-    /// A message was taken.
+    /// Records that a message was delivered.
     pub(crate) fn sent(&self) {
         let mut counts = self.0.lock();
         counts.sent += 1;
@@ -30,25 +30,25 @@ impl Status {
         (counts.problem, counts.next_try) = (None, None);
     }
 
-    /// A message will not be tried again.
+    /// Records that a message was given up.
     pub(crate) fn failed(&self, problem: String) {
         let mut counts = self.0.lock();
         counts.failed += 1;
         (counts.problem, counts.next_try) = (Some(problem), None);
     }
 
-    /// A message will be tried again after this.
+    /// Records a failed attempt that will be repeated after `pause`.
     pub(crate) fn waits(&self, problem: String, pause: Duration) {
         let mut counts = self.0.lock();
         (counts.problem, counts.next_try) = (Some(problem), Some(Instant::now() + pause));
     }
 
-    /// There is something wrong, though nothing was sent yet.
-    pub(crate) fn suspect(&self, problem: Option<String>) {
+    /// Records a problem that was found without sending one of the queued messages, or that there is none.
+    pub(crate) fn set_problem(&self, problem: Option<String>) {
         self.0.lock().problem = problem;
     }
 
-    /// A message had to make room for others.
+    /// Records that a message was dropped from the full queue.
     pub(crate) fn left_out(&self) {
         self.0.lock().left_out += 1;
     }

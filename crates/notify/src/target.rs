@@ -1,10 +1,10 @@
-//! A target: who is told, of what, and how patiently.
+//! A notification target, as configured.
 
 use std::time::Duration;
 
-use super::{event::Filter, kinds::Kind};
+use super::{filter::Filter, kinds::Kind};
 
-/// Who is told.
+/// A notification target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub(crate) name: String,
@@ -13,14 +13,14 @@ pub struct Target {
     pub(crate) pace: Pace,
 }
 
-/// How a target is told.
+/// Limits of the delivery to one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pace {
-    /// How long one try may take.
+    /// How long one attempt may take.
     pub(crate) timeout: Duration,
-    /// How long one message is tried.
+    /// How long delivery of one message is retried.
     pub(crate) give_up_after: Duration,
-    /// Messages within any minute.
+    /// Most attempts within any minute.
     pub(crate) per_minute: u32,
 }
 
@@ -31,12 +31,12 @@ impl Default for Pace {
 }
 
 impl Target {
-    /// By what it is called.
+    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The services that it is limited to.
+    /// The services to whose attacks it is limited; none if it is not limited.
     pub fn services(&self) -> &[String] {
         &self.filter.services
     }

@@ -1,4 +1,5 @@
-//! Delivers one target's messages, one after the other: at a bounded pace, within bounded time, again where that may help.
+//! Delivers the messages of one target one after another: at a bounded rate, within bounded time, with retries where these may
+//! help.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -17,80 +18,84 @@ use crate::{
     target::{Pace, Target},
 };
 
-/// How long after a failure a message is tried again, for the first time and at most: twice as long each time.
+/// The pause before the first retry, which doubles with each failure up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Incidents whose going on is repeated.
-const REPEATED: usize = 16;
+/// Most open incidents whose messages are repeated.
+const MAX_REPEATED: usize = 16;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What a target's task shares with those who ask and those who tell.
+/// A target with its queue and statistics, shared by its task and the [`Notifier`](crate::Notifier).
 #[derive(Debug)]
-pub(crate) struct Post {
+pub(crate) struct Outbox {
     pub(crate) target: Target,
     pub(crate) sender: Sender,
     pub(crate) queue: Queue,
     pub(crate) status: Status,
-    /// Held while a test is under way: there is one at a time.
+    /// Held during a test, so that there is only one at a time.
     pub(crate) testing: tokio::sync::Mutex<()>,
 }
 
-impl Post {
-    /// One try, within its time.
+impl Outbox {
+    /// One attempt at delivery, within the target's timeout.
     pub(crate) async fn send(&self, message: &Message) -> Result<(), Failure> {
         let limit = self.target.pace.timeout;
         match tokio::time::timeout(limit, self.target.kind.send(message, &self.sender)).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 let text = format!("no answer within {}", humantime::format_duration(limit));
-                // A command was called, and whatever it has begun was ended.
-                Err(if self.target.kind.is_called() { Failure::refused(text) } else { Failure::again(text) })
+                // A program that was killed may have done part of its work, so it is not run again.
+                Err(if self.target.kind.runs_program() {
+                    Failure::refused(text)
+                } else {
+                    Failure::again(text)
+                })
             }
         }
     }
 
-    /// What is wrong before anything is sent: a secret that cannot be read.
-    pub(crate) async fn look(&self) {
+    /// Reads the secrets once, so that one that cannot be read shows before the first message.
+    pub(crate) async fn check_secrets(&self) {
         for source in self.target.kind.secrets() {
             if let Err(failure) = self.sender.secret(source).await {
-                return self.status.suspect(Some(failure.text().to_owned()));
+                return self.status.set_problem(Some(failure.text().to_owned()));
             }
         }
     }
 }
 
-/// Delivers, for ever.
-pub(crate) async fn run(post: Arc<Post>) {
-    post.look().await;
-    let mut pace = Recent::new(post.target.pace);
-    let mut going_on: BTreeMap<String, Message> = BTreeMap::new();
-    let repeats = post.target.kind.repeats();
-    let mut tick = tokio::time::interval(repeats.unwrap_or(MINUTE));
+/// Delivers messages for ever.
+pub(crate) async fn run(outbox: Arc<Outbox>) {
+    outbox.check_secrets().await;
+    let mut limit = RateLimit::new(outbox.target.pace);
+    let mut open: BTreeMap<String, Message> = BTreeMap::new();
+    let repeat_interval = outbox.target.kind.repeat_interval();
+    let mut tick = tokio::time::interval(repeat_interval.unwrap_or(MINUTE));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tick.reset();
     loop {
         tokio::select! {
-            message = post.queue.pop() => {
-                if repeats.is_some() {
+            message = outbox.queue.pop() => {
+                if repeat_interval.is_some() {
                     if message.is_over() {
-                        going_on.remove(message.key());
+                        open.remove(message.key());
                     } else {
-                        going_on.insert(message.key().to_owned(), message.clone());
+                        open.insert(message.key().to_owned(), message.clone());
                     }
-                    while going_on.len() > REPEATED {
-                        going_on.pop_first();
+                    while open.len() > MAX_REPEATED {
+                        open.pop_first();
                     }
                 }
-                deliver(&post, &mut pace, &message).await;
+                deliver(&outbox, &mut limit, &message).await;
             }
-            _ = tick.tick(), if !going_on.is_empty() => {
-                for message in going_on.values() {
-                    // One that fails is repeated soon enough, and what is new goes first.
-                    if post.queue.len() == 0 {
-                        pace.turn().await;
-                        match post.send(message).await {
-                            Ok(()) => post.status.suspect(None),
-                            Err(failure) => post.status.suspect(Some(failure.text().to_owned())),
+            _ = tick.tick(), if !open.is_empty() => {
+                for message in open.values() {
+                    // New messages go first. A repetition that fails is not retried, as the next one is due soon.
+                    if outbox.queue.len() == 0 {
+                        limit.wait().await;
+                        match outbox.send(message).await {
+                            Ok(()) => outbox.status.set_problem(None),
+                            Err(failure) => outbox.status.set_problem(Some(failure.text().to_owned())),
                         }
                     }
                 }
@@ -99,53 +104,53 @@ pub(crate) async fn run(post: Arc<Post>) {
     }
 }
 
-async fn deliver(post: &Post, pace: &mut Recent, message: &Message) {
-    let give_up = Instant::now() + post.target.pace.give_up_after;
+async fn deliver(outbox: &Outbox, limit: &mut RateLimit, message: &Message) {
+    let give_up = Instant::now() + outbox.target.pace.give_up_after;
     let mut pause = FIRST_PAUSE;
     loop {
-        pace.turn().await;
-        let (text, after) = match post.send(message).await {
-            Ok(()) => return post.status.sent(),
-            Err(Failure::Refused { text }) => return lost(post, message, text),
+        limit.wait().await;
+        let (text, after) = match outbox.send(message).await {
+            Ok(()) => return outbox.status.sent(),
+            Err(Failure::Refused { text }) => return lost(outbox, message, text),
             Err(Failure::Again { text, after }) => (text, after),
         };
-        // Who are many should not come back at the same moment.
+        // Jitter keeps many hosts from retrying at the same moment.
         let wait = jittered(pause).max(after.unwrap_or_default());
         if Instant::now() + wait > give_up {
-            let length = humantime::format_duration(post.target.pace.give_up_after);
-            return lost(post, message, format!("{text}; given up, as it was tried for {length}"));
+            let length = humantime::format_duration(outbox.target.pace.give_up_after);
+            return lost(outbox, message, format!("{text}; given up, as it was tried for {length}"));
         }
-        post.status.waits(text, wait);
+        outbox.status.waits(text, wait);
         tokio::time::sleep(wait).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-fn lost(post: &Post, message: &Message, text: String) {
-    let (target, event, incident) = (&post.target.name, message.event.name(), message.incident.id);
+fn lost(outbox: &Outbox, message: &Message, text: String) {
+    let (target, event, incident) = (&outbox.target.name, message.event.name(), message.incident.id);
     tracing::warn!(target, event, incident, "a notification was not delivered: {text}");
-    post.status.failed(text);
+    outbox.status.failed(text);
 }
 
-/// Between three quarters and five quarters of it.
+/// A random duration from three to five quarters of `pause`.
 fn jittered(pause: Duration) -> Duration {
     let drawn = getrandom::u32().unwrap_or(u32::MAX / 2);
     pause.mul_f64(0.75 + f64::from(drawn) / f64::from(u32::MAX) / 2.0)
 }
 
-/// When messages were sent within the last minute.
-struct Recent {
+/// Limits attempts to a number within any minute, by the times of the latest.
+struct RateLimit {
     most: usize,
     sent: VecDeque<Instant>,
 }
 
-impl Recent {
+impl RateLimit {
     fn new(pace: Pace) -> Self {
         Self { most: pace.per_minute as usize, sent: VecDeque::new() }
     }
 
-    /// Waits until one more may be sent.
-    async fn turn(&mut self) {
+    /// Waits until another attempt is allowed, and counts it.
+    async fn wait(&mut self) {
         if self.sent.len() >= self.most
             && let Some(first) = self.sent.pop_front()
         {
@@ -160,21 +165,21 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn no_minute_has_more_messages_than_it_may() {
-        let mut recent = Recent::new(Pace { per_minute: 3, ..Pace::default() });
+    async fn no_minute_has_more_attempts_than_allowed() {
+        let mut limit = RateLimit::new(Pace { per_minute: 3, ..Pace::default() });
         let began = Instant::now();
         let mut times = Vec::new();
         for _ in 0..7 {
-            recent.turn().await;
+            limit.wait().await;
             times.push(began.elapsed().as_secs());
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         assert_eq!(times, [0, 1, 2, 60, 61, 62, 120]);
-        assert!(recent.sent.len() <= 3);
+        assert!(limit.sent.len() <= 3);
     }
 
     #[test]
-    fn pauses_are_not_all_alike_and_stay_near_what_they_should_be() {
+    fn pauses_vary_within_a_quarter() {
         let pauses: Vec<_> = (0..100).map(|_| jittered(LONGEST_PAUSE)).collect();
         assert!(pauses.iter().all(|pause| (45.0..=75.0).contains(&pause.as_secs_f64())));
         assert!(pauses.iter().any(|pause| pause != &pauses[0]));

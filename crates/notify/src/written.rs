@@ -1,41 +1,40 @@
-//! `[[notify]]` as it is written in the configuration.
+//! The `[[notify]]` table of the configuration, and its validation.
 
 use std::{
     collections::BTreeMap, fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration,
 };
 
 use floodwall_api::IncidentSeverity;
+use floodwall_incident::IncidentEvent;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
-    event::{Event, Filter},
+    filter::Filter,
     http::Url,
     kinds::{
-        Alertmanager, Chat, Command, Discord, EVENTS, Format, Kind, Mail, PagerDuty, Place, Tls, Webhook,
+        Alertmanager, Chat, Command, Discord, EVENTS, Endpoint, Format, Kind, Mail, PagerDuty, Tls, Webhook,
         is_label,
     },
     secret::SecretSource,
     target::{Pace, Target},
 };
 
-/// Most targets: each has a task and a queue.
-pub const MOST_TARGETS: usize = 32;
-/// How long one try may take.
-const TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
-/// How long one message is tried.
-const PATIENCE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(7 * 86_400);
-/// Messages within a minute.
+/// Most targets. Each has a task and a queue.
+pub const MAX_TARGETS: usize = 32;
+/// Accepted values of `timeout`, `give-up-after` and `per-minute`.
+const TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
+const GIVE_UP_AFTER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(7 * 86_400);
 const PER_MINUTE: RangeInclusive<u32> = 1..=600;
-/// Longest name of a target.
-const LONGEST_NAME: usize = 64;
+/// Longest name of a target, bytes.
+const MAX_NAME: usize = 64;
 
-/// One `[[notify]]`. Which keys mean anything hangs on the kind.
+/// One `[[notify]]` table. Its kind decides which keys are allowed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NotifyTable {
     name: String,
     kind: KindName,
-    events: Option<Vec<Event>>,
+    events: Option<Vec<IncidentEvent>>,
     #[serde(default)]
     services: Vec<String>,
     severity: Option<IncidentSeverity>,
@@ -73,17 +72,16 @@ enum KindName {
     Mail,
 }
 
-/// Where a secret lies.
+/// Where a secret is stored, as written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged, expecting = "a secret is { file = \"/…\" } or { credential = \"…\" }: where it lies")]
 enum WrittenSecret {
     Source(SecretSource),
-    /// The secret itself, it seems. It is refused, and what is said of that must not repeat it: were it refused as TOML that
-    /// is of the wrong type, its line would be shown.
+    /// Anything else, which may be the secret itself. It is refused later: an error of the TOML parser would quote the line.
     Bare(de::IgnoredAny),
 }
 
-/// A URL, or where one lies that is a secret.
+/// A URL, or where a URL is stored that is a secret, as written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged, expecting = "a URL is text, or { file = \"…\" } or { credential = \"…\" }, where it lies")]
 enum UrlSource {
@@ -105,13 +103,16 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 impl NotifyTable {
-    /// The target that it describes. The error says what is wrong, and what is allowed; no secret stands in it, as none
-    /// stands in the configuration.
+    /// Validates the table.
+    ///
+    /// # Errors
+    ///
+    /// In words, what is wrong and what is allowed. Nothing but the operator reads it.
     pub fn target(mut self) -> Result<Target, String> {
         let name = std::mem::take(&mut self.name);
         let of_names = |one: char| one.is_ascii_alphanumeric() || "-_.".contains(one);
-        if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(of_names) {
-            return Err(format!("`{name}` is no name: up to {LONGEST_NAME} letters, digits, - _ and . are"));
+        if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(of_names) {
+            return Err(format!("`{name}` is no name: up to {MAX_NAME} letters, digits, - _ and . are"));
         }
         self.parts(name.clone()).map_err(|wrong| format!("notify {name}: {wrong}"))
     }
@@ -119,12 +120,12 @@ impl NotifyTable {
     fn parts(&mut self, name: String) -> Result<Target, String> {
         let default = Pace::default();
         let pace = Pace {
-            timeout: span("timeout", self.timeout.take(), default.timeout, &TIMEOUTS)?,
+            timeout: span("timeout", self.timeout.take(), default.timeout, &TIMEOUT)?,
             give_up_after: span(
                 "give-up-after",
                 self.give_up_after.take(),
                 default.give_up_after,
-                &PATIENCE,
+                &GIVE_UP_AFTER,
             )?,
             per_minute: self.per_minute.unwrap_or(default.per_minute),
         };
@@ -133,7 +134,7 @@ impl NotifyTable {
             return Err(format!("per-minute is {}, and must be from {least} to {most}", pace.per_minute));
         }
         let kind = self.take_kind()?;
-        if let Some(key) = self.left() {
+        if let Some(key) = self.unused_key() {
             return Err(format!("`{key}` means nothing where kind is \"{}\"", kind.name()));
         }
         let filter = Filter {
@@ -144,19 +145,23 @@ impl NotifyTable {
         Ok(Target { name, kind, filter, pace })
     }
 
-    fn take_events(&mut self, kind: &Kind) -> Result<Vec<Event>, String> {
-        if kind.is_by_host() {
+    fn take_events(&mut self, kind: &Kind) -> Result<Vec<IncidentEvent>, String> {
+        if kind.is_per_host() {
             return match self.events.take() {
-                None => Ok(vec![Event::Began, Event::Ended]),
+                None => Ok(vec![IncidentEvent::Began, IncidentEvent::Ended]),
                 Some(_) => {
                     Err("`events` means nothing where FastNetMon's format is used: it has ban and unban"
                         .to_owned())
                 }
             };
         }
-        let told_all = kind.is_kept() || matches!(kind, Kind::Webhook(_));
-        let default =
-            || Event::ALL.into_iter().filter(|event| told_all || *event != Event::Changed).collect();
+        let wants_all = kind.keeps_state() || matches!(kind, Kind::Webhook(_));
+        let default = || {
+            IncidentEvent::ALL
+                .into_iter()
+                .filter(|event| wants_all || *event != IncidentEvent::Changed)
+                .collect()
+        };
         let events = self.events.take().unwrap_or_else(default);
         match events.is_empty() {
             true => Err("`events` names none; leave the target out".to_owned()),
@@ -167,7 +172,7 @@ impl NotifyTable {
     fn take_kind(&mut self) -> Result<Kind, String> {
         match self.kind {
             KindName::Command => {
-                let path = needed("path", self.path.take())?;
+                let path = required("path", self.path.take())?;
                 if !path.is_absolute() {
                     return Err(format!("path is `{}`; a path begins with /", path.display()));
                 }
@@ -176,7 +181,7 @@ impl NotifyTable {
             KindName::Webhook => {
                 let webhook = Webhook {
                     url: self.url()?,
-                    authorization: sound("authorization", self.authorization.take())?,
+                    authorization: secret_source("authorization", self.authorization.take())?,
                     ca_file: self.ca_file.take(),
                     content_type: self.content_type.take(),
                     template: self.template.take(),
@@ -193,7 +198,7 @@ impl NotifyTable {
                     Some(UrlSource::Told(url)) => Url::parse(&url)?,
                     Some(UrlSource::Secret(_)) => return Err("url is no secret here; key is".to_owned()),
                 };
-                let key = needed("key", sound("key", self.key.take())?)?;
+                let key = required("key", secret_source("key", self.key.take())?)?;
                 Ok(Kind::PagerDuty(PagerDuty { url, key }))
             }
             KindName::Alertmanager => {
@@ -207,7 +212,7 @@ impl NotifyTable {
                 }
                 Ok(Kind::Alertmanager(Alertmanager {
                     url: self.url()?,
-                    authorization: sound("authorization", self.authorization.take())?,
+                    authorization: secret_source("authorization", self.authorization.take())?,
                     ca_file: self.ca_file.take(),
                     labels,
                 }))
@@ -222,8 +227,8 @@ impl NotifyTable {
 
     fn mail(&mut self) -> Result<Mail, String> {
         let tls = self.tls.take().unwrap_or(Tls::Starttls);
-        let to = needed("to", self.to.take())?;
-        let (user, password) = (self.user.take(), sound("password", self.password.take())?);
+        let to = required("to", self.to.take())?;
+        let (user, password) = (self.user.take(), secret_source("password", self.password.take())?);
         if user.is_some() != password.is_some() {
             return Err("user and password go together".to_owned());
         }
@@ -234,10 +239,10 @@ impl NotifyTable {
             return Err("`to` names nobody".to_owned());
         }
         Ok(Mail {
-            server: needed("server", self.server.take())?,
+            server: required("server", self.server.take())?,
             port: self.port.take().unwrap_or(tls.port()),
             tls,
-            from: address("from", &needed("from", self.from.take())?)?,
+            from: address("from", &required("from", self.from.take())?)?,
             to: to.iter().map(|one| address("to", one)).collect::<Result<_, _>>()?,
             user,
             password,
@@ -245,17 +250,17 @@ impl NotifyTable {
         })
     }
 
-    fn url(&mut self) -> Result<Place, String> {
-        match needed("url", self.url.take())? {
-            UrlSource::Told(url) => Url::parse(&url).map(Place::Told),
-            UrlSource::Secret(source) => source.check().map(|()| Place::Secret(source)),
+    fn url(&mut self) -> Result<Endpoint, String> {
+        match required("url", self.url.take())? {
+            UrlSource::Told(url) => Url::parse(&url).map(Endpoint::Url),
+            UrlSource::Secret(source) => source.check().map(|()| Endpoint::Secret(source)),
         }
     }
 
-    /// Whoever knows the URL of a channel may write into it.
-    fn secret_url(&mut self) -> Result<Place, String> {
+    /// A URL that only a secret may hold, as whoever knows it can post to the channel.
+    fn secret_url(&mut self) -> Result<Endpoint, String> {
         match self.url()? {
-            Place::Told(_) => {
+            Endpoint::Url(_) => {
                 Err("the URL is a secret here: put it into a file, and say url = { file = \"/…\" }, or \
                                    { credential = \"…\" }"
                     .to_owned())
@@ -264,9 +269,9 @@ impl NotifyTable {
         }
     }
 
-    /// A key that the kind has no use for.
-    fn left(&self) -> Option<&'static str> {
-        let left = [
+    /// A key that is left after the kind has taken those that it knows.
+    fn unused_key(&self) -> Option<&'static str> {
+        let keys = [
             ("path", self.path.is_some()),
             ("format", self.format.is_some()),
             ("url", self.url.is_some()),
@@ -284,15 +289,15 @@ impl NotifyTable {
             ("user", self.user.is_some()),
             ("password", self.password.is_some()),
         ];
-        left.into_iter().find(|(_, is_left)| *is_left).map(|(key, _)| key)
+        keys.into_iter().find(|(_, is_left)| *is_left).map(|(key, _)| key)
     }
 }
 
-fn needed<T>(key: &str, value: Option<T>) -> Result<T, String> {
+fn required<T>(key: &str, value: Option<T>) -> Result<T, String> {
     value.ok_or_else(|| format!("`{key}` is missing"))
 }
 
-fn sound(key: &str, secret: Option<WrittenSecret>) -> Result<Option<SecretSource>, String> {
+fn secret_source(key: &str, secret: Option<WrittenSecret>) -> Result<Option<SecretSource>, String> {
     match secret {
         None => Ok(None),
         Some(WrittenSecret::Source(source)) => source.check().map(|()| Some(source)),

@@ -1,4 +1,4 @@
-//! A database as it was read from its files.
+//! One database in memory, as read from its files: address ranges with their owners, and the owners' names.
 
 use std::{collections::HashMap, fs::File, io::Read as _, net::IpAddr, path::Path};
 
@@ -7,12 +7,12 @@ use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 
 use crate::{error::LoadError, kind::Kind, maxmind, segments::Segments, text, unwrapped::unwrapped};
 
-/// Longest file, unpacked: several times what the largest of them hold, MiB.
-const MOST_MEBIBYTES: u64 = 1_024;
-/// What a gzipped file begins with.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// Largest accepted file after decompression, MiB: several times the size of the largest published databases.
+const MAX_MEBIBYTES: u64 = 1_024;
+/// Magic bytes of gzip (RFC 1952).
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Whose addresses are.
+/// Maps addresses to owners: autonomous system numbers, or countries as [`Country::number`](crate::Country) packs them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Database {
     v4: Segments<u32>,
@@ -20,7 +20,7 @@ pub(crate) struct Database {
     names: HashMap<u32, String>,
 }
 
-/// Prefixes as they are read.
+/// Prefixes collected while the files are read, each as its first address, its last address and its owner.
 #[derive(Default)]
 struct Prefixes {
     v4: Vec<(u32, u32, u32)>,
@@ -28,7 +28,7 @@ struct Prefixes {
 }
 
 impl Prefixes {
-    fn take(&mut self, prefix: IpNetwork, owner: u32) {
+    fn push(&mut self, prefix: IpNetwork, owner: u32) {
         match prefix {
             IpNetwork::V4(prefix) => {
                 self.v4.push((prefix.network().to_bits(), prefix.broadcast().to_bits(), owner));
@@ -42,22 +42,22 @@ impl Prefixes {
 }
 
 impl Database {
-    /// Reads files that tell the same of different addresses.
+    /// Reads several files of one kind into one database; usually they cover different address families.
     ///
     /// # Errors
     ///
-    /// If one cannot be read, or is no database of this kind; with its place among them.
+    /// If a file cannot be read or is not a database of this kind. The error comes with the file's index in `files`.
     pub(crate) fn load<P: AsRef<Path>>(files: &[P], kind: Kind) -> Result<Self, (usize, LoadError)> {
         let mut prefixes = Prefixes::default();
         let mut names = HashMap::new();
-        for (place, file) in files.iter().enumerate() {
-            read(file.as_ref(), kind, &mut prefixes, &mut names).map_err(|error| (place, error))?;
+        for (index, file) in files.iter().enumerate() {
+            read(file.as_ref(), kind, &mut prefixes, &mut names).map_err(|error| (index, error))?;
         }
         let Prefixes { v4, v6 } = prefixes;
         Ok(Self { v4: Segments::of(v4), v6: Segments::of(v6), names })
     }
 
-    /// Whose an address is.
+    /// The owner of an address.
     pub(crate) fn owner(&self, address: IpAddr) -> Option<u32> {
         match unwrapped(address) {
             IpAddr::V4(address) => self.v4.owner(address.to_bits()),
@@ -70,7 +70,7 @@ impl Database {
         self.names.get(&owner).map(String::as_str)
     }
 
-    /// The prefixes of an owner.
+    /// The fewest prefixes that cover exactly an owner's addresses.
     pub(crate) fn prefixes(&self, owner: u32) -> Vec<IpNetwork> {
         let v4 = self.v4.prefixes(owner).into_iter().filter_map(|(address, length)| {
             Ipv4Network::new((address as u32).into(), length).ok().map(IpNetwork::V4)
@@ -93,31 +93,32 @@ fn read(
     names: &mut HashMap<u32, String>,
 ) -> Result<(), LoadError> {
     let mut file = File::open(path)?;
-    let mut bytes = whole(&mut file)?;
-    if bytes.starts_with(&GZIP) {
-        bytes = whole(&mut MultiGzDecoder::new(bytes.as_slice()))?;
+    let mut bytes = read_bounded(&mut file)?;
+    if bytes.starts_with(&GZIP_MAGIC) {
+        bytes = read_bounded(&mut MultiGzDecoder::new(bytes.as_slice()))?;
     }
     let mut found = false;
-    let mut take = |prefix, owner| {
+    let mut add = |prefix, owner| {
         found = true;
-        prefixes.take(prefix, owner);
+        prefixes.push(prefix, owner);
     };
-    if maxmind::is_one(&bytes) {
-        names.extend(maxmind::read(bytes, kind, &mut take)?);
+    if maxmind::is_database(&bytes) {
+        names.extend(maxmind::read(bytes, kind, &mut add)?);
     } else if kind == Kind::Country {
         return Err(LoadError::NoCountries);
     } else {
-        text::read(&bytes, &mut take)?;
+        text::read(&bytes, &mut add)?;
     }
-    if found { Ok(()) } else { Err(LoadError::Nothing(kind.words())) }
+    if found { Ok(()) } else { Err(LoadError::Nothing(kind.noun())) }
 }
 
-fn whole(from: &mut impl std::io::Read) -> Result<Vec<u8>, LoadError> {
-    let most = MOST_MEBIBYTES << 20;
+/// Reads to the end, and fails rather than allocate more than [`MAX_MEBIBYTES`].
+fn read_bounded(from: &mut impl std::io::Read) -> Result<Vec<u8>, LoadError> {
+    let limit = MAX_MEBIBYTES << 20;
     let mut bytes = Vec::new();
-    from.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
-        return Err(LoadError::TooLong(MOST_MEBIBYTES));
+    from.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(LoadError::TooLong(MAX_MEBIBYTES));
     }
     Ok(bytes)
 }

@@ -1,19 +1,19 @@
-//! What may be wrong with a database, or with what is asked of it.
+//! Errors of loading a database, and of asking it for prefixes.
 
 use std::io;
 
 use crate::selector::Selector;
 
-/// Why a file is no database.
+/// Why a file could not be loaded as a database.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
+pub(crate) enum LoadError {
     /// It cannot be read.
     #[error("it cannot be read: {0}")]
     Unreadable(#[from] io::Error),
-    /// It is longer than any such database.
+    /// It is larger than any database of this kind should be. The limit is in MiB.
     #[error("it holds more than {0} MiB")]
     TooLong(u64),
-    /// It says that it is in MaxMind's format, and is damaged.
+    /// It has MaxMind's metadata marker, but its contents cannot be decoded.
     #[error("it is in MaxMind's format, and damaged: {0}")]
     Damaged(#[from] maxminddb::MaxMindDbError),
     /// It is neither in MaxMind's format nor text.
@@ -22,30 +22,30 @@ pub enum LoadError {
          twice, or a page that says that it could not be had?"
     )]
     NoText,
-    /// A line of it is not right.
+    /// A line of a text database cannot be parsed.
     #[error(
         "line {line} is no prefix with the number of an autonomous system: `{text}`; `192.0.2.0 24 64500` is one"
     )]
     Line {
-        /// Its number, from 1.
+        /// Its number, counted from 1.
         line: u64,
-        /// Its beginning.
+        /// Its first characters.
         text: String,
     },
-    /// It knows nothing of what it was named for.
+    /// It holds no entry of the kind that it was configured for.
     #[error("it tells of no {0}; is it another kind of database?")]
     Nothing(&'static str),
-    /// Countries are asked for, and it is text.
+    /// A text file was configured as a source of countries.
     #[error(
         "it is text, which tells of autonomous systems only; countries come from a file in MaxMind's format"
     )]
     NoCountries,
 }
 
-/// Why something stands for no prefixes.
+/// Why a selector could not be turned into prefixes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
-    /// No database was named.
+    /// The configuration names no database of the kind that the selector needs.
     #[error(
         "no database tells which prefixes {selector} has: name a file in the configuration, `[origin]` with `{key} = \"/path\"`, \
          and start floodwall again"
@@ -53,23 +53,23 @@ pub enum OriginError {
     NotConfigured {
         /// What was asked for.
         selector: Selector,
-        /// What has to be configured.
+        /// The key of `[origin]` that is missing.
         key: &'static str,
     },
-    /// A database was named, and could not be read.
+    /// A database is configured, and could not be read.
     #[error("the database that tells which prefixes {selector} has could not be read: {why}")]
     NotLoaded {
         /// What was asked for.
         selector: Selector,
-        /// Why.
+        /// The problem that reading it met.
         why: String,
     },
-    /// There is none of it.
+    /// The database has no prefix for the selector.
     #[error("{selector} has no prefix in {files}; is it the right one?")]
     NoPrefix {
         /// What was asked for.
         selector: Selector,
-        /// Where it was looked for.
+        /// The files that were searched, joined by commas.
         files: String,
     },
 }

@@ -1,6 +1,6 @@
-//! What a database tells.
+//! The two kinds of databases.
 
-/// What a database tells.
+/// What a database maps addresses to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Autonomous systems.
@@ -10,7 +10,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// As it is configured.
+    /// The key of `[origin]` in the configuration.
     pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Asn => "asn",
@@ -18,7 +18,8 @@ impl Kind {
         }
     }
 
-    pub(crate) const fn words(self) -> &'static str {
+    /// For error messages.
+    pub(crate) const fn noun(self) -> &'static str {
         match self {
             Self::Asn => "autonomous system",
             Self::Country => "country",

@@ -1,11 +1,11 @@
-//! Which autonomous system, and which country, an address is of: by databases in files that the operator names.
+//! Looks up the autonomous system and the country of an address, in databases that the operator provides as files.
 //!
-//! Files are in MaxMind's format, or in the text that CAIDA makes of RouteViews; gzipped or not. [`Origins`] reads them
-//! when it is asked to [look](Origins::look), again when they have changed, and answers from what it has read last. A
-//! [`Selector`] names one of both, as `asn:64500` or `country:XX`, and stands for the prefixes that a database has for it.
+//! A file is in MaxMind's format or in the text format of CAIDA's RouteViews prefix-to-AS data, gzipped or not. [`Origins`]
+//! loads the files on [`refresh`](Origins::refresh), loads them again after they have changed, and answers from what it
+//! loaded last. A [`Selector`], such as `asn:64500` or `country:XX`, stands for all prefixes that a database has for it.
 //!
-//! A database is as old as its file, a country is where a prefix was registered or is said to be used, and an address in a
-//! packet can be forged: none of it accuses anybody.
+//! Treat the answers with care: a database is only as current as its file, a country is where a prefix was registered or is
+//! said to be used, and the source address of a packet can be forged.
 
 mod database;
 mod error;
@@ -17,7 +17,7 @@ mod selector;
 mod text;
 mod unwrapped;
 
-pub use error::{LoadError, OriginError};
+pub use error::OriginError;
 pub use origins::{Files, Origin, Origins};
 pub use selector::{Country, Selector, SelectorError};
 pub use unwrapped::unwrapped;

@@ -1,4 +1,4 @@
-//! Databases in MaxMind's format, of whichever maker: these name their fields in several ways.
+//! Reads databases in MaxMind's format. Makers other than MaxMind use it with other field names, so several are tried.
 
 use std::collections::HashMap;
 
@@ -11,46 +11,46 @@ use crate::{
     selector::{Country, as_number},
 };
 
-/// What stands before the description of such a database, near its end.
+/// Precedes the metadata section, which is the last part of a file.
 const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
-/// How far from its end that may be, bytes.
+/// Largest size of the metadata section by the format's specification, bytes.
 const TAIL: usize = 128 << 10;
 
-/// Where the number of an autonomous system stands, and its name.
+/// Fields that may hold the number of an autonomous system, and its name.
 const NUMBERS: [&str; 2] = ["autonomous_system_number", "asn"];
 const NAMES: [&str; 3] = ["autonomous_system_organization", "as_name", "name"];
 
-/// Whether bytes are such a database.
-pub(crate) fn is_one(bytes: &[u8]) -> bool {
+/// Whether the bytes are a database in this format.
+pub(crate) fn is_database(bytes: &[u8]) -> bool {
     let tail = &bytes[bytes.len().saturating_sub(TAIL)..];
     tail.windows(MARKER.len()).any(|window| window == MARKER)
 }
 
-/// Reads all of it: networks and whose they are, and the names of these.
+/// Passes every network with its owner to `add`, and returns the names of the owners.
 ///
 /// # Errors
 ///
-/// If it is damaged.
+/// If the database is damaged.
 pub(crate) fn read(
     bytes: Vec<u8>,
     kind: Kind,
-    mut take: impl FnMut(IpNetwork, u32),
+    mut add: impl FnMut(IpNetwork, u32),
 ) -> Result<HashMap<u32, String>, LoadError> {
     let reader = Reader::from_source(bytes)?;
-    // Many networks share a record.
+    // Many networks share one record, which is decoded once.
     let mut seen: HashMap<usize, Option<u32>> = HashMap::new();
     let mut names = HashMap::new();
     for found in reader.networks(WithinOptions::default())? {
         let found = found?;
-        let Some(place) = found.offset() else { continue };
-        let owner = match seen.get(&place) {
+        let Some(offset) = found.offset() else { continue };
+        let owner = match seen.get(&offset) {
             Some(owner) => *owner,
             None => {
                 let owner = match kind {
                     Kind::Asn => number(&found),
                     Kind::Country => country(&found).map(Country::number),
                 };
-                seen.insert(place, owner);
+                seen.insert(offset, owner);
                 if let (Some(owner), Kind::Asn) = (owner, kind) {
                     let name = NAMES.iter().find_map(|field| text(&found, &[field]));
                     names.extend(name.map(|name| (owner, name)));
@@ -59,7 +59,7 @@ pub(crate) fn read(
             }
         };
         if let Some(owner) = owner {
-            take(found.network()?, owner);
+            add(found.network()?, owner);
         }
     }
     Ok(names)
@@ -79,7 +79,7 @@ fn country<S: AsRef<[u8]>>(found: &LookupResult<'_, S>) -> Option<Country> {
     PATHS.iter().find_map(|path| Country::new(&text(found, path)?))
 }
 
-/// A text at a path; none if there is something else.
+/// The string at a path of keys; `None` if it is missing, empty, or of another type.
 fn text<S: AsRef<[u8]>>(found: &LookupResult<'_, S>, path: &[&str]) -> Option<String> {
     let path: Vec<_> = path.iter().map(|key| PathElement::Key(key)).collect();
     found.decode_path::<String>(&path).ok().flatten().filter(|text| !text.is_empty())

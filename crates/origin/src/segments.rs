@@ -1,13 +1,13 @@
-//! Addresses in order, and whose they are from where on: what prefixes that lie in each other come to, of which the
-//! longest holds.
+//! Nested prefixes flattened into sorted, disjoint address ranges, each with the owner that the longest matching prefix
+//! gives. A look-up is then a binary search.
 
 /// An address as a number.
 pub(crate) trait Bits: Copy + Ord + Into<u128> {
-    /// Bits of it.
+    /// Bits of an address.
     const WIDTH: u32;
-    /// The last of all.
+    /// The highest address.
     const LAST: Self;
-    /// The next one.
+    /// The following address; `None` after the highest.
     fn next(self) -> Option<Self>;
 }
 
@@ -29,10 +29,10 @@ impl Bits for u128 {
     }
 }
 
-/// Nobody's.
+/// The owner of addresses that no prefix covers. No autonomous system has this number (RFC 7607), and no country.
 const NOBODY: u32 = 0;
 
-/// From which address on whose they are, in order; of each run the next begins where it ends.
+/// The first address of each range, with the range's owner, in ascending order. A range ends where the next begins.
 #[derive(Clone, Debug)]
 pub(crate) struct Segments<T>(Vec<(T, u32)>);
 
@@ -43,12 +43,12 @@ impl<T> Default for Segments<T> {
 }
 
 impl<T: Bits> Segments<T> {
-    /// Of prefixes, each as its first and last address; of two that are the same the first counts.
+    /// Flattens prefixes, each given as its first address, last address and owner. Of equal prefixes the first counts.
     pub(crate) fn of(mut prefixes: Vec<(T, T, u32)>) -> Self {
         prefixes.sort_by_key(|(first, last, _)| (*first, std::cmp::Reverse(*last)));
         prefixes.dedup_by_key(|(first, last, _)| (*first, *last));
         let mut segments = Self(Vec::with_capacity(prefixes.len()));
-        // Those that the address lies in, the longest last.
+        // The prefixes that enclose the current address, the longest last.
         let mut around: Vec<(T, u32)> = Vec::new();
         for (first, last, owner) in prefixes {
             while let Some((end, _)) = around.pop_if(|(end, _)| *end < first) {
@@ -78,18 +78,18 @@ impl<T: Bits> Segments<T> {
         }
     }
 
-    /// Whose an address is.
+    /// The owner of an address.
     pub(crate) fn owner(&self, address: T) -> Option<u32> {
         let after = self.0.partition_point(|(start, _)| *start <= address);
         let (_, owner) = self.0.get(after.checked_sub(1)?)?;
         Some(*owner).filter(|owner| *owner != NOBODY)
     }
 
-    /// The fewest prefixes that hold what is someone's, and nothing else: their addresses and lengths, in order.
+    /// The fewest prefixes that cover exactly an owner's addresses, as address and length, in ascending order.
     pub(crate) fn prefixes(&self, owner: u32) -> Vec<(u128, u8)> {
         let mut prefixes = Vec::new();
-        for (place, (start, _)) in self.0.iter().enumerate().filter(|(_, (_, whose))| *whose == owner) {
-            let last = self.0.get(place + 1).map_or(T::LAST.into(), |(next, _)| (*next).into() - 1);
+        for (index, (start, _)) in self.0.iter().enumerate().filter(|(_, (_, whose))| *whose == owner) {
+            let last = self.0.get(index + 1).map_or(T::LAST.into(), |(next, _)| (*next).into() - 1);
             cover((*start).into(), last, T::WIDTH, &mut prefixes);
         }
         prefixes
@@ -100,10 +100,10 @@ impl<T: Bits> Segments<T> {
     }
 }
 
-/// The prefixes that make up a range of addresses of so many bits.
+/// Appends the prefixes that make up a range of addresses that are `width` bits wide.
 fn cover(mut first: u128, last: u128, width: u32, prefixes: &mut Vec<(u128, u8)>) {
     loop {
-        // As many as begin where they may, and do not go beyond the last.
+        // The largest prefix that is aligned at `first` and does not reach beyond `last`.
         let aligned = first.trailing_zeros().min(width);
         let left = last - first;
         let fits = if left == u128::MAX { 128 } else { (left + 1).ilog2() };
@@ -121,7 +121,7 @@ fn cover(mut first: u128, last: u128, width: u32, prefixes: &mut Vec<(u128, u8)>
 mod tests {
     use super::*;
 
-    /// Of prefixes of 32 bits.
+    /// Segments of IPv4 prefixes, each as address, length and owner.
     fn segments(prefixes: &[(u32, u8, u32)]) -> Segments<u32> {
         let range = |(first, length, owner): &(u32, u8, u32)| {
             (*first, first | u32::MAX.checked_shr(u32::from(*length)).unwrap_or(0), *owner)

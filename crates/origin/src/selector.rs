@@ -1,44 +1,45 @@
-//! What stands for many prefixes: an autonomous system, or a country.
+//! Selectors: an autonomous system or a country, which stands for all of its prefixes.
 
 use std::{fmt, str::FromStr};
 
-/// Why a text names neither an autonomous system nor a country.
+/// Why a text is not a selector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectorError {
-    /// It is neither.
+    /// It has the form of neither.
     #[error("`{0}` is neither asn:NUMBER, such as asn:64500, nor country:XX, such as country:DE")]
     Neither(String),
-    /// It is no number.
+    /// What follows `asn:` is not the number of an autonomous system.
     #[error("`{0}` is no number of an autonomous system: these are 1 to 4294967295, such as asn:64500")]
     NoNumber(String),
-    /// It is no country.
+    /// What follows `country:` is not two letters.
     #[error("`{0}` is no country: two letters name one, such as country:DE")]
     NoCountry(String),
 }
 
-/// A country, by its two letters (ISO 3166-1).
+/// A country, by its two-letter code (ISO 3166-1 alpha-2), in upper case.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Country([u8; 2]);
 
 impl Country {
-    /// The country with these letters, in whichever case.
+    /// The country with this code, in upper or lower case; `None` unless it is two ASCII letters.
     pub fn new(letters: &str) -> Option<Self> {
         let &[first, second] = letters.as_bytes() else { return None };
         let letters = [first, second].map(|letter| letter.to_ascii_uppercase());
         letters.iter().all(u8::is_ascii_uppercase).then_some(Self(letters))
     }
 
-    /// Its letters.
+    /// Its code.
     pub fn letters(&self) -> &str {
-        // They are ASCII.
+        // Both bytes are ASCII letters, so this never falls back.
         str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// The same as bytes.
+    /// Its code as bytes.
     pub const fn bytes(self) -> [u8; 2] {
         self.0
     }
 
+    /// Its code as a number other than 0, as the databases hold it.
     pub(crate) const fn number(self) -> u32 {
         u16::from_be_bytes(self.0) as u32
     }
@@ -61,7 +62,7 @@ impl fmt::Display for Country {
     }
 }
 
-/// An autonomous system or a country, as it is written where a prefix may stand.
+/// An autonomous system or a country, as operators write it where a prefix is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Selector {
     /// `asn:64500`.
@@ -71,8 +72,8 @@ pub enum Selector {
 }
 
 impl Selector {
-    /// Whether a text begins as one does, be it right or not.
-    pub fn is_meant(text: &str) -> bool {
+    /// Whether a text begins like a selector, so that it should be parsed, and a mistake in it reported, as one.
+    pub fn looks_like(text: &str) -> bool {
         let kind = text.split_once(':').map_or("", |(kind, _)| kind);
         ["asn", "as", "country"].iter().any(|name| kind.eq_ignore_ascii_case(name))
     }
@@ -97,7 +98,7 @@ impl FromStr for Selector {
             let country = Country::new(value).ok_or_else(|| SelectorError::NoCountry(value.to_owned()))?;
             return Ok(Self::Country(country));
         }
-        if !Self::is_meant(text) {
+        if !Self::looks_like(text) {
             return Err(unknown());
         }
         let number = as_number(value).ok_or_else(|| SelectorError::NoNumber(value.to_owned()))?;
@@ -105,14 +106,15 @@ impl FromStr for Selector {
     }
 }
 
-/// The number of an autonomous system, `64500` or `AS64500`; 0 is nobody's (RFC 7607).
+/// The number of an autonomous system, written `64500` or `AS64500`; 0 is reserved (RFC 7607) and refused.
 pub(crate) fn as_number(text: &str) -> Option<u32> {
     let digits = match text.get(..2) {
         Some(start) if start.eq_ignore_ascii_case("as") => &text[2..],
         _ => text,
     };
-    let sound = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits.parse().ok().filter(|number| sound && *number != 0)
+    // `parse` alone would accept a sign.
+    let only_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|number| only_digits && *number != 0)
 }
 
 #[cfg(test)]
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_told_with_what_was_meant() {
+    fn the_error_says_what_a_selector_looks_like() {
         for (given, expected) in [
             ("asn:0", "`0` is no number of an autonomous system"),
             ("asn:+5", "`+5` is no number"),
@@ -148,6 +150,6 @@ mod tests {
             let error = given.parse::<Selector>().expect_err(given).to_string();
             assert!(error.contains(expected), "{given}: {error}");
         }
-        assert!(!Selector::is_meant("2001:db8::1") && !Selector::is_meant("a5:b::"));
+        assert!(!Selector::looks_like("2001:db8::1") && !Selector::looks_like("a5:b::"));
     }
 }

@@ -1,19 +1,19 @@
-//! Prefixes and the autonomous systems that announce them, as text: what CAIDA makes of RouteViews (`pfx2as`), three columns
-//! of address, length and number; or a prefix and a number.
+//! Reads text databases: prefixes and the autonomous systems that announce them. A line is either the three columns of
+//! CAIDA's RouteViews data (`pfx2as`), which are address, length and number, or a prefix and a number.
 
 use ipnetwork::IpNetwork;
 
 use crate::{error::LoadError, selector::as_number};
 
-/// Letters of a line that are told.
-const TOLD: usize = 60;
+/// Characters of a bad line that the error quotes.
+const QUOTED: usize = 60;
 
-/// Reads it, one prefix a line.
+/// Passes the prefix and the number of each line to `add`.
 ///
 /// # Errors
 ///
-/// If a line is something else.
-pub(crate) fn read(bytes: &[u8], mut take: impl FnMut(IpNetwork, u32)) -> Result<(), LoadError> {
+/// If the bytes are not text, or a line cannot be parsed.
+pub(crate) fn read(bytes: &[u8], mut add: impl FnMut(IpNetwork, u32)) -> Result<(), LoadError> {
     let text = str::from_utf8(bytes).map_err(|_| LoadError::NoText)?;
     let first = text.trim_start_matches('\u{feff}').trim_start();
     if text.contains('\0') || first.starts_with('<') || first.starts_with('{') {
@@ -25,15 +25,15 @@ pub(crate) fn read(bytes: &[u8], mut take: impl FnMut(IpNetwork, u32)) -> Result
             continue;
         }
         let (prefix, owner) = prefix_of(line)
-            .ok_or_else(|| LoadError::Line { line: number, text: line.chars().take(TOLD).collect() })?;
+            .ok_or_else(|| LoadError::Line { line: number, text: line.chars().take(QUOTED).collect() })?;
         if let Some(owner) = owner {
-            take(prefix, owner);
+            add(prefix, owner);
         }
     }
     Ok(())
 }
 
-/// A prefix, and who announces it, if that is told by a number that somebody may have.
+/// A prefix and the autonomous system that announces it. The latter is `None` for the reserved number 0.
 fn prefix_of(line: &str) -> Option<(IpNetwork, Option<u32>)> {
     let mut fields = line.split_whitespace();
     let (address, second, third) = (fields.next()?, fields.next()?, fields.next());
@@ -45,12 +45,11 @@ fn prefix_of(line: &str) -> Option<(IpNetwork, Option<u32>)> {
         None if address.contains('/') => (address.parse::<IpNetwork>().ok()?, second),
         None => return None,
     };
-    // Several that announce it are joined by `_`, those of a set by `,`: the first is who does so most.
+    // Several origins are joined by `_`, and the members of an AS set by `,`; the most frequent comes first.
     let first = owner.split(['_', ',']).next()?.trim_matches(['{', '}']);
-    let is_nobodys = first == "0";
     match as_number(first) {
         Some(owner) => Some((prefix, Some(owner))),
-        None => is_nobodys.then_some((prefix, None)),
+        None => (first == "0").then_some((prefix, None)),
     }
 }
 

@@ -1,9 +1,9 @@
-//! IPv4 addresses that stand in IPv6 ones.
+//! IPv4 addresses that are embedded in IPv6 addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The IPv4 address that an IPv6 one stands for, which databases know nothing of: mapped (RFC 4291), 6to4 (RFC 3056), and of
-/// NAT64 by its well-known prefix (RFC 6052). Any other as it is.
+/// The IPv4 address that an IPv6 address embeds: IPv4-mapped (RFC 4291), 6to4 (RFC 3056), or NAT64 with the well-known prefix
+/// (RFC 6052). Databases list only the embedded address. Any other address is returned unchanged.
 pub fn unwrapped(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

@@ -1,5 +1,5 @@
-//! A full routing table: whoever the longest prefix says an address is of, it is of, and what a network stands for is what its
-//! prefixes hold and nothing that is another's.
+//! Holds look-ups in a full routing table against a plain longest-prefix match, and an autonomous system's prefixes against
+//! the addresses that they should cover.
 
 use std::{
     collections::HashMap,
@@ -13,12 +13,12 @@ use floodwall_lab::{or_skip, random::Random, skip::corpus};
 use floodwall_origin::{Files, Origins, Selector};
 use ipnetwork::IpNetwork;
 
-/// Networks that prefixes are dealt out to: the table itself does not say whose they are.
+/// Autonomous systems that the prefixes are assigned to: the table itself names none.
 const NETWORKS: u32 = 70_000;
 /// Addresses that are looked up.
 const LOOKED_UP: usize = 20_000;
 
-/// Whose prefixes are, by address and length.
+/// The owner of each prefix, by address and length.
 type Table = HashMap<(IpAddr, u8), u32>;
 
 fn longest(table: &Table, address: IpAddr) -> Option<u32> {
@@ -48,7 +48,7 @@ fn the_longest_prefix_says_whose_an_address_is() -> anyhow::Result<()> {
     let file = directory.path().join("pfx2as.txt");
     fs::write(&file, written)?;
     let origins = Origins::new(Files { asn: vec![file], country: Vec::new() });
-    assert!(origins.look(), "{:?}", origins.problems());
+    assert!(origins.refresh(), "{:?}", origins.problems());
 
     let mut random = Random::new(7);
     let prefixes: Vec<_> = table.keys().copied().collect();
@@ -70,7 +70,7 @@ fn the_longest_prefix_says_whose_an_address_is() -> anyhow::Result<()> {
             .into(),
         };
         let address = floodwall_origin::unwrapped(address);
-        assert_eq!(origins.numbers(address).0, longest(&table, address), "{address}");
+        assert_eq!(origins.asn_and_country(address).0, longest(&table, address), "{address}");
     }
     for owner in [1, 8, 4_243] {
         let all = origins.prefixes(Selector::Asn(owner))?;

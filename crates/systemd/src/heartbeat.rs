@@ -1,15 +1,15 @@
-//! Whether the service goes on.
+//! Tells a service that works from one that is stuck.
 
-/// Watches a time that is moved forward by those who do the work, and by nobody else: a service that is alive, and of which
-/// those are stuck, does not move it.
+/// Watches a time that only the working threads advance. If these are stuck, the time stands still although the process is
+/// alive.
 #[derive(Debug, Default)]
 pub struct Heartbeat {
     last: Option<u64>,
 }
 
 impl Heartbeat {
-    /// Whether it was moved since it was looked at last. The first look is a beat, as nothing can be told of it.
-    pub fn goes_on(&mut self, time: u64) -> bool {
+    /// Whether the time has advanced since the previous call; true at the first call.
+    pub fn has_advanced(&mut self, time: u64) -> bool {
         self.last.replace(time) != Some(time)
     }
 }
@@ -19,9 +19,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_stops_when_nobody_moves_the_time() {
+    fn it_stops_when_the_time_stands_still() {
         let mut heartbeat = Heartbeat::default();
-        let beats = [7, 8, 8, 8, 9].map(|time| heartbeat.goes_on(time));
+        let beats = [7, 8, 8, 8, 9].map(|time| heartbeat.has_advanced(time));
         assert_eq!(beats, [true, true, false, false, true]);
     }
 }

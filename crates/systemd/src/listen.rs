@@ -1,4 +1,4 @@
-//! Sockets that systemd listens on before the daemon is started, and hands over to it.
+//! Socket activation: sockets that systemd opens before it starts the daemon, and hands over to it.
 
 use std::{
     io,
@@ -11,27 +11,27 @@ use std::{
 
 use nix::sys::socket::{AddressFamily, SockaddrLike as _, SockaddrStorage, getsockname, getsockopt, sockopt};
 
-/// Name (`FileDescriptorName=`) of the socket whose clients may do everything; one that is not named is taken for it.
-pub const CONTROL: &str = "control";
-/// Name of the socket whose clients may only look.
-pub const READ_ONLY: &str = "read-only";
+/// Name (`FileDescriptorName=`) of the socket whose clients have all rights; also assumed for a socket with another name.
+const CONTROL: &str = "control";
+/// Name of the socket whose clients may only read.
+const READ_ONLY: &str = "read-only";
 
-/// What was handed over. It is listened on already, and does not block.
+/// The sockets that were handed over, listening and non-blocking.
 #[derive(Debug, Default)]
 pub struct Inherited {
-    /// Whose clients may do everything.
+    /// For clients with all rights.
     pub control: Option<UnixListener>,
-    /// Whose clients may only look.
+    /// For clients that may only read.
     pub read_only: Option<UnixListener>,
 }
 
-/// Why what was handed over cannot be used.
+/// Why a socket that was handed over cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InheritedError {
-    /// The variables that tell of it cannot be understood.
+    /// The environment variables that describe the sockets cannot be parsed.
     #[error("reading LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES, by which systemd tells of sockets: {0}")]
     Variables(#[source] io::Error),
-    /// It is no socket that clients connect to by a path.
+    /// A file descriptor is not a listening Unix stream socket.
     #[error(
         "systemd has handed over `{name}`, which is no listening Unix stream socket: see ListenStream= of its unit"
     )]
@@ -39,27 +39,27 @@ pub enum InheritedError {
         /// Its name.
         name: String,
     },
-    /// There are two of a kind.
+    /// There are two sockets for the same clients.
     #[error(
         "systemd has handed over two sockets `{0}`; one is to be named so (FileDescriptorName= of their units)"
     )]
     Twice(&'static str),
-    /// It cannot be made ready.
+    /// A socket cannot be made non-blocking.
     #[error("preparing the socket `{name}` that systemd has handed over: {error}")]
     Prepare {
         /// Its name.
         name: String,
-        /// What the system says.
+        /// The system's error.
         #[source]
         error: io::Error,
     },
 }
 
-/// Takes what was handed over to this process. It can be taken once; after that nothing is left.
+/// Takes the sockets that were handed over to this process. Later calls return none.
 ///
 /// # Errors
 ///
-/// If something was handed over that is not what is expected.
+/// If a file descriptor was handed over that is not one of the expected sockets.
 pub fn inherited() -> Result<Inherited, InheritedError> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     if TAKEN.swap(true, Ordering::Relaxed) {
@@ -70,8 +70,8 @@ pub fn inherited() -> Result<Inherited, InheritedError> {
 }
 
 fn own(descriptor: RawFd) -> OwnedFd {
-    // SAFETY: by the protocol of `sd_listen_fds(3)` it was opened for this process and is nobody else's in it, and it is
-    // taken once in its life.
+    // SAFETY: by the protocol of `sd_listen_fds(3)` the descriptor was opened for this process and nothing else in it owns
+    // the descriptor, and `inherited` takes it only once.
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_cannot_connect_to_is_refused() {
+    fn other_descriptors_than_listening_stream_sockets_are_refused() {
         let (stream, _other) = UnixStream::pair().unwrap();
         let error = Inherited::default().with((stream.into(), "a".to_owned())).unwrap_err();
         assert!(error.to_string().contains("`a`, which is no listening"), "{error}");

@@ -1,15 +1,15 @@
-//! What the service manager is told.
+//! Notifications to the service manager.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// Longest text that is told, bytes: `systemctl status` shows one line.
+/// Longest status text, bytes: `systemctl status` shows one line.
 const LONGEST_STATUS: usize = 300;
 
-/// The service manager, if there is one that wants to be told (`Type=notify`).
+/// The service manager, if the unit has `Type=notify`; without one, every method does nothing.
 ///
-/// That it does not listen is no reason for the service to fail: what it is told is lost then.
+/// Errors of sending are ignored: the service goes on without its service manager.
 #[derive(Debug)]
 pub struct Supervisor {
     watchdog: Option<Duration>,
@@ -17,24 +17,24 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// The one of this process, as its environment tells.
+    /// The service manager of this process, as its environment variables describe it.
     pub fn of_environment() -> Self {
         Self { watchdog: sd_notify::watchdog_enabled(), last_status: String::new() }
     }
 
-    /// How often the watchdog is to be told that the service goes on, at the least; it takes the service for dead after four
-    /// times as long. `None`: it does not ask for that.
+    /// How often [`Self::beat`] is to be called: a quarter of the time after which the watchdog considers the service dead.
+    /// `None` without a watchdog.
     pub fn beat_interval(&self) -> Option<Duration> {
         self.watchdog.map(|patience| patience / 4)
     }
 
-    /// The service does what it is there for; `status` says in a line how.
+    /// Reports that the service has started, with its state in one line.
     pub fn ready(&mut self, status: &str) {
         self.last_status = line_of(status);
         tell(&[NotifyState::Status(&self.last_status), NotifyState::Ready]);
     }
 
-    /// How it stands, in a line; told if it is another one than before.
+    /// Reports the state in one line, if it has changed.
     pub fn status(&mut self, status: &str) {
         let status = line_of(status);
         if status != self.last_status {
@@ -43,19 +43,19 @@ impl Supervisor {
         }
     }
 
-    /// It goes on: whoever says so has found out.
+    /// Keeps the watchdog from considering the service dead. Only call it after a check that the service works.
     pub fn beat(&self) {
         tell(&[NotifyState::Watchdog]);
     }
 
-    /// It ends, since it was told to.
+    /// Reports that the service ends on purpose, and why in one line.
     pub fn stopping(&mut self, why: &str) {
         self.last_status = line_of(why);
         tell(&[NotifyState::Status(&self.last_status), NotifyState::Stopping]);
     }
 }
 
-/// Its configuration is read again, until what is returned is dropped.
+/// Reports that the configuration is reloaded; dropping the returned guard reports that this is done.
 #[must_use]
 pub fn reloading() -> Reloading {
     let mut news = vec![NotifyState::Reloading];
@@ -65,7 +65,7 @@ pub fn reloading() -> Reloading {
     Reloading
 }
 
-/// The configuration is being read again.
+/// A reload in progress.
 #[derive(Debug)]
 pub struct Reloading;
 
@@ -79,7 +79,8 @@ fn tell(news: &[NotifyState<'_>]) {
     drop(sd_notify::notify(news));
 }
 
-/// A line of bounded length: what is told is a message of lines, in which another one would be another piece of news.
+/// Makes a text one line of bounded length. A notification consists of lines, so a line break in the text would begin another
+/// assignment.
 fn line_of(text: &str) -> String {
     let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if line.len() > LONGEST_STATUS {

@@ -1,4 +1,4 @@
-//! What a service manager hears. The environment is the process's, and so there is one test.
+//! What a service manager receives. There is one test because it changes the process's environment.
 
 use std::{os::unix::net::UnixDatagram, time::Duration};
 

@@ -1,4 +1,4 @@
-// What can be done from here: commands of the command line, said before they are carried out.
+// The changes that can be made from the page. Each is a command of the command line, which is shown before it is carried out.
 
 import { send } from "./ask.js";
 import { element, say } from "./element.js";
@@ -7,10 +7,10 @@ const NOTE = "from the page";
 
 /** @typedef {{ command: string, meaning: string, method?: "POST" | "PUT", path: string, body: any }} Act */
 
-/** A word as a shell reads it. */
+/** Quotes a word for the shell. */
 const quoted = (text) => (/^[\w./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
-/** How long something holds: what is said, and its seconds; none is for ever. */
+/** Lifetimes of list entries: the option's value, s, and text. `null` is for ever. */
 export const SPANS = [
   ["10m", 600, "10 minutes"],
   ["1h", 3600, "an hour"],
@@ -71,7 +71,7 @@ export const drop = (number) => ({
   body: { number },
 });
 
-/** Deploys a signature: one that only counts says whom it would hit. @returns {Act} */
+/** Adds a signature. With `monitor` it only counts what it would drop. @returns {Act} */
 export const deploy = (text, monitor) => ({
   command: `floodwall signature add ${quoted(text)}${monitor ? " --monitor --for 10m" : ""}`,
   meaning: monitor
@@ -92,7 +92,7 @@ export const bypass = (on) => ({
 
 const at = (id) => document.getElementById(id);
 
-/** Asks whether an act is meant, and carries it out; says whether it was done. @param {Act} act */
+/** Asks for confirmation of a change and carries it out; returns whether it was done. @param {Act} act */
 export async function confirmed(act) {
   const dialog = /** @type {HTMLDialogElement} */ (at("confirm"));
   say(at("confirm-meaning"), act.meaning);
@@ -113,7 +113,7 @@ export async function confirmed(act) {
   }
 }
 
-/** A button for an act; `done` is called once it was carried out. */
+/** A button for a change. `done` is called after it was carried out. */
 export function button(words, act, done = () => {}) {
   const press = async () => {
     if (await confirmed(act())) done();

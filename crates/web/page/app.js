@@ -1,4 +1,4 @@
-// The page: which view is shown, and what comes.
+// The page: switches between the views, and passes events to them.
 
 import { get, listen, remember, token } from "./ask.js";
 import { element, say } from "./element.js";
@@ -10,9 +10,9 @@ import { rules } from "./view_rules.js";
 import { signatures } from "./view_signatures.js";
 import { sources } from "./view_sources.js";
 
-/** Views by their names in the address; each makes a node, and shows what is known now. */
+/** The views by their names in the address. Each creates a node and updates it. */
 const VIEWS = { now, incidents, sources, signatures, lists, rules };
-/** Seconds back in which an incident's rates are of use to the chart. */
+/** Age up to which an incident's rates are shown in the chart, s. */
 const RECENT = 900;
 
 const [main, state] = ["main", "state"].map((id) => document.getElementById(id));
@@ -43,7 +43,7 @@ function show() {
   if (known.overview && view) view.show();
 }
 
-/** What came before the page was opened is known of incidents. */
+/** Fetches the rates and events from before the page was opened, which are recorded for incidents. */
 async function look_back() {
   const { incidents: latest } = await get("/v1/incident", { limit: 1 });
   const [incident] = latest;

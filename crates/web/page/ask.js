@@ -1,27 +1,27 @@
-// Asks floodwall, and listens to what changes.
+// Requests to the API, and the event stream.
 
-const KEPT = "floodwall-token";
+const STORAGE_KEY = "floodwall-token";
 
-/** The token out of the address, which is taken out of it, or the one that this tab knows. */
+/** The token from the address bar, from which it is removed, or the one that this tab has stored. */
 export function token() {
-  const said = location.hash.match(/^#token=([0-9a-f]+)$/);
-  if (said) {
-    sessionStorage.setItem(KEPT, said[1]);
+  const found = location.hash.match(/^#token=([0-9a-f]+)$/);
+  if (found) {
+    sessionStorage.setItem(STORAGE_KEY, found[1]);
     history.replaceState(null, "", "#/now");
   }
-  return sessionStorage.getItem(KEPT);
+  return sessionStorage.getItem(STORAGE_KEY);
 }
 
-/** Remembers a token that was typed in. */
+/** Stores a token that was typed in. */
 export function remember(text) {
-  sessionStorage.setItem(KEPT, text.trim());
+  sessionStorage.setItem(STORAGE_KEY, text.trim());
 }
 
 function headers() {
-  return { Authorization: `Bearer ${sessionStorage.getItem(KEPT)}` };
+  return { Authorization: `Bearer ${sessionStorage.getItem(STORAGE_KEY)}` };
 }
 
-/** Why floodwall did not do what it was asked. */
+/** An error response of the API. */
 export class Refused extends Error {
   /** @param {number} status @param {string} message */
   constructor(status, message) {
@@ -37,7 +37,7 @@ async function answered(response) {
   try {
     message = JSON.parse(text).message ?? message;
   } catch {
-    // It is no answer of floodwall's.
+    // The body is not JSON, so it does not come from the API.
   }
   throw new Refused(response.status, message);
 }
@@ -48,7 +48,7 @@ export async function get(path, parameters = {}) {
   return answered(await fetch(query ? `${path}?${query}` : path, { headers: headers() }));
 }
 
-/** A capture, as it is. */
+/** A binary response, such as a capture. */
 export async function bytes(path, parameters) {
   const response = await fetch(`${path}?${new URLSearchParams(parameters)}`, { headers: headers() });
   return response.ok ? response.blob() : answered(response);
@@ -61,8 +61,8 @@ export async function send(method, path, body) {
 }
 
 /**
- * Listens for ever. `told` is called with the name of each event and what it says, `lost` with why nothing comes.
- * @param {(name: string, said: any) => void} told
+ * Receives events for ever. `told` is called with the name and the data of each event, `lost` with each error.
+ * @param {(name: string, data: any) => void} told
  * @param {(error: Error) => void} lost
  */
 export async function listen(told, lost) {
@@ -80,7 +80,7 @@ export async function listen(told, lost) {
   }
 }
 
-/** Server-sent events; `EventSource` cannot show a token. */
+/** Parses server-sent events. `EventSource` cannot be used, as it cannot send the token. */
 async function read(reader, told) {
   let text = "";
   for (;;) {

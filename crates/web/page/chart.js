@@ -1,5 +1,4 @@
-// Traffic by reason, as stacked areas: what passes below, what is dropped above it. A few lines of SVG; a library would be
-// larger than the rest of the page.
+// Draws traffic by reason as stacked areas in SVG: passed packets below, dropped ones above.
 
 import { drawn, element, say } from "./element.js";
 import { clock, count, short } from "./words.js";
@@ -84,7 +83,7 @@ function stacked(points, layers, x, y) {
   return layers.map((layer) => {
     const top = base.map((below, at) => below + layer.values[at]);
     let path = "";
-    // A gap in time is one in the drawing.
+    // A gap in time is shown as a gap.
     let start = 0;
     for (let end = 1; end <= points.length; end += 1) {
       if (end < points.length && points[end].time - points[end - 1].time < GAP) continue;

@@ -1,4 +1,4 @@
-// Elements, made without markup: what comes from elsewhere is only ever text.
+// Creates elements without markup, so that untrusted text is never parsed as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -1,17 +1,17 @@
-// What is known, as it came last, and what it comes to.
+// What the daemon has reported so far, and what follows from it.
 
 import { count, percent, service, signature, stops, waves } from "./words.js";
 
-/** Seconds that the chart goes back. */
+/** How far back the chart reaches, s. */
 const SECONDS = 900;
-/** Seconds that sampled drops are looked at. */
+/** How long sampled drops are kept, s. */
 const SAMPLED = 60;
 const EVENTS = 200;
 
 export const known = {
-  /** @type {any} how everything stands; null before the first answer */
+  /** @type {any} the latest overview; null before the first one */
   overview: null,
-  /** @type {string | null} why nothing comes */
+  /** @type {string | null} why the daemon does not answer */
   trouble: null,
   /** @type {{ time: number, reasons: Record<string, number> }[]} packets/s by reason; `time` in seconds */
   history: [],
@@ -25,7 +25,7 @@ export const known = {
   services: {},
 };
 
-/** Takes in an event of the stream. */
+/** Handles an event of the stream. */
 export function take(name, said) {
   if (name === "overview") look(said);
   if (name === "trouble") known.trouble = said?.message ?? "floodwall cannot say how it stands";
@@ -61,7 +61,7 @@ function look(overview) {
   }
 }
 
-/** Puts the rates of an incident before what was seen since the page was opened. */
+/** Adds the rates of an incident from before the page was opened. */
 export function seen_before(series) {
   const first = known.history[0]?.time ?? Date.now() / 1000;
   const points = series
@@ -73,13 +73,13 @@ export function seen_before(series) {
   known.history = [...points, ...known.history];
 }
 
-/** Which reasons drop. */
+/** Whether a reason drops packets. */
 export function drops(name) {
   const counter = known.overview?.status.counters.find((one) => one.reason === name);
   return counter?.verdict === "drop";
 }
 
-/** Packets/s now: in all, dropped, and by reason, the most first. */
+/** The latest rates in packets/s: all, dropped, and dropped by reason, the highest first. */
 export function now() {
   const reasons = known.history.at(-1)?.reasons ?? {};
   const list = Object.entries(reasons).filter(([, rate]) => rate > 0);
@@ -88,12 +88,12 @@ export function now() {
   return { all: sum(list), dropped: sum(dropped), by: dropped };
 }
 
-/** The incident that is not over, if there is one. */
+/** The open incident, if there is one. */
 export function incident() {
   return known.overview?.incidents.find((one) => one.phase !== "resolved") ?? null;
 }
 
-/** How it stands, so that it is understood across the room. */
+/** The state in large type at the top of the page. */
 export function judge() {
   const { overview, trouble } = known;
   if (trouble) return { kind: "trouble", title: "No answer", text: trouble };
@@ -118,7 +118,7 @@ export function judge() {
   return { kind: "peace", title: "Peace", text: figures + observes + after };
 }
 
-/** What is attacked, by what, and what stops it: a line, and lines below. */
+/** What is attacked, by what, and what stops it: each with a headline and details. */
 export function answers() {
   const { overview } = known;
   const open = incident();

@@ -1,4 +1,4 @@
-// A table whose rows stay where they are while their values change: who has a button of one in focus keeps it.
+// A table that reuses its rows when values change, so that a focused button keeps the focus.
 
 import { element, say } from "./element.js";
 
@@ -16,7 +16,7 @@ export function table(caption, columns, key, none) {
   const head = element("tr", {}, ...columns.map((column) => element("th", { scope: "col", class: kind(column) }, column.title)));
   const empty = element("p", { class: "dim" }, none);
   const whole = element("table", {}, element("caption", {}, caption), element("thead", {}, head), body);
-  // Who has no mouse can scroll it as well.
+  // Makes it scrollable by keyboard.
   const scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, whole);
   const node = element("div", {}, scroll, empty);
   /** @type {Map<string, HTMLElement>} */

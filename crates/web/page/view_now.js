@@ -1,4 +1,4 @@
-// What is going on at this moment.
+// The view of what is going on now.
 
 import { bypass, confirmed } from "./act.js";
 import { chart } from "./chart.js";

@@ -1,4 +1,4 @@
-// The rules: what holds, and what it has done.
+// The rules in force, and what they have done.
 
 import { element } from "./element.js";
 import { known } from "./known.js";

@@ -1,4 +1,4 @@
-// Signatures: what tells an attack's packets from others, whom they hit, and whom they would hit.
+// Signatures of attacks, which packets they match, and a preview of new ones.
 
 import { button, deploy, drop, pin } from "./act.js";
 import { card, element, say } from "./element.js";

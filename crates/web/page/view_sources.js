@@ -1,4 +1,4 @@
-// Whose packets are dropped, as far as a sample of drops tells; and what becomes of one address.
+// The sources of sampled drops, and what happens to the packets of one address.
 
 import { button, lift, list } from "./act.js";
 import { get } from "./ask.js";

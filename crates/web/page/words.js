@@ -1,4 +1,4 @@
-// Numbers, times, reasons and signatures, as people read them.
+// Formats numbers, times, reasons and signatures for people.
 
 const number = new Intl.NumberFormat("en");
 

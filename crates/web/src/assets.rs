@@ -1,11 +1,11 @@
-//! The files of the page, as they stand in `page/`.
+//! The files of the page, compiled in from `page/`.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 
-/// A file: its path, its type, and what it holds.
+/// A file: its path, its media type, and its contents.
 type Asset = (&'static str, &'static str, &'static str);
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -31,7 +31,7 @@ const ASSETS: [Asset; 17] = [
     ("/table.js", SCRIPT, include_str!("../page/table.js")),
 ];
 
-/// The file of a path; `None` if there is none.
+/// The response for the file at a path; `None` if there is no such file.
 pub(crate) fn asset(path: &str) -> Option<Response> {
     let (_, kind, content) = ASSETS.iter().find(|(at, ..)| *at == path)?;
     let mut response = (StatusCode::OK, *content).into_response();
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_files_are_there_and_none_names_another_site() {
+    fn every_file_is_compiled_in_and_refers_to_no_other_site() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("page");
         let mut there: BTreeSet<String> = std::fs::read_dir(folder)
             .unwrap()
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_page_names_is_there() {
+    fn every_file_that_another_refers_to_exists() {
         for (path, _, content) in ASSETS {
             let quoted = content.split(['"', '\'']).filter_map(|word| {
                 let name = word.strip_prefix("./").or_else(|| word.strip_prefix('/'))?;

@@ -1,8 +1,8 @@
-//! Who is let in.
+//! Decides which requests are answered.
 //!
-//! The page is for this host's own browser, or one at the end of an `ssh -L`. So a request has to be for a name of this host
-//! (another one comes by a name that somebody has pointed here: DNS rebinding), from the page itself (not from another site's),
-//! by a method that the API takes, and, but for the files of the page, with the token.
+//! The page is for a browser on this host, or one that reaches it through `ssh -L`. A request therefore has to name this host
+//! (against DNS rebinding), come from the page itself (against requests forged by other sites), use a method that the API
+//! accepts, and carry the token. Only the files of the page need no token.
 
 use axum::{
     Json,
@@ -15,42 +15,42 @@ use floodwall_api::{Failure, FailureKind};
 
 use crate::Token;
 
-/// Names by which a browser asks this host.
-const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
-/// Where a browser says from which site a request comes.
+/// Host names that a request may be for.
+const HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+/// Fetch Metadata (W3C): how the site that has caused the request relates to this one.
 const SITE: &str = "sec-fetch-site";
 
-/// What a request has to show.
+/// Checks requests before they reach the API.
 #[derive(Clone, Debug)]
 pub struct Gate {
     token: Token,
 }
 
-/// Why somebody is not let in.
+/// The response to a request that is refused.
 type Refused = (StatusCode, FailureKind, String);
 
 impl Gate {
-    /// Lets those in who know the token.
+    /// Accepts requests that carry this token.
     pub fn new(token: Token) -> Self {
         Self { token }
     }
 
     fn check(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Refused> {
-        let host = asked_host(headers)?;
-        from_the_page(headers, host)?;
+        let host = check_host(headers)?;
+        check_origin(headers, host)?;
         let is_file = crate::assets::asset(path).is_some();
-        let takes = if is_file { matches!(*method, Method::GET | Method::HEAD) } else { is_taken(method) };
-        if !takes {
+        let is_accepted =
+            if is_file { matches!(*method, Method::GET | Method::HEAD) } else { is_api_method(method) };
+        if !is_accepted {
             let message = format!("{path} does not take {method}");
             return Err((StatusCode::METHOD_NOT_ALLOWED, FailureKind::Invalid, message));
         }
         if is_file {
             return Ok(());
         }
-        let said = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let known =
-            said.and_then(|said| said.strip_prefix("Bearer ")).is_some_and(|said| self.token.is(said));
-        if !known {
+        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let bearer = authorization.and_then(|value| value.strip_prefix("Bearer "));
+        if !bearer.is_some_and(|text| self.token.matches(text)) {
             let message = "the token is missing or wrong: open the address that `floodwall web url` says";
             return Err((StatusCode::UNAUTHORIZED, FailureKind::Denied, message.to_owned()));
         }
@@ -62,7 +62,7 @@ impl Gate {
     }
 }
 
-/// Lets a request through, or says why not.
+/// Middleware: passes a request on, or answers why it is refused.
 pub(crate) async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     match gate.check(request.method(), request.uri().path(), request.headers()) {
         Ok(()) => next.run(request).await,
@@ -74,34 +74,34 @@ fn denied(message: String) -> Refused {
     (StatusCode::FORBIDDEN, FailureKind::Denied, message)
 }
 
-/// The host that was asked, as it was said: a name of this one.
-fn asked_host(headers: &HeaderMap) -> Result<&str, Refused> {
-    let mut said = headers.get_all(header::HOST).iter();
-    let (host, other) = (said.next().and_then(|host| host.to_str().ok()), said.next());
+/// The `Host` field, if there is exactly one and it names this host.
+fn check_host(headers: &HeaderMap) -> Result<&str, Refused> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (host, other) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next());
     let Some(host) = host.filter(|_| other.is_none()) else {
         return Err(denied("the request does not say which host it is for".to_owned()));
     };
     let (name, port) = match host.rsplit_once(':') {
-        // The last colon of an IPv6 address without a port is none of a port.
+        // The last colon of `[::1]` does not precede a port.
         Some((name, port)) if !port.contains(']') => (name, Some(port)),
         _ => (host, None),
     };
     let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
-    if is_port && NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+    if is_port && HOSTS.iter().any(|known| name.eq_ignore_ascii_case(known)) {
         return Ok(host);
     }
-    Err(denied(format!("this page is at {}, and not at {host}", NAMES.join(", "))))
+    Err(denied(format!("this page is at {}, and not at {host}", HOSTS.join(", "))))
 }
 
-/// A browser says where a request comes from; programs that are none say nothing.
-fn from_the_page(headers: &HeaderMap, host: &str) -> Result<(), Refused> {
+/// Refuses requests that another site has caused. Browsers say so in these fields; other programs do not send them.
+fn check_origin(headers: &HeaderMap, host: &str) -> Result<(), Refused> {
     for origin in headers.get_all(header::ORIGIN) {
         let own = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
         if !own.is_some_and(|own| own.eq_ignore_ascii_case(host)) {
             return Err(denied("the request comes from another page".to_owned()));
         }
     }
-    // Somebody may follow a link to the page; nothing else comes from elsewhere.
+    // A link on another site may lead to the page.
     let is_link = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
     let is_own = |site: &str| matches!(site, "same-origin" | "none");
     match headers.get(SITE).map(|site| site.to_str().unwrap_or_default()) {
@@ -112,7 +112,7 @@ fn from_the_page(headers: &HeaderMap, host: &str) -> Result<(), Refused> {
     }
 }
 
-fn is_taken(method: &Method) -> bool {
+fn is_api_method(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::POST | Method::PUT)
 }
 
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn only_names_of_this_host_are_answered() {
         for host in ["localhost", "LOCALHOST:9102", "127.0.0.1:9102", "[::1]:9102", "[::1]"] {
-            assert_eq!(asked_host(&headers(&[("host", host)])).unwrap(), host);
+            assert_eq!(check_host(&headers(&[("host", host)])).unwrap(), host);
         }
         for host in [
             "evil.example",
@@ -146,10 +146,10 @@ mod tests {
             "",
             "::1",
         ] {
-            assert!(asked_host(&headers(&[("host", host)])).is_err(), "{host}");
+            assert!(check_host(&headers(&[("host", host)])).is_err(), "{host}");
         }
-        assert!(asked_host(&headers(&[])).is_err());
-        assert!(asked_host(&headers(&[("host", "localhost"), ("host", "evil.example")])).is_err());
+        assert!(check_host(&headers(&[])).is_err());
+        assert!(check_host(&headers(&[("host", "localhost"), ("host", "evil.example")])).is_err());
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
             &[(SITE, "none"), ("sec-fetch-mode", "navigate")],
             &[(SITE, "cross-site"), ("sec-fetch-mode", "navigate")],
         ] {
-            assert!(from_the_page(&headers(own), host).is_ok(), "{own:?}");
+            assert!(check_origin(&headers(own), host).is_ok(), "{own:?}");
         }
         for other in [
             &[("origin", "null")][..],
@@ -173,7 +173,7 @@ mod tests {
             &[(SITE, "cross-site")],
             &[(SITE, "same-site"), ("sec-fetch-mode", "cors")],
         ] {
-            assert!(from_the_page(&headers(other), host).is_err(), "{other:?}");
+            assert!(check_origin(&headers(other), host).is_err(), "{other:?}");
         }
     }
 }

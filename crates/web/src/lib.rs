@@ -1,9 +1,9 @@
-//! A page of floodwall for a browser: what is going on, and what can be done about it.
+//! The web page: what is going on, and what can be done about it, in a browser.
 //!
-//! The page (`page/`, plain files that are put into the binary, `assets`) asks what the command line asks: the control socket's
-//! API, which [`router`] lets those through to who may ([`Gate`]: whom they have asked, from which page, and with which
-//! [`Token`]). What changes comes by server-sent events (`live`). [`serve`] answers browsers where a
-//! [`Listener`](floodwall_listen::Listener) stands.
+//! The page consists of plain files in `page/`, which are compiled into the binary (`assets`). It uses the same API as the
+//! command line. [`router`] puts the page in front of that API, and a [`Gate`] checks each request's host, origin and
+//! [`Token`]. Updates arrive as server-sent events (`live`). [`serve`] answers at a
+//! [`Listener`](floodwall_listen::Listener).
 //!
 //! This crate knows nothing of the filter: the API is handed to it as a router.
 

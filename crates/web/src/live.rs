@@ -1,5 +1,4 @@
-//! What changes, as server-sent events: each second how everything stands and the drops that were sampled, and at once whatever
-//! else happens.
+//! Server-sent events for the page: once a second an overview and the sampled drops, and every other event as it happens.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -19,23 +18,23 @@ use tokio::{
 };
 use tower_service::Service as _;
 
-/// How often it is told how everything stands.
-const INTERVAL: Duration = Duration::from_secs(1);
-/// How long after its end the stream of what happens is asked for again.
-const PAUSE: Duration = Duration::from_secs(1);
-/// Events that may wait for a slow browser.
-const WAITING: usize = 16;
-/// Sampled drops that are told of in one second.
-const DROPS: usize = 500;
-/// Largest answer that is passed on, bytes.
+/// How often an overview is sent.
+const OVERVIEW_INTERVAL: Duration = Duration::from_secs(1);
+/// How long to wait before the API's event stream is requested again.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+/// Events that are held for a slow browser.
+const QUEUE: usize = 16;
+/// Most sampled drops that are sent with one overview.
+const MAX_DROPS: usize = 500;
+/// Largest overview that is passed on, bytes.
 const MAX_ANSWER: usize = 16 << 20;
-/// Longest line of the stream of what happens, bytes.
+/// Longest line of the API's event stream, bytes.
 const MAX_LINE: usize = 1 << 20;
 
-/// The stream, until the browser hangs up.
+/// The event stream. It lasts until the browser closes the connection.
 pub(crate) async fn live(api: Router) -> Response {
-    let (sender, receiver) = mpsc::channel(WAITING);
-    tokio::spawn(tell(api, sender));
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    tokio::spawn(send_events(api, sender));
     let events = unfold(receiver, |mut receiver| async {
         let event: Bytes = receiver.recv().await?;
         Some((Ok::<_, Infallible>(event), receiver))
@@ -43,22 +42,22 @@ pub(crate) async fn live(api: Router) -> Response {
     ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()
 }
 
-async fn tell(api: Router, browser: Sender<Bytes>) {
-    let mut tick = interval(INTERVAL);
+async fn send_events(api: Router, browser: Sender<Bytes>) {
+    let mut tick = interval(OVERVIEW_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut happens = Happens::new(api.clone());
+    let mut events = EventLines::new(api.clone());
     let mut drops: Vec<String> = Vec::new();
     loop {
-        let is_told = tokio::select! {
+        let is_sent = tokio::select! {
             () = browser.closed() => return,
             _ = tick.tick() => {
-                let told = format!("[{}]", std::mem::take(&mut drops).join(","));
-                let (name, text) = ask(api.clone(), path::OVERVIEW).await;
-                browser.send(event("drops", &told)).await.is_ok() && browser.send(event(name, &text)).await.is_ok()
+                let sampled = format!("[{}]", std::mem::take(&mut drops).join(","));
+                let (name, text) = overview(api.clone()).await;
+                browser.send(event("drops", &sampled)).await.is_ok() && browser.send(event(name, &text)).await.is_ok()
             }
-            line = happens.next() => {
+            line = events.next() => {
                 if line.starts_with(r#"{"kind":"drop""#) {
-                    if drops.len() < DROPS {
+                    if drops.len() < MAX_DROPS {
                         drops.push(line);
                     }
                     true
@@ -67,46 +66,46 @@ async fn tell(api: Router, browser: Sender<Bytes>) {
                 }
             }
         };
-        if !is_told {
+        if !is_sent {
             return;
         }
     }
 }
 
-/// Asks a question: what is told of, and the answer.
-async fn ask(mut api: Router, path: &'static str) -> (&'static str, String) {
-    let response = api.call(question(path)).await.unwrap_or_else(|never| match never {});
+/// An overview as the name and the data of an event: `overview`, or `trouble` if the API answers with an error.
+async fn overview(mut api: Router) -> (&'static str, String) {
+    let response = api.call(get(path::OVERVIEW)).await.unwrap_or_else(|never| match never {});
     let name = if response.status().is_success() { "overview" } else { "trouble" };
     let bytes = to_bytes(response.into_body(), MAX_ANSWER).await.unwrap_or_default();
     (name, String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn question(path: &'static str) -> Request {
+fn get(path: &'static str) -> Request {
     let mut request = Request::new(Body::empty());
     *request.uri_mut() = path.parse().unwrap_or_default();
     request
 }
 
-/// An event as it goes over the wire; what is told is one line of JSON.
-fn event(name: &str, told: &str) -> Bytes {
-    format!("event: {name}\ndata: {told}\n\n").into()
+/// An event as it is sent. `data` is one line of JSON.
+fn event(name: &str, data: &str) -> Bytes {
+    format!("event: {name}\ndata: {data}\n\n").into()
 }
 
-/// What happens, line by line, for ever.
-struct Happens {
+/// The lines of the API's event stream, which is requested again whenever it ends.
+struct EventLines {
     api: Router,
     body: Option<Body>,
     buffer: Vec<u8>,
-    /// It is not asked for again before.
-    again: Instant,
+    /// The stream is not requested before this time.
+    not_before: Instant,
 }
 
-impl Happens {
+impl EventLines {
     fn new(api: Router) -> Self {
-        Self { api, body: None, buffer: Vec::new(), again: Instant::now() }
+        Self { api, body: None, buffer: Vec::new(), not_before: Instant::now() }
     }
 
-    /// The next line. Nothing is lost if this is given up and called again.
+    /// The next line. Cancel safe: a call that is dropped loses nothing.
     async fn next(&mut self) -> String {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
@@ -115,10 +114,9 @@ impl Happens {
                 return String::from_utf8_lossy(line.trim_ascii()).into_owned();
             }
             let Some(body) = &mut self.body else {
-                tokio::time::sleep_until(self.again).await;
-                self.again = Instant::now() + PAUSE;
-                let response =
-                    self.api.call(question(path::EVENTS)).await.unwrap_or_else(|never| match never {});
+                tokio::time::sleep_until(self.not_before).await;
+                self.not_before = Instant::now() + RECONNECT_PAUSE;
+                let response = self.api.call(get(path::EVENTS)).await.unwrap_or_else(|never| match never {});
                 self.body = response.status().is_success().then(|| response.into_body());
                 continue;
             };
@@ -137,17 +135,17 @@ impl Happens {
 
 #[cfg(test)]
 mod tests {
-    use axum::routing::get;
+    use axum::routing;
 
     use super::*;
 
     #[tokio::test]
-    async fn drops_go_with_the_next_look_and_all_else_at_once() {
+    async fn drops_are_sent_with_the_next_overview_and_other_events_at_once() {
         let lines =
             "{\"kind\":\"drop\",\"reason\":\"blocked\"}\n{\"kind\":\"attack\",\"text\":\"attack 1\"}\n";
         let api = Router::new()
-            .route(path::EVENTS, get(move || async move { lines }))
-            .route(path::OVERVIEW, get(|| async { "{\"time_ms\":7}" }));
+            .route(path::EVENTS, routing::get(move || async move { lines }))
+            .route(path::OVERVIEW, routing::get(|| async { "{\"time_ms\":7}" }));
         let response = live(api).await;
         assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
         let mut body = response.into_body();
@@ -168,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn that_nothing_can_be_told_is_told() {
+    async fn an_error_of_the_api_is_sent_as_trouble() {
         let mut body = live(Router::new()).await.into_body();
         let mut told = String::new();
         while !told.contains("event: trouble") {

@@ -1,4 +1,4 @@
-//! What is answered where.
+//! Routes: the files of the page, the event stream, and the API.
 
 use axum::{
     Router,
@@ -11,7 +11,7 @@ use axum::{
 
 use crate::{Gate, assets::asset, gate::guard, live::live};
 
-/// What goes with every answer. Nothing of the page comes from elsewhere, nobody frames it, and nothing of it is kept.
+/// Added to every response: nothing is loaded from other sites, the page cannot be framed, and nothing is cached.
 const HEADERS: [(HeaderName, &str); 7] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -26,9 +26,9 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// The page, and behind the gate `api`, which answers what the control socket answers.
+/// The page, and `api`, which answers like the control socket; all of it behind `gate`.
 pub fn router(gate: Gate, api: Router) -> Router {
-    let lives = api.clone();
+    let live_api = api.clone();
     let files = |request: Request, next: Next| async move {
         match asset(request.uri().path()) {
             Some(file) => file,
@@ -36,7 +36,7 @@ pub fn router(gate: Gate, api: Router) -> Router {
         }
     };
     Router::new()
-        .route("/live", get(move || live(lives)))
+        .route("/live", get(move || live(live_api)))
         .fallback_service(api)
         .layer(middleware::from_fn(files))
         .layer(middleware::from_fn_with_state(gate, guard))
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::Token;
 
-    /// The page before an API that has one question and one change.
+    /// The page in front of an API with one route that reads and one that changes.
     struct Page {
         router: Router,
         token: String,
@@ -82,7 +82,8 @@ mod tests {
     }
 
     impl Page {
-        /// What a request is answered with; `headers` win over those of a browser that has opened the page.
+        /// Sends a request as a browser that has opened the page would, except that `headers` replace or, if empty, remove
+        /// the fields.
         async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> (StatusCode, Response) {
             let mut request = Request::new(Body::from("{}"));
             *request.method_mut() = method.parse::<Method>().unwrap();
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_shows_everything_is_answered_by_the_api() {
+    async fn a_request_that_satisfies_every_check_reaches_the_api() {
         let page = page();
         let (status, response) = page.ask("GET", "/v1/status", &[]).await;
         assert_eq!(status, StatusCode::OK);
@@ -123,7 +124,7 @@ mod tests {
             serde_json::from_slice(&to_bytes(response.into_body(), 1_024).await.unwrap()).unwrap();
         assert_eq!(body["version"], "0");
         assert_eq!(page.status("POST", "/v1/block/add", &[]).await, 200);
-        // A program on this host, which is no browser.
+        // A program that is not a browser sends no `Origin`.
         assert_eq!(page.status("GET", "/v1/status", &[("origin", "")]).await, 200);
     }
 
@@ -155,14 +156,14 @@ mod tests {
         for method in ["POST", "PUT", "DELETE"] {
             assert_eq!(page.status(method, "/app.js", &[]).await, 405, "{method}");
         }
-        // What a form of another site could send.
+        // Media types that a form on another site could send.
         for kind in ["", "text/plain", "application/x-www-form-urlencoded"] {
             assert_eq!(page.status("POST", "/v1/block/add", &[("content-type", kind)]).await, 415, "{kind}");
         }
     }
 
     #[tokio::test]
-    async fn the_files_of_the_page_take_no_token_and_hold_nothing() {
+    async fn the_files_of_the_page_need_no_token_and_contain_no_secret() {
         let page = page();
         let (status, response) = page.ask("GET", "/", &[("authorization", ""), ("origin", "")]).await;
         assert_eq!(status, StatusCode::OK);

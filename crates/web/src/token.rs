@@ -1,4 +1,4 @@
-//! The secret by which a browser is let in.
+//! The token: the secret that requests of the page have to carry.
 
 use std::{
     fs, io,
@@ -7,19 +7,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Random bytes of it.
+/// Random bytes in a token.
 const BYTES: usize = 32;
-/// Nobody but the daemon's user may read it.
+/// Permissions of its file: only the daemon's user may read it.
 const MODE: u32 = 0o600;
 
-/// The secret: 64 hexadecimal digits.
+/// A token of 64 hexadecimal digits.
 #[derive(Clone)]
 pub struct Token(String);
 
-/// Why there is no secret.
+/// Why the token could not be read or created.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// The file cannot be used.
+    /// The file cannot be read or written.
     #[error("{}: {error}", .path.display())]
     File {
         /// The file.
@@ -28,32 +28,32 @@ pub enum TokenError {
         #[source]
         error: io::Error,
     },
-    /// Others may read it.
+    /// The file's permissions let other users read it.
     #[error("{} may be read by others; remove it, and a new one is made at the next start", .0.display())]
-    Open(PathBuf),
-    /// What stands in it is none.
+    Exposed(PathBuf),
+    /// The file does not contain a token.
     #[error("{} holds no token; remove it, and a new one is made at the next start", .0.display())]
-    None(PathBuf),
-    /// There is no random number.
+    Malformed(PathBuf),
+    /// The system gives no random numbers.
     #[error("drawing a token: {0}")]
     Random(#[from] getrandom::Error),
 }
 
 impl Token {
-    /// Reads the file, and makes it where there is none.
+    /// Reads the token from a file. If there is no such file, draws a token and writes it there.
     ///
     /// # Errors
     ///
-    /// If it can be neither read nor made, or others may read it.
+    /// If the file cannot be read or written, holds no token, or can be read by other users.
     pub fn open(path: &Path) -> Result<Self, TokenError> {
         let failed = |error| TokenError::File { path: path.to_owned(), error };
         match fs::read_to_string(path) {
             Ok(text) => {
                 let mode = fs::metadata(path).map_err(failed)?.mode();
                 if mode & 0o077 != 0 {
-                    return Err(TokenError::Open(path.to_owned()));
+                    return Err(TokenError::Exposed(path.to_owned()));
                 }
-                Self::read(&text).ok_or_else(|| TokenError::None(path.to_owned()))
+                Self::parse(&text).ok_or_else(|| TokenError::Malformed(path.to_owned()))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let token = Self::draw()?;
@@ -76,26 +76,26 @@ impl Token {
         Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
     }
 
-    fn read(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let is_one = text.len() == 2 * BYTES && text.bytes().all(|digit| digit.is_ascii_hexdigit());
-        is_one.then(|| Self(text.to_owned()))
+        let is_token = text.len() == 2 * BYTES && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_token.then(|| Self(text.to_owned()))
     }
 
-    /// Whether somebody knows it. How long that takes to say does not depend on what is said.
-    pub(crate) fn is(&self, said: &str) -> bool {
-        let differs =
-            self.0.bytes().zip(said.bytes()).fold(0, |differs, (one, other)| differs | (one ^ other));
-        said.len() == self.0.len() && differs == 0
+    /// Whether a text is this token. The comparison takes as long whichever characters differ.
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        let difference =
+            self.0.bytes().zip(text.bytes()).fold(0, |difference, (one, other)| difference | (one ^ other));
+        text.len() == self.0.len() && difference == 0
     }
 
-    /// As it is shown to those who may know it.
+    /// The token's text.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-/// It does not get into logs.
+/// Keeps the token out of logs.
 impl std::fmt::Debug for Token {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Token")
@@ -109,15 +109,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_made_once_and_is_for_nobody_else() {
+    fn it_is_created_once_and_only_its_owner_may_read_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("web-token");
         let made = Token::open(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, MODE);
         let read = Token::open(&path).unwrap();
-        assert!(read.is(made.reveal()) && made.reveal().len() == 64);
+        assert!(read.matches(made.reveal()) && made.reveal().len() == 64);
         for wrong in ["", "0", &made.reveal()[1..], &format!("{}0", made.reveal()), &"0".repeat(64)] {
-            assert!(!made.is(wrong), "{wrong}");
+            assert!(!made.matches(wrong), "{wrong}");
         }
         assert_ne!(Token::draw().unwrap().reveal(), made.reveal());
         assert_eq!(format!("{made:?}"), "Token");
@@ -129,10 +129,10 @@ mod tests {
         let path = directory.path().join("web-token");
         Token::open(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(Token::open(&path), Err(TokenError::Open(_))));
+        assert!(matches!(Token::open(&path), Err(TokenError::Exposed(_))));
         fs::set_permissions(&path, fs::Permissions::from_mode(MODE)).unwrap();
         fs::write(&path, "nonsense").unwrap();
-        assert!(matches!(Token::open(&path), Err(TokenError::None(_))));
+        assert!(matches!(Token::open(&path), Err(TokenError::Malformed(_))));
         let nowhere = directory.path().join("no/web-token");
         assert!(matches!(Token::open(&nowhere), Err(TokenError::File { .. })));
     }

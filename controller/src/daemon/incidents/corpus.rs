@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     api::Incident,
     config::Config,
-    daemon::watch,
+    daemon::detection,
     kernel::Judged,
     replay::{
         beside::Beside,
@@ -30,14 +30,14 @@ const SECOND: u64 = 1_000_000_000;
 /// What the record is made of, for whoever judges and whoever watches.
 struct Record {
     recorder: Recorder,
-    reasons: BTreeMap<&'static str, Counted>,
+    reasons: BTreeMap<&'static str, ReasonCounts>,
     incidents: BTreeMap<u64, Incident>,
 }
 
 impl Record {
     fn look(&mut self, time_ms: u64) {
-        self.recorder.look(&Look { time_ms, reasons: self.reasons.clone(), ..Look::default() });
-        for (_, incident) in self.recorder.take_changes().news {
+        self.recorder.snapshot(&Snapshot { time_ms, reasons: self.reasons.clone(), ..Snapshot::default() });
+        for (_, incident) in self.recorder.take_changes().events {
             self.incidents.insert(incident.id, incident);
         }
     }
@@ -61,9 +61,9 @@ impl Controller for Recording {
         for event in self.watch.events() {
             let text = event.in_words(&*tick.world.tables, name);
             let named = |number| name(number).unwrap_or_default();
-            let what = watch::as_told(event, text, named, ToString::to_string);
-            if let Some(told) = as_told(what) {
-                record.recorder.hear(tick.unix_ns / 1_000_000, told);
+            let what = detection::as_told(event, text, named, ToString::to_string);
+            if let Some(told) = occurrence(what) {
+                record.recorder.record(tick.unix_ns / 1_000_000, told);
             }
         }
         if tick.unix_ns >= self.looked + SECOND {
@@ -95,7 +95,7 @@ impl Controller for Recording {
         };
         let time_ms = (self.offset + Duration::from_nanos(time_ns)).as_millis() as u64;
         if let Some(packet) = sampled(&event, time_ms, &Origins::default()) {
-            self.record.borrow_mut().recorder.sampled(&packet);
+            self.record.borrow_mut().recorder.sample(&packet);
         }
         self.watch.sampled(time_ns, frame, judged, world)
     }
@@ -161,7 +161,7 @@ fn recorded(folder: &Path, name: &str) -> anyhow::Result<Vec<Incident>> {
     for service in world.placement.services.keys() {
         record
             .recorder
-            .hear(ended_ms, Told::AttackEnded { service: service.clone(), text: "the end".into() });
+            .record(ended_ms, Occurrence::AttackEnded { service: service.clone(), text: "the end".into() });
     }
     (1..=700).for_each(|second| record.look(ended_ms + second * 1_000));
     Ok(std::mem::take(&mut record.incidents).into_values().collect())

@@ -68,7 +68,7 @@ async fn lists_follow_the_database() {
     let networks = "198.51.100.0 25 64500\n203.0.113.0 25 64501\n192.0.2.0 24 64500";
     std::fs::write(served.directory.path().join("networks.txt"), networks).expect("written");
     let origins = &served.context.origins;
-    assert!(!origins.look() && origins.look(), "it has changed, and is whole");
+    assert!(!origins.refresh() && origins.refresh(), "it has changed, and is whole");
     let lifelines = Lifelines { own: vec![OWN], ..Lifelines::default() };
     let failed = crate::origin_lists::follow(&served.filter, origins, &lifelines, false, |_| true);
     assert!(failed.is_empty(), "{failed:?}");

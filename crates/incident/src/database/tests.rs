@@ -2,17 +2,18 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::*;
 use crate::{
+    input::{Excess, Occurrence},
     recorder::Recorder,
-    told::{Excess, Told},
 };
 
 /// An incident that began then, Unix s, and is over unless it is not.
-fn kept(id: u64, began_s: u64, is_over: bool) -> Kept {
+fn kept(id: u64, began_s: u64, is_over: bool) -> StoredIncident {
     let mut recorder = Recorder::new(id, Vec::new(), 0);
-    let began = Told::AttackBegan { service: "web".into(), excess: Excess::Openings, text: "began".into() };
-    recorder.hear(began_s * 1_000, began);
+    let began =
+        Occurrence::AttackBegan { service: "web".into(), excess: Excess::Openings, text: "began".into() };
+    recorder.record(began_s * 1_000, began);
     let text = "banned 1: 203.0.113.7/32 by web/source-syn".to_owned();
-    recorder.hear(began_s * 1_000 + 5, Told::Bans { bans: 1, text });
+    recorder.record(began_s * 1_000 + 5, Occurrence::Bans { bans: 1, text });
     let mut kept = recorder.take_changes().incidents.remove(0);
     if is_over {
         kept.incident.phase = IncidentPhase::Resolved;
@@ -88,7 +89,7 @@ fn ten_days_of_an_attack_an_hour_stay_within_the_size() {
         let began = start + hour * 3_600;
         database.write(&batch(hour + 1, began, 600, true)).unwrap();
         database.tidy(began + 600, &limits).unwrap();
-        assert!(size(&path) < limits.bytes + LOG_KEPT as u64, "{} bytes after {hour} hours", size(&path));
+        assert!(size(&path) < limits.bytes + MAX_LOG as u64, "{} bytes after {hour} hours", size(&path));
     }
     let (incident, series) = read(&path, 240).unwrap();
     assert!(incident.is_some() && series.len() == 600, "the last is there in full: {}", series.len());

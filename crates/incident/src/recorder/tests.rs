@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::told::{Counted, Excess, OfService};
+use crate::input::{Excess, ReasonCounts, ServiceCounts};
 
 const START: u64 = 1_796_000_000_000;
 
@@ -11,9 +11,9 @@ struct Host {
     now_ms: u64,
     clean: u64,
     dropped: u64,
-    news: Vec<(News, u64)>,
+    events: Vec<(IncidentEvent, u64)>,
     seconds: Vec<(u64, IncidentSecond)>,
-    last: Option<Kept>,
+    last: Option<StoredIncident>,
 }
 
 impl Host {
@@ -23,7 +23,7 @@ impl Host {
             now_ms: START,
             clean: 0,
             dropped: 0,
-            news: Vec::new(),
+            events: Vec::new(),
             seconds: Vec::new(),
             last: None,
         }
@@ -34,37 +34,40 @@ impl Host {
             self.now_ms += 1_000;
             self.clean += clean;
             self.dropped += dropped;
-            let counted = |packets, drops| Counted { packets, bytes: packets * 100, drops };
-            let of_web = OfService { packets: self.clean + self.dropped, bytes: 0, dropped: self.dropped };
-            self.recorder.look(&Look {
+            let counted = |packets, drops| ReasonCounts { packets, bytes: packets * 100, drops };
+            let of_web =
+                ServiceCounts { packets: self.clean + self.dropped, bytes: 0, dropped: self.dropped };
+            self.recorder.snapshot(&Snapshot {
                 time_ms: self.now_ms,
                 reasons: BTreeMap::from([
                     ("clean", counted(self.clean, false)),
                     ("signature", counted(self.dropped, true)),
                 ]),
                 services: BTreeMap::from([("web".to_owned(), of_web)]),
-                ..Look::default()
+                ..Snapshot::default()
             });
-            let Changes { incidents, seconds, news, .. } = self.recorder.take_changes();
+            let Changes { incidents, seconds, events, .. } = self.recorder.take_changes();
             self.seconds.extend(seconds);
-            self.news.extend(news.into_iter().map(|(news, incident)| (news, incident.id)));
+            self.events.extend(events.into_iter().map(|(event, incident)| (event, incident.id)));
             self.last = incidents.into_iter().last().or(self.last.take());
         }
     }
 
     fn began(&mut self) {
         let (service, text) = ("web".to_owned(), "attack on web".to_owned());
-        self.recorder.hear(self.now_ms, Told::AttackBegan { service, excess: Excess::Openings, text });
+        self.recorder
+            .record(self.now_ms, Occurrence::AttackBegan { service, excess: Excess::Openings, text });
     }
 
     fn ended(&mut self) {
         let (service, text) = ("web".to_owned(), "attack on web over".to_owned());
-        self.recorder.hear(self.now_ms, Told::AttackEnded { service, text });
+        self.recorder.record(self.now_ms, Occurrence::AttackEnded { service, text });
     }
 
     fn found(&mut self, stage: Stage) {
         let signature = Some("tcp to web flags=syn window=0".to_owned());
-        self.recorder.hear(self.now_ms, Told::Signature { signature, stage, text: "signature 1".into() });
+        self.recorder
+            .record(self.now_ms, Occurrence::Signature { signature, stage, text: "signature 1".into() });
     }
 
     fn last(&self) -> &Incident {
@@ -112,10 +115,13 @@ fn waves_within_ten_minutes_are_one_incident_which_ends_once() {
     assert_eq!((incident.services[0].packets, incident.services[0].attacked), (traffic.packets, false));
     assert_eq!(incident.vectors[0].words, "SYN flood");
     assert_eq!(incident.severity, IncidentSeverity::Warning);
-    let told: Vec<_> = host.news.iter().map(|(news, _)| *news).collect();
-    assert_eq!((told.first(), told.last()), (Some(&News::Began), Some(&News::Ended)));
-    let count = |what| told.iter().filter(|news| **news == what).count();
-    assert_eq!((count(News::Began), count(News::Ended), count(News::NeedsHuman)), (1, 1, 0));
+    let told: Vec<_> = host.events.iter().map(|(event, _)| *event).collect();
+    assert_eq!((told.first(), told.last()), (Some(&IncidentEvent::Began), Some(&IncidentEvent::Ended)));
+    let count = |what| told.iter().filter(|event| **event == what).count();
+    assert_eq!(
+        (count(IncidentEvent::Began), count(IncidentEvent::Ended), count(IncidentEvent::NeedsHuman)),
+        (1, 1, 0)
+    );
     // Half a minute before, both waves, a minute after each, and no second twice.
     let mut times: Vec<_> = host.seconds.iter().map(|(_, second)| second.time).collect();
     assert!((30 + 32 + 120..=30 + 32 + 124).contains(&times.len()), "{}", times.len());
@@ -134,12 +140,12 @@ fn what_nothing_can_be_found_against_needs_a_human() {
     host.run(5, 100, 0);
     host.began();
     host.run(1, 8_000, 0);
-    host.recorder.hear(host.now_ms, Told::NothingFound { text: "no pattern found".into() });
+    host.recorder.record(host.now_ms, Occurrence::NothingFound { text: "no pattern found".into() });
     host.run(8, 8_000, 0);
     let incident = host.last();
     assert_eq!(incident.severity, IncidentSeverity::Critical);
     assert!(incident.warnings[0].contains("Nothing was found"), "{:?}", incident.warnings);
-    assert!(host.news.contains(&(News::NeedsHuman, 1)));
+    assert!(host.events.contains(&(IncidentEvent::NeedsHuman, 1)));
     host.found(Stage::Drops);
     host.run(8, 100, 8_000);
     assert_eq!(host.last().warnings, Vec::<String>::new(), "it is dropped now");
@@ -152,8 +158,8 @@ fn a_link_that_is_full_is_told_and_that_nothing_here_can_help() {
     host.run(1, 100, 0);
     host.began();
     let full_links = vec!["eth0: 98 % of 1 Gbit/s".to_owned()];
-    let look = |time_ms| Look { time_ms, full_links: full_links.clone(), ..Look::default() };
-    (1..4).for_each(|second| host.recorder.look(&look(host.now_ms + second * 1_000)));
+    let snapshot = |time_ms| Snapshot { time_ms, full_links: full_links.clone(), ..Snapshot::default() };
+    (1..4).for_each(|second| host.recorder.snapshot(&snapshot(host.now_ms + second * 1_000)));
     let incident = host.recorder.open().unwrap();
     assert!(incident.warnings[0].contains("Nothing on this host can help"), "{:?}", incident.warnings);
     assert_eq!(incident.severity, IncidentSeverity::Critical);
@@ -166,7 +172,7 @@ fn an_incident_that_lasts_is_told_twice_as_late_each_time() {
     host.run(1, 100, 0);
     host.began();
     host.run(5_000, 100, 9_000);
-    let goes_on = host.news.iter().filter(|(news, _)| *news == News::GoesOn).count();
+    let goes_on = host.events.iter().filter(|(event, _)| *event == IncidentEvent::GoesOn).count();
     assert_eq!(goes_on, 4, "after 10, 20, 40 and 80 minutes");
 }
 
@@ -187,7 +193,7 @@ fn a_kill_in_its_midst_makes_no_wave_and_one_that_stays_away_ends_it() {
     let incident = again.last();
     assert_eq!((incident.id, incident.waves.len(), incident.is_attacked()), (1, 1, true));
     assert!(incident.traffic.dropped > kept.incident.traffic.dropped);
-    assert!(again.news.iter().all(|(news, _)| *news != News::Began), "{:?}", again.news);
+    assert!(again.events.iter().all(|(event, _)| *event != IncidentEvent::Began), "{:?}", again.events);
 
     let mut quiet = Host { recorder: resumed(3_000), now_ms: host.now_ms + 3_000, ..Host::new() };
     quiet.run(130, 100, 0);
@@ -207,7 +213,7 @@ fn a_kill_in_its_midst_makes_no_wave_and_one_that_stays_away_ends_it() {
     assert!(late.open().is_none());
     let changes = late.take_changes();
     assert_eq!(changes.incidents[0].incident.ended_ms, Some(seen));
-    assert_eq!(changes.news[0].0, News::Ended);
+    assert_eq!(changes.events[0].0, IncidentEvent::Ended);
 }
 
 #[test]
@@ -217,7 +223,7 @@ fn an_attack_that_moves_on_is_the_same_incident() {
     host.began();
     host.run(5, 100, 9_000);
     let (service, text) = ("dns".to_owned(), "attack on dns".to_owned());
-    host.recorder.hear(host.now_ms, Told::AttackBegan { service, excess: Excess::Names, text });
+    host.recorder.record(host.now_ms, Occurrence::AttackBegan { service, excess: Excess::Names, text });
     host.run(2, 100, 9_000);
     host.ended();
     host.run(2, 100, 9_000);
@@ -233,15 +239,16 @@ fn many_bans_and_many_lines_take_little_room() {
     host.run(1, 100, 0);
     host.began();
     for ban in 0..5_000 {
-        host.recorder.hear(host.now_ms + ban, Told::Bans { bans: 3, text: "banned 3: a, b, c".into() });
+        host.recorder
+            .record(host.now_ms + ban, Occurrence::Bans { bans: 3, text: "banned 3: a, b, c".into() });
     }
     let incident = host.recorder.open().unwrap().clone();
     let bans: Vec<_> = incident.timeline.iter().filter(|line| line.kind == "ban").collect();
     assert_eq!((bans.len(), bans[0].count), (1, 15_000));
     assert_eq!(bans[0].text, "banned 15,000 sources or prefixes");
     for _ in 0..3_000 {
-        let told = Told::Command { who: "root (bash, pid 7)".into(), text: "block add".into() };
-        host.recorder.hear(host.now_ms, told);
+        let told = Occurrence::Command { who: "root (bash, pid 7)".into(), text: "block add".into() };
+        host.recorder.record(host.now_ms, told);
     }
     let incident = host.recorder.open().unwrap();
     assert_eq!((incident.timeline.len(), incident.left_out), (1_000, 2_002));

@@ -3,7 +3,7 @@
 use floodwall_api::IncidentSources;
 use floodwall_units as units;
 
-/// Who, and how many of the sampled packets were dropped and passed.
+/// Attribution, and how many of the sampled packets were dropped and passed.
 pub(super) type Row = [String; 3];
 
 /// What a database has told, the networks first; nothing without one.

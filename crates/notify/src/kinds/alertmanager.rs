@@ -1,8 +1,7 @@
 //! Alertmanager: its API v2 (<https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml>).
 //!
-//! Labels make the fingerprint there, so that they stay the same from the first packet to the end, through all waves;
-//! whatever becomes known of an incident is an annotation. An alert that is not repeated runs out, so that those of a
-//! daemon that has died do not stand for ever.
+//! Alertmanager identifies an alert by its labels, so these stay the same for the whole incident; everything that changes is
+//! an annotation. An alert that is not repeated expires, so that those of a daemon that has died do not stay for ever.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Place, Sender};
+use super::{Endpoint, Sender};
 use crate::{
     failure::Failure,
     http::Post,
@@ -20,16 +19,16 @@ use crate::{
     secret::SecretSource,
 };
 
-/// How often it is said that an incident goes on.
-pub(crate) const REPEATED: Duration = Duration::from_secs(60);
-/// How long after that was said last an alert runs out, ms: time enough for a daemon that is started anew.
-const RUNS_OUT: u64 = 300_000;
+/// How often the alert of an ongoing incident is repeated.
+pub(crate) const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
+/// How long after its last repetition an alert expires, ms: long enough for the daemon to be restarted.
+const EXPIRES_MS: u64 = 300_000;
 const PATH: &str = "/api/v2/alerts";
 
-/// Has alerts sent.
+/// Sends alerts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Alertmanager {
-    pub(crate) url: Place,
+    pub(crate) url: Endpoint,
     pub(crate) authorization: Option<SecretSource>,
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) labels: BTreeMap<String, String>,
@@ -56,8 +55,8 @@ impl Alertmanager {
         ]);
         labels.extend(self.labels.clone());
         labels.insert("incident".to_owned(), message.key().to_owned());
-        // By this host's clock it is over in this moment. Alertmanager refuses what ends before it begins.
-        let ends_ms = if message.is_over() { now_ms } else { now_ms + RUNS_OUT }.max(incident.began_ms);
+        // Alertmanager refuses an alert that ends before it begins, which a change of the clock could cause.
+        let ends_ms = if message.is_over() { now_ms } else { now_ms + EXPIRES_MS }.max(incident.began_ms);
         json!([{
             "labels": labels,
             "annotations": {
@@ -76,7 +75,7 @@ impl Alertmanager {
     }
 }
 
-/// Whether a label may have this name (Prometheus's data model).
+/// Whether Prometheus's data model allows a label of this name.
 pub(crate) fn is_label(name: &str) -> bool {
     let letter = |one: char| one.is_ascii_alphabetic() || one == '_';
     name.starts_with(letter) && name.chars().all(|one| letter(one) || one.is_ascii_digit())
@@ -85,11 +84,13 @@ pub(crate) fn is_label(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Event, http::Url, sample};
+    use floodwall_incident::IncidentEvent;
+
+    use crate::{http::Url, sample};
 
     #[test]
-    fn labels_stay_the_same_whatever_becomes_known() {
-        let url = Place::Told(Url::parse("http://127.0.0.1:9093").expect("a URL"));
+    fn labels_stay_the_same_for_the_whole_incident() {
+        let url = Endpoint::Url(Url::parse("http://127.0.0.1:9093").expect("a URL"));
         let labels =
             BTreeMap::from([("team".to_owned(), "net".to_owned()), ("incident".to_owned(), "x".to_owned())]);
         let target = Alertmanager { url, authorization: None, ca_file: None, labels };
@@ -102,9 +103,9 @@ mod tests {
         let alert = |event, incident: &floodwall_api::Incident, now_ms| {
             target.alerts(&Message::new(event, incident.clone().into()), "edge1", now_ms)[0].clone()
         };
-        let began = alert(Event::Began, &first, now_ms);
-        let changed = alert(Event::Changed, &later, now_ms + 1_000);
-        let ended = alert(Event::Ended, &sample::over(later), now_ms + 2_000);
+        let began = alert(IncidentEvent::Began, &first, now_ms);
+        let changed = alert(IncidentEvent::Changed, &later, now_ms + 1_000);
+        let ended = alert(IncidentEvent::Ended, &sample::over(later), now_ms + 2_000);
         assert!(began["labels"] == changed["labels"] && changed["labels"] == ended["labels"]);
         assert_eq!(
             (&began["labels"]["team"], &began["labels"]["incident"]),

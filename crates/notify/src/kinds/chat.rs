@@ -1,24 +1,24 @@
-//! Slack and Mattermost, which take the same: an incoming webhook with attachments
+//! Slack and Mattermost, which have the same interface: an incoming webhook with attachments
 //! (<https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>).
 
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{Place, Sender};
+use super::{Endpoint, Sender};
 use crate::{
     failure::Failure,
     http::Post,
     message::{Message, cut},
 };
 
-/// Characters of a text that Slack shows.
-const TEXT: usize = 3_000;
+/// Longest text that Slack shows, characters.
+const MAX_TEXT: usize = 3_000;
 
-/// Writes into a channel.
+/// Posts to a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Chat {
-    pub(crate) url: Place,
+    pub(crate) url: Endpoint,
     pub(crate) ca_file: Option<PathBuf>,
 }
 
@@ -37,12 +37,12 @@ fn body(message: &Message, host: &str) -> Value {
         "attachments": [{
             "fallback": title,
             "color": format!("#{:06x}", message.colour()),
-            "text": cut(&escaped(&message.text()), TEXT),
+            "text": cut(&escaped(&message.text()), MAX_TEXT),
         }],
     })
 }
 
-/// What would be a link, a name or a command otherwise.
+/// Escapes the characters that begin a link, a mention or a command.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -50,13 +50,15 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Event, sample};
+    use floodwall_incident::IncidentEvent;
+
+    use crate::sample;
 
     #[test]
-    fn what_happens_is_one_line_and_nobody_is_called_by_a_name_in_it() {
+    fn the_title_is_one_line_and_a_service_name_cannot_mention_anybody() {
         let mut incident = sample::incident(1_796_000_000_000);
         incident.services[0].service = "<!channel>&".to_owned();
-        let body = body(&Message::new(Event::NeedsHuman, incident.into()), "edge1");
+        let body = body(&Message::new(IncidentEvent::NeedsHuman, incident.into()), "edge1");
         let expected = "edge1: ATTACK NEEDS A HUMAN: Incident 0: SYN flood on &lt;!channel&gt;&amp;";
         assert_eq!(body["text"], expected);
         assert_eq!(body["attachments"][0]["color"], "#bf8700");

@@ -1,4 +1,4 @@
-//! A command: a program of the operator's is called.
+//! Runs a program of the operator's.
 
 use std::{
     io::{self, ErrorKind},
@@ -18,50 +18,50 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::{Sender, fastnetmon};
 use crate::{failure::Failure, message::Message};
 
-/// What a command finds its programs by: the daemon's own environment is not for it.
+/// The program's search path, as it does not inherit the daemon's environment.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// Bytes of what it says on standard error that are read, and characters that are told.
-const READ: u64 = 4_096;
-const TOLD: usize = 200;
+/// Bytes of the program's standard error that are read, and characters of it that are quoted.
+const MAX_STDERR: u64 = 4_096;
+const QUOTED: usize = 200;
 
-/// What a command is given.
+/// The arguments and the standard input that the program gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Format {
-    /// floodwall's own JSON on standard input; the event and the number of the incident as arguments.
+    /// floodwall's own: JSON on standard input; the event and the number of the incident as arguments.
     Floodwall,
-    /// As FastNetMon calls it: its JSON on standard input; `ban` or `unban` and the host as arguments.
+    /// FastNetMon's: its JSON on standard input; `ban` or `unban` and the host as arguments.
     Fastnetmon,
-    /// As FastNetMon called it before that: host, direction, packets/s, `ban` or `unban` as arguments.
+    /// FastNetMon's older one: text on standard input; host, direction, packets/s, `ban` or `unban` as arguments.
     FastnetmonText,
 }
 
-/// Calls a program.
+/// Runs a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Command {
     pub(crate) path: PathBuf,
     pub(crate) format: Format,
 }
 
-/// A program and all that it has started, which end with this.
+/// The process group of a running program. Dropping it kills the program and everything that it has started.
 struct Group(Option<Pid>);
 
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            // An error says that nothing is left of it.
+            // It fails if no process of the group is left.
             let _ = killpg(group, Signal::SIGKILL);
         }
     }
 }
 
 impl Command {
-    pub(super) const fn is_by_host(&self) -> bool {
+    pub(super) const fn is_per_host(&self) -> bool {
         matches!(self.format, Format::Fastnetmon | Format::FastnetmonText)
     }
 
     pub(super) async fn send(&self, message: &Message, sender: &Sender) -> Result<(), Failure> {
-        let (arguments, input) = self.given(message, &sender.host);
+        let (arguments, input) = self.arguments_and_input(message, &sender.host);
         let path = self.path.clone();
         let checking = tokio::task::spawn_blocking(move || check(&path));
         checking
@@ -83,55 +83,55 @@ impl Command {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| self.not_called(&error))?;
+            .map_err(|error| self.spawn_failure(&error))?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let mut group = Group(group);
         let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
-        let give = async {
-            // Who reads nothing of it wants nothing of it.
+        let write_input = async {
+            // A program that does not read its input closes it, which is not an error.
             if let Some(mut stdin) = stdin {
                 let _ = stdin.write_all(input.as_bytes()).await;
             }
         };
-        let hear = async {
-            let mut said = Vec::new();
+        let read_stderr = async {
+            let mut bytes = Vec::new();
             if let Some(stderr) = stderr {
-                let mut stderr = stderr.take(READ);
-                let _ = stderr.read_to_end(&mut said).await;
+                let mut stderr = stderr.take(MAX_STDERR);
+                let _ = stderr.read_to_end(&mut bytes).await;
             }
-            said
+            bytes
         };
-        // What it has started may hold its standard error open for as long as it likes.
-        let ends = async {
+        let exit = async {
             let status = child.wait().await;
             group.0 = None;
             status
         };
-        let talk = async { tokio::join!(give, hear).1 };
-        tokio::pin!(talk, ends);
-        let (status, said) = tokio::select! {
-            status = &mut ends => {
-                let rest = tokio::time::timeout(std::time::Duration::from_millis(200), talk).await;
+        // A process that the program has started may keep its standard error open after it has exited.
+        let pipes = async { tokio::join!(write_input, read_stderr).1 };
+        tokio::pin!(pipes, exit);
+        let (status, stderr) = tokio::select! {
+            status = &mut exit => {
+                let rest = tokio::time::timeout(std::time::Duration::from_millis(200), pipes).await;
                 (status, rest.unwrap_or_default())
             }
-            said = &mut talk => (ends.await, said),
+            stderr = &mut pipes => (exit.await, stderr),
         };
         let status = status
             .map_err(|error| Failure::refused(format!("waiting for {}: {error}", self.path.display())))?;
         if status.success() {
             return Ok(());
         }
-        let said: String = String::from_utf8_lossy(&said)
+        let text: String = String::from_utf8_lossy(&stderr)
             .chars()
             .map(|one| if one.is_control() { ' ' } else { one })
-            .take(TOLD)
+            .take(QUOTED)
             .collect();
-        let colon = if said.trim().is_empty() { "" } else { ": " };
-        // Called again, it might do the same thing twice.
-        Err(Failure::refused(format!("{} has failed ({status}){colon}{}", self.path.display(), said.trim())))
+        let colon = if text.trim().is_empty() { "" } else { ": " };
+        // It is not retried, as it might then do something twice.
+        Err(Failure::refused(format!("{} has failed ({status}){colon}{}", self.path.display(), text.trim())))
     }
 
-    fn given(&self, message: &Message, host: &str) -> (Vec<String>, String) {
+    fn arguments_and_input(&self, message: &Message, host: &str) -> (Vec<String>, String) {
         let address = message.address.unwrap_or(IpAddr::from([0; 4]));
         match self.format {
             Format::Floodwall => {
@@ -148,7 +148,7 @@ impl Command {
         }
     }
 
-    fn not_called(&self, error: &io::Error) -> Failure {
+    fn spawn_failure(&self, error: &io::Error) -> Failure {
         let text = format!("calling {}: {error}", self.path.display());
         match error.kind() {
             ErrorKind::NotFound | ErrorKind::PermissionDenied => Failure::refused(text),
@@ -157,7 +157,7 @@ impl Command {
     }
 }
 
-/// What others could write would be run with the daemon's rights.
+/// Refuses a program that other users could replace, as it runs with the daemon's privileges.
 fn check(path: &Path) -> Result<(), String> {
     let metadata = std::fs::metadata(path)
         .map_err(|error| format!("looking at the command {}: {error}", path.display()))?;

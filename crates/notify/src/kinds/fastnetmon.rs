@@ -1,10 +1,9 @@
-//! What FastNetMon gives to the scripts that it calls, so that those that are there go on to work: one call for each host
-//! that is attacked, `ban` when it begins and `unban` when it is over
+//! FastNetMon's interface to notification scripts, so that existing scripts keep working: one call for each attacked host,
+//! `ban` when the attack begins and `unban` when it is over
 //! (<https://fastnetmon.com/docs-fnm-advanced/fastnetmon-json-formats/>, and `notify_about_attack.sh` of its community
 //! edition).
 //!
-//! floodwall counts a host's traffic as a whole and by reason. What FastNetMon says beside that, by protocol and of what
-//! goes out, is 0 here.
+//! floodwall counts neither by protocol nor outgoing traffic, so those of FastNetMon's counters are 0.
 
 use std::{fmt::Write as _, net::IpAddr};
 
@@ -13,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::message::Message;
 
-/// Counters that are there for scripts that look for them, and that floodwall does not have.
+/// Counters that scripts may expect and that floodwall does not have.
 const NOT_COUNTED: [&str; 28] = [
     "total_outgoing_traffic",
     "total_outgoing_pps",
@@ -48,7 +47,7 @@ const NOT_COUNTED: [&str; 28] = [
 /// `ban` or `unban`.
 pub(super) const fn action(message: &Message) -> &'static str {
     match message.event {
-        crate::Event::Ended => "unban",
+        floodwall_incident::IncidentEvent::Ended => "unban",
         _ => "ban",
     }
 }
@@ -64,7 +63,7 @@ pub(super) fn text_arguments(message: &Message, address: IpAddr) -> Vec<String> 
     vec![address.to_string(), "incoming".to_owned(), power, action(message).to_owned()]
 }
 
-/// What stands on standard input in its text mode: of a ban what is known, of its end nothing.
+/// The standard input of its text mode: the details of a ban, and nothing for an unban.
 pub(super) fn text(message: &Message, address: IpAddr) -> String {
     if message.is_over() {
         return String::new();
@@ -90,7 +89,7 @@ pub(super) fn text(message: &Message, address: IpAddr) -> String {
     text
 }
 
-/// What stands on standard input in its JSON mode. Rates are those of the whole host, in packets/s and bytes/s.
+/// The standard input of its JSON mode. Rates are those of the whole host, in packets/s and bytes/s.
 pub(super) fn document(message: &Message, address: IpAddr) -> Value {
     let incident = &message.incident;
     let traffic = &incident.traffic;
@@ -129,7 +128,7 @@ const fn severity(incident: &Incident) -> &'static str {
     }
 }
 
-/// FastNetMon's words for what there is most of, and for its protocol.
+/// FastNetMon's names for the largest vector and its protocol.
 fn kind(incident: &Incident) -> (&'static str, &'static str) {
     let Some(vector) = incident.vectors.first() else { return ("unknown", "unknown") };
     match vector.name.as_str() {
@@ -144,7 +143,7 @@ fn kind(incident: &Incident) -> (&'static str, &'static str) {
     }
 }
 
-/// The same for a host and an incident, and another for all others (a UUID of version 8, RFC 9562).
+/// A UUID of version 8 (RFC 9562) that identifies a host and an incident.
 fn uuid(incident: &Incident, address: IpAddr) -> String {
     let drawn = incident.key.rsplit('-').next().and_then(|hex| u64::from_str_radix(hex, 16).ok());
     let drawn = drawn.unwrap_or(incident.began_ms);
@@ -165,15 +164,17 @@ fn uuid(incident: &Incident, address: IpAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Event, sample};
+    use floodwall_incident::IncidentEvent;
+
+    use crate::sample;
 
     #[test]
-    fn a_ban_says_what_is_known_and_its_end_has_the_same_number() {
+    fn a_ban_has_the_details_and_its_unban_the_same_uuid() {
         let address = IpAddr::from(sample::ADDRESS);
         let mut incident = sample::incident(1_796_000_000_000);
         incident.key = "floodwall-0123456789abcdef".to_owned();
-        let ban = Message::new(Event::Began, incident.clone().into());
-        let unban = Message::new(Event::Ended, sample::over(incident).into());
+        let ban = Message::new(IncidentEvent::Began, incident.clone().into());
+        let unban = Message::new(IncidentEvent::Ended, sample::over(incident).into());
         assert_eq!(json_arguments(&ban, address), ["ban", "192.0.2.1"]);
         assert_eq!(text_arguments(&unban, address), ["192.0.2.1", "incoming", "100000", "unban"]);
         assert_eq!(text(&unban, address), "");
@@ -188,7 +189,7 @@ mod tests {
         let uuid = details["attack_uuid"].as_str().expect("a text");
         let lengths: Vec<_> = uuid.split('-').map(str::len).collect();
         assert_eq!((lengths, &uuid[14..15]), (vec![8, 4, 4, 4, 12], "8"), "{uuid}");
-        // All that FastNetMon's own documents have.
+        // As many as FastNetMon documents.
         assert_eq!(details.as_object().expect("an object").len(), 40);
     }
 }

@@ -1,4 +1,4 @@
-//! Mail, by SMTP (RFC 5321) through a server that takes it from this host.
+//! Mail over SMTP (RFC 5321), through a server that accepts it from this host.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -19,23 +19,23 @@ use serde::Deserialize;
 use super::Sender;
 use crate::{failure::Failure, message::Message, secret::SecretSource};
 
-/// How long a single answer of the server may take.
-const ANSWER: Duration = Duration::from_secs(30);
+/// How long the server may take for one reply.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How a connection is kept from others' eyes.
+/// How the connection is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Tls {
-    /// From the first byte on (RFC 8314).
+    /// TLS from the first byte (RFC 8314).
     Implicit,
-    /// By STARTTLS (RFC 3207), without which nothing is sent.
+    /// STARTTLS (RFC 3207); if the server does not offer it, nothing is sent.
     Starttls,
     /// Not at all.
     None,
 }
 
 impl Tls {
-    /// The port that servers have for it.
+    /// The usual port.
     pub(crate) const fn port(self) -> u16 {
         match self {
             Self::Implicit => 465,
@@ -63,7 +63,7 @@ impl Mail {
         let letter = self.letter(message, &sender.host)?;
         let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&self.server)
             .port(self.port)
-            .timeout(Some(ANSWER))
+            .timeout(Some(REPLY_TIMEOUT))
             .hello_name(ClientId::Domain(domain(&sender.host)))
             .tls(self.protection().await?);
         let mut hidden = None;
@@ -97,7 +97,7 @@ impl Mail {
     }
 
     fn letter(&self, message: &Message, host: &str) -> Result<Letter, Failure> {
-        // Letters on one incident are one thread.
+        // Mail programs show the messages of one incident as a thread.
         let thread = format!("<{}@{}>", message.key(), domain(host));
         let mut builder = Letter::builder()
             .from(self.from.clone())
@@ -111,7 +111,7 @@ impl Mail {
         let mut letter = builder
             .body(message.text())
             .map_err(|error| Failure::refused(format!("the mail cannot be written: {error}")))?;
-        // Nobody's absence is to be told to it (RFC 3834).
+        // Keeps vacation responders from answering (RFC 3834).
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         letter.headers_mut().insert_raw(HeaderValue::new(automatic, "auto-generated".to_owned()));
         Ok(letter)
@@ -129,7 +129,7 @@ fn parameters(server: String, ca_file: Option<PathBuf>) -> Result<TlsParameters,
     builder.build().map_err(|error| format!("TLS: {error}"))
 }
 
-/// A name of this host that is one of a domain.
+/// The host's name without characters that a domain name cannot have.
 fn domain(host: &str) -> String {
     let letters = host.chars().filter(|one| one.is_ascii_alphanumeric() || "-.".contains(*one));
     match letters.collect::<String>() {
@@ -141,10 +141,12 @@ fn domain(host: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Event, sample};
+    use floodwall_incident::IncidentEvent;
+
+    use crate::sample;
 
     #[test]
-    fn letters_on_one_incident_are_one_thread_and_no_name_makes_a_header() {
+    fn mails_of_one_incident_are_a_thread_and_a_service_name_cannot_add_a_header() {
         let mail = Mail {
             server: "127.0.0.1".to_owned(),
             port: 25,
@@ -157,7 +159,8 @@ mod tests {
         };
         let mut incident = sample::incident(1_796_000_000_000);
         incident.services[0].service = "web\r\nBcc: x@example.org".to_owned();
-        let letter = mail.letter(&Message::new(Event::Began, incident.into()), "edge1").expect("a letter");
+        let letter =
+            mail.letter(&Message::new(IncidentEvent::Began, incident.into()), "edge1").expect("a letter");
         let text = String::from_utf8(letter.formatted()).expect("text");
         let (head, _) = text.split_once("\r\n\r\n").expect("a head");
         assert!(head.contains("Auto-Submitted: auto-generated"), "{head}");

@@ -1,4 +1,4 @@
-//! The kinds of targets, a file each: what is sent, and to where.
+//! The kinds of targets, one per file: what is sent, and where.
 
 mod alertmanager;
 mod chat;
@@ -12,7 +12,7 @@ mod webhook;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 pub(crate) use self::{
-    alertmanager::{Alertmanager, REPEATED, is_label},
+    alertmanager::{Alertmanager, REPEAT_INTERVAL, is_label},
     chat::Chat,
     command::{Command, Format},
     discord::Discord,
@@ -27,28 +27,28 @@ use crate::{
     secret::{Secret, SecretSource},
 };
 
-/// What every kind has to know of where it is sent from.
+/// What every kind of target needs to know about this host.
 #[derive(Clone, Debug)]
 pub(crate) struct Sender {
     /// The name of this host.
     pub(crate) host: Arc<str>,
-    /// Where systemd has put credentials.
+    /// The directory of systemd's credentials.
     pub(crate) credentials: Option<PathBuf>,
 }
 
 impl Sender {
-    /// Reads a secret, off the threads that must not wait.
+    /// Reads a secret on a thread that may block.
     pub(crate) async fn secret(&self, source: &SecretSource) -> Result<Secret, Failure> {
         let (source, credentials) = (source.clone(), self.credentials.clone());
         let reading = tokio::task::spawn_blocking(move || source.read(credentials.as_deref()));
         reading.await.map_err(|_| Failure::again("reading a secret failed"))?.map_err(Failure::again)
     }
 
-    /// A URL, and the secret that it is, if it is one.
-    pub(crate) async fn url(&self, place: &Place) -> Result<(Url, Vec<Secret>), Failure> {
-        match place {
-            Place::Told(url) => Ok((url.clone(), Vec::new())),
-            Place::Secret(source) => {
+    /// An endpoint's URL, and the secret that it comes from, if it does.
+    pub(crate) async fn url(&self, endpoint: &Endpoint) -> Result<(Url, Vec<Secret>), Failure> {
+        match endpoint {
+            Endpoint::Url(url) => Ok((url.clone(), Vec::new())),
+            Endpoint::Secret(source) => {
                 let secret = self.secret(source).await?;
                 let url = Url::parse(secret.reveal()).map_err(Failure::again)?;
                 Ok((url, vec![secret]))
@@ -57,20 +57,20 @@ impl Sender {
     }
 }
 
-/// Where something is sent.
+/// Where a request is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// To this URL.
-    Told(Url),
-    /// To a URL that is a secret.
+pub(crate) enum Endpoint {
+    /// A URL that the configuration contains.
+    Url(Url),
+    /// A URL that is itself a secret.
     Secret(SecretSource),
 }
 
-impl Place {
+impl Endpoint {
     const fn secret(&self) -> Option<&SecretSource> {
         match self {
             Self::Secret(source) => Some(source),
-            Self::Told(_) => None,
+            Self::Url(_) => None,
         }
     }
 }
@@ -89,7 +89,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// As the configuration has it.
+    /// Its name in the configuration.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Command(_) => "command",
@@ -103,7 +103,7 @@ impl Kind {
         }
     }
 
-    /// Sends a message. How long that may take is for the caller to say.
+    /// Sends a message. The caller bounds the time.
     pub(crate) async fn send(&self, message: &Message, sender: &Sender) -> Result<(), Failure> {
         match self {
             Self::Command(command) => command.send(message, sender).await,
@@ -116,38 +116,38 @@ impl Kind {
         }
     }
 
-    /// Whether the receiver keeps what it is told, and has to be told that it is over.
-    pub(crate) const fn is_kept(&self) -> bool {
+    /// Whether the receiver keeps an incident open until it is told that it is over.
+    pub(crate) const fn keeps_state(&self) -> bool {
         match self {
             Self::PagerDuty(_) | Self::Alertmanager(_) => true,
-            Self::Command(command) => command.is_by_host(),
+            Self::Command(command) => command.is_per_host(),
             Self::Webhook(_) | Self::Slack(_) | Self::Mattermost(_) | Self::Discord(_) | Self::Mail(_) => {
                 false
             }
         }
     }
 
-    /// Whether it is told of each host that is attacked, and not of the incident.
-    pub(crate) const fn is_by_host(&self) -> bool {
-        matches!(self, Self::Command(command) if command.is_by_host())
+    /// Whether it is notified once for each attacked host instead of once for the incident.
+    pub(crate) const fn is_per_host(&self) -> bool {
+        matches!(self, Self::Command(command) if command.is_per_host())
     }
 
-    /// Whether it is a program that is called, which might do the same thing twice.
-    pub(crate) const fn is_called(&self) -> bool {
+    /// Whether it runs a program, which is never run twice for the same message.
+    pub(crate) const fn runs_program(&self) -> bool {
         matches!(self, Self::Command(_))
     }
 
-    /// How often it has to be told that an incident goes on, lest it thinks it over.
-    pub(crate) const fn repeats(&self) -> Option<Duration> {
+    /// How often a message has to be repeated lest the receiver considers the incident over.
+    pub(crate) const fn repeat_interval(&self) -> Option<Duration> {
         match self {
-            Self::Alertmanager(_) => Some(REPEATED),
+            Self::Alertmanager(_) => Some(REPEAT_INTERVAL),
             _ => None,
         }
     }
 
-    /// What has to be readable for it to work.
+    /// The secrets that it needs.
     pub(crate) fn secrets(&self) -> Vec<&SecretSource> {
-        let of = Place::secret;
+        let of = Endpoint::secret;
         match self {
             Self::Command(_) => Vec::new(),
             Self::Webhook(webhook) => of(&webhook.url).into_iter().chain(&webhook.authorization).collect(),

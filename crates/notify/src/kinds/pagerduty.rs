@@ -1,5 +1,5 @@
-//! PagerDuty: Events API v2 (<https://developer.pagerduty.com/docs/events-api-v2-overview>). An incident of floodwall's is
-//! one alert there: it is triggered and resolved under the same key.
+//! PagerDuty: Events API v2 (<https://developer.pagerduty.com/docs/events-api-v2-overview>). An incident is one alert, which
+//! is triggered and resolved with the same key.
 
 use serde_json::{Value, json};
 
@@ -11,12 +11,12 @@ use crate::{
     secret::SecretSource,
 };
 
-/// Where events go unless another place is named; accounts in the EU have `events.eu.pagerduty.com`.
+/// The default endpoint. Accounts in the EU use `events.eu.pagerduty.com`.
 pub(crate) const EVENTS: &str = "https://events.pagerduty.com/v2/enqueue";
-/// Characters of a summary that are taken.
-const SUMMARY: usize = 1_024;
+/// Longest summary that is accepted, characters.
+const MAX_SUMMARY: usize = 1_024;
 
-/// Calls somebody.
+/// Sends events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PagerDuty {
     pub(crate) url: Url,
@@ -42,9 +42,9 @@ fn body(message: &Message, host: &str) -> Value {
         "dedup_key": message.key(),
         "client": "floodwall",
         "payload": {
-            "summary": cut(&message.title(host), SUMMARY),
+            "summary": cut(&message.title(host), MAX_SUMMARY),
             "source": host,
-            // Of a test nobody is to be woken.
+            // A test should wake nobody.
             "severity": if message.test { "info" } else { incident.severity.name() },
             "timestamp": rfc3339(incident.began_ms),
             "component": incident.services_in_words(),
@@ -65,13 +65,15 @@ fn body(message: &Message, host: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Event, sample};
+    use floodwall_incident::IncidentEvent;
+
+    use crate::sample;
 
     #[test]
     fn trigger_and_resolve_have_one_key() {
         let incident = sample::incident(1_796_000_000_000);
-        let trigger = body(&Message::new(Event::Began, incident.clone().into()), "edge1");
-        let resolve = body(&Message::new(Event::Ended, sample::over(incident).into()), "edge1");
+        let trigger = body(&Message::new(IncidentEvent::Began, incident.clone().into()), "edge1");
+        let resolve = body(&Message::new(IncidentEvent::Ended, sample::over(incident).into()), "edge1");
         assert_eq!(
             (&trigger["event_action"], &resolve["event_action"]),
             (&"trigger".into(), &"resolve".into())

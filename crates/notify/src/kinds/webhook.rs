@@ -1,14 +1,14 @@
-//! A webhook: JSON of floodwall's own, or whatever a template makes of it.
+//! A webhook: floodwall's own JSON, or what the operator's template renders from it.
 
 use std::path::PathBuf;
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::Value;
 
-use super::{Place, Sender};
+use super::{Endpoint, Sender};
 use crate::{failure::Failure, http::Post, message::Message, sample, secret::SecretSource};
 
-/// Steps that a template may take: thousands of times what one needs.
+/// Steps that rendering a template may take: thousands of times what is needed.
 const FUEL: u64 = 1_000_000;
 const TEMPLATE: &str = "template";
 const JSON: &str = "application/json";
@@ -16,7 +16,7 @@ const JSON: &str = "application/json";
 /// Sends a document to a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Webhook {
-    pub(crate) url: Place,
+    pub(crate) url: Endpoint,
     pub(crate) authorization: Option<SecretSource>,
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) content_type: Option<String>,
@@ -37,9 +37,12 @@ impl Webhook {
         Post { url, content_type, body: body.into_bytes(), authorization, ca_file, secrets }.send().await
     }
 
-    /// Whether its template can be filled in: at once, rather than in the first attack.
+    /// Renders the template with a sample, so that a mistake shows when the configuration is read and not during an attack.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let message = Message::new(crate::Event::Began, sample::incident(1_796_000_000_000).into());
+        let message = Message::new(
+            floodwall_incident::IncidentEvent::Began,
+            sample::incident(1_796_000_000_000).into(),
+        );
         let body = self.body(&message.document("host"))?;
         if self.template.is_some() && self.content_type().starts_with(JSON) {
             let read: Result<Value, _> = serde_json::from_str(&body);
@@ -54,7 +57,7 @@ impl Webhook {
 
     fn body(&self, document: &Value) -> Result<String, String> {
         let Some(template) = &self.template else { return Ok(document.to_string()) };
-        // Values come with their quotes where JSON is made, so that nothing in them can end a text.
+        // In JSON, values are inserted with quotes and escapes, so that no value can end a string.
         let is_json = self.content_type().starts_with(JSON);
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -75,7 +78,7 @@ mod tests {
 
     fn webhook(template: &str) -> Webhook {
         Webhook {
-            url: Place::Told(Url::parse("http://127.0.0.1/").expect("a URL")),
+            url: Endpoint::Url(Url::parse("http://127.0.0.1/").expect("a URL")),
             authorization: None,
             ca_file: None,
             content_type: None,
@@ -84,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_makes_json_in_which_no_value_ends_its_text() {
+    fn no_value_can_end_a_string_of_the_rendered_json() {
         let webhook = webhook(r#"{"summary": {{ title }}, "peak": {{ incident.traffic.peak_packets }}}"#);
         webhook.check().expect("sound");
         let body = webhook.body(&serde_json::json!({
@@ -96,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_that_is_wrong_is_refused_at_once() {
+    fn a_wrong_template_is_refused() {
         for (template, expected) in [
             ("{{ nothing_of_this_name }}", "undefined"),
             ("{% if %}", "syntax error"),

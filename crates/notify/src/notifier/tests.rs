@@ -53,13 +53,17 @@ fn what_becomes_of_an_incident_is_told_in_order() {
     let server = Server::start(&[OK]);
     let notifier = start(vec![webhook(&server, "")]);
     let over = sample::over(incident());
-    for (news, incident) in [(News::Began, incident()), (News::NeedsHuman, incident()), (News::Ended, over)] {
-        notifier.tell(&[(news, incident)]);
+    for (event, incident) in [
+        (IncidentEvent::Began, incident()),
+        (IncidentEvent::NeedsHuman, incident()),
+        (IncidentEvent::Ended, over),
+    ] {
+        notifier.tell(&[(event, incident)]);
         let came = server.next();
         assert!(came.head.starts_with("POST /hook HTTP/1.1\r\n"), "{}", came.head);
         assert!(came.head.contains("content-type: application/json"), "{}", came.head);
         let document = came.json();
-        assert_eq!(document["event"], Event::from(news).name());
+        assert_eq!(document["event"], event.name());
         assert_eq!((&document["host"], &document["incident"]["id"]), (&"edge1".into(), &7.into()));
         assert_eq!(document["incident"]["key"], "floodwall-0123456789abcdef");
     }
@@ -74,7 +78,7 @@ fn what_fails_is_tried_again_and_the_receiver_says_how_long_it_wants_to_be_left_
         [Behaviour::Answer(500, ""), Behaviour::CutOff, Behaviour::Answer(429, "retry-after: 6\r\n"), OK];
     let server = Server::start(&behaviours);
     let notifier = start(vec![webhook(&server, "")]);
-    notifier.tell(&[(News::Began, incident())]);
+    notifier.tell(&[(IncidentEvent::Began, incident())]);
     let first = server.next();
     let report = until(&notifier, "it is told", |report| report.problem.is_some());
     assert!(report.problem.is_some_and(|problem| problem.contains("answers 500")));
@@ -93,12 +97,12 @@ fn what_fails_is_tried_again_and_the_receiver_says_how_long_it_wants_to_be_left_
 fn what_is_refused_or_too_old_is_given_up() {
     let server = Server::start(&[Behaviour::Answer(400, ""), Behaviour::Answer(500, "")]);
     let notifier = start(vec![webhook(&server, "give-up-after = '2s'")]);
-    notifier.tell(&[(News::Began, incident())]);
+    notifier.tell(&[(IncidentEvent::Began, incident())]);
     let report = until(&notifier, "it is refused", |report| report.failed == 1);
     assert!(report.problem.is_some_and(|problem| problem.contains("answers 400")));
     server.next();
     assert!(server.is_quiet(Duration::from_secs(2)), "what is refused is not sent again");
-    notifier.tell(&[(News::NeedsHuman, incident())]);
+    notifier.tell(&[(IncidentEvent::NeedsHuman, incident())]);
     let report = until(&notifier, "it is given up", |report| report.failed == 2);
     assert!(report.problem.is_some_and(|problem| problem.contains("given up, as it was tried for 2s")));
 }
@@ -111,8 +115,9 @@ fn one_that_hangs_holds_up_nobody_and_keeps_a_bounded_number_of_messages() {
     let began = Instant::now();
     for id in 0..500 {
         let incident = Incident { id, key: format!("floodwall-{id:016x}"), ..incident() };
-        notifier.tell(&[(News::Began, incident.clone()), (News::Changed, incident.clone())]);
-        notifier.look(&incident);
+        notifier
+            .tell(&[(IncidentEvent::Began, incident.clone()), (IncidentEvent::Changed, incident.clone())]);
+        notifier.update(&incident);
     }
     assert!(began.elapsed() < Duration::from_secs(2), "telling took {:?}", began.elapsed());
     assert_eq!(answers.next().json()["event"], "began");
@@ -136,7 +141,8 @@ fn no_more_is_sent_in_a_minute_than_is_allowed() {
     let server = Server::start(&[OK]);
     let notifier = start(vec![webhook(&server, "per-minute = 2")]);
     for id in 0..5 {
-        notifier.tell(&[(News::Began, Incident { key: format!("floodwall-{id:016x}"), ..incident() })]);
+        notifier
+            .tell(&[(IncidentEvent::Began, Incident { key: format!("floodwall-{id:016x}"), ..incident() })]);
     }
     server.next();
     server.next();
@@ -163,7 +169,7 @@ fn secrets_are_sent_and_shown_by_nothing() {
     ];
     let notifier =
         Notifier::start_with(targets, "edge1", Some(directory.path().to_owned())).expect("a thread");
-    notifier.tell(&[(News::Began, incident())]);
+    notifier.tell(&[(IncidentEvent::Began, incident())]);
     let came = [server.next(), server.next(), server.next()];
     assert!(came.iter().any(|came| came.head.starts_with("POST /services/s3cret-path ")), "{came:?}");
     assert!(came.iter().any(|came| came.head.contains("authorization: Bearer s3cret-token")), "{came:?}");
@@ -196,8 +202,8 @@ fn an_alertmanager_hears_of_an_incident_of_an_earlier_run_and_of_its_end() {
     let came = server.next();
     assert!(came.head.starts_with("POST /api/v2/alerts "), "{}", came.head);
     let began = came.json();
-    notifier.tell(&[(News::Changed, incident())]);
-    notifier.tell(&[(News::Ended, sample::over(incident()))]);
+    notifier.tell(&[(IncidentEvent::Changed, incident())]);
+    notifier.tell(&[(IncidentEvent::Ended, sample::over(incident()))]);
     let ended = server.next().json();
     assert_eq!(began[0]["labels"], ended[0]["labels"]);
     assert!(began[0]["endsAt"].as_str() > ended[0]["endsAt"].as_str(), "{began} {ended}");
@@ -244,13 +250,13 @@ fn a_script_of_fastnetmons_is_called_for_each_host_with_what_it_knows() {
         let notifier = start(vec![target(&text)]);
         let mut attacked = incident();
         attacked.destinations.clear();
-        notifier.tell(&[(News::Began, attacked.clone())]);
-        notifier.look(&attacked);
+        notifier.tell(&[(IncidentEvent::Began, attacked.clone())]);
+        notifier.update(&attacked);
         attacked.destinations = incident().destinations;
         attacked.destinations[0].prefix = "192.0.2.10/32".to_owned();
-        notifier.look(&attacked);
-        notifier.tell(&[(News::Changed, attacked.clone())]);
-        notifier.tell(&[(News::Ended, sample::over(attacked))]);
+        notifier.update(&attacked);
+        notifier.tell(&[(IncidentEvent::Changed, attacked.clone())]);
+        notifier.tell(&[(IncidentEvent::Ended, sample::over(attacked))]);
         until(&notifier, "both calls are made", |report| report.sent == 2);
         assert_eq!(calls(directory.path()), [ban, unban]);
         let stdins = stdins(directory.path());
@@ -273,7 +279,7 @@ fn a_command_that_fails_is_not_called_again_and_says_why() {
     let path = script(directory.path(), "echo no such room >&2\nexit 3");
     let text = format!("name = 'own'\nkind = 'command'\npath = '{}'", path.display());
     let notifier = start(vec![target(&text)]);
-    notifier.tell(&[(News::Began, incident())]);
+    notifier.tell(&[(IncidentEvent::Began, incident())]);
     let report = until(&notifier, "it fails", |report| report.failed == 1);
     let problem = report.problem.expect("it is told");
     assert!(problem.contains("exit status: 3") && problem.contains("no such room"), "{problem}");
@@ -282,7 +288,7 @@ fn a_command_that_fails_is_not_called_again_and_says_why() {
     assert_eq!(document["event"], "began");
     // What others may write is not run with the daemon's rights.
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o777)).expect("set");
-    notifier.tell(&[(News::NeedsHuman, incident())]);
+    notifier.tell(&[(IncidentEvent::NeedsHuman, incident())]);
     let report = until(&notifier, "it is not called", |report| report.failed == 2);
     assert!(report.problem.is_some_and(|problem| problem.contains("chmod go-w")));
     assert_eq!(calls(directory.path()).len(), 1);
@@ -295,7 +301,7 @@ fn a_command_that_hangs_is_ended_with_all_that_it_has_started() {
     let path = script(directory.path(), &format!("(sleep 3; touch {}) &\nsleep 600", late.display()));
     let text = format!("name = 'own'\nkind = 'command'\npath = '{}'\ntimeout = '1s'", path.display());
     let notifier = start(vec![target(&text)]);
-    notifier.tell(&[(News::Began, incident())]);
+    notifier.tell(&[(IncidentEvent::Began, incident())]);
     let report = until(&notifier, "it is ended", |report| report.failed == 1);
     assert!(report.problem.is_some_and(|problem| problem.contains("no answer within 1s")));
     sleep(Duration::from_secs(4));
@@ -312,7 +318,7 @@ fn mail_is_taken_by_a_server_and_refused_by_another() {
         ))
     };
     let notifier = start(vec![mail(address.port())]);
-    notifier.tell(&[(News::Began, incident())]);
+    notifier.tell(&[(IncidentEvent::Began, incident())]);
     let lines = letters.recv_timeout(PATIENCE).expect("a letter");
     for expected in [
         "MAIL FROM:<floodwall@example.net>",
@@ -326,7 +332,7 @@ fn mail_is_taken_by_a_server_and_refused_by_another() {
     until(&notifier, "it is sent", |report| report.sent == 1);
     let (address, _letters) = smtp::start(Some("550 nobody of this name"));
     let notifier = start(vec![mail(address.port())]);
-    notifier.tell(&[(News::Began, incident())]);
+    notifier.tell(&[(IncidentEvent::Began, incident())]);
     let report = until(&notifier, "it is refused", |report| report.failed == 1);
     assert!(report.problem.is_some_and(|problem| problem.contains("nobody of this name")));
 }
@@ -344,7 +350,7 @@ async fn a_test_says_what_became_of_it_and_waits_behind_nothing() {
     assert!(began[0]["annotations"]["summary"].as_str().is_some_and(|text| text.starts_with("TEST, ")));
     assert_eq!(began[0]["labels"], ended[0]["labels"]);
     // From now on nothing is answered.
-    notifier.tell(&[(News::Began, Incident { severity: IncidentSeverity::Critical, ..incident() })]);
+    notifier.tell(&[(IncidentEvent::Began, Incident { severity: IncidentSeverity::Critical, ..incident() })]);
     let other = Arc::clone(&notifier);
     let hanging = tokio::spawn(async move { other.test("am").await });
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -357,6 +363,6 @@ async fn a_test_says_what_became_of_it_and_waits_behind_nothing() {
 #[test]
 fn where_nobody_is_to_be_told_there_is_no_thread() {
     let notifier = start(Vec::new());
-    notifier.tell(&[(News::Began, incident())]);
+    notifier.tell(&[(IncidentEvent::Began, incident())]);
     assert!(notifier.runtime.is_none() && notifier.report().is_empty());
 }

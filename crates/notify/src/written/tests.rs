@@ -28,11 +28,17 @@ fn each_kind_needs_little() {
 #[test]
 fn chats_are_not_told_of_every_change_unless_that_is_asked_for() {
     let chat = target_of("name = 'a'\nkind = 'slack'\nurl = { credential = 'slack' }").expect("sound");
-    assert!(!chat.filter.events.contains(&Event::Changed) && chat.filter.events.contains(&Event::NeedsHuman));
+    assert!(
+        !chat.filter.events.contains(&IncidentEvent::Changed)
+            && chat.filter.events.contains(&IncidentEvent::NeedsHuman)
+    );
     let text = "name = 'a'\nkind = 'slack'\nurl = { credential = 'slack' }\nevents = ['changed', 'goes-on']";
-    assert_eq!(target_of(text).expect("sound").filter.events, [Event::Changed, Event::GoesOn]);
+    assert_eq!(
+        target_of(text).expect("sound").filter.events,
+        [IncidentEvent::Changed, IncidentEvent::GoesOn]
+    );
     let kept = target_of("name = 'a'\nkind = 'alertmanager'\nurl = 'http://a'").expect("sound");
-    assert_eq!(kept.filter.events, Event::ALL);
+    assert_eq!(kept.filter.events, IncidentEvent::ALL);
 }
 
 #[test]

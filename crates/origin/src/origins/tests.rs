@@ -35,7 +35,7 @@ fn both_kinds_in_the_format_of_maxmind() {
 
     let origins = Origins::new(files(&[&numbers], &[&countries]));
     assert_eq!(origins.of(ip("192.0.2.7")), Origin::default(), "nothing is read yet");
-    assert!(origins.look() && origins.problems().is_empty(), "{:?}", origins.problems());
+    assert!(origins.refresh() && origins.problems().is_empty(), "{:?}", origins.problems());
     let found = |text: &str| {
         let Origin { asn, name, country } = origins.of(ip(text));
         (asn, name, country.map(|country| country.to_string()))
@@ -64,36 +64,36 @@ fn text_is_read_and_what_has_changed_is_read_again_once_it_is_whole() {
     write("192.0.2.0\t24\t64500\n");
     fs::write(&v6, "2001:db8::\t32\t64500\n").expect("written");
     let origins = Origins::new(files(&[&v4, &v6], &[]));
-    assert!(origins.look() && !origins.look(), "nothing has changed since");
+    assert!(origins.refresh() && !origins.refresh(), "nothing has changed since");
     let all = || words(&origins.prefixes(Selector::Asn(64_500)).expect("some"));
     assert_eq!(all(), ["192.0.2.0/24", "2001:db8::/32"]);
 
     write("198.51.100.0\t24\t64500\n203.0.113.0\t24\t64501\n");
-    assert!(!origins.look(), "it may still be written");
-    assert!(origins.look());
+    assert!(!origins.refresh(), "it may still be written");
+    assert!(origins.refresh());
     assert_eq!(all(), ["198.51.100.0/24", "2001:db8::/32"]);
 
     fs::write(&v6, "2001:db8:: thirty-two 64500\n").expect("written");
-    assert!(!origins.look() && !origins.look());
+    assert!(!origins.refresh() && !origins.refresh());
     assert_eq!(all(), ["198.51.100.0/24", "2001:db8::/32"], "what was read before holds");
     let problem = origins.problems().join("");
     assert!(problem.contains("v6.txt: line 1 is no prefix") && problem.contains("holds"), "{problem}");
     fs::remove_file(&v6).expect("removed");
-    assert!(!origins.look() && !origins.look());
+    assert!(!origins.refresh() && !origins.refresh());
     assert!(origins.problems()[0].contains("cannot be read"), "{:?}", origins.problems());
 }
 
 #[test]
 fn what_is_not_configured_or_wrong_is_told() {
     let none = Origins::new(Files::default());
-    assert!(!none.look() && !none.are_configured());
+    assert!(!none.refresh() && !none.are_configured());
     let error = none.prefixes(Selector::Asn(1)).expect_err("no database").to_string();
     assert!(error.contains("name a file in the configuration, `[origin]` with `asn = \"/path\"`"), "{error}");
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("table.txt");
     fs::write(&file, "192.0.2.0 24 64500").expect("written");
     let origins = Origins::new(files(&[&file], &[&file]));
-    assert!(origins.look(), "one of both is sound");
+    assert!(origins.refresh(), "one of both is sound");
     let country = "country:DE".parse().expect("a selector");
     let error = origins.prefixes(country).expect_err("no countries").to_string();
     assert!(error.contains("could not be read") && error.contains("autonomous systems only"), "{error}");
@@ -101,6 +101,6 @@ fn what_is_not_configured_or_wrong_is_told() {
     damaged.drain(10..200);
     fs::write(&file, damaged).expect("written");
     let origins = Origins::new(files(&[&file], &[]));
-    assert!(!origins.look());
+    assert!(!origins.refresh());
     assert!(origins.problems()[0].contains("damaged"), "{:?}", origins.problems());
 }

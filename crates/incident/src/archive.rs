@@ -1,5 +1,4 @@
-//! Keeps incidents on disk, on a thread of its own, and answers who asks: a disk that is full or does not answer holds up
-//! nothing else.
+//! The archive of incidents. A thread writes it, so that a disk that is full or does not answer delays nothing else.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -18,27 +17,27 @@ use crate::{
     database::{self, Batch, Database, Limits},
     evidence::Frame,
     pcapng,
-    recorder::{Changes, Kept, Recorder},
+    recorder::{Changes, Recorder, StoredIncident},
 };
 
-/// The name of the file.
+/// The name of the database file in the state directory.
 pub const FILE: &str = "incidents.db";
-/// A transaction at most so often.
-const PAUSE: Duration = Duration::from_secs(1);
-/// How often it is tidied up.
-const TIDY: Duration = Duration::from_secs(600);
-/// Seconds that may wait for the disk; then the oldest are lost.
-const WAITING: usize = 7_200;
-/// Seconds of which the rates are known without the disk.
+/// Least time between two transactions.
+const WRITE_INTERVAL: Duration = Duration::from_secs(1);
+/// How often old records are thinned and removed.
+const TIDY_INTERVAL: Duration = Duration::from_secs(600);
+/// Most seconds of rates that wait to be written; the oldest of more are lost.
+const MAX_WAITING_SECONDS: usize = 7_200;
+/// Most seconds of rates that are kept in memory.
 const TAIL: usize = 900;
-/// Packets that may wait for the disk; then the oldest are lost.
-const FRAMES: usize = 4_096;
-/// Points of a report, unless another number is asked for.
+/// Most packets that wait to be written; the oldest of more are lost.
+const MAX_WAITING_FRAMES: usize = 4_096;
+/// Default number of points in the rates of a report.
 pub const POINTS: usize = 600;
 
-/// What is known of incidents, for whoever asks.
+/// Reads the archive, and passes changes to its writer.
 #[derive(Clone, Debug)]
-pub struct Shelf {
+pub struct Archive {
     shared: Arc<Shared>,
     path: Option<PathBuf>,
 }
@@ -51,10 +50,10 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// All, without their timelines.
+    /// All incidents, without their timelines.
     all: BTreeMap<u64, Incident>,
-    /// Those that go on, or are not on disk yet.
-    whole: BTreeMap<u64, Kept>,
+    /// Incidents that are open or not on disk yet.
+    whole: BTreeMap<u64, StoredIncident>,
     unwritten: BTreeSet<u64>,
     seconds: VecDeque<(u64, IncidentSecond)>,
     tail: VecDeque<(u64, IncidentSecond)>,
@@ -65,24 +64,25 @@ struct Known {
     is_ending: bool,
 }
 
-/// The thread that writes.
+/// The thread that writes the archive.
 #[derive(Debug)]
-pub struct Keeper {
-    shelf: Shelf,
+pub struct ArchiveWriter {
+    archive: Archive,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Keeper {
-    /// Opens the record in a state directory, and goes on with it; with `None` nothing is written anywhere.
+impl ArchiveWriter {
+    /// Opens the archive in a state directory, and a recorder that continues it. Without a directory it is kept in memory.
     ///
     /// # Errors
     ///
-    /// If there can be no thread. That the record cannot be opened is no error: it is then kept in memory, and said so.
+    /// If the thread cannot be started. If the database cannot be opened, the archive is kept in memory, and reports that as
+    /// its problem.
     pub fn start(directory: Option<&Path>, limits: Limits) -> std::io::Result<(Self, Recorder)> {
         let path = directory.map(|directory| directory.join(FILE));
         let mut known = Known { limits, ..Known::default() };
         let (database, found) = match path.as_deref().map(Database::open) {
-            // Why it is left as it is, is told by whoever leaves it.
+            // The caller reports why there is no directory.
             None => (None, database::Found { next_id: 1, incidents: Vec::new() }),
             Some(Ok((database, found))) => (Some(database), found),
             Some(Err(error)) => {
@@ -91,33 +91,33 @@ impl Keeper {
                 (None, database::Found { next_id: 1, incidents: Vec::new() })
             }
         };
-        let is_open = |kept: &Kept| kept.incident.phase != IncidentPhase::Resolved;
+        let is_open = |kept: &StoredIncident| kept.incident.phase != IncidentPhase::Resolved;
         known.all = found.incidents.iter().map(|kept| (kept.incident.id, without_lines(kept))).collect();
         let open = found.incidents.into_iter().filter(is_open).collect();
         let recorder = Recorder::new(found.next_id, open, unix().as_millis() as u64);
         let shared = Arc::new(Shared { known: Mutex::new(known), wakes: Condvar::new() });
-        let shelf = Shelf { shared, path };
+        let archive = Archive { shared, path };
         let thread = match database {
             None => None,
             Some(database) => {
-                let shared = Arc::clone(&shelf.shared);
+                let shared = Arc::clone(&archive.shared);
                 let work = move || shared.write_on(database);
                 Some(std::thread::Builder::new().name("incidents".to_owned()).spawn(work)?)
             }
         };
-        Ok((Self { shelf, thread }, recorder))
+        Ok((Self { archive, thread }, recorder))
     }
 
-    /// Where it is asked.
-    pub fn shelf(&self) -> Shelf {
-        self.shelf.clone()
+    /// The archive, for reading and for passing changes.
+    pub fn archive(&self) -> Archive {
+        self.archive.clone()
     }
 
-    /// Writes what is left, if the disk takes it within a moment.
+    /// Writes what is left, and waits for at most two seconds.
     pub fn end(self) {
         const PATIENCE: Duration = Duration::from_secs(2);
-        self.shelf.shared.known.lock().is_ending = true;
-        self.shelf.shared.wakes.notify_one();
+        self.archive.shared.known.lock().is_ending = true;
+        self.archive.shared.wakes.notify_one();
         let Some(thread) = self.thread else { return };
         let deadline = Instant::now() + PATIENCE;
         while !thread.is_finished() && Instant::now() < deadline {
@@ -127,45 +127,41 @@ impl Keeper {
 }
 
 impl Shared {
-    /// Writes, until the end.
+    /// Writes until the archive is closed.
     fn write_on(&self, mut database: Database) {
-        let mut last = Instant::now().checked_sub(PAUSE).unwrap_or_else(Instant::now);
+        let mut last = Instant::now().checked_sub(WRITE_INTERVAL).unwrap_or_else(Instant::now);
         let mut tidied: Option<Instant> = None;
         loop {
             let is_ending = {
                 let mut known = self.known.lock();
                 let has_to_wait = |known: &Known| !known.is_ending && !known.has_unwritten();
-                while has_to_wait(&known) && tidied.is_some_and(|at| at.elapsed() < TIDY) {
-                    self.wakes.wait_for(&mut known, TIDY);
+                while has_to_wait(&known) && tidied.is_some_and(|at| at.elapsed() < TIDY_INTERVAL) {
+                    self.wakes.wait_for(&mut known, TIDY_INTERVAL);
                 }
-                // At most one transaction a second, but for the last.
-                while !known.is_ending && last.elapsed() < PAUSE {
-                    let left = PAUSE.saturating_sub(last.elapsed());
+                while !known.is_ending && last.elapsed() < WRITE_INTERVAL {
+                    let left = WRITE_INTERVAL.saturating_sub(last.elapsed());
                     self.wakes.wait_for(&mut known, left);
                 }
                 known.is_ending
             };
-            let written = self.write(&mut database);
+            self.write(&mut database);
             last = Instant::now();
-            if written && is_ending {
-                return;
-            }
+            // At the end a failed write is not repeated.
             if is_ending {
-                // The disk does not take it, and nobody waits for ever.
                 return;
             }
-            if tidied.is_none_or(|at| at.elapsed() >= TIDY) {
+            if tidied.is_none_or(|at| at.elapsed() >= TIDY_INTERVAL) {
                 tidied = Some(Instant::now());
                 self.tidy(&mut database);
             }
         }
     }
 
-    /// Writes what there is; says whether that succeeded.
-    fn write(&self, database: &mut Database) -> bool {
+    /// Writes everything that waits, or puts it back if that fails.
+    fn write(&self, database: &mut Database) {
         let batch = self.known.lock().take_batch();
         if batch == Batch::default() {
-            return true;
+            return;
         }
         let outcome = database.write(&batch);
         let mut known = self.known.lock();
@@ -173,7 +169,6 @@ impl Shared {
             Ok(()) => {
                 known.problem = None;
                 known.forget_written(&batch);
-                true
             }
             Err(error) => {
                 let error = format!("{error:#}");
@@ -182,7 +177,6 @@ impl Shared {
                 }
                 known.problem = Some(format!("the record of incidents cannot be written: {error}"));
                 known.put_back(batch);
-                false
             }
         }
     }
@@ -222,11 +216,11 @@ impl Known {
     }
 
     fn bound(&mut self) {
-        while self.seconds.len() > WAITING {
+        while self.seconds.len() > MAX_WAITING_SECONDS {
             self.seconds.pop_front();
             self.lost += 1;
         }
-        while self.frames.len() > FRAMES {
+        while self.frames.len() > MAX_WAITING_FRAMES {
             self.frames.pop_front();
         }
         while self.tail.len() > TAIL {
@@ -234,9 +228,9 @@ impl Known {
         }
     }
 
-    /// What is on disk and does not change any more need not be in memory.
+    /// Removes incidents from memory that are over and on disk.
     fn forget_written(&mut self, batch: &Batch) {
-        for Kept { incident, .. } in &batch.incidents {
+        for StoredIncident { incident, .. } in &batch.incidents {
             let is_over = incident.phase == IncidentPhase::Resolved;
             if is_over && !self.unwritten.contains(&incident.id) {
                 self.whole.remove(&incident.id);
@@ -245,10 +239,10 @@ impl Known {
     }
 }
 
-impl Shelf {
-    /// Takes what has changed, to be written; waits for nothing.
+impl Archive {
+    /// Takes changes, to be written. It does not block.
     pub fn put(&self, changes: Changes) {
-        let Changes { incidents, seconds, frames, news: _ } = changes;
+        let Changes { incidents, seconds, frames, events: _ } = changes;
         if incidents.is_empty() && seconds.is_empty() && frames.is_empty() {
             return;
         }
@@ -269,18 +263,18 @@ impl Shelf {
         self.shared.wakes.notify_one();
     }
 
-    /// Says how much is to be kept from now on.
+    /// Sets how much is kept from now on.
     pub fn limit(&self, limits: Limits) {
         self.shared.known.lock().limits = limits;
     }
 
-    /// Incidents before the one with this number, the latest first, without their timelines.
+    /// Incidents before the one with the number `before`, the latest first, without their timelines.
     pub fn list(&self, before: Option<u64>, limit: usize) -> Vec<Incident> {
         let known = self.shared.known.lock();
         known.all.range(..before.unwrap_or(u64::MAX)).rev().take(limit).map(|(_, one)| one.clone()).collect()
     }
 
-    /// Why the record is not kept as it should be.
+    /// Why the archive is not complete on disk.
     pub fn problem(&self) -> Option<String> {
         let known = self.shared.known.lock();
         let lost = (known.lost > 0).then(|| format!("{} seconds of it were lost", known.lost));
@@ -291,12 +285,12 @@ impl Shelf {
         }
     }
 
-    /// The incident with a number as it is known without the disk, if it is: those that go on.
+    /// An incident that is open, or over and not on disk yet, from memory.
     pub fn live(&self, id: u64) -> Option<Incident> {
         self.shared.known.lock().whole.get(&id).map(|kept| kept.incident.clone())
     }
 
-    /// An incident as far as it is known without the disk, and why that is not all.
+    /// The report on an incident as far as it is in memory. `why` becomes the report's reason for being incomplete.
     pub fn without_disk(&self, id: u64, points: usize, why: &str) -> Option<IncidentReport> {
         let known = self.shared.known.lock();
         let whole = known.whole.get(&id).map(|kept| &kept.incident);
@@ -305,11 +299,11 @@ impl Shelf {
         Some(IncidentReport { incident, series, incomplete: Some(why.to_owned()) })
     }
 
-    /// An incident with its rates; `None` if there is none of that number. May wait for the disk.
+    /// The report on an incident with its rates; `None` if there is no incident of that number. It may block on the disk.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read.
+    /// If the database cannot be read.
     pub fn report(&self, id: u64, points: usize) -> anyhow::Result<Option<IncidentReport>> {
         let (on_disk, mut series) = match &self.path {
             Some(path) if path.exists() => {
@@ -330,14 +324,13 @@ impl Shelf {
         drop(known);
         Ok(Some(IncidentReport { incident, series: fitted(series, points), incomplete }))
     }
-}
 
-impl Shelf {
-    /// What is kept of the packets of an incident, as a capture; `None` if there is no such incident. May wait for the disk.
+    /// The packets of an incident that are kept as evidence, as a capture; `None` if there is no incident of that number. It
+    /// may block on the disk.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read.
+    /// If the database cannot be read.
     pub fn capture(&self, id: u64) -> anyhow::Result<Option<Vec<u8>>> {
         let Some(incident) = self.shared.known.lock().all.get(&id).cloned() else { return Ok(None) };
         let mut frames = match &self.path {
@@ -360,7 +353,7 @@ fn tail_of(tail: &VecDeque<(u64, IncidentSecond)>, id: u64) -> Vec<IncidentSecon
     tail.iter().filter(|(of, _)| *of == id).map(|(_, second)| second.clone()).collect()
 }
 
-/// At most so many points.
+/// Merges seconds until there are at most `points`.
 fn fitted(mut series: Vec<IncidentSecond>, points: usize) -> Vec<IncidentSecond> {
     let points = points.max(1);
     let mut step = 2;
@@ -372,11 +365,11 @@ fn fitted(mut series: Vec<IncidentSecond>, points: usize) -> Vec<IncidentSecond>
     series
 }
 
-fn without_lines(kept: &Kept) -> Incident {
+fn without_lines(kept: &StoredIncident) -> Incident {
     Incident { timeline: Vec::new(), ..kept.incident.clone() }
 }
 
-/// Time since 1970.
+/// The Unix time.
 fn unix() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

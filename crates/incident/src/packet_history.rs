@@ -1,4 +1,4 @@
-//! What samples of the last hour say became of each source's packets.
+//! What happened to each source's packets within the last hour, by samples.
 
 use std::{
     collections::HashMap,
@@ -8,27 +8,28 @@ use std::{
 use floodwall_api::PastPackets;
 use parking_lot::Mutex;
 
-use crate::told::Sampled;
+use crate::input::SampledPacket;
 
-/// How long it is looked back, ms.
+/// How far back the history reaches, ms.
 const HOUR: u64 = 3_600_000;
-/// Sources that are told apart in a generation; two are kept. Those that are known have theirs, so that a flood from
-/// forged addresses pushes none of them out.
-const MOST: usize = 32_768;
-/// Reasons that are told apart of a source.
-const REASONS: usize = 8;
+/// Most sources in a generation, of which two are kept. Known and unknown sources have separate generations, so that a flood
+/// from forged addresses does not evict known sources.
+const MAX_SOURCES: usize = 32_768;
+/// Most different reasons that are kept for a source.
+const MAX_REASONS: usize = 8;
 
-/// Records what becomes of sources' sampled packets; bounded, whatever comes.
+/// Records what happens to sources' sampled packets, in bounded memory.
 #[derive(Debug, Default)]
-pub struct Past(Mutex<[Generations; 2]>);
+pub struct PacketHistory(Mutex<[Generations; 2]>);
 
-/// Of one kind of sources.
+/// The history of known, or of unknown sources.
 #[derive(Debug, Default)]
 struct Generations {
     now: HashMap<IpAddr, Vec<Seen>>,
+    /// When the current generation began, Unix time in ms.
     began_ms: u64,
     before: HashMap<IpAddr, Vec<Seen>>,
-    /// When that began.
+    /// When the previous generation began, Unix time in ms.
     before_ms: u64,
 }
 
@@ -40,14 +41,14 @@ struct Seen {
     last_ms: u64,
 }
 
-impl Past {
-    /// Takes note of a packet.
-    pub fn note(&self, packet: &Sampled) {
+impl PacketHistory {
+    /// Records a packet.
+    pub fn note(&self, packet: &SampledPacket) {
         let mut kinds = self.0.lock();
         kinds[usize::from(packet.unproven)].note(packet);
     }
 
-    /// What is recorded of a source at this time, Unix ms, the latest first; and from when on that is whole.
+    /// The time since when the history is complete, and what is recorded of a source, the latest first. Unix times in ms.
     pub fn of(&self, source: IpAddr, now_ms: u64) -> (u64, Vec<PastPackets>) {
         let kinds = self.0.lock();
         let source = key(source);
@@ -68,26 +69,26 @@ impl Past {
             }
         }
         found.sort_by_key(|packets| std::cmp::Reverse(packets.last_ms));
-        // Of a source that was not seen it is not known which kind it is of.
+        // The later of both: a source without packets may be of either kind.
         let whole = kinds.iter().map(Generations::since).max().unwrap_or_default();
         (if whole == 0 { 0 } else { whole.max(since) }, found)
     }
 }
 
 impl Generations {
-    fn note(&mut self, packet: &Sampled) {
-        let Sampled { time_ms, reason, dropped, .. } = *packet;
+    fn note(&mut self, packet: &SampledPacket) {
+        let SampledPacket { time_ms, reason, dropped, .. } = *packet;
         if self.began_ms == 0 {
             self.began_ms = time_ms;
         }
         let source = key(packet.source);
-        let is_full = self.now.len() >= MOST && !self.now.contains_key(&source);
+        let is_full = self.now.len() >= MAX_SOURCES && !self.now.contains_key(&source);
         if is_full || time_ms.saturating_sub(self.began_ms) >= HOUR {
             self.before = std::mem::take(&mut self.now);
             self.before_ms = std::mem::replace(&mut self.began_ms, time_ms);
         }
         let all = self.now.entry(source).or_default();
-        let has_room = all.len() < REASONS;
+        let has_room = all.len() < MAX_REASONS;
         match all.iter_mut().find(|seen| seen.reason == reason) {
             Some(seen) => {
                 seen.sampled += 1;
@@ -103,7 +104,7 @@ impl Generations {
     }
 }
 
-/// A source: of IPv6 a /64.
+/// An IPv4 address, or the /64 of an IPv6 address.
 fn key(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -119,25 +120,9 @@ mod tests {
 
     const START: u64 = 1_796_000_000_000;
 
-    fn packet(source: u32, time_ms: u64, reason: &'static str, unproven: bool) -> Sampled {
-        Sampled {
-            time_ms,
-            source: Ipv4Addr::from_bits(source).into(),
-            destination: Ipv4Addr::new(192, 0, 2, 10).into(),
-            protocol: 6,
-            source_port: 40_000,
-            destination_port: 443,
-            tcp_flags: 2,
-            has_data: false,
-            later_fragment: false,
-            reason,
-            dropped: reason != "clean",
-            unproven,
-            ttl: 57,
-            asn: None,
-            country: None,
-            question: None,
-        }
+    fn packet(source: u32, time_ms: u64, reason: &'static str, unproven: bool) -> SampledPacket {
+        let syn = SampledPacket::dropped_syn(source.to_be_bytes());
+        SampledPacket { time_ms, reason, dropped: reason != "clean", unproven, ..syn }
     }
 
     fn address(source: u32) -> IpAddr {
@@ -145,8 +130,8 @@ mod tests {
     }
 
     #[test]
-    fn what_became_of_a_source_is_told_for_an_hour() {
-        let past = Past::default();
+    fn the_history_of_a_source_lasts_an_hour() {
+        let past = PacketHistory::default();
         assert_eq!(past.of(address(7), START), (0, vec![]), "there is no record");
         for at in 0..5 {
             past.note(&packet(7, START + at * 1_000, "clean", false));
@@ -160,16 +145,16 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_from_forged_addresses_pushes_no_customer_out() {
-        let past = Past::default();
+    fn a_flood_from_forged_addresses_evicts_no_known_source() {
+        let past = PacketHistory::default();
         past.note(&packet(7, START, "clean", false));
-        for source in 0..3 * MOST as u32 {
+        for source in 0..3 * MAX_SOURCES as u32 {
             past.note(&packet(0x0a00_0000 + source, START + u64::from(source), "signature", true));
         }
-        let now_ms = START + 3 * MOST as u64;
+        let now_ms = START + 3 * MAX_SOURCES as u64;
         assert_eq!(past.of(address(7), now_ms).1.len(), 1);
         assert_eq!(past.of(address(0x0a00_0000), now_ms).1.len(), 0, "the first of the flood");
-        let (since, last) = past.of(address(0x0a00_0000 + 3 * MOST as u32 - 1), now_ms);
+        let (since, last) = past.of(address(0x0a00_0000 + 3 * MAX_SOURCES as u32 - 1), now_ms);
         assert!(last.len() == 1 && since > START, "{since} {last:?}");
     }
 }

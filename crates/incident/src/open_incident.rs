@@ -1,4 +1,4 @@
-//! The incident that goes on.
+//! The open incident.
 
 use std::collections::BTreeSet;
 
@@ -11,60 +11,62 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     census::Census,
-    rates::Came,
-    told::{Look, OfService, Reading},
+    input::{Reading, ServiceCounts, Snapshot},
+    rates::Growth,
 };
 
-/// Lines of a timeline; more are counted.
-const MOST_LINES: usize = 1_000;
-/// Bans within so long are one line, ms.
+/// Most lines of a timeline; further ones are only counted.
+const MAX_LINES: usize = 1_000;
+/// Bans within this time share a line, ms.
 const BANS_TOGETHER: u64 = 10_000;
-/// Share of what came beyond the usual that is dropped where an attack is dealt with, and packets/s below which nothing
-/// has to be.
-const DEALT_WITH: f64 = 0.8;
+/// An attack is under control if at least this share of the excess traffic is dropped, or if the excess is less than this,
+/// packets/s.
+const CONTROLLED_SHARE: f64 = 0.8;
 const LITTLE: f64 = 50.0;
-/// How long after something was dropped last an attack that an earlier run has seen is over, ms.
+/// An attack from an earlier run of the daemon continues until nothing was dropped for this time, ms.
 const STILL_DROPS: u64 = 30_000;
-/// Looks of the last five that tell that it is, or is not.
+/// The attack is under control if at least `AGREE` of the latest snapshots say so. `LOOKS` is the mask of these.
 const AGREE: u32 = 3;
 const LOOKS: u32 = 0b1_1111;
-/// Samples from which on it is known what an attack consists of.
-const KNOWN: u64 = 200;
+/// Samples from which on the kind of an attack counts as identified.
+const IDENTIFIED: u64 = 200;
 
-/// What is kept of an incident beside what is told of it.
+/// What is stored of an incident in addition to what is reported.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Memory {
-    /// When nothing was found that could be dropped, unless something was later.
+    /// When detection found nothing to drop; reset once the attack is under control. Unix time in ms.
     nothing_found_ms: Option<u64>,
     /// Links that were full.
     full_links: BTreeSet<String>,
-    /// The host has suffered.
+    /// Whether the host has suffered.
     suffered: bool,
-    /// Spans for which no daemon ran, Unix ms.
+    /// Times during which no daemon ran, Unix time in ms.
     gaps: Vec<(u64, u64)>,
-    /// Doublings of its duration that were told.
+    /// How many [`IncidentEvent::GoesOn`](crate::IncidentEvent::GoesOn) there were.
     pub(crate) doublings: u32,
 }
 
-/// The incident that goes on.
+/// The open incident.
 #[derive(Clone, Debug)]
-pub(crate) struct Open {
+pub(crate) struct OpenIncident {
     pub(crate) incident: Incident,
     pub(crate) memory: Memory,
     pub(crate) census: Census,
-    /// Services that are attacked.
+    /// Services that are attacked now.
     pub(crate) attacked: BTreeSet<String>,
-    /// An earlier run was killed in the midst of it: until when the attack has to be noticed again to go on, Unix ms.
+    /// If the daemon was restarted during the attack: until when it has to be detected again to count as continuing, Unix time
+    /// in ms.
     pub(crate) held_until: Option<u64>,
-    /// When what is in force was last seen to drop since then, Unix ms.
+    /// When packets were last seen to be dropped since the restart, Unix time in ms.
     held_seen: Option<u64>,
-    /// The last looks, the youngest lowest: whether most of what was too much was dropped.
-    dealt_with: u32,
+    /// For each of the latest snapshots a bit, the latest lowest: whether the attack was under control.
+    controlled: u32,
+    /// Snapshots in this wave.
     looks: u32,
 }
 
-impl Open {
-    /// One that begins.
+impl OpenIncident {
+    /// Begins an incident. `before` is the rate before it, packets/s.
     pub(crate) fn new(id: u64, key: String, time_ms: u64, before: Option<f64>) -> Self {
         let incident = Incident {
             id,
@@ -90,7 +92,7 @@ impl Open {
         Self::of(incident, Memory::default())
     }
 
-    /// One that an earlier run has left open.
+    /// Continues an incident that an earlier run of the daemon has left open.
     pub(crate) fn resume(incident: Incident, memory: Memory) -> Self {
         let mut open = Self::of(incident, memory);
         let Incident { vectors, sources, harm, .. } = &open.incident;
@@ -106,23 +108,23 @@ impl Open {
             attacked: BTreeSet::new(),
             held_until: None,
             held_seen: None,
-            dealt_with: 0,
+            controlled: 0,
             looks: 0,
         }
     }
 
-    /// A wave begins.
+    /// Begins a wave.
     pub(crate) fn begin_wave(&mut self, time_ms: u64) {
         let number = self.incident.waves.len() as u32 + 1;
         self.incident.waves.push(IncidentWave { number, began_ms: time_ms, ..IncidentWave::default() });
         self.looks = 0;
-        self.dealt_with = 0;
+        self.controlled = 0;
         if number > 1 {
             self.turn(IncidentPhase::Identified, time_ms);
         }
     }
 
-    /// The wave is over.
+    /// Ends the wave.
     pub(crate) fn end_wave(&mut self, time_ms: u64) {
         self.attacked.clear();
         (self.held_until, self.held_seen) = (None, None);
@@ -133,16 +135,16 @@ impl Open {
         self.settle();
     }
 
-    /// A line of the timeline.
+    /// Adds a line to the timeline.
     pub(crate) fn line(&mut self, time_ms: u64, kind: &str, by: IncidentActor, text: String) {
-        if self.incident.timeline.len() >= MOST_LINES {
+        if self.incident.timeline.len() >= MAX_LINES {
             self.incident.left_out += 1;
             return;
         }
         self.incident.timeline.push(IncidentLine { time_ms, kind: kind.to_owned(), by, text, count: 1 });
     }
 
-    /// Bans: many within a short time are one line.
+    /// Adds bans to the timeline. Many within a short time share a line.
     pub(crate) fn bans(&mut self, time_ms: u64, bans: u64, text: String) {
         const KIND: &str = "ban";
         if let Some(last) = self.incident.timeline.last_mut()
@@ -159,29 +161,29 @@ impl Open {
         }
     }
 
-    /// Nothing was found that could be dropped.
+    /// Records that detection has found nothing to drop.
     pub(crate) fn nothing_found(&mut self, time_ms: u64) {
         self.memory.nothing_found_ms.get_or_insert(time_ms);
         self.needs_human();
     }
 
-    /// The host suffers.
+    /// Records that the host suffers.
     pub(crate) fn suffers(&mut self) {
         self.memory.suffered = true;
         self.needs_human();
     }
 
-    /// No daemon ran for a while.
+    /// Records that no daemon ran during a time.
     pub(crate) fn gap(&mut self, from_ms: u64, to_ms: u64) {
         self.memory.gaps.push((from_ms, to_ms));
     }
 
-    /// Looks whether an attack that an earlier run has seen goes on: as long as what is in force drops, it does, whoever
-    /// notices it. If it does not, when it was seen last, Unix ms.
-    pub(crate) fn held(&mut self, now_ms: u64, came: Option<&Came>) -> Option<u64> {
+    /// Decides whether an attack from an earlier run of the daemon continues, which it does as long as packets are dropped.
+    /// Returns when it was last seen if it does not, Unix time in ms.
+    pub(crate) fn held(&mut self, now_ms: u64, growth: Option<&Growth>) -> Option<u64> {
         let until = self.held_until?;
         let dropped =
-            came.map_or(0.0, |came| came.second.dropped as f64 / f64::from(came.second.span.max(1)));
+            growth.map_or(0.0, |growth| growth.second.dropped as f64 / f64::from(growth.second.span.max(1)));
         if dropped >= LITTLE {
             self.held_until = Some(now_ms + STILL_DROPS);
             self.held_seen = Some(now_ms);
@@ -195,9 +197,9 @@ impl Open {
         self.incident.severity = IncidentSeverity::Critical;
     }
 
-    /// Takes note of what came since the last look, while a wave goes on.
-    pub(crate) fn count(&mut self, look: &Look, came: &Came) {
-        let Came { second, dropped_bytes, services } = came;
+    /// Adds the traffic since the previous snapshot, during a wave.
+    pub(crate) fn count(&mut self, snapshot: &Snapshot, growth: &Growth) {
+        let Growth { second, dropped_bytes, services } = growth;
         let span = u64::from(second.span.max(1));
         let a_second = |count: u64| count / span;
         let traffic = &mut self.incident.traffic;
@@ -218,28 +220,28 @@ impl Open {
             wave.peak_dropped = wave.peak_dropped.max(a_second(second.dropped));
         }
         for service in &mut self.incident.services {
-            let OfService { packets, bytes, dropped } =
+            let ServiceCounts { packets, bytes, dropped } =
                 services.get(&service.service).copied().unwrap_or_default();
             service.packets += packets;
             service.bytes += bytes;
             service.dropped += dropped;
         }
-        for link in &look.full_links {
+        for link in &snapshot.full_links {
             if self.memory.full_links.insert(link.clone()) {
                 let text = format!("packets are lost before they reach this host: {link}");
-                self.line(look.time_ms, "health", IncidentActor::Outside, text);
+                self.line(snapshot.time_ms, "health", IncidentActor::Outside, text);
             }
             self.needs_human();
         }
-        look.readings.iter().for_each(|reading| self.strain(reading, look.time_ms));
+        snapshot.readings.iter().for_each(|reading| self.strain(reading, snapshot.time_ms));
         let excess = (second.packets as f64 / span as f64 - before).max(0.0);
         let dropped = a_second(second.dropped) as f64;
-        let dealt_with = excess < LITTLE || dropped >= excess * DEALT_WITH;
-        self.dealt_with = self.dealt_with << 1 | u32::from(dealt_with);
+        let is_controlled = excess < LITTLE || dropped >= excess * CONTROLLED_SHARE;
+        self.controlled = self.controlled << 1 | u32::from(is_controlled);
         self.looks += 1;
-        self.incident.seen_ms = look.time_ms;
+        self.incident.seen_ms = snapshot.time_ms;
         self.settle();
-        self.judge(look.time_ms);
+        self.judge(snapshot.time_ms);
     }
 
     fn strain(&mut self, reading: &Reading, time_ms: u64) {
@@ -252,7 +254,7 @@ impl Open {
         }
     }
 
-    /// Brings what is told up to what is known.
+    /// Updates what is reported from the samples.
     pub(crate) fn settle(&mut self) {
         self.incident.vectors = self.census.vectors();
         let sources = self.census.sources();
@@ -267,7 +269,7 @@ impl Open {
         self.refresh();
     }
 
-    /// The same, without looking through the samples: for what happens often.
+    /// Updates what is reported without the samples, which is cheap enough for every occurrence.
     pub(crate) fn refresh(&mut self) {
         for service in &mut self.incident.services {
             service.attacked = self.attacked.contains(&service.service);
@@ -275,14 +277,14 @@ impl Open {
         self.incident.warnings = self.warnings();
     }
 
-    /// In which phase it is, by what is dropped.
+    /// Decides on the phase by what is dropped.
     fn judge(&mut self, time_ms: u64) {
         if self.looks < AGREE {
             return;
         }
-        let agree = (self.dealt_with & LOOKS).count_ones();
+        let agree = (self.controlled & LOOKS).count_ones();
         let known = self.incident.vectors.iter().any(|vector| !vector.fingerprints.is_empty())
-            || self.incident.sources.sampled >= KNOWN;
+            || self.incident.sources.sampled >= IDENTIFIED;
         if agree >= AGREE {
             self.memory.nothing_found_ms = None;
             self.turn(IncidentPhase::Monitoring, time_ms);
@@ -291,7 +293,7 @@ impl Open {
         }
     }
 
-    /// It comes to a phase, if it is not in it.
+    /// Enters a phase, unless it is in it already.
     pub(crate) fn turn(&mut self, phase: IncidentPhase, time_ms: u64) {
         if self.incident.phase != phase {
             self.incident.phase = phase;

@@ -1,0 +1,46 @@
+//! Reports the state of the daemon to its service manager, if there is one, and keeps the watchdog satisfied.
+
+use std::{sync::Arc, time::Duration};
+
+use floodwall_systemd::{Heartbeat, Supervisor};
+use tracing::{error, warn};
+
+use crate::{
+    lock::Mutex,
+    server::{Context, headline},
+    tables::SharedTables,
+};
+
+/// How often the status line is updated.
+const STATUS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Reports the status line, for ever. It runs apart from the watchdog, as reading the status may get stuck.
+pub(super) async fn report_status(context: Context, supervisor: Arc<Mutex<Supervisor>>) {
+    let mut tick = tokio::time::interval(STATUS_INTERVAL);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let context = context.clone();
+        match tokio::task::spawn_blocking(move || headline(&context)).await {
+            Ok(line) => supervisor.lock().status(&line),
+            Err(error) => error!(%error, "the status could not be reported to the service manager"),
+        }
+    }
+}
+
+/// Keeps the watchdog satisfied while the daemon works: while this task runs, and the threads that renew the lease, which are
+/// detection and the look at the host, have done so since the previous beat.
+pub(super) async fn feed_watchdog(tables: Arc<SharedTables>, supervisor: Arc<Mutex<Supervisor>>) {
+    let Some(interval) = supervisor.lock().beat_interval() else { return std::future::pending().await };
+    let mut tick = tokio::time::interval(interval);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut heartbeat = Heartbeat::default();
+    loop {
+        tick.tick().await;
+        if heartbeat.has_advanced(tables.settings[0].lease_until.load()) {
+            supervisor.lock().beat();
+        } else {
+            warn!("detection, or the look at the host, is stuck: the watchdog is not fed");
+        }
+    }
+}
