@@ -147,7 +147,7 @@ impl Recorder {
             }
             Occurrence::Bans { bans, text } => open.bans(time_ms, bans, text),
             Occurrence::Command { who, text } => {
-                open.line(time_ms, "command", IncidentActor::Operator(who), text)
+                open.line(time_ms, "command", IncidentActor::Operator(who), text);
             }
             Occurrence::Other { kind, suffers, text } => {
                 open.line(time_ms, kind, automatic, text);

@@ -90,7 +90,7 @@ fn type_filter(app: &mut App, code: KeyCode) -> Effect {
         }
         KeyCode::Backspace => _ = app.view_state_mut().filter.pop(),
         KeyCode::Char(letter) if app.view_state().filter.len() < 64 => {
-            app.view_state_mut().filter.push(letter)
+            app.view_state_mut().filter.push(letter);
         }
         _ => {}
     }
