@@ -74,7 +74,7 @@ pub async fn run(client: Client, options: Options) -> Result<(), TopError> {
                 Effect::Nothing => {}
                 Effect::Quit => break 'running Ok(()),
                 Effect::Ask(address) => {
-                    _ = work.spawn(feed::ask_why(client.clone(), updates.clone(), address))
+                    _ = work.spawn(feed::ask_why(client.clone(), updates.clone(), address));
                 }
                 Effect::Run(act) => _ = work.spawn(feed::carry_out(client.clone(), updates.clone(), act)),
             }
