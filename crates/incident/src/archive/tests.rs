@@ -46,7 +46,7 @@ fn without_a_directory_it_is_known_as_long_as_it_runs() {
     recorder.record(now_ms(), began());
     let archive = writer.archive();
     (0..5).for_each(|second| {
-        recorder.snapshot(&Snapshot { time_ms: now_ms() + second * 1_000, ..Snapshot::default() })
+        recorder.snapshot(&Snapshot { time_ms: now_ms() + second * 1_000, ..Snapshot::default() });
     });
     archive.put(recorder.take_changes());
     assert_eq!(archive.list(None, 10).len(), 1);
