@@ -70,6 +70,12 @@ impl Flow {
         }
     }
 
+    /// The same of any ports: that of echo requests, and of what answers them, is the two addresses, whatever asks.
+    #[inline(always)]
+    pub fn without_ports(self) -> Self {
+        Self { local_port: 0, remote_port: 0, ..self }
+    }
+
     /// A hash that nobody who does not know the seed can choose. It is the same for all that a DHCP client asks: it does not
     /// have its address yet, and knows none of a server.
     #[inline(always)]

@@ -10,6 +10,7 @@
 //! | UDP that answers a request | something is offered there |
 //! | UDP from where something is offered | nothing |
 //! | other UDP | the flow is opened |
+//! | echo requests | the flow is opened, whatever their identifiers |
 //! | later fragments, anything else | nothing |
 //!
 //! What has come from outside and leaves again may be a forger's own text: it confirms nothing; and where it leaves to
@@ -83,7 +84,7 @@ pub fn learn<T: Tables>(tables: &T, packet: &Packet, route: Route) -> Option<()>
     let told = match packet.protocol {
         protocol::TCP => tcp(tables, settings, packet, from_outside, now_ns)?,
         protocol::UDP => udp(tables, settings, packet, from_outside, now_ns)?,
-        protocol::ICMP | protocol::ICMPV6 => true,
+        protocol::ICMP | protocol::ICMPV6 => icmp(tables, settings, packet, now_ns)?,
         _ => false,
     };
     if told && !from_outside {
@@ -180,6 +181,15 @@ fn udp<T: Tables>(
         }
     }
     Some(flow::note(tables, settings, hash, Event::Open, now_ns)?.changed)
+}
+
+#[inline(always)]
+fn icmp<T: Tables>(tables: &T, settings: &Settings, packet: &Packet, now_ns: u64) -> Option<bool> {
+    if packet.is_echo_request() {
+        let hash = Flow::opened_by(packet).without_ports().hash(settings);
+        flow::note(tables, settings, hash, Event::Open, now_ns)?;
+    }
+    Some(true)
 }
 
 /// Whether an interface leads to the outside.

@@ -9,8 +9,8 @@ use aya_ebpf::{
 };
 use floodwall_common::{
     decide::{
-        CONTINUE, End, OutOfLine, PacketContext, Step, admission, challenge as challenges, dns_names, found,
-        fruitless, icmp_errors, offences, question, rules, signature,
+        CONTINUE, End, OutOfLine, PacketContext, Step, admission, challenge as challenges, dns_names, echo,
+        found, fruitless, icmp_errors, offences, question, rules, signature,
         step::{from_code, to_code},
         suspects, unproven,
     },
@@ -68,6 +68,13 @@ pub extern "C" fn judge_icmp_error(ctx: *mut xdp_md) -> u32 {
     read_quotation(ctx);
     let maps = Maps(ctx);
     to_code((|| icmp_errors::judge(&maps, found(maps.settings())?, found(packet_context())?))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn judge_echo_reply() -> u32 {
+    let maps = Maps::WITHOUT_CONTEXT;
+    to_code((|| echo::judge(&maps, found(maps.settings())?, found(packet_context())?))())
 }
 
 #[inline(never)]
@@ -221,6 +228,11 @@ impl OutOfLine for Calls {
     #[inline(always)]
     fn judge_icmp_error(&self, _context: &mut PacketContext) -> Step {
         from_code(judge_icmp_error(self.0))
+    }
+
+    #[inline(always)]
+    fn judge_echo_reply(&self, _context: &mut PacketContext) -> Step {
+        from_code(judge_echo_reply())
     }
 
     #[inline(always)]

@@ -130,6 +130,7 @@ impl Both {
             tables.services.iter().flat_map(|service| &service.suspects).for_each(|suspect| suspect.store(0));
             tables.settings[0].sights.store(0);
             tables.settings[0].errors.store(0);
+            tables.settings[0].echoes.store(0);
         });
     }
 

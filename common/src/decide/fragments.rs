@@ -5,8 +5,12 @@ use crate::{
     memo,
     parse::{Fragment, Packet},
     tables::{FRAGMENT_LINES, Tables},
+    traits::Traits,
     wire::{Line, Reason, Service, Settings, Suspicion, Unproven},
 };
+
+/// Tells the hash of a first fragment that answers what the host has asked from that of another one; it chooses no line.
+const ANSWER: u64 = 1 << 48;
 
 /// Objects to later fragments whose first one was dropped or not seen, if they are too many.
 #[inline(always)]
@@ -20,7 +24,13 @@ pub(super) fn judge<T: Tables>(
         return CONTINUE;
     }
     let hash = hash(settings, &context.packet);
-    if memo::recalls(line(tables, hash)?, hash) {
+    let line = line(tables, hash)?;
+    if memo::recalls(line, hash ^ ANSWER) {
+        context.judgement.answers = true;
+        context.traits = context.traits.without(Traits::ICMP);
+        return CONTINUE;
+    }
+    if memo::recalls(line, hash) {
         return CONTINUE;
     }
     context.judgement.unsolicited = true;
@@ -33,7 +43,8 @@ pub(super) fn judge<T: Tables>(
 pub(super) fn first_passes<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext) -> Step {
     if context.packet.fragment as u8 == Fragment::First as u8 {
         let hash = hash(settings, &context.packet);
-        memo::note(line(tables, hash)?, hash, context.time_ns);
+        let noted = if context.judgement.answers { hash ^ ANSWER } else { hash };
+        memo::note(line(tables, hash)?, noted, context.time_ns);
     }
     CONTINUE
 }
@@ -58,6 +69,7 @@ mod tests {
     use crate::{
         decide::testing::{Memory, udp},
         decide::{DECIDED, End},
+        parse::protocol,
     };
 
     fn part(fragment: Fragment, identification: u32) -> Packet {
@@ -82,6 +94,28 @@ mod tests {
             (step, context.reason(), context.judgement.unsolicited),
             (DECIDED, Reason::Fragment, true)
         );
+    }
+
+    #[test]
+    fn what_follows_an_answer_is_a_part_of_it() {
+        let memory = Memory::new();
+        memory.tolerate(0);
+        for (identification, answers) in [(7, true), (8, false)] {
+            let mut first = memory.classified(part(Fragment::First, identification));
+            first.judgement.answers = answers;
+            assert_eq!(first_passes(&memory, memory.set(), &first), CONTINUE);
+            let mut context = memory.classified(part(Fragment::Later, identification));
+            assert_eq!(judge(&memory, memory.set(), &memory.services[0], &mut context), CONTINUE);
+            assert_eq!(context.judgement.answers, answers);
+        }
+        let ping = |fragment| Packet { protocol: protocol::ICMP, ..part(fragment, 9) };
+        let mut first = memory.classified(ping(Fragment::First));
+        first.judgement.answers = true;
+        assert_eq!(first_passes(&memory, memory.set(), &first), CONTINUE);
+        let mut context = memory.classified(ping(Fragment::Later));
+        assert!(context.traits.meets(Traits::ICMP));
+        assert_eq!(judge(&memory, memory.set(), &memory.services[0], &mut context), CONTINUE);
+        assert!(!context.traits.meets(Traits::ICMP), "limits of ICMP are not for it");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod classify;
 mod context;
 mod count;
 pub mod dns_names;
+pub mod echo;
 mod fragments;
 pub mod fruitless;
 mod headers;

@@ -1,7 +1,8 @@
 //! Parts that are functions of their own in the kernel.
 
 use super::{
-    PacketContext, Step, admission, challenge, dns_names, found, fruitless, icmp_errors, offences, question,
+    PacketContext, Step, admission, challenge, dns_names, echo, found, fruitless, icmp_errors, offences,
+    question,
     rules, signature, suspects, unproven,
 };
 use crate::{frame::Frame, tables::Tables, wire::Suspicion};
@@ -17,6 +18,8 @@ pub trait OutOfLine {
     fn judge_suspect(&self, context: &mut PacketContext, suspicion: Suspicion) -> Step;
     /// [`PacketContext::read_quotation`], and [`icmp_errors::judge`].
     fn judge_icmp_error(&self, context: &mut PacketContext) -> Step;
+    /// [`echo::judge`].
+    fn judge_echo_reply(&self, context: &mut PacketContext) -> Step;
     /// [`unproven::count_marked`].
     fn count_unproven(&self, context: &mut PacketContext) -> Step;
     /// [`fruitless::follow`].
@@ -59,6 +62,10 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
     fn judge_icmp_error(&self, context: &mut PacketContext) -> Step {
         context.read_quotation(self.1);
         icmp_errors::judge(self.0, found(self.0.settings())?, context)
+    }
+
+    fn judge_echo_reply(&self, context: &mut PacketContext) -> Step {
+        echo::judge(self.0, found(self.0.settings())?, context)
     }
 
     fn count_unproven(&self, context: &mut PacketContext) -> Step {

@@ -54,12 +54,12 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
     CONTINUE
 }
 
-/// Whether a rule is about such packets.
+/// Whether a rule is about such packets. What answers somebody here may come as often as what a known source sends.
 #[inline(always)]
 fn concerns(settings: &Settings, rule: &Rule, context: &PacketContext) -> bool {
     let terms = Terms::unpack(rule.terms.load());
     context.traits.meets(Traits::from_bits(terms.traits))
-        && !terms.spares.spares(context.known, context.is_trusted(settings))
+        && !terms.spares.spares(context.known, context.is_trusted(settings) | context.judgement.answers)
 }
 
 /// Finds where rule `number`, which is about such packets, counts the packet, and counts it there.

@@ -417,6 +417,9 @@ pub(crate) fn frame(packet: &Packet) -> Vec<u8> {
     bytes[network + 12..][..4].copy_from_slice(&packet.source.high.to_be_bytes()[..4]);
     bytes[network + 16..][..4].copy_from_slice(&packet.destination.high.to_be_bytes()[..4]);
     let transport = network + 20;
+    if packet.protocol == protocol::ICMP {
+        bytes[transport..][..2].copy_from_slice(&packet.destination_port.to_be_bytes());
+    }
     if matches!(packet.protocol, protocol::TCP | protocol::UDP) {
         bytes[transport..][..2].copy_from_slice(&packet.source_port.to_be_bytes());
         bytes[transport + 2..][..2].copy_from_slice(&packet.destination_port.to_be_bytes());

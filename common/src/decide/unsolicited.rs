@@ -18,6 +18,7 @@ pub(super) fn judge<O: OutOfLine>(settings: &Settings, parts: &O, context: &mut 
         return CONTINUE;
     }
     match suspicion(context) {
+        None if context.packet.is_echo_reply() => parts.judge_echo_reply(context)?,
         None => return CONTINUE,
         Some(Suspicion::Error) => parts.judge_icmp_error(context)?,
         Some(suspicion) => parts.judge_suspect(context, suspicion)?,

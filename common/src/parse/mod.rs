@@ -127,6 +127,29 @@ impl Packet {
         self.protocol == protocol::TCP && self.tcp_flags & (tcp_flag::SYN | tcp_flag::ACK) == tcp_flag::SYN
     }
 
+    /// An echo request: of ICMP type 8 (RFC 792), of ICMPv6 type 128 (RFC 4443, section 4.1).
+    #[inline(always)]
+    pub fn is_echo_request(&self) -> bool {
+        self.is_icmp_of(8, 128)
+    }
+
+    /// An echo reply: of ICMP type 0, of ICMPv6 type 129.
+    #[inline(always)]
+    pub fn is_echo_reply(&self) -> bool {
+        self.is_icmp_of(0, 129)
+    }
+
+    /// Whether it is ICMP or ICMPv6 of these types. A later fragment has none.
+    #[inline(always)]
+    fn is_icmp_of(&self, v4: u16, v6: u16) -> bool {
+        let kind = match self.protocol {
+            protocol::ICMP => v4,
+            protocol::ICMPV6 => v6,
+            _ => return false,
+        };
+        self.fragment as u8 != Fragment::Later as u8 && self.destination_port >> 8 == kind
+    }
+
     /// Router or neighbour solicitation, advertisement or redirect that no router has forwarded (RFC 4861,
     /// sections 4.1 to 4.5: hop limit 255).
     #[inline(always)]

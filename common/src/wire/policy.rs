@@ -187,14 +187,16 @@ pub enum Spares {
     /// None.
     #[default]
     Nobody = 0,
-    /// All, while the service that their packets are for is not attacked; in an attack those that were there before it.
+    /// All, while the service that their packets are for is not attacked; in an attack those that were there before it. What
+    /// answers somebody here is left alone as well, whoever sends it.
     KnownInPeace = 1,
     /// All, at all times.
     Known = 2,
 }
 
 impl Spares {
-    /// Whether a rule leaves a source alone: one that is known, and may do now what known sources may.
+    /// Whether a rule leaves a packet alone: one of a source that is known, and one that may do now what those of known
+    /// sources may.
     #[inline(always)]
     pub const fn spares(self, known: bool, trusted: bool) -> bool {
         match self {

@@ -122,6 +122,8 @@ pub struct Settings {
     pub challenge_key: [Word; 2],
     /// The secrets of the memory of [clients](crate::client), which outlives the maps.
     pub client_seed: [Word; 3],
+    /// The bucket of echo replies that somebody here has asked for: a time in units of 64 ns, of which all 64 bits count.
+    pub echoes: Word,
 }
 
 /// Most interfaces that lead to the outside.
@@ -225,7 +227,7 @@ impl Suspicion {
     pub const COUNT: usize = 5;
 }
 
-const _: () = assert!(size_of::<Settings>() == 352 && core::mem::offset_of!(Settings, outside) == 192);
+const _: () = assert!(size_of::<Settings>() == 360 && core::mem::offset_of!(Settings, outside) == 192);
 
 #[cfg(test)]
 mod tests {

@@ -40,10 +40,12 @@ pub fn why(name: &str) -> Option<&'static str> {
              banned"
         }
         "source-icmp" => {
-            "path MTU discovery and pings take a few packets a second; a BlackNurse flood occupies a CPU with some 20,000"
+            "path MTU discovery and pings take a few packets a second; a BlackNurse flood occupies a CPU with some 20,000. \
+             Answers to pings from here are left alone, up to 1,000/s: behind a gateway, many ping the same address"
         }
         "source-fragment" => {
-            "DNSSEC and VPNs fragment now and then; reassembly is what a flood of them is after"
+            "DNSSEC and VPNs fragment now and then; reassembly is what a flood of them is after. What answers somebody here is \
+             left alone: a file server by UDP sends nothing but fragments"
         }
         "source-dns-query" => {
             "a resolver of an office asks some dozens of questions a second, one of a provider a few hundred"
