@@ -2,8 +2,7 @@
 
 use super::{
     PacketContext, Step, admission, challenge, dns_names, echo, found, fruitless, icmp_errors, offences,
-    question,
-    rules, signature, suspects, unproven,
+    question, rules, signature, suspects, unproven,
 };
 use crate::{frame::Frame, tables::Tables, wire::Suspicion};
 
