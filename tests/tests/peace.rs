@@ -21,6 +21,8 @@ use floodwall_tests::world::{HOST, OUTSIDE, World};
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// After this, that a source is not known says something.
+const SETTLED: Duration = Duration::from_secs(4);
 
 /// Nothing was dropped, and nothing told as an attack.
 fn is_at_peace(world: &World) -> anyhow::Result<()> {
@@ -113,4 +115,24 @@ fn the_host_is_answered_in_fragments() -> anyhow::Result<()> {
     assert!(lost * 1_000 <= 6 * QUESTIONS as u64, "{lost} fragments were dropped\n{}", world.told());
     assert!(!world.log().contains("attack 1"), "{}", world.log());
     Ok(())
+}
+
+/// A tunnel, a call or an upload by QUIC begins: thousands of packets/s of one address that was never seen before.
+#[test]
+fn a_stream_by_udp_begins() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    const PACKETS: usize = 16_000;
+    let mut world = World::new(BINARY, "p-stream")?;
+    world.e0.address(&format!("{HOST}/24"))?;
+    let service = SocketAddr::new(HOST, 51_820);
+    let _socket = world.host.enter(|| UdpSocket::bind(service))??;
+    world.protect()?;
+    thread::sleep(SETTLED);
+    let client = world.outside.enter(|| UdpSocket::bind((OUTSIDE, 0)))??;
+    evenly(PACKETS, Duration::from_secs(4), |_| {
+        client.send_to(&[7; 1_200], service)?;
+        Ok(())
+    })?;
+    thread::sleep(Duration::from_millis(500));
+    is_at_peace(&world)
 }

@@ -181,6 +181,7 @@ pub(super) const TABLE: &[Constant] = &[
         "all packets: times the busiest",
         "const ALL_PACKETS: [Window; 1] = [Window { ticks: #, floor: #, times: {}, batch: None }];"
     ),
+    plain!("all packets: floor for one source", CLASS, "pub(super) const STREAM: f64 = {};"),
     window!("fruitless: floor", "const FRUITLESS: [Window; 2] = [window(#, {}, #, #), window(#, {}, #, #)];"),
     window!(
         "fruitless: times the busiest",

@@ -99,6 +99,9 @@ const DATAGRAM_SOURCES: [Window; 3] =
 const PACKETS: [Window; 2] = [window(20, 400.0, 12.0, 40.0), window(200, 100.0, 12.0, 220.0)];
 const DATAGRAM_PACKETS: [Window; 2] = [window(20, 1_000.0, 12.0, 40.0), window(200, 500.0, 12.0, 220.0)];
 const ALL_PACKETS: [Window; 1] = [Window { ticks: 20, floor: 1_500.0, times: 12.0, batch: None }];
+/// As many packets/s of datagrams, or of other protocols, are usual of one source, in the moment before it is known: half of the
+/// rate that each source has by default. A tunnel, an upload by QUIC (100 Mbit/s) and a television channel come that fast.
+pub(super) const STREAM: f64 = 10_000.0;
 /// Few: what is usual here is a scan, or a probe.
 const FRUITLESS: [Window; 2] = [window(20, 10.0, 12.0, 2.0), window(200, 5.0, 12.0, 11.0)];
 

@@ -77,6 +77,11 @@ impl Test {
         })
     }
 
+    /// What came in the last second.
+    pub(super) fn within_a_second(&self) -> f64 {
+        self.series.window(SECOND)
+    }
+
     /// What came in the last ten seconds, a second.
     pub(super) fn lately(&self) -> f64 {
         self.series.window(super::series::LONGEST) * PER_SECOND / super::series::LONGEST as f64

@@ -29,6 +29,7 @@ mod bound;
 mod class;
 mod exceeds;
 mod series;
+mod tested;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,7 @@ pub use exceeds::Excess;
 use exceeds::Test;
 use floodwall_common::wire::UnprovenTotals;
 use series::{Busiest, Middle, Series};
+use tested::Tests;
 
 use crate::{moment::PER_SECOND, visits::Returning};
 
@@ -100,15 +102,6 @@ pub(super) struct Unheld {
     pub(super) others: bool,
 }
 
-/// One class's tests, and whether it is in alarm.
-#[derive(Clone, Debug)]
-struct Tests {
-    class: Class,
-    tests: Vec<Test>,
-    /// When it was last above its bound, in an alarm, ns.
-    above_ns: Option<u64>,
-}
-
 /// What is looked at of one service.
 #[derive(Clone, Debug)]
 pub(super) struct Alarm {
@@ -137,9 +130,8 @@ pub(super) struct Usual {
 
 impl Default for Alarm {
     fn default() -> Self {
-        let tests = |class: Class| Tests { class, tests: class.tests(), above_ns: None };
         Self {
-            classes: Class::ALL.into_iter().map(tests).collect(),
+            classes: Class::ALL.into_iter().map(Tests::of).collect(),
             completed: Series::default(),
             completed_busiest: Busiest::default(),
             answered: Test::new(&ANSWERED),
@@ -187,21 +179,19 @@ impl Alarm {
             _ => false,
         };
         let mut begins = None;
-        for Tests { class, tests, above_ns } in &mut self.classes {
-            if is_at_first(*class) {
+        for tests in &mut self.classes {
+            if is_at_first(tests.class) {
                 continue;
             }
-            let least = if *class == Class::Openings { completing } else { 0.0 };
-            let mut excess = None;
-            for (test, count) in tests.iter_mut().zip(counts(*class, came, returning)) {
-                excess = excess.or(test.take(count, calm, growth, least));
-            }
+            let excess = tests.take(came, returning, calm, growth, completing);
+            let is_below = tests.are_below(growth, completing);
+            let Tests { class, tests, above_ns } = tests;
             match (&mut *above_ns, excess) {
                 (None, Some(excess)) => {
                     *above_ns = Some(now_ns);
                     begins = begins.or(Some(Cause { class: *class, excess }));
                 }
-                (Some(last), _) if tests.iter().all(|test| test.is_below(growth, least)) => {
+                (Some(last), _) if is_below => {
                     if now_ns >= *last + CALM_AFTER {
                         tests.iter_mut().for_each(Test::restart);
                         *above_ns = None;
@@ -210,10 +200,9 @@ impl Alarm {
                 (Some(last), _) => *last = now_ns,
                 (None, None) => {}
             }
-            let above = !tests.iter().all(|test| test.is_below(growth, least));
             match class {
-                Class::Datagrams => unheld.datagrams = above,
-                Class::Others => unheld.others = above,
+                Class::Datagrams => unheld.datagrams = !is_below,
+                Class::Others => unheld.others = !is_below,
                 _ => {}
             }
         }
@@ -273,19 +262,6 @@ impl Alarm {
             }
         }
         alarm
-    }
-}
-
-/// What came of a class, for each of its tests.
-fn counts(class: Class, came: &UnprovenTotals, returning: Returning) -> [f64; 3] {
-    match class.place() {
-        Some(place) => {
-            [came.sources[place], came.capped[place], came.packets[place]].map(|count| count as f64)
-        }
-        None if class == Class::Fruitless => [came.fruitless as f64, 0.0, 0.0],
-        None if class == Class::Names => [came.names as f64, 0.0, 0.0],
-        None if class == Class::Returning => [returning.sources as f64, returning.requests as f64, 0.0],
-        None => [came.openings as f64 - came.completed as f64, 0.0, 0.0],
     }
 }
 
@@ -350,7 +326,7 @@ mod tests {
             (0..ticks).find(|tick| {
                 let mut came = UnprovenTotals::default();
                 if *tick >= from {
-                    came.packets[place] = 125;
+                    (came.sources[place], came.capped[place], came.packets[place]) = (1, 10, 125);
                 }
                 alarm.take(&came, Returning::default(), 0, *tick as u64 * TICK).begins.is_some()
             })
@@ -358,6 +334,30 @@ mod tests {
         assert_eq!(begins(0, 50), None, "2,500/s of players who were there before, and are known soon");
         assert!(begins(0, 200).is_some_and(|tick| (60..90).contains(&tick)), "and who are not, are a flood");
         assert!(begins(100, 200).is_some_and(|tick| tick < 125), "later, it is one at once");
+    }
+
+    #[test]
+    fn a_stream_of_one_source_that_is_not_known_yet_is_no_flood() {
+        for class in [Class::Datagrams, Class::Others, Class::Unasked] {
+            let place = class.place().expect("they are counted");
+            // So many sources that send so many packets/s each.
+            let begins = |sources: u64, each: u64| {
+                let mut alarm = Alarm::default();
+                (0..200).any(|tick| {
+                    let mut came = UnprovenTotals::default();
+                    if tick >= 100 {
+                        let first = u64::from(tick % SECOND == 0);
+                        came.sources[place] = sources * first;
+                        came.capped[place] = sources * Unproven::CAP.min(each) * first;
+                        came.packets[place] = sources * each / SECOND as u64;
+                    }
+                    alarm.take(&came, Returning::default(), 0, tick as u64 * TICK).begins.is_some()
+                })
+            };
+            assert_eq!(begins(1, 8_000), class == Class::Unasked, "{class:?}: a tunnel");
+            assert!(begins(1, 20_000), "{class:?}: as much as anybody may send by default");
+            assert!(begins(20, 500), "{class:?}: of some that each send as much as a player never does");
+        }
     }
 
     #[test]

@@ -1,0 +1,77 @@
+//! The tests of one class of what has not proven itself, and how much of it is usual at least.
+
+use floodwall_common::wire::{Unproven, UnprovenTotals};
+
+use super::{
+    class::{Class, STREAM},
+    exceeds::{Excess, Test},
+};
+use crate::visits::Returning;
+
+/// One class's tests, and whether it is in alarm.
+#[derive(Clone, Debug)]
+pub(super) struct Tests {
+    pub(super) class: Class,
+    pub(super) tests: Vec<Test>,
+    /// When it was last above its bound, in an alarm, ns.
+    pub(super) above_ns: Option<u64>,
+}
+
+impl Tests {
+    pub(super) fn of(class: Class) -> Self {
+        Self { class, tests: class.tests(), above_ns: None }
+    }
+
+    /// Takes what came in a tick. The first excess; `completing`: handshakes/s that are completed.
+    pub(super) fn take(
+        &mut self,
+        came: &UnprovenTotals,
+        returning: Returning,
+        calm: bool,
+        growth: f64,
+        completing: f64,
+    ) -> Option<Excess> {
+        let mut excess = None;
+        for (place, count) in counts(self.class, came, returning).into_iter().enumerate() {
+            let least = self.least(place, completing);
+            let Some(test) = self.tests.get_mut(place) else { break };
+            excess = excess.or(test.take(count, calm, growth, least));
+        }
+        excess
+    }
+
+    /// Whether no more comes than usually does at most.
+    pub(super) fn are_below(&self, growth: f64, completing: f64) -> bool {
+        let is_below = |(place, test): (usize, &Test)| test.is_below(growth, self.least(place, completing));
+        self.tests.iter().enumerate().all(is_below)
+    }
+
+    /// How much is usual at least of what the test in this place counts.
+    fn least(&self, place: usize, completing: f64) -> f64 {
+        match (self.class, place) {
+            (Class::Openings, _) => completing,
+            (Class::Datagrams | Class::Others, 2) if self.is_of_one() => STREAM,
+            _ => 0.0,
+        }
+    }
+
+    /// Whether of the sources of the last second one at most has sent more than a few packets. Of each up to
+    /// [`Unproven::CAP`] are counted in each of the two seconds of the clock that it touches; the third share is for others.
+    fn is_of_one(&self) -> bool {
+        let [sources, capped] = [0, 1].map(|place| self.tests[place].within_a_second());
+        capped - sources <= 3.0 * (Unproven::CAP - 1) as f64
+    }
+}
+
+/// What came of a class, for each of its tests.
+fn counts(class: Class, came: &UnprovenTotals, returning: Returning) -> [f64; 3] {
+    match class.place() {
+        Some(place) => {
+            [came.sources[place], came.capped[place], came.packets[place]].map(|count| count as f64)
+        }
+        None if class == Class::Fruitless => [came.fruitless as f64, 0.0, 0.0],
+        None if class == Class::Returning => [returning.sources as f64, returning.requests as f64, 0.0],
+        None if class == Class::Names => [came.names as f64, 0.0, 0.0],
+        None => [came.openings as f64 - came.completed as f64, 0.0, 0.0],
+    }
+}
