@@ -267,6 +267,8 @@ impl Alarm {
 
 #[cfg(test)]
 mod tests {
+    use floodwall_common::wire::Unproven;
+
     use super::*;
     use crate::moment::TICK;
 
