@@ -1,4 +1,4 @@
-//! The known clients, kept over a reboot.
+//! Keeps the known clients over a reboot.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,10 +13,10 @@ use crate::{
     store::{Learnt, keep_learnt, kept_learnt},
 };
 
-/// How often they are written down: what is lost is known again once it is served.
+/// How often the clients are written. A client that is lost is known again once it is served.
 const KEEP_INTERVAL: Duration = Duration::from_secs(3_600);
 
-/// Takes up those that were known before the tables were made.
+/// Restores the clients, if the tables were just made.
 pub(super) fn restore(filter: &Filter, state_dir: &Path) {
     let kept: Option<Clients> = kept_learnt(state_dir, Learnt::Clients, filter.keeps_changes());
     let clients = kept.map_or(0, |kept| filter.recall_clients(&kept));
@@ -25,7 +25,7 @@ pub(super) fn restore(filter: &Filter, state_dir: &Path) {
     }
 }
 
-/// Writes them down, each hour.
+/// Writes the clients every hour.
 pub(super) async fn keep(filter: Arc<Filter>, state_dir: PathBuf) {
     loop {
         tokio::time::sleep(KEEP_INTERVAL).await;
@@ -36,12 +36,12 @@ pub(super) async fn keep(filter: Arc<Filter>, state_dir: PathBuf) {
     }
 }
 
-/// Writes them down; but a state that is damaged is left as it is, all of it.
+/// Writes the clients now. Nothing in a damaged state directory is changed.
 pub(super) fn keep_now(filter: &Filter, state_dir: &Path) {
     if !filter.keeps_changes() {
         return;
     }
-    filter.recent_sources();
+    filter.learn_clients();
     if let Err(error) = keep_learnt(state_dir, Learnt::Clients, &filter.clients()) {
         error!(error = format!("{error:#}"), "the known clients could not be kept");
     }

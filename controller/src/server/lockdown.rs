@@ -1,4 +1,4 @@
-//! Services that are closed to all but known clients.
+//! The routes of lockdowns: services that are closed to all but known clients.
 
 use axum::extract::{ConnectInfo, State};
 
@@ -93,7 +93,7 @@ fn now(context: &Context) -> Result<LockdownList, Refused> {
         closed: closed.collect(),
         locked_out: sum(|traffic| traffic.locked_out),
         admitted: sum(|traffic| traffic.admitted),
-        recent: context.filter.recent_sources(),
+        recent: context.filter.learn_clients(),
         clients_of_a_day: context.filter.clients_of_a_day(),
         automatic: context.filter.closed_by_themselves(),
         challenges: challenges.possible,

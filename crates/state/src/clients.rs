@@ -1,6 +1,6 @@
-//! The known clients, as they are kept over a reboot.
+//! Saves the known clients for after a reboot, and restores them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use floodwall_common::{
     client::SERVED_FOR,
@@ -9,19 +9,19 @@ use floodwall_common::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::filter::Filter;
+use super::{expiry::unix_seconds, filter::Filter};
 use floodwall_tables::SharedTables;
 
-/// The known clients: hashes of their addresses, and the secrets of these.
+/// The known clients: keyed hashes of their addresses, and the keys.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clients {
     seed: [u64; 3],
-    /// Line of the memory, what is left of the hash, and when it was noted, Unix seconds.
+    /// For each client the line of the table, the rest of the hash, and when it was noted, Unix time in s.
     noted: Vec<(u32, u64, u64)>,
 }
 
 impl Clients {
-    /// How many there are.
+    /// Their number.
     pub fn len(&self) -> usize {
         self.noted.len()
     }
@@ -33,17 +33,17 @@ impl Clients {
 }
 
 impl Filter {
-    /// The clients that are known by having been served.
+    /// The clients that are known because they were served.
     pub fn clients(&self) -> Clients {
-        let (now_ns, now) = (self.tables.clock(), unix_now());
+        let (now_ns, now) = (self.tables.clock(), unix_seconds(SystemTime::now()));
         let seed = std::array::from_fn(|place| self.tables.settings[0].client_seed[place].load());
         let lines = self.tables.clients.iter().take(CLIENTS_SERVED as usize).enumerate();
         let noted = lines.flat_map(|(line, words)| {
             let words = words.iter().map(|word| word.load()).filter(|word| *word != 0);
             words.map(move |word| (line as u32, memo::tag_of(word), memo::age_of(word, now_ns)))
         });
-        let good = noted.filter(|(.., age)| *age <= SERVED_FOR);
-        let noted = good.map(|(line, tag, age)| (line, tag, now.saturating_sub(memo::seconds(age))));
+        let valid = noted.filter(|(.., age)| *age <= SERVED_FOR);
+        let noted = valid.map(|(line, tag, age)| (line, tag, now.saturating_sub(memo::seconds(age))));
         Clients { seed, noted: noted.collect() }
     }
 
@@ -55,10 +55,9 @@ impl Filter {
         noted.filter(|word| memo::age_of(*word, now_ns) <= memo::ticks(86_400)).count() as u64
     }
 
-    /// Takes up the clients that were known before the tables were made; where some are known, nothing is done. Says how many
-    /// that are.
+    /// Restores saved clients, and returns how many. If the tables hold clients already, nothing is done.
     pub fn recall_clients(&self, kept: &Clients) -> usize {
-        recall(&self.tables, kept, unix_now())
+        recall(&self.tables, kept, unix_seconds(SystemTime::now()))
     }
 }
 
@@ -79,17 +78,13 @@ fn recall(tables: &SharedTables, kept: &Clients, now: u64) -> usize {
         else {
             continue;
         };
-        // Of a line more than it holds is nothing that was kept.
+        // A line that is full already means that the file was changed by hand.
         if let Some(free) = words.iter().find(|word| word.load() == 0) {
             free.store(memo::word(tag, age, now_ns));
             taken += 1;
         }
     }
     taken
-}
-
-fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]
@@ -114,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_are_known_again_for_as_long_as_they_would_have_been() {
+    fn restored_clients_are_forgotten_when_they_would_have_been() {
         let before = tables();
         let (old, young) = (Address::v4(0xc000_0201), Address::v6(0x2001_0db8, 7));
         let now_ns = before.clock();

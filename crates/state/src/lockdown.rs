@@ -1,4 +1,4 @@
-//! Services that are closed to all but known clients, as operators close and open them.
+//! Lockdowns: operators close services to all but known clients, and open them again.
 
 use std::time::{Duration, SystemTime};
 
@@ -21,11 +21,11 @@ use floodwall_policy::Service;
 use floodwall_store::Store;
 use floodwall_store::records::{Change, LockdownRecord};
 
-/// A source is here "lately" if it was seen within so many ticks of 16.8 ms: ten minutes.
-const LATELY: u32 = 36_000;
+/// How long a source counts as recent after its last packet, ticks of 16.8 ms: ten minutes.
+const RECENT_TICKS: u32 = 36_000;
 
 impl Filter {
-    /// The services that are closed, in order of name.
+    /// The closed services, sorted by name.
     pub fn lockdowns(&self) -> Vec<LockdownReport> {
         let records = self.records.lock();
         let report = |(service, record): (&String, &LockdownRecord)| LockdownReport {
@@ -40,12 +40,16 @@ impl Filter {
         records.lockdowns().iter().map(report).collect()
     }
 
-    /// Closes a service to all but known clients, or opens it again; it holds from the next packet on, and is on disk, when this
-    /// returns. Whoever was served before is known from now on.
+    /// Closes a service to all but known clients, or opens it again. When this returns, it holds from the next packet on and is
+    /// on disk. Sources that were served before become known clients first.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such service, it is not closed, or the change cannot be written.
     pub fn lock_down(&self, request: &LockdownRequest) -> Result<(), Refusal> {
         let admitted = share(request.admitted_percent)?;
         if request.closed {
-            self.recent_sources();
+            self.learn_clients();
         }
         let lifetime = request.seconds.map(Duration::from_secs);
         self.transact(LockDown {
@@ -81,9 +85,9 @@ impl Filter {
         names
     }
 
-    /// Of the sources that have completed a connection and were seen in the last ten minutes, how many are known clients.
-    /// Those that were served, and have not been attacking, are so from now on.
-    pub fn recent_sources(&self) -> RecentSources {
+    /// Makes recent sources known clients if they were served, unless they appeared only during an attack. Returns how many
+    /// sources have completed a connection and were seen within ten minutes, and how many of them are known clients now.
+    pub fn learn_clients(&self) -> RecentSources {
         let settings = &self.tables.settings[0];
         let now_ns = self.tables.clock();
         let mut recent = RecentSources::default();
@@ -91,7 +95,7 @@ impl Filter {
             let (key, history) = (Key(way.key.load()), History::unpack(way.history.load()));
             let has_connected = history.standing & (standing::PROVEN | standing::FRUITFUL) != 0;
             let is_whole = history.standing & standing::PART == 0;
-            if key.0 == 0 || !has_connected || !is_whole || source::silence(history, now_ns) > LATELY {
+            if key.0 == 0 || !has_connected || !is_whole || source::silence(history, now_ns) > RECENT_TICKS {
                 continue;
             }
             let family = if history.standing & standing::IPV6 != 0 { Family::V6 } else { Family::V4 };
@@ -99,7 +103,7 @@ impl Filter {
             let was_there = source::was_there_at(history.entered, settings.attacked_since.load());
             let served = history.standing & standing::FRUITFUL != 0;
             if served && (settings.attacked.load() == 0 || was_there) {
-                // The table is there, as it was made with the others.
+                // It fails only without the table, which exists together with the others.
                 let _ = client::note(&*self.tables, settings, address, Proof::Served, now_ns);
             }
             recent.sources += 1;
@@ -125,7 +129,7 @@ fn not_closed(service: &str) -> Refusal {
     Refusal::NotFound(format!("{service} is not closed: `floodwall lockdown show` says what is"))
 }
 
-/// Closes a service in this way, or opens it.
+/// The transaction that closes or opens a service.
 struct LockDown {
     service: String,
     closed: Option<LockdownRecord>,
@@ -205,7 +209,7 @@ impl Transaction for Automatic {
     fn finish(self, _: &Filter, _: Option<&mut Store>) {}
 }
 
-/// A share in 2⁻³², of one in per cent.
+/// Converts a percentage to a fraction of 2³² − 1.
 pub(super) fn share(percent: f64) -> Result<u32, Refusal> {
     if !(0.0..=100.0).contains(&percent) {
         return Err(Refusal::Invalid(format!(
@@ -224,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_survive_being_told() {
+    fn percentages_survive_conversion() {
         for told in [0.0, 0.5, 1.0, 5.0, 33.3333, 50.0, 100.0] {
             assert_eq!(percent(share(told).unwrap()), told);
         }

@@ -1,4 +1,4 @@
-//! `floodwall lockdown`: a service is closed to all but known clients, and opened again.
+//! `floodwall lockdown`: closes a service to all but known clients, and opens it again.
 
 use std::{
     io::{self, Write},
