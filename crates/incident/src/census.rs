@@ -107,7 +107,12 @@ impl Census {
             |kind: &Tally| !kind.fingerprints.is_empty() || has(kind.dropped, LEAST_SHARE, dropped);
         let mut kinds: Vec<_> = self.kinds.iter().filter(|(_, kind)| is_shown(kind)).collect();
         if kinds.is_empty() {
-            kinds = self.kinds.iter().filter(|(_, kind)| has(kind.passed, LIKELY_SHARE, passed)).collect();
+            // Single packets of complete connections are those of customers: what detection supposes tells more.
+            let whole = self.supposed.contains_key(&vector::WHOLE_CONNECTIONS);
+            let is_likely = |vector: &Vector, kind: &Tally| {
+                !(whole && vector.of_connections) && has(kind.passed, LIKELY_SHARE, passed)
+            };
+            kinds = self.kinds.iter().filter(|(vector, kind)| is_likely(vector, kind)).collect();
         }
         if kinds.is_empty() {
             return self.supposed.iter().map(|(vector, times)| supposed(*vector, *times)).collect();
@@ -244,6 +249,21 @@ mod tests {
             .for_each(|_| census.count(&SampledPacket { unproven: false, protocol: 17, ..passed }, false));
         assert_eq!(census.vectors()[0].name, "syn-flood");
         assert_eq!(census.sources().sampled, 0);
+    }
+
+    #[test]
+    fn complete_connections_that_pass_are_not_reported_by_their_packets() {
+        let mut census = Census::default();
+        census.suppose(vector::of_excess(crate::input::Excess::Returning), 3);
+        let ack = SampledPacket {
+            dropped: false,
+            reason: "clean",
+            tcp_flags: 0x10,
+            ..SampledPacket::dropped_syn([9; 4])
+        };
+        (0..500).for_each(|_| census.count(&ack, false));
+        let told = census.vectors();
+        assert_eq!((told.len(), told[0].name.as_str()), (1, "connection-flood"));
     }
 
     #[test]
