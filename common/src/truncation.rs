@@ -29,10 +29,10 @@ const ADDITIONAL: u16 = 2;
 /// The first port that clients ask from; and that of a server, which asks from there if it is an old one.
 const FIRST_CLIENT: u16 = 1_024;
 
-/// Bytes of the headers of an answer over IPv4, from the IP header on.
-pub const V4_BYTES: usize = 40;
-/// Bytes of those of an answer over IPv6.
-pub const V6_BYTES: usize = 60;
+/// Words of the headers of an answer over IPv4, from the IP header on.
+const V4_WORDS: usize = 10;
+/// Words of those of an answer over IPv6.
+const V6_WORDS: usize = 15;
 const HOP_LIMIT: u8 = 64;
 
 /// In the third byte of a DNS header: it is an answer, one of another kind, cut short, and recursion is wanted. In the fourth:
@@ -85,92 +85,94 @@ pub fn question_bytes(packet: &Packet, name_end: u32) -> u32 {
     (name_end + QUESTION_END).wrapping_sub(packet.transport + UDP_HEADER + DNS_HEADER)
 }
 
-/// The headers over IPv4 of the answer. `None` if the question can't be read, which it can where an answer
-/// [is possible](is_possible).
+/// The headers over IPv4 of the answer to a question of this [sum](question_sum), from the IP header on: words as they stand in
+/// memory. `None` if the question can't be read, which it can where an answer [is possible](is_possible).
 #[inline(always)]
-pub fn answer_v4<F: Frame>(frame: &F, packet: &Packet, name_end: u32) -> Option<[u8; V4_BYTES]> {
-    let mut bytes = [0; V4_BYTES];
+pub fn answer_v4<F: Frame>(
+    frame: &F,
+    packet: &Packet,
+    name_end: u32,
+    question: u32,
+) -> Option<[u32; V4_WORDS]> {
     let (source, destination) = ((packet.destination.high >> 32) as u32, (packet.source.high >> 32) as u32);
-    let length = V4_BYTES as u16 + question_bytes(packet, name_end) as u16;
-    put(&mut bytes, 0, 0x4500_u16.to_be_bytes());
-    put(&mut bytes, 2, length.to_be_bytes());
-    put(&mut bytes, 6, 0x4000_u16.to_be_bytes());
-    put(&mut bytes, 8, [HOP_LIMIT, protocol::UDP]);
-    put(&mut bytes, 12, source.to_be_bytes());
-    put(&mut bytes, 16, destination.to_be_bytes());
     let addresses = sum32(source) + sum32(destination);
-    let fixed = 0x4500 + u64::from(length) + 0x4000 + (u64::from(HOP_LIMIT) << 8 | u64::from(protocol::UDP));
-    put(&mut bytes, 10, checksum(fixed + addresses).to_be_bytes());
-    put(&mut bytes, 20, datagram(frame, packet, name_end, addresses)?);
-    Some(bytes)
+    let datagram = datagram(frame, packet, name_end, addresses + u64::from(question))?;
+    let length = 4 * V4_WORDS as u32 + question_bytes(packet, name_end);
+    let (first, flags) = (0x4500_0000 | length, 0x4000_0000);
+    let about = u32::from(HOP_LIMIT) << 24 | u32::from(protocol::UDP) << 16;
+    let checksum = checksum(sum32(first) + sum32(flags) + sum32(about) + addresses);
+    let [ports, rest, number, counts, more] = datagram;
+    let words =
+        [first, flags, about | u32::from(checksum), source, destination, ports, rest, number, counts, more];
+    Some(words.map(u32::to_be))
 }
 
 /// The same over IPv6.
 #[inline(always)]
-pub fn answer_v6<F: Frame>(frame: &F, packet: &Packet, name_end: u32) -> Option<[u8; V6_BYTES]> {
-    let mut bytes = [0; V6_BYTES];
+pub fn answer_v6<F: Frame>(
+    frame: &F,
+    packet: &Packet,
+    name_end: u32,
+    question: u32,
+) -> Option<[u32; V6_WORDS]> {
     let (source, destination) = (packet.destination, packet.source);
-    let length = DATAGRAM as u16 + question_bytes(packet, name_end) as u16;
-    bytes[0] = 0x60;
-    put(&mut bytes, 4, length.to_be_bytes());
-    put(&mut bytes, 6, [protocol::UDP, HOP_LIMIT]);
-    put(&mut bytes, 8, source.high.to_be_bytes());
-    put(&mut bytes, 16, source.low.to_be_bytes());
-    put(&mut bytes, 24, destination.high.to_be_bytes());
-    put(&mut bytes, 32, destination.low.to_be_bytes());
-    let addresses = sum128(source) + sum128(destination);
-    put(&mut bytes, 40, datagram(frame, packet, name_end, addresses)?);
-    Some(bytes)
+    let sum = sum128(source) + sum128(destination) + u64::from(question);
+    let [ports, rest, number, counts, more] = datagram(frame, packet, name_end, sum)?;
+    let length = DATAGRAM as u32 + question_bytes(packet, name_end);
+    let words = [
+        0x6000_0000,
+        length << 16 | u32::from(protocol::UDP) << 8 | u32::from(HOP_LIMIT),
+        (source.high >> 32) as u32,
+        source.high as u32,
+        (source.low >> 32) as u32,
+        source.low as u32,
+        (destination.high >> 32) as u32,
+        destination.high as u32,
+        (destination.low >> 32) as u32,
+        destination.low as u32,
+        ports,
+        rest,
+        number,
+        counts,
+        more,
+    ];
+    Some(words.map(u32::to_be))
 }
 
 /// Bytes of the headers of UDP and DNS.
 const DATAGRAM: usize = (UDP_HEADER + DNS_HEADER) as usize;
 
-/// The headers of UDP and DNS, between addresses of this sum.
+/// The headers of UDP and DNS, in words, where addresses and question have this sum.
 #[inline(always)]
-fn datagram<F: Frame>(frame: &F, packet: &Packet, name_end: u32, addresses: u64) -> Option<[u8; DATAGRAM]> {
+fn datagram<F: Frame>(frame: &F, packet: &Packet, name_end: u32, sum: u64) -> Option<[u32; DATAGRAM / 4]> {
     let asked = frame.header::<DATAGRAM>(packet.transport)?;
     let (identification, recursion, unchecked) =
         (asked.be16(8), asked.u8(10) & RECURSION, asked.u8(11) & UNCHECKED);
-    let length = DATAGRAM as u16 + question_bytes(packet, name_end) as u16;
+    let length = DATAGRAM as u32 + question_bytes(packet, name_end);
+    let ports = u32::from(packet.destination_port) << 16 | u32::from(packet.source_port);
     // Who wants recursion has asked a server that offers it, or learns over TCP that it does not.
     let flags = [ANSWER | TRUNCATED | recursion, (recursion * RECURSION_HAD) | unchecked];
-    let (from, to) = (packet.destination_port, packet.source_port);
-    let sum = addresses
-        + u64::from(protocol::UDP)
-        + 2 * u64::from(length)
-        + u64::from(from)
-        + u64::from(to)
-        + u64::from(identification)
-        + u64::from(u16::from_be_bytes(flags))
-        + 1
-        + question_sum(frame, packet, name_end)?;
-    let checksum = checksum(sum);
-    let mut bytes = [0; DATAGRAM];
-    put(&mut bytes, 0, from.to_be_bytes());
-    put(&mut bytes, 2, to.to_be_bytes());
-    put(&mut bytes, 4, length.to_be_bytes());
+    let number = u32::from(identification) << 16 | u32::from(u16::from_be_bytes(flags));
+    let counts = 1 << 16;
+    let sum =
+        sum + u64::from(protocol::UDP) + 2 * u64::from(length) + sum32(ports) + sum32(number) + sum32(counts);
     // Nothing at all would say that there is none (RFC 768).
-    put(&mut bytes, 6, (if checksum == 0 { u16::MAX } else { checksum }).to_be_bytes());
-    put(&mut bytes, 8, identification.to_be_bytes());
-    put(&mut bytes, 10, flags);
-    put(&mut bytes, 12, 1_u16.to_be_bytes());
-    Some(bytes)
+    let checksum = match checksum(sum) {
+        0 => u16::MAX,
+        checksum => checksum,
+    };
+    Some([ports, length << 16 | u32::from(checksum), number, counts, 0])
 }
 
-/// The sum of the 16-bit words of the question, of which the last may be short.
+/// The sum of the 16-bit words of the question, of which the last may be short. `None` if it can't be read.
 #[inline(always)]
-fn question_sum<F: Frame>(frame: &F, packet: &Packet, name_end: u32) -> Option<u64> {
+pub fn question_sum<F: Frame>(frame: &F, packet: &Packet, name_end: u32) -> Option<u32> {
     let name = dns_names::fold(frame, packet, name_end, 0, |sum, word| sum + sum64(word))?;
     let end = frame.header::<{ QUESTION_END as usize }>(name_end)?;
     // Type and class begin on the other half of a word than the root's label, whose zero adds nothing.
     let is_odd = (name_end ^ packet.transport) & 1;
-    Some(name + sum64(u64::from(end.be32(1)) << if is_odd == 0 { 24 } else { 32 }))
-}
-
-#[inline(always)]
-fn put<const N: usize, const M: usize>(bytes: &mut [u8; N], at: usize, what: [u8; M]) {
-    bytes[at..at + M].copy_from_slice(&what);
+    // There are far fewer words than would overflow.
+    Some((name + sum64(u64::from(end.be32(1)) << if is_odd == 0 { 24 } else { 32 })) as u32)
 }
 
 #[cfg(test)]
@@ -251,10 +253,15 @@ mod tests {
         let (frame, packet, end) = (Captured::whole(asked), packet(asked), name_end(asked));
         assert!(is_possible(&frame, &packet, end));
         let mut answer = [&asked[6..12], &asked[..6], &asked[12..14]].concat();
+        let sum = question_sum(&frame, &packet, end).expect("it can be read");
         if asked[12] == 8 {
-            answer.extend(answer_v4(&frame, &packet, end).expect("it can be read"));
+            answer.extend(
+                answer_v4(&frame, &packet, end, sum).expect("it can be read").map(u32::to_ne_bytes).concat(),
+            );
         } else {
-            answer.extend(answer_v6(&frame, &packet, end).expect("it can be read"));
+            answer.extend(
+                answer_v6(&frame, &packet, end, sum).expect("it can be read").map(u32::to_ne_bytes).concat(),
+            );
         }
         let (from, bytes) = (packet.transport as usize + 20, question_bytes(&packet, end) as usize);
         answer.extend(&asked[from..from + bytes]);

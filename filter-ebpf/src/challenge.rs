@@ -40,19 +40,22 @@ pub fn send(xdp: &XdpContext, settings: &Settings, context: &PacketContext) -> u
     action(sent)
 }
 
-/// Turns the frame into the truncated answer, likewise.
+/// Turns a frame of IPv4 into the truncated answer to a question of this sum, likewise.
 #[inline(always)]
-pub fn send_truncated(xdp: &XdpContext, context: &PacketContext) -> u32 {
-    let (packet, frame) = (&context.packet, XdpFrame::new(xdp));
-    let question = question_bytes(packet, context.name_end);
-    let sent = if packet.source.family as u32 == Family::V4 as u32 {
-        answer_v4(&frame, packet, context.name_end)
-            .and_then(|bytes| write(xdp, packet.network, packet.length, question, &bytes))
-    } else {
-        answer_v6(&frame, packet, context.name_end)
-            .and_then(|bytes| write(xdp, packet.network, packet.length, question, &bytes))
-    };
-    action(sent)
+pub fn send_truncated_v4(xdp: &XdpContext, context: &PacketContext, sum: u32) -> u32 {
+    let PacketContext { packet, name_end, .. } = context;
+    let answer = answer_v4(&XdpFrame::new(xdp), packet, *name_end, sum);
+    let stays = question_bytes(packet, *name_end);
+    action(answer.and_then(|headers| write(xdp, packet.network, packet.length, stays, &headers)))
+}
+
+/// The same of IPv6.
+#[inline(always)]
+pub fn send_truncated_v6(xdp: &XdpContext, context: &PacketContext, sum: u32) -> u32 {
+    let PacketContext { packet, name_end, .. } = context;
+    let answer = answer_v6(&XdpFrame::new(xdp), packet, *name_end, sum);
+    let stays = question_bytes(packet, *name_end);
+    action(answer.and_then(|headers| write(xdp, packet.network, packet.length, stays, &headers)))
 }
 
 #[inline(always)]
@@ -66,18 +69,12 @@ const fn action(sent: Option<()>) -> u32 {
 /// Puts a packet in place of the one that the frame holds, up to so many bytes at its end that stay, and sends the frame back.
 /// What is left behind it up to the shortest frame is what its sender has sent.
 #[inline(always)]
-fn write<const N: usize>(
-    xdp: &XdpContext,
-    network: u32,
-    length: u32,
-    stays: u32,
-    bytes: &[u8; N],
-) -> Option<()> {
+fn write<T: Copy>(xdp: &XdpContext, network: u32, length: u32, stays: u32, packet: &T) -> Option<()> {
     let network = network as usize;
     if network > LONGEST_LINK {
         return None;
     }
-    let wanted = ((network + N) as i64 + i64::from(stays)).max(SHORTEST);
+    let wanted = ((network + size_of::<T>()) as i64 + i64::from(stays)).max(SHORTEST);
     let surplus = i64::from(length) - wanted;
     if surplus > 0 {
         // SAFETY: a helper that is given the context of this very packet. Pointers into it are read anew below.
@@ -86,7 +83,7 @@ fn write<const N: usize>(
         }
     }
     let (start, end) = (xdp.data(), xdp.data_end());
-    if start + LINK_ADDRESSES > end || start + network + N > end {
+    if start + LINK_ADDRESSES > end || start + network + size_of::<T>() > end {
         return None;
     }
     let link = start as *mut [u8; 6];
@@ -95,7 +92,7 @@ fn write<const N: usize>(
         let (to, from) = (link.read_unaligned(), link.add(1).read_unaligned());
         link.write_unaligned(from);
         link.add(1).write_unaligned(to);
-        ((start + network) as *mut [u8; N]).write_unaligned(*bytes);
+        ((start + network) as *mut T).write_unaligned(*packet);
     }
     Some(())
 }

@@ -14,13 +14,15 @@ use floodwall_common::{
         step::{from_code, to_code},
         suspects, unproven,
     },
+    prefix::Family,
     tables::Tables as _,
+    truncation::question_sum,
     wire::Suspicion,
 };
 
 use crate::{
     bans,
-    challenge::{send, send_truncated},
+    challenge::{send, send_truncated_v4, send_truncated_v6},
     frame::XdpFrame,
     maps::{Maps, packet_context, settings},
     record::record,
@@ -178,11 +180,38 @@ pub extern "C" fn apply_rule(number: u32) -> u32 {
 }
 
 /// Answers the question of the context with a truncated answer. Says what becomes of it.
+///
+/// Three functions: one and what it calls have 512 bytes of stack between them.
+#[inline(always)]
+pub fn truncate(ctx: *mut xdp_md, context: &PacketContext) -> u32 {
+    let sum = sum_question(ctx);
+    let v4 = context.packet.source.family as u32 == Family::V4 as u32;
+    if v4 { truncate_v4(ctx, sum) } else { truncate_v6(ctx, sum) }
+}
+
+/// The sum of the context's question. One that can't be read has been found to be no question.
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn truncate(ctx: *mut xdp_md) -> u32 {
+pub extern "C" fn sum_question(ctx: *mut xdp_md) -> u32 {
+    let frame = XdpFrame::new(&XdpContext::new(ctx));
+    let sum = packet_context().and_then(|context| question_sum(&frame, &context.packet, context.name_end));
+    sum.unwrap_or(0)
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn truncate_v4(ctx: *mut xdp_md, sum: u32) -> u32 {
     match packet_context() {
-        Some(context) => send_truncated(&XdpContext::new(ctx), context),
+        Some(context) => send_truncated_v4(&XdpContext::new(ctx), context, sum),
+        None => xdp_action::XDP_DROP,
+    }
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn truncate_v6(ctx: *mut xdp_md, sum: u32) -> u32 {
+    match packet_context() {
+        Some(context) => send_truncated_v6(&XdpContext::new(ctx), context, sum),
         None => xdp_action::XDP_DROP,
     }
 }

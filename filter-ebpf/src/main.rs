@@ -75,7 +75,11 @@ mod program {
         let action = match context.reason().verdict() {
             Verdict::Pass => xdp_action::XDP_PASS,
             Verdict::Drop if F::ETHERNET && context.challenged && !context.virtual_time => {
-                if context.packet.protocol == protocol::UDP { truncate(xdp.ctx) } else { challenge(xdp.ctx) }
+                if context.packet.protocol == protocol::UDP {
+                    truncate(xdp.ctx, context)
+                } else {
+                    challenge(xdp.ctx)
+                }
             }
             Verdict::Drop => xdp_action::XDP_DROP,
         };
@@ -98,7 +102,7 @@ mod program {
             if !truncation::is_possible(&frame, &context.packet, context.name_end) {
                 return xdp_action::XDP_DROP;
             }
-            return truncate(xdp.ctx);
+            return truncate(xdp.ctx, context);
         }
         if !context.packet.opens_connection() || !is_possible(&context.packet) {
             return xdp_action::XDP_DROP;

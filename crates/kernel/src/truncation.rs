@@ -90,10 +90,13 @@ mod tests {
         let end = dns_names::end(&frame, &of).unwrap();
         assert!(truncation::is_possible(&frame, &of, end));
         let mut answer = [&asked[6..12], &asked[..6], &asked[12..14]].concat();
+        let sum = truncation::question_sum(&frame, &of, end).unwrap();
         if of.transport == 34 {
-            answer.extend(truncation::answer_v4(&frame, &of, end).unwrap());
+            answer
+                .extend(truncation::answer_v4(&frame, &of, end, sum).unwrap().map(u32::to_ne_bytes).concat());
         } else {
-            answer.extend(truncation::answer_v6(&frame, &of, end).unwrap());
+            answer
+                .extend(truncation::answer_v6(&frame, &of, end, sum).unwrap().map(u32::to_ne_bytes).concat());
         }
         let start = asked.len() - QUESTION.len() + DNS_HEADER;
         answer.extend(&asked[start..start + truncation::question_bytes(&of, end) as usize]);
