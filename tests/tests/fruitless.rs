@@ -45,8 +45,8 @@ fn bots_that_ask_for_nothing_are_refused_and_customers_are_not() -> anyhow::Resu
         thread::sleep(Duration::from_secs(1).saturating_sub(start.elapsed()));
     }
     let bots = usize::from(BOTS);
-    // It is noticed in the second round at the earliest, and in the midst of it.
-    assert!(admitted[0] >= bots * 9 / 10 && admitted[1] >= bots / 2, "in peace: {admitted:?}");
+    // The server's queue has room for 128 at once. It is noticed in the second round at the earliest, and in the midst of it.
+    assert!(admitted[0] >= bots * 3 / 4 && admitted[1] >= bots / 2, "in peace: {admitted:?}");
     assert!(admitted[8..].iter().all(|count| *count <= bots / 20), "{admitted:?}: {}", host.log());
     assert!(host.count("fruitless")? > u64::from(BOTS), "{admitted:?}");
     let log = host.log();
