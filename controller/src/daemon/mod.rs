@@ -263,6 +263,8 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         let context = context.clone();
         tasks.run("metrics", Policy::Restart, move || metrics::serve(listen.clone(), context.clone()));
     }
+    // Who gets an answer may end the daemon, too.
+    let mut signals = Signals::watch(others)?;
     let mut serving = {
         let (context, mut ended, listener) = (context.clone(), ended.subscribe(), sockets.control);
         let until = async move { drop(ended.changed().await) };
@@ -292,7 +294,6 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
             service_manager::feed_watchdog(Arc::clone(&tables), Arc::clone(&told))
         });
     }
-    let mut signals = Signals::watch(others)?;
     let end = loop {
         tokio::select! {
             asked = signals.next() => match asked {
