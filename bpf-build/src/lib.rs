@@ -3,7 +3,9 @@
 //! As aya-build does it, but for a given version of the instruction set: without one, LLVM emits code for kernels
 //! older than any that floodwall runs on, and a packet costs some 15 % more.
 
+mod code;
 mod loops;
+mod stack;
 
 use std::{
     env, fs,
@@ -72,6 +74,7 @@ pub fn build(folder: &str, binary: &str) -> anyhow::Result<()> {
     let compiled = built.join(target).join("release").join(binary);
     let object = fs::read(&compiled).with_context(|| format!("reading {}", compiled.display()))?;
     loops::check(&object)?;
+    stack::check(&object)?;
     fs::write(out.join(binary), object).with_context(|| format!("copying {}", compiled.display()))?;
     Ok(())
 }

@@ -6,18 +6,11 @@
 //! insn", and loads nothing. Which of the two it is depends on how the compiler has put the blocks of a loop in order.
 
 use anyhow::{Context as _, ensure};
-use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
+use object::File;
 
-/// `bpf_insn` in linux/bpf.h.
-const INSTRUCTION_BYTES: usize = 8;
-/// Bits of the operation: its class, and the kind of jump.
-const CLASS: u8 = 0x07;
-const KIND: u8 = 0xf0;
-const JUMP: u8 = 0x05;
-const JUMP32: u8 = 0x06;
-const ALWAYS: u8 = 0x00;
-const CALL: u8 = 0x80;
-const EXIT: u8 = 0x90;
+use crate::code::{
+    ALWAYS, CALL, CLASS, EXIT, JUMP, JUMP32, OPERATION, functions, instructions, offset, value,
+};
 
 /// Refuses a compiled program that has such a loop.
 ///
@@ -25,15 +18,10 @@ const EXIT: u8 = 0x90;
 ///
 /// If it has, with the function and the instruction; if it is no ELF object.
 pub(crate) fn check(elf: &[u8]) -> anyhow::Result<()> {
-    let object = object::File::parse(elf).context("reading the compiled BPF program")?;
-    for function in object.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0) {
-        let name = function.name().unwrap_or("a function without a name");
-        let section = function.section_index().with_context(|| format!("{name} lies in no section"))?;
-        let section = object.section_by_index(section)?;
-        let code = section
-            .data_range(function.address(), function.size())?
-            .with_context(|| format!("{name} reaches beyond its section"))?;
-        let refused = fallen_into(code);
+    let object = File::parse(elf).context("reading the compiled BPF program")?;
+    for function in functions(&object)? {
+        let name = function.name;
+        let refused = fallen_into(function.code);
         ensure!(
             refused.is_none(),
             "instruction {} of {name} precedes the head of a loop that it is part of and is no jump: the verifier of \
@@ -52,7 +40,7 @@ fn fallen_into(code: &[u8]) -> Option<usize> {
         Underway,
         Done,
     }
-    let code: Vec<&[u8]> = code.chunks_exact(INSTRUCTION_BYTES).collect();
+    let code: Vec<&[u8]> = instructions(code).collect();
     let mut walked = vec![Walk::Never; code.len()];
     let mut path = vec![(0, 0)];
     while let Some((instruction, taken)) = path.pop() {
@@ -79,16 +67,16 @@ fn ways_on(code: &[&[u8]], instruction: usize) -> Vec<usize> {
     if !matches!(word[0] & CLASS, JUMP | JUMP32) {
         return vec![next];
     }
-    let offset = match (word[0] & CLASS, word[0] & KIND) {
+    let offset = match (word[0] & CLASS, word[0] & OPERATION) {
         (_, EXIT) => return Vec::new(),
         (_, CALL) => return vec![next],
         // A long jump has its distance where others have a value.
-        (JUMP32, ALWAYS) => i32::from_le_bytes([word[4], word[5], word[6], word[7]]),
-        _ => i32::from(i16::from_le_bytes([word[2], word[3]])),
+        (JUMP32, ALWAYS) => value(word),
+        _ => i32::from(offset(word)),
     };
     // One that leads out of the function is the kernel's to refuse.
     let there = next.checked_add_signed(offset as isize).unwrap_or(usize::MAX);
-    match word[0] & KIND {
+    match word[0] & OPERATION {
         ALWAYS => vec![there],
         _ => vec![next, there],
     }
@@ -96,26 +84,24 @@ fn ways_on(code: &[&[u8]], instruction: usize) -> Vec<usize> {
 
 /// Calls are none: the walk goes on behind them as behind a sum.
 fn is_jump(word: &[u8]) -> bool {
-    matches!(word[0] & CLASS, JUMP | JUMP32) && word[0] & KIND != CALL
+    matches!(word[0] & CLASS, JUMP | JUMP32) && word[0] & OPERATION != CALL
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::code::testing::{THE_END, instruction};
 
     const NOTHING: [u8; 8] = [0xb7, 0, 0, 0, 0, 0, 0, 0];
-    const THE_END: [u8; 8] = [0x95, 0, 0, 0, 0, 0, 0, 0];
     const HELPER: [u8; 8] = [0x85, 0, 0, 0, 5, 0, 0, 0];
 
     /// `ja`, and `if r0 == 0`.
     fn always(offset: i16) -> [u8; 8] {
-        let [low, high] = offset.to_le_bytes();
-        [0x05, 0, low, high, 0, 0, 0, 0]
+        instruction(JUMP, 0, 0, offset, 0)
     }
 
     fn perhaps(offset: i16) -> [u8; 8] {
-        let [low, high] = offset.to_le_bytes();
-        [0x15, 0, low, high, 0, 0, 0, 0]
+        instruction(0x15, 0, 0, offset, 0)
     }
 
     #[test]
