@@ -11,7 +11,7 @@ use crate::{
     memo,
     source::Key,
     tables::{COUNTED_PACKETS, Tables},
-    wire::{LINE_WORDS, Line, Settings, Unproven, UnprovenCounter, Word},
+    wire::{LINE_WORDS, Line, ServiceCounter, Settings, Unproven, UnprovenCounter, Word},
 };
 
 /// A second, ns, as a shift.
@@ -20,11 +20,6 @@ pub(crate) const SECOND_SHIFT: u32 = 30;
 const PACKET_TAG: u64 = u64::MAX << 24;
 const PACKET_SECONDS: u64 = 0xffff;
 const PACKET_COUNT: u64 = 0xff;
-
-/// Beside the kinds of [`Unproven`]: requests of sources whose connections come to nothing.
-const FRUITLESS: u64 = 0xff;
-/// And what is asked of a service that is closed to whoever asks.
-const KNOCKING: u64 = 0xfe;
 
 /// The word of a tag, or that which makes room for it; and whether it is there. `seconds` above `shift` tell when one was
 /// noted.
@@ -55,6 +50,17 @@ fn count_packet(line: &Line, hash: u64, now_ns: u64) -> u64 {
         place.store(tag | now << 8 | (before + 1));
     }
     before
+}
+
+/// Counts a source that becomes known by a packet of this kind.
+#[inline(always)]
+pub fn count_acquainted(counter: &ServiceCounter, kind: Unproven) {
+    let [_, datagrams, _, others] = &counter.unproven.acquainted;
+    match kind {
+        Unproven::Datagram => datagrams.add_local(1),
+        Unproven::Other => others.add_local(1),
+        _ => {}
+    }
 }
 
 /// Counts a packet of a source that has not proven itself, if it is one of the kinds of which these are counted. `None` if
@@ -88,34 +94,28 @@ fn add<const PLACE: usize>(counter: &UnprovenCounter, before: u64) {
     counter.packets[PLACE].add_local(1);
 }
 
-/// Counts a request of a source whose connections come to nothing, once a source and second. `None` if a table could not be
-/// reached.
-#[inline(always)]
-pub fn count_fruitless<T: Tables>(
-    tables: &T,
-    settings: &Settings,
-    service: u32,
-    key: Key,
-    now_ns: u64,
-) -> Option<()> {
-    let before = packets_before(tables, settings, service, key, FRUITLESS, now_ns)?;
-    tables.service_counter(service)?.unproven.fruitless.add_local(u64::from(before == 0));
-    Some(())
+/// What is counted once a source and second, beside the kinds of [`Unproven`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Once {
+    /// Something is asked of a service that is closed to whoever asks.
+    Knocking = 0xfe,
+    /// A source whose connections come to nothing asks for one more.
+    Fruitless = 0xff,
 }
 
-/// Counts a source that asks for something of a service that is closed to it, once a second. `None` if a table could not be
-/// reached.
+/// Whether a source does this for the first time in this second, as a number to add. `None` if a table could not be reached.
 #[inline(always)]
-pub fn count_knocking<T: Tables>(
+pub fn first_this_second<T: Tables>(
     tables: &T,
     settings: &Settings,
     service: u32,
     key: Key,
+    what: Once,
     now_ns: u64,
-) -> Option<()> {
-    let before = packets_before(tables, settings, service, key, KNOCKING, now_ns)?;
-    tables.service_counter(service)?.knocking.add_local(u64::from(before == 0));
-    Some(())
+) -> Option<u64> {
+    let before = packets_before(tables, settings, service, key, what as u64, now_ns)?;
+    Some(u64::from(before == 0))
 }
 
 /// Counts a packet of a source and kind: how many of this second come before it.
@@ -173,12 +173,13 @@ mod tests {
 
     #[test]
     fn requests_that_come_to_nothing_count_once_a_source_and_second() {
-        let memory = Memory::new();
+        let (memory, mut first) = (Memory::new(), 0);
         for number in 0..10 {
             let key = Key::of(memory.set(), [SOURCE, SOURCE6][number as usize % 2]);
-            count_fruitless(&memory, memory.set(), 3, key, NOW + seconds(number / 6))
+            let now = NOW + seconds(number / 6);
+            first += first_this_second(&memory, memory.set(), 3, key, Once::Fruitless, now)
                 .expect("the tables are there");
         }
-        assert_eq!(memory.service_counters[3].unproven.fruitless.load(), 4);
+        assert_eq!(first, 4);
     }
 }

@@ -16,7 +16,10 @@ use floodwall_lab::{
     skip::require_root,
     wire::{Receiver, Sender},
 };
-use floodwall_tests::world::{HOST, OUTSIDE, World};
+use floodwall_tests::{
+    dns::{self, NameServer},
+    world::{HOST, OUTSIDE, World},
+};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 /// How long an answer may take.
@@ -135,4 +138,91 @@ fn a_stream_by_udp_begins() -> anyhow::Result<()> {
     })?;
     thread::sleep(Duration::from_millis(500));
     is_at_peace(&world)
+}
+
+/// Clients of a service by UDP that were never seen before: so many a second, each of which sends so many datagrams at this
+/// distance, and goes.
+struct Crowd {
+    a_second: usize,
+    datagrams: usize,
+    distance: Duration,
+    port: u16,
+    payload: Vec<u8>,
+}
+
+impl Crowd {
+    const LASTS: Duration = Duration::from_secs(12);
+
+    /// They come to a host that answers them. Nothing is lost, and no attack told.
+    fn comes_to(&self, world: &World) -> anyhow::Result<()> {
+        let sender = Sender::open(&world.outside, world.r0.name())?;
+        let (IpAddr::V4(host), clients) = (HOST, self.a_second * Self::LASTS.as_secs() as usize) else {
+            unreachable!("it is IPv4")
+        };
+        // Whose turn it is, in order: the first datagram of one, the second of another who came earlier.
+        let mut turns: Vec<_> = (0..clients)
+            .flat_map(|client| (0..self.datagrams).map(move |datagram| (client, datagram)))
+            .map(|(client, datagram)| {
+                let comes = Duration::from_secs(1) * client as u32 / self.a_second as u32;
+                (comes + self.distance * datagram as u32, client)
+            })
+            .collect();
+        turns.sort_unstable();
+        let start = Instant::now();
+        for (due, client) in turns {
+            let address = Ipv4Addr::from(0x2d00_0000 | (client as u32).wrapping_mul(2_654_435_761) >> 8);
+            let frame = Frame::ipv4(address, host).between(&world.r0, &world.e0);
+            sender.send(
+                &frame.udp(20_000 + client as u16 % 30_000, self.port).payload(&self.payload).build(),
+            )?;
+            thread::sleep(due.saturating_sub(start.elapsed()));
+        }
+        thread::sleep(Duration::from_millis(500));
+        is_at_peace(world)
+    }
+}
+
+/// A host that all of a crowd are routed to, by way of one neighbour.
+fn open_to_all(label: &str) -> anyhow::Result<World> {
+    let world = World::new(BINARY, label)?;
+    world.e0.address(&format!("{HOST}/24"))?;
+    world.e0.neighbour(OUTSIDE, world.r0.mac())?;
+    world.e0.route("default", OUTSIDE)?;
+    Ok(world)
+}
+
+/// The name server of a busy domain, freshly protected: hardly anyone who asks has asked before.
+#[test]
+fn many_ask_a_name_server_for_the_first_time() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut world = open_to_all("p-names")?;
+    let _server = NameServer::start(&world.host, HOST)?;
+    world.protect()?;
+    thread::sleep(SETTLED);
+    let payload = dns::question(7, "www.example.org");
+    Crowd { a_second: 400, datagrams: 1, distance: Duration::ZERO, port: dns::PORT, payload }.comes_to(&world)
+}
+
+/// Players come to a game.
+#[test]
+fn many_begin_to_play() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut world = open_to_all("p-game")?;
+    answer_at_length(&world.host, SocketAddr::new(HOST, 27_015), 200)?;
+    world.protect()?;
+    thread::sleep(SETTLED);
+    let distance = Duration::from_millis(200);
+    Crowd { a_second: 100, datagrams: 20, distance, port: 27_015, payload: vec![7; 60] }.comes_to(&world)
+}
+
+/// Browsers look at a page by QUIC, and go.
+#[test]
+fn many_look_at_a_page() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut world = open_to_all("p-quic")?;
+    answer_at_length(&world.host, SocketAddr::new(HOST, 443), 1_200)?;
+    world.protect()?;
+    thread::sleep(SETTLED);
+    let distance = Duration::from_millis(40);
+    Crowd { a_second: 60, datagrams: 15, distance, port: 443, payload: vec![7; 1_200] }.comes_to(&world)
 }

@@ -10,7 +10,7 @@ use crate::{
     memo, source,
     tables::Tables,
     traits::Traits,
-    unproven,
+    unproven::{self, Once},
     wire::{History, Lockdown, Reason, Service, Settings, standing},
 };
 
@@ -45,7 +45,9 @@ pub fn admit<T: Tables, F: Frame>(
     {
         return CONTINUE;
     }
-    found(unproven::count_knocking(tables, settings, service, context.key, context.time_ns))?;
+    let (key, time_ns) = (context.key, context.time_ns);
+    let first = found(unproven::first_this_second(tables, settings, service, key, Once::Knocking, time_ns))?;
+    found(tables.service_counter(service))?.knocking.add_local(first);
     if is_on_trial(settings, context, lockdown) {
         found(tables.service_counter(service))?.admitted.add_local(1);
         return CONTINUE;

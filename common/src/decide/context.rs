@@ -37,6 +37,8 @@ pub struct PacketContext {
     pub place: Place,
     /// Its source is known.
     pub known: bool,
+    /// Its source becomes known by it.
+    pub acquainted: bool,
     /// When its source was entered, as [`History::entered`](crate::wire::History::entered) has it.
     pub entered: u16,
     /// What claims to belong to something does so, as far as was asked.
@@ -64,6 +66,7 @@ impl PacketContext {
         self.judgement = Judgement::default();
         self.is_packet = false;
         self.known = false;
+        self.acquainted = false;
         self.sampled = false;
         self.request = Request::Other;
         self.challenged = false;

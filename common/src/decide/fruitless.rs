@@ -11,7 +11,7 @@ use crate::{
     source,
     tables::Tables,
     traits::Traits,
-    unproven,
+    unproven::{self, Once},
     wire::{Reason, Settings, standing},
 };
 
@@ -43,7 +43,9 @@ pub fn follow<T: Tables, F: Frame>(
         if !found(fruitless::connects_time_and_again(tables, settings, key, service, time_ns))? {
             return CONTINUE;
         }
-        found(unproven::count_fruitless(tables, settings, service, key, time_ns))?;
+        let first =
+            found(unproven::first_this_second(tables, settings, service, key, Once::Fruitless, time_ns))?;
+        found(tables.service_counter(service))?.unproven.fruitless.add_local(first);
         if settings.refuses_fruitless(service) {
             return context.object(settings, Reason::Fruitless, NONE);
         }

@@ -31,12 +31,13 @@ pub(super) fn recognise(context: &mut PacketContext, source: Source<'_>) {
 
 /// Makes a source known that has by now shown enough.
 #[inline(always)]
-pub(super) fn learn(settings: &Settings, context: &PacketContext, source: Source<'_>) {
+pub(super) fn learn(settings: &Settings, context: &mut PacketContext, source: Source<'_>) {
     if context.known {
         return;
     }
     if is_acquainted(settings, context, source) {
         source::make_known(source.way);
+        context.acquainted = true;
     } else if source.history.standing & standing::SPOKE == 0 && speaks(context, source) {
         source::mark(source.way, standing::SPOKE);
     }
@@ -94,7 +95,7 @@ mod tests {
                 continue;
             }
             recognise(&mut context, source);
-            learn(memory.set(), &context, source);
+            learn(memory.set(), &mut context, source);
             assert!(
                 rates::judge(
                     memory.set(),

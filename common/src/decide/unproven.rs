@@ -115,7 +115,12 @@ pub fn count_marked<T: Tables>(tables: &T, settings: &Settings, context: &Packet
                 note_completion(tables, settings, *key)?;
             }
         }
-        kind => found(unproven::count(tables, settings, service, *key, kind, *time_ns))?,
+        kind => {
+            found(unproven::count(tables, settings, service, *key, kind, *time_ns))?;
+            if context.acquainted {
+                unproven::count_acquainted(found(tables.service_counter(service))?, kind);
+            }
+        }
     }
     CONTINUE
 }

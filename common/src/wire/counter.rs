@@ -69,6 +69,8 @@ pub struct UnprovenCounter {
     pub capped: [Word; Unproven::COUNTED],
     /// Likewise: packets, all of them.
     pub packets: [Word; Unproven::COUNTED],
+    /// Likewise: sources that became known by going on, each once.
+    pub acquainted: [Word; Unproven::COUNTED],
 }
 
 /// What had not proven itself of what came for one service so far: an [`UnprovenCounter`] by value,
@@ -94,6 +96,8 @@ pub struct UnprovenTotals {
     pub capped: [u64; Unproven::COUNTED],
     /// Likewise: all packets.
     pub packets: [u64; Unproven::COUNTED],
+    /// Likewise: sources that became known by going on, each once.
+    pub acquainted: [u64; Unproven::COUNTED],
 }
 
 const _: () = assert!(size_of::<UnprovenTotals>() == size_of::<UnprovenCounter>());
@@ -112,6 +116,7 @@ impl UnprovenTotals {
             sources: all(&counter.sources),
             capped: all(&counter.capped),
             packets: all(&counter.packets),
+            acquainted: all(&counter.acquainted),
         }
     }
 
@@ -131,6 +136,7 @@ impl UnprovenTotals {
             sources: each(self.sources, other.sources),
             capped: each(self.capped, other.capped),
             packets: each(self.packets, other.packets),
+            acquainted: each(self.acquainted, other.acquainted),
         }
     }
 
@@ -150,6 +156,7 @@ impl UnprovenTotals {
             sources: each(self.sources, before.sources),
             capped: each(self.capped, before.capped),
             packets: each(self.packets, before.packets),
+            acquainted: each(self.acquainted, before.acquainted),
         }
     }
 }
@@ -192,5 +199,5 @@ impl Unproven {
 }
 
 const _: () = assert!(size_of::<Counter>() == 16);
-const _: () = assert!(size_of::<UnprovenCounter>() == 144);
-const _: () = assert!(size_of::<ServiceCounter>() == 248);
+const _: () = assert!(size_of::<UnprovenCounter>() == 176);
+const _: () = assert!(size_of::<ServiceCounter>() == 280);

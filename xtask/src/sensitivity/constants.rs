@@ -14,6 +14,7 @@ pub(super) struct Constant {
 
 const ALARM: &str = "crates/detect/src/alarm/mod.rs";
 const CLASS: &str = "crates/detect/src/alarm/class.rs";
+const TESTED: &str = "crates/detect/src/alarm/tested.rs";
 const BOUND: &str = "crates/detect/src/alarm/bound.rs";
 const SERIES: &str = "crates/detect/src/alarm/series.rs";
 const DEPLOYED: &str = "crates/detect/src/lifecycle.rs";
@@ -181,6 +182,16 @@ pub(super) const TABLE: &[Constant] = &[
         "all packets: times the busiest",
         "const ALL_PACKETS: [Window; 1] = [Window { ticks: #, floor: #, times: {}, batch: None }];"
     ),
+    window!(
+        "all datagrams: floor",
+        "const ALL_DATAGRAMS: [Window; 1] = [Window { ticks: #, floor: {}, times: #, batch: None }];"
+    ),
+    window!(
+        "all datagrams: times the busiest",
+        "const ALL_DATAGRAMS: [Window; 1] = [Window { ticks: #, floor: #, times: {}, batch: None }];"
+    ),
+    plain!("going on: counted until known", TESTED, "const COUNTED_UNTIL_KNOWN: f64 = {};"),
+    plain!("going on: excused at most", TESTED, "const MOST_EXCUSED: f64 = {} / PER_SECOND;"),
     plain!("all packets: floor for one source", CLASS, "pub(super) const STREAM: f64 = {};"),
     window!("fruitless: floor", "const FRUITLESS: [Window; 2] = [window(#, {}, #, #), window(#, {}, #, #)];"),
     window!(

@@ -328,14 +328,38 @@ mod tests {
             (0..ticks).find(|tick| {
                 let mut came = UnprovenTotals::default();
                 if *tick >= from {
-                    (came.sources[place], came.capped[place], came.packets[place]) = (1, 10, 125);
+                    (came.sources[place], came.capped[place], came.packets[place]) = (1, 10, 400);
                 }
                 alarm.take(&came, Returning::default(), 0, *tick as u64 * TICK).begins.is_some()
             })
         };
-        assert_eq!(begins(0, 50), None, "2,500/s of players who were there before, and are known soon");
+        assert_eq!(begins(0, 50), None, "8,000/s of players who were there before, and are known soon");
         assert!(begins(0, 200).is_some_and(|tick| (60..90).contains(&tick)), "and who are not, are a flood");
         assert!(begins(100, 200).is_some_and(|tick| tick < 125), "later, it is one at once");
+    }
+
+    #[test]
+    fn a_crowd_that_goes_on_is_no_flood() {
+        let place = Class::Datagrams.place().expect("they are counted");
+        // So many sources/s; those that go on are known after two seconds, and are counted in three of the clock.
+        let begins = |a_second: u64, goes_on: bool| {
+            let mut alarm = Alarm::default();
+            (0..600).any(|tick| {
+                let mut came = UnprovenTotals::default();
+                let seconds = if goes_on { 3.min((tick / SECOND) as u64 + 1) } else { 1 };
+                if tick % SECOND < 10 {
+                    let sources = a_second * seconds / 10;
+                    (came.sources[place], came.capped[place], came.packets[place]) =
+                        (sources, sources, sources);
+                    came.acquainted[place] = if goes_on && seconds == 3 { a_second / 10 } else { 0 };
+                }
+                alarm.take(&came, Returning::default(), 0, tick as u64 * TICK).begins.is_some()
+            })
+        };
+        assert!(!begins(240, true), "players");
+        assert!(!begins(240, false), "a name server's clients, who come once");
+        assert!(begins(500, false), "that is none of a small host");
+        assert!(begins(5_000, true), "who forges each address more than once cannot hide behind that");
     }
 
     #[test]

@@ -6,7 +6,13 @@ use super::{
     class::{Class, STREAM},
     exceeds::{Excess, Test},
 };
-use crate::visits::Returning;
+use crate::{moment::PER_SECOND, visits::Returning};
+
+/// Seconds of the clock in which a source that goes on is counted before it is known. A crowd of such sources raises no
+/// alarm, as one that completes its handshakes raises none.
+const COUNTED_UNTIL_KNOWN: f64 = 3.0;
+/// Sources that are excused so in a tick, 3,000 a second: who forges each address twice cannot hide more.
+const MOST_EXCUSED: f64 = 3_000.0 / PER_SECOND;
 
 /// One class's tests, and whether it is in alarm.
 #[derive(Clone, Debug)]
@@ -67,7 +73,10 @@ impl Tests {
 fn counts(class: Class, came: &UnprovenTotals, returning: Returning) -> [f64; 3] {
     match class.place() {
         Some(place) => {
-            [came.sources[place], came.capped[place], came.packets[place]].map(|count| count as f64)
+            let excused = (came.acquainted[place] as f64 * COUNTED_UNTIL_KNOWN).min(MOST_EXCUSED);
+            let [sources, capped, packets] =
+                [came.sources[place], came.capped[place], came.packets[place]].map(|count| count as f64);
+            [sources - excused, capped, packets]
         }
         None if class == Class::Fruitless => [came.fruitless as f64, 0.0, 0.0],
         None if class == Class::Returning => [returning.sources as f64, returning.requests as f64, 0.0],
