@@ -182,7 +182,9 @@ impl Deployment {
         for deployed in self.slots.iter_mut().flatten() {
             if sample.matches(&deployed.signature) {
                 deployed.hits += 1;
-                deployed.known_hits += u64::from(source_is_known);
+                if source_is_known {
+                    deployed.note_known(sample);
+                }
                 // What comes again was dropped before: that takes a while.
                 let long_enforced = sample.time_ns >= deployed.enforced_ns.saturating_add(AGAIN_AFTER);
                 if deployed.enforced && long_enforced && (sample.opens() || deployed.asks.is_some()) {
@@ -198,7 +200,7 @@ impl Deployment {
     pub(super) fn note_known(&mut self, sample: &Sample) {
         for deployed in self.slots.iter_mut().flatten().filter(|deployed| sample.matches(&deployed.signature))
         {
-            deployed.known_hits += 1;
+            deployed.note_known(sample);
         }
     }
 
@@ -265,15 +267,12 @@ impl Deployment {
             let held = self.slots[place].as_ref().and_then(|deployed| self.held(deployed));
             let slot = &mut self.slots[place];
             let Some(deployed) = slot.as_mut().filter(|deployed| !deployed.pinned) else { continue };
-            let harmful = deployed.asks.is_none()
-                && deployed.known_hits > FEW_KNOWN
-                && deployed.known_hits as f64 > KNOWN_SHARE * deployed.hits as f64;
             // Of those that ask, it is told by flows.
             let again = !deployed.for_good
                 && deployed.asks.is_none()
                 && deployed.again > FEW_AGAIN
                 && deployed.again as f64 > AGAIN_SHARE * deployed.requests as f64;
-            let turn = if harmful {
+            let turn = if deployed.is_harmful() {
                 Turn::Withdrawn
             } else if again && deployed.strange {
                 deployed.for_good = true;
@@ -396,6 +395,26 @@ mod tests {
         let for_good = (vec![Turn::Enforced, Turn::ForGood], Some(Effect::DropFound));
         assert_eq!(after(ANYBODY, Some(ENOUGH_OPENINGS), 21), for_good);
         assert_eq!(after(ANYBODY, None, 21), for_good);
+    }
+
+    /// What becomes of a signature that hits a hundred packets, in the name of so many known sources.
+    fn hitting_known(text: &str, sources: u64) -> Vec<Turn> {
+        let mut deployment = Deployment::default();
+        let finding = Finding { signature: text.parse().unwrap(), covered: 100, usual_share: 0.0 };
+        deployment.try_out(&finding, Some(1_000), 0).unwrap();
+        for number in 0..100 {
+            let sample = Sample { time_ns: TRIAL, ..request(number % sources, Reason::Clean) };
+            deployment.note(&sample, true);
+        }
+        deployment.turn(TRIAL).into_iter().map(|(_, _, turn)| turn).collect()
+    }
+
+    #[test]
+    fn requests_forged_in_the_name_of_few_known_sources_do_not_end_a_signature() {
+        const REQUESTS: &str = "tcp flags=syn window=512 dport=0";
+        assert_eq!(hitting_known(REQUESTS, 3), [Turn::Enforced]);
+        assert_eq!(hitting_known(REQUESTS, 4), [Turn::Withdrawn]);
+        assert_eq!(hitting_known("tcp window=512 dport=0", 1), [Turn::Withdrawn], "it may be a download");
     }
 
     /// One that was found with the first packet of an attack, after its trial.

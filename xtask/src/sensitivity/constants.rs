@@ -182,17 +182,10 @@ pub(super) const TABLE: &[Constant] = &[
         "all packets: times the busiest",
         "const ALL_PACKETS: [Window; 1] = [Window { ticks: #, floor: #, times: {}, batch: None }];"
     ),
-    window!(
-        "all datagrams: floor",
-        "const ALL_DATAGRAMS: [Window; 1] = [Window { ticks: #, floor: {}, times: #, batch: None }];"
-    ),
-    window!(
-        "all datagrams: times the busiest",
-        "const ALL_DATAGRAMS: [Window; 1] = [Window { ticks: #, floor: #, times: {}, batch: None }];"
-    ),
+    plain!("all packets: few sources", TESTED, "const FEW_STREAMS: f64 = {};"),
     plain!("going on: counted until known", TESTED, "const COUNTED_UNTIL_KNOWN: f64 = {};"),
     plain!("going on: excused at most", TESTED, "const MOST_EXCUSED: f64 = {} / PER_SECOND;"),
-    plain!("all packets: floor for one source", CLASS, "pub(super) const STREAM: f64 = {};"),
+    plain!("all packets: floor for few sources", CLASS, "pub(super) const STREAM: f64 = {};"),
     window!("fruitless: floor", "const FRUITLESS: [Window; 2] = [window(#, {}, #, #), window(#, {}, #, #)];"),
     window!(
         "fruitless: times the busiest",

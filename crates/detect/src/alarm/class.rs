@@ -56,7 +56,7 @@ impl Class {
     pub(super) fn tests(self) -> Vec<Test> {
         let windows: &[&'static [Window]] = match self {
             Self::Openings => &[&OPENINGS],
-            Self::Datagrams => &[&DATAGRAM_SOURCES, &DATAGRAM_PACKETS, &ALL_DATAGRAMS],
+            Self::Datagrams => &[&DATAGRAM_SOURCES, &DATAGRAM_PACKETS, &ALL_PACKETS],
             Self::Segments | Self::Unasked | Self::Others => &[&SOURCES, &PACKETS, &ALL_PACKETS],
             Self::Fruitless => &[&FRUITLESS],
             Self::Names => &[&NAMES],
@@ -99,9 +99,7 @@ const DATAGRAM_SOURCES: [Window; 3] =
 const PACKETS: [Window; 2] = [window(20, 400.0, 12.0, 40.0), window(200, 100.0, 12.0, 220.0)];
 const DATAGRAM_PACKETS: [Window; 2] = [window(20, 2_000.0, 12.0, 40.0), window(200, 1_000.0, 12.0, 220.0)];
 const ALL_PACKETS: [Window; 1] = [Window { ticks: 20, floor: 1_500.0, times: 12.0, batch: None }];
-/// Uploads and downloads by QUIC begin with some thousands, in the moment before their sources are known.
-const ALL_DATAGRAMS: [Window; 1] = [Window { ticks: 20, floor: 5_000.0, times: 12.0, batch: None }];
-/// As many packets/s of datagrams, or of other protocols, are usual of one source, in the moment before it is known: half of the
+/// As many packets/s of datagrams, or of other protocols, are usual of a few sources, in the moment before they are known: half of the
 /// rate that each source has by default. A tunnel, an upload by QUIC (100 Mbit/s) and a television channel come that fast.
 pub(super) const STREAM: f64 = 10_000.0;
 /// Few: what is usual here is a scan, or a probe.

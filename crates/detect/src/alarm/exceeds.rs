@@ -29,7 +29,7 @@ pub struct Excess {
 }
 
 /// Ticks of a second: what is longer ago says nothing of whether an excess is over.
-const SECOND: usize = 20;
+pub(super) const SECOND: usize = 20;
 
 /// A count, and the windows that it is looked at in.
 #[derive(Clone, Debug)]
@@ -75,11 +75,6 @@ impl Test {
             let seconds = window.ticks as f64 / PER_SECOND;
             self.series.window(window.ticks) <= self.bound(window, growth, least) * seconds
         })
-    }
-
-    /// What came in the last second.
-    pub(super) fn within_a_second(&self) -> f64 {
-        self.series.window(SECOND)
     }
 
     /// What came in the last ten seconds, a second.

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use class::ANSWERED;
 pub use class::Class;
 pub use exceeds::Excess;
-use exceeds::Test;
+use exceeds::{SECOND, Test};
 use floodwall_common::wire::UnprovenTotals;
 use series::{Busiest, Middle, Series};
 use tested::Tests;
@@ -52,8 +52,6 @@ const SMALL: f64 = 400.0;
 /// Handshakes/s that are usual, and how many times as many as in the busiest ten minutes are: more is watched.
 const WATCHED: f64 = 100.0;
 const WATCHED_TIMES: f64 = 12.0;
-/// Ticks of a second.
-const SECOND: usize = 20;
 
 /// How a service stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -185,7 +183,7 @@ impl Alarm {
             }
             let excess = tests.take(came, returning, calm, growth, completing);
             let is_below = tests.are_below(growth, completing);
-            let Tests { class, tests, above_ns } = tests;
+            let Tests { class, tests, above_ns, .. } = tests;
             match (&mut *above_ns, excess) {
                 (None, Some(excess)) => {
                     *above_ns = Some(now_ns);
@@ -363,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_of_one_source_that_is_not_known_yet_is_no_flood() {
+    fn streams_of_few_sources_that_are_not_known_yet_are_no_flood() {
         for class in [Class::Datagrams, Class::Others, Class::Unasked] {
             let place = class.place().expect("they are counted");
             // So many sources that send so many packets/s each.
@@ -381,6 +379,7 @@ mod tests {
                 })
             };
             assert_eq!(begins(1, 8_000), class == Class::Unasked, "{class:?}: a tunnel");
+            assert_eq!(begins(3, 2_500), class == Class::Unasked, "{class:?}: uploads");
             assert!(begins(1, 20_000), "{class:?}: as much as anybody may send by default");
             assert!(begins(20, 500), "{class:?}: of some that each send as much as a player never does");
         }

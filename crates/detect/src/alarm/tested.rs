@@ -4,10 +4,13 @@ use floodwall_common::wire::{Unproven, UnprovenTotals};
 
 use super::{
     class::{Class, STREAM},
-    exceeds::{Excess, Test},
+    exceeds::{Excess, SECOND, Test},
+    series::Series,
 };
 use crate::{moment::PER_SECOND, visits::Returning};
 
+/// Sources that begin to upload or download in the same second, each with thousands of packets, and are no flood.
+const FEW_STREAMS: f64 = 3.0;
 /// Seconds of the clock in which a source that goes on is counted before it is known. A crowd of such sources raises no
 /// alarm, as one that completes its handshakes raises none.
 const COUNTED_UNTIL_KNOWN: f64 = 3.0;
@@ -19,13 +22,15 @@ const MOST_EXCUSED: f64 = 3_000.0 / PER_SECOND;
 pub(super) struct Tests {
     pub(super) class: Class,
     pub(super) tests: Vec<Test>,
+    /// Packets that were not the first of their source in a second.
+    repeated: Series,
     /// When it was last above its bound, in an alarm, ns.
     pub(super) above_ns: Option<u64>,
 }
 
 impl Tests {
     pub(super) fn of(class: Class) -> Self {
-        Self { class, tests: class.tests(), above_ns: None }
+        Self { class, tests: class.tests(), repeated: Series::default(), above_ns: None }
     }
 
     /// Takes what came in a tick. The first excess; `completing`: handshakes/s that are completed.
@@ -37,6 +42,9 @@ impl Tests {
         growth: f64,
         completing: f64,
     ) -> Option<Excess> {
+        let repeated =
+            self.class.place().map_or(0, |place| came.capped[place].saturating_sub(came.sources[place]));
+        self.repeated.push(repeated as f64);
         let mut excess = None;
         for (place, count) in counts(self.class, came, returning).into_iter().enumerate() {
             let least = self.least(place, completing);
@@ -56,16 +64,15 @@ impl Tests {
     fn least(&self, place: usize, completing: f64) -> f64 {
         match (self.class, place) {
             (Class::Openings, _) => completing,
-            (Class::Datagrams | Class::Others, 2) if self.is_of_one() => STREAM,
+            (Class::Datagrams | Class::Others, 2) if self.is_of_few() => STREAM,
             _ => 0.0,
         }
     }
 
-    /// Whether of the sources of the last second one at most has sent more than a few packets. Of each up to
-    /// [`Unproven::CAP`] are counted in each of the two seconds of the clock that it touches; the third share is for others.
-    fn is_of_one(&self) -> bool {
-        let [sources, capped] = [0, 1].map(|place| self.tests[place].within_a_second());
-        capped - sources <= 3.0 * (Unproven::CAP - 1) as f64
+    /// Whether of the sources of the last second a few at most have sent more than some packets. Of each up to
+    /// [`Unproven::CAP`] are counted in each of the two seconds of the clock that it touches.
+    fn is_of_few(&self) -> bool {
+        self.repeated.window(SECOND) <= (2.0 * FEW_STREAMS + 1.0) * (Unproven::CAP - 1) as f64
     }
 }
 

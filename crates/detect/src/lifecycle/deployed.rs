@@ -1,11 +1,16 @@
 //! A signature that was deployed, and what it does with what it hits.
 
-use floodwall_common::features::ByteField;
+use floodwall_common::{features::ByteField, source::Key};
 
+use super::{FEW_KNOWN, KNOWN_SHARE};
 use crate::{
     alarm::Class,
+    sample::Sample,
     signature::{Effect, Signature},
 };
+
+/// So many known sources are few enough to be forged by name.
+const FEW_FORGED: usize = 3;
 
 /// A signature that was deployed.
 #[derive(Clone, Debug)]
@@ -24,7 +29,9 @@ pub struct Deployed {
     pub hits: u64,
     /// Of these, from sources that were there in calm times.
     pub known_hits: u64,
-    /// Of these, while it dropped, requests for a connection.
+    /// The first few of these sources.
+    pub(super) known_sources: Vec<Key>,
+    /// Of what matched, while it dropped, requests for a connection.
     pub requests: u64,
     /// Of the requests, those that came again, and were let in.
     pub again: u64,
@@ -62,6 +69,24 @@ impl Deployed {
             .is_none_or(|services| services.contains(service))
     }
 
+    /// Notes that it hits a source that was there in calm times.
+    pub(super) fn note_known(&mut self, sample: &Sample) {
+        self.known_hits += 1;
+        if self.known_sources.len() <= FEW_FORGED && !self.known_sources.contains(&sample.source) {
+            self.known_sources.push(sample.source);
+        }
+    }
+
+    /// Whether it hits too much of sources that were there in calm times. A flood of requests may be forged in the name of a
+    /// few of them: these are dropped only once, and whether those ask again who are really there is counted.
+    pub(super) fn is_harmful(&self) -> bool {
+        let are_forged = self.signature.hits_only_requests() && self.known_sources.len() <= FEW_FORGED;
+        self.asks.is_none()
+            && self.known_hits > FEW_KNOWN
+            && self.known_hits as f64 > KNOWN_SHARE * self.hits as f64
+            && !are_forged
+    }
+
     /// What it does with what it hits. An operator's word holds for whatever it names.
     pub(super) fn effect(&self) -> Effect {
         match (self.enforced, self.pinned) {
@@ -83,6 +108,7 @@ impl Deployed {
             since_ns: now_ns,
             hits: 0,
             known_hits: 0,
+            known_sources: Vec::new(),
             requests: 0,
             again: 0,
             last_hit_ns: now_ns,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use floodwall_common::{
     features::{ByteField, WordField},
-    parse::protocol,
+    parse::{protocol, tcp_flag},
 };
 
 use super::{ByteSet, Signature};
@@ -85,6 +85,13 @@ impl Signature {
         octets.into_iter().all(|(_, set)| set.len() > MOST_OCTETS)
             && self.shorts.values().all(|ranges| ranges.len() > MOST_SHORTS)
             && self.octets.get(&(ByteField::Protocol as usize)).is_none_or(is_lived_by)
+    }
+
+    /// Whether all that it hits are requests for a TCP connection.
+    pub fn hits_only_requests(&self) -> bool {
+        const DECISIVE: u8 = tcp_flag::SYN | tcp_flag::ACK | tcp_flag::RST | tcp_flag::FIN;
+        let flags = self.octets.get(&(ByteField::Flags as usize));
+        flags.is_some_and(|flags| flags.iter().all(|flags| flags & DECISIVE == tcp_flag::SYN))
     }
 
     /// Why it is not to be enforced unless an operator wants it, if there is a reason.
