@@ -7,7 +7,7 @@
 //! nothing is remembered of those that were asked; who forges addresses never sees it, and hits it once in 2³¹ tries.
 //!
 //! Some firewalls keep such a SYN-ACK from their clients, as it belongs to no connection. These get in as they did before:
-//! by asking again. See [`crate::sight`].
+//! by asking again. See [`crate::retransmission`].
 
 use crate::{
     checksum::{checksum, sum32, sum128},

@@ -58,8 +58,8 @@ pub trait Tables {
     fn flow_line(&self, index: u32) -> Option<&Line>;
     /// A line of the table of where something is offered, of [`OFFERED_LINES`].
     fn offered_line(&self, index: u32) -> Option<&Line>;
-    /// A line of the memory of segments that nobody knew, of [`SIGHT_LINES`].
-    fn sight_line(&self, index: u32) -> Option<&Line>;
+    /// A line of the memory of segments that nobody knew, of [`RETRANSMISSION_LINES`].
+    fn retransmission_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of requests for connections that a signature has dropped, of [`REQUEST_LINES`].
     fn request_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of names that were asked for: see [`crate::names`]; of [`NAME_LINES`].
@@ -91,7 +91,7 @@ pub const AGGREGATE_SETS: u32 = 4_096;
 /// Lines of the table of where something is offered: 65,536 entries, 512 KiB.
 pub const OFFERED_LINES: u32 = 8_192;
 /// Lines of the memory of segments that nobody knew: 524,288 connections, 4 MiB.
-pub const SIGHT_LINES: u32 = 65_536;
+pub const RETRANSMISSION_LINES: u32 = 65_536;
 /// Lines of the memory of names that were asked for: half a million names.
 pub const NAME_LINES: u32 = 65_536;
 /// Lines of the memory of requests that a signature has dropped: 1,048,576 of them, 8 MiB. They come again after a second,

@@ -12,7 +12,7 @@ use floodwall_common::{
     prefix,
     tables::{
         AGGREGATE_SETS, CLIENT_LINES, COUNTED_LINES, FRAGMENT_LINES, LEFT as LEFT_COUNTERS, NAME_LINES,
-        OFFERED_LINES, REQUEST_LINES, SIGHT_LINES, Tables,
+        OFFERED_LINES, REQUEST_LINES, RETRANSMISSION_LINES, Tables,
     },
     wire::{
         BITMAP_WORDS, Counter, Destination, EventMeter, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES,
@@ -50,7 +50,7 @@ static FLOWS: Array<Line> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static OFFERED: Array<Line> = Array::with_max_entries(OFFERED_LINES, BPF_F_MMAPABLE);
 #[map]
-static SIGHTS: Array<Line> = Array::with_max_entries(SIGHT_LINES, BPF_F_MMAPABLE);
+static RETRANSMISSIONS: Array<Line> = Array::with_max_entries(RETRANSMISSION_LINES, BPF_F_MMAPABLE);
 #[map]
 static NAMES: Array<Line> = Array::with_max_entries(NAME_LINES, BPF_F_MMAPABLE);
 #[map]
@@ -213,8 +213,8 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn sight_line(&self, index: u32) -> Option<&Line> {
-        SIGHTS.get(index)
+    fn retransmission_line(&self, index: u32) -> Option<&Line> {
+        RETRANSMISSIONS.get(index)
     }
 
     #[inline(always)]

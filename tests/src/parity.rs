@@ -37,7 +37,7 @@ pub const WRITTEN: [Table; 11] = [
     Table::Aggregates,
     Table::Flows,
     Table::Offered,
-    Table::Sights,
+    Table::Retransmissions,
     Table::Requests,
     Table::Clients,
     Table::Fragments,
@@ -128,7 +128,7 @@ impl Both {
                 words(tables, *table)[*index as usize].store(*value);
             }
             tables.services.iter().flat_map(|service| &service.suspects).for_each(|suspect| suspect.store(0));
-            tables.settings[0].sights.store(0);
+            tables.settings[0].retransmissions.store(0);
             tables.settings[0].errors.store(0);
             tables.settings[0].echoes.store(0);
         });
@@ -332,7 +332,7 @@ fn words(tables: &SharedTables, table: Table) -> &[Word] {
         Table::Signatures => tables.signatures.words(),
         Table::Flows => tables.flows.words(),
         Table::Offered => tables.offered.words(),
-        Table::Sights => tables.sights.words(),
+        Table::Retransmissions => tables.retransmissions.words(),
         Table::Names => tables.names.words(),
         Table::Requests => tables.requests.words(),
         Table::Clients => tables.clients.words(),

@@ -6,7 +6,7 @@ use crate::{
     frame::Frame,
     memo,
     parse::Fragment,
-    sight::{self, Wait},
+    retransmission::{self, Wait},
     tables::{NAME_LINES, REQUEST_LINES, Tables},
     token_bucket,
     traits::Traits,
@@ -56,7 +56,7 @@ pub fn look_up<T: Tables, F: Frame>(
     found(tables.service_counter(service))?.unproven.names.add_local(1);
     if settings.limits_names(service) {
         let requests = found(tables.request_line(memo::line(hash, REQUEST_LINES)))?;
-        let again = is_name && sight::again(requests, hash, Wait::OF_QUESTIONS, now_ns);
+        let again = is_name && retransmission::again(requests, hash, Wait::OF_QUESTIONS, now_ns);
         let full_at = &found(tables.service(service))?.names;
         if again {
             context.request = Request::Again;

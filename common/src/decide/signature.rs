@@ -1,7 +1,7 @@
 //! Do the headers match a signature?
 //!
 //! A request for a connection that one hits which was found, and not named by an operator, is dropped only once; and where
-//! nothing but that tells a flood, other packets pass once they are repeated: see [`crate::sight`]. Where requests can be
+//! nothing but that tells a flood, other packets pass once they are repeated: see [`crate::retransmission`]. Where requests can be
 //! [challenged](crate::challenge), that is done as they are dropped, and one of who has answered a challenge passes at once.
 //! Questions for a name server are answered with a [truncated answer](crate::truncation) in place of that.
 
@@ -10,7 +10,7 @@ use crate::{
     client,
     flow::Flow,
     memo,
-    sight::{self, Wait},
+    retransmission::{self, Wait},
     signature,
     tables::{REQUEST_LINES, Tables},
     traits::Traits,
@@ -94,7 +94,7 @@ pub fn ask_again<T: Tables>(tables: &T, settings: &Settings, context: &mut Packe
         return CONTINUE;
     }
     let wait = if context.traits.meets(Traits::TCP) { Wait::OF_REQUESTS } else { Wait::OF_DATAGRAMS };
-    let again = sight::again(line, hash, wait, context.time_ns);
+    let again = retransmission::again(line, hash, wait, context.time_ns);
     context.request = if again { Request::Again } else { Request::Noted };
     CONTINUE
 }

@@ -8,8 +8,8 @@ use crate::{
     memo,
     offered::{self, Offer},
     parse::protocol,
-    sight::{self, Wait},
-    tables::{SIGHT_LINES, Tables},
+    retransmission::{self, Wait},
+    tables::{RETRANSMISSION_LINES, Tables},
     token_bucket,
     traits::Traits,
     wire::{BucketSpec, Reason, Service, Settings, Suspicion, Unproven, families, knowledge},
@@ -17,7 +17,7 @@ use crate::{
 
 /// Segments/s that pass on second sight, all services together: that many sessions older than the filter are taken up
 /// again, and of a flood that sends everything twice no more pass.
-const SIGHTS: BucketSpec = match BucketSpec::new(100, 200) {
+const RETRANSMISSIONS: BucketSpec = match BucketSpec::new(100, 200) {
     Some(spec) => spec,
     None => BucketSpec::UNTOUCHED,
 };
@@ -41,7 +41,7 @@ pub fn judge<T: Tables>(
         if is_stray && flows {
             // In a flood of segments this memory is asked as well: its line arrives with that of the flow.
             let hash = Flow::answered_by(&context.packet).hash(settings);
-            found(tables.sight_line(memo::line(hash, SIGHT_LINES)))?[0].load();
+            found(tables.retransmission_line(memo::line(hash, RETRANSMISSION_LINES)))?[0].load();
         }
         if found(flow::answers(tables, settings, &context.packet, now_ns))? {
             context.belongs = true;
@@ -124,9 +124,14 @@ fn is_seen_again<T: Tables>(tables: &T, settings: &Settings, context: &PacketCon
         return Step::Continue(false);
     }
     let hash = Flow::answered_by(&context.packet).hash(settings);
-    let line = found(tables.sight_line(memo::line(hash, SIGHT_LINES)))?;
-    let again = sight::again(line, hash, Wait::OF_SEGMENTS, context.time_ns)
-        && token_bucket::take_long(&settings.sights, SIGHTS, SIGHTS.increment, context.time_ns);
+    let line = found(tables.retransmission_line(memo::line(hash, RETRANSMISSION_LINES)))?;
+    let again = retransmission::again(line, hash, Wait::OF_SEGMENTS, context.time_ns)
+        && token_bucket::take_long(
+            &settings.retransmissions,
+            RETRANSMISSIONS,
+            RETRANSMISSIONS.increment,
+            context.time_ns,
+        );
     Step::Continue(again)
 }
 

@@ -14,7 +14,7 @@ use crate::{
     service, source,
     tables::{
         AGGREGATE_SETS, CLIENT_LINES, COUNTED_LINES, FRAGMENT_LINES, NAME_LINES, OFFERED_LINES,
-        REQUEST_LINES, SIGHT_LINES, Tables,
+        REQUEST_LINES, RETRANSMISSION_LINES, Tables,
     },
     wire::{
         BucketSpec, Counter, Destination, Leaf, Line, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
@@ -56,7 +56,7 @@ pub(crate) struct Memory {
     pub(crate) signatures: Vec<Box<signature::Half>>,
     pub(crate) flows: Vec<Line>,
     pub(crate) offered: Vec<Line>,
-    pub(crate) sights: Vec<Line>,
+    pub(crate) retransmissions: Vec<Line>,
     pub(crate) names: Vec<Line>,
     pub(crate) requests: Vec<Line>,
     pub(crate) counted: Vec<Line>,
@@ -107,7 +107,7 @@ impl Memory {
             signatures: Vec::new(),
             flows: filled(FLOW_LINES),
             offered: filled(OFFERED_LINES),
-            sights: filled(SIGHT_LINES),
+            retransmissions: filled(RETRANSMISSION_LINES),
             names: filled(NAME_LINES),
             requests: filled(REQUEST_LINES),
             counted: filled(COUNTED_LINES),
@@ -334,8 +334,8 @@ impl Tables for Memory {
         self.names.get(index as usize)
     }
 
-    fn sight_line(&self, index: u32) -> Option<&Line> {
-        self.sights.get(index as usize)
+    fn retransmission_line(&self, index: u32) -> Option<&Line> {
+        self.retransmissions.get(index as usize)
     }
 
     fn request_line(&self, index: u32) -> Option<&Line> {

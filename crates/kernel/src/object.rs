@@ -57,7 +57,7 @@ const fn map_name(table: Table) -> &'static str {
         Table::Signatures => "SIGNATURES",
         Table::Flows => "FLOWS",
         Table::Offered => "OFFERED",
-        Table::Sights => "SIGHTS",
+        Table::Retransmissions => "RETRANSMISSIONS",
         Table::Names => "NAMES",
         Table::Requests => "REQUESTS",
         Table::Counted => "COUNTED",

@@ -12,7 +12,7 @@ use floodwall_common::{
     frame::{Captured, Frame as _},
     memo,
     parse::{self, Packet, Parsed},
-    sight,
+    retransmission,
     tables::{REQUEST_LINES, Tables as _},
     traits::Traits,
 };
@@ -85,7 +85,7 @@ impl Asking {
             client::note(tables, settings, packet.source, Proof::Challenged, time_ns)
                 .context("noting who has answered a challenge")?;
         } else if let Some(line) = tables.request_line(memo::line(hash, REQUEST_LINES)) {
-            sight::backdate(line, hash, sight::Wait::OF_REQUESTS, time_ns);
+            retransmission::backdate(line, hash, retransmission::Wait::OF_REQUESTS, time_ns);
         }
         judge(&Captured::cut(&request.bytes, request.length))
     }

@@ -3,7 +3,7 @@
 use floodwall_common::{
     tables::{
         AGGREGATE_SETS, CLIENT_LINES, COUNTED_LINES, FRAGMENT_LINES, NAME_LINES, OFFERED_LINES,
-        REQUEST_LINES, SIGHT_LINES,
+        REQUEST_LINES, RETRANSMISSION_LINES,
     },
     wire::{
         BITMAP_WORDS, LINE_WORDS, Line, MAX_CLASSES, PORT_WORDS, ROOTS, SLOTS, Slot, SourceSet, WAYS, Word,
@@ -69,7 +69,7 @@ impl Capacity {
             signatures: 2 * signature::HALF_WORDS as u64 * size_of::<Word>() as u64,
             memories: (self.flow_lines()
                 + OFFERED_LINES
-                + SIGHT_LINES
+                + RETRANSMISSION_LINES
                 + NAME_LINES
                 + REQUEST_LINES
                 + COUNTED_LINES

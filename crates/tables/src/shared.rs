@@ -5,7 +5,7 @@ use std::{io, os::fd::BorrowedFd};
 use floodwall_common::{
     tables::{
         AGGREGATE_SETS, CLIENT_LINES, COUNTED_LINES, FRAGMENT_LINES, NAME_LINES, OFFERED_LINES,
-        REQUEST_LINES, SIGHT_LINES, Tables,
+        REQUEST_LINES, RETRANSMISSION_LINES, Tables,
     },
     wire::{
         ABI_VERSION, Counter, Destination, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
@@ -50,7 +50,7 @@ pub enum Table {
     /// The table of what is offered.
     Offered,
     /// The memory of segments that nobody knew.
-    Sights,
+    Retransmissions,
     /// Names that were asked for.
     Names,
     /// The memory of requests that a signature has dropped.
@@ -79,7 +79,7 @@ impl Table {
         Self::Signatures,
         Self::Flows,
         Self::Offered,
-        Self::Sights,
+        Self::Retransmissions,
         Self::Names,
         Self::Requests,
         Self::Counted,
@@ -103,7 +103,7 @@ impl Table {
             Self::Signatures => 2 * signature::HALF_WORDS,
             Self::Flows => capacity.flow_lines(),
             Self::Offered => OFFERED_LINES,
-            Self::Sights => SIGHT_LINES,
+            Self::Retransmissions => RETRANSMISSION_LINES,
             Self::Names => NAME_LINES,
             Self::Requests => REQUEST_LINES,
             Self::Counted => COUNTED_LINES,
@@ -146,8 +146,8 @@ pub struct SharedTables {
     pub flows: Region<Line>,
     /// [`Table::Offered`].
     pub offered: Region<Line>,
-    /// [`Table::Sights`].
-    pub sights: Region<Line>,
+    /// [`Table::Retransmissions`].
+    pub retransmissions: Region<Line>,
     /// [`Table::Names`].
     pub names: Region<Line>,
     /// [`Table::Requests`].
@@ -232,7 +232,7 @@ impl SharedTables {
             signatures: take(ground, capacity, Table::Signatures)?,
             flows: take(ground, capacity, Table::Flows)?,
             offered: take(ground, capacity, Table::Offered)?,
-            sights: take(ground, capacity, Table::Sights)?,
+            retransmissions: take(ground, capacity, Table::Retransmissions)?,
             names: take(ground, capacity, Table::Names)?,
             requests: take(ground, capacity, Table::Requests)?,
             counted: take(ground, capacity, Table::Counted)?,
@@ -335,8 +335,8 @@ impl Tables for SharedTables {
     }
 
     #[inline]
-    fn sight_line(&self, index: u32) -> Option<&Line> {
-        self.sights.get(index as usize)
+    fn retransmission_line(&self, index: u32) -> Option<&Line> {
+        self.retransmissions.get(index as usize)
     }
 
     #[inline]

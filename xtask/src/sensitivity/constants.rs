@@ -27,7 +27,7 @@ const NAMES: &str = "common/src/decide/dns_names.rs";
 const COUNTER: &str = "common/src/wire/counter.rs";
 const UNPROVEN: &str = "crates/detect/src/unproven.rs";
 const VISITS: &str = "crates/detect/src/visits.rs";
-const SIGHT: &str = "common/src/sight.rs";
+const RETRANSMISSION: &str = "common/src/retransmission.rs";
 const TABLES: &str = "common/src/tables.rs";
 
 const fn one(name: &'static str, edits: &'static [Edit]) -> Constant {
@@ -265,22 +265,22 @@ pub(super) const TABLE: &[Constant] = &[
     // What of a request that is dropped once.
     plain!(
         "once: soonest",
-        SIGHT,
+        RETRANSMISSION,
         "const OF_REQUESTS: Self = Self { soonest: {}, latest: #, from: From::Last };"
     ),
     plain!(
         "once: latest",
-        SIGHT,
+        RETRANSMISSION,
         "const OF_REQUESTS: Self = Self { soonest: #, latest: {}, from: From::Last };"
     ),
     plain!(
         "once: datagrams, soonest",
-        SIGHT,
+        RETRANSMISSION,
         "const OF_DATAGRAMS: Self = Self { soonest: {}, latest: #, from: From::FirstThenLast };"
     ),
     plain!(
         "once: datagrams, latest",
-        SIGHT,
+        RETRANSMISSION,
         "const OF_DATAGRAMS: Self = Self { soonest: #, latest: {}, from: From::FirstThenLast };"
     ),
     plain!("once: datagrams, patience", REPETITION, "const PATIENCE: u64 = {};"),
