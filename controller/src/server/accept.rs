@@ -18,8 +18,8 @@ use super::{
     answer::Refused,
     bounds::{Bounds, MAX_FIELDS, MAX_HEAD},
     connections::{Connections, Place},
-    patient::Patient,
     peer::Peer,
+    write_timeout::WriteTimeout,
 };
 
 /// Clients that are told at once that there is no room; others are only hung up on.
@@ -99,7 +99,7 @@ async fn serve(
         .header_read_timeout(bounds.head)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_FIELDS)
-        .serve_connection(TokioIo::new(Patient::new(stream, bounds.unread)), service);
+        .serve_connection(TokioIo::new(WriteTimeout::new(stream, bounds.unread)), service);
     tokio::pin!(connection);
     let mut is_ending = false;
     let outcome = loop {

@@ -18,7 +18,6 @@ mod lists;
 mod lockdown;
 mod notify;
 mod overview;
-mod patient;
 mod peer;
 mod read_only;
 mod rules;
@@ -33,6 +32,7 @@ mod trials;
 mod undo;
 mod upload;
 mod why;
+mod write_timeout;
 
 use std::{future::Future, sync::Arc};
 

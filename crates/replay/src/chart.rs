@@ -31,9 +31,9 @@ pub fn render(name: &str, summary: &Summary) -> String {
     let title = format!("Packets/s in {name}");
     picture.bold((16.0, 28.0), Anchor::Start, &title);
     let mut totals = format!("{} passed, {} dropped", report.passed, report.dropped);
-    if report.apart.unjudged() > 0 {
+    if report.caveats.unjudged() > 0 {
         // A string takes all that is written to it.
-        let _ = write!(totals, "; {} more not judged", report.apart.unjudged());
+        let _ = write!(totals, "; {} more not judged", report.caveats.unjudged());
     }
     picture.text((16.0, 48.0), Anchor::Start, &totals);
     picture.legend((WIDTH - 190.0, 18.0), PASSED, "passed");
@@ -102,7 +102,7 @@ mod tests {
     use floodwall_common::wire::Reason;
 
     use super::*;
-    use crate::run::{Apart, Played, Seen, Why};
+    use crate::run::{NotJudged, Played, Seen, Why};
     use floodwall_kernel::Judged;
 
     fn summary(seconds: u64) -> Summary {
@@ -131,7 +131,7 @@ mod tests {
         let mut summary = summary(10);
         summary.mark(1_767_225_603_500_000_000, "ban <203.0.113.7> & more".to_owned());
         let (index, unix_ns) = (20, 1_767_225_603_000_000_000);
-        summary.count(&Played::Apart(Apart { capture: 0, index, unix_ns, why: Why::Outgoing }));
+        summary.count(&Played::NotJudged(NotJudged { capture: 0, index, unix_ns, why: Why::Outgoing }));
         let svg = render("a<b.pcap", &summary);
         assert_eq!(svg.matches(DROPPED).count(), 11, "ten columns and the legend");
         assert!(svg.contains("10 passed, 10 dropped; 1 more not judged<") && svg.contains("a&lt;b.pcap"));

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    apart,
+    caveats::Caveats,
     run::{Played, Replay, Seen, each_packet},
     verdicts::{RuleName, verdict_name},
 };
@@ -43,7 +43,7 @@ pub struct Differences {
     /// Whether there is more than one capture.
     several: bool,
     packets: u64,
-    apart: apart::Counts,
+    caveats: Caveats,
     kinds: BTreeMap<(Side, Side), Kind>,
 }
 
@@ -71,7 +71,7 @@ pub struct Report {
     pub packets: u64,
     /// Those that were not.
     #[serde(flatten)]
-    pub apart: apart::Counts,
+    pub caveats: Caveats,
     /// Those that pass with one configuration and not with the other.
     pub verdict_differs: u64,
     /// Those whose verdict is the same, for another reason or by another rule.
@@ -133,7 +133,7 @@ impl Differences {
 
     /// Counts a packet. Gives what was made of it, if it is judged differently.
     pub fn count<'a>(&mut self, a: &'a Played, b: &'a Played) -> Option<(&'a Seen, &'a Seen)> {
-        self.apart.count(a);
+        self.caveats.count(a);
         // Whether a packet is judged at all is a matter of the capture and the host, which are the same for both.
         let (Played::Judged(a), Played::Judged(b)) = (a, b) else { return None };
         self.packets += 1;
@@ -166,8 +166,8 @@ impl Differences {
             first_index: kind.first,
             first_time: kind.first_ns as f64 / 1e9,
         });
-        let (packets, apart) = (self.packets, self.apart.clone());
-        Report { packets, apart, verdict_differs, only_reason_differs, kinds: rows.collect(), damage }
+        let (packets, caveats) = (self.packets, self.caveats.clone());
+        Report { packets, caveats, verdict_differs, only_reason_differs, kinds: rows.collect(), damage }
     }
 }
 

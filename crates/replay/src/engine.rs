@@ -16,7 +16,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::leaving::Leaving;
+use super::outgoing_frame::OutgoingFrame;
 use floodwall_kernel::{
     Judged, Kernel, LEAVES_BY, LINEAR_PART, LONGEST_FRAME, ReasonTotals, SHORTEST_FRAME, ServiceTotals,
 };
@@ -62,7 +62,7 @@ pub trait Engine {
 pub struct ModelEngine {
     tables: Arc<SharedTables>,
     context: PacketContext,
-    leaving: Leaving,
+    outgoing: OutgoingFrame,
     unseen: Counter,
 }
 
@@ -77,7 +77,7 @@ impl ModelEngine {
         Ok(Self {
             tables,
             context: PacketContext::default(),
-            leaving: Leaving::default(),
+            outgoing: OutgoingFrame::default(),
             unseen: Counter::default(),
         })
     }
@@ -98,7 +98,7 @@ impl Engine for ModelEngine {
     }
 
     fn observe(&mut self, time_ns: u64, frame: &Captured<'_>, from: u32) -> anyhow::Result<()> {
-        let Some(shown) = self.leaving.shown(frame) else { return Ok(()) };
+        let Some(shown) = self.outgoing.shown(frame) else { return Ok(()) };
         self.tables.settings[0].clock.store(time_ns);
         let route = Route { from, to: LEAVES_BY };
         observe::observe(&*self.tables, &Captured::whole(shown), &mut Packet::default(), route);
@@ -133,7 +133,7 @@ pub struct KernelEngine {
     frame: Vec<u8>,
     /// Bytes of the last frame, which the next one must not end with.
     dirty: usize,
-    leaving: Leaving,
+    outgoing: OutgoingFrame,
     unseen: Counter,
     _one_cpu: OneCpu,
 }
@@ -150,8 +150,8 @@ impl KernelEngine {
         let kernel = Kernel::load(None, capacity.clone())?;
         let tables = kernel.tables();
         let frame = vec![0; LONGEST_FRAME];
-        let (leaving, unseen) = (Leaving::default(), Counter::default());
-        Ok(Self { kernel, tables, frame, dirty: 0, leaving, unseen, _one_cpu })
+        let (outgoing, unseen) = (OutgoingFrame::default(), Counter::default());
+        Ok(Self { kernel, tables, frame, dirty: 0, outgoing, unseen, _one_cpu })
     }
 }
 
@@ -176,7 +176,7 @@ impl Engine for KernelEngine {
     }
 
     fn observe(&mut self, time_ns: u64, frame: &Captured<'_>, from: u32) -> anyhow::Result<()> {
-        let Some(shown) = self.leaving.shown(frame) else { return Ok(()) };
+        let Some(shown) = self.outgoing.shown(frame) else { return Ok(()) };
         self.tables.settings[0].clock.store(time_ns);
         self.kernel.show_leaving(shown, from)
     }

@@ -4,29 +4,29 @@
 //! [`engine`] judges it, by the very program in the kernel or by the same core on the host → [`verdicts`] writes it down, [`summary`] counts it, and
 //! [`chart`] draws it; or [`difference`] holds it against what another configuration makes of the same packet.
 //! What the host has sent is not judged: the engine learns from it, as the program at the egress does. Nor is what the
-//! capture has [`cut`] off too early; [`apart`] counts both.
+//! capture has [`truncated`] too early; [`caveats`] counts both.
 //! [`run`] is the loop that does so, and in between calls [`controller`], which does what the daemon does beside
 //! the kernel program. [`world`] is what all of them work on: tables, lists, limits; [`host`] and [`egress`] are
-//! what a daemon would read off its machine, and [`beside`] says which of them goes with which of several captures.
+//! what a daemon would read off its machine, and [`capture_context`] says which of them goes with which of several captures.
 //!
 //! Nothing here looks at the machine's clock or draws a random number: the same input gives the same output.
 
-pub mod apart;
-mod asking;
-pub mod beside;
+pub mod capture_context;
+pub mod caveats;
 pub mod chart;
 pub mod clock;
 pub mod controller;
-pub mod cut;
 pub mod difference;
 pub mod direction;
 pub mod egress;
 pub mod engine;
 pub mod host;
-mod leaving;
+mod outgoing_frame;
+mod retries;
 pub mod run;
 pub mod summary;
 pub mod timeline;
+pub mod truncated;
 pub mod verdicts;
 pub mod watch;
 pub mod world;

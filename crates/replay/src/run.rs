@@ -9,14 +9,14 @@ use floodwall_common::{
 };
 
 use super::{
-    asking::Asking,
-    beside::Beside,
+    capture_context::CaptureContext,
     clock::Clock,
     controller::{Controller, Mark, Tick},
-    cut::is_cut_in_headers,
     direction::Compass,
     egress::Flow,
     engine::Engine,
+    retries::Retries,
+    truncated::is_cut_in_headers,
     verdicts::RuleName,
     world::World,
 };
@@ -34,7 +34,7 @@ pub struct Replay<'a> {
     /// Acts beside the packets.
     pub controller: &'a mut dyn Controller,
     /// The protected host, and flows that it opened. The first of the hosts is in force there.
-    pub beside: &'a Beside,
+    pub context: &'a CaptureContext,
 }
 
 /// What became of a packet.
@@ -43,12 +43,12 @@ pub enum Played {
     /// It came in, and was judged.
     Judged(Seen),
     /// There is no verdict on it.
-    Apart(Apart),
+    NotJudged(NotJudged),
 }
 
 /// A packet that was not judged.
 #[derive(Clone, Copy, Debug)]
-pub struct Apart {
+pub struct NotJudged {
     /// Place of its capture, from 0.
     pub capture: usize,
     /// Number in the capture, from 0.
@@ -73,7 +73,7 @@ impl Played {
     pub fn capture(&self) -> usize {
         match self {
             Self::Judged(seen) => seen.capture,
-            Self::Apart(apart) => apart.capture,
+            Self::NotJudged(packet) => packet.capture,
         }
     }
 
@@ -81,7 +81,7 @@ impl Played {
     pub fn index(&self) -> u64 {
         match self {
             Self::Judged(seen) => seen.index,
-            Self::Apart(apart) => apart.index,
+            Self::NotJudged(packet) => packet.index,
         }
     }
 
@@ -89,7 +89,7 @@ impl Played {
     pub fn unix_ns(&self) -> u64 {
         match self {
             Self::Judged(seen) => seen.unix_ns,
-            Self::Apart(apart) => apart.unix_ns,
+            Self::NotJudged(packet) => packet.unix_ns,
         }
     }
 }
@@ -173,12 +173,12 @@ impl<'a> Replay<'a> {
         Player {
             flows: &[],
             flows_epoch: 0,
-            knows_flows: self.beside.tells_flows(),
+            knows_flows: self.context.tells_flows(),
             host: 0,
             compass: Compass::default(),
             parts: self,
             clock: None,
-            asking: Asking::default(),
+            retries: Retries::default(),
             capture: 0,
             moved: 0,
             scratch: Vec::new(),
@@ -223,7 +223,7 @@ pub struct Player<'a> {
     /// Place of the host that is in force.
     host: usize,
     compass: Compass,
-    asking: Asking,
+    retries: Retries,
     /// Place of the capture at hand.
     capture: usize,
     /// What its times are moved by, ns.
@@ -248,10 +248,10 @@ impl<'a> Player<'a> {
         self.moved = self.clock.as_ref().map_or(0, |clock| clock.moves(unix_ns, self.moved));
         self.capture = capture;
         let unix_ns = self.moved(unix_ns);
-        let beside: &'a Beside = self.parts.beside;
-        let place = beside.place_of_host(capture);
-        let host = &beside.hosts[place];
-        if let Some(flows) = beside.flows_with(capture, first) {
+        let context: &'a CaptureContext = self.parts.context;
+        let place = context.place_of_host(capture);
+        let host = &context.hosts[place];
+        if let Some(flows) = context.flows_with(capture, first) {
             self.flows = flows;
             self.flows_epoch = host.epoch.map_or(unix_ns, |epoch| self.moved(epoch));
         }
@@ -303,25 +303,25 @@ impl<'a> Player<'a> {
         let is_cut = is_cut_in_headers(frame);
         let Packet { index, nanoseconds: unix_ns, length, link, .. } = *packet;
         let capture = self.capture;
-        let apart = |why| Ok(Played::Apart(Apart { capture, index, unix_ns, why }));
+        let not_judged = |why| Ok(Played::NotJudged(NotJudged { capture, index, unix_ns, why }));
         if direction == Some(Direction::Outbound) {
             if !is_cut {
                 self.know_flows(packet.nanoseconds, told)?;
                 self.parts.engine.observe(time_ns, frame, MADE_HERE)?;
             }
-            return apart(Why::Outgoing);
+            return not_judged(Why::Outgoing);
         }
         if is_cut {
-            return apart(Why::Cut);
+            return not_judged(Why::Cut);
         }
         let tables = self.parts.engine.tables();
-        let mut asking = std::mem::take(&mut self.asking);
+        let mut retries = std::mem::take(&mut self.retries);
         let asked =
-            asking.precede(&tables, frame, time_ns, &mut |request| self.judge(time_ns, request).map(drop));
-        self.asking = asking;
+            retries.precede(&tables, frame, time_ns, &mut |request| self.judge(time_ns, request).map(drop));
+        self.retries = retries;
         asked?;
         let judged = self.judge(time_ns, frame)?;
-        self.asking.note(&tables, frame, &judged);
+        self.retries.note(&tables, frame, &judged);
         let rule = rule(self.parts.world, &*self.parts.controller, frame, &judged);
         let came_in = direction.is_some();
         Ok(Played::Judged(Seen { capture, index, unix_ns, length, judged, rule, link, came_in }))
@@ -341,9 +341,9 @@ impl<'a> Player<'a> {
         if self.knows_flows {
             return Ok(());
         }
-        let Replay { world, config, beside, .. } = &self.parts;
+        let Replay { world, config, context, .. } = &self.parts;
         world
-            .describe(config, &beside.hosts[self.host], true)
+            .describe(config, &context.hosts[self.host], true)
             .context("taking into account what the host sends")?;
         self.knows_flows = true;
         told(

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    apart,
+    caveats::Caveats,
     run::{Played, Seen},
     timeline::Timeline,
     verdicts::{RuleName, verdict_name},
@@ -26,7 +26,7 @@ pub struct Summary {
     challenged: u64,
     /// Times of the earliest and the latest packet, judged or not.
     span: Option<(u64, u64)>,
-    apart: apart::Counts,
+    caveats: Caveats,
     reasons: [(u64, u64); Reason::COUNT as usize],
     would: [u64; Reason::COUNT as usize],
     rules: BTreeMap<(Reason, RuleName), u64>,
@@ -62,7 +62,7 @@ struct Part {
     begins: Option<(u64, i128)>,
     packets: u64,
     dropped: u64,
-    apart: apart::Counts,
+    caveats: Caveats,
 }
 
 /// [`Summary`] as scripts see it.
@@ -75,7 +75,7 @@ pub struct Report {
     pub bytes: u64,
     /// Packets that were not judged.
     #[serde(flatten)]
-    pub apart: apart::Counts,
+    pub caveats: Caveats,
     /// Time of the earliest packet, seconds since 1970.
     pub first: f64,
     /// Time of the latest packet, seconds since 1970.
@@ -126,7 +126,7 @@ pub struct CaptureRow {
     pub packets: u64,
     /// Packets that were not judged.
     #[serde(flatten)]
-    pub apart: apart::Counts,
+    pub caveats: Caveats,
     /// Packets that passed.
     pub passed: u64,
     /// Packets that were dropped.
@@ -199,7 +199,7 @@ impl Summary {
             begins: None,
             packets: 0,
             dropped: 0,
-            apart: apart::Counts::default(),
+            caveats: Caveats::default(),
         };
         let captures = if names.len() > 1 { names.iter().map(part).collect() } else { Vec::new() };
         Self { captures, ..Self::default() }
@@ -221,9 +221,9 @@ impl Summary {
         let unix_ns = played.unix_ns();
         let (first, last) = self.span.unwrap_or((unix_ns, unix_ns));
         self.span = Some((first.min(unix_ns), last.max(unix_ns)));
-        self.apart.count(played);
+        self.caveats.count(played);
         if let Some(part) = self.captures.get_mut(played.capture()) {
-            part.apart.count(played);
+            part.caveats.count(played);
             if let Played::Judged(seen) = played {
                 part.packets += 1;
                 part.dropped += u64::from(seen.judged.verdict == Verdict::Drop);
@@ -273,7 +273,7 @@ impl Summary {
         let (first, last) = self.span.unwrap_or_default();
         Report {
             packets: self.packets,
-            apart: self.apart.clone(),
+            caveats: self.caveats.clone(),
             bytes: self.bytes,
             first: seconds(first),
             last: seconds(last),
@@ -309,7 +309,7 @@ impl Summary {
             capture,
             name: part.name.clone(),
             packets: part.packets,
-            apart: part.apart.clone(),
+            caveats: part.caveats.clone(),
             passed: part.packets - part.dropped,
             dropped: part.dropped,
             begins: part.begins.map(|(unix_ns, _)| seconds(unix_ns)),

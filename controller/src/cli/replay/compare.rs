@@ -66,7 +66,7 @@ fn render(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> 
         style.strong(units::count(report.verdict_differs)),
         units::count(report.only_reason_differs),
     )?;
-    notes::apart(&report.apart, out)?;
+    notes::caveats(&report.caveats, out)?;
     let rows: Vec<_> = report.kinds.iter().take(MOST).map(row).collect();
     if !rows.is_empty() {
         writeln!(out)?;
@@ -78,7 +78,7 @@ fn render(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> 
     if more > 0 {
         writeln!(out, "and {more} more kinds; --json shows them")?;
     }
-    notes::damage(report.damage.as_deref(), report.packets + report.apart.unjudged(), out, style)
+    notes::damage(report.damage.as_deref(), report.packets + report.caveats.unjudged(), out, style)
 }
 
 fn row(kind: &KindRow) -> [String; 4] {

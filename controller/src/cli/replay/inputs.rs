@@ -13,7 +13,7 @@ use crate::{
     api::SignatureReport,
     cli::exit::{Failed, Kind},
     lists,
-    replay::{beside::Beside, egress, host::Host, world::Lists},
+    replay::{capture_context::CaptureContext, egress, host::Host, world::Lists},
     signature::Signature,
     tables::Prefix,
 };
@@ -33,7 +33,11 @@ pub(super) fn captures(paths: &[PathBuf]) -> Result<Vec<Reader>, Failed> {
 }
 
 /// Reads what is told of so many captures.
-pub(super) fn beside(captures: usize, hosts: &[PathBuf], flows: &[PathBuf]) -> Result<Beside, Failed> {
+pub(super) fn context(
+    captures: usize,
+    hosts: &[PathBuf],
+    flows: &[PathBuf],
+) -> Result<CaptureContext, Failed> {
     for (option, given) in [("--host", hosts.len()), ("--egress", flows.len())] {
         if given > 1 && given != captures {
             let what = format!(
@@ -49,7 +53,7 @@ pub(super) fn beside(captures: usize, hosts: &[PathBuf], flows: &[PathBuf]) -> R
         hosts => hosts.iter().map(read).collect::<Result<_, _>>()?,
     };
     let read = |path: &PathBuf| egress::read(path).map_err(invalid);
-    Ok(Beside { hosts, flows: flows.iter().map(read).collect::<Result<_, _>>()? })
+    Ok(CaptureContext { hosts, flows: flows.iter().map(read).collect::<Result<_, _>>()? })
 }
 
 /// What captures are called: without the folders that they are in.

@@ -31,7 +31,7 @@ use crate::{
     api::SignatureReport,
     config::Config,
     replay::{
-        beside::Beside,
+        capture_context::CaptureContext,
         summary::Summary,
         verdicts::{Column, Verdicts},
         world::{Lists, World},
@@ -110,7 +110,7 @@ enum Against {
 /// What a replay is given beside the captures and the configuration.
 struct Given {
     lists: Lists,
-    beside: Beside,
+    context: CaptureContext,
     /// Those of files, and those of a daemon.
     signatures: Vec<SignatureReport>,
 }
@@ -141,7 +141,7 @@ impl Replay {
     fn given(&self) -> Result<Given, Failed> {
         Ok(Given {
             lists: inputs::lists(&self.allow, &self.block)?,
-            beside: inputs::beside(self.captures.len(), &self.host, &self.egress)?,
+            context: inputs::context(self.captures.len(), &self.host, &self.egress)?,
             signatures: inputs::signatures(&self.signatures)?,
         })
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::{
     cli::{style::Style, units},
-    replay::apart::Counts,
+    replay::caveats::Caveats,
 };
 
 /// Writes that captures are damaged, if they are, and how many packets were read nevertheless.
@@ -20,8 +20,8 @@ pub(super) fn damage(
 }
 
 /// Writes how many packets were not judged, or may have been judged wrongly because their direction is unknown.
-pub(super) fn apart(counts: &Counts, out: &mut dyn Write) -> io::Result<()> {
-    let Counts { outgoing, cut, undirected } = *counts;
+pub(super) fn caveats(counts: &Caveats, out: &mut dyn Write) -> io::Result<()> {
+    let Caveats { outgoing, cut, undirected } = *counts;
     if outgoing > 0 {
         writeln!(
             out,

@@ -38,7 +38,7 @@ pub(super) fn report(
         style.bad(units::count(report.dropped)),
         share(report.dropped),
     )?;
-    notes::apart(&report.apart, out)?;
+    notes::caveats(&report.caveats, out)?;
     if report.foreign > 0 {
         let links: Vec<_> = report.foreign_links.iter().map(u32::to_string).collect();
         writeln!(
@@ -55,7 +55,7 @@ pub(super) fn report(
     rules(report, out, style)?;
     marks(report, out, style)?;
     times(report, timeline, out, style)?;
-    notes::damage(report.damage.as_deref(), report.packets + report.apart.unjudged(), out, style)
+    notes::damage(report.damage.as_deref(), report.packets + report.caveats.unjudged(), out, style)
 }
 
 /// A row for each of several captures.

@@ -37,7 +37,7 @@ impl Stage {
             EngineName::Kernel => Box::new(KernelEngine::new(&config.capacity).map_err(internal)?),
         };
         let world = World::new(engine.tables(), config, given.lists.clone()).map_err(invalid)?;
-        world.describe(config, &given.beside.hosts[0], given.beside.tells_flows()).map_err(invalid)?;
+        world.describe(config, &given.context.hosts[0], given.context.tells_flows()).map_err(invalid)?;
         let mut controller = Watch::new(config.observe);
         controller.take_over(&given.signatures, &world).map_err(invalid)?;
         Ok(Self { engine, world, config: config.clone(), controller })
@@ -49,7 +49,7 @@ impl Stage {
             world: &self.world,
             config: &self.config,
             controller: &mut self.controller,
-            beside: &given.beside,
+            context: &given.context,
         }
     }
 }

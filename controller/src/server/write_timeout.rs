@@ -14,14 +14,14 @@ use tokio::{
 };
 
 /// A connection whose writes fail once nothing could be written for a time, as whoever is at the other end reads nothing.
-pub(super) struct Patient<S> {
+pub(super) struct WriteTimeout<S> {
     inner: S,
     patience: Duration,
     /// When it is over; `None` as long as what is written goes out.
     waits: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Patient<S> {
+impl<S> WriteTimeout<S> {
     pub(super) fn new(inner: S, patience: Duration) -> Self {
         Self { inner, patience, waits: None }
     }
@@ -43,7 +43,7 @@ impl<S> Patient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -53,7 +53,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -96,7 +96,7 @@ mod tests {
     async fn who_reads_is_waited_for_and_who_does_not_is_not() {
         let patience = Duration::from_millis(900);
         let (ours, mut theirs) = duplex(16);
-        let mut ours = Patient::new(ours, patience);
+        let mut ours = WriteTimeout::new(ours, patience);
         let reader = tokio::spawn(async move {
             // All of it takes longer than that, and no byte does.
             for _ in 0..20 {

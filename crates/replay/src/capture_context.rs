@@ -4,7 +4,7 @@ use super::{egress::Flow, host::Host};
 
 /// What is told of captures that are played one after the other.
 #[derive(Clone, Debug)]
-pub struct Beside {
+pub struct CaptureContext {
     /// The protected host: one for all of them, or one for each.
     pub hosts: Vec<Host>,
     /// Flows that it opened, in order of time: one list for all, on the clock of the first, or one for each; none, if
@@ -12,13 +12,13 @@ pub struct Beside {
     pub flows: Vec<Vec<Flow>>,
 }
 
-impl Default for Beside {
+impl Default for CaptureContext {
     fn default() -> Self {
         Self { hosts: vec![Host::default()], flows: Vec::new() }
     }
 }
 
-impl Beside {
+impl CaptureContext {
     /// Whether the flows that the host opens are known from the start.
     pub fn tells_flows(&self) -> bool {
         !self.flows.is_empty()
@@ -48,21 +48,21 @@ mod tests {
 
     #[test]
     fn what_is_given_once_is_for_all() {
-        let once = Beside { flows: vec![vec![flow(1)]], ..Beside::default() };
+        let once = CaptureContext { flows: vec![vec![flow(1)]], ..CaptureContext::default() };
         assert_eq!([0, 1].map(|capture| once.place_of_host(capture)), [0, 0]);
         // The first capture may have no packets: then the second is the first that is played.
         for (capture, first, expected) in [(0, true, 1), (1, true, 1), (1, false, 0)] {
             let flows = once.flows_with(capture, first).map_or(0, <[Flow]>::len);
             assert_eq!(flows, expected, "{capture} {first}");
         }
-        assert!(once.tells_flows() && !Beside::default().tells_flows());
-        assert_eq!(Beside::default().flows_with(0, true), None);
+        assert!(once.tells_flows() && !CaptureContext::default().tells_flows());
+        assert_eq!(CaptureContext::default().flows_with(0, true), None);
     }
 
     #[test]
     fn what_is_given_for_each_goes_with_each() {
         let hosts = vec![Host::default(), Host::default()];
-        let each = Beside { hosts, flows: vec![vec![flow(1)], vec![flow(2)]] };
+        let each = CaptureContext { hosts, flows: vec![vec![flow(1)], vec![flow(2)]] };
         assert_eq!([0, 1].map(|capture| each.place_of_host(capture)), [0, 1]);
         assert_eq!(each.flows_with(0, true), Some(&[flow(1)][..]));
         assert_eq!(each.flows_with(1, false), Some(&[flow(2)][..]));

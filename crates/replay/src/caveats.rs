@@ -7,8 +7,8 @@ use super::run::{Played, Why};
 
 /// How many there are of them.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-#[schemars(rename = "ReplayApart")]
-pub struct Counts {
+#[schemars(rename = "ReplayCaveats")]
+pub struct Caveats {
     /// Packets that the host has sent, or passed on: the filter has learnt from them, and judged none.
     pub outgoing: u64,
     /// Packets that came in and could not be judged, as the capture has cut them off within their headers.
@@ -17,12 +17,12 @@ pub struct Counts {
     pub undirected: u64,
 }
 
-impl Counts {
+impl Caveats {
     /// Counts a packet, if it is one of them.
     pub fn count(&mut self, played: &Played) {
         match played {
             Played::Judged(seen) => self.undirected += u64::from(!seen.came_in),
-            Played::Apart(apart) => match apart.why {
+            Played::NotJudged(packet) => match packet.why {
                 Why::Outgoing => self.outgoing += 1,
                 Why::Cut => self.cut += 1,
             },

@@ -32,13 +32,13 @@ struct Request {
 
 /// Requests that were dropped, and would pass if they came again.
 #[derive(Default)]
-pub(super) struct Asking {
+pub(super) struct Retries {
     requests: HashMap<u64, Request>,
     /// In the order in which they came.
     order: VecDeque<u64>,
 }
 
-impl Asking {
+impl Retries {
     /// Takes a packet that was judged.
     pub(super) fn note(&mut self, tables: &SharedTables, frame: &Captured<'_>, judged: &Judged) {
         if !judged.once && !judged.challenged {

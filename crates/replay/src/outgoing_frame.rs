@@ -21,11 +21,11 @@ const NO_PAYLOAD: u16 = 8;
 
 /// Memory for the frame at hand.
 #[derive(Debug, Default)]
-pub(super) struct Leaving {
+pub(super) struct OutgoingFrame {
     bytes: Vec<u8>,
 }
 
-impl Leaving {
+impl OutgoingFrame {
     /// The frame, with zeros for what was not captured; nothing, if it is too short to reach a filter, or for the IP header
     /// that its Ethernet header promises: such a frame teaches nothing, and test runs of this kind refuse it.
     ///
@@ -103,10 +103,10 @@ mod tests {
 
     #[test]
     fn a_long_frame_says_the_same_with_less_behind_it() {
-        let mut leaving = Leaving::default();
+        let mut outgoing = OutgoingFrame::default();
         for length in [60, LONGEST_LEAVING, LONGEST_LEAVING + 1, 9_014, 65_549] {
             let whole = datagram(length);
-            let shown = leaving.shown(&Captured::whole(&whole)).unwrap();
+            let shown = outgoing.shown(&Captured::whole(&whole)).unwrap();
             assert_eq!(shown.len(), length.min(LONGEST_LEAVING));
             let (before, after) = (parsed(&whole), parsed(shown));
             let ends = Packet { length: before.length, end: before.end, ..after };
@@ -117,31 +117,31 @@ mod tests {
 
     #[test]
     fn what_has_no_room_for_its_ip_header_is_not_shown() {
-        let mut leaving = Leaving::default();
+        let mut outgoing = OutgoingFrame::default();
         for (ether_type, least) in [([8, 0], 34), ([0x86, 0xdd], 54), ([8, 6], 14)] {
             let mut bytes = vec![0; least];
             bytes[12..14].copy_from_slice(&ether_type);
-            assert!(leaving.shown(&Captured::whole(&bytes)).is_some(), "{ether_type:x?}");
-            assert!(leaving.shown(&Captured::whole(&bytes[..least - 1])).is_none(), "{ether_type:x?}");
+            assert!(outgoing.shown(&Captured::whole(&bytes)).is_some(), "{ether_type:x?}");
+            assert!(outgoing.shown(&Captured::whole(&bytes[..least - 1])).is_none(), "{ether_type:x?}");
         }
     }
 
     #[test]
     fn what_was_not_captured_is_zeros() {
-        let mut leaving = Leaving::default();
+        let mut outgoing = OutgoingFrame::default();
         let whole = datagram(200);
-        leaving.shown(&Captured::whole(&[0xff; 3_000]));
-        let shown = leaving.shown(&Captured::cut(&whole[..50], 200)).unwrap();
+        outgoing.shown(&Captured::whole(&[0xff; 3_000]));
+        let shown = outgoing.shown(&Captured::cut(&whole[..50], 200)).unwrap();
         assert_eq!((shown.len(), &shown[..50], &shown[50..]), (200, &whole[..50], &[0; 150][..]));
     }
 
     #[test]
     fn what_contradicts_itself_goes_on_doing_so() {
-        let mut leaving = Leaving::default();
+        let mut outgoing = OutgoingFrame::default();
         let mut whole = datagram(9_014);
         whole[16..18].copy_from_slice(&9_001_u16.to_be_bytes());
-        let shown = leaving.shown(&Captured::whole(&whole)).unwrap();
+        let shown = outgoing.shown(&Captured::whole(&whole)).unwrap();
         assert_eq!(parse::parse(&Captured::whole(shown)), Parsed::Malformed);
-        assert!(leaving.shown(&Captured::whole(&[0; 13])).is_none(), "it reaches no filter");
+        assert!(outgoing.shown(&Captured::whole(&[0; 13])).is_none(), "it reaches no filter");
     }
 }
