@@ -14,7 +14,7 @@ use crate::{
     daemon::detection,
     kernel::Judged,
     replay::{
-        beside::Beside,
+        capture_context::CaptureContext,
         controller::{Controller, Mark, Tick},
         egress::{self, Flow},
         engine::{Engine as _, ModelEngine},
@@ -132,7 +132,7 @@ impl Observer for Counting {
 fn recorded(folder: &Path, name: &str) -> anyhow::Result<Vec<Incident>> {
     let file = |ending: &str| folder.join(format!("{name}{ending}"));
     let config = Config::default();
-    let beside = Beside {
+    let beside = CaptureContext {
         hosts: vec![Host::read(&file(".json"))?],
         flows: vec![egress::read(&file(".egress.csv.gz"))?],
     };
@@ -151,7 +151,7 @@ fn recorded(folder: &Path, name: &str) -> anyhow::Result<Vec<Incident>> {
         world: &world,
         config: &config,
         controller: &mut recording,
-        beside: &beside,
+        context: &beside,
     };
     let damages = replay.run(&mut [Reader::open(file(".pcap.gz"))?], &mut Counting(Rc::clone(&record)))?;
     anyhow::ensure!(damages.is_empty(), "{damages:?}");
