@@ -6,11 +6,11 @@
 //! floodwall, is neither replaced nor removed. A filter has no pin: it lives as long as its interface, or until somebody
 //! deletes the queueing discipline. Which interfaces have one is noted in a directory beside the pins.
 
-use std::{borrow::Cow, fs, io, mem, path::Path};
+use std::{fs, io, mem, os::fd::BorrowedFd, path::Path};
 
 use anyhow::{Context as _, anyhow, bail};
 use aya::programs::{
-    ProgramError, ProgramInfo, SchedClassifier, TcAttachType,
+    ProgramError, SchedClassifier, TcAttachType,
     tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcError, TcHandle},
 };
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
@@ -21,12 +21,12 @@ use rtnetlink::packet_route::{
     tc::{TcAttribute, TcMessage},
 };
 
-use super::pins::Pins;
+use super::{pins::Pins, syscall};
 use floodwall_host::Interface;
 
 /// Behind all that others take: what names no priority gets one of 49,152 and below.
 const PRIORITY: u16 = 65_520;
-/// The name that `tc filter show` shows.
+/// The name of the pin that the program is taken up by.
 const NAME: &str = "floodwall_egress";
 /// `TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)` of `include/uapi/linux/pkt_sched.h`.
 const EGRESS: u32 = 0xffff_fff3;
@@ -48,10 +48,9 @@ fn handle(pins: &Pins) -> u32 {
 }
 
 /// Has the program look at what leaves by an interface, in place of that which an earlier daemon left there.
-pub(super) fn put_on(pins: &Pins, program: ProgramInfo, interface: &Interface) -> anyhow::Result<()> {
+pub(super) fn put_on(pins: &Pins, program: BorrowedFd<'_>, interface: &Interface) -> anyhow::Result<()> {
     let name = &interface.name;
-    let mut program = SchedClassifier::from_program_info(program, Cow::Borrowed(NAME))
-        .context("taking up the program that looks at what leaves")?;
+    let mut program = taken_up(pins, program).context("taking up the program that looks at what leaves")?;
     match tc::qdisc_add_clsact(name) {
         // Another tool has been here before, or we have.
         Err(TcError::NetlinkError(error)) if error.raw_os_error() == Some(libc::EEXIST) => {}
@@ -76,6 +75,18 @@ pub(super) fn put_on(pins: &Pins, program: ProgramInfo, interface: &Interface) -
     mem::forget(program.take_link(attached).context("keeping the filter")?);
     let note = pins.filter(interface.index);
     fs::create_dir_all(&note).with_context(|| format!("noting the filter as {}", note.display()))
+}
+
+/// The program by a pin, which is gone again when this returns: a program is asked for by its number with CAP_SYS_ADMIN alone,
+/// which the service does not have.
+fn taken_up(pins: &Pins, program: BorrowedFd<'_>) -> anyhow::Result<SchedClassifier> {
+    let path = pins.observers().join(NAME);
+    // One that was killed in between has left it.
+    drop(fs::remove_file(&path));
+    syscall::pin(program, &path).with_context(|| format!("pinning it as {}", path.display()))?;
+    let taken = SchedClassifier::from_pin(&path);
+    fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+    taken.with_context(|| format!("opening {}", path.display()))
 }
 
 /// Takes it off again.

@@ -11,7 +11,6 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use aya::programs::ProgramInfo;
 
 use super::{clsact, pins::Pins, syscall};
 use floodwall_host::Interface;
@@ -50,7 +49,6 @@ impl Observer {
 pub(super) fn observe(
     pins: &Pins,
     program: BorrowedFd<'_>,
-    info: ProgramInfo,
     interface: &Interface,
 ) -> anyhow::Result<Observer> {
     let path = pins.egress(interface.index);
@@ -65,7 +63,7 @@ pub(super) fn observe(
     };
     let link = match created {
         Err(error) if clsact::is_without_tcx(&error) => {
-            clsact::put_on(pins, info, interface)?;
+            clsact::put_on(pins, program, interface)?;
             return Ok(Observer(Held::Filter(pins.clone())));
         }
         created => created.map_err(|error| explain(&error, &interface.name))?,

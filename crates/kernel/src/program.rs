@@ -250,8 +250,7 @@ impl Kernel {
             Ok(Framing::Ip) => egress_of(&self.ip()?.ebpf, IP_EGRESS)?,
             Err(why) => bail!("{why}"),
         };
-        let info = program.info().context("asking about the program")?;
-        egress::observe(pins, program.fd().context("the program is not loaded")?.as_fd(), info, interface)
+        egress::observe(pins, program.fd().context("the program is not loaded")?.as_fd(), interface)
     }
 
     /// Indices of the interfaces at which it is looked what leaves, by this run or an earlier one.
