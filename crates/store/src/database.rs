@@ -29,6 +29,8 @@ const PART_BITS: u32 = 20;
 const CHECKPOINT: i64 = 256;
 /// Bytes that the write-ahead log keeps when it starts over.
 const LOG_KEPT: i64 = 4 << 20;
+/// One of SQLite's ways to files (https://sqlite.org/vfs.html): the usual one, but for locks, of which there are none.
+const WITHOUT_LOCKS: &std::ffi::CStr = c"unix-none";
 
 const TABLES: &str = "\
 CREATE TABLE record (seq INTEGER PRIMARY KEY, batch INTEGER NOT NULL, kind INTEGER NOT NULL, body BLOB NOT NULL, sum BLOB NOT NULL, link BLOB NOT NULL) STRICT;
@@ -236,8 +238,12 @@ pub(super) struct Reader {
 impl Reader {
     /// Opens it.
     pub(super) fn open(path: &Path, has_log: bool) -> rusqlite::Result<Self> {
-        let connection = if has_log {
+        let connection = if has_log && is_writable(path) {
             Connection::open_with_flags(path, flags())?
+        } else if has_log {
+            // A lock on what cannot be written is refused, and the directory's own is held.
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | no_mutex();
+            Connection::open_with_flags_and_vfs(path, flags, WITHOUT_LOCKS)?
         } else {
             // SQLite would make a log, even of nothing.
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | no_mutex();
@@ -366,6 +372,11 @@ fn checkpoint(connection: &Connection) -> anyhow::Result<()> {
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(words)?;
     ensure!(busy == 0, "the write-ahead log could not be brought into the database");
     Ok(())
+}
+
+/// Whether a file can be written to, as it cannot on a file system that is read-only.
+fn is_writable(path: &Path) -> bool {
+    OpenOptions::new().append(true).open(path).is_ok()
 }
 
 fn no_mutex() -> OpenFlags {

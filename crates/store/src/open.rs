@@ -142,7 +142,12 @@ fn resumed(directory: &Path, lock: Lock, resume: Resume) -> anyhow::Result<Store
 pub(super) fn lock(directory: &Path, claim: fn(File) -> Result<File, TryLockError>) -> anyhow::Result<File> {
     let path = directory.join(LOCK);
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE).open(&path);
-    claim(file.with_context(|| format!("creating {}", path.display()))?).map_err(|error| {
+    let file = file.or_else(|error| {
+        warn!(file = %path.display(), %error, "it cannot be opened; whatever is in its place may be removed while no daemon runs");
+        // What cannot be written, or is something else, can be locked as well: by everybody in the same way.
+        File::open(&path).or_else(|_| File::open(directory))
+    });
+    claim(file.with_context(|| format!("opening {}", directory.display()))?).map_err(|error| {
         let used = format!(
             "another floodwall uses the state directory {} ({error}); stop it, or name another --state-dir",
             directory.display()

@@ -14,7 +14,7 @@ use super::{
     chain::{Blamed, Rows, Sound, verify},
     damage::{Damage, Flaw},
     database::{Reader, list_of_row, part_of_row},
-    files::{Contents, SNAPSHOT, WITNESS, database_name},
+    files::{Contents, SNAPSHOT, WITNESS, database_name, log_name},
     jsonl, lists,
     record::{Entry, FORMAT, List, Sum},
     witness::{self, Said},
@@ -146,8 +146,17 @@ impl Found {
                 return Ok(());
             }
         }
+        let log = log_name(number);
+        let is_file =
+            |name: &str| fs::metadata(directory.join(name)).is_ok_and(|metadata| metadata.is_file());
+        let mut has_log = self.contents.logs.contains(&number);
+        if has_log && !is_file(&log) {
+            // SQLite would read nothing at all.
+            self.damaged(log, Flaw::Unreadable { why: "something else is in its place".to_owned() });
+            has_log = false;
+        }
         // SQLite takes away the log of a file that it does not take for a database.
-        let has_log = self.contents.logs.contains(&number) && is_database(&path);
+        let has_log = has_log && is_database(&path);
         let (rows, flaw) = read_rows(&path, has_log, said.as_ref());
         if let Some(why) = flaw {
             self.damaged(&file, Flaw::Structure { why });
