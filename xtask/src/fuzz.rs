@@ -22,8 +22,6 @@ const COVERAGE: [&str; 5] = [
     "-Cllvm-args=-sanitizer-coverage-pc-table",
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ];
-/// Longest input, bytes: some frames of ordinary length, or a small capture.
-const LONGEST: &str = "-max_len=8192";
 
 /// What is fuzzed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,16 +30,41 @@ enum Target {
     Engines,
     /// The reader of captures.
     Capture,
+    /// The configuration.
+    Configuration,
+    /// Published lists.
+    Lists,
+    /// Bodies of requests that change something.
+    Requests,
+    /// Files of the state directory.
+    State,
 }
 
 impl Target {
-    const ALL: [Self; 2] = [Self::Engines, Self::Capture];
+    const ALL: [Self; 6] =
+        [Self::Engines, Self::Capture, Self::Configuration, Self::Lists, Self::Requests, Self::State];
 
     fn name(self) -> &'static str {
         match self {
             Self::Engines => "engines",
             Self::Capture => "capture",
+            Self::Configuration => "configuration",
+            Self::Lists => "lists",
+            Self::Requests => "requests",
+            Self::State => "state",
         }
+    }
+
+    /// Longest input, bytes: some frames of ordinary length, or a small file; a database has pages of 4 KiB.
+    fn longest(self) -> usize {
+        match self {
+            Self::State => 64 << 10,
+            _ => 8 << 10,
+        }
+    }
+
+    fn binary(self) -> String {
+        format!("fuzz-{}", self.name())
     }
 }
 
@@ -51,7 +74,7 @@ pub(crate) struct Options {
     /// How long, such as 60s or 10m
     #[arg(long, default_value = "60s", value_parser = duration)]
     time: Duration,
-    /// Only this target: `engines` (needs root) or `capture`
+    /// Only this target: `engines` (needs root), `capture`, `configuration`, `lists`, `requests` or `state`
     #[arg(long, value_parser = target)]
     only: Option<Target>,
 }
@@ -74,7 +97,7 @@ fn target(given: &str) -> Result<Target, String> {
     Target::ALL
         .into_iter()
         .find(|target| target.name() == given)
-        .ok_or_else(|| "there are engines and capture".to_owned())
+        .ok_or_else(|| format!("there are {}", Target::ALL.map(Target::name).join(", ")))
 }
 
 /// Fuzzes the targets side by side, each for the time that was asked for.
@@ -94,7 +117,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     setup::run(Talk::Changes)?;
     let mut build = shell::cargo();
     build.args(["build", "--release", "--package", "floodwall-fuzz", "--features", "libfuzzer"]);
-    build.args(["--bin", "fuzz-engines", "--bin", "fuzz-capture"]);
+    build.args(targets.iter().flat_map(|target| ["--bin".to_owned(), target.binary()]));
     // With a target named, the flags are not for build scripts.
     build.args(["--target", &format!("{ARCH}-unknown-linux-gnu"), "--target-dir"]).arg(directory());
     build.env("CARGO_ENCODED_RUSTFLAGS", COVERAGE.join("\x1f"));
@@ -102,7 +125,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
     let mut running = Vec::new();
     for target in targets {
-        let name = format!("fuzz-{}", target.name());
+        let name = target.binary();
         let built = executables.iter().find(|built| built.target == name);
         let built = built.with_context(|| format!("cargo built no {name}"))?;
         running.push((target, start(target, Command::new(&built.path), options.time)?));
@@ -135,11 +158,8 @@ fn start(target: Target, mut command: Command, time: Duration) -> Result<Child> 
     }
     let found = directory().join("found").join(name);
     fs::create_dir_all(&found).with_context(|| format!("creating {}", found.display()))?;
-    command.arg(format!("-max_total_time={}", time.as_secs())).args([
-        LONGEST,
-        "-timeout=20",
-        "-rss_limit_mb=4096",
-    ]);
+    command.arg(format!("-max_total_time={}", time.as_secs()));
+    command.arg(format!("-max_len={}", target.longest())).args(["-timeout=20", "-rss_limit_mb=4096"]);
     command.args(["-print_final_stats=1", "-verbosity=1"]);
     command.arg(format!("-artifact_prefix={}/{name}-", directory().display()));
     command.arg(found).arg(seeds);

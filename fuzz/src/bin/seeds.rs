@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result};
 use floodwall_capture::Writer;
+use floodwall_fuzz::sound_state;
 use floodwall_tests::seeds;
 
 fn main() -> Result<()> {
@@ -14,10 +15,51 @@ fn main() -> Result<()> {
     for (name, bytes) in captures()? {
         write(&seeds.join("capture").join(name), &bytes)?;
     }
+    for (name, text) in LISTS {
+        write(&seeds.join("lists").join(name), text.as_bytes())?;
+    }
+    for (name, kind, body) in REQUESTS {
+        write(&seeds.join("requests").join(name), &[&[kind], body.as_bytes()].concat())?;
+    }
+    for (number, (name, bytes)) in sound_state()?.into_iter().enumerate() {
+        write(&seeds.join("state").join(name), &[&[number as u8][..], &bytes].concat())?;
+    }
+    for name in ["small-web-host", "dns-server", "hosting-node", "router-with-containers"] {
+        let preset =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name).with_extension("toml");
+        let text = fs::read(&preset).with_context(|| format!("reading {}", preset.display()))?;
+        write(&seeds.join("configuration").join(name), &text)?;
+    }
     Ok(())
 }
 
+/// Lists as they are published.
+const LISTS: [(&str, &str); 4] = [
+    ("plain", "192.0.2.1\n198.51.100.0/24 # a comment\n2001:db8::/32\n203.0.113.0-203.0.113.9\n"),
+    ("drop", "; Spamhaus DROP List\n192.0.2.0/24 ; SBL1\n198.51.100.0/24 ; SBL2\n"),
+    (
+        "ipset",
+        "create bad hash:net family inet hashsize 1024 maxelem 65536\nadd bad 192.0.2.0/24\nadd bad 10.0.0.1 nomatch\n",
+    ),
+    ("columns", "192.0.2.1\t7\tREJECT\n10.0.0.0/255.0.0.0, 192.0.2.7\r\n"),
+];
+
+/// Requests, each with what the target takes for its kind.
+const REQUESTS: [(&str, u8, &str); 4] = [
+    (
+        "rule",
+        0,
+        r#"{"service":"default","of":"syn","per":"source","rate":100,"burst":200,"then":"ban for 10m"}"#,
+    ),
+    ("lockdown", 1, r#"{"service":"default","closed":true,"admitted_percent":1.5,"seconds":60}"#),
+    ("signature", 2, r#"{"text":"tcp flags=syn window=0,512-1023 ttl=240-255","monitor":true}"#),
+    ("reopen", 3, "default"),
+];
+
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+    }
     fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
 }
 
