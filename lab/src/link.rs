@@ -53,6 +53,18 @@ pub fn veth(a: &Namespace, name_a: &str, b: &Namespace, name_b: &str) -> Result<
     Ok((Port::bring_up(a, name_a, mac_a)?, Port::bring_up(b, name_b, mac_b)?))
 }
 
+/// Makes a tap device, which a virtual machine takes for its cable, and brings it up, without an address. It is there, and
+/// takes frames that nobody gets, before the machine is.
+///
+/// # Errors
+/// Without root, when the name is taken, where the kernel has no tap devices, or when iproute2 is missing.
+pub fn tap(namespace: &Namespace, name: &str) -> Result<Port> {
+    let mac = mac_of(namespace, name);
+    namespace.ip(&format!("tuntap add dev {name} mode tap"))?;
+    namespace.ip(&format!("link set dev {name} address {}", mac_text(mac)))?;
+    Port::bring_up(namespace, name, mac)
+}
+
 impl Port {
     fn bring_up(namespace: &Namespace, name: &str, mac: Mac) -> Result<Self> {
         let index = namespace.enter(|| {
@@ -180,6 +192,7 @@ pub fn mac_text(mac: Mac) -> String {
 mod tests {
     use super::*;
     use crate::skip::{or_skip, require_root, require_tool};
+    use crate::wire::Sender;
 
     #[test]
     fn the_counter_table_is_read() {
@@ -206,6 +219,17 @@ mod tests {
             }
         }
         assert_eq!(left.mac(), mac_of(&Namespace::new("one").unwrap(), "v0"));
+    }
+
+    #[test]
+    fn a_tap_device_takes_frames_before_there_is_a_machine() {
+        or_skip!(require_root());
+        let namespace = Namespace::new("tap").unwrap();
+        let port = tap(&namespace, "tap0").unwrap();
+        assert!(namespace.ip("-o link show tap0").unwrap().contains(&mac_text(port.mac())));
+        // What there is no room for is lost, and no error.
+        Sender::open(&namespace, "tap0").unwrap().send_batch(&[[0_u8; 60]]).unwrap();
+        assert!(tap(&namespace, "tap0").unwrap_err().to_string().contains("busy"));
     }
 
     #[test]

@@ -60,9 +60,16 @@ pub(crate) fn floodwall_for_development() -> Result<PathBuf> {
 fn floodwall_by(profile: &[&str]) -> Result<PathBuf> {
     let mut build = shell::cargo();
     build.arg("build").args(profile).args(["--package", "floodwall", "--bin", "floodwall"]);
-    let executables = executables(&mut build)?;
-    let built = executables.into_iter().find(|built| built.target == "floodwall");
-    Ok(built.context("cargo built floodwall, but named no executable")?.path)
+    executable_in(&mut build, "floodwall")
+}
+
+/// Runs a build, and returns the executable of this name.
+///
+/// # Errors
+/// When the build fails, or names no such executable.
+pub(crate) fn executable_in(build: &mut Command, name: &str) -> Result<PathBuf> {
+    let built = executables(build)?.into_iter().find(|built| built.target == name);
+    Ok(built.with_context(|| format!("cargo built {name}, but named no executable"))?.path)
 }
 
 /// An executable that cargo has built.

@@ -7,7 +7,9 @@ use anyhow::{Context as _, Result, bail};
 use floodwall_lab::skip::require_tool;
 
 use super::boot;
+use super::machine::Machine;
 use super::tree::Tree;
+use crate::vm;
 
 /// Programs that the checks need, with the Debian packages that contain them.
 const PROGRAMS: [(&str, &str); 2] = [("lintian", "lintian"), ("debootstrap", "debootstrap")];
@@ -64,11 +66,11 @@ const STEPS: [Step; 6] = [
     Step { what: "it is purged", script: "apt-get purge --yes --quiet floodwall" },
 ];
 
-/// Runs all checks, and prints the result of each.
+/// Runs all checks, and prints the result of each. `previous` is a package of a lower version, which is upgraded from.
 ///
 /// # Errors
 /// When a check cannot be run.
-pub(super) fn run(package: &Path, directory: &Path) -> Result<ExitCode> {
+pub(super) fn run(package: &Path, previous: &Path, directory: &Path) -> Result<ExitCode> {
     for (program, debian) in PROGRAMS {
         if require_tool(program).is_err() {
             bail!("{program} is not installed: apt-get install --no-install-recommends {debian}");
@@ -83,7 +85,7 @@ pub(super) fn run(package: &Path, directory: &Path) -> Result<ExitCode> {
         }
     };
     print("lintian finds nothing", lintian(package));
-    let tree = Tree::make(directory, package)?;
+    let tree = Tree::make(directory, "root", package)?;
     let before = tree.files()?;
     for Step { what, script } in STEPS {
         print(what, tree.run(script).map(|_| String::new()));
@@ -97,12 +99,19 @@ pub(super) fn run(package: &Path, directory: &Path) -> Result<ExitCode> {
     print("nothing is left of it", nothing);
     match require_tool("systemd-nspawn") {
         Ok(_) => print(
-            "under systemd it starts, restarts, is upgraded and goes",
-            boot::run(tree.root()).map(|()| String::new()),
+            "under systemd it starts, restarts, is upgraded, downgraded and goes",
+            tree.allow_services().and_then(|()| boot::run(tree.root(), previous)),
         ),
         Err(_) => println!(
             "package: under systemd: NOT TRIED, as systemd-nspawn is not installed: apt-get install systemd-container"
         ),
+    }
+    match vm::require_programs() {
+        Ok(()) => print(
+            "on a machine of its own it lets in again whom a change has cut off, and filters from the first packet on",
+            Machine::prepare(directory, package).and_then(Machine::run),
+        ),
+        Err(error) => println!("package: on a machine of its own: NOT TRIED: {error:#}"),
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

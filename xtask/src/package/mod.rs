@@ -5,6 +5,9 @@
 
 mod boot;
 mod check;
+mod flooded;
+mod machine;
+mod previous;
 mod stage;
 mod tool;
 mod tree;
@@ -28,7 +31,13 @@ pub(crate) struct Options {
     /// Debian in a folder (debootstrap), which is booted as well where there is systemd-nspawn
     #[arg(long)]
     check: bool,
+    /// For `--check`, upgrade from the package of this commit; without it, from one of this checkout with a lower version
+    #[arg(long, requires = "check", value_name = "COMMIT")]
+    from: Option<String>,
 }
+
+/// Where packages go, from the root of the checkout: `package.metadata.deb` names what is staged there.
+const DIRECTORY: &str = "target/package";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Profile {
@@ -46,19 +55,32 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         Profile::Release => build::floodwall()?,
         Profile::Dev => build::floodwall_for_development()?,
     };
-    let directory = shell::root().join("target/package");
-    stage::fill(&directory.join("stage"), &binary)?;
-    let package = pack(&directory)?;
+    let package = package_of(&shell::root(), &binary, None)?;
     println!("{}", package.display());
-    if options.check { check::run(&package, &directory) } else { Ok(ExitCode::SUCCESS) }
+    if !options.check {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let before = match &options.from {
+        Some(commit) => previous::of_commit(commit)?,
+        None => pack(&shell::root(), Some(previous::VERSION))?,
+    };
+    check::run(&package, &before, &shell::root().join(DIRECTORY))
 }
 
-/// Has cargo-deb pack the staged files.
-fn pack(directory: &Path) -> Result<PathBuf> {
+/// The package of a checkout whose binary is built; of the version that it names itself, or of another one.
+fn package_of(checkout: &Path, binary: &Path, version: Option<&str>) -> Result<PathBuf> {
+    stage::fill(&checkout.join(DIRECTORY).join("stage"), binary)?;
+    pack(checkout, version)
+}
+
+/// Has cargo-deb pack the files that a checkout has staged.
+fn pack(checkout: &Path, version: Option<&str>) -> Result<PathBuf> {
     let cargo_deb = tool::cargo_deb()?;
     let mut command = Command::new(cargo_deb);
-    command.current_dir(shell::root());
-    command.args(["--no-build", "--no-strip", "--package", "floodwall", "--output"]).arg(directory);
+    command.current_dir(checkout);
+    command.args(["--no-build", "--no-strip", "--package", "floodwall"]);
+    command.arg("--output").arg(shell::root().join(DIRECTORY));
+    command.args(version.iter().flat_map(|version| ["--deb-version", version]));
     command.env("SOURCE_DATE_EPOCH", stage::date()?);
     let output = shell::output(&mut command).context("packing")?;
     let package = PathBuf::from(output.lines().last().unwrap_or_default().trim());

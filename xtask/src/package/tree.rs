@@ -14,7 +14,7 @@ use crate::steps::Steps;
 /// The oldest release that the package supports.
 const RELEASE: &str = "bookworm";
 /// Packages of a usual server that the minimal tree lacks.
-const INCLUDED: &str = "--include=systemd,init-system-helpers";
+const INCLUDED: [&str; 6] = ["systemd", "init-system-helpers", "kmod", "udev", "iproute2", "openssh-server"];
 /// Files that may remain after a purge: records of the package manager, and account files, as accounts are kept so that their
 /// numbers are not assigned again.
 const MAY_REMAIN: [&str; 12] = [
@@ -38,19 +38,21 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Makes a tree with the package's file in `/opt`. It is downloaded the first time and copied from that later.
+    /// Makes a tree of this name with the package's file in `/opt`. It is downloaded the first time and copied from that later.
     ///
     /// # Errors
     /// Without root or network.
-    pub(super) fn make(directory: &Path, package: &Path) -> Result<Self> {
+    pub(super) fn make(directory: &Path, name: &str, package: &Path) -> Result<Self> {
         ensure!(shell::is_root(), "a Debian in a folder takes root");
-        let (fetched, root) = (directory.join(RELEASE), directory.join("root"));
+        let (fetched, root) = (directory.join(RELEASE), directory.join(name));
         // debootstrap removes its own directory as its last step.
-        let is_whole = fetched.join("etc/debian_version").exists() && !fetched.join("debootstrap").exists();
+        let has = |package: &&str| fetched.join(format!("var/lib/dpkg/info/{package}.list")).exists();
+        let is_whole = INCLUDED.iter().all(has) && !fetched.join("debootstrap").exists();
         if !is_whole {
             remove(&fetched)?;
             let mut command = Command::new("debootstrap");
-            command.args(["--variant=minbase", INCLUDED, RELEASE]).arg(&fetched);
+            let included = format!("--include={}", INCLUDED.join(","));
+            command.args(["--variant=minbase", &included, RELEASE]).arg(&fetched);
             Steps { verbose: false }.install("Debian in a folder", &mut command)?;
         }
         remove(&root)?;
@@ -62,6 +64,14 @@ impl Tree {
             .context("forbidding that services are started")?;
         fs::copy(package, root.join("opt/floodwall.deb")).context("copying the package")?;
         Ok(Self { root })
+    }
+
+    /// Has services be started from now on, as a booted system does.
+    ///
+    /// # Errors
+    /// When what forbids it cannot be removed.
+    pub(super) fn allow_services(&self) -> Result<()> {
+        fs::remove_file(self.root.join("usr/sbin/policy-rc.d")).context("allowing that services are started")
     }
 
     /// Its directory.

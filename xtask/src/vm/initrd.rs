@@ -11,15 +11,41 @@ use anyhow::{Context as _, Result, ensure};
 use super::kernel::Kernel;
 use crate::shell;
 
-/// The bus, the file system that the root is exported by, and the one that lays memory above it.
-const NEEDED: [&str; 4] = ["virtio_pci", "9pnet_virtio", "9p", "overlay"];
+/// Where the root of a machine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Root {
+    /// The files of the machine that it runs on.
+    Shared,
+    /// A disk of its own.
+    Disk,
+}
+
+impl Root {
+    /// The modules that it takes: the bus, and the file system that the root is exported by with the one that lays memory
+    /// above it, or the disk and the network, which then is there as early as can be.
+    const fn needed(self) -> &'static [&'static str] {
+        match self {
+            Self::Shared => &["virtio_pci", "9pnet_virtio", "9p", "overlay"],
+            Self::Disk => &["virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "virtio_net"],
+        }
+    }
+
+    /// The first process.
+    const fn script(self) -> &'static str {
+        match self {
+            Self::Shared => include_str!("first.sh"),
+            Self::Disk => include_str!("disk.sh"),
+        }
+    }
+}
+
 const DIRECTORIES: [&str; 9] = ["bin", "modules", "proc", "sys", "dev", "merged", "below", "above", "tmp"];
 
 /// Writes it, as Linux unpacks it (Documentation/driver-api/early-userspace/buffer-format.rst): a compressed archive of cpio.
 ///
 /// # Errors
 /// When a program fails, or a module is not part of the kernel.
-pub(super) fn write(path: &Path, kernel: &Kernel) -> Result<()> {
+pub(super) fn write(path: &Path, kernel: &Kernel, of: Root) -> Result<()> {
     let directory = tempfile::tempdir().context("making a directory")?;
     let root = directory.path();
     for name in DIRECTORIES {
@@ -28,12 +54,12 @@ pub(super) fn write(path: &Path, kernel: &Kernel) -> Result<()> {
     let busybox = shell::output(Command::new("sh").args(["-c", "command -v busybox"]))?;
     fs::copy(busybox.trim(), root.join("bin/busybox")).context("copying busybox")?;
     let first = root.join("init");
-    fs::write(&first, include_str!("first.sh")).context("writing its first script")?;
+    fs::write(&first, of.script()).context("writing its first script")?;
     fs::set_permissions(&first, fs::Permissions::from_mode(0o755)).context("making it executable")?;
 
     let modules = modules_below(&kernel.modules)?;
     let mut order = Vec::new();
-    for name in NEEDED {
+    for name in of.needed() {
         add(name, &modules, &mut order)?;
     }
     let mut names = String::new();

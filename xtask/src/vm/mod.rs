@@ -4,6 +4,7 @@
 //! its root is exported to it read-only (9p), and what it writes stays in its memory. It is emulated (TCG), so that it runs
 //! wherever QEMU does, ten times slower: it is there for what is right and wrong, not for speed.
 
+mod disk;
 mod initrd;
 mod kernel;
 
@@ -16,6 +17,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use floodwall_lab::skip::{SKIPS_FILE, require_tool};
 
 use crate::shell;
+pub(crate) use disk::{Disk, MAC};
+use initrd::Root;
 use kernel::Kernel;
 
 /// The emulator, and what unpacks kernels and packs their first root.
@@ -39,6 +42,20 @@ pub(crate) struct Machine {
     initrd: PathBuf,
 }
 
+/// Holds that a machine can be had here.
+///
+/// # Errors
+/// With the package of a program that is missing, or on another architecture.
+pub(crate) fn require_programs() -> Result<()> {
+    ensure!(cfg!(target_arch = "x86_64"), "there is a virtual machine for x86-64 only");
+    for (program, package) in PROGRAMS {
+        if require_tool(program).is_err() {
+            bail!("{program} is not installed: Debian has it in {package}");
+        }
+    }
+    Ok(())
+}
+
 impl Machine {
     /// Fetches this package of the distribution, or the one of the kernel that it installs, if it is not there yet, and makes
     /// what it starts with.
@@ -46,16 +63,12 @@ impl Machine {
     /// # Errors
     /// Without the programs, without Debian's package manager or network, or on another architecture.
     pub(crate) fn prepare(package: Option<&str>) -> Result<Self> {
-        ensure!(cfg!(target_arch = "x86_64"), "there is a virtual machine for x86-64 only");
-        for (program, package) in PROGRAMS {
-            if require_tool(program).is_err() {
-                bail!("{program} is not installed: Debian has it in {package}");
-            }
-        }
+        require_programs()?;
         let directory = shell::target().join("vm");
         let kernel = Kernel::fetch(&directory, package)?;
         let initrd = directory.join(format!("initrd-{}.cpio.gz", kernel.release));
-        initrd::write(&initrd, &kernel).context("making what the virtual machine starts with")?;
+        initrd::write(&initrd, &kernel, Root::Shared)
+            .context("making what the virtual machine starts with")?;
         Ok(Self { kernel, initrd })
     }
 
