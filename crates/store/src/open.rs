@@ -143,7 +143,10 @@ pub(super) fn lock(directory: &Path, claim: fn(File) -> Result<File, TryLockErro
     let path = directory.join(LOCK);
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE).open(&path);
     let file = file.or_else(|error| {
-        warn!(file = %path.display(), %error, "it cannot be opened; whatever is in its place may be removed while no daemon runs");
+        warn!(
+            file = %path.display(), %error,
+            "the lock cannot be opened, and is held otherwise; should something else be in its place, remove that while no daemon runs"
+        );
         // What cannot be written, or is something else, can be locked as well: by everybody in the same way.
         File::open(&path).or_else(|_| File::open(directory))
     });
