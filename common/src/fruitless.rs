@@ -4,9 +4,13 @@
 //! connections: it asks for nothing, or for what is never finished, and comes again. A connection **bears fruit** once its
 //! client, having sent something, acknowledges what the host has answered. One that begins with a TLS handshake does so
 //! only once the client sends something after that: servers answer a greeting at once, and at length. Of sources that
-//! never had a connection that bore fruit, it is remembered in which seconds they completed a handshake; once that was in
-//! two different ones of the last minute, more requests of theirs are counted, once a source and second, and refused while
-//! detection says so. Connections that are open go on.
+//! never had a connection that bore fruit, it is remembered in which seconds they completed a handshake; once that was
+//! twice within the last minute, and not at once, as a browser does that loads a page, more requests of theirs are counted,
+//! once a source and second, and refused while detection says so. Connections that are open go on, but for those that are
+//! *overdue*: their client began to send something seconds ago, and sends more, though nothing was answered yet.
+//!
+//! Likewise refused, whatever their connections came to, are sources that detection has marked ([`standing::RETURNS`]), as they
+//! come time and again in a flood of whole requests, while their service is attacked.
 //!
 //! Two kinds of sources are spared: those of whom one connection ever bore fruit, and those that completed handshakes
 //! minutes apart while their service was not attacked, whatever came of them: probes that only connect, for one.
@@ -32,6 +36,8 @@ const HANDSHAKE_SECONDS: u64 = 0xffff;
 const HANDSHAKE_BITS: u32 = 16;
 /// Seconds within which a source has completed handshakes in two different ones: a minute.
 const LATELY: u32 = 56;
+/// Handshakes in this second and the next one are one attempt: pages are loaded over several connections.
+const AT_ONCE: u64 = 1;
 /// A second that is long ago, and will be for hours.
 const LONG_AGO: u64 = HANDSHAKE_SECONDS / 2;
 
@@ -39,6 +45,8 @@ const START_TAG: u64 = u64::MAX << 40;
 const START_SHIFT: u32 = 33;
 const START_SECONDS: u64 = 0x7f;
 const START_TLS: u64 = 1 << 32;
+/// After how many seconds a connection is overdue: whoever asks for something has asked by then.
+const OVERDUE_AFTER: u64 = 5;
 /// The end of what a host sends takes up a number as a byte does, and no client has asked for it.
 const END: u32 = 1;
 
@@ -79,10 +87,41 @@ impl Carries {
     }
 }
 
-/// Whether requests are counted, and may be refused, of a source with this standing.
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Progress {
+    /// Nothing can be said yet.
+    Begins = 0,
+    /// It bears fruit.
+    Fruitful = 1,
+    /// Its client has begun to send something long ago, and nothing was answered yet.
+    Overdue = 2,
+}
+
+/// Whether requests are counted, or marked, and may be refused, of a source with this standing.
 #[inline(always)]
 pub const fn is_suspect(standing: u16) -> bool {
+    comes_to_nothing(standing) | returns(standing)
+}
+
+/// Whether connections are refused to a source with this standing, by a service that refuses them to those whose connections come
+/// to nothing, and that is attacked, or not.
+#[inline(always)]
+pub const fn is_refused(standing: u16, refuses: bool, attacked: bool) -> bool {
+    (comes_to_nothing(standing) & refuses) | (returns(standing) & attacked)
+}
+
+#[inline(always)]
+const fn comes_to_nothing(standing: u16) -> bool {
     standing & (SUSPECTS | SPARES) == SUSPECTS
+}
+
+/// Whether detection has marked a source with this standing as one that comes time and again, and its address is no forged one.
+#[inline(always)]
+pub const fn returns(standing: u16) -> bool {
+    const RETURNS: u16 = SUSPECTS | standing::RETURNS;
+    standing & (RETURNS | standing::SPARED | standing::REGULAR) == RETURNS
 }
 
 /// Whether it is followed if the connections of a source with this standing bear fruit.
@@ -128,7 +167,7 @@ pub fn complete<T: Tables>(
     Some(())
 }
 
-/// Whether a source has completed handshakes for a service in two different seconds lately. `None` if a table could not be
+/// Whether a source has completed handshakes for a service lately, and did so before. `None` if a table could not be
 /// reached.
 #[inline(always)]
 pub fn connects_time_and_again<T: Tables>(
@@ -142,16 +181,16 @@ pub fn connects_time_and_again<T: Tables>(
     Some(is_repeated(line, hash, now_ns))
 }
 
-/// Whether a connection, of the flow with this hash, bears fruit with a segment of its client's. `None` if a table could not
-/// be reached.
+/// How far a connection, of the flow with this hash, has come with a segment of its client's. `None` if a table could not be
+/// reached.
 #[inline(always)]
-pub fn bears_fruit<T: Tables>(
+pub fn progress<T: Tables>(
     tables: &T,
     flow: u64,
     acknowledged: u32,
     carries: Carries,
     now_ns: u64,
-) -> Option<bool> {
+) -> Option<Progress> {
     let line =
         tables.counted_line(COUNTED_PACKETS + COUNTED_HANDSHAKES + memo::line(flow, COUNTED_STARTS))?;
     Some(follow(line, flow, acknowledged, carries, now_ns))
@@ -162,14 +201,14 @@ fn handshake_tag(hash: u64) -> u64 {
     (hash | 1 << 63) & HANDSHAKE_TAG
 }
 
-/// Notes the second of a handshake, beside the last different one.
+/// Notes the second of a handshake that was not at once with the last one that was noted, beside that.
 #[inline(always)]
 fn note_handshake(line: &Line, hash: u64, now_ns: u64) {
     let tag = handshake_tag(hash);
     let now = now_ns >> SECOND_SHIFT & HANDSHAKE_SECONDS;
     let (place, is_there) = place(line, tag, HANDSHAKE_TAG, 0, HANDSHAKE_SECONDS, now);
     let word = place.load();
-    if is_there && word & HANDSHAKE_SECONDS == now {
+    if is_there && now.wrapping_sub(word) & HANDSHAKE_SECONDS <= AT_ONCE {
         return;
     }
     // Of one that is not there, nothing was noted for as long as seconds can tell.
@@ -187,9 +226,9 @@ fn is_repeated(line: &Line, hash: u64, now_ns: u64) -> bool {
     u32::from(is_there) & at_most(age(0), LATELY) & at_most(age(HANDSHAKE_BITS), LATELY) != 0
 }
 
-/// As [`bears_fruit`]. The first segment that carries something is noted.
+/// As [`progress`]. The first segment that carries something is noted.
 #[inline(always)]
-fn follow(line: &Line, flow: u64, acknowledged: u32, carries: Carries, now_ns: u64) -> bool {
+fn follow(line: &Line, flow: u64, acknowledged: u32, carries: Carries, now_ns: u64) -> Progress {
     let tag = (flow | 1 << 63) & START_TAG;
     let now = now_ns >> SECOND_SHIFT & START_SECONDS;
     let (place, is_there) = place(line, tag, START_TAG, START_SHIFT, START_SECONDS, now);
@@ -201,11 +240,20 @@ fn follow(line: &Line, flow: u64, acknowledged: u32, carries: Carries, now_ns: u
             let tls = if speaks_tls { START_TLS } else { 0 };
             place.store(tag | now << START_SHIFT | tls | u64::from(acknowledged));
         }
-        return false;
+        return Progress::Begins;
     }
     let answered = acknowledged.wrapping_sub(word as u32);
     let is_answered = answered > END && answered < 1 << 31;
-    is_answered && (word & START_TLS == 0 || carries_data || carries as u8 == Carries::TlsHandshake as u8)
+    if is_answered && (word & START_TLS == 0 || carries_data || carries as u8 == Carries::TlsHandshake as u8)
+    {
+        return Progress::Fruitful;
+    }
+    let age = now.wrapping_sub(word >> START_SHIFT) & START_SECONDS;
+    if age >= OVERDUE_AFTER && carries as u8 != Carries::Nothing as u8 {
+        Progress::Overdue
+    } else {
+        Progress::Begins
+    }
 }
 
 #[cfg(test)]
@@ -229,11 +277,12 @@ mod tests {
     }
 
     #[test]
-    fn two_different_seconds_of_a_minute_are_time_and_again() {
+    fn twice_in_a_minute_and_not_at_once_is_time_and_again() {
         assert!(!repeated(&[], 0) && !repeated(&[0], 0) && !repeated(&[0, 0, 0], 1));
-        assert!(repeated(&[0, 1], 1) && repeated(&[0, 1], 56) && !repeated(&[0, 1], 57));
+        assert!(!repeated(&[0, 1], 1) && repeated(&[0, 1, 2], 2), "a page that is loaded");
+        assert!(repeated(&[0, 2], 2) && repeated(&[0, 2], 56) && !repeated(&[0, 2], 57));
         assert!(repeated(&[0, 50], 56) && !repeated(&[0, 50], 57), "the first of them is too long ago");
-        assert!(repeated(&[0, 1, 57], 57) && !repeated(&[0, 60], 60));
+        assert!(repeated(&[0, 2, 57], 57) && !repeated(&[0, 60], 60));
         for pause in 57..70_000 {
             assert!(!repeated(&[0, pause], pause) || pause % 65_536 <= 56, "{pause}");
         }
@@ -256,7 +305,7 @@ mod tests {
             let follow = |&(more, carries): &(u32, Carries)| {
                 follow(&line, 9 << 50, start.wrapping_add(more), carries, NOW + seconds(3))
             };
-            segments.iter().map(follow).last().unwrap_or(false)
+            segments.iter().map(follow).last() == Some(Progress::Fruitful)
         });
         assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{segments:?}");
         outcomes[0]
@@ -287,9 +336,27 @@ mod tests {
     #[test]
     fn another_connection_is_another_one() {
         let line = Line::default();
-        assert!(!follow(&line, 9 << 50, 100, Carries::Data, NOW));
-        assert!(!follow(&line, 10 << 50, 300, Carries::Nothing, NOW));
-        assert!(follow(&line, 9 << 50, 300, Carries::Nothing, NOW));
+        assert_eq!(follow(&line, 9 << 50, 100, Carries::Data, NOW), Progress::Begins);
+        assert_eq!(follow(&line, 10 << 50, 300, Carries::Nothing, NOW), Progress::Begins);
+        assert_eq!(follow(&line, 9 << 50, 300, Carries::Nothing, NOW), Progress::Fruitful);
+    }
+
+    #[test]
+    fn who_sends_bit_by_bit_is_overdue_after_a_while() {
+        let line = Line::default();
+        let follow =
+            |at, acknowledged, carries| follow(&line, 9 << 50, acknowledged, carries, NOW + seconds(at));
+        for at in [0, 1, 4] {
+            assert_eq!(follow(at, 100, Carries::Data), Progress::Begins, "{at}");
+        }
+        assert_eq!(follow(5, 100, Carries::Data), Progress::Overdue);
+        assert_eq!(follow(60, 100, Carries::Data), Progress::Overdue);
+        assert_eq!(
+            follow(60, 100, Carries::Nothing),
+            Progress::Begins,
+            "to keep it open costs nobody anything"
+        );
+        assert_eq!(follow(60, 400, Carries::Nothing), Progress::Fruitful, "it was answered late");
     }
 
     /// Completes a handshake of the source of [`syn`].
@@ -321,6 +388,20 @@ mod tests {
             assert_eq!(is_followed(bits), expected, "{bits:#x}");
         }
         assert!(!is_suspect(0) && is_followed(0), "it may be forged");
+    }
+
+    #[test]
+    fn who_is_marked_is_a_suspect_whatever_its_connections_came_to() {
+        let marked = |bits| is_suspect(bits | standing::RETURNS);
+        assert!(marked(standing::PROVEN | standing::FRUITFUL | standing::KNOWN));
+        assert!(!marked(standing::FRUITFUL | standing::KNOWN), "it may be forged");
+        assert!(
+            !marked(standing::PROVEN | standing::SPARED) && !marked(standing::PROVEN | standing::REGULAR)
+        );
+        let refused = |bits, refuses, attacked| is_refused(standing::PROVEN | bits, refuses, attacked);
+        assert!(refused(0, true, false) && !refused(0, false, true));
+        let served = standing::FRUITFUL | standing::RETURNS;
+        assert!(refused(served, false, true) && !refused(served, true, false));
     }
 
     #[test]

@@ -338,6 +338,18 @@ pub fn mark(way: &Way, bits: u16) {
     way.history.replace(word, History { standing: history.standing | bits, ..history }.pack());
 }
 
+/// Takes [`standing`] bits away.
+pub fn unmark(way: &Way, bits: u16) {
+    loop {
+        let word = way.history.load();
+        let history = History::unpack(word);
+        let changed = History { standing: history.standing & !bits, ..history }.pack();
+        if changed == word || way.history.replace(word, changed) {
+            return;
+        }
+    }
+}
+
 /// Takes a token from the packet bucket and one from the SYN bucket: both or none. As with [`count`], the first packet's
 /// are taken without an atomic instruction.
 #[inline(always)]

@@ -43,6 +43,10 @@ pub struct PacketContext {
     pub entered: u16,
     /// What claims to belong to something does so, as far as was asked.
     pub belongs: bool,
+    /// Its source is one of those to which the service refuses connections, see [`crate::fruitless`].
+    pub refused: bool,
+    /// Its source comes time and again, as detection says.
+    pub returns: bool,
     /// Its source is over the rule at hand with what it has really sent, as far as that bans.
     pub offends: bool,
     /// Whether it is dropped only until it comes again.

@@ -4,10 +4,11 @@ use super::{CONTINUE, OutOfLine, PacketContext, Step, source::Source};
 use crate::{
     fruitless, source,
     traits::Traits,
-    wire::{Settings, Suspicion, knowledge},
+    wire::{Settings, Suspicion, Unproven, knowledge},
 };
 
-/// Objects to such segments, if they are too many. Whoever sends one that passes takes part in a conversation.
+/// Objects to such segments, if they are too many. Whoever sends one that belongs to a connection takes part in a conversation;
+/// that one passes as one of few says nothing of its source.
 #[inline(always)]
 pub(super) fn judge<O: OutOfLine>(
     settings: &Settings,
@@ -15,7 +16,12 @@ pub(super) fn judge<O: OutOfLine>(
     context: &mut PacketContext,
     source: Source<'_>,
 ) -> Step {
-    if !is_out_of_state(settings, context, source) {
+    let standing = source.history.standing;
+    let service = context.judgement.service;
+    context.refused =
+        fruitless::is_refused(standing, settings.refuses_fruitless(service), settings.is_attacked(service));
+    context.returns = fruitless::returns(standing);
+    if !is_out_of_state(settings, context) {
         return CONTINUE;
     }
     // One that was open before floodwall was there, and can be asked about nowhere, belongs to a connection.
@@ -23,8 +29,10 @@ pub(super) fn judge<O: OutOfLine>(
         parts.judge_suspect(context, Suspicion::OutOfState)?;
         context.belongs
     };
-    // Who asks for connections becomes known by these. In an attack, being one of few makes nobody known.
-    if source.history.syns == 0 && (belongs || !context.is_attacked(settings)) {
+    // Who asks for connections becomes known by these. Of whom nothing can be proven, as what leaves is not seen, that is enough
+    // in calm times.
+    let is_stray = context.judgement.unproven as u8 != Unproven::No as u8;
+    if source.history.syns == 0 && (belongs || !is_stray && !context.is_attacked(settings)) {
         source::make_known(source.way);
     }
     CONTINUE
@@ -34,12 +42,10 @@ pub(super) fn judge<O: OutOfLine>(
 /// never asked for, or of which it has to be asked. Of known sources those are asked as well that may have been refused the
 /// connection, see [`crate::fruitless`].
 #[inline(always)]
-fn is_out_of_state(settings: &Settings, context: &PacketContext, source: Source<'_>) -> bool {
-    let refused = u8::from(fruitless::is_suspect(source.history.standing))
-        & u8::from(settings.refuses_fruitless(context.judgement.service));
+fn is_out_of_state(settings: &Settings, context: &PacketContext) -> bool {
     settings.knowledge.load() & knowledge::PORTS != 0
         && context.port.offered
-        && u8::from(!context.known) | refused != 0
+        && u8::from(!context.known) | u8::from(context.refused) != 0
         && context.traits.meets(Traits::SEGMENT.and(Traits::RST))
 }
 
@@ -147,11 +153,19 @@ mod tests {
     }
 
     #[test]
-    fn a_few_pass_and_make_known_in_calm_times_only() {
+    fn a_few_pass_and_make_nobody_known() {
+        let memory = server(0);
+        memory.tolerate(1);
+        assert_eq!(judged(&memory, tcp(tcp_flag::ACK)), (CONTINUE, Reason::Clean, false));
+        assert_eq!(judged(&memory, tcp(tcp_flag::ACK)), (DECIDED, Reason::OutOfState, false));
+    }
+
+    #[test]
+    fn where_nothing_can_be_proven_going_on_makes_known_in_calm_times() {
         for (attacked, known) in [(1 << 1, true), (1, false)] {
-            let memory = server(0);
+            let mut memory = server(knowledge::FLOWS);
+            memory.assign(protocol::TCP, 80, Port { service: 0, offered: true, carried: true });
             memory.set().attacked.store(attacked);
-            memory.tolerate(1);
             assert_eq!(judged(&memory, tcp(tcp_flag::ACK)), (CONTINUE, Reason::Clean, known));
         }
     }
@@ -168,15 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_monitored_is_noted_and_makes_known_as_what_passes_does() {
-        for (attacked, known) in [(1 << 1, true), (1, false)] {
-            let memory = server(0);
-            memory.set().attacked.store(attacked);
-            memory.monitor(Reason::OutOfState);
-            let (mut context, source) = memory.entered(tcp(tcp_flag::ACK));
-            assert_eq!(judge(memory.set(), &parts(&memory), &mut context, source), CONTINUE);
-            assert_eq!(context.judgement.would, Reason::OutOfState);
-            assert_eq!(judged(&memory, tcp(tcp_flag::ACK)).2, known);
-        }
+    fn what_is_monitored_is_noted_and_makes_nobody_known() {
+        let memory = server(0);
+        memory.monitor(Reason::OutOfState);
+        let (mut context, source) = memory.entered(tcp(tcp_flag::ACK));
+        assert_eq!(judge(memory.set(), &parts(&memory), &mut context, source), CONTINUE);
+        assert_eq!(context.judgement.would, Reason::OutOfState);
+        assert!(!judged(&memory, tcp(tcp_flag::ACK)).2);
     }
 }

@@ -80,7 +80,11 @@ pub fn judge<T: Tables>(
         let datagram = suspicion as u32 == Suspicion::Udp as u32;
         context.judgement.unproven = if datagram { Unproven::Unasked } else { Unproven::Segment };
     }
-    if !is_one_of_few(settings, service, suspicion, now_ns) && !is_seen_again(tables, settings, context)? {
+    // Who was refused a connection, and goes on as if it had one, has none that anybody has forgotten.
+    let is_refused = is_stray && context.refused;
+    if is_refused
+        || !is_one_of_few(settings, service, suspicion, now_ns) && !is_seen_again(tables, settings, context)?
+    {
         object(settings, context, reason)?;
     }
     ask(tables, settings, context)

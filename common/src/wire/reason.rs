@@ -52,8 +52,8 @@ pub enum Reason {
     ServiceRate = 16,
     /// Passed: the filter's own tables were out of reach. Never seen unless floodwall itself is at fault.
     Fault = 17,
-    /// Dropped: a request for a connection of a source whose connections come to nothing, while there are too many of
-    /// these.
+    /// Dropped: a request for a connection of a source whose connections come to nothing, or that comes time and again, or
+    /// more of an overdue request; while there are too many of these.
     Fruitless = 18,
     /// Dropped: a question for a name that was never asked for before, while there are too many of these.
     NewName = 19,

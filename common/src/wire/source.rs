@@ -108,6 +108,8 @@ pub mod standing {
     pub const FRUITFUL: u16 = 1 << 7;
     /// It completes handshakes, minutes apart, without an attack.
     pub const REGULAR: u16 = 1 << 8;
+    /// It comes time and again with whole requests in a flood of such, as detection says for a while.
+    pub const RETURNS: u16 = 1 << 9;
     /// The lowest bit of how many connections it has asked for and not completed: one that it completes makes up for two.
     pub const OPENING: u16 = 1 << 11;
     /// As far as these are counted.

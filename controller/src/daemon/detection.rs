@@ -224,6 +224,7 @@ pub(super) fn as_told(
         detect::Event::NothingFound { .. } => What::Attack(AttackEvent::NothingFound { text }),
         detect::Event::Accepted { .. }
         | detect::Event::RefusesFruitless { .. }
+        | detect::Event::RefusesReturning { .. }
         | detect::Event::LimitsNames { .. }
         | detect::Event::Settled => What::Attack(AttackEvent::Noted { text }),
         detect::Event::Found { number, signature, .. } => What::Signature {

@@ -1,5 +1,7 @@
 //! What the detector wants done. It does none of it itself: whoever owns it has it applied.
 
+use floodwall_common::source::Key;
+
 use crate::signature::Image;
 
 /// Something that is to be put in force.
@@ -25,6 +27,13 @@ pub enum Action {
         service: u8,
         /// Whether they get none.
         refuse: bool,
+    },
+    /// Sources that come time and again get no new connections of services that are attacked, or get them again.
+    Return {
+        /// Whose they are.
+        sources: Vec<Key>,
+        /// Whether they get none.
+        returns: bool,
     },
     /// Of questions for names that were never asked for before only a few pass to a service, or all again.
     LimitNames {

@@ -2,6 +2,7 @@
 
 mod asking;
 mod keeping;
+mod refusing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +11,8 @@ use floodwall_common::{
     wire::{Reason, Verdict, knowledge},
 };
 use tracing::warn;
+
+use refusing::Refusals;
 
 use super::{
     action::{self, Action},
@@ -74,6 +77,8 @@ pub struct Detector {
     watched: BTreeSet<u8>,
     /// Services that refuse new connections to sources whose connections come to nothing.
     refusing: BTreeSet<u8>,
+    /// New sources that are refused connections, since they come time and again.
+    returning: Refusals,
     /// Services for which questions for new names are limited.
     limiting: BTreeSet<u8>,
 }
@@ -124,7 +129,7 @@ impl Detector {
         self.baseline.settle(now_ns);
         let standings = self.weigh(moment, counts);
         self.follow(moment, &standings, &mut events);
-        self.refuse_fruitless(&standings, &mut events);
+        self.refuse(&standings, now_ns, view, &mut events);
         self.limit_names(&standings, &mut events);
         events.extend(self.conduct.name_accomplices(now_ns));
         let sampled = standings.iter().map(|(_, standing)| standing.sampled).fold(1.0, f64::min);
@@ -237,6 +242,7 @@ impl Detector {
         self.attacks.retain(|service, _| is_there(*service));
         self.refusing.retain(|service| is_there(*service));
         self.limiting.retain(|service| is_there(*service));
+        self.returning.retain(is_there);
         let Self { loads, actions, attacks, .. } = self;
         let standings = counts.iter().map(|counts| {
             let calm = !attacks.contains_key(&counts.service);
@@ -280,20 +286,6 @@ impl Detector {
                     }
                 }
             }
-        }
-    }
-
-    /// Has services refuse new connections to sources whose connections come to nothing, while these ask for too many.
-    fn refuse_fruitless(&mut self, standings: &[(u8, Standing)], events: &mut Vec<Event>) {
-        let observed = self.deployment.is_observing();
-        for (service, Standing { fruitless: refuses, .. }) in standings {
-            let (service, refuses) = (*service, *refuses);
-            let changed =
-                if refuses { self.refusing.insert(service) } else { self.refusing.remove(&service) };
-            if changed {
-                events.push(Event::RefusesFruitless { service, refuses, observed });
-            }
-            self.actions.push(Action::RefuseFruitless { service, refuse: refuses });
         }
     }
 

@@ -74,6 +74,15 @@ pub enum Event {
         /// It is only counted who would be refused.
         observed: bool,
     },
+    /// New sources that come time and again get no connections for a minute each, or get them again.
+    RefusesReturning {
+        /// The service that they ask.
+        service: u8,
+        /// Whether they get none.
+        refuses: bool,
+        /// It is only counted who would be refused.
+        observed: bool,
+    },
     /// Of questions for names that were never asked for before only a few pass, or all again.
     LimitsNames {
         /// The service that they come for.
@@ -153,6 +162,14 @@ impl Event {
             }
             Self::RefusesFruitless { service, observed, .. } => format!(
                 "new connections{} {} refused to sources whose connections come to nothing; open ones go on",
+                on(*service),
+                if *observed { "would be" } else { "are" }
+            ),
+            Self::RefusesReturning { service, refuses: false, .. } => {
+                format!("new connections{} are not refused to any new source any more", on(*service))
+            }
+            Self::RefusesReturning { service, observed, .. } => format!(
+                "new connections{} {} refused for a minute to each new source that asks time and again; open ones go on",
                 on(*service),
                 if *observed { "would be" } else { "are" }
             ),

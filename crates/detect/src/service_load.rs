@@ -1,6 +1,9 @@
 //! What comes for one service, and whether it is attacked.
 
-use floodwall_common::wire::{UnprovenTotals, Verdict};
+use floodwall_common::{
+    source::Key,
+    wire::{Reason, UnprovenTotals, Verdict},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -89,6 +92,8 @@ pub(super) struct Standing {
     pub(super) unheld: Unheld,
     /// Sources whose connections come to nothing ask for too many.
     pub(super) fruitless: bool,
+    /// Too many connections are those of new sources that come time and again.
+    pub(super) returning: bool,
     /// Too many names are asked for that never were before.
     pub(super) names: bool,
     /// Share of the packets that is sampled.
@@ -99,9 +104,25 @@ impl Load {
     /// Takes a sampled packet.
     pub(super) fn sample(&mut self, sample: &Sample) {
         self.samples += 1;
-        if sample.opens() && sample.reason.verdict() == Verdict::Pass {
-            self.visits.take(sample.source, sample.time_ns, &mut self.returning);
+        if !sample.opens() {
+            return;
         }
+        let Self { visits, returning, .. } = self;
+        if sample.reason.verdict() == Verdict::Pass {
+            visits.take(sample.source, sample.time_ns, returning);
+        } else if sample.reason == Reason::Fruitless {
+            visits.refuse(sample.source, sample.time_ns, returning);
+        }
+    }
+
+    /// New sources that come often.
+    pub(super) fn come_often(&self, now_ns: u64) -> impl Iterator<Item = Key> {
+        self.visits.come_often(now_ns)
+    }
+
+    /// A source is to come time and again once more before it counts.
+    pub(super) fn forget(&mut self, source: Key) {
+        self.visits.forget(source);
     }
 
     /// Takes what came since the last [`TICK`](super::TICK).
@@ -136,6 +157,7 @@ impl Load {
             too_much_passes: self.passing.is_too_much(),
             unheld: finding.unheld,
             fruitless: finding.fruitless,
+            returning: finding.returning,
             names: finding.names,
             sampled,
         }

@@ -3,7 +3,7 @@
 use floodwall_common::{
     prefix::Address,
     source::{self, Key},
-    wire::History,
+    wire::{History, Volume},
 };
 use floodwall_tables::SharedTables;
 
@@ -11,6 +11,8 @@ use floodwall_tables::SharedTables;
 pub trait KernelView {
     /// What is known of a source; `None` if the table does not hold it.
     fn history(&self, source: Key) -> Option<History>;
+    /// What a source has sent since it was entered; `None` if the table does not hold it.
+    fn volume(&self, source: Key) -> Option<Volume>;
     /// The address that a key stands for.
     fn address(&self, source: Key) -> Address;
 }
@@ -19,6 +21,11 @@ impl KernelView for SharedTables {
     fn history(&self, source: Key) -> Option<History> {
         let way = source::way_of(self, &self.settings[0], source)?;
         Some(History::unpack(way.history.load()))
+    }
+
+    fn volume(&self, source: Key) -> Option<Volume> {
+        let way = source::way_of(self, &self.settings[0], source)?;
+        Some(Volume(way.volume.load()))
     }
 
     fn address(&self, source: Key) -> Address {

@@ -1,7 +1,8 @@
 //! What the detector wants done, put in force.
 
+use floodwall_common::source;
 use floodwall_common::tables::Tables as _;
-use floodwall_common::wire::{MAX_SERVICES, signature::HALF_WORDS};
+use floodwall_common::wire::{MAX_SERVICES, signature::HALF_WORDS, standing};
 
 use floodwall_detect::{Action, Deployment};
 use floodwall_tables::SharedTables;
@@ -28,6 +29,17 @@ pub fn carry_out(tables: &SharedTables, actions: Vec<Action>, grace: impl Fn()) 
             Action::RefuseFruitless { service, refuse } => {
                 let bit = 1 << (u32::from(service) & (MAX_SERVICES - 1));
                 tables.settings[0].refuses_fruitless.store_bits(bit, if refuse { bit } else { 0 });
+            }
+            Action::Return { sources, returns } => {
+                // Whom the table holds no more has to come time and again once more.
+                for way in sources.iter().filter_map(|key| source::way_of(tables, &tables.settings[0], *key))
+                {
+                    if returns {
+                        source::mark(way, standing::RETURNS);
+                    } else {
+                        source::unmark(way, standing::RETURNS);
+                    }
+                }
             }
             Action::LimitNames { service, limit } => {
                 let bit = 1 << (u32::from(service) & (MAX_SERVICES - 1));
@@ -56,7 +68,7 @@ fn deploy(tables: &SharedTables, Deployment { image, is_empty }: &Deployment, gr
 mod tests {
     use std::cell::Cell;
 
-    use floodwall_common::wire::knowledge;
+    use floodwall_common::wire::{History, knowledge};
 
     use super::*;
     use floodwall_detect::Detector;
@@ -83,6 +95,13 @@ mod tests {
                 (settings.refuses_fruitless.load(), settings.limits_names.load()),
                 (expected, expected)
             );
+        }
+        let key = source::Key(7);
+        let way = source::visit(source::set_of(&tables, settings, key).unwrap(), key, standing::PROVEN, 1).0;
+        for (returns, expected) in [(true, standing::PROVEN | standing::RETURNS), (false, standing::PROVEN)] {
+            let sources = vec![key, source::Key(8)];
+            carry_out(&tables, vec![Action::Return { sources, returns }], || ());
+            assert_eq!(History::unpack(way.history.load()).standing, expected);
         }
         carry_out(&tables, vec![Action::Sample { service: 3, every: 17 }], || ());
         assert_eq!(tables.services[3].sample_every.load(), 17);

@@ -26,6 +26,7 @@ const FRUITLESS: &str = "common/src/fruitless.rs";
 const NAMES: &str = "common/src/decide/dns_names.rs";
 const COUNTER: &str = "common/src/wire/counter.rs";
 const UNPROVEN: &str = "crates/detect/src/unproven.rs";
+const REFUSING: &str = "crates/detect/src/detector/refusing.rs";
 const VISITS: &str = "crates/detect/src/visits.rs";
 const RETRANSMISSION: &str = "common/src/retransmission.rs";
 const TABLES: &str = "common/src/tables.rs";
@@ -192,14 +193,21 @@ pub(super) const TABLE: &[Constant] = &[
         "const FRUITLESS: [Window; 2] = [window(#, #, {}, #), window(#, #, {}, #)];"
     ),
     window!("fruitless: B", "const FRUITLESS: [Window; 2] = [window(#, #, #, {}), window(#, #, #, {})];"),
-    window!("returning: floor", "const RETURNING: [Window; 1] = [window(#, {}, #, #)];"),
-    window!("returning: times the busiest", "const RETURNING: [Window; 1] = [window(#, #, {}, #)];"),
-    window!("returning: B", "const RETURNING: [Window; 1] = [window(#, #, #, {})];"),
+    window!("returning: floor", "const RETURNING: [Window; 2] = [window(#, {}, #, #), window(#, {}, #, #)];"),
+    window!(
+        "returning: times the busiest",
+        "const RETURNING: [Window; 2] = [window(#, #, {}, #), window(#, #, {}, #)];"
+    ),
+    window!("returning: B", "const RETURNING: [Window; 2] = [window(#, #, #, {}), window(#, #, #, {})];"),
     window!(
         "returning requests: floor",
         "const RETURNING_REQUESTS: [Window; 1] = [Window { ticks: #, floor: {}, times: #, batch: None }];"
     ),
-    plain!("returning: seconds", VISITS, "const TIMES: usize = {};"),
+    plain!("returning: visits", VISITS, "const TIMES: usize = {};"),
+    plain!("returning: visits apart", VISITS, "const APART: u64 = {};"),
+    plain!("returning: often within", VISITS, "const OFTEN: u64 = {};"),
+    plain!("returning: makes use", REFUSING, "const USED: u32 = {};"),
+    plain!("returning: refused for", REFUSING, "const REFUSED: u64 = {};"),
     plain!("returning: within", VISITS, "const LATELY: u64 = {};"),
     plain!("returning: new for", VISITS, "const NEW: u64 = {};"),
     plain!("returning: not at first", VISITS, "const AT_FIRST: u64 = {};"),
@@ -238,7 +246,10 @@ pub(super) const TABLE: &[Constant] = &[
                 file: CLASS,
                 line: "const FRUITLESS: [Window; 2] = [window(#, #, #, #), window({}, #, #, #)];",
             },
-            Edit { file: CLASS, line: "const RETURNING: [Window; 1] = [window({}, #, #, #)];" },
+            Edit {
+                file: CLASS,
+                line: "const RETURNING: [Window; 2] = [window(#, #, #, #), window({}, #, #, #)];",
+            },
             Edit {
                 file: CLASS,
                 line: "const RETURNING_REQUESTS: [Window; 1] = [Window { ticks: {}, floor: #, times: #, batch: None }];",
@@ -305,6 +316,8 @@ pub(super) const TABLE: &[Constant] = &[
     plain!("counted: packets of a source", COUNTER, "const CAP: u64 = {};"),
     plain!("names: pass and are new", NAMES, "const NEW_NAMES: BucketSpec = match BucketSpec::new({}, 20) {"),
     plain!("fruitless: handshakes within", FRUITLESS, "const LATELY: u32 = {};"),
+    plain!("fruitless: one attempt", FRUITLESS, "const AT_ONCE: u64 = {};"),
+    plain!("fruitless: overdue after", FRUITLESS, "const OVERDUE_AFTER: u64 = {};"),
     plain!("fruitless: regular after", FRUITLESS, "const REGULAR_AFTER: u16 = {};"),
 ];
 

@@ -108,6 +108,6 @@ const FRUITLESS: [Window; 2] = [window(20, 10.0, 12.0, 2.0), window(200, 5.0, 12
 /// A page that is loaded, or a mail that is sorted, asks for some at once.
 const NAMES: [Window; 2] = [window(20, 100.0, 6.0, 10.0), window(200, 60.0, 6.0, 20.0)];
 /// Sources once a second, of those that were seen in samples.
-const RETURNING: [Window; 1] = [window(200, 25.0, 12.0, 11.0)];
+const RETURNING: [Window; 2] = [window(20, 50.0, 12.0, 2.0), window(200, 25.0, 12.0, 11.0)];
 /// Few sources that ask for very many.
-const RETURNING_REQUESTS: [Window; 1] = [Window { ticks: 200, floor: 200.0, times: 12.0, batch: None }];
+const RETURNING_REQUESTS: [Window; 1] = [Window { ticks: 200, floor: 100.0, times: 12.0, batch: None }];

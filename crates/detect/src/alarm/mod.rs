@@ -85,6 +85,8 @@ pub(super) struct Finding {
     pub(super) unheld: Unheld,
     /// Sources whose connections come to nothing ask for too many.
     pub(super) fruitless: bool,
+    /// Too many connections are those of new sources that come time and again.
+    pub(super) returning: bool,
     /// Too many names are asked for that never were before.
     pub(super) names: bool,
 }
@@ -217,9 +219,9 @@ impl Alarm {
         };
         let is_above =
             |class| self.classes.iter().any(|tests| tests.class == class && tests.above_ns.is_some());
-        let (fruitless, names) = (is_above(Class::Fruitless), is_above(Class::Names));
+        let [fruitless, returning, names] = [Class::Fruitless, Class::Returning, Class::Names].map(is_above);
         let unheld = if self.is_on { unheld } else { Unheld::default() };
-        Finding { level, begins: began, unheld, fruitless, names }
+        Finding { level, begins: began, unheld, fruitless, returning, names }
     }
 
     /// Takes what came in the last ten seconds as usual.
@@ -415,9 +417,9 @@ mod tests {
             });
             finding.map(|cause| cause.class)
         };
-        assert_eq!(begins(60, 120), None);
+        assert_eq!(begins(60, 90), None);
         assert_eq!(begins(80, 80), Some(Class::Returning));
-        assert_eq!(begins(1, 300), Some(Class::Returning), "few sources that ask for very many");
+        assert_eq!(begins(1, 150), Some(Class::Returning), "few sources that ask for very many");
     }
 
     #[test]
