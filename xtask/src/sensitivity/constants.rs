@@ -316,7 +316,6 @@ pub(super) const TABLE: &[Constant] = &[
     plain!("counted: packets of a source", COUNTER, "const CAP: u64 = {};"),
     plain!("names: pass and are new", NAMES, "const NEW_NAMES: BucketSpec = match BucketSpec::new({}, 20) {"),
     plain!("fruitless: handshakes within", FRUITLESS, "const LATELY: u32 = {};"),
-    plain!("fruitless: one attempt", FRUITLESS, "const AT_ONCE: u64 = {};"),
     plain!("fruitless: overdue after", FRUITLESS, "const OVERDUE_AFTER: u64 = {};"),
     plain!("fruitless: regular after", FRUITLESS, "const REGULAR_AFTER: u16 = {};"),
 ];
