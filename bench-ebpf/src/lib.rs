@@ -18,8 +18,11 @@ pub enum PlanWord {
     Restore = 5,
 }
 
-/// Words of a plan.
-pub const PLAN_WORDS: usize = 6;
+/// Words of a plan: so many that those of two processors share no line, and no pair of lines that is fetched together.
+pub const PLAN_WORDS: usize = 16;
+
+/// Plans, one for each processor; on one with a higher number nothing is measured.
+pub const PLANS: usize = 1_024;
 
 /// Words of the frame that can be put back: 56 bytes, which hold the headers of a TCP segment without options over IPv4.
 pub const FRAME_WORDS: usize = 7;

@@ -5,19 +5,20 @@
 
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, xdp_action},
+    helpers::bpf_get_smp_processor_id,
     macros::{map, xdp},
     maps::{Array, ProgramArray},
     programs::XdpContext,
 };
 use floodwall_bench_filters::{
-    FRAME_WORDS, PLAN_WORDS, PlanWord, SOURCE_OFFSET_V4, SOURCE_OFFSET_V6, host_in,
+    FRAME_WORDS, PLAN_WORDS, PLANS, PlanWord, SOURCE_OFFSET_V4, SOURCE_OFFSET_V6, host_in,
 };
 use floodwall_common::wire::Word;
 
 use crate::source::at;
 
 #[map]
-static PLAN: Array<[Word; PLAN_WORDS]> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+static PLAN: Array<[Word; PLAN_WORDS]> = Array::with_max_entries(PLANS as u32, BPF_F_MMAPABLE);
 /// First 64 bits of each source, in host order; an IPv4 address fills the top 32. The loader sets the size.
 #[map]
 static SOURCES: Array<Word> = Array::with_max_entries(1, BPF_F_MMAPABLE);
@@ -64,7 +65,8 @@ fn restore(ctx: &XdpContext) -> Option<()> {
 /// Writes the next source; says which program is to judge the packet.
 #[inline(always)]
 fn next(ctx: &XdpContext) -> Option<u32> {
-    let plan = PLAN.get(0)?;
+    // SAFETY: the helper takes no argument and has no effect.
+    let plan = PLAN.get(unsafe { bpf_get_smp_processor_id() })?;
     let word = |which: PlanWord| &plan[which as usize];
     let position = word(PlanWord::Position).load();
     let following = position + 1;

@@ -4,7 +4,8 @@
 //! which [`candidate`]s, one of them with [`signatures`]; [`stand`] shows them in the kernel, [`measure`] takes the times, round by round, and
 //! subtracts those of a program that only drops. [`control`] times changes of the blocklist and [`memory`] asks
 //! the kernel what it keeps. All of it is a [`report`], held against [`targets`], and printed as a [`table`], as
-//! JSON, or as a [`chart`]. [`live`] is another test: how a service fares under a flood.
+//! JSON, or as a [`chart`]. [`live`] is another test: how a service fares under a flood; and
+//! [`scaling`] another: what a second processor brings.
 
 mod bpf;
 mod candidate;
@@ -17,6 +18,7 @@ mod live;
 mod measure;
 mod memory;
 mod report;
+mod scaling;
 mod session;
 mod shapes;
 mod signatures;
@@ -52,6 +54,9 @@ struct Options {
     /// Measure how a service fares under a flood instead, behind this and other filters
     #[arg(long, conflicts_with_all = ["rounds", "svg"])]
     live: bool,
+    /// Measure what a second processor brings instead
+    #[arg(long, conflicts_with_all = ["live", "rows", "svg"])]
+    scaling: bool,
     /// Draw a chart, too
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -72,6 +77,10 @@ fn run(options: &Options) -> anyhow::Result<()> {
     if options.live {
         let live = live::run(Duration::from_secs(if options.quick { 1 } else { 4 }))?;
         return tell(options, &live, live::render);
+    }
+    if options.scaling {
+        let rounds = options.rounds.map_or(if options.quick { 3 } else { 7 }, usize::from);
+        return tell(options, &scaling::run(rounds)?, scaling::render);
     }
     let report = session::run(options.quick, options.rounds.map(usize::from), options.rows.as_deref())?;
     if let Some(path) = &options.svg {

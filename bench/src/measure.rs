@@ -5,6 +5,10 @@ use std::{collections::HashMap, time::Duration};
 use anyhow::{Context as _, ensure};
 use floodwall::kernel::ReasonTotals;
 use floodwall_common::wire::Reason;
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
 
 use crate::{
     candidate::Candidate,
@@ -156,7 +160,7 @@ impl Bench<'_> {
 }
 
 /// The share of the packets between two readings that left with a reason.
-fn share(before: &[ReasonTotals], after: &[ReasonTotals], reason: Reason) -> f64 {
+pub(crate) fn share(before: &[ReasonTotals], after: &[ReasonTotals], reason: Reason) -> f64 {
     let packets = |which: Option<Reason>| -> u64 {
         let all =
             before.iter().zip(after).filter(|(before, _)| which.is_none_or(|which| before.reason == which));
@@ -189,12 +193,20 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
 
 /// Pins the thread to one processor, so that it does not leave its caches behind.
 pub(crate) fn stay_on_one_processor() -> anyhow::Result<()> {
-    use nix::{sched, unistd::Pid};
-    let allowed = sched::sched_getaffinity(Pid::from_raw(0)).context("asking for the processors")?;
-    let last = (0..sched::CpuSet::count()).rev().find(|cpu| allowed.is_set(*cpu).unwrap_or(false));
-    let mut one = sched::CpuSet::new();
-    one.set(last.unwrap_or(0)).context("choosing a processor")?;
-    sched::sched_setaffinity(Pid::from_raw(0), &one).context("staying on one processor")
+    stay_on(processors()?.last().copied().unwrap_or(0))
+}
+
+/// The processors that this process may run on.
+pub(crate) fn processors() -> anyhow::Result<Vec<usize>> {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).context("asking for the processors")?;
+    Ok((0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false)).collect())
+}
+
+/// Pins the thread to a processor.
+pub(crate) fn stay_on(processor: usize) -> anyhow::Result<()> {
+    let mut one = CpuSet::new();
+    one.set(processor).context("choosing a processor")?;
+    sched_setaffinity(Pid::from_raw(0), &one).context("staying on one processor")
 }
 
 #[cfg(test)]

@@ -5,19 +5,22 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Map, MapData},
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use floodwall::tables::{Prefix, memory::Region};
-use floodwall_bench_filters::{FRAME_WORDS, PLAN_WORDS, PlanWord, host_in};
+use floodwall_bench_filters::{FRAME_WORDS, PLAN_WORDS, PLANS, PlanWord, host_in};
 use floodwall_common::{
     prefix::{Address, Family},
     wire::Word,
 };
-use nix::time::{ClockId, clock_gettime};
+use nix::{
+    sched::sched_getcpu,
+    time::{ClockId, clock_gettime},
+};
 
 use crate::{
     bpf,
@@ -34,7 +37,8 @@ const LRU_ENTRIES: u32 = 1_000_000;
 /// The wrapper with its programs.
 pub(crate) struct Stand {
     ebpf: Ebpf,
-    plan: Region<Word>,
+    /// One for each processor.
+    plans: Region<Word>,
     /// What the frame is made of again.
     frame: Region<Word>,
     /// See [`Window`].
@@ -68,11 +72,12 @@ impl Stand {
                 program.try_into().context("a program of the benchmark is not for XDP")?;
             program.load().with_context(|| format!("loading `{name}`"))?;
         }
-        let plan = Region::mapped(map_fd(&ebpf, "PLAN")?, PLAN_WORDS).context("mapping the plan")?;
+        let plans =
+            Region::mapped(map_fd(&ebpf, "PLAN")?, PLANS * PLAN_WORDS).context("mapping the plans")?;
         let sources =
             Region::mapped(map_fd(&ebpf, "SOURCES")?, sources::WORDS).context("mapping the sources")?;
         let frame = Region::mapped(map_fd(&ebpf, "FRAME")?, FRAME_WORDS).context("mapping the frame")?;
-        let stand = Self { ebpf, plan, frame, sources };
+        let stand = Self { ebpf, plans, frame, sources };
         for candidate in Candidate::ALL {
             if let Some(name) = candidate.own_program() {
                 stand.set(candidate, stand.program(name)?.fd()?.as_fd())?;
@@ -106,7 +111,8 @@ impl Stand {
             .with_context(|| format!("putting {} behind the wrapper", candidate.name()))
     }
 
-    /// Shows `frame`, with the sources of the window one after the other, to a program, `repeat` times.
+    /// Shows `frame`, with the sources of the window one after the other, to a program, `repeat` times, in a thread that keeps
+    /// to one processor.
     ///
     /// The time is the thread's own on the processor, so that other processes that are given it meanwhile do
     /// not count; what they do to the caches does.
@@ -117,9 +123,27 @@ impl Stand {
         window: Window,
         repeat: u32,
     ) -> anyhow::Result<Run> {
+        self.run_on(
+            sched_getcpu().context("asking which processor this is")?,
+            candidate,
+            frame,
+            window,
+            repeat,
+        )
+    }
+
+    /// The same in a thread that keeps to a processor, while others may do so on other ones with the same frame.
+    pub(crate) fn run_on(
+        &self,
+        processor: usize,
+        candidate: Candidate,
+        frame: Frame,
+        window: Window,
+        repeat: u32,
+    ) -> anyhow::Result<Run> {
         let bytes = frame.bytes(window.family);
-        self.plan_for(candidate, window);
-        self.restore(frame.is_written_to(), &bytes);
+        self.plan_for(processor, candidate, window, frame.is_written_to())?;
+        self.keep(&bytes);
         let name = if candidate.is_plain() { "plain_wrapper" } else { "wrapper" };
         let wrapper = self.program(name)?;
         let options = TestRunOptions { data_in: Some(&bytes), repeat, ..TestRunOptions::default() };
@@ -130,9 +154,8 @@ impl Stand {
         Ok(Run { nanoseconds: time.as_secs_f64() * 1e9 / f64::from(repeat), action })
     }
 
-    /// Says whether the frame is put back before each packet.
-    fn restore(&self, restore: bool, frame: &[u8]) {
-        self.plan[PlanWord::Restore as usize].store(u64::from(restore));
+    /// Keeps the frame, to be put back before each packet if the plan says so.
+    fn keep(&self, frame: &[u8]) {
         for (word, bytes) in self.frame.iter().zip(frame.as_chunks::<8>().0) {
             word.store(u64::from_ne_bytes(*bytes));
         }
@@ -147,8 +170,18 @@ impl Stand {
     }
 
     /// Goes on where the last run with this window ended.
-    fn plan_for(&self, candidate: Candidate, window: Window) {
-        let word = |which: PlanWord| &self.plan[which as usize];
+    fn plan_for(
+        &self,
+        processor: usize,
+        candidate: Candidate,
+        window: Window,
+        restores: bool,
+    ) -> anyhow::Result<()> {
+        ensure!(
+            processor < PLANS,
+            "processor {processor} is none of the first {PLANS}, on which can be measured"
+        );
+        let word = |which: PlanWord| &self.plans[processor * PLAN_WORDS + which as usize];
         let same = word(PlanWord::First).load() == window.first as u64
             && word(PlanWord::Count).load() == window.count as u64;
         if !same {
@@ -161,6 +194,8 @@ impl Stand {
             Family::V6 => 6,
         });
         word(PlanWord::Program).store(candidate as u64);
+        word(PlanWord::Restore).store(u64::from(restores));
+        Ok(())
     }
 
     fn program(&self, name: &str) -> anyhow::Result<&Xdp> {

@@ -1,5 +1,6 @@
 //! `floodwall run`: wires state, kernel and server together, and nothing more.
 
+mod background;
 mod bans;
 mod capacity;
 mod clients;
@@ -24,6 +25,7 @@ mod protected;
 mod protection;
 mod reconciler;
 mod service_manager;
+mod serving;
 mod signals;
 mod socket;
 mod steady_clock;
@@ -32,10 +34,10 @@ mod tasks;
 mod trials;
 mod web;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use floodwall_common::wire::{BanEvent, DropEvent, knowledge};
+use floodwall_common::wire::knowledge;
 use floodwall_incident::{ArchiveWriter, PacketHistory};
 use floodwall_metrics::Meters;
 use floodwall_notify::Notifier;
@@ -45,19 +47,20 @@ use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
 
 use self::{
+    background::{Readers, Shared, resumable},
     detection::Watch,
     incidents::{Incidents, Tap},
     protection::Protection,
+    serving::Serving,
     signals::{Asked, Others, Signals},
     tasks::{Policy, Tasks, Watched},
 };
 use crate::{
-    api::DropReport,
     config::Config,
     detect::Detector,
     event::{Bus, Log, What},
     host::{self, Netlink},
-    kernel::{EventReader, Kernel, LogReader, preflight},
+    kernel::{Kernel, preflight},
     lock::Mutex,
     options::RunOptions,
     server::{self, Audit, Bounds, Context, Descriptors},
@@ -68,34 +71,26 @@ use crate::{
 /// Drops that a slow reader may fall behind by.
 const DROPS_HELD: usize = 1_024;
 
-/// Has requests for connections challenged, if that is wanted, and the kernel shows that it can be done.
-fn challenge(kernel: &Kernel, wanted: bool) {
-    let proven = wanted
-        && {
-            let proven = kernel.prove_challenges();
-            if let Err(error) = &proven {
-                warn!(
-                    "requests for connections are not challenged while an attack forges them, but have to come again, as this \
-                 kernel does not do it right: {error:#}"
-                );
-            }
-            proven.is_ok()
-        };
-    let known = if proven { knowledge::CHALLENGES } else { 0 };
-    kernel.tables().settings[0].knowledge.store_bits(knowledge::CHALLENGES, known);
-}
-
-/// Has questions for a name server answered with truncated answers while it is attacked, likewise.
-fn truncate(kernel: &Kernel, wanted: bool) {
-    let outcome = wanted.then(|| kernel.prove_truncation());
-    if let Some(Err(error)) = &outcome {
-        warn!(
-            "questions of new sources for a name server are not answered with truncated answers while it is attacked, as this \
-             kernel does not do it right: {error:#}"
-        );
-    }
-    let known = if matches!(outcome, Some(Ok(()))) { knowledge::TRUNCATION } else { 0 };
-    kernel.tables().settings[0].knowledge.store_bits(knowledge::TRUNCATION, known);
+/// Has requests for connections challenged, and questions for a name server answered with truncated answers, while these
+/// are attacked: if that is `wanted`, and the kernel shows that it can be done.
+fn prove_answers(kernel: &Kernel, wanted: bool) {
+    let prove = |flag: u64, outcome: Option<anyhow::Result<()>>, warning: &str| {
+        if let Some(Err(error)) = &outcome {
+            warn!("{warning}, as this kernel does not do it right: {error:#}");
+        }
+        let known = if matches!(outcome, Some(Ok(()))) { flag } else { 0 };
+        kernel.tables().settings[0].knowledge.store_bits(flag, known);
+    };
+    prove(
+        knowledge::CHALLENGES,
+        wanted.then(|| kernel.prove_challenges()),
+        "requests for connections are not challenged while an attack forges them, but have to come again",
+    );
+    prove(
+        knowledge::TRUNCATION,
+        wanted.then(|| kernel.prove_truncation()),
+        "questions of new sources for a name server are not answered with truncated answers while it is attacked",
+    );
 }
 
 /// Protects the interfaces until SIGTERM, SIGINT, or the last one is detached.
@@ -117,12 +112,10 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let netlink = Netlink::open()?;
     let mut kernel = Kernel::load(Some(&options.bpffs), config.capacity.clone())?;
     let filter = Filter::open(kernel.tables(), opened, &config, bus.clone())?;
-    challenge(&kernel, config.challenges);
-    truncate(&kernel, config.challenges);
-    let events = kernel.take_events()?;
-    let log = kernel.take_log()?;
+    prove_answers(&kernel, config.challenges);
     let samples = kernel.take_samples()?;
-    let bans = kernel.take_bans()?;
+    let readers =
+        Readers { drops: kernel.take_events()?, log: kernel.take_log()?, bans: kernel.take_bans()? };
     filter.configured_from(options.config.as_deref(), options.observe);
     let undone = trials::undo_overdue(&filter);
     config.policy.warnings().iter().for_each(|warning| warn!("{warning}"));
@@ -141,9 +134,15 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     protection.read_host().await?;
     health::look(&filter, &protection, Default::default());
 
-    let origins = Arc::new(Origins::new(config.origin));
+    let shared = Shared {
+        filter: Arc::clone(&filter),
+        protection: Arc::clone(&protection),
+        origins: Arc::new(Origins::new(config.origin)),
+        meters: Arc::new(Meters::default()),
+        bus: bus.clone(),
+        state_dir: options.state_dir.clone(),
+    };
     let (tap, past) = (Arc::new(Tap::default()), Arc::new(PacketHistory::default()));
-    let meters = Arc::new(Meters::default());
     let state_dir = filter.keeps_changes().then_some(options.state_dir.as_path());
     let (writer, recorder) =
         ArchiveWriter::start(state_dir, config.incidents).context("starting the record of incidents")?;
@@ -157,19 +156,17 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         tap: Arc::clone(&tap),
         filter: Arc::clone(&filter),
         protection: Arc::clone(&protection),
-        origins: Arc::clone(&origins),
+        origins: Arc::clone(&shared.origins),
         past: Arc::clone(&past),
     };
     incidents.resume();
-    let incidents = again(incidents);
+    let incidents = resumable(incidents);
     let mut tasks = Tasks::new(watched, bus.clone());
     // It hears of the first attack, too.
-    {
-        let bus = bus.clone();
-        tasks.run("incidents", Policy::Restart, move || {
-            incidents::record(Arc::clone(&incidents), bus.clone())
-        });
-    }
+    let happens = bus.clone();
+    tasks.run("incidents", Policy::Restart, move || {
+        incidents::record(Arc::clone(&incidents), happens.clone())
+    });
 
     let signatures_changed = Arc::new(Notify::new());
     let watch = Watch {
@@ -178,122 +175,42 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
         tables: Arc::clone(&tables),
         filter: Arc::clone(&filter),
         bus: bus.clone(),
-        meters: Arc::clone(&meters),
+        meters: Arc::clone(&shared.meters),
         tap,
         changed: Arc::clone(&signatures_changed),
     };
     let (watching, detection) = detection::spawn(detector, watch).context("starting to look for attacks")?;
     filter.attend(detection.clone());
-    let readers =
-        Readers { drops: events, log, bans, meters: Arc::clone(&meters), origins: Arc::clone(&origins) };
-    start(&mut tasks, &filter, &protection, readers, &drops);
-    {
-        let host = Arc::clone(&protection);
-        tasks.run("links", Policy::Restart, move || machine::watch(Arc::clone(&host)));
-        let (host, mut directories) = (Arc::clone(&protection), config.watch_disk.clone());
-        directories.insert(0, options.state_dir.clone());
-        tasks.run("disks", Policy::Restart, move || {
-            machine::watch_disks(Arc::clone(&host), directories.clone())
-        });
-    }
-    if origins.are_configured() {
-        let (filter, host, bus) = (Arc::clone(&filter), Arc::clone(&protection), bus.clone());
-        let origins = Arc::clone(&origins);
-        tasks.run("origins", Policy::Restart, move || {
-            origins::follow(Arc::clone(&origins), Arc::clone(&filter), Arc::clone(&host), bus.clone())
-        });
-    }
-    {
-        let (detection, filter, state_dir) =
-            (detection.clone(), Arc::clone(&filter), options.state_dir.clone());
-        tasks.run("baseline", Policy::Restart, move || {
-            detection::keep(
-                detection.clone(),
-                Arc::clone(&filter),
-                state_dir.clone(),
-                Arc::clone(&signatures_changed),
-            )
-        });
-    }
-    {
-        let (filter, state_dir) = (Arc::clone(&filter), options.state_dir.clone());
-        tasks.run("clients", Policy::Restart, move || clients::keep(Arc::clone(&filter), state_dir.clone()));
-    }
-    // What is dropped ends those who serve clients.
-    let (ended, _) = tokio::sync::watch::channel(());
+    background::read_reports(&mut tasks, &shared, readers, drops.clone());
+    background::follow_the_host(&mut tasks, &shared, config.watch_disk);
+    background::keep_what_is_learnt(&mut tasks, &shared, &detection, signatures_changed);
     let audit = Audit::start(&options.state_dir, filter.keeps_changes()).context("starting the audit log")?;
     trials::write_down(&audit, &undone);
-    {
-        let (filter, host, audit) = (Arc::clone(&filter), Arc::clone(&protection), audit.clone());
-        tasks.run("trials", Policy::Restart, move || {
-            trials::run(Arc::clone(&filter), Arc::clone(&host), audit.clone())
-        });
-    }
-    {
-        let keeper = Arc::new(lockdowns::Keeper {
-            filter: Arc::clone(&filter),
-            protection: Arc::clone(&protection),
-            detection: detection.clone(),
-            audit: audit.clone(),
-        });
-        tasks.run("lockdowns", Policy::Restart, move || lockdowns::run(Arc::clone(&keeper)));
-    }
+    background::make_due_changes(&mut tasks, &shared, &detection, &audit);
     // What else the daemon keeps open is open by now.
     let context = Context::new(
         Arc::clone(&filter),
-        protection.clone(),
+        protection,
         detection.clone(),
         drops,
         bus.clone(),
         audit,
         server::Incidents { archive, notifier },
     )
-    .measured_by(meters)
-    .knowing(Arc::clone(&origins))
+    .measured_by(shared.meters)
+    .knowing(shared.origins)
     .remembering(past)
     .with_page(config.web.as_ref().map(|listen| web::status(listen, &options.state_dir)))
     .within(Bounds::within(Descriptors::now()));
-    if let Some(listen) = config.web {
-        let context = context.clone();
-        tasks.run("web", Policy::Restart, move || web::serve(listen.clone(), context.clone()));
-    }
-    if let Some(listen) = config.metrics {
-        let looking = context.clone();
-        tasks.run("imports", Policy::Restart, move || metrics::measure_imports(looking.clone()));
-        let context = context.clone();
-        tasks.run("metrics", Policy::Restart, move || metrics::serve(listen.clone(), context.clone()));
-    }
+    background::serve_viewers(&mut tasks, &context, config.web, config.metrics);
     // Who gets an answer may end the daemon, too.
     let mut signals = Signals::watch(others)?;
-    let mut serving = {
-        let (context, mut ended, listener) = (context.clone(), ended.subscribe(), sockets.control);
-        let until = async move { drop(ended.changed().await) };
-        tokio::spawn(async move { server::serve(listener, context, until).await })
-    };
-    if let Some(listener) = sockets.read_only {
-        let (context, mut ended) = (context.clone(), ended.subscribe());
-        let until = async move { drop(ended.changed().await) };
-        // Those who only look are done without, should it fail.
-        tokio::spawn(async move { server::serve_read_only(listener, context, until).await });
-    }
+    let mut serving = Serving::start(sockets.control, sockets.read_only, &context);
     starting.succeeds();
     let supervisor = Arc::new(Mutex::new(Supervisor::of_environment()));
-    {
-        let context = context.clone();
-        let line = tokio::task::spawn_blocking(move || server::headline(&context)).await;
-        supervisor.lock().ready(&line.context("telling how the filter stands")?);
-    }
+    service_manager::report_ready(&context, &supervisor).await?;
     info!(socket = %options.socket.display(), "ready");
-    {
-        let (context, told) = (context.clone(), Arc::clone(&supervisor));
-        tasks.run("service manager", Policy::Restart, move || {
-            service_manager::report_status(context.clone(), Arc::clone(&told))
-        });
-        let told = Arc::clone(&supervisor);
-        tasks.run("watchdog", Policy::Restart, move || {
-            service_manager::feed_watchdog(Arc::clone(&tables), Arc::clone(&told))
-        });
-    }
+    service_manager::start(&mut tasks, &context, &tables, &supervisor);
     let end = loop {
         tokio::select! {
             asked = signals.next() => match asked {
@@ -304,16 +221,12 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
             () = tasks.fatal() => break End::Failed("a task has ended without which there is no going on"),
             () = watching.failed() => break End::Failed("the thread that looks for attacks has failed"),
             () = filter.failed() => break End::Failed("the thread that makes changes has failed"),
-            _ = &mut serving => break End::Failed("the control socket is not served any more"),
+            _ = serving.failed() => break End::Failed("the control socket is not served any more"),
         }
     };
     supervisor.lock().stopping("ending; the filter stays in force");
     drop(context);
-    drop(ended);
-    // Streams such as `events` never end by themselves; what is under way gets a moment.
-    if !serving.is_finished() && tokio::time::timeout(Duration::from_secs(2), serving).await.is_err() {
-        info!("some clients were still connected");
-    }
+    serving.end().await;
     drop(tasks);
     if !matches!(end, End::Failed(_)) {
         detection::keep_now(&detection, &filter, &options.state_dir);
@@ -351,54 +264,6 @@ impl Drop for Start {
             self.protection.undo();
         }
     }
-}
-
-/// What tells of the kernel's side.
-struct Readers {
-    drops: EventReader<DropEvent>,
-    log: LogReader,
-    bans: EventReader<BanEvent>,
-    meters: Arc<Meters>,
-    origins: Arc<Origins>,
-}
-
-/// Starts what goes on for ever beside detection and the server.
-fn start(
-    tasks: &mut Tasks,
-    filter: &Arc<Filter>,
-    protection: &Arc<Protection>,
-    readers: Readers,
-    sender: &broadcast::Sender<DropReport>,
-) {
-    let Readers { drops, log, bans, meters, origins } = readers;
-    // A task that is started again goes on reading where the one before was.
-    let (drops, log, bans) = (again(drops), again(log), again(bans));
-    let sender = sender.clone();
-    tasks.run("drop events", Policy::Restart, move || {
-        let (meters, origins) = (Arc::clone(&meters), Arc::clone(&origins));
-        drop_events::forward(Arc::clone(&drops), sender.clone(), meters, origins)
-    });
-    tasks.run("kernel log", Policy::Restart, move || drop_events::forward_log(Arc::clone(&log)));
-    let both = || (Arc::clone(filter), Arc::clone(protection));
-    let (state, host) = both();
-    tasks.run("bans", Policy::Restart, move || {
-        bans::note(Arc::clone(&bans), Arc::clone(&state), Arc::clone(&host))
-    });
-    let (state, host) = both();
-    tasks.run("ends of bans", Policy::Restart, move || bans::tend(Arc::clone(&state), Arc::clone(&host)));
-    let (state, host) = both();
-    tasks.run("lifelines", Policy::Restart, move || bans::spare(Arc::clone(&state), Arc::clone(&host)));
-    let (state, host) = both();
-    tasks.run("health", Policy::Restart, move || health::run(Arc::clone(&state), Arc::clone(&host)));
-    let (state, host) = both();
-    tasks.run("expiry", Policy::Restart, move || expiry::run(Arc::clone(&state)));
-    tasks.run("interfaces", Policy::Restart, move || Arc::clone(&host).watch());
-    let (state, _) = both();
-    tasks.run("memory", Policy::Restart, move || expiry::reclaim(Arc::clone(&state)));
-}
-
-fn again<T>(reader: T) -> Arc<tokio::sync::Mutex<T>> {
-    Arc::new(tokio::sync::Mutex::new(reader))
 }
 
 /// Why the daemon ends.

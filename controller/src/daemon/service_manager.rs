@@ -2,9 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use floodwall_systemd::{Heartbeat, Supervisor};
 use tracing::{error, warn};
 
+use super::tasks::{Policy, Tasks};
 use crate::{
     lock::Mutex,
     server::{Context, headline},
@@ -14,8 +16,29 @@ use crate::{
 /// How often the status line is updated.
 const STATUS_INTERVAL: Duration = Duration::from_secs(2);
 
+/// Reports that the daemon is ready, and how the filter stands.
+pub(super) async fn report_ready(context: &Context, supervisor: &Mutex<Supervisor>) -> anyhow::Result<()> {
+    let context = context.clone();
+    let line = tokio::task::spawn_blocking(move || headline(&context)).await;
+    supervisor.lock().ready(&line.context("telling how the filter stands")?);
+    Ok(())
+}
+
+/// Keeps the service manager informed from now on.
+pub(super) fn start(
+    tasks: &mut Tasks,
+    context: &Context,
+    tables: &Arc<SharedTables>,
+    supervisor: &Arc<Mutex<Supervisor>>,
+) {
+    let (context, told) = (context.clone(), Arc::clone(supervisor));
+    tasks.run("service manager", Policy::Restart, move || report_status(context.clone(), Arc::clone(&told)));
+    let (tables, told) = (Arc::clone(tables), Arc::clone(supervisor));
+    tasks.run("watchdog", Policy::Restart, move || feed_watchdog(Arc::clone(&tables), Arc::clone(&told)));
+}
+
 /// Reports the status line, for ever. It runs apart from the watchdog, as reading the status may get stuck.
-pub(super) async fn report_status(context: Context, supervisor: Arc<Mutex<Supervisor>>) {
+async fn report_status(context: Context, supervisor: Arc<Mutex<Supervisor>>) {
     let mut tick = tokio::time::interval(STATUS_INTERVAL);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -30,7 +53,7 @@ pub(super) async fn report_status(context: Context, supervisor: Arc<Mutex<Superv
 
 /// Keeps the watchdog satisfied while the daemon works: while this task runs, and the threads that renew the lease, which are
 /// detection and the look at the host, have done so since the previous beat.
-pub(super) async fn feed_watchdog(tables: Arc<SharedTables>, supervisor: Arc<Mutex<Supervisor>>) {
+async fn feed_watchdog(tables: Arc<SharedTables>, supervisor: Arc<Mutex<Supervisor>>) {
     let Some(interval) = supervisor.lock().beat_interval() else { return std::future::pending().await };
     let mut tick = tokio::time::interval(interval);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

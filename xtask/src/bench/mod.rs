@@ -34,6 +34,9 @@ pub(crate) struct Options {
     /// Measure how a service fares under a flood instead, behind this and other filters
     #[arg(long, conflicts_with_all = ["rounds", "svg"])]
     live: bool,
+    /// Measure what a second processor brings instead
+    #[arg(long, conflicts_with_all = ["live", "rows", "svg", "against"])]
+    scaling: bool,
     /// Draw a chart, too
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -83,7 +86,13 @@ fn built(cargo: &mut Command) -> Result<PathBuf> {
 /// The options of the benchmark itself.
 fn arguments(options: &Options) -> Vec<String> {
     let mut arguments = Vec::new();
-    for (given, name) in [(options.json, "--json"), (options.quick, "--quick"), (options.live, "--live")] {
+    let switches = [
+        (options.json, "--json"),
+        (options.quick, "--quick"),
+        (options.live, "--live"),
+        (options.scaling, "--scaling"),
+    ];
+    for (given, name) in switches {
         arguments.extend(given.then(|| name.to_owned()));
     }
     if let Some(rounds) = options.rounds {
@@ -122,6 +131,7 @@ mod tests {
         let all = ["--json", "--quick", "--rounds", "7", "--svg", "x.svg", "--rows", "IPv4 SYN"];
         assert_eq!(passed(&all), all);
         assert_eq!(passed(&["--live", "--quick"]), ["--quick", "--live"]);
+        assert_eq!(passed(&["--scaling"]), ["--scaling"]);
     }
 
     #[test]
