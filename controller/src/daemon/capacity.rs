@@ -31,6 +31,11 @@ pub(super) struct Capacity {
 }
 
 impl Capacity {
+    /// Whether anything is strained.
+    pub(super) fn is_strained(&self) -> bool {
+        self.strains.values().any(Strain::is_strained)
+    }
+
     /// Looks at values, of a probe that has failed the greatest there is. What is to be told.
     pub(super) fn look(&mut self, values: impl Iterator<Item = (Subject, u64)>) -> Vec<What> {
         let mut told = Vec::new();

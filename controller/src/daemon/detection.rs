@@ -185,6 +185,7 @@ impl Watch {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let moment = Moment {
             queues_are_full: self.protection.queues_are_full(),
+            host_has_room: self.protection.has_room(),
             ..Moment::new(self.tables.clock(), unix.as_secs())
         };
         let events = detector.tick(moment, &counts, &*self.tables);

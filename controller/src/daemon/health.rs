@@ -35,6 +35,8 @@ const LINGER: Duration = Duration::from_secs(10);
 const COUNT_ROUNDS: u32 = 10;
 /// Requests for connections, a second, that the host drops unanswered when its queues of them are full.
 pub(super) const FULL: u64 = 50;
+/// Share of their time that the CPUs are idle while the host can take more, percent.
+const ROOM: u64 = 10;
 /// What a probe takes that failed, ms.
 const FAILED: u64 = u64::MAX;
 
@@ -52,12 +54,14 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
         let now = (Instant::now(), Vitals::read());
         let of_cpus = protection.machine().cpu.and_then(|cpu| cpu.busiest_percent);
         let signals = signals(&before, &now, of_cpus.map(|percent| percent as u64));
+        let idle = now.1.idle_since(&before.1);
         before = now;
         protection.set_queues_are_full(drops_unanswered(&signals) > FULL);
         let of_host = signals.iter().map(|(signal, value)| ((*signal, None), *value));
         let of_services =
             probes.iter().map(|(service, took)| ((Signal::Probe, Some(service.clone())), *took));
         capacity.look(of_host.chain(of_services)).into_iter().for_each(|what| protection.bus().publish(what));
+        protection.set_has_room(idle.is_some_and(|idle| idle >= ROOM) && !capacity.is_strained());
         for (id, when) in filter.conditions() {
             let value = match when.signal {
                 Signal::Probe => probes.get(&id.service).copied(),

@@ -66,6 +66,7 @@ pub(super) struct Protection {
     pub(super) health: Mutex<Option<HealthReport>>,
     /// The host's queues of requests for connections are full.
     queues_are_full: AtomicBool,
+    has_room: AtomicBool,
     pub(super) machine: Mutex<MachineStatus>,
     pub(super) lockdowns: Mutex<BTreeMap<String, LockdownFigures>>,
     bus: Bus,
@@ -106,6 +107,7 @@ impl Protection {
             seed: Mutex::default(),
             health: Mutex::default(),
             queues_are_full: AtomicBool::new(false),
+            has_room: AtomicBool::new(false),
             machine: Mutex::default(),
             lockdowns: Mutex::default(),
             bus: news.bus,
@@ -171,6 +173,16 @@ impl Protection {
     /// Takes note of whether they are.
     pub(super) fn set_queues_are_full(&self, are_full: bool) {
         self.queues_are_full.store(are_full, Ordering::Relaxed);
+    }
+
+    /// Whether the host is known to be able to take more.
+    pub(super) fn has_room(&self) -> bool {
+        self.has_room.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is, as was seen last.
+    pub(super) fn set_has_room(&self, has_room: bool) {
+        self.has_room.store(has_room, Ordering::Relaxed);
     }
 
     /// Takes note of how the host fares.

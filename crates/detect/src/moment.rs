@@ -15,11 +15,18 @@ pub struct Moment {
     pub second_of_day: u32,
     /// The host's queues of requests for connections are full, and so it answers none.
     pub queues_are_full: bool,
+    /// It is known that the host can take more: nobody is turned away for coming often. Of a replay that is not known.
+    pub host_has_room: bool,
 }
 
 impl Moment {
     /// A moment by both clocks, the other one in seconds since 1970.
     pub fn new(now_ns: u64, unix_seconds: u64) -> Self {
-        Self { now_ns, second_of_day: (unix_seconds % 86_400) as u32, queues_are_full: false }
+        Self {
+            now_ns,
+            second_of_day: (unix_seconds % 86_400) as u32,
+            queues_are_full: false,
+            host_has_room: false,
+        }
     }
 }

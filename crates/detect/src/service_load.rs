@@ -65,6 +65,8 @@ pub(super) struct Load {
     visits: Visits,
     /// Requests of new sources that come time and again, since the last tick.
     returning: Returning,
+    /// Too many connections were those of such sources at the last tick.
+    returning_too_often: bool,
 }
 
 /// What is kept over a restart.
@@ -143,9 +145,14 @@ impl Load {
         }
         let sampled = self.sampled.unwrap_or(1.0).max(LEAST_SAMPLED);
         let unproven = came.packets.iter().sum::<u64>() + came.openings;
-        let returning = std::mem::take(&mut self.returning);
+        let mut returning = std::mem::take(&mut self.returning);
+        if moment.host_has_room && !self.returning_too_often {
+            // As long as all are served, it is no attack that some come often.
+            returning = Returning::default();
+        }
         let proven = passed.saturating_sub(unproven);
         let finding = self.alarm.take(&came, returning, proven, moment.now_ns);
+        self.returning_too_often = finding.returning;
         let calm = calm && finding.level == Level::Calm;
         self.all.take(packets as f64, calm);
         self.passing.take(passed as f64, calm);
@@ -189,5 +196,61 @@ impl Load {
             alarm: Alarm::of(unproven),
             ..Self::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use floodwall_common::{
+        features::{ByteField, Features},
+        parse::{protocol, tcp_flag},
+    };
+
+    use super::*;
+    use crate::moment::{PER_SECOND, TICK};
+
+    /// A request of a source for a connection, which passes.
+    fn request(source: u64, time_ns: u64) -> Sample {
+        let mut features = Features::default();
+        features.octets[ByteField::Protocol as usize] = protocol::TCP;
+        features.octets[ByteField::Flags as usize] = tcp_flag::SYN;
+        Sample {
+            time_ns,
+            features,
+            source: Key(source),
+            reason: Reason::Clean,
+            known: false,
+            answers: false,
+            unasked: false,
+            acknowledged: 0,
+        }
+    }
+
+    /// Whether too many are said to come often, of 200 hosts that ask for a connection every two seconds for so many seconds.
+    fn too_many(load: &mut Load, seconds: std::ops::Range<u64>, host_has_room: bool) -> bool {
+        let per_second = PER_SECOND as u64;
+        let ticks = (seconds.start * per_second..seconds.end * per_second).map(|tick| {
+            for source in (0..200).filter(|source| tick % (2 * per_second) == source % (2 * per_second)) {
+                load.sample(&request(1 + source, tick * TICK));
+            }
+            let moment = Moment { host_has_room, ..Moment::new(tick * TICK, 0) };
+            load.take(Counts::default(), true, moment).returning
+        });
+        ticks.last().unwrap_or_default()
+    }
+
+    #[test]
+    fn that_hosts_come_often_is_no_attack_while_all_can_be_served() {
+        let mut load = Load::default();
+        load.sample(&request(0, 0));
+        assert!(!too_many(&mut load, 40..80, true));
+        assert!(too_many(&mut load, 80..100, false));
+        assert!(
+            too_many(&mut load, 100..120, true),
+            "as they are refused now, there is room; it is not over by that"
+        );
+        let mut load = Load::default();
+        load.sample(&request(0, 0));
+        assert!(too_many(&mut load, 40..80, false));
     }
 }

@@ -17,6 +17,8 @@ pub struct Vitals {
     pub conntrack: Option<u64>,
     /// By CPU: ticks in softirq, and in all.
     pub softirq: Vec<(u64, u64)>,
+    /// Of all CPUs together: ticks in which they were idle, and all.
+    pub idle: Option<(u64, u64)>,
 }
 
 impl Vitals {
@@ -28,13 +30,15 @@ impl Vitals {
         let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
         let count = number("/proc/sys/net/netfilter/nf_conntrack_count");
         let most = number("/proc/sys/net/netfilter/nf_conntrack_max").filter(|most| *most > 0);
+        let stat = read("/proc/stat");
         Self {
             listen_overflows: counter(&netstat, "TcpExt:", "ListenOverflows"),
             listen_drops: counter(&netstat, "TcpExt:", "ListenDrops"),
             syn_cookies: counter(&netstat, "TcpExt:", "SyncookiesSent"),
             udp_overflows: udp_overflows(&snmp, &snmp6),
             conntrack: count.zip(most).map(|(count, most)| count * 100 / most),
-            softirq: softirq(&read("/proc/stat")),
+            softirq: softirq(&stat),
+            idle: idle(&stat),
         }
     }
 
@@ -48,6 +52,24 @@ impl Vitals {
         );
         shares.max()
     }
+
+    /// Share of their time that all CPUs together were idle since `before`, percent.
+    pub fn idle_since(&self, before: &Self) -> Option<u64> {
+        let ((idle, all), (idle_before, all_before)) = self.idle.zip(before.idle)?;
+        let all = all.checked_sub(all_before).filter(|all| *all > 0)?;
+        Some(idle.saturating_sub(idle_before) * 100 / all)
+    }
+}
+
+/// Of all CPUs together, out of `/proc/stat`; they are idle as well while they wait for a disk.
+fn idle(stat: &str) -> Option<(u64, u64)> {
+    let ticks = ticks(stat.lines().find(|line| line.starts_with("cpu "))?);
+    Some((ticks.get(3)? + ticks.get(4)?, ticks.iter().sum()))
+}
+
+/// `cpu0 user nice system idle iowait irq softirq steal …`. What guests take stands in `user` already.
+fn ticks(line: &str) -> Vec<u64> {
+    line.split_whitespace().skip(1).take(8).filter_map(|field| field.parse().ok()).collect()
 }
 
 /// A counter of a group such as `TcpExt:`: a line of names, and a line of numbers below it.
@@ -66,14 +88,12 @@ fn udp_overflows(snmp: &str, snmp6: &str) -> Option<u64> {
     Some(of_v4? + of_v6.unwrap_or(0))
 }
 
-/// By CPU, out of `/proc/stat`: `cpu0 user nice system idle iowait irq softirq steal …`.
+/// By CPU, out of `/proc/stat`.
 fn softirq(stat: &str) -> Vec<(u64, u64)> {
     let cpus = stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "));
     cpus.filter_map(|line| {
-        let ticks: Vec<u64> =
-            line.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
-        // What guests take stands in `user` already.
-        Some((*ticks.get(6)?, ticks.iter().take(8).sum()))
+        let ticks = ticks(line);
+        Some((*ticks.get(6)?, ticks.iter().sum()))
     })
     .collect()
 }
@@ -106,5 +126,21 @@ mod tests {
         assert_eq!(at(100, 50).softirq, [(100, 200), (50, 150)]);
         assert_eq!(at(100, 200).softirq_since(&at(0, 0)), Some(100));
         assert_eq!(at(0, 0).softirq_since(&at(0, 0)), None);
+    }
+
+    #[test]
+    fn cpus_are_idle_together() {
+        let at = |user: u64, idle: u64, iowait: u64| Vitals {
+            idle: idle_of(user, idle, iowait),
+            ..Vitals::default()
+        };
+        let idle = at(130, 160, 10).idle_since(&at(100, 100, 0));
+        assert_eq!(idle, Some(70), "guests are counted once, and who waits for a disk is idle");
+        assert_eq!(at(1, 1, 1).idle_since(&at(1, 1, 1)), None, "no time has passed");
+        assert_eq!(Vitals::default().idle_since(&at(1, 1, 1)), None);
+    }
+
+    fn idle_of(user: u64, all_idle: u64, iowait: u64) -> Option<(u64, u64)> {
+        idle(&format!("cpu  {user} 0 0 {all_idle} {iowait} 0 0 0 {user} 0\ncpu0 5 5 5 5 5 5 5 5\n"))
     }
 }
