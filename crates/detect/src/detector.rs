@@ -325,8 +325,16 @@ impl Detector {
         view: &dyn KernelView,
         events: &mut Vec<Event>,
     ) {
+        // A forged request may be in the name of a source that was there before: there it is the packet that is strange.
+        let forged: BTreeSet<u8> = standings
+            .iter()
+            .filter(|(service, standing)| self.forges_known(*service, standing, now_ns))
+            .map(|(service, _)| *service)
+            .collect();
         let strange = |sample: &&Sample| {
-            !sample.answers && !self.baseline.knows(sample.source) && !self.is_old(sample, view)
+            let may_be_forged = sample.opens() && forged.contains(&sample.service());
+            let is_known = || self.baseline.knows(sample.source) || self.is_old(sample, view);
+            !sample.answers && (may_be_forged || !is_known())
         };
         let lately = self.recent.since(now_ns.saturating_sub(RECENT));
         let unusual: Vec<&Sample> =

@@ -398,10 +398,10 @@ mod tests {
     }
 
     /// What becomes of a signature that hits a hundred packets, in the name of so many known sources.
-    fn hitting_known(text: &str, sources: u64) -> Vec<Turn> {
+    fn hitting_known(text: &str, sources: u64, openings: usize) -> Vec<Turn> {
         let mut deployment = Deployment::default();
         let finding = Finding { signature: text.parse().unwrap(), covered: 100, usual_share: 0.0 };
-        deployment.try_out(&finding, Some(1_000), 0).unwrap();
+        deployment.try_out(&finding, Some(openings), 0).unwrap();
         for number in 0..100 {
             let sample = Sample { time_ns: TRIAL, ..request(number % sources, Reason::Clean) };
             deployment.note(&sample, true);
@@ -410,11 +410,22 @@ mod tests {
     }
 
     #[test]
-    fn requests_forged_in_the_name_of_few_known_sources_do_not_end_a_signature() {
+    fn requests_forged_in_the_name_of_known_sources_do_not_end_a_signature() {
         const REQUESTS: &str = "tcp flags=syn window=512 dport=0";
-        assert_eq!(hitting_known(REQUESTS, 3), [Turn::Enforced]);
-        assert_eq!(hitting_known(REQUESTS, 4), [Turn::Withdrawn]);
-        assert_eq!(hitting_known("tcp window=512 dport=0", 1), [Turn::Withdrawn], "it may be a download");
+        assert_eq!(hitting_known(REQUESTS, 3, 0), [Turn::Enforced]);
+        assert_eq!(hitting_known(REQUESTS, 4, ENOUGH_OPENINGS - 1), [Turn::Withdrawn], "too little is known");
+        assert_eq!(
+            hitting_known(REQUESTS, 100, ENOUGH_OPENINGS),
+            [Turn::Enforced],
+            "no customer looks like that"
+        );
+        let sparing = format!("{REQUESTS} new-sources");
+        assert_eq!(hitting_known(&sparing, 4, ENOUGH_OPENINGS), [Turn::Withdrawn]);
+        assert_eq!(
+            hitting_known("tcp window=512 dport=0", 1, 1_000),
+            [Turn::Withdrawn],
+            "it may be a download"
+        );
     }
 
     /// One that was found with the first packet of an attack, after its trial.

@@ -29,6 +29,8 @@ struct Scene {
     alike: Alike,
     /// Forged requests are sent again as well.
     comes_again: bool,
+    /// The packet at hand is forged.
+    forging: bool,
 }
 
 /// Whose packets forged ones look like.
@@ -39,6 +41,8 @@ enum Alike {
     Customers,
     /// Those of customers who are known.
     Known,
+    /// Nobody's, in the name of customers who are known.
+    InTheirName,
 }
 
 impl Scene {
@@ -57,6 +61,7 @@ impl Scene {
             events: Vec::new(),
             alike: Alike::Nobody,
             comes_again: false,
+            forging: false,
         }
     }
 
@@ -71,8 +76,9 @@ impl Scene {
         let hit: Vec<bool> = hit.map(|(_, deployed)| deployed.asks.is_some()).collect();
         // Clients ask again, and are let in.
         let asked = hit.iter().all(|asks| *asks);
-        let covered = !hit.is_empty()
-            && !(asked && (source < FORGED || self.comes_again && !self.number.is_multiple_of(4)));
+        let is_there = source < FORGED && !self.forging;
+        let covered =
+            !hit.is_empty() && !(asked && (is_there || self.comes_again && !self.number.is_multiple_of(4)));
         let reason = if covered { Reason::Signature } else { Reason::Clean };
         let counts = &mut self.counts[usize::from(service)];
         counts.all += 1;
@@ -80,7 +86,7 @@ impl Scene {
         // Clients complete what they ask for; of the others nothing more comes.
         let asks = features.octets[ByteField::Flags as usize] == tcp_flag::SYN;
         counts.unproven.openings += u64::from(asks);
-        counts.unproven.completed += u64::from(asks && source < FORGED);
+        counts.unproven.completed += u64::from(asks && is_there);
         counts.unproven.signed += u64::from(covered && !asked);
         counts.unproven.signed_openings += u64::from(covered && asks);
         let source = Key(source);
@@ -115,6 +121,11 @@ impl Scene {
                     Alike::Nobody => self.packet(at, source, bare_syn(packet), false),
                     Alike::Customers => self.packet(at, source, request(packet), false),
                     Alike::Known => self.packet(at, source, request(packet), true),
+                    Alike::InTheirName => {
+                        self.forging = true;
+                        self.packet(at, 1 + packet % 400, bare_syn(packet), true);
+                        self.forging = false;
+                    }
                 }
             }
             self.now_ns += TICK;
@@ -461,6 +472,17 @@ fn where_requests_are_those_of_customers_all_are_asked_to_come_again() {
         assert_eq!(scene.detector.attacked().count(), 0, "it is over");
         assert!(!asking(&scene), "and nobody is asked any more");
     }
+}
+
+#[test]
+fn requests_in_the_name_of_customers_are_told_by_what_they_look_like() {
+    let mut scene = Scene::new(1);
+    scene.pass(60.0, 400, 0, 0);
+    scene.alike = Alike::InTheirName;
+    scene.pass(10.0, 400, 4_000, 0);
+    assert_eq!(asked(&scene), [], "customers are not asked: {:?}", scene.events);
+    let enforced = scene.detector.signatures().filter(|(_, deployed)| deployed.enforced);
+    assert_eq!(enforced.count(), 1, "{:?}", scene.events);
 }
 
 #[test]

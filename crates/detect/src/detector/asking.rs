@@ -105,6 +105,15 @@ impl Detector {
         coming.collect()
     }
 
+    /// Whether too many requests for connections to a service pass that nothing follows, and most claim to be of known sources.
+    pub(super) fn forges_known(&self, service: u8, standing: &Standing, now_ns: u64) -> bool {
+        if !standing.unheld.openings || !self.attacks.contains_key(&service) {
+            return false;
+        }
+        let coming = self.coming(service, standing.sampled, now_ns);
+        coming.get(&Class::Openings).is_some_and(|coming| coming.new_of_known > coming.new)
+    }
+
     /// Takes back what asks packets of a class to come again; returns it.
     fn stop_asking(&mut self, service: u8, class: Class) -> Vec<(usize, Signature)> {
         let stopped = self.deployment.ask_no_more(|asked| *asked == Asked { service, class });

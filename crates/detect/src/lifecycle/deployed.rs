@@ -77,10 +77,13 @@ impl Deployed {
         }
     }
 
-    /// Whether it hits too much of sources that were there in calm times. A flood of requests may be forged in the name of a
-    /// few of them: these are dropped only once, and whether those ask again who are really there is counted.
+    /// Whether it hits too much of sources that were there in calm times. A flood of requests may be forged in their name, if they
+    /// are a few, or if nothing that is usual looks like what it hits: these are dropped only once, and whether those ask again
+    /// who are really there is counted.
     pub(super) fn is_harmful(&self) -> bool {
-        let are_forged = self.signature.hits_only_requests() && self.known_sources.len() <= FEW_FORGED;
+        let is_unlike_usual = self.harmless && self.strange;
+        let are_forged = self.signature.hits_only_requests()
+            && (self.known_sources.len() <= FEW_FORGED || is_unlike_usual);
         self.asks.is_none()
             && self.known_hits > FEW_KNOWN
             && self.known_hits as f64 > KNOWN_SHARE * self.hits as f64
