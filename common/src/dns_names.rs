@@ -3,12 +3,11 @@
 //! A flood of questions for random names below a zone ("water torture") comes by the resolvers that customers use, and asks as
 //! these do: nothing but the names tell it. Those that customers ask for are asked for time and again. So each name that a
 //! question names which passes is remembered, by a hash, letters of either case alike (RFC 4343, and resolvers that mix them);
-//! while too many others are asked for, these have to come twice ([`crate::decide::names`]).
+//! while too many others are asked for, these have to come twice ([`crate::decide::dns_names`]).
 
 use crate::{
     frame::{Frame, Header},
     memo,
-    parse::Packet,
 };
 
 /// The port that questions come for, RFC 1035.
@@ -27,17 +26,27 @@ const WORDS: u32 = 32;
 const SMALL: u64 = 0x2020_2020_2020_2020;
 /// Offsets stay far below this; said so that the verifier knows, too.
 const OFFSET_MASK: u32 = 0x1_ffff;
-/// In the third byte of a DNS header: this is an answer; this is a question of another kind.
+/// In the third byte of a DNS header: this is an answer; this is a message of another kind.
 const ANSWER: u8 = 0x80;
 const OPCODE: u8 = 0x78;
 
-/// Where the label of the root stands that ends the name that a datagram asks for, in the frame; `None` if it is no plain
-/// question for one.
+/// What a datagram says of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Message {
+    /// It asks for it.
+    Question = 0,
+    /// It answers such a question, which it repeats.
+    Answer = ANSWER,
+}
+
+/// Where the label of the root stands that ends the name that a datagram is about, in the frame; `None` if it is no plain
+/// message of this kind about one. `datagram`: where its UDP header stands.
 #[inline(always)]
-pub fn end<F: Frame>(frame: &F, packet: &Packet) -> Option<u32> {
-    let start = packet.transport.wrapping_add(UDP_HEADER) & OFFSET_MASK;
+pub fn end<F: Frame>(frame: &F, datagram: u32, message: Message) -> Option<u32> {
+    let start = datagram.wrapping_add(UDP_HEADER) & OFFSET_MASK;
     let header = frame.header::<{ DNS_HEADER as usize }>(start)?;
-    if header.u8(2) & (ANSWER | OPCODE) != 0 || header.be16(4) != 1 {
+    if header.u8(2) & (ANSWER | OPCODE) != message as u8 || header.be16(4) != 1 {
         return None;
     }
     let mut at = start + DNS_HEADER;
@@ -55,23 +64,23 @@ pub fn end<F: Frame>(frame: &F, packet: &Packet) -> Option<u32> {
     None
 }
 
-/// The hash of the name that a datagram asks for, which [ends](end) there.
+/// The hash of the name that a datagram is about, which [ends](end) there.
 #[inline(always)]
-pub fn hash<F: Frame>(frame: &F, packet: &Packet, end: u32, seed: [u64; 3]) -> Option<u64> {
-    fold(frame, packet, end, seed[2], |hash, word| memo::hash(seed, hash, word | SMALL))
+pub fn hash<F: Frame>(frame: &F, datagram: u32, end: u32, seed: [u64; 3]) -> Option<u64> {
+    fold(frame, datagram, end, seed[2], |hash, word| memo::hash(seed, hash, word | SMALL))
 }
 
-/// Takes up the name that a datagram asks for, which [ends](end) there, in words of eight bytes, of which the last is filled up
+/// Takes up the name that a datagram is about, which [ends](end) there, in words of eight bytes, of which the last is filled up
 /// with zeros.
 #[inline(always)]
 pub(crate) fn fold<F: Frame>(
     frame: &F,
-    packet: &Packet,
+    datagram: u32,
     end: u32,
     start: u64,
     take: impl Fn(u64, u64) -> u64,
 ) -> Option<u64> {
-    let mut at = packet.transport.wrapping_add(UDP_HEADER + DNS_HEADER) & OFFSET_MASK;
+    let mut at = datagram.wrapping_add(UDP_HEADER + DNS_HEADER) & OFFSET_MASK;
     let mut taken = start;
     for _ in 0..WORDS {
         if at + 8 > end {
@@ -117,8 +126,8 @@ mod tests {
     }
 
     fn hash_of(bytes: &[u8]) -> Option<u64> {
-        let (frame, packet) = (Captured::whole(bytes), Packet::default());
-        hash(&frame, &packet, end(&frame, &packet)?, SEED)
+        let frame = Captured::whole(bytes);
+        hash(&frame, 0, end(&frame, 0, Message::Question)?, SEED)
     }
 
     fn name(labels: &[&[u8]]) -> Option<u64> {
@@ -174,6 +183,10 @@ mod tests {
         for (flags, questions) in [(0x80, 1), (0x28, 1), (1, 0), (1, 2)] {
             assert_eq!(hash_of(&datagram(flags, questions, &labels, &[0, 1, 0, 1])), None);
         }
+        let answer = datagram(0x81, 1, &labels, &[0, 1, 0, 1]);
+        assert!(end(&Captured::whole(&answer), 0, Message::Answer).is_some());
+        let question = datagram(1, 1, &labels, &[0, 1, 0, 1]);
+        assert_eq!(end(&Captured::whole(&question), 0, Message::Answer), None);
         let mut pointer = datagram(1, 1, &labels, &[0, 1, 0, 1]);
         pointer[(UDP_HEADER + DNS_HEADER) as usize] = 0xc0;
         assert_eq!(hash_of(&pointer), None);

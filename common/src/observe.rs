@@ -8,7 +8,7 @@
 //! | any other segment with ACK | the flow is confirmed: no forger has ever drawn one of a connection that is none |
 //! | either of these two | a request for a connection was answered; the other end has completed the handshake |
 //! | UDP that answers a request | something is offered there |
-//! | UDP from where something is offered | nothing |
+//! | UDP from where something is offered | nothing; that of a name server, whether a new name [exists](crate::dns_answers) |
 //! | other UDP | the flow is opened |
 //! | echo requests | the flow is opened, whatever their identifiers |
 //! | later fragments, anything else | nothing |
@@ -18,6 +18,7 @@
 
 use crate::{
     branchless::nonzero,
+    dns_names,
     entry::{Event, State},
     flow::{self, Flow},
     frame::Frame,
@@ -52,9 +53,17 @@ pub enum Read {
     Unread,
 }
 
-/// Learns from a frame that goes out. The packet is a place to read it into.
+/// Learns from a frame that goes out. The packet is a place to read it into. `answers` is given where the UDP header of what
+/// leaves a name server here stands, and the number of its service: [`dns_answers::learn`](crate::dns_answers::learn), which
+/// the kernel program makes a function of its own.
 #[inline(always)]
-pub fn observe<T: Tables, F: Frame>(tables: &T, frame: &F, packet: &mut Packet, route: Route) -> Read {
+pub fn observe<T: Tables, F: Frame>(
+    tables: &T,
+    frame: &F,
+    packet: &mut Packet,
+    route: Route,
+    answers: impl FnOnce(u32, u32),
+) -> Read {
     match parse::parse_network(frame, packet) {
         Kind::NotIp => return Read::Observed,
         Kind::Malformed => return Read::Unread,
@@ -67,13 +76,18 @@ pub fn observe<T: Tables, F: Frame>(tables: &T, frame: &F, packet: &mut Packet, 
         return Read::Unread;
     }
     // Tables that are out of reach teach nothing, and harm nobody.
-    let _ = learn(tables, packet, route);
+    let _ = learn(tables, packet, route, answers);
     Read::Observed
 }
 
 /// Learns from a packet that goes out. `None` if a table could not be reached.
 #[inline(always)]
-pub fn learn<T: Tables>(tables: &T, packet: &Packet, route: Route) -> Option<()> {
+pub fn learn<T: Tables>(
+    tables: &T,
+    packet: &Packet,
+    route: Route,
+    answers: impl FnOnce(u32, u32),
+) -> Option<()> {
     let settings = tables.settings()?;
     let set = settings.clock.load();
     let now_ns = if set != 0 { set } else { tables.clock() };
@@ -83,7 +97,7 @@ pub fn learn<T: Tables>(tables: &T, packet: &Packet, route: Route) -> Option<()>
     }
     let told = match packet.protocol {
         protocol::TCP => tcp(tables, settings, packet, from_outside, now_ns)?,
-        protocol::UDP => udp(tables, settings, packet, from_outside, now_ns)?,
+        protocol::UDP => udp(tables, settings, packet, from_outside, now_ns, answers)?,
         protocol::ICMP | protocol::ICMPV6 => icmp(tables, settings, packet, now_ns)?,
         _ => false,
     };
@@ -161,6 +175,7 @@ fn udp<T: Tables>(
     packet: &Packet,
     from_outside: bool,
     now_ns: u64,
+    answers: impl FnOnce(u32, u32),
 ) -> Option<bool> {
     let hash = Flow::opened_by(packet).hash(settings);
     let offer = Offer::new(protocol::UDP, packet.source, packet.source_port);
@@ -173,6 +188,9 @@ fn udp<T: Tables>(
         None => {
             let port = service::port_at(tables, settings, packet.source, protocol::UDP, packet.source_port)?;
             if port.offered {
+                if packet.source_port == dns_names::PORT && !from_outside {
+                    answers(packet.transport, port.service.into());
+                }
                 return Some(false);
             }
             if offered::is(tables, settings, offer, now_ns)? {
@@ -211,6 +229,11 @@ mod tests {
         prefix::Address,
         wire::Port,
     };
+
+    /// Learns from a packet that is no answer of a name server.
+    fn learn(memory: &Memory, packet: &Packet, route: Route) -> Option<()> {
+        super::learn(memory, packet, route, |_, _| panic!("{packet:?}"))
+    }
 
     const OUT: Route = Route { from: 0, to: 2 };
     const CARRIED: Route = Route { from: 9, to: 2 };
@@ -357,15 +380,15 @@ mod tests {
         let bytes = crate::decide::testing::frame(&answer(tcp(tcp_flag::ACK)));
         let mut packet = Packet::default();
         let whole = crate::frame::Captured::whole(&bytes);
-        assert_eq!(observe(&memory, &whole, &mut packet, OUT), Read::Observed);
+        assert_eq!(observe(&memory, &whole, &mut packet, OUT, |_, _| ()), Read::Observed);
         assert_eq!(state(&memory, &answer(tcp(tcp_flag::ACK))), Some(State::Confirmed));
         let cut = crate::frame::Captured::whole(&bytes[..40]);
-        assert_eq!(observe(&memory, &cut, &mut packet, OUT), Read::Unread);
+        assert_eq!(observe(&memory, &cut, &mut packet, OUT, |_, _| ()), Read::Unread);
         let memory = self::memory();
         let mut later = bytes.clone();
         later[21] = 8;
         assert_eq!(
-            observe(&memory, &crate::frame::Captured::whole(&later), &mut packet, OUT),
+            observe(&memory, &crate::frame::Captured::whole(&later), &mut packet, OUT, |_, _| ()),
             Read::Observed
         );
         assert!(memory.flows.iter().flatten().all(|word| word.load() == 0));

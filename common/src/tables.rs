@@ -62,7 +62,7 @@ pub trait Tables {
     fn retransmission_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of requests for connections that a signature has dropped, of [`REQUEST_LINES`].
     fn request_line(&self, index: u32) -> Option<&Line>;
-    /// A line of the memory of names that were asked for: see [`crate::names`]; of [`NAME_LINES`].
+    /// A line of the memory of names that were asked for: see [`crate::dns_names`]; of [`NAME_LINES`].
     fn name_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of sources that were counted lately, and of handshakes: see [`crate::unproven`] and
     /// [`crate::fruitless`]; of [`COUNTED_LINES`].

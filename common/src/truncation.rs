@@ -167,7 +167,7 @@ fn datagram<F: Frame>(frame: &F, packet: &Packet, name_end: u32, sum: u64) -> Op
 /// The sum of the 16-bit words of the question, of which the last may be short. `None` if it can't be read.
 #[inline(always)]
 pub fn question_sum<F: Frame>(frame: &F, packet: &Packet, name_end: u32) -> Option<u32> {
-    let name = dns_names::fold(frame, packet, name_end, 0, |sum, word| sum + sum64(word))?;
+    let name = dns_names::fold(frame, packet.transport, name_end, 0, |sum, word| sum + sum64(word))?;
     let end = frame.header::<{ QUESTION_END as usize }>(name_end)?;
     // Type and class begin on the other half of a word than the root's label, whose zero adds nothing.
     let is_odd = (name_end ^ packet.transport) & 1;
@@ -179,6 +179,7 @@ pub fn question_sum<F: Frame>(frame: &F, packet: &Packet, name_end: u32) -> Opti
 mod tests {
     use super::*;
     use crate::{
+        dns_names::Message,
         frame::Captured,
         parse::{Parsed, parse},
     };
@@ -240,7 +241,7 @@ mod tests {
     }
 
     fn name_end(frame: &[u8]) -> u32 {
-        dns_names::end(&Captured::whole(frame), &packet(frame)).unwrap_or(0)
+        dns_names::end(&Captured::whole(frame), packet(frame).transport, Message::Question).unwrap_or(0)
     }
 
     fn can_be_answered(frame: &[u8]) -> bool {

@@ -24,8 +24,10 @@ pub const PORT: u16 = 53;
 /// How long the server waits until it looks whether it is to end.
 const TICK: Duration = Duration::from_millis(100);
 const HEADER: usize = 12;
-/// The address that every name has.
+/// The address that every name has but those below [`NOWHERE`].
 pub const ANSWER: [u8; 4] = [203, 0, 113, 53];
+/// The label of names that there are none below.
+pub const NOWHERE: &str = "nowhere";
 
 /// A question for the address of `name`.`zone`, with room for long answers (EDNS).
 pub fn question(id: u16, name: &str) -> Vec<u8> {
@@ -54,6 +56,10 @@ fn question_end(message: &[u8]) -> Option<usize> {
 /// The answer to a question.
 fn answer(question: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = question.get(..question_end(question)?)?.to_vec();
+    if bytes.windows(NOWHERE.len()).any(|part| part == NOWHERE.as_bytes()) {
+        bytes[2..HEADER].copy_from_slice(&[0x85, 0x83, 0, 1, 0, 0, 0, 0, 0, 0]);
+        return Some(bytes);
+    }
     bytes[2..HEADER].copy_from_slice(&[0x85, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
     bytes.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
     bytes.extend(ANSWER);

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use floodwall::{
     config::Config,
     kernel::Judged,
@@ -29,7 +29,7 @@ const BLOCKED: [&str; 4] = ["203.0.113.0/24", "2001:db8:bad::/48", "10.0.0.0/8",
 const ALLOWED: [&str; 3] = ["203.0.113.128/25", "2001:db8:bad:900d::/64", "192.0.2.53/32"];
 
 /// Tables that packets change, and a controller: the others are only ever read.
-pub const WRITTEN: [Table; 11] = [
+pub const WRITTEN: [Table; 12] = [
     Table::Settings,
     Table::Services,
     Table::Rules,
@@ -38,6 +38,7 @@ pub const WRITTEN: [Table; 11] = [
     Table::Flows,
     Table::Offered,
     Table::Retransmissions,
+    Table::Names,
     Table::Requests,
     Table::Clients,
     Table::Fragments,
@@ -214,6 +215,21 @@ impl Both {
     pub fn learnt(&self) -> usize {
         let of = |table| words(&self.worlds[0].tables, table).iter().filter(|word| word.load() != 0).count();
         LEARNT.into_iter().map(of).sum()
+    }
+
+    /// New names that both have found to exist, of the service of what no other names.
+    ///
+    /// # Errors
+    ///
+    /// If they have not found the same, or one fails.
+    pub fn existing_names(&self) -> anyhow::Result<u64> {
+        let found = |engine: &dyn Engine| -> anyhow::Result<u64> {
+            let services = engine.services()?;
+            Ok(services.iter().map(|(_, totals)| totals.unproven.existing_names).sum())
+        };
+        let (model, kernel) = (found(&self.model)?, found(&self.kernel)?);
+        ensure!(model == kernel, "the model has found {model} names, and the kernel {kernel}");
+        Ok(model)
     }
 
     /// Holds what the two have left behind against each other: counters, and these tables.

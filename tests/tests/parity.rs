@@ -11,7 +11,9 @@ use floodwall::{replay::clock::START, tables::Table};
 use floodwall_capture::{Reader, Writer};
 use floodwall_common::{
     frame::Captured,
-    wire::{Settings, Word},
+    parse::protocol,
+    service::byte_of,
+    wire::{Port, Settings, Word},
 };
 use floodwall_lab::{
     frame::Frame,
@@ -21,6 +23,7 @@ use floodwall_lab::{
 };
 use floodwall_tests::{
     chatter::{self, Said},
+    dns,
     experiment::{Experiment, Poke},
     parity::{Both, WRITTEN},
 };
@@ -109,6 +112,37 @@ fn random_frames_of_both_directions_teach_both_the_same() -> anyhow::Result<()> 
         learnt += both.learnt();
     }
     ensure!(learnt > 60 * 50, "only {learnt} entries in all");
+    Ok(())
+}
+
+/// Questions for names of all lengths, and their answers, both cut short as well.
+#[test]
+fn answers_of_a_name_server_teach_both_the_same() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut both = Both::new()?;
+    let byte = byte_of(protocol::UDP, dns::PORT);
+    let offered = Port { service: 0, offered: true, carried: false };
+    let value = u64::from(offered.pack()) << (byte % 8 * 8);
+    both.poke(Poke { table: Table::Ports, index: byte / 8, value });
+    let (host, resolver) = ([192, 0, 2, 10], [198, 51, 100, 1]);
+    let mut time_ns = START;
+    for length in 1..=63 {
+        time_ns += 1_000_000;
+        let name = format!("{}.{}.zone", "a".repeat(length), "b".repeat(length));
+        let asked = dns::question(7, &name);
+        let question = Frame::ipv4(resolver, host).udp(40_000, dns::PORT).payload(&asked).build();
+        both.judge(time_ns, &Captured::whole(&question))?;
+        for (flags, records) in [([0x85, 0x83], 0), ([0x85, 0x80], 1), ([0x85, 0x80], 1)] {
+            let mut answer = asked.clone();
+            answer[2..4].copy_from_slice(&flags);
+            answer[7] = records;
+            let answer = Frame::ipv4(host, resolver).udp(dns::PORT, 40_000).payload(&answer).build();
+            both.observe(time_ns, &Captured::whole(&answer[..answer.len() - length]), 0)?;
+            both.observe(time_ns, &Captured::whole(&answer), 0)?;
+        }
+    }
+    both.compare(&WRITTEN)?;
+    assert_eq!(both.existing_names()?, 63);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Judgement, Place, Step};
 use crate::{
-    dns_names,
+    dns_names::{self, Message},
     features::{self, Features},
     frame::Frame,
     parse::{self, Packet, Quoted, parse_quoted},
@@ -115,7 +115,7 @@ impl PacketContext {
     /// Reads where the name ends that a DNS question is about.
     #[inline(always)]
     pub fn measure_name<F: Frame>(&mut self, frame: &F) {
-        self.name_end = dns_names::end(frame, &self.packet).unwrap_or(0);
+        self.name_end = dns_names::end(frame, self.packet.transport, Message::Question).unwrap_or(0);
     }
 
     /// Reads what an ICMP error quotes.

@@ -1,10 +1,10 @@
-//! Is a name asked for that was never asked for before, while there are too many such questions? See [`crate::names`].
+//! Is a name asked for that was never asked for before, while there are too many such questions? See [`crate::dns_names`].
 
 use super::{CONTINUE, NONE, OutOfLine, PacketContext, Request, Step, found};
 use crate::{
     dns_names,
     frame::Frame,
-    memo,
+    memo, name_memory,
     parse::Fragment,
     retransmission::{self, Wait},
     tables::{NAME_LINES, REQUEST_LINES, Tables},
@@ -44,32 +44,32 @@ pub fn look_up<T: Tables, F: Frame>(
     context: &mut PacketContext,
 ) -> Step {
     let (service, now_ns) = (context.judgement.service, context.time_ns);
-    let end = context.name_end;
-    let hash =
-        if end == 0 { None } else { dns_names::hash(frame, &context.packet, end, memo::seed(settings)) };
+    let (end, datagram) = (context.name_end, context.packet.transport);
+    let hash = if end == 0 { None } else { dns_names::hash(frame, datagram, end, memo::seed(settings)) };
     let (is_name, hash) = (hash.is_some(), hash.unwrap_or(0));
     let line = found(tables.name_line(memo::line(hash, NAME_LINES)))?;
-    if is_name && memo::recalls(line, hash) {
-        memo::note(line, hash, now_ns);
-        return CONTINUE;
-    }
-    found(tables.service_counter(service))?.unproven.names.add_local(1);
-    if settings.limits_names(service) {
+    let (word, is_there) = name_memory::find(line, hash, now_ns);
+    let is_known = is_name && is_there;
+    if !is_known {
+        let limits = settings.limits_names(service);
         let requests = found(tables.request_line(memo::line(hash, REQUEST_LINES)))?;
-        let again = is_name && retransmission::again(requests, hash, Wait::OF_QUESTIONS, now_ns);
-        let full_at = &found(tables.service(service))?.names;
-        if again {
+        if limits && is_name && retransmission::again(requests, hash, Wait::OF_QUESTIONS, now_ns) {
+            // It was counted when it was dropped.
             context.request = Request::Again;
-        } else if !token_bucket::take_long(full_at, NEW_NAMES, NEW_NAMES.increment, now_ns) {
-            let step = context.object(settings, Reason::NewName, NONE);
-            if step.is_break() {
-                context.request = Request::Noted;
-                return step;
+        } else {
+            found(tables.service_counter(service))?.unproven.names.add_local(1);
+            let full_at = &found(tables.service(service))?.names;
+            if limits && !token_bucket::take_long(full_at, NEW_NAMES, NEW_NAMES.increment, now_ns) {
+                let step = context.object(settings, Reason::NewName, NONE);
+                if step.is_break() {
+                    context.request = Request::Noted;
+                    return step;
+                }
             }
         }
     }
     if is_name {
-        memo::note(line, hash, now_ns);
+        name_memory::note(word, is_known, hash, now_ns);
     }
     CONTINUE
 }

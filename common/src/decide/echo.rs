@@ -78,7 +78,7 @@ mod tests {
 
     fn ask(memory: &Memory, at: Address) {
         let request = Packet { source: HOST, destination: at, destination_port: 8 << 8, ..reply() };
-        learn(memory, &request, Route { from: 0, to: 2 }).expect("the tables are there");
+        learn(memory, &request, Route { from: 0, to: 2 }, |_, _| ()).expect("the tables are there");
     }
 
     fn judged(memory: &Memory, packet: &Packet) -> PacketContext {

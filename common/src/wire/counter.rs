@@ -57,8 +57,10 @@ pub struct UnprovenCounter {
     pub completed: Word,
     /// Requests of sources whose connections come to nothing, once a source and second: see [`crate::fruitless`].
     pub fruitless: Word,
-    /// Questions for names that were never asked for before: see [`crate::names`].
+    /// Questions for names that were never asked for before: see [`crate::dns_names`].
     pub names: Word,
+    /// Of these names, those that were answered with a record: see [`crate::dns_answers`].
+    pub existing_names: Word,
     /// Packets that a signature has dropped.
     pub signed: Word,
     /// Of these, requests for a TCP connection.
@@ -86,6 +88,8 @@ pub struct UnprovenTotals {
     pub fruitless: u64,
     /// Questions for names that were never asked for before.
     pub names: u64,
+    /// Of these names, those that were answered with a record.
+    pub existing_names: u64,
     /// Packets that a signature has dropped.
     pub signed: u64,
     /// Of these, requests for a TCP connection.
@@ -111,6 +115,7 @@ impl UnprovenTotals {
             completed: counter.completed.load(),
             fruitless: counter.fruitless.load(),
             names: counter.names.load(),
+            existing_names: counter.existing_names.load(),
             signed: counter.signed.load(),
             signed_openings: counter.signed_openings.load(),
             sources: all(&counter.sources),
@@ -131,6 +136,7 @@ impl UnprovenTotals {
             completed: self.completed.wrapping_add(other.completed),
             fruitless: self.fruitless.wrapping_add(other.fruitless),
             names: self.names.wrapping_add(other.names),
+            existing_names: self.existing_names.wrapping_add(other.existing_names),
             signed: self.signed.wrapping_add(other.signed),
             signed_openings: self.signed_openings.wrapping_add(other.signed_openings),
             sources: each(self.sources, other.sources),
@@ -151,6 +157,7 @@ impl UnprovenTotals {
             completed: self.completed.saturating_sub(before.completed),
             fruitless: self.fruitless.saturating_sub(before.fruitless),
             names: self.names.saturating_sub(before.names),
+            existing_names: self.existing_names.saturating_sub(before.existing_names),
             signed: self.signed.saturating_sub(before.signed),
             signed_openings: self.signed_openings.saturating_sub(before.signed_openings),
             sources: each(self.sources, before.sources),
@@ -199,5 +206,5 @@ impl Unproven {
 }
 
 const _: () = assert!(size_of::<Counter>() == 16);
-const _: () = assert!(size_of::<UnprovenCounter>() == 176);
-const _: () = assert!(size_of::<ServiceCounter>() == 280);
+const _: () = assert!(size_of::<UnprovenCounter>() == 184);
+const _: () = assert!(size_of::<ServiceCounter>() == 288);

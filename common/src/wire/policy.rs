@@ -83,7 +83,7 @@ pub struct Service {
     pub flags: Word,
     /// Buckets of its suspects, by [`Suspicion`]: times in units of 64 ns, of which all 64 bits count.
     pub suspects: [Word; Suspicion::COUNT],
-    /// The bucket of questions for new names, likewise: see [`crate::names`].
+    /// The bucket of questions for new names, likewise: see [`crate::dns_names`].
     pub names: Word,
     /// Who gets to it: a packed [`Lockdown`].
     pub lockdown: Word,

@@ -116,7 +116,7 @@ pub struct Settings {
     pub lease_until: Word,
     /// Bits by [`Reason`](super::Reason): what only counts, and does not drop, once the lease has lapsed.
     pub lapsing: Word,
-    /// Services for which questions for new names are limited, a bit each by their number: see [`crate::names`].
+    /// Services for which questions for new names are limited, a bit each by their number: see [`crate::dns_names`].
     pub limits_names: Word,
     /// The secret of [challenges](crate::challenge), drawn anew with the maps.
     pub challenge_key: [Word; 2],

@@ -80,14 +80,18 @@ fn look(asked: &[u8], sent: &[u8]) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use floodwall_common::{dns_names, frame::Captured, truncation};
+    use floodwall_common::{
+        dns_names::{self, Message},
+        frame::Captured,
+        truncation,
+    };
 
     use super::*;
 
     /// What the filter would send, put together on the host.
     fn sent(asked: &[u8]) -> Vec<u8> {
         let (frame, of) = (Captured::whole(asked), packet(asked).unwrap());
-        let end = dns_names::end(&frame, &of).unwrap();
+        let end = dns_names::end(&frame, of.transport, Message::Question).unwrap();
         assert!(truncation::is_possible(&frame, &of, end));
         let mut answer = [&asked[6..12], &asked[..6], &asked[12..14]].concat();
         let sum = truncation::question_sum(&frame, &of, end).unwrap();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use floodwall_common::{
     decide::{PacketContext, decide_on},
+    dns_answers,
     frame::{Captured, Frame, Window},
     observe::{self, Route},
     parse::Packet,
@@ -101,7 +102,10 @@ impl Engine for ModelEngine {
         let Some(shown) = self.outgoing.shown(frame) else { return Ok(()) };
         self.tables.settings[0].clock.store(time_ns);
         let route = Route { from, to: LEAVES_BY };
-        observe::observe(&*self.tables, &Captured::whole(shown), &mut Packet::default(), route);
+        let (tables, shown) = (&*self.tables, Captured::whole(shown));
+        observe::observe(tables, &shown, &mut Packet::default(), route, |datagram, service| {
+            dns_answers::learn(tables, &shown, datagram, service);
+        });
         Ok(())
     }
 

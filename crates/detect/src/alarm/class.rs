@@ -22,7 +22,7 @@ pub enum Class {
     Others,
     /// Requests for a TCP connection of sources whose connections come to nothing.
     Fruitless,
-    /// Questions for names that were never asked for before.
+    /// Questions for names that were never asked for before, less those that are found to exist.
     Names,
     /// Connections of new sources that come time and again.
     Returning,
@@ -76,7 +76,7 @@ impl fmt::Display for Class {
             Self::Unasked => "datagrams/s that nobody asked for",
             Self::Others => "fragments and other packets/s of unknown sources",
             Self::Fruitless => "requests/s of sources whose connections come to nothing",
-            Self::Names => "questions/s for names that were never asked for before",
+            Self::Names => "questions/s for new names that nothing is found for",
             Self::Returning => "connections/s of new sources that come time and again",
         })
     }

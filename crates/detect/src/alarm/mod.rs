@@ -4,7 +4,7 @@
 //! answered and not completed; segments of no connection, and requests where nothing is offered; datagrams of sources that
 //! are not known; datagrams that nobody asked for; fragments and other protocols of sources that are not known; requests of
 //! sources whose connections come to nothing ([`floodwall_common::fruitless`]); questions for names that were never asked
-//! for before ([`floodwall_common::names`]); connections of new sources that come time and again ([`crate::visits`]). Of all but the
+//! for before ([`floodwall_common::dns_names`]), less those that are found to exist ([`floodwall_common::dns_answers`]); connections of new sources that come time and again ([`crate::visits`]). Of all but the
 //! first and the names, sources once each a second, and packets up to 20 a
 //! source and second. Packets of flows that have proven themselves raise no alarm, however many: a backup, a download or a
 //! rush of customers is no case at all. That the host is over its capacity is told by its own signals, and is another kind
@@ -13,7 +13,8 @@
 //! **The test.** That a count is no attack is given up once more comes in a window than chance makes of the highest
 //! intensity that is usual, [`bound`]. That is the greater of a floor, which grows with what passes for the service, and 12
 //! times (of requests 6 or 3 times) the [busiest ten minutes](series::Busiest) so far. Of requests it is at least the rate of
-//! those that are completed: a crowd raises its own bound, and so no learning is needed first.
+//! those that are completed: a crowd raises its own bound, and so no learning is needed first. Likewise, of new names that are not
+//! found to exist as many are usual as are.
 //!
 //! **Its rate of false alarms** is at most 0.1 in 24 hours by chance, for sixty series and as long as the intensity is at
 //! most the bound: see [`bound`]. (Of requests, whose count is a difference of two, that is a rule of thumb; and where what
@@ -39,7 +40,7 @@ pub use exceeds::Excess;
 use exceeds::{SECOND, Test};
 use floodwall_common::wire::UnprovenTotals;
 use series::{Busiest, Middle, Series};
-use tested::Tests;
+use tested::{Proving, Tests, excused};
 
 use crate::{moment::PER_SECOND, visits::Returning};
 
@@ -109,6 +110,8 @@ pub(super) struct Alarm {
     /// Handshakes that were completed, and how many usually are.
     completed: Series,
     completed_busiest: Busiest,
+    /// New names that are found to exist.
+    existing: Series,
     /// Requests that are answered, and not dropped by a signature.
     answered: Test,
     /// What signatures drop.
@@ -134,6 +137,7 @@ impl Default for Alarm {
             classes: Class::ALL.into_iter().map(Tests::of).collect(),
             completed: Series::default(),
             completed_busiest: Busiest::default(),
+            existing: Series::default(),
             answered: Test::new(&ANSWERED),
             signed: Series::default(),
             proven: Middle::default(),
@@ -166,8 +170,11 @@ impl Alarm {
         self.completed_busiest.take(came.completed as f64, calm, most / WATCHED_TIMES);
         self.signed.push(came.signed as f64);
         let growth = (self.proven.rate() / SMALL).max(1.0);
-        // A crowd completes what it asks for.
-        let completing = self.completed.window(series::LONGEST) * PER_SECOND / series::LONGEST as f64;
+        self.existing.push(excused(came.existing_names, 1.0));
+        // A crowd completes what it asks for, and asks for names that there are.
+        let [completing, existing] = [&self.completed, &self.existing]
+            .map(|series| series.window(series::LONGEST) * PER_SECOND / series::LONGEST as f64);
+        let proving = Proving { completing, existing };
         let answered = came.openings as f64 - came.completed as f64 - came.signed_openings as f64;
         self.answered.take(answered, calm, growth, completing);
         let mut unheld =
@@ -183,8 +190,8 @@ impl Alarm {
             if is_at_first(tests.class) {
                 continue;
             }
-            let excess = tests.take(came, returning, calm, growth, completing);
-            let is_below = tests.are_below(growth, completing);
+            let excess = tests.take(came, returning, calm, growth, proving);
+            let is_below = tests.are_below(growth, proving);
             let Tests { class, tests, above_ns, .. } = tests;
             match (&mut *above_ns, excess) {
                 (None, Some(excess)) => {
@@ -403,6 +410,28 @@ mod tests {
         assert_eq!(pass(60, 40), (0, false));
         let (begun, limits) = pass(5, 2_000);
         assert!(begun == 1 && limits);
+    }
+
+    #[test]
+    fn new_names_that_exist_are_no_flood_and_names_that_do_not_are_one_beside_them() {
+        // So many new names/s, for which an answer names something and does not, which comes three ticks later.
+        let begins = |existing: u64, others: u64| {
+            let mut alarm = Alarm::default();
+            let finding = (0..60 * SECOND as u64).find_map(|tick| {
+                let came = UnprovenTotals {
+                    names: (existing + others) / SECOND as u64,
+                    existing_names: if tick < 3 { 0 } else { existing / SECOND as u64 },
+                    ..UnprovenTotals::default()
+                };
+                alarm.take(&came, Returning::default(), 0, tick * TICK).begins
+            });
+            finding.map(|cause| cause.class)
+        };
+        assert_eq!(begins(300, 0), None);
+        assert_eq!(begins(2_000, 600), None, "a resolver whose users mistype, and whose programs probe");
+        assert_eq!(begins(0, 300), Some(Class::Names), "where nothing is answered, or not seen to be");
+        assert_eq!(begins(300, 700), Some(Class::Names));
+        assert_eq!(begins(8_000, 0), Some(Class::Names), "a zone in which there is each name hides no flood");
     }
 
     #[test]

@@ -14,8 +14,18 @@ const FEW_STREAMS: f64 = 3.0;
 /// Seconds of the clock in which a source that goes on is counted before it is known. A crowd of such sources raises no
 /// alarm, as one that completes its handshakes raises none.
 const COUNTED_UNTIL_KNOWN: f64 = 3.0;
-/// Sources that are excused so in a tick, 3,000 a second: who forges each address twice cannot hide more.
+/// Sources that are excused so in a tick, 3,000 a second: who forges each address twice cannot hide more. As many new names are
+/// that are found to exist: who asks for random ones of a zone in which there is each (a wildcard) cannot hide more.
 const MOST_EXCUSED: f64 = 3_000.0 / PER_SECOND;
+
+/// What proves itself at the same time, a second.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proving {
+    /// Handshakes that are completed.
+    pub(super) completing: f64,
+    /// New names that are found to exist.
+    pub(super) existing: f64,
+}
 
 /// One class's tests, and whether it is in alarm.
 #[derive(Clone, Debug)]
@@ -33,21 +43,21 @@ impl Tests {
         Self { class, tests: class.tests(), repeated: Series::default(), above_ns: None }
     }
 
-    /// Takes what came in a tick. The first excess; `completing`: handshakes/s that are completed.
+    /// Takes what came in a tick. The first excess.
     pub(super) fn take(
         &mut self,
         came: &UnprovenTotals,
         returning: Returning,
         calm: bool,
         growth: f64,
-        completing: f64,
+        proving: Proving,
     ) -> Option<Excess> {
         let repeated =
             self.class.place().map_or(0, |place| came.capped[place].saturating_sub(came.sources[place]));
         self.repeated.push(repeated as f64);
         let mut excess = None;
         for (place, count) in counts(self.class, came, returning).into_iter().enumerate() {
-            let least = self.least(place, completing);
+            let least = self.least(place, proving);
             let Some(test) = self.tests.get_mut(place) else { break };
             excess = excess.or(test.take(count, calm, growth, least));
         }
@@ -55,15 +65,16 @@ impl Tests {
     }
 
     /// Whether no more comes than usually does at most.
-    pub(super) fn are_below(&self, growth: f64, completing: f64) -> bool {
-        let is_below = |(place, test): (usize, &Test)| test.is_below(growth, self.least(place, completing));
+    pub(super) fn are_below(&self, growth: f64, proving: Proving) -> bool {
+        let is_below = |(place, test): (usize, &Test)| test.is_below(growth, self.least(place, proving));
         self.tests.iter().enumerate().all(is_below)
     }
 
     /// How much is usual at least of what the test in this place counts.
-    fn least(&self, place: usize, completing: f64) -> f64 {
+    fn least(&self, place: usize, proving: Proving) -> f64 {
         match (self.class, place) {
-            (Class::Openings, _) => completing,
+            (Class::Openings, _) => proving.completing,
+            (Class::Names, _) => proving.existing,
             (Class::Datagrams | Class::Others, 2) if self.is_of_few() => STREAM,
             _ => 0.0,
         }
@@ -76,18 +87,23 @@ impl Tests {
     }
 }
 
+/// How much of what came in a tick is excused by what has proven itself in it, of which each has been counted so often.
+pub(super) fn excused(proven: u64, counted: f64) -> f64 {
+    (proven as f64 * counted).min(MOST_EXCUSED)
+}
+
 /// What came of a class, for each of its tests.
 fn counts(class: Class, came: &UnprovenTotals, returning: Returning) -> [f64; 3] {
     match class.place() {
         Some(place) => {
-            let excused = (came.acquainted[place] as f64 * COUNTED_UNTIL_KNOWN).min(MOST_EXCUSED);
+            let excused = excused(came.acquainted[place], COUNTED_UNTIL_KNOWN);
             let [sources, capped, packets] =
                 [came.sources[place], came.capped[place], came.packets[place]].map(|count| count as f64);
             [sources - excused, capped, packets]
         }
         None if class == Class::Fruitless => [came.fruitless as f64, 0.0, 0.0],
         None if class == Class::Returning => [returning.sources as f64, returning.requests as f64, 0.0],
-        None if class == Class::Names => [came.names as f64, 0.0, 0.0],
+        None if class == Class::Names => [came.names as f64 - excused(came.existing_names, 1.0), 0.0, 0.0],
         None => [came.openings as f64 - came.completed as f64, 0.0, 0.0],
     }
 }
