@@ -45,9 +45,9 @@ const MOST_RULES: usize = 8;
 /// Usual packets from new sources without which nothing is looked for that spares known sources; of datagrams, so many of
 /// these: who asks once and goes never proves itself.
 const ENOUGH_NEW_SOURCES: usize = 50;
-/// Where most of what is usual is assumed: sources of packets that a signature hits which may send others, too, and
-/// share of the packets that it has to cover.
-const MOST_SENDING_OTHERS: f64 = 0.05;
+/// Where most of what is usual is assumed: share of the packets that a signature hits which may come with others of their
+/// sources, and share of the packets that it has to cover.
+const MOST_WITH_OTHERS: f64 = 0.05;
 const LEAST_ASSUMED: f64 = 0.3;
 /// How many times more often than usually a signature has to hit that spares known sources: more than a crowd grows.
 const LEAST_STRANGER_LIFT: f64 = 100.0;
@@ -175,8 +175,8 @@ impl Search<'_> {
         self.among_strangers(unusual)
     }
 
-    /// Looks for signatures of what nobody is assumed to send, from sources that send nothing else: real clients go on
-    /// with something else once they are answered.
+    /// Looks for signatures of what nobody is assumed to send, and that comes with nothing else: real clients go on with
+    /// something else once they are answered.
     fn by_assumption(&self, unusual: &[&Sample]) -> Vec<Finding> {
         // What is assumed of datagrams and pings is too little to drop what differs.
         let is_known = |sample: &Sample| assumed::is_known_kind(&sample.features);
@@ -185,27 +185,31 @@ impl Search<'_> {
         let mut findings = self.among(&known, Tier::Anybody);
         findings.retain(|finding| {
             finding.covered as f64 >= LEAST_ASSUMED * unusual.len() as f64
-                && self.sending_others(&finding.signature) <= MOST_SENDING_OTHERS
+                && self.coming_with_others(&finding.signature) <= MOST_WITH_OTHERS
         });
         findings
     }
 
-    /// Share of the sources of packets that a signature hits that send others, too: what it does not hit, or what differs in
-    /// its flags.
-    fn sending_others(&self, signature: &Signature) -> f64 {
+    /// Share of the packets that a signature hits that come with others of their sources: packets that it does not hit, or whose
+    /// flags differ. Each of these speaks for one of those: who asks for a connection goes on as often as that is answered. A
+    /// customer in whose name a flood is forged goes on, too, and not nearly as often as that.
+    fn coming_with_others(&self, signature: &Signature) -> f64 {
         let of_service = |sample: &&Sample| self.service.is_none_or(|service| sample.service() == service);
         let recent: Vec<&Sample> = self.recent.iter().filter(of_service).collect();
-        // What each source sends of what is hit: its flags, or nothing if they differ.
-        let mut alike: HashMap<Key, Option<u8>> = HashMap::default();
         let flags = |sample: &Sample| sample.features.octets[ByteField::Flags as usize];
+        // By source: how many that are hit have the flags of its first one, and how many are others.
+        let mut counts: HashMap<Key, (u8, usize, usize)> = HashMap::default();
         for sample in recent.iter().filter(|sample| signature.matches(&sample.features)) {
-            let first = alike.entry(sample.source).or_insert(Some(flags(sample)));
-            *first = first.filter(|first| *first == flags(sample));
+            let (first, alike, others) = counts.entry(sample.source).or_insert((flags(sample), 0, 0));
+            *(if *first == flags(sample) { alike } else { others }) += 1;
         }
         for sample in recent.iter().filter(|sample| !signature.matches(&sample.features)) {
-            alike.entry(sample.source).and_modify(|first| *first = None);
+            counts.entry(sample.source).and_modify(|(_, _, others)| *others += 1);
         }
-        alike.values().filter(|flags| flags.is_none()).count() as f64 / alike.len().max(1) as f64
+        let (all, with_others) = counts.values().fold((0, 0), |(all, with_others), (_, alike, others)| {
+            (all + alike, with_others + alike.min(others))
+        });
+        with_others as f64 / all.max(1) as f64
     }
 
     /// Looks for signatures of new_sources, kind by kind, of those kinds that no crowd explains.

@@ -34,7 +34,7 @@ struct Scene {
 }
 
 /// Whose packets forged ones look like.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Alike {
     Nobody,
     /// New customers'.
@@ -43,6 +43,8 @@ enum Alike {
     Known,
     /// Nobody's, in the name of customers who are known.
     InTheirName,
+    /// Nobody's, in the name of one of them.
+    InOneName,
 }
 
 impl Scene {
@@ -121,9 +123,10 @@ impl Scene {
                     Alike::Nobody => self.packet(at, source, bare_syn(packet), false),
                     Alike::Customers => self.packet(at, source, request(packet), false),
                     Alike::Known => self.packet(at, source, request(packet), true),
-                    Alike::InTheirName => {
+                    Alike::InTheirName | Alike::InOneName => {
                         self.forging = true;
-                        self.packet(at, 1 + packet % 400, bare_syn(packet), true);
+                        let customer = if self.alike == Alike::InOneName { 7 } else { 1 + packet % 400 };
+                        self.packet(at, customer, bare_syn(packet), true);
                         self.forging = false;
                     }
                 }
@@ -483,6 +486,35 @@ fn requests_in_the_name_of_customers_are_told_by_what_they_look_like() {
     assert_eq!(asked(&scene), [], "customers are not asked: {:?}", scene.events);
     let enforced = scene.detector.signatures().filter(|(_, deployed)| deployed.enforced);
     assert_eq!(enforced.count(), 1, "{:?}", scene.events);
+}
+
+#[test]
+fn on_a_fresh_install_requests_in_the_name_of_one_customer_are_told_as_well() {
+    let mut scene = Scene::new(1);
+    scene.pass(2.0, 400, 0, 0);
+    scene.alike = Alike::InOneName;
+    scene.pass(1.0, 400, 4_000, 0);
+    assert!(scene.detector.is_fresh());
+    let enforced = scene.detector.signatures().filter(|(_, deployed)| deployed.enforced);
+    assert_eq!(enforced.count(), 1, "{:?}", scene.events);
+    assert_eq!(asked(&scene), [], "{:?}", scene.events);
+}
+
+#[test]
+fn on_a_fresh_install_what_looks_strange_and_goes_on_is_left_alone() {
+    let mut scene = Scene::new(1);
+    scene.pass(2.0, 400, 0, 0);
+    // Clients of a kind that nothing is assumed of, and a flood that looks like customers.
+    scene.alike = Alike::Customers;
+    for _ in 0..40 {
+        for client in 0..20 {
+            let source = 1_000 + client;
+            scene.packet(0, source, bare_syn(client), true);
+            scene.packet(0, source, data(client), true);
+        }
+        scene.pass(0.05, 400, 4_000, 0);
+    }
+    assert!(!scene.detector.signatures().any(|(_, deployed)| deployed.asks.is_none()), "{:?}", scene.events);
 }
 
 #[test]
