@@ -113,6 +113,18 @@ fn a_browser_shows_peace_an_attack_and_what_stops_it() -> anyhow::Result<()> {
     let audit = host.json(&["audit"])?;
     assert_eq!(audit["entries"][0]["process"], "the page", "{audit}");
 
+    // The event that the first question was closed comes while the second is open, whose answer is the second's.
+    browser.tell(&format!(
+        "const click = (answer) => document.querySelector(`#confirm button[value=${{answer}}]`).click();\
+         {}; click('no'); {}",
+        press,
+        press.replace("203.0.113.0/24", "198.51.100.0/24"),
+    ))?;
+    sleep(Duration::from_millis(200));
+    browser.tell("document.querySelector('#confirm button[value=yes]').click()")?;
+    browser.wait_until("document.getElementById('said').textContent.includes('198.51.100.0/24')")?;
+    assert_eq!(host.json(&["status"])?["block"]["ipv4"], 2);
+
     let flood = flooded(&host, LESSER_FLOOD, Duration::from_secs(120))?;
     browser.tell("location.hash = '#/now'")?;
     browser.wait_until("document.title.startsWith('Attacked')")?;

@@ -92,9 +92,21 @@ export const bypass = (on) => ({
 
 const at = (id) => document.getElementById(id);
 
+/**
+ * The dialog for one question. Each has an element of its own: the event that one was closed comes later than the closing
+ * itself, when the next question may be open, and answers only the one that it is about.
+ */
+function new_dialog() {
+  const last = at("confirm");
+  const dialog = /** @type {HTMLDialogElement} */ (last.cloneNode(true));
+  dialog.open = false;
+  last.replaceWith(dialog);
+  return dialog;
+}
+
 /** Asks for confirmation of a change and carries it out; returns whether it was done. @param {Act} act */
 export async function confirmed(act) {
-  const dialog = /** @type {HTMLDialogElement} */ (at("confirm"));
+  const dialog = new_dialog();
   say(at("confirm-meaning"), act.meaning);
   say(at("confirm-command"), act.command);
   dialog.returnValue = "no";
