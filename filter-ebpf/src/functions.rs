@@ -22,10 +22,10 @@ use floodwall_common::{
 
 use crate::{
     bans,
-    challenge::{send, send_truncated_v4, send_truncated_v6},
     frame::XdpFrame,
     maps::{Maps, packet_context, settings},
     record::record,
+    reply::{send, send_truncated_v4, send_truncated_v6},
     show::show,
 };
 

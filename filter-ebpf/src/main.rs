@@ -10,8 +10,6 @@
 #[cfg(target_arch = "bpf")]
 mod bans;
 #[cfg(target_arch = "bpf")]
-mod challenge;
-#[cfg(target_arch = "bpf")]
 mod egress;
 #[cfg(target_arch = "bpf")]
 mod frame;
@@ -21,6 +19,8 @@ mod functions;
 mod maps;
 #[cfg(target_arch = "bpf")]
 mod record;
+#[cfg(target_arch = "bpf")]
+mod reply;
 #[cfg(target_arch = "bpf")]
 mod show;
 #[cfg(target_arch = "bpf")]

@@ -3,7 +3,7 @@
 //!
 //! Who opens nothing is left alone: segments of connections that are open, and what answers the host.
 
-use super::{CONTINUE, NONE, OutOfLine, PacketContext, Step, challenge, found, question};
+use super::{CONTINUE, NONE, OutOfLine, PacketContext, Step, challenge, dns_question, found};
 use crate::{
     client,
     frame::Frame,
@@ -54,8 +54,8 @@ pub fn admit<T: Tables, F: Frame>(
     }
     let step = context.object(settings, Reason::Lockdown, NONE);
     if step.is_break() {
-        context.challenged = if question::is_asked(context) {
-            found(question::is_due(tables, settings, frame, context))?
+        context.challenged = if dns_question::is_asked(context) {
+            found(dns_question::is_due(tables, settings, frame, context))?
         } else {
             challenge::is_due(settings, context)
         };

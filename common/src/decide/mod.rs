@@ -4,6 +4,7 @@
 //! would have done, and the next one is asked.
 
 pub mod admission;
+pub mod answers;
 mod bans;
 mod bypass;
 pub mod challenge;
@@ -11,6 +12,7 @@ mod classify;
 mod context;
 mod count;
 pub mod dns_names;
+pub mod dns_question;
 pub mod echo;
 mod fragments;
 pub mod fruitless;
@@ -23,14 +25,12 @@ pub mod offences;
 mod out_of_line;
 mod out_of_state;
 mod prefix_list;
-pub mod question;
 mod rates;
 pub mod rules;
 mod sample;
 pub mod signature;
 mod source;
 pub mod step;
-pub mod suspects;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

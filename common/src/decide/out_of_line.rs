@@ -1,8 +1,8 @@
 //! Parts that are functions of their own in the kernel.
 
 use super::{
-    PacketContext, Step, admission, challenge, dns_names, echo, found, fruitless, icmp_errors, offences,
-    question, rules, signature, suspects, unproven,
+    PacketContext, Step, admission, answers, challenge, dns_names, dns_question, echo, found, fruitless,
+    icmp_errors, offences, rules, signature, unproven,
 };
 use crate::{frame::Frame, tables::Tables, wire::Suspicion};
 
@@ -13,7 +13,7 @@ use crate::{frame::Frame, tables::Tables, wire::Suspicion};
 pub trait OutOfLine {
     /// [`PacketContext::read_features`].
     fn read_features(&self, context: &mut PacketContext);
-    /// [`suspects::judge`].
+    /// [`answers::judge`].
     fn judge_suspect(&self, context: &mut PacketContext, suspicion: Suspicion) -> Step;
     /// [`PacketContext::read_quotation`], and [`icmp_errors::judge`].
     fn judge_icmp_error(&self, context: &mut PacketContext) -> Step;
@@ -27,11 +27,11 @@ pub trait OutOfLine {
     fn measure_name(&self, context: &mut PacketContext);
     /// [`dns_names::look_up`].
     fn judge_name(&self, context: &mut PacketContext) -> Step;
-    /// [`suspects::ask_flow`].
+    /// [`answers::ask_flow`].
     fn ask_flow(&self, context: &mut PacketContext) -> Step;
     /// [`signature::ask_again`].
     fn ask_again(&self, context: &mut PacketContext) -> Step;
-    /// [`question::judge`].
+    /// [`dns_question::judge`].
     fn judge_question(&self, context: &mut PacketContext, number: u32, asks_all: bool) -> Step;
     /// [`challenge::hear`].
     fn hear_answer(&self, context: &mut PacketContext) -> Step;
@@ -55,7 +55,7 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
     }
 
     fn judge_suspect(&self, context: &mut PacketContext, suspicion: Suspicion) -> Step {
-        suspects::judge(self.0, found(self.0.settings())?, context, suspicion)
+        answers::judge(self.0, found(self.0.settings())?, context, suspicion)
     }
 
     fn judge_icmp_error(&self, context: &mut PacketContext) -> Step {
@@ -84,7 +84,7 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
     }
 
     fn ask_flow(&self, context: &mut PacketContext) -> Step {
-        suspects::ask_flow(self.0, found(self.0.settings())?, context)
+        answers::ask_flow(self.0, found(self.0.settings())?, context)
     }
 
     fn ask_again(&self, context: &mut PacketContext) -> Step {
@@ -93,7 +93,7 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
 
     fn judge_question(&self, context: &mut PacketContext, number: u32, asks_all: bool) -> Step {
         context.measure_name(self.1);
-        question::judge(self.0, found(self.0.settings())?, self.1, context, number, asks_all)
+        dns_question::judge(self.0, found(self.0.settings())?, self.1, context, number, asks_all)
     }
 
     fn hear_answer(&self, context: &mut PacketContext) -> Step {
@@ -101,7 +101,7 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
     }
 
     fn admit(&self, context: &mut PacketContext) -> Step {
-        if question::is_asked(context) {
+        if dns_question::is_asked(context) {
             context.measure_name(self.1);
         }
         admission::admit(self.0, found(self.0.settings())?, self.1, context)

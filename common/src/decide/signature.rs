@@ -5,7 +5,7 @@
 //! [challenged](crate::challenge), that is done as they are dropped, and one of who has answered a challenge passes at once.
 //! Questions for a name server are answered with a [truncated answer](crate::truncation) in place of that.
 
-use super::{CONTINUE, OutOfLine, PacketContext, Request, Step, challenge, found, known, question};
+use super::{CONTINUE, OutOfLine, PacketContext, Request, Step, challenge, dns_question, found, known};
 use crate::{
     client,
     flow::Flow,
@@ -56,7 +56,7 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
     count(found(tables.signature_counter(number))?, context);
     let monitored = settings.monitored.load() & Reason::Signature.bit() != 0;
     let is_found = matches.enforced & !(matches.once | matches.repeat) == 0 && !monitored;
-    if is_found && question::is_asked(context) {
+    if is_found && dns_question::is_asked(context) {
         return parts.judge_question(context, number, matches.enforced & !matches.repeat == 0);
     }
     let lenient = if context.traits.meets(Traits::SYN) {

@@ -14,14 +14,14 @@ mod expiry;
 mod health;
 mod host_role;
 mod incidents;
+mod interface_state;
 mod link_load;
-mod links;
 mod lockdowns;
 mod machine;
 mod metrics;
 mod older_flows;
 mod origins;
-mod protected;
+mod protected_interfaces;
 mod protection;
 mod reconciler;
 mod service_manager;
@@ -42,7 +42,7 @@ use floodwall_incident::{ArchiveWriter, PacketHistory};
 use floodwall_metrics::Meters;
 use floodwall_notify::Notifier;
 use floodwall_origin::Origins;
-use floodwall_systemd::Supervisor;
+use floodwall_systemd::ServiceManager;
 use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
 
@@ -207,10 +207,10 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::watch(others)?;
     let mut serving = Serving::start(sockets.control, sockets.read_only, &context);
     starting.succeeds();
-    let supervisor = Arc::new(Mutex::new(Supervisor::of_environment()));
-    service_manager::report_ready(&context, &supervisor).await?;
+    let service_manager = Arc::new(Mutex::new(ServiceManager::of_environment()));
+    service_manager::report_ready(&context, &service_manager).await?;
     info!(socket = %options.socket.display(), "ready");
-    service_manager::start(&mut tasks, &context, &tables, &supervisor);
+    service_manager::start(&mut tasks, &context, &tables, &service_manager);
     let end = loop {
         tokio::select! {
             asked = signals.next() => match asked {
@@ -224,7 +224,7 @@ pub async fn run(options: RunOptions, config: Config) -> anyhow::Result<()> {
             _ = serving.failed() => break End::Failed("the control socket is not served any more"),
         }
     };
-    supervisor.lock().stopping("ending; the filter stays in force");
+    service_manager.lock().stopping("ending; the filter stays in force");
     drop(context);
     serving.end().await;
     drop(tasks);

@@ -19,7 +19,7 @@ use super::{
     egress::{Egress, Seen, ways_out},
     host_role::Role,
     older_flows::{Seed, seed},
-    protected::ProtectedInterfaces,
+    protected_interfaces::ProtectedInterfaces,
     reconciler::Reconciler,
     tasks::Watched,
 };

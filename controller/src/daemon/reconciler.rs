@@ -3,8 +3,8 @@
 use tracing::{error, info, warn};
 
 use super::{
-    links::{Bare, Sight, Step},
-    protected::{ProtectedInterface, ProtectedInterfaces, moved},
+    interface_state::{Bare, InterfaceState, Step},
+    protected_interfaces::{ProtectedInterface, ProtectedInterfaces, moved},
 };
 use crate::{
     api::InterfaceStatus,
@@ -172,7 +172,7 @@ impl Reconciler<'_> {
         let sight = {
             let mut protected = protected.lock();
             let Some(entry) = protected.get(name) else { return };
-            Sight {
+            InterfaceState {
                 attached: entry.attachment.as_ref().map(|attachment| attachment.ifindex),
                 held,
                 named: named.as_ref().map(|interface| (interface.index, self.kernel.is_on(interface))),

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use floodwall_systemd::{Heartbeat, Supervisor};
+use floodwall_systemd::{Progress, ServiceManager};
 use tracing::{error, warn};
 
 use super::tasks::{Policy, Tasks};
@@ -17,10 +17,13 @@ use crate::{
 const STATUS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Reports that the daemon is ready, and how the filter stands.
-pub(super) async fn report_ready(context: &Context, supervisor: &Mutex<Supervisor>) -> anyhow::Result<()> {
+pub(super) async fn report_ready(
+    context: &Context,
+    service_manager: &Mutex<ServiceManager>,
+) -> anyhow::Result<()> {
     let context = context.clone();
     let line = tokio::task::spawn_blocking(move || headline(&context)).await;
-    supervisor.lock().ready(&line.context("telling how the filter stands")?);
+    service_manager.lock().ready(&line.context("telling how the filter stands")?);
     Ok(())
 }
 
@@ -29,23 +32,23 @@ pub(super) fn start(
     tasks: &mut Tasks,
     context: &Context,
     tables: &Arc<SharedTables>,
-    supervisor: &Arc<Mutex<Supervisor>>,
+    service_manager: &Arc<Mutex<ServiceManager>>,
 ) {
-    let (context, told) = (context.clone(), Arc::clone(supervisor));
+    let (context, told) = (context.clone(), Arc::clone(service_manager));
     tasks.run("service manager", Policy::Restart, move || report_status(context.clone(), Arc::clone(&told)));
-    let (tables, told) = (Arc::clone(tables), Arc::clone(supervisor));
+    let (tables, told) = (Arc::clone(tables), Arc::clone(service_manager));
     tasks.run("watchdog", Policy::Restart, move || feed_watchdog(Arc::clone(&tables), Arc::clone(&told)));
 }
 
 /// Reports the status line, for ever. It runs apart from the watchdog, as reading the status may get stuck.
-async fn report_status(context: Context, supervisor: Arc<Mutex<Supervisor>>) {
+async fn report_status(context: Context, service_manager: Arc<Mutex<ServiceManager>>) {
     let mut tick = tokio::time::interval(STATUS_INTERVAL);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
         let context = context.clone();
         match tokio::task::spawn_blocking(move || headline(&context)).await {
-            Ok(line) => supervisor.lock().status(&line),
+            Ok(line) => service_manager.lock().status(&line),
             Err(error) => error!(%error, "the status could not be reported to the service manager"),
         }
     }
@@ -53,15 +56,15 @@ async fn report_status(context: Context, supervisor: Arc<Mutex<Supervisor>>) {
 
 /// Keeps the watchdog satisfied while the daemon works: while this task runs, and the threads that renew the lease, which are
 /// detection and the look at the host, have done so since the previous beat.
-async fn feed_watchdog(tables: Arc<SharedTables>, supervisor: Arc<Mutex<Supervisor>>) {
-    let Some(interval) = supervisor.lock().beat_interval() else { return std::future::pending().await };
+async fn feed_watchdog(tables: Arc<SharedTables>, service_manager: Arc<Mutex<ServiceManager>>) {
+    let Some(interval) = service_manager.lock().beat_interval() else { return std::future::pending().await };
     let mut tick = tokio::time::interval(interval);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut heartbeat = Heartbeat::default();
+    let mut progress = Progress::default();
     loop {
         tick.tick().await;
-        if heartbeat.has_advanced(tables.settings[0].lease_until.load()) {
-            supervisor.lock().beat();
+        if progress.has_advanced(tables.settings[0].lease_until.load()) {
+            service_manager.lock().beat();
         } else {
             warn!("detection, or the look at the host, is stuck: the watchdog is not fed");
         }

@@ -22,15 +22,15 @@ use super::{
     incident::{Attack, Incident, Incidents},
     lifecycle::{Deployed, Deployment, Held, Turn},
     moment::{Moment, TICK},
-    offenders::{Conduct, LONG, Scene},
     proof::Proof,
     recent::Recent,
-    reference::ReferenceSets,
+    reference_set::ReferenceSets,
     repetition::Repetition,
     sample::Sample,
     search::{LEAST_EXCESS, Refused, Search},
     service_load::{Counts, Load, Standing},
     view::KernelView,
+    would_ban::{Conduct, LONG, Scene},
 };
 
 /// How far back samples are searched, ns.

@@ -7,8 +7,8 @@ use floodwall_common::{prefix::Family, source::Key};
 use super::{
     alarm::{self, Excess},
     lifecycle::Turn,
-    offenders::Cause,
     view::KernelView,
+    would_ban::Cause,
 };
 use crate::signature::Signature;
 
@@ -206,7 +206,7 @@ mod tests {
     use floodwall_tables::{Capacity, SharedTables};
 
     use super::*;
-    use crate::offenders::Cause;
+    use crate::would_ban::Cause;
 
     #[test]
     fn a_source_is_named_though_the_kernel_program_does_not_know_it() {

@@ -20,7 +20,7 @@ use super::{
     mining::{self, Finding, Terms},
     packet_kind::Kind,
     recent::Recent,
-    reference::ReferenceSet,
+    reference_set::ReferenceSet,
     sample::Sample,
 };
 use crate::signature::Signature;

@@ -11,7 +11,7 @@
 //! BPFFS/filters/2                       a note that a filter of tc does, as the kernel has no TCX
 //! ```
 
-mod challenge;
+mod challenge_selftest;
 mod clsact;
 mod counters;
 mod egress;
@@ -25,7 +25,7 @@ mod program;
 mod samples;
 mod syscall;
 mod test_run;
-mod truncation;
+mod truncation_selftest;
 
 pub use counters::{MonitoredTotals, ReasonTotals, ServiceTotals};
 pub use egress::Observer;

@@ -21,7 +21,7 @@ use parking_lot::RwLock;
 use tracing::warn;
 
 use super::{
-    challenge,
+    challenge_selftest,
     counters::{Counters, MonitoredTotals, ReasonTotals, ServiceTotals},
     egress::{self, Observer},
     events::EventReader,
@@ -36,7 +36,7 @@ use super::{
     samples::SampleReader,
     syscall,
     test_run::{self, Judged},
-    truncation,
+    truncation_selftest,
 };
 use floodwall_host::Mode;
 use floodwall_host::{Framing, Interface};
@@ -308,7 +308,7 @@ impl Kernel {
     /// What of that is not so.
     pub fn prove_challenges(&self) -> anyhow::Result<()> {
         let program = xdp(&self.ebpf, CHALLENGE)?.fd().context("the program that shows it is not loaded")?;
-        challenge::prove(program.as_fd(), &self.tables)
+        challenge_selftest::prove(program.as_fd(), &self.tables)
     }
 
     /// Proves that questions for a name server would be answered with a truncated answer that says what it has to: a question
@@ -319,7 +319,7 @@ impl Kernel {
     /// What of that is not so.
     pub fn prove_truncation(&self) -> anyhow::Result<()> {
         let program = xdp(&self.ebpf, CHALLENGE)?.fd().context("the program that shows it is not loaded")?;
-        truncation::prove(program.as_fd())
+        truncation_selftest::prove(program.as_fd())
     }
 
     /// Whether the program drops a frame as it is, now; the frame is counted (`BPF_PROG_TEST_RUN`).

@@ -14,9 +14,9 @@
 
 mod expose;
 mod families;
-mod format;
 mod host;
 mod meters;
+mod negotiation;
 mod page;
 mod serve;
 #[cfg(test)]
@@ -25,6 +25,6 @@ mod traffic;
 
 pub use expose::expose;
 pub use families::{FAMILIES, Family, Kind};
-pub use format::Format;
 pub use meters::{Meters, Request};
+pub use negotiation::Format;
 pub use serve::serve;

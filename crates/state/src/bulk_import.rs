@@ -13,7 +13,7 @@ use super::{
     expiry::{expiry, unix_seconds},
     filter::{Filter, list_of},
     ledger::Transaction,
-    lifelines::Danger,
+    lifeline_check::Danger,
     refusal::Refusal,
 };
 use floodwall_api::{ImportProblem, ImportReport, ListName};

@@ -6,7 +6,7 @@ use floodwall_common::{prefix::Family, wire::Reason};
 
 use super::{
     filter::{Filter, list_of, name_of},
-    lifelines::address_of,
+    lifeline_check::address_of,
 };
 use floodwall_api::{
     ChallengeStatus, Covering, Entry, ListName, ListPage, ListStatus, Lists, MemoryUse, Status,

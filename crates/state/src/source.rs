@@ -10,7 +10,7 @@ use floodwall_common::{
     wire::{BucketSpec, History, Settings, Terms, Volume, Way, standing},
 };
 
-use super::{filter::Filter, lifelines::address_of};
+use super::{filter::Filter, lifeline_check::address_of};
 use floodwall_api::SourceReport;
 use floodwall_policy::Per;
 use floodwall_tables::{Prefix, SharedTables};

@@ -19,7 +19,7 @@ use anyhow::Context as _;
 
 use super::{
     files::{Contents, SNAPSHOT, WITNESS, database_name, log_name},
-    jsonl,
+    format_1,
     offline::Obstacle,
     reading::Found,
 };
@@ -75,7 +75,7 @@ struct Stamp {
 fn stamps(directory: &Path) -> anyhow::Result<Vec<Stamp>> {
     let mut stamps = Vec::new();
     let Contents { witness: _, databases, logs, leftovers } = Contents::of(directory)?;
-    let mut names: BTreeSet<String> = jsonl::names(directory)?.into_iter().chain(leftovers).collect();
+    let mut names: BTreeSet<String> = format_1::names(directory)?.into_iter().chain(leftovers).collect();
     names.extend([WITNESS, SNAPSHOT].map(str::to_owned));
     names.extend(databases.into_iter().map(database_name));
     names.extend(logs.into_iter().map(log_name));

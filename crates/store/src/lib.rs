@@ -18,16 +18,15 @@
 //! is changed in it, until an operator puts right what is damaged or accepts what is there.
 //!
 //! Which database holds is what the witness says, and so a new one takes the place of an old one all at once: when
-//! format 1 is left ([`jsonl`] reads it), when damage is accepted, and when a copy is brought in.
+//! format 1 is left ([`format_1`] reads it), when damage is accepted, and when a copy is brought in.
 
 mod audit;
 mod chain;
 mod claim;
 mod damage;
-mod database;
 mod files;
+mod format_1;
 mod in_use;
-mod jsonl;
 mod learnt;
 mod lists;
 mod offline;
@@ -36,6 +35,7 @@ mod reading;
 mod record;
 pub mod records;
 mod replace;
+mod sqlite;
 mod store;
 #[cfg(test)]
 mod tests;

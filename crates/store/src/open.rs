@@ -15,11 +15,11 @@ use tracing::{error, info, warn};
 use super::{
     claim::claim,
     damage::{Damage, DamageReport, Damaged, Flaw},
-    database::Database,
     files::{LOCK, PRIVATE, WITNESS, database_name, make_directory},
     offline::Obstacle,
     reading::{Form, Found, Resume},
     replace::{replace, tidy},
+    sqlite::Database,
     store::{At, Store},
     witness::Witness,
 };

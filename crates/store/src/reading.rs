@@ -13,10 +13,10 @@ use floodwall_tables::Prefix;
 use super::{
     chain::{Blamed, Rows, Sound, verify},
     damage::{Damage, Flaw},
-    database::{Reader, list_of_row, part_of_row},
     files::{Contents, SNAPSHOT, WITNESS, database_name, log_name},
-    jsonl, lists,
+    format_1, lists,
     record::{Entry, FORMAT, List, Sum},
+    sqlite::{Reader, list_of_row, part_of_row},
     witness::{self, Said},
 };
 use crate::records::{Change, Origin, Records};
@@ -67,18 +67,18 @@ impl Found {
             found.read_database(directory)?;
             return Ok(found);
         }
-        let told = jsonl::told_format(directory);
+        let told = format_1::told_format(directory);
         if let Some(format) = told.filter(|format| *format > FORMAT) {
             return Err(newer(&directory.join(SNAPSHOT), format));
         }
-        let of_lines = jsonl::is_there(directory)?;
+        let of_lines = format_1::is_there(directory)?;
         if told == Some(FORMAT)
             || (!found.contents.databases.is_empty() && !of_lines && !found.was_being_made(directory))
         {
             found.damaged(WITNESS, Flaw::Missing);
             found.read_database(directory)?;
         } else if of_lines || directory.join(SNAPSHOT).exists() {
-            let jsonl::Found { records, lists, damage, .. } = jsonl::Found::read(directory)?;
+            let format_1::Found { records, lists, damage, .. } = format_1::Found::read(directory)?;
             found = Self { records, lists, damage, form: Form::Lines, ..found };
         }
         Ok(found)

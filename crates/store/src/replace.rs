@@ -16,13 +16,13 @@ use anyhow::Context as _;
 use floodwall_tables::Prefix;
 
 use super::{
-    database::Database,
     files::{
         Contents, SET_ASIDE, SNAPSHOT, WITNESS, database_name, log_name, new_of, replace_file, sync_directory,
     },
-    jsonl,
+    format_1,
     open::Lock,
     record::{FORMAT, List, Position, Sum},
+    sqlite::Database,
     store::{At, Store, copy, put_parts},
     witness::Witness,
 };
@@ -101,8 +101,8 @@ fn fill(
 
 /// The files of format 1, without the one that tells of this format.
 fn of_lines(directory: &Path) -> anyhow::Result<Vec<String>> {
-    let is_marked = jsonl::told_format(directory) == Some(FORMAT);
-    Ok(jsonl::names(directory)?.into_iter().filter(|name| !is_marked || name != SNAPSHOT).collect())
+    let is_marked = format_1::told_format(directory) == Some(FORMAT);
+    Ok(format_1::names(directory)?.into_iter().filter(|name| !is_marked || name != SNAPSHOT).collect())
 }
 
 /// Gives the files that are to go another name, in a directory of their own.
@@ -141,7 +141,7 @@ pub(super) fn tidy(directory: &Path, number: u64) -> anyhow::Result<()> {
         logs: others(&contents.logs),
         leftovers: Default::default(),
     };
-    let is_marked = jsonl::told_format(directory) == Some(FORMAT);
+    let is_marked = format_1::told_format(directory) == Some(FORMAT);
     let mut gone: Vec<String> = old.databases.iter().copied().map(database_name).collect();
     gone.extend(old.logs.iter().copied().map(log_name));
     gone.extend(of_lines(directory)?);

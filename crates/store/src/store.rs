@@ -7,10 +7,10 @@ use floodwall_tables::Prefix;
 use tracing::warn;
 
 use super::{
-    database::{Database, Writer},
     lists::{self, PART},
     open::Lock,
     record::{Base, FORMAT, Kind, List, Position, Sum},
+    sqlite::{Database, Writer},
     witness::Witness,
 };
 use crate::records::{Change, Origin, Records};

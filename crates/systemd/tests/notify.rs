@@ -2,7 +2,7 @@
 
 use std::{os::unix::net::UnixDatagram, time::Duration};
 
-use floodwall_systemd::{Supervisor, inherited, reloading};
+use floodwall_systemd::{ServiceManager, inherited, reloading};
 
 #[test]
 fn it_hears_of_the_start_the_work_and_the_end() {
@@ -22,24 +22,24 @@ fn it_hears_of_the_start_the_work_and_the_end() {
         std::env::remove_var("WATCHDOG_PID");
         std::env::remove_var("LISTEN_PID");
     }
-    let mut supervisor = Supervisor::of_environment();
-    assert_eq!(supervisor.beat_interval(), Some(Duration::from_secs(5)));
-    supervisor.ready("eth0 is filtered");
+    let mut service_manager = ServiceManager::of_environment();
+    assert_eq!(service_manager.beat_interval(), Some(Duration::from_secs(5)));
+    service_manager.ready("eth0 is filtered");
     assert_eq!(heard(), "STATUS=eth0 is filtered\nREADY=1\n");
-    supervisor.status("eth0 is filtered");
-    supervisor.status("attack\non web");
+    service_manager.status("eth0 is filtered");
+    service_manager.status("attack\non web");
     assert_eq!(heard(), "STATUS=attack on web\n", "the same is not told twice");
-    supervisor.beat();
+    service_manager.beat();
     assert_eq!(heard(), "WATCHDOG=1\n");
     let reload = reloading();
     let message = heard();
     assert!(message.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{message}");
     drop(reload);
     assert_eq!(heard(), "READY=1\n");
-    supervisor.stopping("it was told to");
+    service_manager.stopping("it was told to");
     assert_eq!(heard(), "STATUS=it was told to\nSTOPPING=1\n");
     let nothing = inherited().unwrap();
     assert!(nothing.control.is_none() && nothing.read_only.is_none());
     drop(manager);
-    supervisor.beat();
+    service_manager.beat();
 }

@@ -9,12 +9,12 @@ use crate::{
     alarm::Class,
     event::Event,
     lifecycle::{Asked, Turn},
-    offenders::LONG,
     packet_kind::Kind,
     repetition::{self, Coming, Order, RETURNS, Whose},
     sample::Sample,
     service_load::Standing,
     signature::Signature,
+    would_ban::LONG,
 };
 
 impl Detector {

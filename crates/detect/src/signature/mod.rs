@@ -10,13 +10,13 @@ mod breadth;
 pub mod export;
 mod image;
 pub mod naming;
+mod text;
 mod values;
-mod words;
 
 pub use breadth::TooBroad;
 pub use image::{Effect, Image, ImageError};
+pub use text::ParseError;
 pub use values::{ByteSet, Ranges};
-pub use words::ParseError;
 
 use std::collections::BTreeMap;
 

@@ -15,7 +15,7 @@ use floodwall_common::{
 use tracing::{info, warn};
 
 use super::Moment;
-use crate::{address_of, filter::Filter, ledger::Transaction, lifelines::Danger, refusal::Refusal};
+use crate::{address_of, filter::Filter, ledger::Transaction, lifeline_check::Danger, refusal::Refusal};
 use floodwall_event::What;
 use floodwall_policy::Lifelines;
 use floodwall_policy::{DEFAULT_SERVICE, RuleId, Then, defaults};

@@ -12,7 +12,7 @@ use floodwall_common::{
     wire::{MAX_SERVICES, Reason},
 };
 
-use super::{bans::Moment, filter::Filter, lifelines::Danger, source::Seen};
+use super::{bans::Moment, filter::Filter, lifeline_check::Danger, source::Seen};
 use floodwall_api::{AppliedBan, AppliedSignature, Outcome, PastBan, WhyPast, WhyReport};
 use floodwall_detect::Snapshot;
 use floodwall_policy::Lifelines;

@@ -9,7 +9,7 @@ use floodwall_common::{
     tables::Tables as _,
 };
 
-use crate::{filter::Filter, lifelines::address_of};
+use crate::{filter::Filter, lifeline_check::address_of};
 use floodwall_api::WhyPacket;
 
 /// A packet by its five-tuple.

@@ -8,7 +8,7 @@ use std::fmt;
 
 /// An interface, as its link and its name tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sight {
+pub(super) struct InterfaceState {
     /// Index of the interface when the program was attached; `None` if it is not.
     pub(super) attached: Option<u32>,
     /// Index of the interface that the link holds now, perhaps in another network namespace; 0: none.
@@ -48,7 +48,7 @@ pub(super) enum Step {
     Shared,
 }
 
-impl Sight {
+impl InterfaceState {
     pub(super) fn step(self) -> Step {
         let Self { attached, held, named, was_put_back, waits, refused, shared } = self;
         match (attached, held, named) {
@@ -148,33 +148,44 @@ mod tests {
 
     #[test]
     fn what_link_and_name_tell() {
-        let fine = Sight { attached: Some(4), held: 4, named: Some((4, true)), ..Sight::default() };
+        let fine = InterfaceState {
+            attached: Some(4),
+            held: 4,
+            named: Some((4, true)),
+            ..InterfaceState::default()
+        };
         for (sight, expected) in [
             (fine, Step::Filtered),
-            (Sight { held: 9, named: Some((9, true)), ..fine }, Step::Filtered),
-            (Sight { named: None, ..fine }, Step::Elsewhere),
-            (Sight { named: Some((7, false)), ..fine }, Step::Elsewhere),
+            (InterfaceState { held: 9, named: Some((9, true)), ..fine }, Step::Filtered),
+            (InterfaceState { named: None, ..fine }, Step::Elsewhere),
+            (InterfaceState { named: Some((7, false)), ..fine }, Step::Elsewhere),
             // Another namespace has numbers of its own.
-            (Sight { named: Some((4, false)), ..fine }, Step::Elsewhere),
-            (Sight { held: 0, named: None, ..fine }, Step::Gone),
-            (Sight { held: 0, named: Some((5, false)), ..fine }, Step::Attach),
-            (Sight { held: 0, named: Some((5, false)), was_put_back: true, ..fine }, Step::Attach),
-            (Sight { held: 0, named: Some((4, false)), ..fine }, Step::PutBack),
-            (Sight { held: 0, named: Some((4, false)), was_put_back: true, ..fine }, Step::Detached),
-            (Sight { attached: None, held: 0, named: None, ..fine }, Step::Gone),
-            (Sight { attached: None, held: 0, named: Some((6, false)), ..fine }, Step::Attach),
-            (Sight { attached: None, held: 0, named: Some((6, false)), waits: true, ..fine }, Step::Detached),
-            (Sight { attached: None, held: 0, named: Some((4, true)), ..fine }, Step::Back),
+            (InterfaceState { named: Some((4, false)), ..fine }, Step::Elsewhere),
+            (InterfaceState { held: 0, named: None, ..fine }, Step::Gone),
+            (InterfaceState { held: 0, named: Some((5, false)), ..fine }, Step::Attach),
+            (InterfaceState { held: 0, named: Some((5, false)), was_put_back: true, ..fine }, Step::Attach),
+            (InterfaceState { held: 0, named: Some((4, false)), ..fine }, Step::PutBack),
+            (InterfaceState { held: 0, named: Some((4, false)), was_put_back: true, ..fine }, Step::Detached),
+            (InterfaceState { attached: None, held: 0, named: None, ..fine }, Step::Gone),
+            (InterfaceState { attached: None, held: 0, named: Some((6, false)), ..fine }, Step::Attach),
             (
-                Sight { attached: None, held: 0, named: Some((6, false)), refused: true, ..fine },
+                InterfaceState { attached: None, held: 0, named: Some((6, false)), waits: true, ..fine },
+                Step::Detached,
+            ),
+            (InterfaceState { attached: None, held: 0, named: Some((4, true)), ..fine }, Step::Back),
+            (
+                InterfaceState { attached: None, held: 0, named: Some((6, false)), refused: true, ..fine },
                 Step::Refused,
             ),
-            (Sight { attached: None, held: 0, named: None, refused: true, ..fine }, Step::Gone),
-            (Sight { attached: None, held: 0, named: Some((4, true)), shared: true, ..fine }, Step::Shared),
-            (Sight { attached: Some(3), held: 0, shared: true, ..fine }, Step::Shared),
-            (Sight { attached: Some(3), held: 3, shared: true, ..fine }, Step::Elsewhere),
+            (InterfaceState { attached: None, held: 0, named: None, refused: true, ..fine }, Step::Gone),
+            (
+                InterfaceState { attached: None, held: 0, named: Some((4, true)), shared: true, ..fine },
+                Step::Shared,
+            ),
+            (InterfaceState { attached: Some(3), held: 0, shared: true, ..fine }, Step::Shared),
+            (InterfaceState { attached: Some(3), held: 3, shared: true, ..fine }, Step::Elsewhere),
             // What had this name meanwhile went at the same moment.
-            (Sight { attached: Some(7), held: 0, named: Some((4, true)), ..fine }, Step::Back),
+            (InterfaceState { attached: Some(7), held: 0, named: Some((4, true)), ..fine }, Step::Back),
         ] {
             assert_eq!(sight.step(), expected, "{sight:?}");
         }

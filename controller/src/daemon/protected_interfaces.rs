@@ -1,6 +1,6 @@
 //! The interfaces that are to be filtered, and the attachments that do it.
 
-use super::links::Bare;
+use super::interface_state::Bare;
 use crate::{
     api::InterfaceStatus,
     host::Interface,

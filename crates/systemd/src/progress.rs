@@ -3,11 +3,11 @@
 /// Watches a time that only the working threads advance. If these are stuck, the time stands still although the process is
 /// alive.
 #[derive(Debug, Default)]
-pub struct Heartbeat {
+pub struct Progress {
     last: Option<u64>,
 }
 
-impl Heartbeat {
+impl Progress {
     /// Whether the time has advanced since the previous call; true at the first call.
     pub fn has_advanced(&mut self, time: u64) -> bool {
         self.last.replace(time) != Some(time)
@@ -20,8 +20,8 @@ mod tests {
 
     #[test]
     fn it_stops_when_the_time_stands_still() {
-        let mut heartbeat = Heartbeat::default();
-        let beats = [7, 8, 8, 8, 9].map(|time| heartbeat.has_advanced(time));
+        let mut progress = Progress::default();
+        let beats = [7, 8, 8, 8, 9].map(|time| progress.has_advanced(time));
         assert_eq!(beats, [true, true, false, false, true]);
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use anyhow::{Context as _, ensure};
 
 use super::{
-    challenge::{TX, checksums_hold, packet},
+    challenge_selftest::{TX, checksums_hold, packet},
     syscall,
 };
 

@@ -11,12 +11,12 @@ const LONGEST_STATUS: usize = 300;
 ///
 /// Errors of sending are ignored: the service goes on without its service manager.
 #[derive(Debug)]
-pub struct Supervisor {
+pub struct ServiceManager {
     watchdog: Option<Duration>,
     last_status: String,
 }
 
-impl Supervisor {
+impl ServiceManager {
     /// The service manager of this process, as its environment variables describe it.
     pub fn of_environment() -> Self {
         Self { watchdog: sd_notify::watchdog_enabled(), last_status: String::new() }
