@@ -9,10 +9,10 @@ use aya_ebpf::{
 };
 use floodwall_common::{
     decide::{
-        CONTINUE, End, OutOfLine, PacketContext, Step, admission, challenge as challenges, dns_names, echo,
-        found, fruitless, icmp_errors, offences, question, rules, signature,
+        CONTINUE, End, OutOfLine, PacketContext, Step, admission, answers, challenge as challenges,
+        dns_names, dns_question, echo, found, fruitless, icmp_errors, offences, rules, second_try,
         step::{from_code, to_code},
-        suspects, unproven,
+        unproven,
     },
     prefix::Family,
     tables::Tables as _,
@@ -51,7 +51,7 @@ pub extern "C" fn judge_suspect(ctx: *mut xdp_md, suspicion: u32) -> u32 {
         1 => Suspicion::Udp,
         _ => Suspicion::OutOfState,
     };
-    to_code((|| suspects::judge(&maps, found(maps.settings())?, found(packet_context())?, suspicion))())
+    to_code((|| answers::judge(&maps, found(maps.settings())?, found(packet_context())?, suspicion))())
 }
 
 #[inline(never)]
@@ -116,14 +116,14 @@ pub extern "C" fn judge_name(ctx: *mut xdp_md) -> u32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn ask_flow() -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
-    to_code((|| suspects::ask_flow(&maps, found(maps.settings())?, found(packet_context())?))())
+    to_code((|| answers::ask_flow(&maps, found(maps.settings())?, found(packet_context())?))())
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn ask_again() -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
-    to_code((|| signature::ask_again(&maps, found(maps.settings())?, found(packet_context())?))())
+    to_code((|| second_try::ask_again(&maps, found(maps.settings())?, found(packet_context())?))())
 }
 
 #[inline(never)]
@@ -134,7 +134,7 @@ pub extern "C" fn judge_question(ctx: *mut xdp_md, number: u32, asks_all: u32) -
     let frame = XdpFrame::new(&XdpContext::new(ctx));
     let judge = || {
         let (settings, context) = (found(maps.settings())?, found(packet_context())?);
-        question::judge(&maps, settings, &frame, context, number, asks_all != 0)
+        dns_question::judge(&maps, settings, &frame, context, number, asks_all != 0)
     };
     to_code(judge())
 }
@@ -150,7 +150,7 @@ pub extern "C" fn hear_answer(ctx: *mut xdp_md) -> u32 {
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn admit(ctx: *mut xdp_md) -> u32 {
-    if packet_context().is_some_and(|context| question::is_asked(context)) {
+    if packet_context().is_some_and(|context| dns_question::is_asked(context)) {
         measure_name(ctx);
     }
     let maps = Maps(ctx);

@@ -28,6 +28,7 @@ mod prefix_list;
 mod rates;
 pub mod rules;
 mod sample;
+pub mod second_try;
 pub mod signature;
 mod source;
 pub mod step;

@@ -2,7 +2,7 @@
 
 use super::{
     PacketContext, Step, admission, answers, challenge, dns_names, dns_question, echo, found, fruitless,
-    icmp_errors, offences, rules, signature, unproven,
+    icmp_errors, offences, rules, second_try, unproven,
 };
 use crate::{frame::Frame, tables::Tables, wire::Suspicion};
 
@@ -29,7 +29,7 @@ pub trait OutOfLine {
     fn judge_name(&self, context: &mut PacketContext) -> Step;
     /// [`answers::ask_flow`].
     fn ask_flow(&self, context: &mut PacketContext) -> Step;
-    /// [`signature::ask_again`].
+    /// [`second_try::ask_again`].
     fn ask_again(&self, context: &mut PacketContext) -> Step;
     /// [`dns_question::judge`].
     fn judge_question(&self, context: &mut PacketContext, number: u32, asks_all: bool) -> Step;
@@ -88,7 +88,7 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
     }
 
     fn ask_again(&self, context: &mut PacketContext) -> Step {
-        signature::ask_again(self.0, found(self.0.settings())?, context)
+        second_try::ask_again(self.0, found(self.0.settings())?, context)
     }
 
     fn judge_question(&self, context: &mut PacketContext, number: u32, asks_all: bool) -> Step {

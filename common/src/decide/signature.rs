@@ -1,18 +1,14 @@
 //! Do the headers match a signature?
 //!
 //! A request for a connection that one hits which was found, and not named by an operator, is dropped only once; and where
-//! nothing but that tells a flood, other packets pass once they are repeated: see [`crate::retransmission`]. Where requests can be
+//! nothing but that tells a flood, other packets pass once they are repeated: see [`second_try`](super::second_try). Where requests can be
 //! [challenged](crate::challenge), that is done as they are dropped, and one of who has answered a challenge passes at once.
 //! Questions for a name server are answered with a [truncated answer](crate::truncation) in place of that.
 
 use super::{CONTINUE, OutOfLine, PacketContext, Request, Step, challenge, dns_question, found, known};
 use crate::{
-    client,
-    flow::Flow,
-    memo,
-    retransmission::{self, Wait},
     signature,
-    tables::{REQUEST_LINES, Tables},
+    tables::Tables,
     traits::Traits,
     wire::{Counter, Reason, Settings, SourceSet},
 };
@@ -77,26 +73,6 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
         context.challenged = challenge::is_due(settings, context);
     }
     context.object(settings, Reason::Signature, number)
-}
-
-/// Says in the context whether the packet is one that was dropped a while ago, or a request of a client that has answered
-/// a challenge. It is noted, if it is neither.
-#[inline(always)]
-pub fn ask_again<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Step {
-    let hash = Flow::answered_by(&context.packet).hash(settings);
-    let line = found(tables.request_line(memo::line(hash, REQUEST_LINES)))?;
-    // Asked for before the line of the client, so that both arrive together.
-    line[0].load();
-    if challenge::is_due(settings, context)
-        && found(client::has_answered(tables, settings, context.packet.source, context.time_ns))?
-    {
-        context.request = Request::Again;
-        return CONTINUE;
-    }
-    let wait = if context.traits.meets(Traits::TCP) { Wait::OF_REQUESTS } else { Wait::OF_DATAGRAMS };
-    let again = retransmission::again(line, hash, wait, context.time_ns);
-    context.request = if again { Request::Again } else { Request::Noted };
-    CONTINUE
 }
 
 #[inline(always)]

@@ -15,7 +15,7 @@
 //! | [`repetition`] | what is asked to come again where nothing tells an attack apart |
 //! | [`incident`] | attacks, and their waves |
 //! | [`lifecycle`] | signatures in force, watched and withdrawn |
-//! | [`offenders`], [`recent`] | whom one would ban for what it does |
+//! | [`would_ban`], [`recent`] | whom one would ban for what it does |
 //! | [`memory`] | what is kept over a restart |
 //! | [`view`] | what the kernel program knows of sources, to read |
 //! | [`action`] | what is to be done about all this |

@@ -35,6 +35,7 @@ mod reading;
 mod record;
 pub mod records;
 mod replace;
+mod snapshot;
 mod sqlite;
 mod store;
 #[cfg(test)]

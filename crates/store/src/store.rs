@@ -15,10 +15,6 @@ use super::{
 };
 use crate::records::{Change, Origin, Records};
 
-/// Records since the last copy of all that is known after which there is a new copy, at the least: it is worth its
-/// cost only once there are as many as it had.
-const COPY_AFTER: u64 = 10_000;
-
 /// The state directory.
 pub struct Store {
     pub(super) directory: PathBuf,
@@ -80,12 +76,6 @@ impl Store {
             .with_context(|| format!("writing to {}", self.directory.display()))
     }
 
-    /// Whether all that is known should be copied.
-    pub fn wants_snapshot(&self) -> bool {
-        let since = self.at.last.seq + 1 - self.at.base - self.at.copied;
-        self.behind || since > COPY_AFTER.max(self.at.copied)
-    }
-
     /// Whether a change is in force that could not be written.
     pub fn is_behind(&self) -> bool {
         self.behind
@@ -107,33 +97,6 @@ impl Store {
     /// Takes note that a change is in force and could not be written.
     pub fn fell_behind(&mut self) {
         self.behind = true;
-    }
-
-    /// Replaces all records by a copy of what is known.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be written; the records are as they were then.
-    pub fn snapshot(&mut self, records: &Records) -> anyhow::Result<()> {
-        self.check_place()?;
-        self.catch_up()?;
-        let lists = &self.lists;
-        let wanted: Vec<_> =
-            records.imports().filter_map(|(origin, _)| lists.get(&origin).map(|list| list.list)).collect();
-        let written = self.database.write(self.at.last, |writer| {
-            writer.clear()?;
-            copy(writer, records, lists)?;
-            writer.keep_lists(&wanted)
-        });
-        let ((), last) =
-            written.with_context(|| format!("copying the state in {}", self.directory.display()))?;
-        let base = self.at.last.seq + 1;
-        self.at = At { base, copied: last.seq + 1 - base, last };
-        self.lists.retain(|origin, _| records.import(*origin).is_some());
-        self.before = self.at;
-        self.behind = false;
-        // If that fails, the database has more than the witness says, as after a crash; the next change says it first.
-        self.catch_up()
     }
 
     /// Takes back what was appended last.
@@ -275,19 +238,6 @@ impl Store {
         let wanted: Vec<_> = self.lists.values().map(|list| list.list).collect();
         self.database.keep_lists(&wanted, self.at.last)
     }
-}
-
-/// Writes all that is known, as the records that others follow.
-pub(super) fn copy(
-    writer: &mut Writer<'_>,
-    records: &Records,
-    lists: &BTreeMap<Origin, List>,
-) -> anyhow::Result<()> {
-    let by = env!("CARGO_PKG_VERSION").to_owned();
-    writer.put(Kind::Base, &Base { format: FORMAT, after: writer.at(), by })?;
-    records.changes().try_for_each(|change| writer.put(Kind::Change, &change))?;
-    let wanted = records.imports().filter_map(|(origin, _)| lists.get(&origin));
-    wanted.into_iter().try_for_each(|list| writer.put(Kind::List, list))
 }
 
 /// Writes the prefixes of an import, and the record that tells of them.
