@@ -44,31 +44,20 @@ mod tests {
     use crate::{
         decide::{
             decide_on,
-            testing::{HOST, Memory, NOW, SECOND, SOURCE, bucket, frame, udp},
+            testing::{HOST, Memory, NOW, SECOND, SOURCE, bucket, frame, limit_per_source, udp},
         },
         frame::Captured,
         observe::{Route, learn},
         parse::{Fragment, Packet, protocol},
         prefix::Address,
-        wire::{Per, Reason, Spares, Terms, Then, Unproven},
+        wire::{Reason, Unproven},
     };
 
     /// A host that sees what leaves, and lets one ping of a source pass.
     fn strict() -> Memory {
         let memory = Memory::new();
         memory.set().knowledge.store(knowledge::PORTS | knowledge::FLOWS);
-        let terms = Terms {
-            traits: Traits::ICMP.bits(),
-            per: Per::Source,
-            then: Then::Limit,
-            monitor: false,
-            lapses: false,
-            spares: Spares::Nobody,
-            bytes: false,
-            v4_length: 24,
-            v6_length: 48,
-        };
-        memory.rule(bucket(1, 1), terms);
+        memory.rule(bucket(1, 1), limit_per_source(Traits::ICMP.bits()));
         memory
     }
 

@@ -103,13 +103,13 @@ mod tests {
     use crate::{
         decide::{
             decide_on,
-            testing::{HOST, Memory, NOW, SECOND, bucket, frame, tcp, udp},
+            testing::{HOST, Memory, NOW, SECOND, bucket, frame, limit_per_source, tcp, udp},
         },
         entry::Event,
         frame::Captured,
         parse::tcp_flag,
         prefix::Address,
-        wire::{Per, Port, Spares, Terms, Then},
+        wire::Port,
     };
 
     /// A router on the way, which nobody knows.
@@ -200,18 +200,7 @@ mod tests {
     fn rules_about_icmp_are_for_other_errors() {
         let memory = Memory::new();
         memory.set().knowledge.store(knowledge::PORTS | knowledge::FLOWS);
-        let terms = Terms {
-            traits: Traits::ICMP.bits(),
-            per: Per::Source,
-            then: Then::Limit,
-            monitor: false,
-            lapses: false,
-            spares: Spares::Nobody,
-            bytes: false,
-            v4_length: 24,
-            v6_length: 48,
-        };
-        memory.rule(bucket(1, 1), terms);
+        memory.rule(bucket(1, 1), limit_per_source(Traits::ICMP.bits()));
         let error = about(&sent(&udp()));
         let dropped = |_| judged(&memory, &error).reason() == Reason::SourceRate;
         assert_eq!((0..10).filter(|number| dropped(*number)).count(), 9);

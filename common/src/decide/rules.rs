@@ -169,23 +169,15 @@ pub(super) fn prefix(settings: &Settings, address: Address, terms: &Terms) -> Ke
 mod tests {
     use super::*;
     use crate::{
-        decide::testing::{Memory, NOW, SECOND, SOURCE, SOURCE6, bucket, counted, syn, udp},
+        decide::testing::{
+            Memory, NOW, SECOND, SOURCE, SOURCE6, bucket, counted, limit_per_source, syn, udp,
+        },
         decide::{DECIDED, Direct, End},
         frame::Captured,
         wire::{Port, Spares},
     };
 
-    const TERMS: Terms = Terms {
-        traits: Traits::SYN.bits(),
-        per: Per::Source,
-        then: Then::Limit,
-        monitor: false,
-        lapses: false,
-        spares: Spares::Nobody,
-        bytes: false,
-        v4_length: 24,
-        v6_length: 48,
-    };
+    const TERMS: Terms = limit_per_source(Traits::SYN.bits());
 
     fn judged(memory: &Memory, packet: Packet) -> (Step, PacketContext) {
         let (mut context, _) = memory.entered(packet);

@@ -18,8 +18,8 @@ use crate::{
     },
     wire::{
         BucketSpec, Counter, Destination, Leaf, Line, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
-        MONITOR_COUNTERS, Port, Reason, Rule, Service, ServiceCounter, Settings, Shape, Slot, SourceSet,
-        TailWord, Terms, Word, bitmap_base, root_base, signature,
+        MONITOR_COUNTERS, Per, Port, Reason, Rule, Service, ServiceCounter, Settings, Shape, Slot, SourceSet,
+        Spares, TailWord, Terms, Then, Word, bitmap_base, root_base, signature,
     },
 };
 
@@ -27,6 +27,21 @@ use crate::{
 pub(crate) const SECOND: u64 = 1_000_000_000;
 /// When tests take place, ns: well after boot, as bucket times are compared with what was.
 pub(crate) const NOW: u64 = 1_000 * SECOND;
+
+/// A limit for each source of packets with one of these [`Traits`](crate::traits::Traits), that drops what is over it.
+pub(crate) const fn limit_per_source(traits: u32) -> Terms {
+    Terms {
+        traits,
+        per: Per::Source,
+        then: Then::Limit,
+        monitor: false,
+        lapses: false,
+        spares: Spares::Nobody,
+        bytes: false,
+        v4_length: 24,
+        v6_length: 48,
+    }
+}
 
 /// The host's address.
 pub(crate) const HOST: Address = Address::v4(0xc000_020a);

@@ -1,14 +1,16 @@
 //! Whole decisions: the order of the stages, and what is counted.
 
 use super::{
-    testing::{Memory, NOW, SECOND, SOURCE, SOURCE6, bucket, counted, frame, syn, tcp, udp},
+    testing::{
+        Memory, NOW, SECOND, SOURCE, SOURCE6, bucket, counted, frame, limit_per_source, syn, tcp, udp,
+    },
     *,
 };
 use crate::{
     frame::Captured,
     parse::{Packet, protocol, tcp_flag},
     source,
-    wire::{Leaf, Per, Port, Spares, Terms, Then, knowledge, signature},
+    wire::{Leaf, Per, Port, Terms, knowledge, signature},
 };
 
 fn decided(memory: &Memory, packet: &Packet) -> PacketContext {
@@ -73,17 +75,7 @@ fn a_segment_of_no_connection_is_judged_between_bans_and_rates() {
     assert_eq!(decided(&memory, &packet).reason(), Reason::PacketRate);
 }
 
-const RULE: Terms = Terms {
-    traits: 1,
-    per: Per::Source,
-    then: Then::Limit,
-    monitor: false,
-    lapses: false,
-    spares: Spares::Nobody,
-    bytes: false,
-    v4_length: 24,
-    v6_length: 48,
-};
+const RULE: Terms = limit_per_source(1);
 
 #[test]
 fn what_was_decided_by_itself_lapses_and_what_was_said_stays() {

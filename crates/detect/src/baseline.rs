@@ -137,18 +137,7 @@ mod tests {
     use super::*;
 
     fn sample(number: u64, answers: bool) -> Sample {
-        let mut features = Features::default();
-        features.octets[ByteField::Protocol as usize] = protocol::TCP;
-        Sample {
-            time_ns: number * 1_000_000,
-            features,
-            source: Key(number),
-            reason: Reason::Clean,
-            known: true,
-            answers,
-            unasked: false,
-            acknowledged: 0,
-        }
+        Sample { known: true, answers, ..Sample::made_up(protocol::TCP, number, number * 1_000_000) }
     }
 
     #[test]

@@ -343,20 +343,9 @@ mod tests {
 
     /// A request for a connection, and what became of it.
     fn request(number: u64, reason: Reason) -> Sample {
-        let mut features = Features::default();
-        features.octets[ByteField::Protocol as usize] = protocol::TCP;
-        features.octets[ByteField::Flags as usize] = tcp_flag::SYN;
-        features.shorts[WordField::Window as usize] = 512;
-        Sample {
-            time_ns: 2 * TRIAL + AGAIN_AFTER,
-            features,
-            source: Key(number),
-            reason,
-            known: false,
-            answers: false,
-            unasked: false,
-            acknowledged: 0,
-        }
+        let mut sample = Sample { reason, ..Sample::segment(tcp_flag::SYN, number, 2 * TRIAL + AGAIN_AFTER) };
+        sample.features.shorts[WordField::Window as usize] = 512;
+        sample
     }
 
     /// What becomes of a signature that was held against so many usual requests, and of which so many of a hundred come

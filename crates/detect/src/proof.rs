@@ -205,20 +205,10 @@ mod tests {
     const MILLISECOND: u64 = 1_000_000;
 
     fn sample(time_ms: u64, source: u64, protocol: u8) -> Sample {
-        let mut features = Features::default();
-        features.octets[ByteField::Protocol as usize] = protocol;
-        features.shorts[WordField::SourcePort as usize] = 40_000;
-        features.shorts[WordField::DestinationPort as usize] = 80;
-        Sample {
-            time_ns: time_ms * MILLISECOND,
-            features,
-            source: Key(source),
-            reason: Reason::Clean,
-            known: false,
-            answers: false,
-            unasked: false,
-            acknowledged: 0,
-        }
+        let mut sample = Sample::made_up(protocol, source, time_ms * MILLISECOND);
+        sample.features.shorts[WordField::SourcePort as usize] = 40_000;
+        sample.features.shorts[WordField::DestinationPort as usize] = 80;
+        sample
     }
 
     fn tcp(time_ms: u64, flags: u8, acknowledged: u32, payload: u16) -> Sample {

@@ -92,6 +92,32 @@ impl Sample {
     }
 }
 
+#[cfg(test)]
+impl Sample {
+    /// A packet that passes, of a source of which nothing is known, without ports.
+    pub(crate) fn made_up(protocol: u8, source: u64, time_ns: u64) -> Self {
+        let mut features = Features::default();
+        features.octets[ByteField::Protocol as usize] = protocol;
+        Self {
+            time_ns,
+            features,
+            source: Key(source),
+            reason: Reason::Clean,
+            known: false,
+            answers: false,
+            unasked: false,
+            acknowledged: 0,
+        }
+    }
+
+    /// As [`Self::made_up`], of TCP with these flags.
+    pub(crate) fn segment(flags: u8, source: u64, time_ns: u64) -> Self {
+        let mut sample = Self::made_up(protocol::TCP, source, time_ns);
+        sample.features.octets[ByteField::Flags as usize] = flags;
+        sample
+    }
+}
+
 /// Whether it comes for where nothing is offered, if that is known at all.
 fn is_unasked<T: Tables>(tables: &T, settings: &Settings, packet: &Packet, now_ns: u64) -> bool {
     let known = settings.knowledge.load();

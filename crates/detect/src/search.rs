@@ -425,20 +425,9 @@ mod tests {
     use super::*;
 
     fn segment(number: u64, flags: u8, port: u16) -> Sample {
-        let mut features = Features::default();
-        features.octets[ByteField::Protocol as usize] = protocol::TCP;
-        features.octets[ByteField::Flags as usize] = flags;
-        features.shorts[WordField::DestinationPort as usize] = port;
-        Sample {
-            time_ns: 0,
-            features,
-            source: Key(number),
-            reason: Reason::Clean,
-            known: false,
-            answers: false,
-            unasked: false,
-            acknowledged: 0,
-        }
+        let mut sample = Sample::segment(flags, number, 0);
+        sample.features.shorts[WordField::DestinationPort as usize] = port;
+        sample
     }
 
     #[test]

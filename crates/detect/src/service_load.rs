@@ -211,19 +211,7 @@ mod tests {
 
     /// A request of a source for a connection, which passes.
     fn request(source: u64, time_ns: u64) -> Sample {
-        let mut features = Features::default();
-        features.octets[ByteField::Protocol as usize] = protocol::TCP;
-        features.octets[ByteField::Flags as usize] = tcp_flag::SYN;
-        Sample {
-            time_ns,
-            features,
-            source: Key(source),
-            reason: Reason::Clean,
-            known: false,
-            answers: false,
-            unasked: false,
-            acknowledged: 0,
-        }
+        Sample::segment(tcp_flag::SYN, source, time_ns)
     }
 
     /// Whether too many are said to come often, of 200 hosts that ask for a connection every two seconds for so many seconds.

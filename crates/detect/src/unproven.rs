@@ -92,20 +92,10 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     fn sample(second: u64, protocol: u8, port: u16) -> Sample {
-        let mut features = Features::default();
-        features.octets[ByteField::Protocol as usize] = protocol;
-        features.octets[ByteField::Service as usize] = 3;
-        features.shorts[WordField::DestinationPort as usize] = port;
-        Sample {
-            time_ns: second * SECOND,
-            features,
-            source: Key(second),
-            reason: Reason::Clean,
-            known: false,
-            answers: false,
-            unasked: false,
-            acknowledged: 0,
-        }
+        let mut sample = Sample::made_up(protocol, second, second * SECOND);
+        sample.features.octets[ByteField::Service as usize] = 3;
+        sample.features.shorts[WordField::DestinationPort as usize] = port;
+        sample
     }
 
     #[test]

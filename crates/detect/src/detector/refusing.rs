@@ -137,19 +137,7 @@ mod tests {
     }
 
     fn request(source: u64, second: u64) -> Sample {
-        let mut features = Features::default();
-        features.octets[ByteField::Protocol as usize] = protocol::TCP;
-        features.octets[ByteField::Flags as usize] = tcp_flag::SYN;
-        Sample {
-            time_ns: second * SECOND,
-            features,
-            source: Key(source),
-            reason: Reason::Clean,
-            known: false,
-            answers: false,
-            unasked: false,
-            acknowledged: 0,
-        }
+        Sample::segment(tcp_flag::SYN, source, second * SECOND)
     }
 
     /// A service that is attacked from second 40 on, where sources come at some seconds.
