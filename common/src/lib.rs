@@ -20,6 +20,7 @@
 
 pub mod bloom;
 mod branchless;
+pub mod busy;
 pub mod challenge;
 mod checksum;
 pub mod client;

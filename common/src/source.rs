@@ -11,6 +11,7 @@
 
 use crate::{
     branchless::{at_most, min, nonzero},
+    busy::{self, BUSY},
     prefix::{Address, Family},
     tables::Tables,
     token_bucket::{Draw, unit_time},
@@ -68,6 +69,8 @@ const STALE_TICKS: u32 = 3_700;
 /// Ticks that a CPU may be held up between its look at the clock and the table, 1 s: what it finds there may have been
 /// seen later than now by another, and is not stale for that.
 const LATE_TICKS: u32 = 64;
+/// How old the time of a bucket that nothing is taken from may get, in units of 64 ns: 17 s.
+const UNLIMITED_FOR: u32 = 1 << 28;
 /// Attempts to charge a bucket that other CPUs are charging at the same moment.
 const CHARGE_ATTEMPTS: u32 = 4;
 
@@ -226,13 +229,19 @@ fn touch(way: &Way, tick: u32, now_ns: u64) {
 }
 
 /// Counts a packet. The first one of a source that was just entered costs no atomic instruction: these wait for all
-/// reads before them, and where each packet has a new source, the next packet's reads would wait, too.
+/// reads before them, and where each packet has a new source, the next packet's reads would wait, too. One of a source that
+/// is [busy] may be added later.
 #[inline(always)]
-pub fn count(way: &Way, cost: Charge, is_first: bool) {
+pub fn count<T: Tables>(tables: &T, way: &Way, key: Key, cost: Charge, is_first: bool, now_ns: u64) {
+    let volume = Volume(way.volume.load());
     if is_first {
         way.volume.store(Volume::one(cost.bytes));
-    } else if !Volume(way.volume.load()).is_full() {
+    } else if volume.packets() < BUSY {
         way.volume.add(Volume::one(cost.bytes));
+    } else if !volume.is_full() {
+        if let Some(slot) = tables.busy_source(busy::slot(key)) {
+            busy::count(slot, way, key, Volume::one(cost.bytes), now_ns);
+        }
     }
     if cost.syn {
         let word = way.history.load();
@@ -370,6 +379,8 @@ pub fn meter(
         let charged = 1 ^ (packets.over | syns.over);
         let packets = packets.before.wrapping_add(packet_bucket.increment.wrapping_mul(charged));
         let syns = syns.before.wrapping_add(syn_bucket.increment.wrapping_mul(charged));
+        let packets = unless_unlimited(old as u32, packets, packet_bucket, now);
+        let syns = unless_unlimited((old >> 32) as u32, syns, syn_bucket, now);
         let new = u64::from(packets) | u64::from(syns) << 32;
         if is_first {
             // Another CPU may have come upon the new entry, and banned the source.
@@ -389,6 +400,14 @@ pub fn meter(
     }
 }
 
+/// What becomes of a bucket: where there is no limit, and so nothing was taken, it is left as it is until its time is so
+/// old that it could not be compared for much longer. What no CPU writes, each has in its cache.
+#[inline(always)]
+fn unless_unlimited(old: u32, new: u32, spec: BucketSpec, now: u32) -> u32 {
+    let stays = at_most(spec.increment, 0) & at_most(now.wrapping_sub(old), UNLIMITED_FOR);
+    new.wrapping_add(old.wrapping_sub(new).wrapping_mul(stays))
+}
+
 /// The set of the source of a packet from `address`.
 #[inline(always)]
 pub fn set_of<'t, T: Tables>(tables: &'t T, settings: &Settings, key: Key) -> Option<&'t SourceSet> {
@@ -405,9 +424,11 @@ pub fn way_of<'t, T: Tables>(tables: &'t T, settings: &Settings, key: Key) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::testing::Memory;
 
     const SECOND: u64 = 1_000_000_000;
     const START: u64 = 1_000 * SECOND;
+    const ONE: Charge = Charge { bytes: 60, syn: false, opens: false };
 
     fn is_there(set: &SourceSet, key: u64) -> bool {
         find(set, Key(key)).is_some()
@@ -416,10 +437,11 @@ mod tests {
     #[test]
     fn an_empty_way_goes_before_one_that_has_been_silent() {
         let set = SourceSet::default();
+        let memory = Memory::new();
         for (number, key) in (101..=104).enumerate() {
             let (way, was_there) = visit(&set, Key(key), 0, START + number as u64 * 60 * SECOND);
             assert!(!was_there);
-            count(way, Charge { bytes: 60, syn: false, opens: false }, true);
+            count(&memory, way, Key(key), ONE, true, START);
         }
         assert!((101..=104).all(|key| is_there(&set, key)));
         visit(&set, Key(105), 0, START + 300 * SECOND);
@@ -427,12 +449,33 @@ mod tests {
     }
 
     #[test]
+    fn buckets_from_which_nothing_is_taken_are_written_now_and_then() {
+        let set = SourceSet::default();
+        let way = visit(&set, Key(1), 0, START).0;
+        let limited = BucketSpec::new(10, 10).unwrap();
+        let written = |packets, now_ns| {
+            let before = way.buckets.load();
+            assert_eq!(meter(&way, packets, BucketSpec::UNTOUCHED, now_ns, false), Standing::Within);
+            way.buckets.load() != before
+        };
+        assert!(written(limited, START));
+        assert!(written(BucketSpec::UNTOUCHED, START + SECOND), "what the limit has taken is given back");
+        assert!(!written(BucketSpec::UNTOUCHED, START + 2 * SECOND));
+        assert!(!written(BucketSpec::UNTOUCHED, START + 18 * SECOND));
+        assert!(written(BucketSpec::UNTOUCHED, START + 19 * SECOND));
+        assert!(
+            (0..10).all(|_| written(limited, START + 36 * SECOND)),
+            "the bucket is full when a limit comes"
+        );
+    }
+
+    #[test]
     fn who_has_completed_a_handshake_is_not_forgotten_for_who_has_not() {
         for standing in [standing::KNOWN, standing::PROVEN] {
-            let set = SourceSet::default();
+            let (set, memory) = (SourceSet::default(), Memory::new());
             for key in 101..=104 {
                 let (way, _) = visit(&set, Key(key), 0, START);
-                (0..4).for_each(|_| count(way, Charge { bytes: 60, syn: false, opens: false }, false));
+                (0..4).for_each(|_| count(&memory, way, Key(key), ONE, false, START));
             }
             mark(visit(&set, Key(103), 0, START).0, standing);
             for key in 201..=240 {

@@ -3,8 +3,8 @@
 use crate::{
     parse::Packet,
     wire::{
-        Counter, Destination, Line, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word,
-        signature,
+        BusySource, Counter, Destination, Line, Reason, Rule, Service, ServiceCounter, Settings, SourceSet,
+        Word, signature,
     },
 };
 
@@ -84,6 +84,8 @@ pub trait Tables {
     fn service_counter(&self, number: u32) -> Option<&ServiceCounter>;
     /// This CPU's budget of samples: the time at which it is full again, ns.
     fn sample_meter(&self) -> Option<&Word>;
+    /// A slot of this CPU's for a busy source, of [`BUSY_SLOTS`](crate::busy::BUSY_SLOTS).
+    fn busy_source(&self, index: u32) -> Option<&BusySource>;
 }
 
 /// Sets of the table of source prefixes: 16,384 prefixes, half a megabyte that stays in the cache.

@@ -7,6 +7,7 @@ use aya_ebpf::{
     maps::{Array, PerCpuArray, RingBuf},
 };
 use floodwall_common::{
+    busy::BUSY_SLOTS,
     decide::PacketContext,
     parse::Packet,
     prefix,
@@ -15,9 +16,9 @@ use floodwall_common::{
         OFFERED_LINES, REQUEST_LINES, RETRANSMISSION_LINES, Tables,
     },
     wire::{
-        BITMAP_WORDS, Counter, Destination, EventMeter, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES,
-        MAX_SERVICES, MONITOR_COUNTERS, PORT_WORDS, ROOTS, Reason, Rule, Service, ServiceCounter, Settings,
-        SourceSet, Word, signature,
+        BITMAP_WORDS, BusySource, Counter, Destination, EventMeter, Line, MAX_CLASSES, MAX_DESTINATIONS,
+        MAX_RULES, MAX_SERVICES, MONITOR_COUNTERS, PORT_WORDS, ROOTS, Reason, Rule, Service, ServiceCounter,
+        Settings, SourceSet, Word, signature,
     },
 };
 
@@ -79,6 +80,8 @@ static SIGNATURE_COUNTS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(si
 static SERVICE_COUNTS: PerCpuArray<ServiceCounter> = PerCpuArray::with_max_entries(MAX_SERVICES, 0);
 #[map]
 static SAMPLE_METER: PerCpuArray<Word> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+static BUSY_SOURCES: PerCpuArray<BusySource> = PerCpuArray::with_max_entries(BUSY_SLOTS, 0);
 
 /// Packets that left by an interface: what tells that the program is asked at all.
 #[map]
@@ -270,5 +273,10 @@ impl Tables for Maps {
     #[inline(always)]
     fn sample_meter(&self) -> Option<&Word> {
         SAMPLE_METER.get(0)
+    }
+
+    #[inline(always)]
+    fn busy_source(&self, index: u32) -> Option<&BusySource> {
+        BUSY_SOURCES.get(index)
     }
 }

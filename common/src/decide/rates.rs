@@ -3,6 +3,7 @@
 use super::{CONTINUE, NONE, OutOfLine, PacketContext, Step, bans, offences, source::Source};
 use crate::{
     source::{self, Charge, Standing},
+    tables::Tables,
     traits::Traits,
     wire::{BucketSpec, Reason, Service, Settings, knowledge, service_flag, spared},
 };
@@ -10,7 +11,8 @@ use crate::{
 /// Counts the packet to its source, and objects if that is over its limit of packets/s or SYN/s; then it is banned as
 /// well, if the limit says so. A limit may leave known sources alone in peace, and flows in which both ends speak.
 #[inline(always)]
-pub(super) fn judge<O: OutOfLine>(
+pub(super) fn judge<T: Tables, O: OutOfLine>(
+    tables: &T,
     settings: &Settings,
     parts: &O,
     context: &mut PacketContext,
@@ -38,7 +40,8 @@ pub(super) fn judge<O: OutOfLine>(
         && standing as u8 == Standing::Within as u8
         && settings.knowledge.load() & knowledge::ANSWERS != 0
         && !context.port.carried;
-    source::count(way, Charge { bytes: context.packet.length, syn, opens }, !was_there);
+    let cost = Charge { bytes: context.packet.length, syn, opens };
+    source::count(tables, way, context.key, cost, !was_there, context.time_ns);
     let (reason, ban) = match standing {
         Standing::Within => return CONTINUE,
         Standing::OverPackets => (Reason::PacketRate, &settings.packet_ban),
@@ -67,6 +70,7 @@ fn unless(condition: u64, word: u64) -> BucketSpec {
 mod tests {
     use super::*;
     use crate::{
+        busy::BUSY,
         decide::testing::{Memory, NOW, SECOND, bucket, syn, tcp},
         decide::{DECIDED, Direct},
         entry::Event,
@@ -79,7 +83,7 @@ mod tests {
     fn judged(memory: &Memory, packet: Packet) -> (Step, PacketContext) {
         let (mut context, source) = memory.entered(packet);
         let parts = Direct(memory, &Captured::NONE);
-        (judge(memory.set(), &parts, &mut context, source, &memory.services[0]), context)
+        (judge(memory, memory.set(), &parts, &mut context, source, &memory.services[0]), context)
     }
 
     /// How many of ten pass.
@@ -115,7 +119,7 @@ mod tests {
                 let (mut context, source) = memory.entered(packet);
                 (context.known, context.entered) = (true, source.history.entered);
                 let parts = Direct(&memory, &Captured::NONE);
-                judge(memory.set(), &parts, &mut context, source, &memory.services[0]) == CONTINUE
+                judge(&memory, memory.set(), &parts, &mut context, source, &memory.services[0]) == CONTINUE
             };
             let passing = |packet: Packet| (0..10).filter(|_| passes(packet)).count();
             memory.set().packet_bucket.store(bucket(1, 1).pack());
@@ -171,6 +175,22 @@ mod tests {
         let volume = Volume(source.way.volume.load());
         assert_eq!((volume.packets(), volume.bytes()), (10, 600));
         assert_eq!(History::unpack(source.way.history.load()).syns, 10);
+    }
+
+    #[test]
+    fn what_a_source_sends_beyond_much_is_added_many_packets_at_once() {
+        let memory = Memory::new();
+        let source = memory.entered(syn()).1;
+        source.way.volume.store(u64::from(BUSY) - 1);
+        let counted = |packets| {
+            assert!((0..packets).all(|_| judged(&memory, tcp(tcp_flag::ACK)).0 == CONTINUE));
+            Volume(source.way.volume.load()).packets() - BUSY
+        };
+        assert_eq!(counted(1), 0);
+        assert_eq!(counted(31), 0);
+        assert_eq!(counted(1), 32);
+        assert_eq!(counted(9_600), 9_632);
+        assert_eq!(Volume(source.way.volume.load()).bytes(), 60 * 9_633);
     }
 
     #[test]

@@ -87,7 +87,7 @@ pub fn place<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
     };
     let (way_number, was_there) = source::visit_number(set, key, standing::PART, *now_ns);
     let cost = Charge { bytes: packet.length, syn: false, opens: false };
-    source::count(&set.ways[way_number as usize % WAYS], cost, !was_there);
+    source::count(tables, &set.ways[way_number as usize % WAYS], key, cost, !was_there, *now_ns);
     context.place = Place { set: set_number, way: way_number };
     CONTINUE
 }

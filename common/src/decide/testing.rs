@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     bloom,
+    busy::BUSY_SLOTS,
     parse::{Packet, protocol, tcp_flag},
     prefix::Address,
     service, source,
@@ -17,7 +18,7 @@ use crate::{
         REQUEST_LINES, RETRANSMISSION_LINES, Tables,
     },
     wire::{
-        BucketSpec, Counter, Destination, Leaf, Line, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
+        BucketSpec, BusySource, Counter, Destination, Leaf, Line, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
         MONITOR_COUNTERS, Per, Port, Reason, Rule, Service, ServiceCounter, Settings, Shape, Slot, SourceSet,
         Spares, TailWord, Terms, Then, Word, bitmap_base, root_base, signature,
     },
@@ -83,6 +84,7 @@ pub(crate) struct Memory {
     pub(crate) signature_counters: Vec<Counter>,
     pub(crate) service_counters: Vec<ServiceCounter>,
     pub(crate) sample_meter: Word,
+    pub(crate) busy_sources: [BusySource; BUSY_SLOTS as usize],
     /// Whether the host has a socket for whatever comes.
     pub(crate) socket: Cell<bool>,
 }
@@ -134,6 +136,7 @@ impl Memory {
             signature_counters: filled(signature::MAX_SIGNATURES),
             service_counters: filled(MAX_SERVICES),
             sample_meter: Word::default(),
+            busy_sources: Default::default(),
             socket: Cell::new(false),
         }
     }
@@ -387,6 +390,10 @@ impl Tables for Memory {
 
     fn sample_meter(&self) -> Option<&Word> {
         Some(&self.sample_meter)
+    }
+
+    fn busy_source(&self, index: u32) -> Option<&BusySource> {
+        self.busy_sources.get(index as usize)
     }
 }
 

@@ -12,6 +12,18 @@ pub struct Counter {
     pub bytes: Word,
 }
 
+/// What one CPU has counted of a source, and not added to the source's line yet: see [`crate::busy`].
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct BusySource {
+    /// The source's [`Key`](crate::source::Key); 0: none.
+    pub key: Word,
+    /// As [`Volume`](super::Volume).
+    pub volume: Word,
+    /// When it was counted last, as [`History::entered`](super::History::entered).
+    pub seen: Word,
+}
+
 /// What came for one service on one CPU.
 #[repr(C)]
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ pub mod signature;
 mod source;
 mod word;
 
-pub use counter::{Counter, ServiceCounter, Unproven, UnprovenCounter, UnprovenTotals};
+pub use counter::{BusySource, Counter, ServiceCounter, Unproven, UnprovenCounter, UnprovenTotals};
 pub use event::{BanEvent, DropEvent, EventMeter, SAMPLE_BYTES, SampleEvent};
 pub use policy::{
     Destination, Lockdown, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES, PORT_WORDS, Per, Port,

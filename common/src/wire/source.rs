@@ -48,7 +48,7 @@ impl Volume {
     const PACKET_BITS: u32 = 28;
     /// Beyond this many packets, or this many bytes, nothing is counted any more.
     const MAX_PACKETS: u64 = (1 << Self::PACKET_BITS) - 1;
-    const MAX_BYTES: u64 = (1 << 36) - (1 << 24);
+    const MAX_BYTES: u64 = (1 << 36) - (1 << 33);
 
     /// One packet of `bytes` bytes, as what is to be added.
     #[inline(always)]
@@ -68,10 +68,10 @@ impl Volume {
         self.0 >> Self::PACKET_BITS
     }
 
-    /// Whether there is no room for another packet on each of many CPUs.
+    /// Whether there is no room for what each of up to 4,096 CPUs may add at once, see [`crate::busy`].
     #[inline(always)]
     pub const fn is_full(self) -> bool {
-        self.packets() as u64 >= Self::MAX_PACKETS - 4_096 || self.bytes() >= Self::MAX_BYTES
+        self.packets() as u64 >= Self::MAX_PACKETS - (1 << 17) || self.bytes() >= Self::MAX_BYTES
     }
 }
 

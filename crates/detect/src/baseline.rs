@@ -132,7 +132,7 @@ impl Baseline {
 
 #[cfg(test)]
 mod tests {
-    use floodwall_common::{parse::protocol, wire::Reason};
+    use floodwall_common::parse::protocol;
 
     use super::*;
 

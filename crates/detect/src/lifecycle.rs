@@ -331,12 +331,7 @@ impl Deployment {
 
 #[cfg(test)]
 mod tests {
-    use floodwall_common::{
-        features::{ByteField, Features, WordField},
-        parse::{protocol, tcp_flag},
-        source::Key,
-        wire::Reason,
-    };
+    use floodwall_common::{features::WordField, parse::tcp_flag, wire::Reason};
 
     use super::*;
     use crate::signature::Effect;

@@ -195,12 +195,9 @@ fn may_prove(sample: &Sample) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use floodwall_common::parse::tcp_flag::{ACK, SYN};
+
     use super::*;
-    use floodwall_common::{
-        features::Features,
-        parse::tcp_flag::{ACK, SYN},
-        wire::Reason,
-    };
 
     const MILLISECOND: u64 = 1_000_000;
 

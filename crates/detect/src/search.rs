@@ -417,10 +417,7 @@ pub(super) fn flows(samples: &[&Sample], signature: &Signature) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use floodwall_common::{
-        parse::{protocol, tcp_flag},
-        wire::Reason,
-    };
+    use floodwall_common::parse::tcp_flag;
 
     use super::*;
 

@@ -201,10 +201,7 @@ impl Load {
 
 #[cfg(test)]
 mod tests {
-    use floodwall_common::{
-        features::{ByteField, Features},
-        parse::{protocol, tcp_flag},
-    };
+    use floodwall_common::parse::tcp_flag;
 
     use super::*;
     use crate::moment::{PER_SECOND, TICK};

@@ -80,12 +80,7 @@ impl Unproven {
 
 #[cfg(test)]
 mod tests {
-    use floodwall_common::{
-        features::{ByteField, Features},
-        parse::protocol,
-        source::Key,
-        wire::Reason,
-    };
+    use floodwall_common::{features::ByteField, parse::protocol};
 
     use super::*;
 

@@ -23,7 +23,7 @@ pub(super) const EGRESS: &str = "floodwall_egress";
 /// The same for interfaces whose frames begin with the IP header.
 pub(super) const IP_PROGRAM: &str = "floodwall_ip";
 pub(super) const IP_EGRESS: &str = "floodwall_ip_out";
-const OTHER_MAPS: [&str; 11] = [
+const OTHER_MAPS: [&str; 12] = [
     "LEFT",
     "REASON_COUNTS",
     "MONITOR_COUNTS",
@@ -31,6 +31,7 @@ const OTHER_MAPS: [&str; 11] = [
     "SIGNATURE_COUNTS",
     "SERVICE_COUNTS",
     "SAMPLE_METER",
+    "BUSY_SOURCES",
     "EVENT_METER",
     "EVENTS",
     "BANS",

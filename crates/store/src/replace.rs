@@ -22,8 +22,9 @@ use super::{
     format_1,
     open::Lock,
     record::{FORMAT, List, Position, Sum},
+    snapshot::copy,
     sqlite::Database,
-    store::{At, Store, copy, put_parts},
+    store::{At, Store, put_parts},
     witness::Witness,
 };
 use crate::records::{Origin, Records};

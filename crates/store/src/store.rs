@@ -9,11 +9,11 @@ use tracing::warn;
 use super::{
     lists::{self, PART},
     open::Lock,
-    record::{Base, FORMAT, Kind, List, Position, Sum},
+    record::{Kind, List, Position, Sum},
     sqlite::{Database, Writer},
     witness::Witness,
 };
-use crate::records::{Change, Origin, Records};
+use crate::records::{Change, Origin};
 
 /// The state directory.
 pub struct Store {

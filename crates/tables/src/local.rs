@@ -2,8 +2,12 @@
 
 use std::io;
 
-use floodwall_common::wire::{
-    Counter, MAX_RULES, MAX_SERVICES, MONITOR_COUNTERS, Reason, ServiceCounter, Word, signature,
+use floodwall_common::{
+    busy::BUSY_SLOTS,
+    wire::{
+        BusySource, Counter, MAX_RULES, MAX_SERVICES, MONITOR_COUNTERS, Reason, ServiceCounter, Word,
+        signature,
+    },
 };
 
 use super::memory::Region;
@@ -23,6 +27,8 @@ pub struct LocalTables {
     pub services: Region<ServiceCounter>,
     /// One element.
     pub sample_meter: Region<Word>,
+    /// By [`slot`](floodwall_common::busy::slot).
+    pub busy_sources: Region<BusySource>,
 }
 
 impl LocalTables {
@@ -34,6 +40,7 @@ impl LocalTables {
             signatures: Region::in_memory(signature::MAX_SIGNATURES as usize)?,
             services: Region::in_memory(MAX_SERVICES as usize)?,
             sample_meter: Region::in_memory(1)?,
+            busy_sources: Region::in_memory(BUSY_SLOTS as usize)?,
         })
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use floodwall_common::wire::{
-    Counter, Destination, Line, Rule, Service, ServiceCounter, Settings, SourceSet, Word,
+    BusySource, Counter, Destination, Line, Rule, Service, ServiceCounter, Settings, SourceSet, Word,
 };
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -43,6 +43,8 @@ unsafe impl Shared for Rule {}
 unsafe impl Shared for Counter {}
 // SAFETY: as above.
 unsafe impl Shared for ServiceCounter {}
+// SAFETY: as above.
+unsafe impl Shared for BusySource {}
 
 /// Memory seen as `[T]`: the process's own, or the values of a BPF array map.
 ///

@@ -8,9 +8,9 @@ use floodwall_common::{
         REQUEST_LINES, RETRANSMISSION_LINES, Tables,
     },
     wire::{
-        ABI_VERSION, Counter, Destination, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES, MAX_SERVICES,
-        PORT_WORDS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word, service_flag,
-        signature,
+        ABI_VERSION, BusySource, Counter, Destination, Line, MAX_CLASSES, MAX_DESTINATIONS, MAX_RULES,
+        MAX_SERVICES, PORT_WORDS, Reason, Rule, Service, ServiceCounter, Settings, SourceSet, Word,
+        service_flag, signature,
     },
 };
 
@@ -391,5 +391,9 @@ impl Tables for SharedTables {
     #[inline]
     fn sample_meter(&self) -> Option<&Word> {
         self.local.sample_meter.first()
+    }
+
+    fn busy_source(&self, index: u32) -> Option<&BusySource> {
+        self.local.busy_sources.get(index as usize)
     }
 }

@@ -104,13 +104,7 @@ fn makes_use(view: &dyn KernelView, source: Key) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use floodwall_common::{
-        features::{ByteField, Features},
-        parse::{protocol, tcp_flag},
-        wire::Reason,
-    };
-
-    use floodwall_common::{source, wire::Volume};
+    use floodwall_common::{parse::tcp_flag, source, wire::Volume};
     use floodwall_tables::{Capacity, SharedTables};
 
     use super::*;
