@@ -14,7 +14,7 @@ use floodwall::{
         prefixes::{Changes, List, PrefixTable, apply, reclaim},
     },
 };
-use floodwall_common::wire::BucketSpec;
+use floodwall_common::wire::{BucketSpec, spared};
 use floodwall_lab::random::Random;
 use tokio::{runtime::Builder, sync::oneshot};
 
@@ -26,8 +26,10 @@ pub(crate) const OWNER: u32 = 1;
 /// The limits that sources are held to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limits {
-    /// Those of a fresh install.
+    /// Those of a fresh install, for everybody.
     Default,
+    /// Likewise, and they leave alone whom they do there: sources that are known, in peace, and flows in which both ends speak.
+    Sparing,
     /// So high (15.6 million packets/s) that a single source passes at the benchmark's full speed, and is
     /// charged for each packet.
     OutOfReach,
@@ -67,7 +69,7 @@ impl Floodwall {
     /// Sets the limits.
     pub(crate) fn limit(&self, limits: Limits) -> anyhow::Result<()> {
         let [packets, syn] = match limits {
-            Limits::Default => {
+            Limits::Default | Limits::Sparing => {
                 let limits = Config::default().limits();
                 let bucket = |what, limit| bucket(what, limit).map_err(anyhow::Error::msg);
                 [bucket("packets", limits.packets)?, bucket("syn", limits.syn)?]
@@ -77,6 +79,8 @@ impl Floodwall {
         let settings = &self.tables.settings[0];
         settings.packet_bucket.store(packets.pack());
         settings.syn_bucket.store(syn.pack());
+        let known = spared::PACKETS_OF_KNOWN | spared::SYNS_OF_KNOWN | spared::FLOWS;
+        settings.spared.store(if limits == Limits::Sparing { known } else { 0 });
         Ok(())
     }
 

@@ -83,10 +83,15 @@ fn cases() -> Vec<Case> {
     };
     let fresh = |name, windows| Case { situation: Situation::FreshInstall, ..peace(name, false, windows) };
     vec![
-        fresh("the same source", [clean(1), clean(1)]),
+        fresh("the same source, charged for each packet", [clean(1), clean(1)]),
+        Case {
+            limits: Limits::Default,
+            expected: Reason::PacketRate,
+            ..fresh("the same source, over its limit", [clean(1), clean(1)])
+        },
         fresh("the same 100 k sources", [clean(100_000), clean(100_000)]),
         fresh("1 M sources each", [clean(EACH), second(EACH)]),
-        peace("the same connection", true, [clean(1), clean(1)]),
+        Case { limits: Limits::Sparing, ..peace("the same connection", true, [clean(1), clean(1)]) },
         peace("100 k connections each", true, [clean(100_000), second(100_000)]),
         Case {
             frame: Frame::Syn,
@@ -139,7 +144,8 @@ impl Case {
                 let together = self.together(stand, candidate, processors)?;
                 if candidate == Floodwall {
                     let share = crate::measure::share(&before, &filter.counters()?, self.expected);
-                    ensure!(share > 0.99, "{}: {share} of the packets were judged as expected", self.name);
+                    // A source has a burst before it is over its limit.
+                    ensure!(share > 0.95, "{}: {share} of the packets were judged as expected", self.name);
                 }
                 let [one, two] = times.entry(candidate).or_default();
                 one.push(alone);
