@@ -238,10 +238,10 @@ pub fn count<T: Tables>(tables: &T, way: &Way, key: Key, cost: Charge, is_first:
         way.volume.store(Volume::one(cost.bytes));
     } else if volume.packets() < BUSY {
         way.volume.add(Volume::one(cost.bytes));
-    } else if !volume.is_full() {
-        if let Some(slot) = tables.busy_source(busy::slot(key)) {
-            busy::count(slot, way, key, Volume::one(cost.bytes), now_ns);
-        }
+    } else if !volume.is_full()
+        && let Some(slot) = tables.busy_source(busy::slot(key))
+    {
+        busy::count(slot, way, key, Volume::one(cost.bytes), now_ns);
     }
     if cost.syn {
         let word = way.history.load();
@@ -455,7 +455,7 @@ mod tests {
         let limited = BucketSpec::new(10, 10).unwrap();
         let written = |packets, now_ns| {
             let before = way.buckets.load();
-            assert_eq!(meter(&way, packets, BucketSpec::UNTOUCHED, now_ns, false), Standing::Within);
+            assert_eq!(meter(way, packets, BucketSpec::UNTOUCHED, now_ns, false), Standing::Within);
             way.buckets.load() != before
         };
         assert!(written(limited, START));
