@@ -8,6 +8,7 @@
 
 use floodwall_common::{
     features::{ByteField, Features, WordField},
+    parse::tcp_flag,
     source::Key,
 };
 use foldhash::{HashMap, HashSet};
@@ -192,11 +193,14 @@ impl Search<'_> {
 
     /// Share of the packets that a signature hits that come with others of their sources: packets that it does not hit, or whose
     /// flags differ. Each of these speaks for one of those: who asks for a connection goes on as often as that is answered. A
-    /// customer in whose name a flood is forged goes on, too, and not nearly as often as that.
+    /// customer in whose name a flood is forged goes on, too, and not nearly as often as that; but each answer to a forged
+    /// request draws a reset, which speaks for nothing.
     fn coming_with_others(&self, signature: &Signature) -> f64 {
         let of_service = |sample: &&Sample| self.service.is_none_or(|service| sample.service() == service);
-        let recent: Vec<&Sample> = self.recent.iter().filter(of_service).collect();
         let flags = |sample: &Sample| sample.features.octets[ByteField::Flags as usize];
+        let resets = |sample: &&Sample| sample.is_segment() && flags(sample) & tcp_flag::RST != 0;
+        let recent: Vec<&Sample> =
+            self.recent.iter().filter(of_service).filter(|sample| !resets(sample)).collect();
         // By source: how many that are hit have the flags of its first one, and how many are others.
         let mut counts: HashMap<Key, (u8, usize, usize)> = HashMap::default();
         for sample in recent.iter().filter(|sample| signature.matches(&sample.features)) {
@@ -417,8 +421,6 @@ pub(super) fn flows(samples: &[&Sample], signature: &Signature) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use floodwall_common::parse::tcp_flag;
-
     use super::*;
 
     fn segment(number: u64, flags: u8, port: u16) -> Sample {

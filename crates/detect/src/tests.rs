@@ -127,6 +127,8 @@ impl Scene {
                         self.forging = true;
                         let customer = if self.alike == Alike::InOneName { 7 } else { 1 + packet % 400 };
                         self.packet(at, customer, bare_syn(packet), true);
+                        // Who is there and has not asked does not want the answer.
+                        self.packet(at, customer, tcp(tcp_flag::RST, 5, 40, 0, packet), true);
                         self.forging = false;
                     }
                 }
