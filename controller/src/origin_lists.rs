@@ -1,5 +1,7 @@
-//! Lists of all that is of a network or a country: what an operator names as `asn:64500` or `country:XX` stands for the
-//! prefixes that a database has for it, and follows that when it changes.
+//! Lists of all that is of a network, a country or a CDN: what an operator names as `asn:64500`, `country:XX` or `cdn:NAME`
+//! stands for the prefixes that files of the configuration have for it, and follows them when they change.
+//!
+//! Ranges may also be named `cdn:NAME` by hand ([`add_named`]); such stay as they are.
 //!
 //! In the blocklist each is an import of its own, under the name that is given to it here; in the allowlist, which has no
 //! imports, its prefixes have that name as their note.
@@ -9,7 +11,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use floodwall_origin::{OriginError, Origins, Selector};
+use floodwall_origin::{OriginError, Origins, Selector, refuse_too_much};
+use ipnetwork::IpNetwork;
 
 use crate::{
     api::{AddResponse, ListName},
@@ -23,8 +26,8 @@ const MOST_ALLOWED: usize = 10_000;
 /// What stands behind the name of a list that is in force only while a service is attacked.
 const ONLY_WHILE_ATTACKED: &str = " while attacked";
 
-/// What is wanted of a network or a country.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is wanted of a network, a country or a CDN.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
     /// Which one.
     pub(crate) selector: Selector,
@@ -47,7 +50,7 @@ pub(crate) struct Terms<'a> {
 
 impl Wanted {
     /// What the list is called.
-    pub(crate) fn name(self) -> String {
+    pub(crate) fn name(&self) -> String {
         let ending = if self.only_while_attacked { ONLY_WHILE_ATTACKED } else { "" };
         format!("{}{ending}", self.selector)
     }
@@ -75,7 +78,7 @@ pub(crate) fn add(
     wanted: &[Wanted],
     terms: &Terms<'_>,
 ) -> Result<AddResponse, Refusal> {
-    let found = wanted.iter().map(|wanted| Ok((*wanted, prefixes(origins, wanted.selector)?)));
+    let found = wanted.iter().map(|wanted| Ok((wanted, prefixes(origins, &wanted.selector)?)));
     let found: Vec<_> = found.collect::<Result<_, Refusal>>()?;
     if let (ListName::Allow, Some((wanted, prefixes))) =
         (list, found.iter().find(|(_, prefixes)| prefixes.len() > MOST_ALLOWED))
@@ -107,6 +110,45 @@ pub(crate) fn add(
     Ok(response)
 }
 
+/// Allows prefixes as the ranges of this name; with `replaces`, what else has the name leaves the list.
+///
+/// # Errors
+///
+/// If files of the configuration tell which ranges have that name, these cover more than a CDN has, or allowing them is refused.
+pub(crate) fn add_named(
+    filter: &Filter,
+    origins: &Origins,
+    name: &Selector,
+    prefixes: &[IpNetwork],
+    replaces: bool,
+    terms: &Terms<'_>,
+) -> Result<AddResponse, Refusal> {
+    if !matches!(name, Selector::Cdn(_)) {
+        return Err(Refusal::Invalid(format!("ranges are named cdn:NAME, and `{name}` is none")));
+    }
+    if origins.tell_of(name) {
+        return Err(Refusal::Invalid(format!(
+            "files of the configuration tell which ranges {name} has: `floodwall allow add {name}` allows them"
+        )));
+    }
+    if terms.lifelines.is_some() {
+        refuse_too_much(prefixes).map_err(|error| Refusal::Dangerous(error.to_string()))?;
+    }
+    let wanted: Vec<_> = prefixes.iter().copied().map(Prefix::from).collect();
+    let response =
+        filter.add(ListName::Allow, &wanted, terms.lifetime, Some(name.to_string()), terms.lifelines)?;
+    if replaces {
+        let kept: BTreeSet<_> = wanted.into_iter().collect();
+        let there = allowed(filter).remove(name).unwrap_or_default();
+        let gone: Vec<_> =
+            there.into_iter().map(|(prefix, _)| prefix).filter(|prefix| !kept.contains(prefix)).collect();
+        if !gone.is_empty() {
+            filter.remove(ListName::Allow, &gone)?;
+        }
+    }
+    Ok(response)
+}
+
 /// Takes all of these off a list; says how many prefixes left.
 ///
 /// # Errors
@@ -116,21 +158,21 @@ pub(crate) fn remove(filter: &Filter, list: ListName, selectors: &[Selector]) ->
     let mut removed = 0;
     for selector in selectors {
         let names = [false, true]
-            .map(|only_while_attacked| Wanted { selector: *selector, only_while_attacked }.name());
+            .map(|only_while_attacked| Wanted { selector: selector.clone(), only_while_attacked }.name());
         match list {
             ListName::Block => {
                 let known = filter.import_names();
                 let there: Vec<_> =
                     names.iter().filter(|name| known.iter().any(|(known, _)| known == *name)).collect();
                 if there.is_empty() {
-                    return Err(not_listed(*selector, list));
+                    return Err(not_listed(selector, list));
                 }
                 for name in there {
                     removed += filter.flush(list, Some(name))?;
                 }
             }
             ListName::Allow => {
-                let all = allowed(filter).remove(selector).ok_or_else(|| not_listed(*selector, list))?;
+                let all = allowed(filter).remove(selector).ok_or_else(|| not_listed(selector, list))?;
                 let prefixes: Vec<_> = all.into_iter().map(|(prefix, _)| prefix).collect();
                 removed += filter.remove(list, &prefixes)?;
             }
@@ -146,21 +188,21 @@ pub(crate) fn follow(
     origins: &Origins,
     lifelines: &Lifelines,
     attacked: bool,
-    which: impl Fn(Wanted) -> bool,
+    which: impl Fn(&Wanted) -> bool,
 ) -> Vec<(String, Refusal)> {
     let mut failed = Vec::new();
     for (name, expires) in filter.import_names() {
-        let Some(wanted) = Wanted::of_name(&name).filter(|wanted| which(*wanted)) else { continue };
+        let Some(wanted) = Wanted::of_name(&name).filter(&which) else { continue };
         let Some(lifetime) = left_of(expires) else { continue };
         let terms = Terms { lifetime, lifelines: Some(lifelines), skips_dangers: true, attacked };
-        let outcome =
-            prefixes(origins, wanted.selector).and_then(|prefixes| block(filter, wanted, &prefixes, &terms));
+        let outcome = prefixes(origins, &wanted.selector)
+            .and_then(|prefixes| block(filter, &wanted, &prefixes, &terms));
         failed.extend(outcome.err().map(|refusal| (name, refusal)));
     }
     for (selector, there) in allowed(filter) {
         let wanted = Wanted { selector, only_while_attacked: false };
-        if which(wanted) {
-            let outcome = follow_allowed(filter, origins, selector, &there);
+        if origins.tell_of(&wanted.selector) && which(&wanted) {
+            let outcome = follow_allowed(filter, origins, &wanted, &there);
             failed.extend(outcome.err().map(|refusal| (wanted.name(), refusal)));
         }
     }
@@ -181,17 +223,16 @@ fn allowed(filter: &Filter) -> BTreeMap<Selector, Vec<(Prefix, Option<u64>)>> {
 fn follow_allowed(
     filter: &Filter,
     origins: &Origins,
-    selector: Selector,
+    wanted: &Wanted,
     there: &[(Prefix, Option<u64>)],
 ) -> Result<(), Refusal> {
     let Some(lifetime) = there.first().and_then(|(_, expires)| left_of(*expires)) else { return Ok(()) };
-    let now: BTreeSet<_> = prefixes(origins, selector)?.into_iter().collect();
+    let now: BTreeSet<_> = prefixes(origins, &wanted.selector)?.into_iter().collect();
     let before: BTreeSet<_> = there.iter().map(|(prefix, _)| *prefix).collect();
     let [new, gone] =
         [now.difference(&before), before.difference(&now)].map(|some| some.copied().collect::<Vec<_>>());
     if !new.is_empty() {
-        let note = Wanted { selector, only_while_attacked: false }.name();
-        filter.add(ListName::Allow, &new, lifetime, Some(note), Some(&Lifelines::default()))?;
+        filter.add(ListName::Allow, &new, lifetime, Some(wanted.name()), Some(&Lifelines::default()))?;
     }
     if !gone.is_empty() {
         filter.remove(ListName::Allow, &gone)?;
@@ -199,7 +240,7 @@ fn follow_allowed(
     Ok(())
 }
 
-fn block(filter: &Filter, wanted: Wanted, prefixes: &[Prefix], terms: &Terms<'_>) -> Result<(), Refusal> {
+fn block(filter: &Filter, wanted: &Wanted, prefixes: &[Prefix], terms: &Terms<'_>) -> Result<(), Refusal> {
     let in_force = terms.attacked || !wanted.only_while_attacked;
     let import = |prefixes: &[Prefix], lifelines: Option<&Lifelines>, skip_bad| {
         let lines: Vec<_> = prefixes.iter().map(Prefix::to_string).collect();
@@ -228,7 +269,7 @@ fn block(filter: &Filter, wanted: Wanted, prefixes: &[Prefix], terms: &Terms<'_>
     }
 }
 
-fn prefixes(origins: &Origins, selector: Selector) -> Result<Vec<Prefix>, Refusal> {
+fn prefixes(origins: &Origins, selector: &Selector) -> Result<Vec<Prefix>, Refusal> {
     let found = origins.prefixes(selector).map_err(|error| match error {
         OriginError::NoPrefix { .. } => Refusal::NotFound(error.to_string()),
         other => Refusal::Invalid(other.to_string()),
@@ -236,7 +277,7 @@ fn prefixes(origins: &Origins, selector: Selector) -> Result<Vec<Prefix>, Refusa
     Ok(found.into_iter().map(Prefix::from).collect())
 }
 
-fn not_listed(selector: Selector, list: ListName) -> Refusal {
+fn not_listed(selector: &Selector, list: ListName) -> Refusal {
     Refusal::NotFound(format!("{selector} is not in the {}list", list.name()))
 }
 
@@ -254,12 +295,18 @@ mod tests {
 
     #[test]
     fn a_list_is_told_by_its_name() {
-        for name in ["asn:64500", "country:DE", "country:DE while attacked"] {
-            assert_eq!(Wanted::of_name(name).map(Wanted::name).as_deref(), Some(name));
+        for name in ["asn:64500", "country:DE", "country:DE while attacked", "cdn:example"] {
+            assert_eq!(Wanted::of_name(name).map(|wanted| wanted.name()).as_deref(), Some(name));
         }
-        for name in
-            ["asn:064500", "AS:1", "country:de", "spamhaus", "asn:1 while attacked ", "while attacked"]
-        {
+        for name in [
+            "asn:064500",
+            "AS:1",
+            "country:de",
+            "CDN:x",
+            "spamhaus",
+            "asn:1 while attacked ",
+            "while attacked",
+        ] {
             assert_eq!(Wanted::of_name(name), None, "{name}");
         }
     }

@@ -1,5 +1,5 @@
 //! Networks and countries by databases that change, on a daemon: their lists follow, and a country is blocked while a service is
-//! attacked.
+//! attacked. So do the ranges of a CDN.
 
 use std::{
     fs,
@@ -15,6 +15,7 @@ use floodwall_lab::{
 use floodwall_tests::{
     business::{LESSER_FLOOD, flooded, listen},
     protected::Protected,
+    requests::syn,
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
@@ -76,5 +77,41 @@ fn lists_follow_databases_and_attacks() -> anyhow::Result<()> {
     flood.stop()?;
     until(&host, "its end lets the country pass", || Ok(!is_blocked(&host, "198.51.100.7")?))?;
     assert!(is_blocked(&host, "203.0.113.7")?, "the other list stays");
+    Ok(())
+}
+
+#[test]
+fn the_ranges_of_a_cdn_get_through_a_lockdown_and_follow_their_file() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("ranges.json");
+    let write = |address: &str| fs::write(&file, format!("{{\"addresses\": [\"{address}\"]}}"));
+    write("198.51.100.0/25")?;
+    let configuration = format!("[origin]\ncdn.edge = \"{}\"\n", file.display());
+    let host = Protected::start_as_configured("cdn", BINARY, &configuration)?;
+    until(&host, "the ranges are read", || Ok(host.run(&["allow", "add", "cdn:edge"])?.status.success()))?;
+    host.ok(&["lockdown", "on", "default"])?;
+    assert!(host.passes(&syn(&host, "198.51.100.7", 40_000))?, "it is of the CDN's");
+    assert!(!host.passes(&syn(&host, "198.51.100.200", 40_000))?, "it is not");
+    let why = host.ok(&["why", "198.51.100.7"])?;
+    assert!(why.contains("cdn:edge"), "{why}");
+
+    // The list follows its file.
+    write("198.51.100.128/25")?;
+    until(&host, "the list follows its file", || host.passes(&syn(&host, "198.51.100.200", 40_001)))?;
+    assert!(!host.passes(&syn(&host, "198.51.100.7", 40_001))?);
+
+    let hand = directory.path().join("crawler.txt");
+    fs::write(&hand, "203.0.113.0/24\n")?;
+    let hand = hand.display().to_string();
+    let said = host.ok(&["allow", "import", &hand, "--as", "cdn:crawler"])?;
+    assert_eq!(said, "allowed cdn:crawler (1 prefixes): 1 new, 0 were there already\n");
+    assert!(host.passes(&syn(&host, "203.0.113.7", 40_000))?);
+    fs::write(directory.path().join("crawler.txt"), "")?;
+    let (code, said) = host.fails(&["allow", "import", &hand, "--as", "cdn:crawler"])?;
+    assert!(code == 2 && said.contains("crawler.txt: it holds no range"), "{code} {said}");
+    assert!(host.passes(&syn(&host, "203.0.113.8", 40_000))?, "what was there stays");
+    host.ok(&["allow", "rm", "cdn:crawler"])?;
+    assert!(!host.passes(&syn(&host, "203.0.113.9", 40_000))?);
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use floodwall_origin::Selector;
+use floodwall_origin::{Selector, SelectorError};
 use ipnetwork::IpNetwork;
 
 use crate::{host::is_interface_name, lists};
@@ -12,7 +12,16 @@ pub(super) fn prefix(given: &str) -> Result<IpNetwork, String> {
     lists::parse_prefix(given).map_err(|error| error.fault.to_string())
 }
 
-/// What a list may name: an address, a prefix, `asn:64500` or `country:XX`; as the daemon reads it.
+/// A name of ranges, `cdn:NAME`.
+pub(super) fn range_name(given: &str) -> Result<String, String> {
+    match given.parse::<Selector>() {
+        Ok(name @ Selector::Cdn(_)) => Ok(name.to_string()),
+        Err(error @ SelectorError::NoName(_)) => Err(error.to_string()),
+        Ok(_) | Err(_) => Err("ranges are named cdn:NAME, such as cdn:example".to_owned()),
+    }
+}
+
+/// What a list may name: an address, a prefix, `asn:64500`, `country:XX` or `cdn:NAME`; as the daemon reads it.
 pub(super) fn listed(given: &str) -> Result<String, String> {
     if Selector::looks_like(given) {
         return given
@@ -74,12 +83,22 @@ mod tests {
             ("203.0.113.7", "203.0.113.7/32"),
             ("AS:64500", "asn:64500"),
             ("country:de", "country:DE"),
+            ("CDN:example", "cdn:example"),
             ("2001:db8::/32", "2001:db8::/32"),
         ] {
             assert_eq!(listed(given), Ok(read.to_owned()));
         }
         assert!(listed("country:Germany").unwrap_err().contains("two letters"));
         assert!(listed("10.0.0.0/40").is_err());
+    }
+
+    #[test]
+    fn ranges_have_a_name_of_their_own_kind() {
+        assert_eq!(range_name("cdn:Example"), Ok("cdn:example".to_owned()));
+        for given in ["example", "asn:64500", "192.0.2.0/24"] {
+            assert!(range_name(given).unwrap_err().contains("named cdn:NAME"), "{given}");
+        }
+        assert!(range_name("cdn:a b").unwrap_err().contains("1 to 32"));
     }
 
     #[test]

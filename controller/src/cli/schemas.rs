@@ -57,6 +57,7 @@ fn of<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Schema {
 const COMMANDS: &[(&str, Prints)] = &[
     ("", One(of::<Now>)),
     ("allow add", One(of::<Changed<AddResponse>>)),
+    ("allow import", One(of::<Changed<AddResponse>>)),
     ("allow list", Lines(of::<Entry>)),
     ("allow rm", One(of::<Changed<RemoveResponse>>)),
     ("allow test", One(of::<TestResponse>)),

@@ -52,7 +52,7 @@ pub(super) async fn follow(origins: Arc<Origins>, filter: Arc<Filter>, host: Arc
         let only_of_attacks = follows_attack || std::mem::take(&mut is_first);
         let work = move || {
             let has_changed = !follows_attack && databases.refresh();
-            let which = |wanted: Wanted| has_changed || (only_of_attacks && wanted.only_while_attacked);
+            let which = |wanted: &Wanted| has_changed || (only_of_attacks && wanted.only_while_attacked);
             let failed = origin_lists::follow(&filter, &databases, &lifelines, is_attacked, which);
             (has_changed, failed, databases.problems())
         };

@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use floodwall_origin::{Selector, SelectorError};
+use ipnetwork::IpNetwork;
 use serde::Deserialize;
 
 use super::{
@@ -51,6 +52,10 @@ fn list_named(name: &str) -> Result<ListName, Refused> {
 }
 
 pub(super) fn prefixes(texts: &[String]) -> Result<Vec<Prefix>, Refused> {
+    Ok(networks(texts)?.into_iter().map(Prefix::from).collect())
+}
+
+fn networks(texts: &[String]) -> Result<Vec<IpNetwork>, Refused> {
     if texts.is_empty() {
         return Err(Refused::invalid("no prefix was named"));
     }
@@ -60,10 +65,7 @@ pub(super) fn prefixes(texts: &[String]) -> Result<Vec<Prefix>, Refused> {
             texts.len()
         )));
     }
-    texts
-        .iter()
-        .map(|text| parse_prefix(text).map(Prefix::from).map_err(|error| Refused::invalid(error.to_string())))
-        .collect()
+    texts.iter().map(|text| parse_prefix(text).map_err(|error| Refused::invalid(error.to_string()))).collect()
 }
 
 /// What a block must not cut off, unless it is forced.
@@ -104,6 +106,12 @@ pub(super) async fn add(
     let list = list_named(&list)?;
     answer(&context, move |context| {
         let wanted = origins_named(&request.prefixes)?;
+        if let Some(name) = &request.named {
+            return add_named(context, peer, trial, list, name, &request);
+        }
+        if request.replace {
+            return Err(Refused::invalid("only ranges of a name (`as`) replace those that had it before"));
+        }
         if !wanted.is_empty() {
             return add_origins(context, peer, trial, list, &wanted, &request);
         }
@@ -146,7 +154,40 @@ fn origins_named(texts: &[String]) -> Result<Vec<Selector>, Refused> {
         .collect()
 }
 
-/// Lists all that is of networks and countries.
+/// Allows prefixes as the ranges of a name.
+fn add_named(
+    context: &Context,
+    peer: Peer,
+    trial: TrialQuery,
+    list: ListName,
+    name: &str,
+    request: &AddRequest,
+) -> Result<Changed<AddResponse>, Refused> {
+    if list != ListName::Allow {
+        return Err(Refused::invalid(
+            "only ranges that are allowed have such a name; `block import --name` names what is blocked",
+        ));
+    }
+    if request.note.is_some() || request.only_while_attacked {
+        return Err(Refused::invalid("ranges are noted by their name, and allowed at all times"));
+    }
+    let name: Selector = name.parse().map_err(|error: SelectorError| Refused::invalid(error.to_string()))?;
+    let ranges = networks(&request.prefixes)?;
+    let terms = trial.terms(context, peer, |_| false, || words(list, "add", &request.prefixes));
+    tried(context, terms, || {
+        let lifelines = Lifelines::default();
+        let terms = origin_lists::Terms {
+            lifetime: request.seconds.map(Duration::from_secs),
+            lifelines: (!request.force).then_some(&lifelines),
+            skips_dangers: false,
+            attacked: false,
+        };
+        let AddRequest { replace, .. } = request;
+        Ok(origin_lists::add_named(&context.filter, &context.origins, &name, &ranges, *replace, &terms)?)
+    })
+}
+
+/// Lists all that is of networks, countries and CDNs.
 fn add_origins(
     context: &Context,
     peer: Peer,
@@ -163,7 +204,7 @@ fn add_origins(
     }
     if note.is_some() {
         return Err(Refused::invalid(
-            "networks and countries are noted by their own names: leave the note out",
+            "networks, countries and CDNs are noted by their own names: leave the note out",
         ));
     }
     let lifelines = match list {
@@ -175,7 +216,7 @@ fn add_origins(
     let terms = trial.terms(context, peer, touches, || words(list, "add", &request.prefixes));
     let wanted: Vec<_> = selectors
         .iter()
-        .map(|selector| Wanted { selector: *selector, only_while_attacked: *only_while_attacked })
+        .map(|selector| Wanted { selector: selector.clone(), only_while_attacked: *only_while_attacked })
         .collect();
     tried(context, terms, || {
         let terms = origin_lists::Terms {

@@ -14,7 +14,7 @@ use floodwall_common::source;
 use floodwall_incident::{self as incidents, ArchiveWriter};
 use floodwall_metrics::Meters;
 use floodwall_notify::Notifier;
-use floodwall_origin::{Files, Origins};
+use floodwall_origin::{Files, Origins, RangeFiles, RangeName};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -60,6 +60,8 @@ const GATEWAY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 254));
 /// Which networks there are; the last has the host's gateway.
 const NETWORKS: &str =
     "198.51.100.0 24 64500\n2001:db8:7:: 48 64500\n203.0.113.0 24 64501\n192.0.2.0 24 64502\n";
+/// The ranges of a CDN, as it publishes them.
+const RANGES: &str = r#"{"addresses": ["198.51.100.0/25"], "ipv6_addresses": ["2001:db8:9::/48"]}"#;
 /// How long something may take before it counts as not happening.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -247,7 +249,11 @@ fn served_as(prepare: impl FnOnce(&std::path::Path), bounds: Bounds) -> Served {
     let context = Context::new(Arc::clone(&filter), names, detection, drops, bus.clone(), audit, incidents);
     let networks = directory.path().join("networks.txt");
     std::fs::write(&networks, NETWORKS).expect("written");
-    let origins = Arc::new(Origins::new(Files { asn: vec![networks], country: Vec::new() }));
+    let ranges = directory.path().join("ranges.json");
+    std::fs::write(&ranges, RANGES).expect("written");
+    let cdn = RangeName::new("edge").expect("a name");
+    let cdn = BTreeMap::from([(cdn, RangeFiles { files: vec![ranges], service: None })]);
+    let origins = Arc::new(Origins::new(Files { asn: vec![networks], cdn, ..Files::default() }));
     origins.refresh();
     let context = context.measured_by(Arc::clone(&meters)).knowing(origins).within(bounds);
     let socket = directory.path().join("socket");

@@ -29,8 +29,15 @@ impl ListName {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddRequest {
-    /// One or more; or one or more of `asn:64500` and `country:XX`, which stand for the prefixes that a database has for them.
+    /// One or more; or one or more of `asn:64500`, `country:XX` and `cdn:NAME`, which stand for the prefixes that files of the
+    /// configuration have for them.
     pub prefixes: Vec<String>,
+    /// Of the allowlist: the prefixes are ranges of this name, `cdn:NAME`.
+    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    pub named: Option<String>,
+    /// With `as`: take off what else is listed under that name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replace: bool,
     /// Of countries: only while a service is attacked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only_while_attacked: bool,
@@ -58,7 +65,7 @@ pub struct AddResponse {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveRequest {
-    /// One or more; or one or more of `asn:64500` and `country:XX`, as they were added.
+    /// One or more; or one or more of `asn:64500`, `country:XX` and `cdn:NAME`, as they were added.
     pub prefixes: Vec<String>,
 }
 

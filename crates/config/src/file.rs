@@ -1,11 +1,16 @@
 //! The file as it is written.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ops::{Range, RangeInclusive},
+    path::PathBuf,
+    time::Duration,
+};
 
 use floodwall_incident::Limits;
 use floodwall_listen::ListenAddress;
 use floodwall_notify::{MAX_TARGETS, NotifyTable, Target};
-use floodwall_origin::Files;
+use floodwall_origin::{Files, RangeFiles, RangeName};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -113,6 +118,16 @@ impl MetricsTable {
 struct OriginTable {
     asn: Option<Spanned<Paths>>,
     country: Option<Spanned<Paths>>,
+    #[serde(default)]
+    cdn: BTreeMap<Spanned<String>, Spanned<RangesTable>>,
+}
+
+/// Where the ranges of a CDN or a crawler stand.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a path in quotes, several in brackets, or { files = …, service = \"…\" }")]
+enum RangesTable {
+    Files(Paths),
+    OfService { files: Paths, service: String },
 }
 
 /// One path, or several.
@@ -123,25 +138,58 @@ enum Paths {
     Several(Vec<PathBuf>),
 }
 
+impl Paths {
+    /// All of them, if they are absolute; `at` is where they stand, under this key of `[origin]`.
+    fn absolute(self, key: &str, at: &Range<usize>) -> Result<Vec<PathBuf>, Mistake> {
+        let paths = match self {
+            Self::One(path) => vec![path],
+            Self::Several(paths) => paths,
+        };
+        match paths.iter().find(|path| !path.is_absolute()) {
+            None => Ok(paths),
+            Some(path) => {
+                let message = format!("origin.{key} names `{}`; a path begins with /", path.display());
+                Err(Mistake { at: at.clone(), message })
+            }
+        }
+    }
+}
+
 impl OriginTable {
     fn files(self) -> Result<Files, Mistake> {
+        let Self { asn, country, cdn } = self;
         let absolute = |key: &str, paths: Option<Spanned<Paths>>| {
             let Some(paths) = paths else { return Ok(Vec::new()) };
             let at = paths.span();
-            let paths = match paths.into_inner() {
-                Paths::One(path) => vec![path],
-                Paths::Several(paths) => paths,
-            };
-            match paths.iter().find(|path| !path.is_absolute()) {
-                None => Ok(paths),
-                Some(path) => {
-                    let message = format!("origin.{key} names `{}`; a path begins with /", path.display());
-                    Err(Mistake { at, message })
-                }
-            }
+            paths.into_inner().absolute(key, &at)
         };
-        Ok(Files { asn: absolute("asn", self.asn)?, country: absolute("country", self.country)? })
+        let cdn = cdn.into_iter().map(|(name, table)| ranges(&name, table)).collect::<Result<_, _>>()?;
+        Ok(Files { asn: absolute("asn", asn)?, country: absolute("country", country)?, cdn })
     }
+}
+
+/// The files of the ranges of one name.
+fn ranges(name: &Spanned<String>, table: Spanned<RangesTable>) -> Result<(RangeName, RangeFiles), Mistake> {
+    let Some(known) = RangeName::new(name.get_ref()).filter(|known| known.to_string() == *name.get_ref())
+    else {
+        let message = format!(
+            "`{}` is no name of ranges: a name is {}, in lower case",
+            name.get_ref(),
+            RangeName::FORM
+        );
+        return Err(Mistake { at: name.span(), message });
+    };
+    let at = table.span();
+    let (files, service) = match table.into_inner() {
+        RangesTable::Files(files) => (files, None),
+        RangesTable::OfService { files, service } => (files, Some(service)),
+    };
+    let files = files.absolute(&format!("cdn.{known}"), &at)?;
+    if files.is_empty() {
+        let message = format!("origin.cdn.{known} names no file");
+        return Err(Mistake { at, message });
+    }
+    Ok((known, RangeFiles { files, service }))
 }
 
 /// Where the page is to be had.

@@ -25,6 +25,8 @@
 //! [origin]                   # which networks and countries addresses are of, by files that you name
 //! asn = "/var/lib/origin/asn.mmdb"  # of MaxMind's format, or prefixes and numbers as text; or several: ["…", "…"]
 //! country = "/var/lib/origin/country.mmdb"
+//! cdn.example = "/var/lib/origin/example.json"  # the ranges of a CDN or a crawler, for `allow add cdn:example`; or several files
+//! cdn.other = { files = "/var/lib/origin/other.json", service = "EDGE" }  # one service of those that the document tells of
 //!
 //! [[notify]]                 # who is told of incidents: `floodwall_notify`
 //! name = "pager"
@@ -339,7 +341,8 @@ mod tests {
         assert_eq!(files("").expect("valid"), origin::Files::default());
         let both = files("[origin]\nasn = [\"/v4.txt\", \"/v6.txt\"]\ncountry = \"/c.mmdb\"").expect("valid");
         let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
-        assert_eq!(both, origin::Files { asn: paths(&["/v4.txt", "/v6.txt"]), country: paths(&["/c.mmdb"]) });
+        let (asn, country) = (paths(&["/v4.txt", "/v6.txt"]), paths(&["/c.mmdb"]));
+        assert_eq!(both, origin::Files { asn, country, ..origin::Files::default() });
         for (text, line, expected) in [
             ("[origin]\n\nasn = \"asn.mmdb\"", 3, "begins with /"),
             ("[origin]\nasn = 7", 2, "a path"),
@@ -347,6 +350,34 @@ mod tests {
         ] {
             let fault = files(text).expect_err(text);
             assert!(fault.line == line && fault.message.contains(expected), "{fault}");
+        }
+    }
+
+    #[test]
+    fn ranges_of_a_cdn_are_named_with_their_files() {
+        let cdn = |text: &str| Config::parse(text).map(|config| config.origin.cdn);
+        let found = cdn("[origin.cdn]\none = \"/a\"\ntwo-2 = [\"/b\", \"/c\"]\n\
+                         three = { files = \"/d\", service = \"EDGE\" }\n")
+        .expect("valid");
+        let found: Vec<_> = found
+            .into_iter()
+            .map(|(name, origin::RangeFiles { files, service })| (name.to_string(), files.len(), service))
+            .collect();
+        let expected = [("one", 1, None), ("three", 1, Some("EDGE")), ("two-2", 2, None)];
+        assert_eq!(
+            found,
+            expected.map(|(name, files, service)| (name.to_owned(), files, service.map(str::to_owned)))
+        );
+        for (text, line, expected) in [
+            ("[origin]\ncdn.x = \"a\"", 2, "origin.cdn.x names `a`; a path begins with /"),
+            ("[origin.cdn]\n\"a b\" = \"/a\"", 2, "`a b` is no name of ranges"),
+            ("[origin.cdn]\nCloud = \"/a\"", 2, "in lower case"),
+            ("[origin.cdn]\nx = []", 2, "names no file"),
+            ("[origin.cdn]\nx = 7", 2, "service"),
+            ("[origin.cdn]\nx = { service = \"EDGE\" }", 2, "service"),
+        ] {
+            let fault = cdn(text).expect_err(text);
+            assert!(fault.line == line && fault.message.contains(expected), "{text}: {fault}");
         }
     }
 

@@ -1,16 +1,13 @@
 //! One database in memory, as read from its files: address ranges with their owners, and the owners' names.
 
-use std::{collections::HashMap, fs::File, io::Read as _, net::IpAddr, path::Path};
+use std::{collections::HashMap, net::IpAddr, path::Path};
 
-use flate2::read::MultiGzDecoder;
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 
-use crate::{error::LoadError, kind::Kind, maxmind, segments::Segments, text, unwrapped::unwrapped};
+use crate::{error::LoadError, file, kind::Kind, maxmind, segments::Segments, text, unwrapped::unwrapped};
 
 /// Largest accepted file after decompression, MiB: several times the size of the largest published databases.
 const MAX_MEBIBYTES: u64 = 1_024;
-/// Magic bytes of gzip (RFC 1952).
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Maps addresses to owners: autonomous system numbers, or countries as [`Country::number`](crate::Country) packs them.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +38,12 @@ impl Prefixes {
     }
 }
 
+impl From<Prefixes> for Database {
+    fn from(Prefixes { v4, v6 }: Prefixes) -> Self {
+        Self { v4: Segments::of(v4), v6: Segments::of(v6), names: HashMap::new() }
+    }
+}
+
 impl Database {
     /// Reads several files of one kind into one database; usually they cover different address families.
     ///
@@ -53,8 +56,16 @@ impl Database {
         for (index, file) in files.iter().enumerate() {
             read(file.as_ref(), kind, &mut prefixes, &mut names).map_err(|error| (index, error))?;
         }
-        let Prefixes { v4, v6 } = prefixes;
-        Ok(Self { v4: Segments::of(v4), v6: Segments::of(v6), names })
+        Ok(Self { names, ..prefixes.into() })
+    }
+
+    /// The fewest prefixes that cover exactly the same addresses as these.
+    pub(crate) fn condensed(prefixes: &[IpNetwork]) -> Vec<IpNetwork> {
+        /// Stands for the one owner that there is.
+        const OWNER: u32 = 1;
+        let mut all = Prefixes::default();
+        prefixes.iter().for_each(|prefix| all.push(*prefix, OWNER));
+        Self::from(all).prefixes(OWNER)
     }
 
     /// The owner of an address.
@@ -80,10 +91,6 @@ impl Database {
             .filter_map(|(address, length)| Ipv6Network::new(address.into(), length).ok().map(IpNetwork::V6));
         v4.chain(v6).collect()
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.v4.is_empty() && self.v6.is_empty()
-    }
 }
 
 fn read(
@@ -92,11 +99,7 @@ fn read(
     prefixes: &mut Prefixes,
     names: &mut HashMap<u32, String>,
 ) -> Result<(), LoadError> {
-    let mut file = File::open(path)?;
-    let mut bytes = read_bounded(&mut file)?;
-    if bytes.starts_with(&GZIP_MAGIC) {
-        bytes = read_bounded(&mut MultiGzDecoder::new(bytes.as_slice()))?;
-    }
+    let bytes = file::read(path, MAX_MEBIBYTES)?;
     let mut found = false;
     let mut add = |prefix, owner| {
         found = true;
@@ -110,15 +113,4 @@ fn read(
         text::read(&bytes, &mut add)?;
     }
     if found { Ok(()) } else { Err(LoadError::Nothing(kind.noun())) }
-}
-
-/// Reads to the end, and fails rather than allocate more than [`MAX_MEBIBYTES`].
-fn read_bounded(from: &mut impl std::io::Read) -> Result<Vec<u8>, LoadError> {
-    let limit = MAX_MEBIBYTES << 20;
-    let mut bytes = Vec::new();
-    from.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(LoadError::TooLong(MAX_MEBIBYTES));
-    }
-    Ok(bytes)
 }

@@ -2,11 +2,11 @@
 
 use std::io;
 
-use crate::selector::Selector;
+use crate::{range_name::RangeName, ranges::RangesError, selector::Selector};
 
 /// Why a file could not be loaded as a database.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LoadError {
+pub enum LoadError {
     /// It cannot be read.
     #[error("it cannot be read: {0}")]
     Unreadable(#[from] io::Error),
@@ -40,6 +40,9 @@ pub(crate) enum LoadError {
         "it is text, which tells of autonomous systems only; countries come from a file in MaxMind's format"
     )]
     NoCountries,
+    /// It holds no ranges that could be meant.
+    #[error(transparent)]
+    Ranges(#[from] RangesError),
 }
 
 /// Why a selector could not be turned into prefixes.
@@ -55,6 +58,15 @@ pub enum OriginError {
         selector: Selector,
         /// The key of `[origin]` that is missing.
         key: &'static str,
+    },
+    /// The configuration names no file for the ranges of this name.
+    #[error(
+        "no file tells which ranges cdn:{name} has: name one in the configuration, `[origin]` with `cdn.{name} = \"/path\"`, and \
+         start floodwall again; or allow ranges under that name by `floodwall allow import FILE --as cdn:{name}`"
+    )]
+    NoRanges {
+        /// What was asked for.
+        name: RangeName,
     },
     /// A database is configured, and could not be read.
     #[error("the database that tells which prefixes {selector} has could not be read: {why}")]

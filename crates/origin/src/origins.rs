@@ -1,14 +1,16 @@
 //! The configured databases: loaded once, and again when their files have changed.
 
-use std::{fs, net::IpAddr, os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc};
 
 use ipnetwork::IpNetwork;
-use parking_lot::{Mutex, RwLock};
 
 use crate::{
     database::Database,
+    dataset::Dataset,
     error::OriginError,
     kind::Kind,
+    range_name::RangeName,
+    ranges,
     selector::{Country, Selector},
 };
 
@@ -19,6 +21,17 @@ pub struct Files {
     pub asn: Vec<PathBuf>,
     /// Those that map addresses to countries.
     pub country: Vec<PathBuf>,
+    /// Those that tell the ranges of a CDN or a crawler, by its name.
+    pub cdn: BTreeMap<RangeName, RangeFiles>,
+}
+
+/// The files that tell the ranges of one CDN or crawler.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RangeFiles {
+    /// All of them together are its ranges.
+    pub files: Vec<PathBuf>,
+    /// Of documents that tell of several services, the one that is meant.
+    pub service: Option<String>,
 }
 
 /// What the databases say about an address.
@@ -32,39 +45,43 @@ pub struct Origin {
     pub country: Option<Country>,
 }
 
-/// Changes when a file changes: its inode, length, and modification time in s and ns. `None` if there is no such file.
-type Stamp = Option<(u64, u64, i64, i64)>;
-
-/// The files of one kind, and the database that was loaded from them.
-#[derive(Debug)]
-struct Dataset {
-    kind: Kind,
-    files: Vec<PathBuf>,
-    database: RwLock<Arc<Database>>,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// The files as they were when they were loaded.
-    loaded: Option<Vec<Stamp>>,
-    /// The files as the previous refresh saw them. A file that differs from it may still be being written.
-    previous: Option<Vec<Stamp>>,
-    /// Why the loaded database is not what the files hold now.
-    problem: Option<String>,
-}
-
 /// Answers which autonomous system and country an address belongs to. Without configured files it knows of none.
 #[derive(Debug)]
 pub struct Origins {
-    asn: Dataset,
-    country: Dataset,
+    asn: Dataset<Database>,
+    country: Dataset<Database>,
+    cdn: BTreeMap<RangeName, Ranges>,
+}
+
+/// The ranges of one CDN or crawler.
+#[derive(Debug)]
+struct Ranges {
+    dataset: Dataset<Vec<IpNetwork>>,
+    service: Option<String>,
+}
+
+impl Ranges {
+    fn new(name: &RangeName, RangeFiles { files, service }: RangeFiles) -> Self {
+        Self { dataset: Dataset::new(format!("cdn.{name}"), files), service }
+    }
+
+    fn refresh(&self) -> bool {
+        self.dataset.refresh(|files| ranges::load(files, self.service.as_deref()))
+    }
 }
 
 impl Origins {
     /// Loads nothing yet: see [`Self::refresh`].
-    pub fn new(Files { asn, country }: Files) -> Self {
-        Self { asn: Dataset::new(Kind::Asn, asn), country: Dataset::new(Kind::Country, country) }
+    pub fn new(Files { asn, country, cdn }: Files) -> Self {
+        let ranges = |(name, files)| {
+            let ranges = Ranges::new(&name, files);
+            (name, ranges)
+        };
+        Self {
+            asn: Dataset::new(Kind::Asn.key(), asn),
+            country: Dataset::new(Kind::Country.key(), country),
+            cdn: cdn.into_iter().map(ranges).collect(),
+        }
     }
 
     /// Loads databases that were not loaded yet, and those whose files have changed and then stayed the same between two
@@ -73,26 +90,37 @@ impl Origins {
     ///
     /// A database that cannot be loaded leaves the previous one in use, and is reported by [`Self::problems`].
     pub fn refresh(&self) -> bool {
-        // Without short circuit: both are refreshed.
-        let [asn, country] = [&self.asn, &self.country].map(Dataset::refresh);
-        asn || country
+        // Without short circuit: all are refreshed.
+        let [asn, country] = [(&self.asn, Kind::Asn), (&self.country, Kind::Country)]
+            .map(|(dataset, kind)| dataset.refresh(|files| Database::load(files, kind)));
+        let cdn = self.cdn.values().filter(|ranges| ranges.refresh()).count();
+        asn || country || cdn > 0
     }
 
     /// Why databases differ from what their files hold now.
     pub fn problems(&self) -> Vec<String> {
-        let problem = |dataset: &Dataset| dataset.state.lock().problem.clone();
-        [&self.asn, &self.country].into_iter().filter_map(problem).collect()
+        let databases = [self.asn.problem(), self.country.problem()].into_iter().flatten();
+        databases.chain(self.cdn.values().filter_map(|ranges| ranges.dataset.problem())).collect()
     }
 
     /// Whether any file is configured.
     pub fn are_configured(&self) -> bool {
-        !self.asn.files.is_empty() || !self.country.files.is_empty()
+        self.asn.is_configured() || self.country.is_configured() || !self.cdn.is_empty()
+    }
+
+    /// Whether the prefixes of a selector are those that files tell: always, but for ranges that were named by hand.
+    pub fn tell_of(&self, selector: &Selector) -> bool {
+        match selector {
+            Selector::Asn(_) | Selector::Country(_) => true,
+            Selector::Cdn(name) => self.cdn.contains_key(name),
+        }
     }
 
     /// The autonomous system that announces an address, and its country.
     pub fn asn_and_country(&self, address: IpAddr) -> (Option<u32>, Option<Country>) {
-        let asn = self.asn.database.read().owner(address);
-        (asn, self.country.database.read().owner(address).and_then(Country::of_number))
+        let [asn, country] =
+            [&self.asn, &self.country].map(|dataset| dataset.content().and_then(|all| all.owner(address)));
+        (asn, country.and_then(Country::of_number))
     }
 
     /// Everything that the databases say about an address.
@@ -103,85 +131,59 @@ impl Origins {
 
     /// The name of an autonomous system.
     pub fn name(&self, asn: u32) -> Option<String> {
-        self.asn.database.read().name(asn).map(str::to_owned)
+        self.asn.content()?.name(asn).map(str::to_owned)
     }
 
-    /// The fewest prefixes that cover exactly the addresses of an autonomous system or a country.
+    /// The fewest prefixes that cover exactly the addresses of an autonomous system or a country, or the ranges of a CDN.
     ///
     /// # Errors
     ///
-    /// If no database of this kind is loaded, or it has no prefix for the selector.
-    pub fn prefixes(&self, selector: Selector) -> Result<Vec<IpNetwork>, OriginError> {
-        let (dataset, owner) = match selector {
-            Selector::Asn(number) => (&self.asn, number),
-            Selector::Country(country) => (&self.country, country.number()),
-        };
-        if dataset.files.is_empty() {
-            return Err(OriginError::NotConfigured { selector, key: dataset.kind.key() });
+    /// If no file of this kind is loaded, or it has no prefix for the selector.
+    pub fn prefixes(&self, selector: &Selector) -> Result<Vec<IpNetwork>, OriginError> {
+        match selector {
+            Selector::Asn(number) => of_database(&self.asn, selector, Kind::Asn, *number),
+            Selector::Country(country) => {
+                of_database(&self.country, selector, Kind::Country, country.number())
+            }
+            Selector::Cdn(name) => {
+                let Some(Ranges { dataset, .. }) = self.cdn.get(name) else {
+                    return Err(OriginError::NoRanges { name: name.clone() });
+                };
+                loaded(dataset, selector).map(|prefixes| (*prefixes).clone())
+            }
         }
-        let database = Arc::clone(&dataset.database.read());
-        if database.is_empty() {
-            let problem = dataset.state.lock().problem.clone();
-            let why = problem.unwrap_or_else(|| "it was not read yet; try again in a moment".to_owned());
-            return Err(OriginError::NotLoaded { selector, why });
-        }
-        let prefixes = database.prefixes(owner);
-        if prefixes.is_empty() {
-            return Err(OriginError::NoPrefix { selector, files: dataset.file_names() });
-        }
-        Ok(prefixes)
     }
+}
+
+/// What a database has for a selector.
+fn of_database(
+    dataset: &Dataset<Database>,
+    selector: &Selector,
+    kind: Kind,
+    owner: u32,
+) -> Result<Vec<IpNetwork>, OriginError> {
+    if !dataset.is_configured() {
+        return Err(OriginError::NotConfigured { selector: selector.clone(), key: kind.key() });
+    }
+    let prefixes = loaded(dataset, selector)?.prefixes(owner);
+    if prefixes.is_empty() {
+        return Err(OriginError::NoPrefix { selector: selector.clone(), files: dataset.file_names() });
+    }
+    Ok(prefixes)
+}
+
+fn loaded<T>(dataset: &Dataset<T>, selector: &Selector) -> Result<Arc<T>, OriginError> {
+    dataset.content().ok_or_else(|| {
+        let why =
+            dataset.problem().unwrap_or_else(|| "it was not read yet; try again in a moment".to_owned());
+        OriginError::NotLoaded { selector: selector.clone(), why }
+    })
 }
 
 impl Default for Origins {
     fn default() -> Self {
         Self::new(Files::default())
     }
-}
-
-impl Dataset {
-    fn new(kind: Kind, files: Vec<PathBuf>) -> Self {
-        Self { kind, files, database: RwLock::default(), state: Mutex::default() }
-    }
-
-    fn refresh(&self) -> bool {
-        if self.files.is_empty() {
-            return false;
-        }
-        let stamps: Vec<Stamp> = self.files.iter().map(stamp).collect();
-        {
-            let mut state = self.state.lock();
-            let previous = state.previous.replace(stamps.clone());
-            let settled = state.loaded.is_none() || previous.as_ref() == Some(&stamps);
-            if !settled || state.loaded.as_ref() == Some(&stamps) {
-                return false;
-            }
-            state.loaded = Some(stamps);
-        }
-        match Database::load(&self.files, self.kind) {
-            Ok(database) => {
-                *self.database.write() = Arc::new(database);
-                self.state.lock().problem = None;
-                true
-            }
-            Err((index, error)) => {
-                let file = self.files.get(index).map(|file| file.display().to_string()).unwrap_or_default();
-                let kept = if self.database.read().is_empty() { "" } else { "; what was read before holds" };
-                let problem = format!("origin.{} {file}: {error}{kept}", self.kind.key());
-                self.state.lock().problem = Some(problem);
-                false
-            }
-        }
-    }
-
-    fn file_names(&self) -> String {
-        self.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
-    }
-}
-
-fn stamp(file: &PathBuf) -> Stamp {
-    let metadata = fs::metadata(file).ok()?;
-    Some((metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
 #[cfg(test)]

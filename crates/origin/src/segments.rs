@@ -94,10 +94,6 @@ impl<T: Bits> Segments<T> {
         }
         prefixes
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 /// Appends the prefixes that make up a range of addresses that are `width` bits wide.

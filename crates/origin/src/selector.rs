@@ -1,12 +1,16 @@
-//! Selectors: an autonomous system or a country, which stands for all of its prefixes.
+//! Selectors: an autonomous system, a country or a CDN, which stands for all of its prefixes.
 
 use std::{fmt, str::FromStr};
+
+use crate::range_name::RangeName;
 
 /// Why a text is not a selector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectorError {
     /// It has the form of neither.
-    #[error("`{0}` is neither asn:NUMBER, such as asn:64500, nor country:XX, such as country:DE")]
+    #[error(
+        "`{0}` is neither asn:NUMBER, such as asn:64500, nor country:XX, such as country:DE, nor cdn:NAME, such as cdn:example"
+    )]
     Neither(String),
     /// What follows `asn:` is not the number of an autonomous system.
     #[error("`{0}` is no number of an autonomous system: these are 1 to 4294967295, such as asn:64500")]
@@ -14,6 +18,9 @@ pub enum SelectorError {
     /// What follows `country:` is not two letters.
     #[error("`{0}` is no country: two letters name one, such as country:DE")]
     NoCountry(String),
+    /// What follows `cdn:` is not a name.
+    #[error("`{0}` is no name of ranges: a name is {form}, such as cdn:example", form = RangeName::FORM)]
+    NoName(String),
 }
 
 /// A country, by its two-letter code (ISO 3166-1 alpha-2), in upper case.
@@ -62,20 +69,22 @@ impl fmt::Display for Country {
     }
 }
 
-/// An autonomous system or a country, as operators write it where a prefix is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// An autonomous system, a country, or named ranges of a CDN or a crawler, as operators write it where a prefix is expected.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Selector {
     /// `asn:64500`.
     Asn(u32),
     /// `country:XX`.
     Country(Country),
+    /// `cdn:NAME`.
+    Cdn(RangeName),
 }
 
 impl Selector {
     /// Whether a text begins like a selector, so that it should be parsed, and a mistake in it reported, as one.
     pub fn looks_like(text: &str) -> bool {
         let kind = text.split_once(':').map_or("", |(kind, _)| kind);
-        ["asn", "as", "country"].iter().any(|name| kind.eq_ignore_ascii_case(name))
+        ["asn", "as", "country", "cdn"].iter().any(|name| kind.eq_ignore_ascii_case(name))
     }
 }
 
@@ -84,6 +93,7 @@ impl fmt::Display for Selector {
         match self {
             Self::Asn(number) => write!(formatter, "asn:{number}"),
             Self::Country(country) => write!(formatter, "country:{country}"),
+            Self::Cdn(name) => write!(formatter, "cdn:{name}"),
         }
     }
 }
@@ -97,6 +107,10 @@ impl FromStr for Selector {
         if kind.eq_ignore_ascii_case("country") {
             let country = Country::new(value).ok_or_else(|| SelectorError::NoCountry(value.to_owned()))?;
             return Ok(Self::Country(country));
+        }
+        if kind.eq_ignore_ascii_case("cdn") {
+            let name = RangeName::new(value).ok_or_else(|| SelectorError::NoName(value.to_owned()))?;
+            return Ok(Self::Cdn(name));
         }
         if !Self::looks_like(text) {
             return Err(unknown());
@@ -128,6 +142,7 @@ mod tests {
             ("asn:AS64500", "asn:64500"),
             ("AS:4294967295", "asn:4294967295"),
             ("country:de", "country:DE"),
+            ("CDN:Example-1", "cdn:example-1"),
         ] {
             assert_eq!(
                 given.parse::<Selector>().map(|selector| selector.to_string()),
@@ -144,6 +159,8 @@ mod tests {
             ("asn:4294967296", "is no number"),
             ("country:DEU", "`DEU` is no country: two letters"),
             ("country:4!", "two letters"),
+            ("cdn:", "`` is no name of ranges"),
+            ("cdn:a b", "`a b` is no name of ranges: a name is 1 to 32 letters"),
             ("192.0.2.1", "`192.0.2.1` is neither"),
             ("2001:db8::1", "is neither"),
         ] {

@@ -47,7 +47,7 @@ fn the_longest_prefix_says_whose_an_address_is() -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("pfx2as.txt");
     fs::write(&file, written)?;
-    let origins = Origins::new(Files { asn: vec![file], country: Vec::new() });
+    let origins = Origins::new(Files { asn: vec![file], ..Files::default() });
     assert!(origins.refresh(), "{:?}", origins.problems());
 
     let mut random = Random::new(7);
@@ -73,7 +73,7 @@ fn the_longest_prefix_says_whose_an_address_is() -> anyhow::Result<()> {
         assert_eq!(origins.asn_and_country(address).0, longest(&table, address), "{address}");
     }
     for owner in [1, 8, 4_243] {
-        let all = origins.prefixes(Selector::Asn(owner))?;
+        let all = origins.prefixes(&Selector::Asn(owner))?;
         for prefix in &all {
             for address in [prefix.network(), prefix.broadcast()] {
                 assert_eq!(longest(&table, address), Some(owner), "{prefix} of {owner}");

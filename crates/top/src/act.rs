@@ -78,10 +78,9 @@ impl Act {
             Self::List(list, prefix) => {
                 let request = AddRequest {
                     prefixes: vec![prefix.clone()],
-                    only_while_attacked: false,
                     seconds: Some(LISTED_SECONDS),
                     note: Some(NOTE.to_owned()),
-                    force: false,
+                    ..AddRequest::default()
                 };
                 post(client, &path::of_list(path::ADD, *list), &request).await?
             }

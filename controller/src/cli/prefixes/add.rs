@@ -21,16 +21,21 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Add {
-    /// Addresses or prefixes, such as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32; or networks and countries, such as
-    /// asn:64500 and country:XX.
+    /// Addresses or prefixes, such as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32; or networks, countries and CDNs, such as
+    /// asn:64500, country:XX and cdn:NAME.
     ///
-    /// The latter stand for the prefixes that the database has for them which the configuration names under `[origin]`; the
-    /// list follows it when it changes.
+    /// The latter stand for the prefixes that the files have for them which the configuration names under `[origin]`; the
+    /// list follows these when they change.
     #[arg(required = true, value_name = "PREFIX", value_parser = arguments::listed)]
     prefixes: Vec<String>,
     /// Of countries, and of the blocklist: block them while a service is attacked, and not in peace.
     #[arg(long)]
     only_while_attacked: bool,
+    /// Of the allowlist: name the prefixes as the ranges of a CDN or a crawler, such as cdn:example.
+    ///
+    /// `allow rm cdn:example` takes all of them off again.
+    #[arg(long = "as", value_name = "cdn:NAME", value_parser = arguments::range_name, conflicts_with = "note")]
+    named: Option<String>,
     /// Take it back after this time, such as 10m, 1h30m or 2d.
     #[arg(long = "for", value_name = "DURATION", value_parser = arguments::lifetime)]
     lifetime: Option<Duration>,
@@ -46,9 +51,11 @@ pub(in crate::cli) struct Add {
 
 impl Add {
     pub(super) async fn apply(self, list: ListName, session: &mut Session<'_>) -> Result<Done, Stop> {
-        let Self { prefixes, only_while_attacked, lifetime, note, force, trial } = self;
+        let Self { prefixes, only_while_attacked, named, lifetime, note, force, trial } = self;
         let request = AddRequest {
             prefixes,
+            named,
+            replace: false,
             only_while_attacked,
             seconds: lifetime.map(|lifetime| lifetime.as_secs()),
             note,

@@ -1,6 +1,7 @@
 //! `floodwall block` and `floodwall allow`: the two lists. Where a verb takes both, it is one file.
 
 mod add;
+mod add_ranges;
 mod export;
 mod flush;
 mod import;
@@ -72,6 +73,12 @@ pub(super) enum Allow {
     /// `floodwall why` says more of what there is beside the lists.
     /// The exit code is 0 whatever the answer, unless --exit-code is given.
     Test(test::Test),
+    /// Allow the ranges that a CDN or a crawler publishes, under a name.
+    ///
+    /// Reads text of a prefix a line, and JSON of the shapes in use: `addresses` and `ipv6_addresses`, `prefixes` with
+    /// `ip_prefix` and `ipv6_prefix` or with `ipv4Prefix` and `ipv6Prefix`, `ipv4_cidrs` and `ipv6_cidrs`, or a list of
+    /// prefixes; plain or gzipped. What had the name before and is not in the files leaves the list. All or nothing.
+    Import(add_ranges::AddRanges),
 }
 
 impl Block {
@@ -97,6 +104,7 @@ impl Allow {
             Self::Rm(verb) => verb.apply(LIST, session).await,
             Self::List(verb) => verb.apply(LIST, session).await,
             Self::Test(verb) => verb.apply(LIST, session).await,
+            Self::Import(verb) => verb.apply(session).await,
         }
     }
 }

@@ -16,7 +16,8 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Rm {
-    /// Addresses or prefixes, just as they are listed; or `asn:64500`, `country:XX`, all of whose prefixes leave.
+    /// Addresses or prefixes, just as they are listed; or `asn:64500`, `country:XX`, `cdn:NAME`, all of whose
+    /// prefixes leave.
     #[arg(required = true, value_name = "PREFIX", value_parser = arguments::listed)]
     prefixes: Vec<String>,
     #[command(flatten)]

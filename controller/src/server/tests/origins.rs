@@ -43,6 +43,11 @@ async fn what_has_no_prefixes_or_would_cut_off_the_host_is_refused() {
         (json!({"prefixes": ["asn:64999"]}), FailureKind::NotFound, "has no prefix in"),
         (json!({"prefixes": ["country:DE"]}), FailureKind::Invalid, "`country = \"/path\"`"),
         (json!({"prefixes": ["asn:x"]}), FailureKind::Invalid, "is no number"),
+        (
+            json!({"prefixes": ["cdn:none"]}),
+            FailureKind::Invalid,
+            "floodwall allow import FILE --as cdn:none",
+        ),
         (json!({"prefixes": ["asn:64500", "10.0.0.0/8"]}), FailureKind::Invalid, "commands of their own"),
         (
             json!({"prefixes": ["asn:64500"], "only_while_attacked": true}),
@@ -75,4 +80,75 @@ async fn lists_follow_the_database() {
     // What would cut off the host is left out by itself.
     assert_eq!(listed(&served, ListName::Block), ["198.51.100.0/25"]);
     assert_eq!(listed(&served, ListName::Allow), ["203.0.113.0/25"]);
+}
+
+async fn refused(served: &Served, list: ListName, request: Value) -> String {
+    match post(served, list, path::ADD, request.clone()).await {
+        Err(ClientError::Failed(failure)) => failure.message,
+        other => panic!("{request}: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ranges_of_a_cdn_are_allowed_by_its_name_and_follow_its_file() {
+    let served = served();
+    let added = post(&served, ListName::Allow, path::ADD, json!({"prefixes": ["cdn:edge"]})).await;
+    assert_eq!(added.expect("added")["added"], json!(["cdn:edge (2 prefixes)"]));
+    assert_eq!(listed(&served, ListName::Allow), ["198.51.100.0/25", "2001:db8:9::/48"]);
+    let entry = served.filter.page(ListName::Allow, None, 1).entries.remove(0);
+    assert_eq!(entry.note.as_deref(), Some("cdn:edge"));
+    let by_hand = json!({"prefixes": ["203.0.113.0/24"], "as": "cdn:edge"});
+    let said = refused(&served, ListName::Allow, by_hand).await;
+    assert!(said.contains("`floodwall allow add cdn:edge` allows them"), "{said}");
+
+    let origins = &served.context.origins;
+    let write =
+        |text: &str| std::fs::write(served.directory.path().join("ranges.json"), text).expect("written");
+    let lifelines = Lifelines::default();
+    write(r#"{"addresses": []}"#);
+    assert!(!origins.refresh() && !origins.refresh(), "one that is empty is not taken");
+    assert!(origins.problems().join("").contains("holds no range; what was read before holds"));
+    write(r#"{"addresses": ["198.51.100.0/26", "203.0.113.0/24"]}"#);
+    assert!(!origins.refresh() && origins.refresh(), "it has changed, and is whole");
+    let failed = crate::origin_lists::follow(&served.filter, origins, &lifelines, false, |_| true);
+    assert!(failed.is_empty(), "{failed:?}");
+    assert_eq!(listed(&served, ListName::Allow), ["198.51.100.0/26", "203.0.113.0/24"]);
+    let removed = post(&served, ListName::Allow, path::REMOVE, json!({"prefixes": ["cdn:edge"]})).await;
+    assert_eq!(removed.expect("removed")["removed"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ranges_that_are_named_by_hand_stay_until_they_are_replaced() {
+    let served = served();
+    let add = |prefixes: &[&str], replace: bool| {
+        let request = json!({"prefixes": prefixes, "as": "cdn:crawler", "replace": replace});
+        post(&served, ListName::Allow, path::ADD, request)
+    };
+    post(&served, ListName::Allow, path::ADD, json!({"prefixes": ["192.0.2.0/24"]})).await.expect("allowed");
+    add(&["198.51.100.0/24"], false).await.expect("allowed");
+    add(&["203.0.113.0/24"], false).await.expect("allowed");
+    assert_eq!(listed(&served, ListName::Allow), ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"]);
+    let lifelines = Lifelines::default();
+    let failed =
+        crate::origin_lists::follow(&served.filter, &served.context.origins, &lifelines, false, |_| true);
+    assert!(failed.is_empty(), "no file tells of them: {failed:?}");
+    let replaced = add(&["203.0.113.0/24", "2001:db8::/48"], true).await.expect("replaced");
+    assert_eq!(replaced["added"], json!(["2001:db8::/48"]));
+    assert_eq!(listed(&served, ListName::Allow), ["192.0.2.0/24", "203.0.113.0/24", "2001:db8::/48"]);
+    let removed = post(&served, ListName::Allow, path::REMOVE, json!({"prefixes": ["cdn:crawler"]})).await;
+    assert_eq!(removed.expect("removed")["removed"], 2);
+    assert_eq!(listed(&served, ListName::Allow), ["192.0.2.0/24"], "what has another note stays");
+
+    for (list, request, says) in [
+        (ListName::Block, json!({"prefixes": ["192.0.2.0/24"], "as": "cdn:x"}), "block import --name"),
+        (ListName::Allow, json!({"prefixes": ["192.0.2.0/24"], "as": "asn:1"}), "named cdn:NAME"),
+        (ListName::Allow, json!({"prefixes": ["192.0.2.0/24"], "as": "cdn:a b"}), "is no name of ranges"),
+        (ListName::Allow, json!({"prefixes": ["16.0.0.0/5"], "as": "cdn:x"}), "more IPv4 addresses"),
+        (ListName::Allow, json!({"prefixes": ["192.0.2.0/24"], "as": "cdn:x", "note": "n"}), "by their name"),
+        (ListName::Allow, json!({"prefixes": ["192.0.2.0/24"], "replace": true}), "only ranges of a name"),
+        (ListName::Allow, json!({"prefixes": [], "as": "cdn:x", "replace": true}), "no prefix was named"),
+    ] {
+        let said = refused(&served, list, request.clone()).await;
+        assert!(said.contains(says), "{request}: {said}");
+    }
 }

@@ -8,7 +8,7 @@ use crate::selector::Selector;
 
 fn files(asn: &[&Path], country: &[&Path]) -> Files {
     let owned = |paths: &[&Path]| paths.iter().map(|path| path.to_path_buf()).collect();
-    Files { asn: owned(asn), country: owned(country) }
+    Files { asn: owned(asn), country: owned(country), cdn: BTreeMap::new() }
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -46,7 +46,7 @@ fn both_kinds_in_the_format_of_maxmind() {
     assert_eq!(found("2002:c633:6401::9").0, Some(64_501), "6to4 of 198.51.100.1");
     assert_eq!(found("64:ff9b::198.51.100.129"), (None, None, None), "the half that nobody has");
     assert_eq!(found("2001:db8::9"), (Some(64_500), example(), Some("FR".into())));
-    let of = |selector: &str| origins.prefixes(selector.parse().expect("a selector")).map(|all| words(&all));
+    let of = |selector: &str| origins.prefixes(&selector.parse().expect("a selector")).map(|all| words(&all));
     assert_eq!(of("asn:64500"), Ok(vec!["192.0.2.0/24".into(), "2001:db8::/32".into()]));
     assert_eq!(of("country:fr"), Ok(vec!["2001:db8::/32".into()]));
     let none = of("country:IT").expect_err("there is none").to_string();
@@ -65,7 +65,7 @@ fn text_is_read_and_what_has_changed_is_read_again_once_it_is_whole() {
     fs::write(&v6, "2001:db8::\t32\t64500\n").expect("written");
     let origins = Origins::new(files(&[&v4, &v6], &[]));
     assert!(origins.refresh() && !origins.refresh(), "nothing has changed since");
-    let all = || words(&origins.prefixes(Selector::Asn(64_500)).expect("some"));
+    let all = || words(&origins.prefixes(&Selector::Asn(64_500)).expect("some"));
     assert_eq!(all(), ["192.0.2.0/24", "2001:db8::/32"]);
 
     write("198.51.100.0\t24\t64500\n203.0.113.0\t24\t64501\n");
@@ -87,7 +87,7 @@ fn text_is_read_and_what_has_changed_is_read_again_once_it_is_whole() {
 fn what_is_not_configured_or_wrong_is_told() {
     let none = Origins::new(Files::default());
     assert!(!none.refresh() && !none.are_configured());
-    let error = none.prefixes(Selector::Asn(1)).expect_err("no database").to_string();
+    let error = none.prefixes(&Selector::Asn(1)).expect_err("no database").to_string();
     assert!(error.contains("name a file in the configuration, `[origin]` with `asn = \"/path\"`"), "{error}");
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("table.txt");
@@ -95,7 +95,7 @@ fn what_is_not_configured_or_wrong_is_told() {
     let origins = Origins::new(files(&[&file], &[&file]));
     assert!(origins.refresh(), "one of both is sound");
     let country = "country:DE".parse().expect("a selector");
-    let error = origins.prefixes(country).expect_err("no countries").to_string();
+    let error = origins.prefixes(&country).expect_err("no countries").to_string();
     assert!(error.contains("could not be read") && error.contains("autonomous systems only"), "{error}");
     let mut damaged = database(&[("192.0.2.0/24", network(1, "x"))]);
     damaged.drain(10..200);
