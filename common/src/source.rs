@@ -14,7 +14,7 @@ use crate::{
     busy::{self, BUSY},
     prefix::{Address, Family},
     tables::Tables,
-    token_bucket::{Draw, unit_time},
+    token_bucket::{self, Draw, unit_time},
     wire::{BucketSpec, History, Settings, SourceSet, Volume, WAYS, Way, standing},
 };
 
@@ -370,15 +370,17 @@ pub fn meter(
     is_first: bool,
 ) -> Standing {
     let now = unit_time(now_ns);
+    let dither = token_bucket::dither(now_ns);
+    let [packet_cost, syn_cost] = [packet_bucket, syn_bucket].map(|bucket| bucket.cost(dither));
     let mut over = [0; 2];
     for _ in 0..CHARGE_ATTEMPTS {
         let old = way.buckets.load();
-        let packets = Draw::of(old as u32, packet_bucket, now);
-        let syns = Draw::of((old >> 32) as u32, syn_bucket, now);
+        let packets = Draw::of(old as u32, packet_bucket, now, packet_cost);
+        let syns = Draw::of((old >> 32) as u32, syn_bucket, now, syn_cost);
         over = [packets.over, syns.over];
         let charged = 1 ^ (packets.over | syns.over);
-        let packets = packets.before.wrapping_add(packet_bucket.increment.wrapping_mul(charged));
-        let syns = syns.before.wrapping_add(syn_bucket.increment.wrapping_mul(charged));
+        let packets = packets.before.wrapping_add(packet_cost.wrapping_mul(charged));
+        let syns = syns.before.wrapping_add(syn_cost.wrapping_mul(charged));
         let packets = unless_unlimited(old as u32, packets, packet_bucket, now);
         let syns = unless_unlimited((old >> 32) as u32, syns, syn_bucket, now);
         let new = u64::from(packets) | u64::from(syns) << 32;

@@ -18,6 +18,15 @@ pub fn unit_time(now_ns: u64) -> u32 {
     (now_ns >> BucketSpec::UNIT_SHIFT) as u32
 }
 
+/// A number below 2¹⁶ for each ns, by which fractions of a unit are rounded up or down. Those of two moments have nothing to do
+/// with each other, however near these are, or a bucket would be found full by packets of which the fraction is rounded down.
+#[inline(always)]
+pub fn dither(now_ns: u64) -> u32 {
+    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mixed = now_ns.wrapping_mul(MULTIPLIER);
+    ((mixed ^ mixed >> 32).wrapping_mul(MULTIPLIER) >> 48) as u32
+}
+
 /// What taking a token would do to a bucket.
 pub struct Draw {
     /// 1 if there is none, else 0.
@@ -29,15 +38,9 @@ pub struct Draw {
 }
 
 impl Draw {
-    /// Looks at a bucket that is full again at `full_at`.
+    /// Looks at a bucket that is full again at `full_at`, and of which a token costs `cost` units of time.
     #[inline(always)]
-    pub fn of(full_at: u32, spec: BucketSpec, now: u32) -> Self {
-        Self::costing(full_at, spec, now, spec.increment)
-    }
-
-    /// As [`Self::of`], where the token costs `cost` units of time.
-    #[inline(always)]
-    pub fn costing(full_at: u32, spec: BucketSpec, now: u32, cost: u32) -> Self {
+    pub fn of(full_at: u32, spec: BucketSpec, now: u32, cost: u32) -> Self {
         // The bucket is full if its time is past; as a number of 32 bits it is then above the half.
         let past = full_at.wrapping_sub(now) >> 31;
         let ahead = full_at.wrapping_sub(now).wrapping_mul(1 ^ past);
@@ -55,7 +58,7 @@ pub fn take(bucket: &Word, spec: BucketSpec, cost: u32, now_ns: u64) -> bool {
     let now = unit_time(now_ns);
     for _ in 0..ATTEMPTS {
         let old = bucket.load();
-        let draw = Draw::costing(old as u32, spec, now, cost);
+        let draw = Draw::of(old as u32, spec, now, cost);
         if draw.over != 0 {
             // A time that the limit of now cannot have caused is mended, or it would hold for minutes.
             if draw.before != old as u32 {
@@ -124,7 +127,8 @@ pub fn take_or_shut(bucket: &Word, spec: BucketSpec, now_ns: u64) -> bool {
         return true;
     }
     let now = long_time(now_ns);
-    let deepest = spec.tolerance.wrapping_add(spec.increment).wrapping_add(DEBT);
+    let cost = spec.cost(dither(now_ns));
+    let deepest = spec.tolerance.wrapping_add(cost).wrapping_add(DEBT);
     for _ in 0..ATTEMPTS {
         let old = bucket.load();
         let ahead = ahead(old, now, deepest);
@@ -132,7 +136,7 @@ pub fn take_or_shut(bucket: &Word, spec: BucketSpec, now_ns: u64) -> bool {
         if !conforms && deepest.wrapping_sub(ahead) < GRAIN {
             return false;
         }
-        let charged = now + u64::from(min(ahead.wrapping_add(spec.increment), deepest));
+        let charged = now + u64::from(min(ahead.wrapping_add(cost), deepest));
         if bucket.replace(old, charged) {
             return conforms;
         }
@@ -140,6 +144,8 @@ pub fn take_or_shut(bucket: &Word, spec: BucketSpec, now_ns: u64) -> bool {
     true
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -177,7 +177,12 @@ impl Both {
             tables.services[0].traits.store(u64::from(u32::MAX));
             tables.services[0].rules.store(0x03_02_01);
             for (number, rule) in tables.rules.iter().take(3).enumerate() {
-                rule.bucket.store(bucket(50, 100));
+                // The last one's packets cost fractions of a unit of time.
+                rule.bucket.store(if number == 2 {
+                    bucket(BucketSpec::MAX_RATE, 100)
+                } else {
+                    bucket(50, 100)
+                });
                 // Per source, prefix and service; limit, limit and tell.
                 let then: u64 = if number == 2 { 0 } else { 1 };
                 let lengths: u64 = 24 << 40 | 48 << 48;

@@ -133,7 +133,7 @@ pub fn apply<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
 fn is_within<T: Tables>(tables: &T, rule: &Rule, place: Place, packet: &Packet, now_ns: u64) -> Step<bool> {
     let spec = BucketSpec::unpack(rule.bucket.load());
     let terms = Terms::unpack(rule.terms.load());
-    let cost = cost(&terms, spec, packet);
+    let cost = cost(&terms, spec, packet, now_ns);
     let set = match terms.per {
         Per::Service => return Step::Continue(token_bucket::take_long(&rule.full_at, spec, cost, now_ns)),
         Per::Source => found(tables.source_set(place.set))?,
@@ -143,13 +143,15 @@ fn is_within<T: Tables>(tables: &T, rule: &Rule, place: Place, packet: &Packet, 
     Step::Continue(token_bucket::take(&way.buckets, spec, cost, now_ns))
 }
 
-/// What a packet costs by a rule, in units of its bucket.
+/// What a packet costs by a rule, in units of its bucket. Fractions of one are rounded up as often as they say.
 #[inline(always)]
-pub(super) fn cost(terms: &Terms, spec: BucketSpec, packet: &Packet) -> u32 {
+pub(super) fn cost(terms: &Terms, spec: BucketSpec, packet: &Packet, now_ns: u64) -> u32 {
+    let dither = token_bucket::dither(now_ns);
     if terms.bytes {
-        ((u64::from(packet.length) * u64::from(spec.increment)) >> Terms::BYTE_SHIFT) as u32
+        let fine = u64::from(packet.length) * u64::from(spec.increment);
+        ((fine + u64::from(dither)) >> Terms::BYTE_SHIFT) as u32
     } else {
-        spec.increment
+        spec.cost(dither)
     }
 }
 

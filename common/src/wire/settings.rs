@@ -8,7 +8,7 @@ use super::{MAX_SERVICES, Word};
 /// `increment`, and conforms while that time is at most `tolerance` ahead of the clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BucketSpec {
-    /// Time between packets at the limit, in units of 64 ns; 0 means no limit.
+    /// Time between packets at the limit, in units of 64 ns, or, with the bit [`Self::FINE`], in 2⁻¹⁶ of them; 0 means no limit.
     pub increment: u32,
     /// How far ahead of the clock a bucket may run, in units of 64 ns: (burst - 1) × increment.
     pub tolerance: u32,
@@ -21,8 +21,15 @@ impl BucketSpec {
     pub const UNIT_SHIFT: u32 = 6;
     /// Units in a second.
     pub const UNITS_PER_SECOND: u64 = 1_000_000_000 >> Self::UNIT_SHIFT;
-    /// Highest rate that keeps the rounding of `increment` under 2 %, per second.
-    pub const MAX_RATE: u64 = 400_000;
+    /// Highest rate in whole units, per second: it keeps the rounding of `increment` under 2 %. Above it the increment is fine.
+    pub const MAX_WHOLE_RATE: u64 = 400_000;
+    /// Of an increment in fractions of a unit.
+    pub const FINE: u32 = 1 << 31;
+    /// These fractions, as a shift.
+    pub const FINE_SHIFT: u32 = 16;
+    /// Highest rate, per second: more packets than a link of 100 Gbit/s carries. What is offered beyond it still is less than a
+    /// packet per ns, so that [`Self::cost`] can be told another number each time.
+    pub const MAX_RATE: u64 = 200_000_000;
     /// Longest time that a burst may take to drain, in seconds; bucket times are compared modulo 2³².
     pub const MAX_DRAIN_SECONDS: u64 = 60;
 
@@ -34,8 +41,31 @@ impl BucketSpec {
         if rate == 0 || rate > Self::MAX_RATE || burst == 0 || burst > rate * Self::MAX_DRAIN_SECONDS {
             return None;
         }
-        let increment = (Self::UNITS_PER_SECOND + rate / 2) / rate;
-        Some(Self { increment: increment as u32, tolerance: ((burst - 1) * increment) as u32 })
+        let (shift, mark) = if rate > Self::MAX_WHOLE_RATE { (Self::FINE_SHIFT, Self::FINE) } else { (0, 0) };
+        let increment = ((Self::UNITS_PER_SECOND << shift) + rate / 2) / rate;
+        Some(Self {
+            increment: increment as u32 | mark,
+            tolerance: ((burst - 1) * increment >> shift) as u32,
+        })
+    }
+
+    /// What a packet costs, in units of 64 ns. Of a fine increment the fraction is rounded up as often as it says, by `dither`:
+    /// a number below 2¹⁶ that is another one each time.
+    #[inline(always)]
+    pub const fn cost(self, dither: u32) -> u32 {
+        // Without branches: of whole increments both are 0.
+        let is_fine = self.increment >> 31;
+        ((self.increment & !Self::FINE) + dither * is_fine) >> (is_fine * Self::FINE_SHIFT)
+    }
+
+    /// How many packets conform at once while the bucket is `room` units short of its tolerance; `None` without a limit.
+    pub const fn packets_in(self, room: u32) -> Option<u64> {
+        let is_fine = self.increment & Self::FINE != 0;
+        let room = if is_fine { (room as u64) << Self::FINE_SHIFT } else { room as u64 };
+        match room.checked_div((self.increment & !Self::FINE) as u64) {
+            Some(more) => Some(more + 1),
+            None => None,
+        }
     }
 
     /// As it stands in [`Settings`].
@@ -245,6 +275,30 @@ mod tests {
         for (rate, burst) in [(0, 1), (1, 0), (1, 61), (BucketSpec::MAX_RATE + 1, 1)] {
             assert_eq!(BucketSpec::new(rate, burst), None, "{rate}/s burst {burst}");
         }
-        assert!(BucketSpec::new(1, 60).is_some() && BucketSpec::new(BucketSpec::MAX_RATE, 1).is_some());
+        let most = BucketSpec::MAX_RATE;
+        assert!(BucketSpec::new(1, 60).is_some() && BucketSpec::new(most, 1).is_some());
+        for rate in [1, BucketSpec::MAX_WHOLE_RATE, BucketSpec::MAX_WHOLE_RATE + 1, 148_809_523, most] {
+            let burst = rate * BucketSpec::MAX_DRAIN_SECONDS;
+            assert_eq!(BucketSpec::new(rate, burst + 1), None);
+            let deepest = BucketSpec::new(rate, burst).expect("the longest burst");
+            // Times are compared modulo 2³², and a bucket may get further ahead than its tolerance: see `token_bucket`.
+            assert!(deepest.tolerance < 1 << 30, "{rate}/s: {deepest:?}");
+        }
+    }
+
+    #[test]
+    fn packets_of_fast_links_cost_fractions_of_a_unit() {
+        // What a link of 100 Gbit/s carries of the smallest packets: 0.105 units each.
+        let spec = BucketSpec::new(148_809_523, 1_000_000).expect("valid");
+        assert_eq!((spec.increment & !BucketSpec::FINE, spec.tolerance), (6_881, 104_995));
+        let costs: u32 = (0..1 << 16).map(|dither| spec.cost(dither)).sum();
+        assert_eq!(costs, 6_881, "over all of the fractions");
+        assert_eq!(spec.packets_in(spec.tolerance), Some(999_994));
+        let whole = BucketSpec::new(BucketSpec::MAX_WHOLE_RATE, 10).expect("valid");
+        assert_eq!(
+            (whole.cost(0), whole.cost(0xffff), whole.packets_in(whole.tolerance)),
+            (39, 39, Some(10))
+        );
+        assert_eq!((BucketSpec::UNTOUCHED.cost(0xffff), BucketSpec::default().packets_in(7)), (0, None));
     }
 }

@@ -437,7 +437,7 @@ mod tests {
             ("[metrics]\n", 1, "listen"),
             ("[metrics]\nlisten = \"127.0.0.1:1\"\nport = 1", 3, "beyond-loopback"),
             ("[defaults]\nsource-sin = { burst = 7 }", 2, "source-syn"),
-            ("[defaults]\nsource-syn = { rate = 500000 }", 2, "400000"),
+            ("[defaults]\nsource-syn = { rate = 200000001 }", 2, "200000000"),
             ("[[service]]\nports = [80]", 1, "name"),
             ("[[service]]\nname = \"a b\"", 2, "letters"),
             ("[[service]]\nname = \"a\"\nprotocol = \"http\"", 3, "icmp"),

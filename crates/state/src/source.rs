@@ -141,12 +141,12 @@ fn left(spec: BucketSpec, bytes: bool, ahead: u32) -> Option<u64> {
         return None;
     }
     let Some(room) = tolerance.checked_sub(ahead) else { return Some(0) };
-    Some(if bytes {
+    if bytes {
         // The last packet may go beyond.
-        ((u64::from(room) << Terms::BYTE_SHIFT) / u64::from(increment)).max(1)
+        Some(((u64::from(room) << Terms::BYTE_SHIFT) / u64::from(increment)).max(1))
     } else {
-        u64::from(room / increment) + 1
-    })
+        spec.packets_in(room)
+    }
 }
 
 impl Filter {
