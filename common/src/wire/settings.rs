@@ -45,7 +45,7 @@ impl BucketSpec {
         let increment = ((Self::UNITS_PER_SECOND << shift) + rate / 2) / rate;
         Some(Self {
             increment: increment as u32 | mark,
-            tolerance: ((burst - 1) * increment >> shift) as u32,
+            tolerance: (((burst - 1) * increment) >> shift) as u32,
         })
     }
 
