@@ -9,8 +9,9 @@
 //! was not added of it is forgotten.
 
 use crate::{
-    source::{Key, entered},
-    wire::{BusySource, Volume, Way},
+    source::{self, Key, entered},
+    tables::Tables,
+    wire::{Settings, Volume, Way},
 };
 
 /// Slots of a CPU.
@@ -27,62 +28,85 @@ pub const fn slot(key: Key) -> u32 {
     (key.0 >> 32 ^ key.0) as u32 & (BUSY_SLOTS - 1)
 }
 
-/// Counts one packet of a source that is [`BUSY`].
+/// Whether what the source sends is counted here.
 #[inline(always)]
-pub fn count(slot: &BusySource, way: &Way, key: Key, one: u64, now_ns: u64) {
-    let now = u64::from(entered(now_ns));
-    let mut kept = slot.volume.load();
-    if slot.key.load() != key.0 {
-        if slot.seen.load() == now {
-            way.volume.add(one);
-            return;
-        }
-        slot.key.store(key.0);
-        kept = 0;
+pub fn is(way: &Way) -> bool {
+    Volume(way.volume.load()).packets() >= BUSY
+}
+
+/// Counts one packet of a source that [is] busy. `None` if a table cannot be read.
+#[inline(always)]
+pub fn count<T: Tables>(tables: &T, settings: &Settings, key: Key, bytes: u32, now_ns: u64) -> Option<()> {
+    let slot = tables.busy_source(slot(key))?;
+    let (now, one) = (u64::from(entered(now_ns)), Volume::one(bytes));
+    let is_its_own = slot.key.load() == key.0;
+    if !is_its_own && slot.seen.load() == now {
+        add(tables, settings, key, one);
+        return Some(());
     }
+    let kept = one + if is_its_own { slot.volume.load() } else { 0 };
+    let is_enough = Volume(kept).packets() >= AT_ONCE;
+    slot.key.store(key.0);
     slot.seen.store(now);
-    kept += one;
-    if Volume(kept).packets() >= AT_ONCE {
-        way.volume.add(kept);
-        kept = 0;
+    slot.volume.store(if is_enough { 0 } else { kept });
+    if is_enough {
+        add(tables, settings, key, kept);
     }
-    slot.volume.store(kept);
+    Some(())
+}
+
+/// Adds to the line of a source, unless another has taken its place.
+#[inline(always)]
+fn add<T: Tables>(tables: &T, settings: &Settings, key: Key, volume: u64) {
+    if let Some(way) = source::way_of(tables, settings, key)
+        && !Volume(way.volume.load()).is_full()
+    {
+        way.volume.add(volume);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::testing::{Memory, SECOND};
 
-    const SECOND: u64 = 1 << 30;
-    const ONE: u64 = Volume::one(100);
-
-    fn counted(way: &Way) -> (u32, u64) {
-        let volume = Volume(way.volume.load());
-        (volume.packets(), volume.bytes())
+    /// Counts so many packets of a busy source at a second, and says how many of its line have become more.
+    fn counted(memory: &Memory, key: Key, packets: u32, second: u64) -> u32 {
+        let set = source::set_of(memory, memory.set(), key).unwrap();
+        let way = source::visit(set, key, 0, second * SECOND).0;
+        let before = way.volume.load();
+        (0..packets).for_each(|_| count(memory, memory.set(), key, 100, second << 30).unwrap());
+        let added = way.volume.load() - before;
+        assert_eq!(Volume(added).bytes(), 100 * u64::from(Volume(added).packets()));
+        Volume(added).packets()
     }
 
     #[test]
     fn packets_are_added_many_at_once() {
-        let (slot, way) = (BusySource::default(), Way::default());
-        (0..31).for_each(|_| count(&slot, &way, Key(8), ONE, SECOND));
-        assert_eq!(counted(&way), (0, 0));
-        count(&slot, &way, Key(8), ONE, SECOND);
-        assert_eq!(counted(&way), (32, 3_200));
-        (0..1_000).for_each(|_| count(&slot, &way, Key(8), ONE, SECOND));
-        assert_eq!(counted(&way), (1_024, 102_400), "8 are kept");
+        let memory = Memory::new();
+        assert_eq!(counted(&memory, Key(8), 31, 1), 0);
+        assert_eq!(counted(&memory, Key(8), 1, 1), 32);
+        assert_eq!(counted(&memory, Key(8), 1_000, 1), 992, "8 are kept");
+        assert_eq!(counted(&memory, Key(8), 24, 9), 32);
     }
 
     #[test]
     fn who_finds_the_slot_taken_is_counted_at_once() {
-        let (slot, ours, others) = (BusySource::default(), Way::default(), Way::default());
-        count(&slot, &ours, Key(8), ONE, SECOND);
-        count(&slot, &others, Key(16), ONE, SECOND);
-        assert_eq!((counted(&ours), counted(&others)), ((0, 0), (1, 100)));
-        count(&slot, &others, Key(16), ONE, 2 * SECOND);
-        assert_eq!(counted(&others), (1, 100), "the slot is its own now");
-        (0..31).for_each(|_| count(&slot, &others, Key(16), ONE, 2 * SECOND));
-        assert_eq!(counted(&others), (33, 3_300), "and nothing of the other's is in it");
-        assert_eq!(counted(&ours), (0, 0));
+        let memory = Memory::new();
+        assert_eq!(counted(&memory, Key(8), 1, 1), 0);
+        assert_eq!(counted(&memory, Key(16), 1, 1), 1);
+        assert_eq!(counted(&memory, Key(16), 31, 2), 0, "the slot is its own now");
+        assert_eq!(counted(&memory, Key(16), 1, 2), 32, "and nothing of the other's is in it");
+        assert_eq!(counted(&memory, Key(8), 1, 2), 1);
+    }
+
+    #[test]
+    fn a_source_is_busy_once_it_has_sent_much() {
+        let way = Way::default();
+        for (packets, expected) in [(0, false), (u64::from(BUSY) - 1, false), (u64::from(BUSY), true)] {
+            way.volume.store(packets);
+            assert_eq!(is(&way), expected, "{packets}");
+        }
     }
 
     #[test]

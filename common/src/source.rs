@@ -11,23 +11,11 @@
 
 use crate::{
     branchless::{at_most, min, nonzero},
-    busy::{self, BUSY},
     prefix::{Address, Family},
     tables::Tables,
     token_bucket::{self, Draw, unit_time},
     wire::{BucketSpec, History, Settings, SourceSet, Volume, WAYS, Way, standing},
 };
-
-/// What one packet costs its source.
-#[derive(Clone, Copy, Debug)]
-pub struct Charge {
-    /// Bytes on the wire.
-    pub bytes: u32,
-    /// Opens a TCP connection (SYN without ACK).
-    pub syn: bool,
-    /// It is let through, and whether what it opens is completed will be seen.
-    pub opens: bool,
-}
 
 /// How a source stands after a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,28 +217,25 @@ fn touch(way: &Way, tick: u32, now_ns: u64) {
 }
 
 /// Counts a packet. The first one of a source that was just entered costs no atomic instruction: these wait for all
-/// reads before them, and where each packet has a new source, the next packet's reads would wait, too. One of a source that
-/// is [busy] may be added later.
+/// reads before them, and where each packet has a new source, the next packet's reads would wait, too.
 #[inline(always)]
-pub fn count<T: Tables>(tables: &T, way: &Way, key: Key, cost: Charge, is_first: bool, now_ns: u64) {
-    let volume = Volume(way.volume.load());
+pub fn count(way: &Way, bytes: u32, is_first: bool) {
     if is_first {
-        way.volume.store(Volume::one(cost.bytes));
-    } else if volume.packets() < BUSY {
-        way.volume.add(Volume::one(cost.bytes));
-    } else if !volume.is_full()
-        && let Some(slot) = tables.busy_source(busy::slot(key))
-    {
-        busy::count(slot, way, key, Volume::one(cost.bytes), now_ns);
+        way.volume.store(Volume::one(bytes));
+    } else if !Volume(way.volume.load()).is_full() {
+        way.volume.add(Volume::one(bytes));
     }
-    if cost.syn {
-        let word = way.history.load();
-        let history = History::unpack(word);
-        let syns = min(u32::from(history.syns) + 1, u32::from(History::MAX_SYNS)) as u16;
-        let more = u16::from(cost.opens && history.openings() < standing::MOST_OPENING);
-        let standing = history.standing + more * standing::OPENING;
-        way.history.replace(word, History { syns, standing, ..history }.pack());
-    }
+}
+
+/// Notes a request for a connection; `opens` says whether it will be seen if it is completed.
+#[inline(always)]
+pub fn count_syn(way: &Way, opens: bool) {
+    let word = way.history.load();
+    let history = History::unpack(word);
+    let syns = min(u32::from(history.syns) + 1, u32::from(History::MAX_SYNS)) as u16;
+    let more = u16::from(opens && history.openings() < standing::MOST_OPENING);
+    let standing = history.standing + more * standing::OPENING;
+    way.history.replace(word, History { syns, standing, ..history }.pack());
 }
 
 /// Notes that the source has completed a handshake: its address is no forged one. So many connections fewer are open to be
@@ -426,11 +411,9 @@ pub fn way_of<'t, T: Tables>(tables: &'t T, settings: &Settings, key: Key) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::testing::Memory;
 
     const SECOND: u64 = 1_000_000_000;
     const START: u64 = 1_000 * SECOND;
-    const ONE: Charge = Charge { bytes: 60, syn: false, opens: false };
 
     fn is_there(set: &SourceSet, key: u64) -> bool {
         find(set, Key(key)).is_some()
@@ -439,11 +422,10 @@ mod tests {
     #[test]
     fn an_empty_way_goes_before_one_that_has_been_silent() {
         let set = SourceSet::default();
-        let memory = Memory::new();
         for (number, key) in (101..=104).enumerate() {
             let (way, was_there) = visit(&set, Key(key), 0, START + number as u64 * 60 * SECOND);
             assert!(!was_there);
-            count(&memory, way, Key(key), ONE, true, START);
+            count(way, 60, true);
         }
         assert!((101..=104).all(|key| is_there(&set, key)));
         visit(&set, Key(105), 0, START + 300 * SECOND);
@@ -475,10 +457,10 @@ mod tests {
     #[test]
     fn who_has_completed_a_handshake_is_not_forgotten_for_who_has_not() {
         for standing in [standing::KNOWN, standing::PROVEN] {
-            let (set, memory) = (SourceSet::default(), Memory::new());
+            let set = SourceSet::default();
             for key in 101..=104 {
                 let (way, _) = visit(&set, Key(key), 0, START);
-                (0..4).for_each(|_| count(&memory, way, Key(key), ONE, false, START));
+                (0..4).for_each(|_| count(way, 60, false));
             }
             mark(visit(&set, Key(103), 0, START).0, standing);
             for key in 201..=240 {

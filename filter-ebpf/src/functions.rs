@@ -8,6 +8,7 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use floodwall_common::{
+    busy,
     decide::{
         CONTINUE, End, OutOfLine, PacketContext, Step, admission, answers, challenge as challenges,
         dns_names, dns_question, echo, found, fruitless, icmp_errors, offences, rules, second_try,
@@ -77,6 +78,17 @@ pub extern "C" fn judge_icmp_error(ctx: *mut xdp_md) -> u32 {
 pub extern "C" fn judge_echo_reply() -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
     to_code((|| echo::judge(&maps, found(maps.settings())?, found(packet_context())?))())
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn count_busy() -> u32 {
+    let maps = Maps::WITHOUT_CONTEXT;
+    let count = || {
+        let (settings, context) = (found(maps.settings())?, found(packet_context())?);
+        found(busy::count(&maps, settings, context.key, context.packet.length, context.time_ns))
+    };
+    to_code(count())
 }
 
 #[inline(never)]
@@ -262,6 +274,11 @@ impl OutOfLine for Calls {
     #[inline(always)]
     fn judge_echo_reply(&self, _context: &mut PacketContext) -> Step {
         from_code(judge_echo_reply())
+    }
+
+    #[inline(always)]
+    fn count_busy(&self, _context: &mut PacketContext) -> Step {
+        from_code(count_busy())
     }
 
     #[inline(always)]

@@ -98,7 +98,6 @@ mod tests {
             learn(memory.set(), &mut context, source);
             assert!(
                 rates::judge(
-                    memory,
                     memory.set(),
                     &Direct(memory, &Captured::NONE),
                     &mut context,

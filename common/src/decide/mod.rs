@@ -116,7 +116,7 @@ pub fn judge<T: Tables, O: OutOfLine>(
     known::learn(settings, context, source);
     fruitless::judge(parts, context, source)?;
     dns_names::judge(parts, context)?;
-    rates::judge(tables, settings, parts, context, source, service)?;
+    rates::judge(settings, parts, context, source, service)?;
     rules::judge(tables, settings, parts, context, service)?;
     fragments::first_passes(tables, settings, context)
 }

@@ -4,7 +4,7 @@ use super::{
     PacketContext, Step, admission, answers, challenge, dns_names, dns_question, echo, found, fruitless,
     icmp_errors, offences, rules, second_try, unproven,
 };
-use crate::{frame::Frame, tables::Tables, wire::Suspicion};
+use crate::{busy, frame::Frame, tables::Tables, wire::Suspicion};
 
 /// How the largest parts are called. On the host they are ordinary functions. In the kernel each is a function of its
 /// own for the verifier, too: it then looks at each once, and not once for each way that leads there. A call costs
@@ -19,6 +19,8 @@ pub trait OutOfLine {
     fn judge_icmp_error(&self, context: &mut PacketContext) -> Step;
     /// [`echo::judge`].
     fn judge_echo_reply(&self, context: &mut PacketContext) -> Step;
+    /// [`busy::count`].
+    fn count_busy(&self, context: &mut PacketContext) -> Step;
     /// [`unproven::count_marked`].
     fn count_unproven(&self, context: &mut PacketContext) -> Step;
     /// [`fruitless::follow`].
@@ -65,6 +67,11 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
 
     fn judge_echo_reply(&self, context: &mut PacketContext) -> Step {
         echo::judge(self.0, found(self.0.settings())?, context)
+    }
+
+    fn count_busy(&self, context: &mut PacketContext) -> Step {
+        let PacketContext { key, packet, time_ns, .. } = context;
+        found(busy::count(self.0, found(self.0.settings())?, *key, packet.length, *time_ns))
     }
 
     fn count_unproven(&self, context: &mut PacketContext) -> Step {

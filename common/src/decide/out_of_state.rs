@@ -86,8 +86,7 @@ mod tests {
         let step = judge(memory.set(), &parts(memory), &mut context, source);
         if step == CONTINUE {
             // Counts the SYNs.
-            let _ =
-                rates::judge(memory, memory.set(), &parts(memory), &mut context, source, &memory.services[0]);
+            let _ = rates::judge(memory.set(), &parts(memory), &mut context, source, &memory.services[0]);
         }
         let history = crate::wire::History::unpack(source.way.history.load());
         (step, context.reason(), history.standing & standing::KNOWN != 0)

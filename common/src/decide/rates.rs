@@ -2,8 +2,8 @@
 
 use super::{CONTINUE, NONE, OutOfLine, PacketContext, Step, bans, offences, source::Source};
 use crate::{
-    source::{self, Charge, Standing},
-    tables::Tables,
+    busy,
+    source::{self, Standing},
     traits::Traits,
     wire::{BucketSpec, Reason, Service, Settings, knowledge, service_flag, spared},
 };
@@ -11,8 +11,7 @@ use crate::{
 /// Counts the packet to its source, and objects if that is over its limit of packets/s or SYN/s; then it is banned as
 /// well, if the limit says so. A limit may leave known sources alone in peace, and flows in which both ends speak.
 #[inline(always)]
-pub(super) fn judge<T: Tables, O: OutOfLine>(
-    tables: &T,
+pub(super) fn judge<O: OutOfLine>(
     settings: &Settings,
     parts: &O,
     context: &mut PacketContext,
@@ -40,8 +39,14 @@ pub(super) fn judge<T: Tables, O: OutOfLine>(
         && standing as u8 == Standing::Within as u8
         && settings.knowledge.load() & knowledge::ANSWERS != 0
         && !context.port.carried;
-    let cost = Charge { bytes: context.packet.length, syn, opens };
-    source::count(tables, way, context.key, cost, !was_there, context.time_ns);
+    if was_there && busy::is(way) {
+        parts.count_busy(context)?;
+    } else {
+        source::count(way, context.packet.length, !was_there);
+    }
+    if syn {
+        source::count_syn(way, opens);
+    }
     let (reason, ban) = match standing {
         Standing::Within => return CONTINUE,
         Standing::OverPackets => (Reason::PacketRate, &settings.packet_ban),
@@ -83,7 +88,7 @@ mod tests {
     fn judged(memory: &Memory, packet: Packet) -> (Step, PacketContext) {
         let (mut context, source) = memory.entered(packet);
         let parts = Direct(memory, &Captured::NONE);
-        (judge(memory, memory.set(), &parts, &mut context, source, &memory.services[0]), context)
+        (judge(memory.set(), &parts, &mut context, source, &memory.services[0]), context)
     }
 
     /// How many of ten pass.
@@ -119,7 +124,7 @@ mod tests {
                 let (mut context, source) = memory.entered(packet);
                 (context.known, context.entered) = (true, source.history.entered);
                 let parts = Direct(&memory, &Captured::NONE);
-                judge(&memory, memory.set(), &parts, &mut context, source, &memory.services[0]) == CONTINUE
+                judge(memory.set(), &parts, &mut context, source, &memory.services[0]) == CONTINUE
             };
             let passing = |packet: Packet| (0..10).filter(|_| passes(packet)).count();
             memory.set().packet_bucket.store(bucket(1, 1).pack());

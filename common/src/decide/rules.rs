@@ -4,7 +4,7 @@ use super::{CONTINUE, End, OutOfLine, PacketContext, Step, bans, found};
 use crate::{
     parse::Packet,
     prefix::{Address, Family},
-    source::{self, Charge, Key},
+    source::{self, Key},
     tables::{AGGREGATE_SETS, Tables},
     token_bucket,
     traits::Traits,
@@ -86,8 +86,7 @@ pub fn place<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
         _ => found(tables.source_set(set_number))?,
     };
     let (way_number, was_there) = source::visit_number(set, key, standing::PART, *now_ns);
-    let cost = Charge { bytes: packet.length, syn: false, opens: false };
-    source::count(tables, &set.ways[way_number as usize % WAYS], key, cost, !was_there, *now_ns);
+    source::count(&set.ways[way_number as usize % WAYS], packet.length, !was_there);
     context.place = Place { set: set_number, way: way_number };
     CONTINUE
 }
