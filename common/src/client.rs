@@ -1,7 +1,7 @@
 //! Clients that have proven to be there: a memory of a million addresses that were served, which outlives reboots, and of
 //! those that have answered a [challenge](crate::challenge) within an hour.
 //!
-//! What proves it is what nobody can forge: a connection that [bears fruit](crate::fruitless) while its service is not
+//! What proves it is what nobody can forge: a connection that [bears fruit](crate::fruitless_sources) while its service is not
 //! attacked, or a number that only whoever receives what is sent to the address can know. A client that is known gets to a
 //! service that is closed to others, and who has answered a challenge is asked no other for an hour. They are exempt from
 //! nothing else, so that who forges the addresses of clients gains nothing by it but that.

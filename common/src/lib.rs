@@ -31,7 +31,7 @@ pub mod entry;
 pub mod features;
 pub mod flow;
 pub mod frame;
-pub mod fruitless;
+pub mod fruitless_sources;
 pub mod memo;
 pub mod name_memory;
 pub mod observe;

@@ -22,7 +22,7 @@ use crate::{
     entry::{Event, State},
     flow::{self, Flow},
     frame::Frame,
-    fruitless,
+    fruitless_sources,
     offered::{self, Offer},
     parse::{self, Fragment, Kind, Packet, protocol, tcp_flag},
     service,
@@ -160,7 +160,7 @@ fn count<T: Tables>(
     let offer = Offer::new(protocol::TCP, packet.source, packet.source_port);
     if port.offered || offered::is(tables, settings, offer, now_ns)? {
         let key = Key::of(settings, packet.destination);
-        fruitless::complete(tables, settings, key, port.service.into(), now_ns)?;
+        fruitless_sources::complete(tables, settings, key, port.service.into(), now_ns)?;
         if let Some(way) = source::way_of(tables, settings, key) {
             source::complete(way, COMPLETES);
         }

@@ -65,7 +65,7 @@ pub trait Tables {
     /// A line of the memory of names that were asked for: see [`crate::dns_names`]; of [`NAME_LINES`].
     fn name_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of sources that were counted lately, and of handshakes: see [`crate::unproven`] and
-    /// [`crate::fruitless`]; of [`COUNTED_LINES`].
+    /// [`crate::fruitless_sources`]; of [`COUNTED_LINES`].
     fn counted_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of clients that have proven to be there: see [`crate::client`]; of [`CLIENT_LINES`].
     fn client_line(&self, index: u32) -> Option<&Line>;

@@ -43,7 +43,7 @@ pub struct PacketContext {
     pub entered: u16,
     /// What claims to belong to something does so, as far as was asked.
     pub belongs: bool,
-    /// Its source is one of those to which the service refuses connections, see [`crate::fruitless`].
+    /// Its source is one of those to which the service refuses connections, see [`crate::fruitless_sources`].
     pub refused: bool,
     /// Its source comes time and again, as detection says.
     pub returns: bool,

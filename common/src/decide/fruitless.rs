@@ -1,4 +1,4 @@
-//! Does the source ask for one more connection that comes to nothing? See [`crate::fruitless`].
+//! Does the source ask for one more connection that comes to nothing? See [`crate::fruitless_sources`].
 
 use super::{CONTINUE, NONE, OutOfLine, PacketContext, Step, found, source::Source};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     dns_names,
     flow::Flow,
     frame::{Frame, Header},
-    fruitless::{self, Carries, Progress},
+    fruitless_sources::{self, Carries, Progress},
     parse::Packet,
     source,
     tables::Tables,
@@ -20,9 +20,10 @@ use crate::{
 pub(super) fn judge<O: OutOfLine>(parts: &O, context: &mut PacketContext, source: Source<'_>) -> Step {
     // One branch: each would double the ways that the verifier has to walk from here.
     let standing = source.history.standing;
-    let asks = u8::from(context.traits.meets(Traits::SYN)) & u8::from(fruitless::is_suspect(standing));
+    let asks =
+        u8::from(context.traits.meets(Traits::SYN)) & u8::from(fruitless_sources::is_suspect(standing));
     let goes_on =
-        u8::from(context.traits.meets(Traits::SEGMENT)) & u8::from(fruitless::is_followed(standing));
+        u8::from(context.traits.meets(Traits::SEGMENT)) & u8::from(fruitless_sources::is_followed(standing));
     if (asks | goes_on) & u8::from(context.port.offered) != 0 {
         return parts.follow_connection(context);
     }
@@ -41,7 +42,7 @@ pub fn follow<T: Tables, F: Frame>(
     let (key, time_ns, service) = (context.key, context.time_ns, context.judgement.service);
     if context.traits.meets(Traits::SYN) {
         if !context.returns {
-            if !found(fruitless::connects_time_and_again(tables, settings, key, service, time_ns))? {
+            if !found(fruitless_sources::connects_time_and_again(tables, settings, key, service, time_ns))? {
                 return CONTINUE;
             }
             count(tables, settings, context)?;
@@ -54,12 +55,14 @@ pub fn follow<T: Tables, F: Frame>(
     let packet = &context.packet;
     let flow = Flow::answered_by(packet).hash(settings);
     let carries = what_it_carries(frame, packet);
-    match found(fruitless::progress(tables, flow, packet.acknowledged, carries, time_ns))? {
+    match found(fruitless_sources::progress(tables, flow, packet.acknowledged, carries, time_ns))? {
         Progress::Begins => CONTINUE,
         Progress::Fruitful => note_fruit(tables, settings, context),
         Progress::Overdue => {
             if !context.refused
-                || !found(fruitless::connects_time_and_again(tables, settings, key, service, time_ns))?
+                || !found(fruitless_sources::connects_time_and_again(
+                    tables, settings, key, service, time_ns,
+                ))?
             {
                 return CONTINUE;
             }

@@ -16,10 +16,10 @@ pub mod dns_question;
 pub mod echo;
 mod fragments;
 pub mod fruitless;
-mod headers;
 pub mod icmp_errors;
 mod judgement;
 mod known;
+mod malformed;
 mod neighbour_discovery;
 pub mod offences;
 mod out_of_line;
@@ -88,7 +88,7 @@ fn judge_frame<T: Tables, F: Frame, O: OutOfLine>(
     context: &mut PacketContext,
 ) -> Step {
     bypass::judge(settings, context)?;
-    headers::judge(settings, frame, context)?;
+    malformed::judge(settings, frame, context)?;
     judge(tables, settings, parts, context)
 }
 

@@ -2,7 +2,7 @@
 
 use super::{CONTINUE, OutOfLine, PacketContext, Step, source::Source};
 use crate::{
-    fruitless, source,
+    fruitless_sources, source,
     traits::Traits,
     wire::{Settings, Suspicion, Unproven, knowledge},
 };
@@ -18,9 +18,12 @@ pub(super) fn judge<O: OutOfLine>(
 ) -> Step {
     let standing = source.history.standing;
     let service = context.judgement.service;
-    context.refused =
-        fruitless::is_refused(standing, settings.refuses_fruitless(service), settings.is_attacked(service));
-    context.returns = fruitless::returns(standing);
+    context.refused = fruitless_sources::is_refused(
+        standing,
+        settings.refuses_fruitless(service),
+        settings.is_attacked(service),
+    );
+    context.returns = fruitless_sources::returns(standing);
     if !is_out_of_state(settings, context) {
         return CONTINUE;
     }
@@ -40,7 +43,7 @@ pub(super) fn judge<O: OutOfLine>(
 
 /// Whether a source that is not known sends a segment of a connection, to a port where something listens: one that it has
 /// never asked for, or of which it has to be asked. Of known sources those are asked as well that may have been refused the
-/// connection, see [`crate::fruitless`].
+/// connection, see [`crate::fruitless_sources`].
 #[inline(always)]
 fn is_out_of_state(settings: &Settings, context: &PacketContext) -> bool {
     settings.knowledge.load() & knowledge::PORTS != 0

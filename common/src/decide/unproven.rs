@@ -7,7 +7,7 @@ use super::{CONTINUE, OutOfLine, PacketContext, Request, Step, found, source::So
 use crate::{
     entry::{Event, State},
     flow::{self, Flow},
-    fruitless,
+    fruitless_sources,
     source::{self, Key},
     tables::Tables,
     traits::Traits,
@@ -111,7 +111,7 @@ pub fn count_marked<T: Tables>(tables: &T, settings: &Settings, context: &Packet
             let state = found(flow::recall(tables, settings, packet.protocol, hash, *time_ns))?;
             if state.is_some_and(|state| state as u64 == State::Asked as u64) {
                 found(flow::note(tables, settings, hash, Event::Confirm, *time_ns))?;
-                found(fruitless::complete(tables, settings, *key, service, *time_ns))?;
+                found(fruitless_sources::complete(tables, settings, *key, service, *time_ns))?;
                 note_completion(tables, settings, *key)?;
             }
         }

@@ -67,7 +67,7 @@ pub struct UnprovenCounter {
     pub openings: Word,
     /// Handshakes that were completed.
     pub completed: Word,
-    /// Requests of sources whose connections come to nothing, once a source and second: see [`crate::fruitless`].
+    /// Requests of sources whose connections come to nothing, once a source and second: see [`crate::fruitless_sources`].
     pub fruitless: Word,
     /// Questions for names that were never asked for before: see [`crate::dns_names`].
     pub names: Word,

@@ -104,7 +104,7 @@ pub mod standing {
     pub const PROVEN: u16 = 1 << 5;
     /// It has sent data in a connection that it had asked for, or says so.
     pub const SPOKE: u16 = 1 << 6;
-    /// One of its connections bore fruit: it has acknowledged data of the host's. See [`crate::fruitless`].
+    /// One of its connections bore fruit: it has acknowledged data of the host's. See [`crate::fruitless_sources`].
     pub const FRUITFUL: u16 = 1 << 7;
     /// It completes handshakes, minutes apart, without an attack.
     pub const REGULAR: u16 = 1 << 8;

@@ -1,6 +1,6 @@
 //! The interfaces that are to be filtered, and the attachments that do it.
 
-use super::interface_state::Bare;
+use super::interface_step::Bare;
 use crate::{
     api::InterfaceStatus,
     host::Interface,

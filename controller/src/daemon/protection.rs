@@ -18,9 +18,9 @@ use tracing::{error, info, warn};
 use super::{
     egress::{Egress, Seen, ways_out},
     host_role::Role,
+    interface_reconciler::Reconciler,
     older_flows::{Seed, seed},
     protected_interfaces::ProtectedInterfaces,
-    reconciler::Reconciler,
     tasks::Watched,
 };
 use crate::{

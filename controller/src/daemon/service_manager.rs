@@ -1,12 +1,15 @@
-//! Reports the state of the daemon to its service manager, if there is one, and keeps the watchdog satisfied.
+//! Reports the state of the daemon to its service manager, if there is one.
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use floodwall_systemd::{Progress, ServiceManager};
-use tracing::{error, warn};
+use floodwall_systemd::ServiceManager;
+use tracing::error;
 
-use super::tasks::{Policy, Tasks};
+use super::{
+    tasks::{Policy, Tasks},
+    watchdog,
+};
 use crate::{
     lock::Mutex,
     server::{Context, headline},
@@ -37,7 +40,7 @@ pub(super) fn start(
     let (context, told) = (context.clone(), Arc::clone(service_manager));
     tasks.run("service manager", Policy::Restart, move || report_status(context.clone(), Arc::clone(&told)));
     let (tables, told) = (Arc::clone(tables), Arc::clone(service_manager));
-    tasks.run("watchdog", Policy::Restart, move || feed_watchdog(Arc::clone(&tables), Arc::clone(&told)));
+    tasks.run("watchdog", Policy::Restart, move || watchdog::feed(Arc::clone(&tables), Arc::clone(&told)));
 }
 
 /// Reports the status line, for ever. It runs apart from the watchdog, as reading the status may get stuck.
@@ -50,23 +53,6 @@ async fn report_status(context: Context, service_manager: Arc<Mutex<ServiceManag
         match tokio::task::spawn_blocking(move || headline(&context)).await {
             Ok(line) => service_manager.lock().status(&line),
             Err(error) => error!(%error, "the status could not be reported to the service manager"),
-        }
-    }
-}
-
-/// Keeps the watchdog satisfied while the daemon works: while this task runs, and the threads that renew the lease, which are
-/// detection and the look at the host, have done so since the previous beat.
-async fn feed_watchdog(tables: Arc<SharedTables>, service_manager: Arc<Mutex<ServiceManager>>) {
-    let Some(interval) = service_manager.lock().beat_interval() else { return std::future::pending().await };
-    let mut tick = tokio::time::interval(interval);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut progress = Progress::default();
-    loop {
-        tick.tick().await;
-        if progress.has_advanced(tables.settings[0].lease_until.load()) {
-            service_manager.lock().beat();
-        } else {
-            warn!("detection, or the look at the host, is stuck: the watchdog is not fed");
         }
     }
 }

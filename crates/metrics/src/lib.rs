@@ -12,7 +12,7 @@
 //! [Prometheus 0.0.4]: https://prometheus.io/docs/instrumenting/exposition_formats/
 //! [OpenMetrics 1.0]: https://prometheus.io/docs/specs/om/open_metrics_spec/
 
-mod expose;
+mod exposition;
 mod families;
 mod host;
 mod meters;
@@ -23,7 +23,7 @@ mod serve;
 mod tests;
 mod traffic;
 
-pub use expose::expose;
+pub use exposition::expose;
 pub use families::{FAMILIES, Family, Kind};
 pub use meters::{Meters, Request};
 pub use negotiation::Format;

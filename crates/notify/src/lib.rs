@@ -8,6 +8,7 @@
 //! Each kind of target is a file in `kinds`. Secrets are read from files or systemd credentials when they are needed, and
 //! appear in no output.
 
+mod delivery;
 mod failure;
 mod filter;
 mod http;
@@ -20,7 +21,6 @@ mod sample;
 mod secret;
 mod status;
 mod target;
-mod worker;
 mod written;
 
 pub use notifier::{Notifier, Untested};

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::{runtime, sync::oneshot};
 
 use super::{
+    delivery::{self, Outbox},
     kinds::Sender,
     message::Message,
     queue::Queue,
@@ -21,7 +22,6 @@ use super::{
     secret::CREDENTIALS_DIRECTORY,
     status::Status,
     target::Target,
-    worker::{self, Outbox},
 };
 
 /// Threads for blocking work: reading files and resolving names.
@@ -217,7 +217,7 @@ async fn test(outbox: &Outbox) -> Result<(), String> {
 /// Runs a target's task, and starts it again should it panic.
 async fn supervise(outbox: Arc<Outbox>) {
     loop {
-        let _ = tokio::spawn(worker::run(Arc::clone(&outbox))).await;
+        let _ = tokio::spawn(delivery::run(Arc::clone(&outbox))).await;
         outbox.status.set_problem(Some("its task has failed, and is started again".to_owned()));
         tokio::time::sleep(RESTART_PAUSE).await;
     }

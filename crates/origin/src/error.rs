@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{range_name::RangeName, ranges::RangesError, selector::Selector};
+use crate::{published_ranges::RangesError, range_name::RangeName, selector::Selector};
 
 /// Why a file could not be loaded as a database.
 #[derive(Debug, thiserror::Error)]

@@ -16,8 +16,8 @@ mod file;
 mod kind;
 mod maxmind;
 mod origins;
+mod published_ranges;
 mod range_name;
-mod ranges;
 mod segments;
 mod selector;
 mod text;
@@ -25,7 +25,7 @@ mod unwrapped;
 
 pub use error::{LoadError, OriginError};
 pub use origins::{Files, Origin, Origins, RangeFiles};
+pub use published_ranges::{RangesError, RangesFileError, load_ranges, refuse_too_much};
 pub use range_name::RangeName;
-pub use ranges::{RangesError, RangesFileError, load_ranges, refuse_too_much};
 pub use selector::{Country, Selector, SelectorError};
 pub use unwrapped::unwrapped;

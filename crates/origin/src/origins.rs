@@ -66,7 +66,7 @@ impl Ranges {
     }
 
     fn refresh(&self) -> bool {
-        self.dataset.refresh(|files| ranges::load(files, self.service.as_deref()))
+        self.dataset.refresh(|files| published_ranges::load(files, self.service.as_deref()))
     }
 }
 

@@ -49,7 +49,8 @@ use toml::Spanned;
 use super::{
     condition::{Signal, When},
     defaults,
-    model::{DEFAULT_SERVICE, Escalation, Policy, Protocol, Service},
+    escalation::Escalation,
+    model::{DEFAULT_SERVICE, Policy, Protocol, Service},
     probe::Probe,
     quantity::Quantity,
     rule::{Author, Ceiling, Per, PrefixLengths, Rate, Rule, RuleMode, Spares, Then},

@@ -14,16 +14,15 @@
 //!
 //! A change is a record ([`record`]), or several in a batch. It is acknowledged once the database has it on disk and the
 //! [`witness`] names it; so whatever takes a record out of the database, or changes one, is seen at the next start
-//! ([`chain`]). What is damaged is [`Damage`]: whoever opens the directory is given what could be read, and nothing
+//! ([`verification`]). What is damaged is [`Damage`]: whoever opens the directory is given what could be read, and nothing
 //! is changed in it, until an operator puts right what is damaged or accepts what is there.
 //!
 //! Which database holds is what the witness says, and so a new one takes the place of an old one all at once: when
 //! format 1 is left ([`format_1`] reads it), when damage is accepted, and when a copy is brought in.
 
 mod audit;
-mod chain;
 mod claim;
-mod damage;
+mod damage_report;
 mod files;
 mod format_1;
 mod in_use;
@@ -41,12 +40,13 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod text;
+mod verification;
 mod witness;
 
 pub use self::{
     audit::{AuditLog, read as read_audit},
     claim::claim,
-    damage::{Damage, DamageReport, Damaged, Flaw},
+    damage_report::{Damage, DamageReport, Damaged, Flaw},
     learnt::{Learnt, keep_learnt, kept_learnt},
     offline::{Account, Obstacle, Replaced, Wrong, check, export, import, repair},
     open::{Kept, Opened},

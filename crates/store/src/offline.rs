@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     claim::{claim, claim_at_once},
-    damage::Damage,
+    damage_report::Damage,
     files::{LOCK, make_directory},
     in_use,
     open::{Lock, lock},

@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 
 use super::{
     claim::claim,
-    damage::{Damage, DamageReport, Damaged, Flaw},
+    damage_report::{Damage, DamageReport, Damaged, Flaw},
     files::{LOCK, PRIVATE, WITNESS, database_name, make_directory},
     offline::Obstacle,
     reading::{Form, Found, Resume},

@@ -11,12 +11,12 @@ use floodwall_api::ListName;
 use floodwall_tables::Prefix;
 
 use super::{
-    chain::{Blamed, Rows, Sound, verify},
-    damage::{Damage, Flaw},
+    damage_report::{Damage, Flaw},
     files::{Contents, SNAPSHOT, WITNESS, database_name, log_name},
     format_1, lists,
     record::{Entry, FORMAT, List, Sum},
     sqlite::{Reader, list_of_row, part_of_row},
+    verification::{Blamed, Rows, Sound, verify},
     witness::{self, Said},
 };
 use crate::records::{Change, Origin, Records};

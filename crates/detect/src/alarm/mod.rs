@@ -3,7 +3,7 @@
 //! **What is counted**, each 50 ms and for each service, of packets that come in: requests for a TCP connection that were
 //! answered and not completed; segments of no connection, and requests where nothing is offered; datagrams of sources that
 //! are not known; datagrams that nobody asked for; fragments and other protocols of sources that are not known; requests of
-//! sources whose connections come to nothing ([`floodwall_common::fruitless`]); questions for names that were never asked
+//! sources whose connections come to nothing ([`floodwall_common::fruitless_sources`]); questions for names that were never asked
 //! for before ([`floodwall_common::dns_names`]), less those that are found to exist ([`floodwall_common::dns_answers`]); connections of new sources that come time and again ([`crate::visits`]). Of all but the
 //! first and the names, sources once each a second, and packets up to 20 a
 //! source and second. Packets of flows that have proven themselves raise no alarm, however many: a backup, a download or a

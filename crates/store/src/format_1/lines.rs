@@ -1,6 +1,6 @@
 //! The lines of a file: those that have an end, and perhaps one that was cut off.
 
-use crate::damage::BadLines;
+use crate::damage_report::BadLines;
 
 const END: u8 = b'\n';
 

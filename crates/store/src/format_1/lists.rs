@@ -3,7 +3,7 @@
 use floodwall_tables::Prefix;
 
 use super::lines::Lines;
-use crate::damage::{BadLines, Flaw};
+use crate::damage_report::{BadLines, Flaw};
 
 /// The prefixes that can be read, and what is wrong with the other lines, if there are any.
 pub(super) fn read(text: &[u8]) -> (Vec<Prefix>, Option<Flaw>) {

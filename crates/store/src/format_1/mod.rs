@@ -31,7 +31,7 @@ use self::{
     lines::Lines,
 };
 use super::{
-    damage::{BadLines, Damage, Flaw},
+    damage_report::{BadLines, Damage, Flaw},
     files::SNAPSHOT,
 };
 use crate::records::{Change, Origin, Records};

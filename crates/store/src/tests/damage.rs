@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::{
     DamageReport,
-    damage::{Damage, Flaw},
+    damage_report::{Damage, Flaw},
 };
 
 /// What the state of [`sound`] holds.

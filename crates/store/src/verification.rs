@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    damage::Flaw,
+    damage_report::Flaw,
     record::{Base, Entry, Kind, Position, Record},
     witness::Said,
 };

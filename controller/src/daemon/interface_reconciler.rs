@@ -3,7 +3,7 @@
 use tracing::{error, info, warn};
 
 use super::{
-    interface_state::{Bare, InterfaceState, Step},
+    interface_step::{Bare, InterfaceState, Step},
     protected_interfaces::{ProtectedInterface, ProtectedInterfaces, moved},
 };
 use crate::{
