@@ -16,7 +16,7 @@
 //! the lines of hosts files, whose address is where a name is sent. Verdicts that block, like `deny` or
 //! `REJECT`, are columns like any other. Of this, no difference is made between blocklists and allowlists.
 //!
-//! A line's way: `input` (bytes, gunzipped) → `lines` (whole lines) → `line` (what it says; `ipset` for those
+//! A line's way: `input` (bytes, gunzipped) → `lines` (whole lines) → `line_format` (what it says; `ipset` for those
 //! of `ipset save`) → `prefix`, `range` → `duplicates`. `columns` takes apart what follows an entry,
 //! `meaning` judges it. `explain` words what is wrong; [`Fault`] lists it all.
 
