@@ -12,6 +12,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result};
 
 use crate::modules::Graph;
+use crate::named_files;
 use crate::setup::{self, Talk, Toolchain, deny};
 use crate::shell;
 
@@ -45,6 +46,13 @@ pub(crate) fn run() -> Result<ExitCode> {
     let title = "the modules of a crate import each other in one direction";
     println!("lint: {title}");
     if circles()? > 0 {
+        failed.push(title);
+    }
+    let title = "files that the documentation names are there";
+    println!("lint: {title}");
+    let missing = named_files::missing(&shell::root())?;
+    missing.iter().for_each(|path| println!("error: {path} is not there"));
+    if !missing.is_empty() {
         failed.push(title);
     }
     if failed.is_empty() {

@@ -12,6 +12,7 @@ mod demo;
 mod fuzz;
 mod lint;
 mod modules;
+mod named_files;
 mod open_connections;
 mod package;
 mod peace;
