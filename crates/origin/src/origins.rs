@@ -9,8 +9,8 @@ use crate::{
     dataset::Dataset,
     error::OriginError,
     kind::Kind,
+    published_ranges,
     range_name::RangeName,
-    ranges,
     selector::{Country, Selector},
 };
 
