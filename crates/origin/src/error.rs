@@ -2,7 +2,9 @@
 
 use std::io;
 
-use crate::{published_ranges::RangesError, range_name::RangeName, selector::Selector};
+use floodwall_policy::lists;
+
+use crate::{range_name::RangeName, selector::Selector};
 
 /// Why a file could not be loaded as a database.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +45,58 @@ pub enum LoadError {
     /// It holds no ranges that could be meant.
     #[error(transparent)]
     Ranges(#[from] RangesError),
+}
+
+/// Why a document's ranges are not used.
+#[derive(Debug, thiserror::Error)]
+pub enum RangesError {
+    /// It is damaged, or something else than JSON although it begins like it.
+    #[error("it begins like JSON and cannot be read as such: {0}; was it cut off?")]
+    Json(#[source] serde_json::Error),
+    /// JSON of another shape.
+    #[error(
+        "it is JSON that tells of no ranges in a shape that is known: `addresses`, `prefixes` with `ip_prefix` or `ipv4Prefix`, \
+         `ipv4_cidrs`, or a list of prefixes; is it another document?"
+    )]
+    Shape,
+    /// An entry is no prefix.
+    #[error("`{0}` in it is no prefix")]
+    Prefix(String),
+    /// A line of text is no prefix.
+    #[error("line {line} of it, `{text}`: {message}")]
+    Line {
+        /// Its number, from 1.
+        line: u64,
+        /// How it begins.
+        text: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Text that is no list.
+    #[error(transparent)]
+    Text(#[from] lists::ListError),
+    /// There is no range in it.
+    #[error("it holds no range")]
+    Empty,
+    /// The service that was named is not among those that it tells of.
+    #[error("it tells of no service `{service}`; {there}")]
+    NoService {
+        /// The one that was named.
+        service: String,
+        /// What there is, in words.
+        there: String,
+    },
+    /// More addresses than anybody's ranges should have.
+    #[error(
+        "its ranges cover more {family} addresses than a CDN or a crawler has (the most is {most}); is it the right document, \
+         and if it tells of several services, is one of them named?"
+    )]
+    TooMuch {
+        /// The family of which it is too much.
+        family: &'static str,
+        /// As much would be accepted, in words.
+        most: &'static str,
+    },
 }
 
 /// Why a selector could not be turned into prefixes.

@@ -23,9 +23,9 @@ mod selector;
 mod text;
 mod unwrapped;
 
-pub use error::{LoadError, OriginError};
+pub use error::{LoadError, OriginError, RangesError};
 pub use origins::{Files, Origin, Origins, RangeFiles};
-pub use published_ranges::{RangesError, RangesFileError, load_ranges, refuse_too_much};
+pub use published_ranges::{RangesFileError, load_ranges, refuse_too_much};
 pub use range_name::RangeName;
 pub use selector::{Country, Selector, SelectorError};
 pub use unwrapped::unwrapped;
