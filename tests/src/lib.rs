@@ -5,7 +5,7 @@
 //! random. [`protected`] is a
 //! host in a network namespace that a real daemon protects, with someone outside who sends it packets; [`requests`] are
 //! the packets that tests of rules send; [`login`] is somebody who is logged in; [`blocked`] is a blocked source that never stops; [`dns`] is a name server and who asks it; [`foreign`] is what other tools do to a filter. [`world`] is a host as people run
-//! them, and what it carries for others.
+//! them, and what it carries for others; [`ipvs`] has one hand connections on.
 
 pub mod blocked;
 pub mod browser;
@@ -15,6 +15,7 @@ pub mod dns;
 pub mod engine;
 pub mod experiment;
 pub mod foreign;
+pub mod ipvs;
 pub mod login;
 pub mod parity;
 pub mod protected;

@@ -219,16 +219,7 @@ impl World {
     /// Floods an address, by way of a link-layer address, until it is told to stop; says how many packets were sent.
     pub fn flood(&self, to: Mac, address: IpAddr, port: u16, stop: Arc<AtomicBool>, sent: Arc<AtomicU64>) {
         let sender = Sender::open(&self.outside, self.r0.name()).expect("a socket for the flood");
-        let (from, to) = (self.r0.mac(), to);
-        let frames = match address {
-            IpAddr::V4(address) => unasked(port, |number| {
-                Frame::ipv4(Ipv4Addr::from(0x2d00_0000 | number >> 8), address).macs(from, to)
-            }),
-            IpAddr::V6(address) => unasked(port, |number| {
-                let source = (0x2001_0db8 << 96) | u128::from(number) << 64 | 7;
-                Frame::ipv6(Ipv6Addr::from(source), address).macs(from, to)
-            }),
-        };
+        let frames = self.unasked(to, address, port);
         thread::spawn(move || {
             for batch in frames.chunks(90).cycle() {
                 if stop.load(Ordering::Relaxed) {
@@ -239,6 +230,34 @@ impl World {
                 thread::sleep(Duration::from_micros(90 * 1_000_000 / FLOOD));
             }
         });
+    }
+}
+
+impl World {
+    /// Sends so many packets that nobody has asked for to the host at an address, by this device outside, and returns how many.
+    pub fn send_unasked(&self, by: &str, address: IpAddr, port: u16, packets: usize) -> anyhow::Result<u64> {
+        let sender = Sender::open(&self.outside, by)?;
+        let mut sent = 0;
+        for batch in self.unasked(self.e0.mac(), address, port).chunks(90).take(packets.div_ceil(90)) {
+            sent += sender.send_batch(batch)? as u64;
+            // The other end of the cable takes a few at a time.
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok(sent)
+    }
+
+    /// What nobody has asked for, from outside to an address by way of a link-layer address.
+    fn unasked(&self, to: Mac, address: IpAddr, port: u16) -> Vec<Vec<u8>> {
+        let from = self.r0.mac();
+        match address {
+            IpAddr::V4(address) => unasked(port, |number| {
+                Frame::ipv4(Ipv4Addr::from(0x2d00_0000 | number >> 8), address).macs(from, to)
+            }),
+            IpAddr::V6(address) => unasked(port, |number| {
+                let source = (0x2001_0db8 << 96) | u128::from(number) << 64 | 7;
+                Frame::ipv6(Ipv6Addr::from(source), address).macs(from, to)
+            }),
+        }
     }
 }
 
@@ -267,6 +286,19 @@ fn unasked<N: Network>(port: u16, frame: impl Fn(u32) -> Frame<N>) -> Vec<Vec<u8
         }
     };
     (0..9_000).map(one).collect()
+}
+
+/// Whether this kernel makes a device of a kind, by these words of `ip link add`.
+///
+/// # Errors
+///
+/// If not, with a reason to skip a test for.
+pub fn require_device(kind: &str, more: &str) -> Result<(), String> {
+    let try_it = || -> anyhow::Result<()> {
+        let namespace = Namespace::new("kinds")?;
+        namespace.ip(&format!("link add probe0 type {kind} {more}")).map(drop)
+    };
+    try_it().map_err(|_| format!("this kernel makes no {kind}"))
 }
 
 /// How many of many connections from `who` to an address fail.

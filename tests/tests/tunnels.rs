@@ -16,7 +16,10 @@ use floodwall_lab::{
     pair::{INSIDE_V4, OUTSIDE_V4},
     skip::{require_root, require_tool},
 };
-use floodwall_tests::protected::{PATIENCE, Protected, SILENCE};
+use floodwall_tests::{
+    protected::{PATIENCE, Protected, SILENCE},
+    world::require_device,
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -30,15 +33,6 @@ const NEAR: &str = "10.9.0.1";
 /// The second looks like an EtherType where one would stand: of IPv4.
 const BAD: [&str; 2] = ["203.0.113.7", "8.0.0.7"];
 const GOOD: &str = "198.51.100.7";
-
-/// Whether this kernel makes a device of a kind.
-fn require_device(kind: &str, more: &str) -> Result<(), String> {
-    let try_it = || -> anyhow::Result<()> {
-        let namespace = Namespace::new("kinds")?;
-        namespace.ip(&format!("link add probe0 type {kind} {more}")).map(drop)
-    };
-    try_it().map_err(|_| format!("this kernel makes no {kind}"))
-}
 
 /// The daemon filters the tunnel's end as it does others: by the IP header, and nothing taken for another thing.
 fn is_filtered(host: &mut Protected, device: &str) -> anyhow::Result<()> {

@@ -24,6 +24,7 @@ use tally::Tally;
 
 /// The package's folder whose tests build namespaces and floods; too many at a time disturb each other.
 const LIVE_FOLDER: &str = "tests";
+const LIVE_PACKAGE: &str = "floodwall-tests";
 const LIVE_THREADS: &str = "--test-threads=2";
 
 /// The programs whose tests are hosts as people run them, which take minutes; and that one of them which is always run. They
@@ -37,7 +38,7 @@ const ONE_THREAD: &str = "--test-threads=1";
 
 /// The programs that are run on the distribution's kernel: those that load the filter, attach it, and see what it does to
 /// packets, and not those that count on a machine that is fast.
-const VM: [&str; 7] = ["directions", "doctor", "egress", "host", "interfaces", "tunnels", "wire"];
+const VM: [&str; 8] = ["devices", "directions", "doctor", "egress", "host", "interfaces", "tunnels", "wire"];
 /// Of these, what floods: an emulated machine serves nobody meanwhile.
 const VM_FLOODS: [&str; 1] = ["without_tcx_a_filter_behind_all_others_sees_what_leaves"];
 /// The one that is always run, and what it is called where there is no such machine.
@@ -47,7 +48,7 @@ const VM_NAME: &str = "on_the_kernel_of_the_distribution";
 /// Which tests.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Only tests whose path contains this
+    /// Only tests whose path contains this; with `--vm`, the name of a test program is for all of its tests
     filter: Option<String>,
     /// All of the worlds, and nothing else: hosts as people run them, in peace and flooded; some minutes
     ///
@@ -90,7 +91,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         executable.is_test
             && (!options.worlds || WORLDS.contains(&target))
             && (!options.soak || SOAK.contains(&target))
-            && (!options.vm || VM.contains(&target))
+            && (!options.vm || on_machines(options).contains(&target))
     });
     // Cargo names them in the order that they were done.
     executables.sort_by(|a, b| (&a.manifest, &a.kind, &a.target).cmp(&(&b.manifest, &b.kind, &b.target)));
@@ -126,7 +127,19 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The programs that are run on virtual machines: the one that the filter names, or all.
+fn on_machines(options: &Options) -> Vec<&'static str> {
+    let all = VM.into_iter();
+    let named: Vec<_> = all.clone().filter(|program| options.filter.as_deref() == Some(program)).collect();
+    if named.is_empty() { all.collect() } else { named }
+}
+
 fn select(command: &mut std::process::Command, options: &Options) {
+    if options.vm {
+        command.args(["--package", LIVE_PACKAGE]);
+        command.args(on_machines(options).iter().flat_map(|program| ["--test", program]));
+        return;
+    }
     if options.package.is_empty() {
         command.arg("--workspace");
     }
@@ -135,9 +148,11 @@ fn select(command: &mut std::process::Command, options: &Options) {
     }
 }
 
-/// The arguments that every test program understands.
+/// The arguments that every test program understands. A filter that names a program is none of its tests.
 fn arguments(options: &Options) -> impl Iterator<Item = &String> {
-    options.filter.iter().chain(&options.extra)
+    let names_program = options.vm && options.filter.as_deref().is_some_and(|filter| VM.contains(&filter));
+    let filter = options.filter.iter().filter(move |_| !names_program);
+    filter.chain(&options.extra)
 }
 
 fn program(executable: &Executable, options: &Options) -> Part {
