@@ -54,7 +54,7 @@ mod tests {
     use crate::{
         decide::testing::{HOST, Memory, NOW, SOURCE, frame, udp},
         frame::Captured,
-        observe::{Read, Route, observe},
+        outgoing::{Read, Route, observe},
         parse::{Packet, protocol},
         wire::Port,
     };

@@ -1,4 +1,4 @@
-//! Flows that leave the host, and what answers them: opened by what [`observe`](crate::observe) sees, and asked about by
+//! Flows that leave the host, and what answers them: opened by what [`observe`](crate::outgoing::observe) sees, and asked about by
 //! the stages that judge what comes in.
 
 use crate::{

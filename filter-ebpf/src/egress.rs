@@ -1,10 +1,10 @@
-//! What goes out, as [`observe`](floodwall_common::observe) wants to see it.
+//! What goes out, as [`observe`](floodwall_common::outgoing) wants to see it.
 
 use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_skb_pull_data, programs::TcContext};
 use floodwall_common::{
     dns_answers,
     frame::Frame,
-    observe::{Read, Route, observe},
+    outgoing::{Read, Route, observe},
     parse::Packet,
     tables::LEFT as LEFT_COUNTERS,
 };

@@ -1,5 +1,5 @@
 //! The XDP program, and the one that looks at what goes out. They decide nothing: [`floodwall_common::decide`] and
-//! [`floodwall_common::observe`] do, over the packet and the maps that
+//! [`floodwall_common::outgoing`] do, over the packet and the maps that
 //! the modules here adapt; then the verdict is counted and, within a budget, told.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 #![cfg_attr(

@@ -47,7 +47,7 @@ mod tests {
             testing::{HOST, Memory, NOW, SECOND, SOURCE, bucket, frame, limit_per_source, udp},
         },
         frame::Captured,
-        observe::{Route, learn},
+        outgoing::{Route, learn},
         parse::{Fragment, Packet, protocol},
         prefix::Address,
         wire::{Reason, Unproven},

@@ -7,7 +7,7 @@ use floodwall_common::{
     decide::{PacketContext, decide_on},
     dns_answers,
     frame::{Captured, Frame, Window},
-    observe::{self, Route},
+    outgoing::{self, Route},
     parse::Packet,
     wire::{Counter, Reason},
 };
@@ -103,7 +103,7 @@ impl Engine for ModelEngine {
         self.tables.settings[0].clock.store(time_ns);
         let route = Route { from, to: LEAVES_BY };
         let (tables, shown) = (&*self.tables, Captured::whole(shown));
-        observe::observe(tables, &shown, &mut Packet::default(), route, |datagram, service| {
+        outgoing::observe(tables, &shown, &mut Packet::default(), route, |datagram, service| {
             dns_answers::learn(tables, &shown, datagram, service);
         });
         Ok(())

@@ -5,8 +5,8 @@ mod drawing;
 mod inputs;
 mod live;
 mod notes;
-mod observe;
 mod render;
+mod results;
 mod stage;
 
 use std::{
@@ -20,7 +20,7 @@ use indicatif::ProgressBar;
 
 use self::{
     drawing::Drawing,
-    observe::Observed,
+    results::Observed,
     stage::{EngineName, Stage},
 };
 use super::{
@@ -191,8 +191,8 @@ impl Replay {
         let length =
             |path: &PathBuf| fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len());
         match self.captures.iter().map(length).sum::<Option<u64>>() {
-            Some(length) if watched => observe::bar(length),
-            None if watched => observe::spinner(),
+            Some(length) if watched => results::bar(length),
+            None if watched => results::spinner(),
             _ => ProgressBar::hidden(),
         }
     }
