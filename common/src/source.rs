@@ -13,7 +13,7 @@ use crate::{
     branchless::{at_most, min, nonzero},
     prefix::{Address, Family},
     tables::Tables,
-    token_bucket::{self, Draw, unit_time},
+    token_bucket::{Draw, unit_time},
     wire::{BucketSpec, History, Settings, SourceSet, Volume, WAYS, Way, standing},
 };
 
@@ -345,18 +345,12 @@ pub fn unmark(way: &Way, bits: u16) {
 }
 
 /// Takes a token from the packet bucket and one from the SYN bucket: both or none. As with [`count`], the first packet's
-/// are taken without an atomic instruction.
+/// are taken without an atomic instruction. `dither` rounds what they cost, see [`BucketSpec::cost`].
 #[inline(always)]
-pub fn meter(
-    way: &Way,
-    packet_bucket: BucketSpec,
-    syn_bucket: BucketSpec,
-    now_ns: u64,
-    is_first: bool,
-) -> Standing {
+pub fn meter(way: &Way, buckets: [BucketSpec; 2], now_ns: u64, dither: u32, is_first: bool) -> Standing {
     let now = unit_time(now_ns);
-    let dither = token_bucket::dither(now_ns);
-    let [packet_cost, syn_cost] = [packet_bucket, syn_bucket].map(|bucket| bucket.cost(dither));
+    let [packet_bucket, syn_bucket] = buckets;
+    let [packet_cost, syn_cost] = buckets.map(|bucket| bucket.cost(dither));
     let mut over = [0; 2];
     for _ in 0..CHARGE_ATTEMPTS {
         let old = way.buckets.load();
@@ -439,7 +433,7 @@ mod tests {
         let limited = BucketSpec::new(10, 10).unwrap();
         let written = |packets, now_ns| {
             let before = way.buckets.load();
-            assert_eq!(meter(way, packets, BucketSpec::UNTOUCHED, now_ns, false), Standing::Within);
+            assert_eq!(meter(way, [packets, BucketSpec::UNTOUCHED], now_ns, 0, false), Standing::Within);
             way.buckets.load() != before
         };
         assert!(written(limited, START));

@@ -18,12 +18,13 @@ pub fn unit_time(now_ns: u64) -> u32 {
     (now_ns >> BucketSpec::UNIT_SHIFT) as u32
 }
 
-/// A number below 2¹⁶ for each ns, by which fractions of a unit are rounded up or down. Those of two moments have nothing to do
-/// with each other, however near these are, or a bucket would be found full by packets of which the fraction is rounded down.
+/// A number below 2¹⁶ for each moment, ns, or packet, by which fractions of a unit are rounded up or down. Those of two have
+/// nothing to do with each other, however near these are, or a bucket would be found full by packets of which the fraction is
+/// rounded down.
 #[inline(always)]
-pub fn dither(now_ns: u64) -> u32 {
+pub fn dither(of: u64) -> u32 {
     const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mixed = now_ns.wrapping_mul(MULTIPLIER);
+    let mixed = of.wrapping_mul(MULTIPLIER);
     ((mixed ^ mixed >> 32).wrapping_mul(MULTIPLIER) >> 48) as u32
 }
 

@@ -8,6 +8,7 @@ use crate::{
     parse::{self, Packet, Quoted, parse_quoted},
     source::{self, Key},
     tables::Tables,
+    token_bucket,
     traits::Traits,
     wire::{Port, Reason, Settings},
 };
@@ -61,6 +62,8 @@ pub struct PacketContext {
     pub virtual_time: bool,
     /// The time it is judged at, ns.
     pub time_ns: u64,
+    /// Packets that this CPU has judged by the clock, which stands still between two ticks of the scheduler.
+    pub serial: u64,
 }
 
 impl PacketContext {
@@ -82,6 +85,13 @@ impl PacketContext {
         let set = settings.clock.load();
         self.virtual_time = set != 0;
         self.time_ns = if self.virtual_time { set } else { tables.clock() };
+        self.serial = if self.virtual_time { 0 } else { self.serial.wrapping_add(1) };
+    }
+
+    /// A number below 2¹⁶ that is another one for each packet, by which fractions of what it costs are rounded.
+    #[inline(always)]
+    pub(super) fn dither(&self) -> u32 {
+        token_bucket::dither(self.time_ns.wrapping_add(self.serial))
     }
 
     /// A stage objects to the packet: that decides, unless the stage only counts.

@@ -2,6 +2,9 @@
 //!
 //! [`decide`] is asked for every frame. The first stage that objects decides; one that is monitored only notes what it
 //! would have done, and the next one is asked.
+//!
+//! Here is what happens to a packet. The memories and the arithmetic that a stage uses lie outside, for most in a module of
+//! the same name: [`crate::challenge`] makes the numbers that [`challenge`] asks to hear again.
 
 pub mod admission;
 pub mod answers;

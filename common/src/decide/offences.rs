@@ -67,7 +67,7 @@ fn is_over<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext, 
     let (spec, cost) = if limit == PACKETS || limit == SYNS {
         let bucket = if limit == PACKETS { &settings.packet_bucket } else { &settings.syn_bucket };
         let spec = BucketSpec::unpack(bucket.load());
-        (spec, spec.cost(token_bucket::dither(*time_ns)))
+        (spec, spec.cost(context.dither()))
     } else {
         let rule = found(tables.rule(limit))?;
         let (spec, terms) = (BucketSpec::unpack(rule.bucket.load()), Terms::unpack(rule.terms.load()));
@@ -75,7 +75,7 @@ fn is_over<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext, 
             is_prefix = true;
             key = rules::prefix(settings, packet.source, &terms);
         }
-        (spec, rules::cost(&terms, spec, packet, *time_ns))
+        (spec, rules::cost(&terms, spec, packet, context.dither()))
     };
     let key = key.under(PROVEN | limit);
     let set = if is_prefix {

@@ -34,7 +34,8 @@ pub(super) fn judge<O: OutOfLine>(
         settings.syn_bucket.load(),
     );
     let offends = offences::of_sources(settings, parts, context, [packet_bucket, syn_bucket])?;
-    let standing = source::meter(way, packet_bucket, syn_bucket, context.time_ns, !was_there);
+    let standing =
+        source::meter(way, [packet_bucket, syn_bucket], context.time_ns, context.dither(), !was_there);
     let opens = syn
         && standing as u8 == Standing::Within as u8
         && settings.knowledge.load() & knowledge::ANSWERS != 0
@@ -196,6 +197,20 @@ mod tests {
         assert_eq!(counted(1), 32);
         assert_eq!(counted(9_600), 9_632);
         assert_eq!(Volume(source.way.volume.load()).bytes(), 60 * 9_633);
+    }
+
+    #[test]
+    fn a_rate_of_fast_links_is_kept_while_the_clock_stands_still() {
+        let memory = Memory::new();
+        memory.set().packet_bucket.store(bucket(100_000_000, 20_000).pack());
+        let (mut context, source) = memory.entered(tcp(tcp_flag::ACK));
+        let parts = Direct(&memory, &Captured::NONE);
+        let passing = (0..40_000).filter(|serial| {
+            context.serial = *serial;
+            judge(memory.set(), &parts, &mut context, source, &memory.services[0]) == CONTINUE
+        });
+        let passed = passing.count();
+        assert!((19_000..21_000).contains(&passed), "{passed} of a burst of 20,000");
     }
 
     #[test]

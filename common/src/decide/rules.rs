@@ -95,10 +95,11 @@ pub fn place<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
 /// objects if the packet is over the rule's rate.
 #[inline(always)]
 pub fn apply<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext, number: u32) -> Step {
-    let PacketContext { packet, place, time_ns: now_ns, .. } = context;
+    let PacketContext { packet, place, time_ns: now_ns, .. } = &*context;
     let rule = found(tables.rule(number))?;
     let terms = Terms::unpack(rule.terms.load());
-    let is_within = is_within(tables, rule, *place, packet, *now_ns)?;
+    let cost = cost(&terms, BucketSpec::unpack(rule.bucket.load()), packet, context.dither());
+    let is_within = is_within(tables, rule, *place, cost, *now_ns)?;
     if is_within {
         return CONTINUE;
     }
@@ -127,12 +128,11 @@ pub fn apply<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
     step
 }
 
-/// Takes what a packet costs from the bucket at a place; says whether there was enough.
+/// Takes so much from the bucket at a place; says whether there was enough.
 #[inline(always)]
-fn is_within<T: Tables>(tables: &T, rule: &Rule, place: Place, packet: &Packet, now_ns: u64) -> Step<bool> {
+fn is_within<T: Tables>(tables: &T, rule: &Rule, place: Place, cost: u32, now_ns: u64) -> Step<bool> {
     let spec = BucketSpec::unpack(rule.bucket.load());
     let terms = Terms::unpack(rule.terms.load());
-    let cost = cost(&terms, spec, packet, now_ns);
     let set = match terms.per {
         Per::Service => return Step::Continue(token_bucket::take_long(&rule.full_at, spec, cost, now_ns)),
         Per::Source => found(tables.source_set(place.set))?,
@@ -142,10 +142,10 @@ fn is_within<T: Tables>(tables: &T, rule: &Rule, place: Place, packet: &Packet, 
     Step::Continue(token_bucket::take(&way.buckets, spec, cost, now_ns))
 }
 
-/// What a packet costs by a rule, in units of its bucket. Fractions of one are rounded up as often as they say.
+/// What a packet costs by a rule, in units of its bucket. Fractions of one are rounded up as often as they say, by a number below
+/// 2¹⁶ that is another one each time.
 #[inline(always)]
-pub(super) fn cost(terms: &Terms, spec: BucketSpec, packet: &Packet, now_ns: u64) -> u32 {
-    let dither = token_bucket::dither(now_ns);
+pub(super) fn cost(terms: &Terms, spec: BucketSpec, packet: &Packet, dither: u32) -> u32 {
     if terms.bytes {
         let fine = u64::from(packet.length) * u64::from(spec.increment);
         ((fine + u64::from(dither)) >> Terms::BYTE_SHIFT) as u32
