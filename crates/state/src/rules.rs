@@ -378,10 +378,10 @@ fn explain(service: &str, rule: &Rule, configured: Option<&Rule>, said: Option<&
         }
         Per::Service => "all sources together".to_owned(),
     };
-    let gap = if rate > 0 { 1e3 / rate as f64 } else { 0.0 };
     lines.push(format!(
-        "{whose} may send {burst} {unit} at once, and then {rate} a second: one each {gap:.3} ms on average; a silence of \
+        "{whose} may send {burst} {unit} at once, and then {rate} a second: one each {} on average; a silence of \
          {:.1} s earns the whole burst again",
+        gap(rate),
         burst as f64 / rate.max(1) as f64
     ));
     lines.push(match rule.then {
@@ -404,4 +404,28 @@ fn explain(service: &str, rule: &Rule, configured: Option<&Rule>, said: Option<&
         lines.push(format!("it holds only while this does: {when}; else it only counts"));
     }
     lines
+}
+
+/// The time between packets of so many a second, in words.
+fn gap(rate: u64) -> String {
+    let nanoseconds = 1e9 / rate.max(1) as f64;
+    if nanoseconds >= 1e6 {
+        format!("{:.3} ms", nanoseconds / 1e6)
+    } else if nanoseconds >= 1e3 {
+        format!("{:.3} µs", nanoseconds / 1e3)
+    } else {
+        format!("{nanoseconds:.0} ns")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_between_packets_are_told_in_units_that_fit() {
+        for (rate, expected) in [(7, "142.857 ms"), (400_000, "2.500 µs"), (148_809_523, "7 ns")] {
+            assert_eq!(gap(rate), expected);
+        }
+    }
 }
