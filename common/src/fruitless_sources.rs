@@ -54,6 +54,10 @@ const END: u32 = 1;
 /// [`History::entered`](crate::wire::History::entered): two minutes.
 const REGULAR_AFTER: u16 = 112;
 
+/// How long ago a source was entered that is known though it sends nothing over the connections that it completes, likewise:
+/// half a minute.
+const KNOWN_AFTER: u16 = 28;
+
 /// Whom requests are counted and refused of: an address that is no forged one, and nothing more.
 const SUSPECTS: u16 = standing::PROVEN;
 /// Whom they are not.
@@ -141,7 +145,8 @@ fn handshakes<'t, T: Tables>(
     Some((tables.counted_line(COUNTED_PACKETS + memo::line(hash, COUNTED_HANDSHAKES))?, hash))
 }
 
-/// Notes a handshake for a service that a source has completed. `None` if a table could not be reached.
+/// Notes a handshake for a service that a source has completed. Who goes on completing them while the service is not attacked,
+/// as a load balancer does that looks whether the port is open, becomes known. `None` if a table could not be reached.
 #[inline(always)]
 pub fn complete<T: Tables>(
     tables: &T,
@@ -153,11 +158,16 @@ pub fn complete<T: Tables>(
     tables.service_counter(service)?.unproven.completed.add_local(1);
     if let Some(way) = source::way_of(tables, settings, key) {
         let history = History::unpack(way.history.load());
+        let age = source::entered(now_ns).wrapping_sub(history.entered);
+        let is_calm = !settings.is_attacked(service);
+        let is_unknown = history.standing & standing::KNOWN == 0;
+        if is_unknown && is_calm && age > KNOWN_AFTER && history.completes() {
+            source::make_known(way);
+        }
         if history.standing & SPARES != 0 {
             return Some(());
         }
-        let age = source::entered(now_ns).wrapping_sub(history.entered);
-        if history.standing & standing::PROVEN != 0 && age > REGULAR_AFTER && !settings.is_attacked(service) {
+        if history.standing & standing::PROVEN != 0 && age > REGULAR_AFTER && is_calm {
             source::mark(way, standing::REGULAR);
             return Some(());
         }
@@ -419,6 +429,26 @@ mod tests {
             complete_one(&memory, at);
             let standing = History::unpack(way(&memory, context.key).history.load()).standing;
             assert_eq!(standing & standing::REGULAR != 0, expected, "{attacked} {proven} {at}");
+        }
+    }
+
+    #[test]
+    fn who_goes_on_completing_handshakes_is_known_after_half_a_minute_without_an_attack() {
+        for (attacked, bits, at, expected) in [
+            (false, standing::PROVEN, 29, true),
+            (false, standing::PROVEN, 28, false),
+            (true, standing::PROVEN, 29, false),
+            (false, 0, 29, false),
+            (false, standing::PROVEN | standing::FRUITFUL, 29, true),
+            (false, standing::PROVEN + 16 * standing::OPENING, 29, false),
+        ] {
+            let memory = Memory::new();
+            memory.set().attacked.store(u64::from(attacked) << 2);
+            let (context, _) = memory.entered(syn());
+            source::mark(way(&memory, context.key), bits);
+            complete_one(&memory, at);
+            let standing = History::unpack(way(&memory, context.key).history.load()).standing;
+            assert_eq!(standing & standing::KNOWN != 0, expected, "{attacked} {bits:#x} {at}");
         }
     }
 

@@ -8,7 +8,7 @@
 //! | any other segment with ACK | the flow is confirmed: no forger has ever drawn one of a connection that is none |
 //! | either of these two | a request for a connection was answered; the other end has completed the handshake |
 //! | UDP that answers a request | something is offered there |
-//! | UDP from where something is offered | nothing; that of a name server, whether a new name [exists](crate::dns_answers) |
+//! | UDP from where something is offered | that a source which is not known [is answered](crate::unproven::answer); that of a name server, whether a new name [exists](crate::dns_answers) |
 //! | other UDP | the flow is opened |
 //! | echo requests | the flow is opened, whatever their identifiers |
 //! | later fragments, anything else | nothing |
@@ -28,6 +28,7 @@ use crate::{
     service,
     source::{self, Key},
     tables::Tables,
+    unproven,
     wire::Settings,
 };
 
@@ -187,6 +188,10 @@ fn udp<T: Tables>(
         Some(_) => {}
         None => {
             let port = service::port_at(tables, settings, packet.source, protocol::UDP, packet.source_port)?;
+            if !from_outside {
+                let key = Key::of(settings, packet.destination);
+                unproven::answer(tables, settings, port.service.into(), key, now_ns)?;
+            }
             if port.offered {
                 if packet.source_port == dns_names::PORT && !from_outside {
                     answers(packet.transport, port.service.into());

@@ -1,7 +1,7 @@
 //! What has not proven itself, counted: of each kind the sources, once a second each, and their packets.
 //!
 //! What is counted once a source and second needs a memory of who was counted: lines of eight words, each a tag of 40
-//! bits, a second of 16 and a count of 8. Seconds are of 2³⁰ ns. Room is made by the one that was counted longest ago: who
+//! bits, a second of 16, whether a datagram of the source was answered, and a count of 7 bits. Seconds are of 2³⁰ ns. Room is made by the one that was counted longest ago: who
 //! is pushed out, which only a flood does, is counted once more. CPUs that count at the same moment may lose one of the two.
 //!
 //! The searches have no branches: see [`crate::branchless`].
@@ -19,7 +19,9 @@ pub(crate) const SECOND_SHIFT: u32 = 30;
 
 const PACKET_TAG: u64 = u64::MAX << 24;
 const PACKET_SECONDS: u64 = 0xffff;
-const PACKET_COUNT: u64 = 0xff;
+const PACKET_COUNT: u64 = 0x7f;
+/// The bit above the count.
+const PACKET_ANSWERED: u64 = 0x80;
 
 /// The word of a tag, or that which makes room for it; and whether it is there. `seconds` above `shift` tell when one was
 /// noted.
@@ -45,11 +47,28 @@ fn count_packet(line: &Line, hash: u64, now_ns: u64) -> u64 {
     let (place, is_there) = place(line, tag, PACKET_TAG, 8, PACKET_SECONDS, now);
     let word = place.load();
     let is_now = is_there && word >> 8 & PACKET_SECONDS == now;
-    let before = if is_now { word & PACKET_COUNT } else { 0 };
+    let noted = if is_now { word & (PACKET_ANSWERED | PACKET_COUNT) } else { 0 };
+    let before = noted & PACKET_COUNT;
     if before < PACKET_COUNT {
-        place.store(tag | now << 8 | (before + 1));
+        place.store(tag | now << 8 | (noted + 1));
     }
     before
+}
+
+/// Notes that what has this hash is answered, if it was counted in this second or the last; says, as a number to add, whether
+/// it was not answered before.
+#[inline(always)]
+fn note_answer(line: &Line, hash: u64, now_ns: u64) -> u64 {
+    let tag = (hash | 1 << 63) & PACKET_TAG;
+    let now = now_ns >> SECOND_SHIFT & PACKET_SECONDS;
+    let (place, is_there) = place(line, tag, PACKET_TAG, 8, PACKET_SECONDS, now);
+    let word = place.load();
+    let is_lately = now.wrapping_sub(word >> 8) & PACKET_SECONDS <= 1;
+    if !is_there || !is_lately || word & PACKET_ANSWERED != 0 {
+        return 0;
+    }
+    place.store(word | PACKET_ANSWERED);
+    1
 }
 
 /// Counts a source that becomes known by a packet of this kind.
@@ -118,6 +137,18 @@ pub fn first_this_second<T: Tables>(
     Some(u64::from(before == 0))
 }
 
+/// Counts that a service answers a datagram of a source which has not proven itself, once a source and second. `None` if a
+/// table could not be reached.
+#[inline(always)]
+pub fn answer<T: Tables>(tables: &T, settings: &Settings, service: u32, key: Key, now_ns: u64) -> Option<()> {
+    let (line, hash) = counted(tables, settings, service, key, Unproven::Datagram as u64)?;
+    let first = note_answer(line, hash, now_ns);
+    if first != 0 {
+        tables.service_counter(service)?.unproven.answered.add_local(first);
+    }
+    Some(())
+}
+
 /// Counts a packet of a source and kind: how many of this second come before it.
 #[inline(always)]
 fn packets_before<T: Tables>(
@@ -128,9 +159,21 @@ fn packets_before<T: Tables>(
     kind: u64,
     now_ns: u64,
 ) -> Option<u64> {
-    let hash = memo::hash(memo::seed(settings), key.0, u64::from(service) << 8 | kind);
-    let line = tables.counted_line(memo::line(hash, COUNTED_PACKETS))?;
+    let (line, hash) = counted(tables, settings, service, key, kind)?;
     Some(count_packet(line, hash, now_ns))
+}
+
+/// Where packets of a source and kind are counted, and as what.
+#[inline(always)]
+fn counted<'t, T: Tables>(
+    tables: &'t T,
+    settings: &Settings,
+    service: u32,
+    key: Key,
+    kind: u64,
+) -> Option<(&'t Line, u64)> {
+    let hash = memo::hash(memo::seed(settings), key.0, u64::from(service) << 8 | kind);
+    Some((tables.counted_line(memo::line(hash, COUNTED_PACKETS))?, hash))
 }
 
 #[cfg(test)]
@@ -159,6 +202,31 @@ mod tests {
         assert_eq!(counts(), [3, 41, 51]);
         count(&memory, memory.set(), 3, key(SOURCE), Unproven::Other, NOW + seconds(1)).expect("they are");
         assert_eq!((counts(), counter.sources[3].load()), ([3, 41, 51], 1), "another kind");
+    }
+
+    #[test]
+    fn a_source_is_answered_once_a_second() {
+        let memory = Memory::new();
+        let key = |address| Key::of(memory.set(), address);
+        let count = |address, at| {
+            count(&memory, memory.set(), 3, key(address), Unproven::Datagram, NOW + seconds(at))
+                .expect("the tables are there");
+        };
+        let answered = |address, at| {
+            answer(&memory, memory.set(), 3, key(address), NOW + seconds(at)).expect("the tables are there");
+            memory.service_counters[3].unproven.answered.load()
+        };
+        assert_eq!(answered(SOURCE, 0), 0, "it has asked nothing");
+        count(SOURCE, 0);
+        assert_eq!([answered(SOURCE, 0), answered(SOURCE, 0), answered(SOURCE6, 0)], [1; 3]);
+        count(SOURCE, 0);
+        assert_eq!(answered(SOURCE, 0), 1, "it was");
+        count(SOURCE, 1);
+        assert_eq!(answered(SOURCE, 2), 2, "late");
+        count(SOURCE6, 1);
+        assert_eq!(answered(SOURCE6, 3), 2, "too late");
+        let counter = &memory.service_counters[3].unproven;
+        assert_eq!([&counter.sources[1], &counter.packets[1]].map(Word::load), [3, 4], "all are counted");
     }
 
     #[test]

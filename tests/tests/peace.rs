@@ -2,7 +2,7 @@
 //! flood in small: nothing of it is dropped, and it is told as no attack.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket},
     thread,
     time::{Duration, Instant},
 };
@@ -18,7 +18,7 @@ use floodwall_lab::{
 };
 use floodwall_tests::{
     dns::{self, NameServer},
-    world::{HOST, OUTSIDE, World},
+    world::{HOST, OUTSIDE, World, failures_among},
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
@@ -225,4 +225,36 @@ fn many_look_at_a_page() -> anyhow::Result<()> {
     thread::sleep(SETTLED);
     let distance = Duration::from_millis(40);
     Crowd { a_second: 60, datagrams: 15, distance, port: 443, payload: vec![7; 1_200] }.comes_to(&world)
+}
+
+/// A public time server: a thousand clients a second, who ask once.
+#[test]
+fn many_ask_a_time_server_once() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let mut world = open_to_all("p-time")?;
+    answer_at_length(&world.host, SocketAddr::new(HOST, 123), 48)?;
+    world.protect()?;
+    thread::sleep(SETTLED);
+    let payload = vec![0x23; 48];
+    Crowd { a_second: 1_000, datagrams: 1, distance: Duration::ZERO, port: 123, payload }.comes_to(&world)
+}
+
+/// A load balancer that has looked for a while whether a port is open, from one address, and looks more often: it connects, sends
+/// nothing and closes.
+#[test]
+fn a_load_balancer_only_looks() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    const BEFORE: usize = 660;
+    const LOOKS: usize = 1_200;
+    let mut world = World::new(BINARY, "p-looks")?;
+    world.e0.address(&format!("{HOST}/24"))?;
+    world.serve(&world.host, 80)?;
+    world.protect()?;
+    for (looks, distance) in [(BEFORE, 50), (LOOKS, 4)] {
+        let failed = failures_among(&world.outside, looks, Duration::from_millis(distance), |_| {
+            TcpStream::connect_timeout(&SocketAddr::new(HOST, 80), PATIENCE).map(drop)
+        })?;
+        assert_eq!(failed, 0, "{failed} of {looks} failed\n{}", world.told());
+    }
+    is_at_peace(&world)
 }

@@ -12,6 +12,10 @@ use crate::{
 /// Tells the hash of a first fragment that answers what the host has asked from that of another one; it chooses no line.
 const ANSWER: u64 = 1 << 48;
 
+/// Times in this memory are told 2¹⁰ times as finely as in others, in ticks of a millisecond: later fragments come at once, and
+/// of the first ones that a flood brings meanwhile those have to make room that came before.
+const FINER: u32 = 10;
+
 /// Objects to later fragments whose first one was dropped or not seen, if they are too many.
 #[inline(always)]
 pub(super) fn judge<T: Tables>(
@@ -31,6 +35,8 @@ pub(super) fn judge<T: Tables>(
         return CONTINUE;
     }
     if memo::recalls(line, hash) {
+        // What limits hold pings to is charged for the first one: a long ping is one ping.
+        context.traits = context.traits.without(Traits::ICMP);
         return CONTINUE;
     }
     context.judgement.unsolicited = true;
@@ -44,7 +50,7 @@ pub(super) fn first_passes<T: Tables>(tables: &T, settings: &Settings, context: 
     if context.packet.fragment as u8 == Fragment::First as u8 {
         let hash = hash(settings, &context.packet);
         let noted = if context.judgement.answers { hash ^ ANSWER } else { hash };
-        memo::note(line(tables, hash)?, noted, context.time_ns);
+        memo::note(line(tables, hash)?, noted, context.time_ns << FINER);
     }
     CONTINUE
 }
@@ -67,7 +73,7 @@ fn hash(settings: &Settings, packet: &Packet) -> u64 {
 mod tests {
     use super::*;
     use crate::{
-        decide::testing::{Memory, udp},
+        decide::testing::{Memory, NOW, udp},
         decide::{DECIDED, End},
         parse::protocol,
     };
@@ -108,14 +114,46 @@ mod tests {
             assert_eq!(judge(&memory, memory.set(), &memory.services[0], &mut context), CONTINUE);
             assert_eq!(context.judgement.answers, answers);
         }
-        let ping = |fragment| Packet { protocol: protocol::ICMP, ..part(fragment, 9) };
-        let mut first = memory.classified(ping(Fragment::First));
-        first.judgement.answers = true;
-        assert_eq!(first_passes(&memory, memory.set(), &first), CONTINUE);
-        let mut context = memory.classified(ping(Fragment::Later));
-        assert!(context.traits.meets(Traits::ICMP));
-        assert_eq!(judge(&memory, memory.set(), &memory.services[0], &mut context), CONTINUE);
-        assert!(!context.traits.meets(Traits::ICMP), "limits of ICMP are not for it");
+    }
+
+    #[test]
+    fn a_flood_of_first_fragments_makes_room_by_those_that_came_before() {
+        let memory = Memory::new();
+        memory.tolerate(0);
+        // So many of a line within half a second.
+        let of_a_line = |number: &u32| {
+            let hash = hash(memory.set(), &part(Fragment::First, *number));
+            memo::line(hash, FRAGMENT_LINES) == 7
+        };
+        let numbers: Vec<u32> = (0..u32::MAX).filter(of_a_line).take(40).collect();
+        for (at, number) in numbers.iter().enumerate() {
+            let mut context = memory.context(part(Fragment::First, *number));
+            context.time_ns = NOW + at as u64 * 10_000_000;
+            assert_eq!(first_passes(&memory, memory.set(), &context), CONTINUE);
+        }
+        for number in &numbers[33..] {
+            assert_eq!(judged(&memory, part(Fragment::Later, *number)).0, CONTINUE);
+        }
+    }
+
+    #[test]
+    fn a_long_ping_is_one_ping() {
+        for answers in [true, false] {
+            let memory = Memory::new();
+            memory.tolerate(1);
+            let ping = |fragment| Packet { protocol: protocol::ICMP, ..part(fragment, 9) };
+            let later = || {
+                let mut context = memory.classified(ping(Fragment::Later));
+                assert_eq!(judge(&memory, memory.set(), &memory.services[0], &mut context), CONTINUE);
+                context.traits
+            };
+            assert!(later().meets(Traits::ICMP), "its first one has not passed");
+            let mut first = memory.classified(ping(Fragment::First));
+            first.judgement.answers = answers;
+            assert_eq!(first_passes(&memory, memory.set(), &first), CONTINUE);
+            assert!(!later().meets(Traits::ICMP), "limits of ICMP are not for it");
+            assert!(later().meets(Traits::FRAGMENT), "those of fragments are");
+        }
     }
 
     #[test]

@@ -45,6 +45,7 @@ pub(super) fn learn(settings: &Settings, context: &mut PacketContext, source: So
 
 /// Whether a source has by now shown that it takes part in conversations: by TCP, it has completed a handshake and sent
 /// data, and goes on; by anything else, after a second. In times that are not calm it takes longer, whatever it sends.
+/// Who completes handshakes and sends nothing becomes known by these: see [`crate::fruitless_sources::complete`].
 ///
 /// Of connections that the host carries for others, handshakes are not followed: there it is enough that the source has asked
 /// for one, and goes on.

@@ -22,9 +22,6 @@ const PACKETS: u32 = 0x100;
 const SYNS: u32 = 0x101;
 const PROVEN: u32 = 0x200;
 
-/// Connections that a source may have asked for and not completed: of one in whose name others ask, these grow.
-const MOST_OPENINGS: u16 = 15;
-
 /// Charges the packet to those limits that hold for every source, ban, and are taken from for it; says whether the source is
 /// over one of them with what it has really sent.
 #[inline(always)]
@@ -99,8 +96,7 @@ fn is_proven<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext
         return Step::Continue(found(flow::is_mutual(tables, settings, &context.packet, context.time_ns))?);
     }
     let Some(way) = source::way_of(tables, settings, context.key) else { return Step::Continue(false) };
-    let history = History::unpack(way.history.load());
-    Step::Continue(history.standing & standing::PROVEN != 0 && history.openings() <= MOST_OPENINGS)
+    Step::Continue(History::unpack(way.history.load()).completes())
 }
 
 #[cfg(test)]

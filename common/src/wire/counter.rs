@@ -73,6 +73,8 @@ pub struct UnprovenCounter {
     pub names: Word,
     /// Of these names, those that were answered with a record: see [`crate::dns_answers`].
     pub existing_names: Word,
+    /// Sources of datagrams that are not known and were answered, once a source and second: see [`crate::unproven::answer`].
+    pub answered: Word,
     /// Packets that a signature has dropped.
     pub signed: Word,
     /// Of these, requests for a TCP connection.
@@ -102,6 +104,8 @@ pub struct UnprovenTotals {
     pub names: u64,
     /// Of these names, those that were answered with a record.
     pub existing_names: u64,
+    /// Sources of datagrams that are not known and were answered, once a source and second.
+    pub answered: u64,
     /// Packets that a signature has dropped.
     pub signed: u64,
     /// Of these, requests for a TCP connection.
@@ -128,6 +132,7 @@ impl UnprovenTotals {
             fruitless: counter.fruitless.load(),
             names: counter.names.load(),
             existing_names: counter.existing_names.load(),
+            answered: counter.answered.load(),
             signed: counter.signed.load(),
             signed_openings: counter.signed_openings.load(),
             sources: all(&counter.sources),
@@ -149,6 +154,7 @@ impl UnprovenTotals {
             fruitless: self.fruitless.wrapping_add(other.fruitless),
             names: self.names.wrapping_add(other.names),
             existing_names: self.existing_names.wrapping_add(other.existing_names),
+            answered: self.answered.wrapping_add(other.answered),
             signed: self.signed.wrapping_add(other.signed),
             signed_openings: self.signed_openings.wrapping_add(other.signed_openings),
             sources: each(self.sources, other.sources),
@@ -170,6 +176,7 @@ impl UnprovenTotals {
             fruitless: self.fruitless.saturating_sub(before.fruitless),
             names: self.names.saturating_sub(before.names),
             existing_names: self.existing_names.saturating_sub(before.existing_names),
+            answered: self.answered.saturating_sub(before.answered),
             signed: self.signed.saturating_sub(before.signed),
             signed_openings: self.signed_openings.saturating_sub(before.signed_openings),
             sources: each(self.sources, before.sources),
@@ -218,5 +225,5 @@ impl Unproven {
 }
 
 const _: () = assert!(size_of::<Counter>() == 16);
-const _: () = assert!(size_of::<UnprovenCounter>() == 184);
-const _: () = assert!(size_of::<ServiceCounter>() == 288);
+const _: () = assert!(size_of::<UnprovenCounter>() == 192);
+const _: () = assert!(size_of::<ServiceCounter>() == 296);

@@ -31,4 +31,4 @@ pub use source::{History, SourceSet, Volume, WAYS, Way, standing};
 pub use word::Word;
 
 /// Version of every layout in this module.
-pub const ABI_VERSION: u32 = 18;
+pub const ABI_VERSION: u32 = 19;

@@ -114,6 +114,8 @@ pub mod standing {
     pub const OPENING: u16 = 1 << 11;
     /// As far as these are counted.
     pub const MOST_OPENING: u16 = 31;
+    /// Set once they are 16 or more, which only others make of a client that completes what it asks for.
+    pub const TOO_MANY_OPENING: u16 = 16 * OPENING;
 }
 
 impl History {
@@ -126,6 +128,13 @@ impl History {
     #[inline(always)]
     pub const fn openings(self) -> u16 {
         self.standing / standing::OPENING
+    }
+
+    /// Whether the source completes the connections that it asks for: of one in whose name others ask, those grow that are
+    /// not completed.
+    #[inline(always)]
+    pub const fn completes(self) -> bool {
+        self.standing & (standing::PROVEN | standing::TOO_MANY_OPENING) == standing::PROVEN
     }
 
     /// As it stands in [`Way::history`].

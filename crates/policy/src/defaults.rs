@@ -44,8 +44,9 @@ pub fn why(name: &str) -> Option<&'static str> {
              Answers to pings from here are left alone, up to 1,000/s: behind a gateway, many ping the same address"
         }
         "source-fragment" => {
-            "DNSSEC and VPNs fragment now and then; reassembly is what a flood of them is after. What answers somebody here is \
-             left alone: a file server by UDP sends nothing but fragments"
+            "DNSSEC and VPNs fragment now and then; reassembly is what a flood of them is after. The burst is what a stream \
+             of long datagrams takes until its source is known. What answers somebody here is left alone: a file server by UDP \
+             sends nothing but fragments"
         }
         "source-dns-query" => {
             "a resolver of an office asks some dozens of questions a second, one of a provider a few hundred"
@@ -84,7 +85,7 @@ pub fn rules() -> Vec<Rule> {
             spares: Spares::Nobody,
             ..rule("source-icmp", Per::Source, Traits::ICMP, 50, 100, Then::Limit)
         },
-        rule("source-fragment", Per::Source, Traits::FRAGMENT, 100, 200, Then::Limit),
+        rule("source-fragment", Per::Source, Traits::FRAGMENT, 100, 1_000, Then::Limit),
         rule("source-dns-query", Per::Source, Traits::DNS_QUERY, 200, 400, Then::Limit),
         rule("prefix-syn", Per::SourcePrefix, Traits::SYN, 1_000, 2_000, Then::Limit),
         Rule {

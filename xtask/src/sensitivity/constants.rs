@@ -186,6 +186,7 @@ pub(super) const TABLE: &[Constant] = &[
     plain!("all packets: few sources", TESTED, "const FEW_STREAMS: f64 = {};"),
     plain!("going on: counted until known", TESTED, "const COUNTED_UNTIL_KNOWN: f64 = {};"),
     plain!("going on: excused at most", TESTED, "const MOST_EXCUSED: f64 = {} / PER_SECOND;"),
+    plain!("answered: excused at most", TESTED, "const MOST_ANSWERED: f64 = {} / PER_SECOND;"),
     plain!("all packets: floor for few sources", CLASS, "pub(super) const STREAM: f64 = {};"),
     window!("fruitless: floor", "const FRUITLESS: [Window; 2] = [window(#, {}, #, #), window(#, {}, #, #)];"),
     window!(
@@ -318,6 +319,7 @@ pub(super) const TABLE: &[Constant] = &[
     plain!("fruitless: handshakes within", FRUITLESS, "const LATELY: u32 = {};"),
     plain!("fruitless: overdue after", FRUITLESS, "const OVERDUE_AFTER: u64 = {};"),
     plain!("fruitless: regular after", FRUITLESS, "const REGULAR_AFTER: u16 = {};"),
+    plain!("fruitless: known after", FRUITLESS, "const KNOWN_AFTER: u16 = {};"),
 ];
 
 #[cfg(test)]

@@ -365,8 +365,27 @@ mod tests {
         };
         assert!(!begins(240, true), "players");
         assert!(!begins(240, false), "a name server's clients, who come once");
-        assert!(begins(500, false), "that is none of a small host");
+        assert!(begins(500, false), "that is none of a small host, if nobody is answered");
         assert!(begins(5_000, true), "who forges each address more than once cannot hide behind that");
+    }
+
+    #[test]
+    fn datagrams_that_are_answered_are_no_flood_as_long_as_they_are_not_very_many() {
+        let place = Class::Datagrams.place().expect("they are counted");
+        // So many sources/s that ask once, of which so many are answered, two ticks later.
+        let begins = |asking: u64, answered: u64| {
+            let mut alarm = Alarm::default();
+            (0..600).any(|tick| {
+                let mut came = UnprovenTotals::default();
+                let asking = asking / SECOND as u64;
+                (came.sources[place], came.capped[place], came.packets[place]) = (asking, asking, asking);
+                came.answered = if tick < 2 { 0 } else { answered / SECOND as u64 };
+                alarm.take(&came, Returning::default(), 0, tick as u64 * TICK).begins.is_some()
+            })
+        };
+        assert!(!begins(1_300, 1_300), "clients of a time server");
+        assert!(begins(1_300, 0) && begins(1_300, 600), "who is not answered may be forged");
+        assert!(begins(2_000, 2_000), "and so may be very many whom the service answers");
     }
 
     #[test]

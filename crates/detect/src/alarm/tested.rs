@@ -18,6 +18,10 @@ const COUNTED_UNTIL_KNOWN: f64 = 3.0;
 /// that are found to exist: who asks for random ones of a zone in which there is each (a wildcard) cannot hide more.
 const MOST_EXCUSED: f64 = 3_000.0 / PER_SECOND;
 
+/// Sources of datagrams that are excused in a tick as they were answered, 1,000 a second: of more, though it answers each, a
+/// service may answer whoever was forged.
+const MOST_ANSWERED: f64 = 1_000.0 / PER_SECOND;
+
 /// What proves itself at the same time, a second.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Proving {
@@ -96,10 +100,12 @@ pub(super) fn excused(proven: u64, counted: f64) -> f64 {
 fn counts(class: Class, came: &UnprovenTotals, returning: Returning) -> [f64; 3] {
     match class.place() {
         Some(place) => {
-            let excused = excused(came.acquainted[place], COUNTED_UNTIL_KNOWN);
+            let answered =
+                if class == Class::Datagrams { (came.answered as f64).min(MOST_ANSWERED) } else { 0.0 };
+            let excused = excused(came.acquainted[place], COUNTED_UNTIL_KNOWN) + answered;
             let [sources, capped, packets] =
                 [came.sources[place], came.capped[place], came.packets[place]].map(|count| count as f64);
-            [sources - excused, capped, packets]
+            [sources - excused.min(MOST_EXCUSED), capped - answered, packets]
         }
         None if class == Class::Fruitless => [came.fruitless as f64, 0.0, 0.0],
         None if class == Class::Returning => [returning.sources as f64, returning.requests as f64, 0.0],
