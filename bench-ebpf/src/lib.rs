@@ -29,7 +29,9 @@ pub const FRAME_WORDS: usize = 7;
 
 /// Bytes before the source address in an Ethernet frame without tags that holds an IPv4 packet.
 pub const SOURCE_OFFSET_V4: usize = 14 + 12;
-/// The same for an IPv6 packet.
+/// Bytes before the destination address there.
+pub const DESTINATION_OFFSET_V4: usize = 14 + 16;
+/// Those before the source address of an IPv6 packet.
 pub const SOURCE_OFFSET_V6: usize = 14 + 8;
 
 /// The last 64 bits of the IPv6 source in the /64 that `high` names: one host in each, wherever it is.

@@ -1,4 +1,4 @@
-//! XDP programs of the benchmark. None of them is part of floodwall.
+//! Programs of the benchmark, for XDP but for those in [`outgoing`]. None of them is part of floodwall.
 //!
 //! [`wrapper`] makes each packet another one and hands it on; the others are handed it: nothing but a drop
 //! ([`floor`]), a drop after one read from memory, and the kernel's own maps doing floodwall's work ([`peers`]).
@@ -13,6 +13,8 @@
 
 #[cfg(target_arch = "bpf")]
 mod floor;
+#[cfg(target_arch = "bpf")]
+mod outgoing;
 #[cfg(target_arch = "bpf")]
 mod peers;
 #[cfg(target_arch = "bpf")]

@@ -62,19 +62,34 @@ fn restore(ctx: &XdpContext) -> Option<()> {
     Some(())
 }
 
-/// Writes the next source; says which program is to judge the packet.
+/// This processor's plan.
 #[inline(always)]
-fn next(ctx: &XdpContext) -> Option<u32> {
+fn plan() -> Option<&'static [Word; PLAN_WORDS]> {
     // SAFETY: the helper takes no argument and has no effect.
-    let plan = PLAN.get(unsafe { bpf_get_smp_processor_id() })?;
+    PLAN.get(unsafe { bpf_get_smp_processor_id() })
+}
+
+/// Goes on to the next source; says which one it is, and which program is to judge the packet.
+#[inline(always)]
+pub fn next_source() -> Option<(u64, u32)> {
+    let plan = plan()?;
     let word = |which: PlanWord| &plan[which as usize];
     let position = word(PlanWord::Position).load();
     let following = position + 1;
     word(PlanWord::Position).store(if following >= word(PlanWord::Count).load() { 0 } else { following });
+    let high = SOURCES.get((word(PlanWord::First).load() + position) as u32)?.load();
+    Some((high, word(PlanWord::Program).load() as u32))
+}
+
+/// Writes the next source; says which program is to judge the packet.
+#[inline(always)]
+fn next(ctx: &XdpContext) -> Option<u32> {
+    let (high, program) = next_source()?;
+    let plan = plan()?;
+    let word = |which: PlanWord| &plan[which as usize];
     if word(PlanWord::Restore).load() != 0 {
         restore(ctx)?;
     }
-    let high = SOURCES.get((word(PlanWord::First).load() + position) as u32)?.load();
     if word(PlanWord::Family).load() == 4 {
         let source: *mut u32 = at(ctx, SOURCE_OFFSET_V4)?;
         // SAFETY: `at` has compared with the end of the packet.
@@ -87,5 +102,5 @@ fn next(ctx: &XdpContext) -> Option<u32> {
             (*source)[1] = host_in(high).to_be();
         }
     }
-    Some(word(PlanWord::Program).load() as u32)
+    Some(program)
 }

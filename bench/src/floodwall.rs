@@ -102,6 +102,11 @@ impl Floodwall {
         self.kernel.program_fd()
     }
 
+    /// The program at the egress of interfaces.
+    pub(crate) fn outgoing_program(&self) -> anyhow::Result<BorrowedFd<'_>> {
+        self.kernel.egress_fd()
+    }
+
     /// Counters by reason.
     pub(crate) fn counters(&self) -> anyhow::Result<Vec<ReasonTotals>> {
         self.kernel.counters()

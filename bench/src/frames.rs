@@ -29,7 +29,7 @@ pub(crate) enum Frame {
 /// The port that packets come from.
 pub(crate) const CLIENT_PORT: u16 = 40_000;
 /// The address that IPv4 packets are for (RFC 5737).
-const HOST_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+pub(crate) const HOST_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 /// The address that IPv6 packets are for (RFC 3849).
 const HOST_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
 

@@ -5,7 +5,7 @@
 //! subtracts those of a program that only drops. [`control`] times changes of the blocklist and [`memory`] asks
 //! the kernel what it keeps. All of it is a [`report`], held against [`targets`], and printed as a [`table`], as
 //! JSON, or as a [`chart`]. [`live`] is another test: how a service fares under a flood; and
-//! [`scaling`] another: what a second processor brings.
+//! [`scaling`] another: what a second processor brings; and [`outgoing`] another: what a packet costs that leaves.
 
 mod bpf;
 mod candidate;
@@ -17,6 +17,7 @@ mod groups;
 mod live;
 mod measure;
 mod memory;
+mod outgoing;
 mod report;
 mod scaling;
 mod session;
@@ -57,6 +58,9 @@ struct Options {
     /// Measure what a second processor brings instead
     #[arg(long, conflicts_with_all = ["live", "rows", "svg"])]
     scaling: bool,
+    /// Measure what a packet costs that leaves instead
+    #[arg(long, conflicts_with_all = ["live", "rows", "scaling", "svg"])]
+    outgoing: bool,
     /// Draw a chart, too
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -81,6 +85,10 @@ fn run(options: &Options) -> anyhow::Result<()> {
     if options.scaling {
         let rounds = options.rounds.map_or(if options.quick { 3 } else { 7 }, usize::from);
         return tell(options, &scaling::run(rounds)?, scaling::render);
+    }
+    if options.outgoing {
+        let rounds = options.rounds.map_or(if options.quick { 3 } else { 7 }, usize::from);
+        return tell(options, &outgoing::run(rounds)?, outgoing::render);
     }
     let report = session::run(options.quick, options.rounds.map(usize::from), options.rows.as_deref())?;
     if let Some(path) = &options.svg {

@@ -28,7 +28,7 @@ use crate::{
 const HALF: u64 = 2;
 
 /// The service that is attacked.
-const SERVICE: u8 = 1;
+pub(crate) const SERVICE: u8 = 1;
 /// Where it listens, by TCP.
 pub(crate) const PORT: u16 = 443;
 

@@ -5,11 +5,11 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Map, MapData},
-    programs::{TestRun as _, TestRunOptions, Xdp},
+    programs::{Program, SchedClassifier, TestRun as _, TestRunOptions, Xdp},
 };
 use floodwall::tables::{Prefix, memory::Region};
 use floodwall_bench_filters::{FRAME_WORDS, PLAN_WORDS, PLANS, PlanWord, host_in};
@@ -33,6 +33,18 @@ use crate::{
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/bench-filters"));
 /// Entries of the LRU hash: as many as floodwall's source table holds by default.
 const LRU_ENTRIES: u32 = 1_000_000;
+
+/// `TC_ACT_UNSPEC`, by which a filter has the next one asked.
+const GO_ON: u32 = u32::MAX;
+
+/// A program that sees what leaves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outgoing {
+    /// Does nothing.
+    Empty = 0,
+    /// floodwall's.
+    Floodwall = 1,
+}
 
 /// The wrapper with its programs.
 pub(crate) struct Stand {
@@ -68,9 +80,12 @@ impl Stand {
             .load(OBJECT)
             .context("creating the maps of the benchmark")?;
         for (name, program) in ebpf.programs_mut() {
-            let program: &mut Xdp =
-                program.try_into().context("a program of the benchmark is not for XDP")?;
-            program.load().with_context(|| format!("loading `{name}`"))?;
+            let loaded = match program {
+                Program::Xdp(program) => program.load(),
+                Program::SchedClassifier(program) => program.load(),
+                other => bail!("program `{name}` is {other:?}, which the benchmark does not use"),
+            };
+            loaded.with_context(|| format!("loading `{name}`"))?;
         }
         let plans =
             Region::mapped(map_fd(&ebpf, "PLAN")?, PLANS * PLAN_WORDS).context("mapping the plans")?;
@@ -142,7 +157,7 @@ impl Stand {
         repeat: u32,
     ) -> anyhow::Result<Run> {
         let bytes = frame.bytes(window.family);
-        self.plan_for(processor, candidate, window, frame.is_written_to())?;
+        self.plan_for(processor, candidate as u64, window, frame.is_written_to())?;
         self.keep(&bytes);
         let name = if candidate.is_plain() { "plain_wrapper" } else { "wrapper" };
         let wrapper = self.program(name)?;
@@ -152,6 +167,36 @@ impl Stand {
             wrapper.test_run(options).with_context(|| format!("running {}", candidate.name()))?.return_value;
         let time = processor_time()?.saturating_sub(start);
         Ok(Run { nanoseconds: time.as_secs_f64() * 1e9 / f64::from(repeat), action })
+    }
+
+    /// Puts floodwall's program for what leaves in its place, and the one that does nothing.
+    pub(crate) fn set_outgoing(&self, program: BorrowedFd<'_>) -> anyhow::Result<()> {
+        let empty = self.outgoing("empty_outgoing")?.fd()?.as_fd();
+        for (place, program) in [(Outgoing::Empty, empty), (Outgoing::Floodwall, program)] {
+            bpf::set_program(map_fd(&self.ebpf, "OUTGOING")?, place as u32, program)
+                .with_context(|| format!("putting {place:?} behind the wrapper"))?;
+        }
+        Ok(())
+    }
+
+    /// Shows a frame that leaves, with the addresses of the window as its destination one after the other, to a program,
+    /// `repeat` times; says what one takes, ns.
+    pub(crate) fn leave(
+        &self,
+        outgoing: Outgoing,
+        frame: &[u8],
+        window: Window,
+        repeat: u32,
+    ) -> anyhow::Result<f64> {
+        let processor = sched_getcpu().context("asking which processor this is")?;
+        self.plan_for(processor, outgoing as u64, window, false)?;
+        let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::default() };
+        let wrapper = self.outgoing("next_outgoing")?;
+        let start = processor_time()?;
+        let action = wrapper.test_run(options).with_context(|| format!("running {outgoing:?}"))?.return_value;
+        let time = processor_time()?.saturating_sub(start);
+        ensure!(action == GO_ON, "{outgoing:?} answered {action}");
+        Ok(time.as_secs_f64() * 1e9 / f64::from(repeat))
     }
 
     /// Keeps the frame, to be put back before each packet if the plan says so.
@@ -170,13 +215,7 @@ impl Stand {
     }
 
     /// Goes on where the last run with this window ended.
-    fn plan_for(
-        &self,
-        processor: usize,
-        candidate: Candidate,
-        window: Window,
-        restores: bool,
-    ) -> anyhow::Result<()> {
+    fn plan_for(&self, processor: usize, program: u64, window: Window, restores: bool) -> anyhow::Result<()> {
         ensure!(
             processor < PLANS,
             "processor {processor} is none of the first {PLANS}, on which can be measured"
@@ -193,9 +232,17 @@ impl Stand {
             Family::V4 => 4,
             Family::V6 => 6,
         });
-        word(PlanWord::Program).store(candidate as u64);
+        word(PlanWord::Program).store(program);
         word(PlanWord::Restore).store(u64::from(restores));
         Ok(())
+    }
+
+    fn outgoing(&self, name: &str) -> anyhow::Result<&SchedClassifier> {
+        self.ebpf
+            .program(name)
+            .ok_or_else(|| anyhow!("the benchmark has no program `{name}`"))?
+            .try_into()
+            .context("a program of the benchmark is not for what leaves")
     }
 
     fn program(&self, name: &str) -> anyhow::Result<&Xdp> {

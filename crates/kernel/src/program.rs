@@ -296,8 +296,7 @@ impl Kernel {
     /// The kernel refuses frames shorter than [`SHORTEST_FRAME`](super::SHORTEST_FRAME), and longer than
     /// [`LONGEST_LEAVING`](super::LONGEST_LEAVING).
     pub fn show_leaving(&self, frame: &[u8], from: u32) -> anyhow::Result<()> {
-        let program = egress_of(&self.ebpf, EGRESS)?.fd().context("the program is not loaded")?.as_fd();
-        test_run::show_leaving(program, frame, from)
+        test_run::show_leaving(self.egress_fd()?, frame, from)
     }
 
     /// Has the kernel challenge requests that it is shown (`BPF_PROG_TEST_RUN`), and looks at what it would send: that it goes
@@ -366,6 +365,11 @@ impl Kernel {
     /// The program, for whoever wants to run it by other means.
     pub fn program_fd(&self) -> anyhow::Result<BorrowedFd<'_>> {
         Ok(self.program()?.fd().context("the program is not loaded")?.as_fd())
+    }
+
+    /// The program that looks at what leaves, likewise.
+    pub fn egress_fd(&self) -> anyhow::Result<BorrowedFd<'_>> {
+        Ok(egress_of(&self.ebpf, EGRESS)?.fd().context("the program is not loaded")?.as_fd())
     }
 
     /// Instructions that the verifier walked through; its limit is 1,000,000.
