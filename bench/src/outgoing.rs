@@ -71,6 +71,7 @@ fn of() -> Builder<impl Network> {
 
 /// Measures all cases, so many times.
 pub(crate) fn run(rounds: usize) -> anyhow::Result<Leaving> {
+    let machine = Machine::this()?;
     stay_on_one_processor()?;
     let filter = Floodwall::load(Capacity::default())?;
     Situation::Peace.arrange(&filter)?;
@@ -88,7 +89,7 @@ pub(crate) fn run(rounds: usize) -> anyhow::Result<Leaving> {
             rows.push(case.measure(&stand, &filter, flows, rounds)?);
         }
     }
-    Ok(Leaving { machine: Machine::this()?, rounds, rows })
+    Ok(Leaving { machine, rounds, rows })
 }
 
 impl Case {
