@@ -8,11 +8,12 @@ use crate::{
     memo,
     offered::{self, Offer},
     parse::protocol,
+    prefix::Address,
     retransmission::{self, Wait},
     tables::{RETRANSMISSION_LINES, Tables},
     token_bucket,
     traits::Traits,
-    wire::{BucketSpec, Reason, Service, Settings, Suspicion, Unproven, families, knowledge},
+    wire::{BucketSpec, Port, Reason, Service, Settings, Suspicion, Unproven, families, knowledge},
 };
 
 /// Segments/s that pass on second sight, all services together: that many sessions older than the filter are taken up
@@ -21,6 +22,9 @@ const RETRANSMISSIONS: BucketSpec = match BucketSpec::new(100, 200) {
     Some(spec) => spec,
     None => BucketSpec::UNTOUCHED,
 };
+
+/// Clients' own ports are above (Linux, `ip_local_port_range`), and services below.
+const EPHEMERAL: u16 = 32_768;
 
 /// Objects to a suspect, TCP or UDP, if nothing that has left from here speaks for it, and there are too many of its kind
 /// that come for its service. The context says whether it belongs to something, or comes for what is offered.
@@ -63,10 +67,10 @@ pub fn judge<T: Tables>(
         return ask(tables, settings, context);
     }
     // Of those that send nothing by here, nothing can be proven.
-    let provable = !context.port.carried
-        || flows && found(offered::sends(tables, settings, context.packet.destination, now_ns))?;
-    if !provable {
-        return ask(tables, settings, context);
+    if !found(is_provable(tables, settings, context.port, context.packet.destination, now_ns))?
+        && (!is_stray || context.port.carried)
+    {
+        return judge_unprovable(tables, settings, context);
     }
     let service = found(tables.service(context.judgement.service))?;
     let reason = if is_stray {
@@ -106,6 +110,55 @@ pub fn ask_flow<T: Tables>(tables: &T, settings: &Settings, context: &mut Packet
     context.belongs = settings.knowledge.load() & knowledge::FLOWS != 0
         && found(flow::is_mutual(tables, settings, &context.packet, context.time_ns))?;
     CONTINUE
+}
+
+/// Whether it can be proven of what comes for an address that it answers nothing: what leaves is seen of it, or its sockets can
+/// be asked. `None` if a table could not be reached.
+#[inline(always)]
+pub fn is_provable<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    port: Port,
+    destination: Address,
+    now_ns: u64,
+) -> Option<bool> {
+    let known = settings.knowledge.load();
+    if !port.carried {
+        return Some(known & (knowledge::FLOWS | knowledge::SOCKETS) != 0);
+    }
+    if known & knowledge::FLOWS == 0 {
+        return Some(false);
+    }
+    offered::sends(tables, settings, destination, now_ns)
+}
+
+/// Judges a suspect of which it can't be proven that it answers nothing. Nothing is held against it, but that it answers a request for
+/// a connection once more, where such are not few: nobody does, unless the first answer was lost.
+#[inline(always)]
+fn judge_unprovable<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Step {
+    let answers_request = context.traits.meets(Traits::SYN_ACK);
+    context.unprovable = true;
+    if answers_request || context.traits.meets(Traits::UDP) {
+        context.stands_alone = !goes_on(tables, settings, context)?;
+    }
+    if answers_request && !context.stands_alone {
+        let service = found(tables.service(context.judgement.service))?;
+        context.judgement.unproven = Unproven::Segment;
+        context.judgement.unsolicited = true;
+        object_to_many(settings, service, context, Suspicion::Tcp, Reason::Unsolicited)?;
+    }
+    ask(tables, settings, context)
+}
+
+/// Whether a suspect goes on with what came before: with its flow; or, if it is a datagram from where services are, with whatever
+/// that service has sent here, as each question may have been asked from another port.
+#[inline(always)]
+fn goes_on<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext) -> Step<bool> {
+    let flow = Flow::answered_by(&context.packet);
+    let is_of_a_service = context.traits.meets(Traits::UDP) && flow.remote_port < EPHEMERAL;
+    let flow = Flow { local_port: if is_of_a_service { 0 } else { flow.local_port }, ..flow };
+    let noted = found(flow::note(tables, settings, flow.hash(settings), Event::Ask, context.time_ns))?;
+    Step::Continue(noted.before.is_some())
 }
 
 /// Notes a datagram that passes: what answers it is no flow of the host's own, and shows that something is offered.
@@ -172,8 +225,8 @@ mod tests {
     use super::*;
     use crate::{
         decide::DECIDED,
-        decide::testing::{Memory, NOW, SECOND, SOURCE, SOURCE6, udp},
-        parse::Packet,
+        decide::testing::{Memory, NOW, SECOND, SOURCE, SOURCE6, tcp, udp},
+        parse::{Packet, tcp_flag},
     };
 
     #[test]
@@ -228,6 +281,47 @@ mod tests {
             memory.set().unprovable.store(unprovable);
             assert_eq!((judged(SOURCE), judged(SOURCE6)), (v4, v6), "{unprovable:#b}");
         }
+    }
+
+    /// What becomes of packets of which nothing can be proven, one after the other: the verdict, and whether each stands alone.
+    fn unprovable(packets: &[Packet]) -> Vec<(Step, bool)> {
+        let memory = Memory::new();
+        memory.tolerate(0);
+        memory.set().knowledge.store(knowledge::PORTS);
+        let judged = |packet: &Packet| {
+            let mut context = memory.classified(*packet);
+            let suspicion = if packet.protocol == protocol::UDP { Suspicion::Udp } else { Suspicion::Tcp };
+            let step = judge(&memory, memory.set(), &mut context, suspicion);
+            assert!(context.unprovable);
+            (step, context.stands_alone)
+        };
+        packets.iter().map(judged).collect()
+    }
+
+    #[test]
+    fn a_datagram_goes_on_with_its_flow_or_with_what_its_service_has_sent() {
+        let from_to = |source_port, destination_port| Packet { source_port, destination_port, ..udp() };
+        for (packets, alone) in [
+            ([from_to(40_000, 9_000), from_to(40_000, 9_000)], [true, false]),
+            ([from_to(40_000, 9_000), from_to(40_000, 9_001)], [true, true]),
+            ([from_to(53, 9_000), from_to(53, 9_001)], [true, false]),
+            ([from_to(53, 9_000), from_to(54, 9_000)], [true, true]),
+        ] {
+            let judged = unprovable(&packets);
+            assert_eq!(
+                judged,
+                alone.map(|alone| (CONTINUE, alone)),
+                "{packets:?}: nothing is held against it"
+            );
+        }
+    }
+
+    #[test]
+    fn nobody_answers_a_request_time_and_again() {
+        let answer = tcp(tcp_flag::SYN | tcp_flag::ACK);
+        let other = Packet { source_port: 999, ..answer };
+        let expected = [(CONTINUE, true), (DECIDED, false), (CONTINUE, true)];
+        assert_eq!(unprovable(&[answer, answer, other]), expected);
     }
 
     #[test]

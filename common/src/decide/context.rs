@@ -40,6 +40,10 @@ pub struct PacketContext {
     pub known: bool,
     /// Its source becomes known by it.
     pub acquainted: bool,
+    /// Of where it goes, nothing is seen that leaves: that it answers the host can be neither proven nor disproven.
+    pub unprovable: bool,
+    /// Likewise, and it is a datagram, or answers a request for a connection, and goes on with nothing that came before.
+    pub stands_alone: bool,
     /// When its source was entered, as [`History::entered`](crate::wire::History::entered) has it.
     pub entered: u16,
     /// What claims to belong to something does so, as far as was asked.
@@ -74,6 +78,8 @@ impl PacketContext {
         self.is_packet = false;
         self.known = false;
         self.acquainted = false;
+        self.unprovable = false;
+        self.stands_alone = false;
         self.sampled = false;
         self.request = Request::Other;
         self.challenged = false;

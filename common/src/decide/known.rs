@@ -44,7 +44,8 @@ pub(super) fn learn(settings: &Settings, context: &mut PacketContext, source: So
 }
 
 /// Whether a source has by now shown that it takes part in conversations: by TCP, it has completed a handshake and sent
-/// data, and goes on; by anything else, after a second. In times that are not calm it takes longer, whatever it sends.
+/// data, and goes on; by anything else, after a second, unless nothing tells that the packet goes on with anything. In times that
+/// are not calm it takes longer, whatever it sends.
 /// Who completes handshakes and sends nothing becomes known by these: see [`crate::fruitless_sources::complete`].
 ///
 /// Of connections that the host carries for others, handshakes are not followed: there it is enough that the source has asked
@@ -59,7 +60,7 @@ fn is_acquainted(settings: &Settings, context: &PacketContext, source: Source<'_
             && history.syns > 0
             && (context.port.carried || history.standing & CONVERSES == CONVERSES)
     } else {
-        age > 1
+        age > 1 && !context.stands_alone
     };
     let calm = !context.is_attacked(settings);
     was_there && talks && (calm || age > ACQUAINTANCE)

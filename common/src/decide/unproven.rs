@@ -25,25 +25,44 @@ pub(super) fn mark(settings: &Settings, context: &mut PacketContext, source: Sou
         && !context.judgement.answers
         && context.judgement.unproven as u8 == Unproven::No as u8
     {
-        let datagram = traits.meets(Traits::UDP) && !traits.meets(Traits::FRAGMENT);
-        context.judgement.unproven = if datagram { Unproven::Datagram } else { Unproven::Other };
+        context.judgement.unproven = kind(context);
+    }
+}
+
+/// As what it counts that has not proven itself, of anything but TCP.
+#[inline(always)]
+fn kind(context: &PacketContext) -> Unproven {
+    let traits = context.traits;
+    if context.stands_alone {
+        Unproven::Unasked
+    } else if traits.meets(Traits::UDP) && !traits.meets(Traits::FRAGMENT) {
+        Unproven::Datagram
+    } else {
+        Unproven::Other
     }
 }
 
 /// Of TCP, where what leaves is not seen: a handshake is taken for answered as its request passes, and for completed as
-/// the same flow goes on.
+/// the same flow goes on. A SYN-ACK is taken for the answer to a request of the host's, with which a flow begins likewise.
 #[inline(always)]
 fn mark_tcp(settings: &Settings, context: &mut PacketContext, source: Source<'_>) {
-    if settings.knowledge.load() & knowledge::ANSWERS != 0
+    if settings.knowledge.load() & knowledge::ANSWERS != 0 && !context.unprovable
         || context.judgement.unproven as u8 != Unproven::No as u8
     {
         return;
     }
-    if context.traits.meets(Traits::SYN) {
+    if begins(context) {
         context.judgement.unproven = Unproven::Opening;
     } else if source.history.standing >= standing::OPENING && context.traits.meets(Traits::SEGMENT) {
         context.judgement.unproven = Unproven::Completing;
     }
+}
+
+/// Whether a connection begins with it: a request, or, where what leaves is not seen, what answers one.
+#[inline(always)]
+fn begins(context: &PacketContext) -> bool {
+    let answers = context.stands_alone && context.traits.meets(Traits::SYN_ACK);
+    context.traits.meets(Traits::SYN) || answers
 }
 
 /// Counts the packet to its service.
@@ -62,7 +81,7 @@ pub(super) fn count<O: OutOfLine>(parts: &O, context: &mut PacketContext, counte
     }
     if signed {
         counter.unproven.signed.add_local(1);
-        if context.traits.meets(Traits::SYN) {
+        if begins(context) {
             counter.unproven.signed_openings.add_local(1);
             if judgement.unproven as u8 == Unproven::No as u8 {
                 counter.unproven.openings.add_local(1);
@@ -76,14 +95,12 @@ pub(super) fn count<O: OutOfLine>(parts: &O, context: &mut PacketContext, counte
 /// Counts one of those that all are asked to repeat, as what it is: that these are dropped says nothing of them.
 #[inline(always)]
 fn count_asked<O: OutOfLine>(parts: &O, context: &mut PacketContext, counter: &ServiceCounter) -> Step {
-    let traits = context.traits;
-    if traits.meets(Traits::SYN) {
+    if context.traits.meets(Traits::SYN) {
         counter.unproven.openings.add_local(1);
         counter.unproven.signed_openings.add_local(1);
         return CONTINUE;
     }
-    let datagram = traits.meets(Traits::UDP) && !traits.meets(Traits::FRAGMENT);
-    context.judgement.unproven = if datagram { Unproven::Datagram } else { Unproven::Other };
+    context.judgement.unproven = kind(context);
     parts.count_unproven(context)
 }
 
@@ -97,8 +114,11 @@ pub fn count_marked<T: Tables>(tables: &T, settings: &Settings, context: &Packet
         Unproven::Opening => {
             let passed = judgement.reason.verdict() as u8 == Verdict::Pass as u8;
             let hash = Flow::answered_by(packet).hash(settings);
-            // One that comes again asks for the same connection.
-            if passed && found(flow::note(tables, settings, hash, Event::Ask, *time_ns))?.was(State::Asked) {
+            // One that comes again asks for the same connection. What answers one was noted before.
+            if passed
+                && context.traits.meets(Traits::SYN)
+                && found(flow::note(tables, settings, hash, Event::Ask, *time_ns))?.was(State::Asked)
+            {
                 return CONTINUE;
             }
             found(tables.service_counter(service))?.unproven.openings.add_local(1);
@@ -111,12 +131,21 @@ pub fn count_marked<T: Tables>(tables: &T, settings: &Settings, context: &Packet
             let state = found(flow::recall(tables, settings, packet.protocol, hash, *time_ns))?;
             if state.is_some_and(|state| state as u64 == State::Asked as u64) {
                 found(flow::note(tables, settings, hash, Event::Confirm, *time_ns))?;
-                found(fruitless_sources::complete(tables, settings, *key, service, *time_ns))?;
+                // What goes on with an answer is no client.
+                if context.port.offered || settings.knowledge.load() & knowledge::PORTS == 0 {
+                    found(fruitless_sources::complete(tables, settings, *key, service, *time_ns))?;
+                } else {
+                    found(tables.service_counter(service))?.unproven.completed.add_local(1);
+                }
                 note_completion(tables, settings, *key)?;
             }
         }
         kind => {
             found(unproven::count(tables, settings, service, *key, kind, *time_ns))?;
+            if context.stands_alone && kind as u8 == Unproven::Unasked as u8 {
+                // Somebody here may have asked, who is not known to have done so.
+                found(unproven::count(tables, settings, service, *key, Unproven::Datagram, *time_ns))?;
+            }
             if context.acquainted {
                 unproven::count_acquainted(found(tables.service_counter(service))?, kind);
             }
@@ -215,6 +244,41 @@ mod tests {
         }
         assert_eq!(counts(), (9, 5));
         assert_eq!(all(of(&memory, 1))[2..], [0; 8]);
+    }
+
+    /// A host of which nothing is known but its ports.
+    fn unseen() -> Memory {
+        let memory = server(false);
+        memory.set().knowledge.store(knowledge::PORTS);
+        memory
+    }
+
+    #[test]
+    fn answers_to_requests_that_are_not_seen_count_until_something_follows() {
+        let memory = unseen();
+        let answer =
+            |number| from(number, Packet { destination_port: 40_000, ..tcp(tcp_flag::SYN | tcp_flag::ACK) });
+        (0..9).for_each(|number| judge(&memory, &answer(number), 0));
+        (0..5).for_each(|number| {
+            judge(&memory, &Packet { tcp_flags: tcp_flag::ACK, ..answer(number) }, SECOND);
+        });
+        let counter = of(&memory, 0);
+        assert_eq!((counter.openings.load(), counter.completed.load()), (9, 5));
+        judge(&memory, &answer(8), SECOND);
+        assert_eq!((counter.openings.load(), all(counter)[2]), (9, 1), "one that comes again is a segment");
+    }
+
+    #[test]
+    fn who_sends_only_datagrams_that_go_on_with_nothing_never_becomes_known() {
+        for (ports, unasked, unknown) in [(1, 1, 2), (100, 5, 5)] {
+            let memory = unseen();
+            for second in 0..5 {
+                let (source_port, destination_port) = (40_001, 50_000 + second as u16 % ports);
+                judge(&memory, &Packet { source_port, destination_port, ..udp() }, second << 30);
+            }
+            let counts = all(of(&memory, 0));
+            assert_eq!((counts[4], counts[3]), (unasked, unknown), "to {ports} ports");
+        }
     }
 
     #[test]

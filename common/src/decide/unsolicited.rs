@@ -1,7 +1,8 @@
 //! Does the packet claim to answer something that the host never asked, or come for a port where nothing listens? An ICMP
 //! error is an answer, too.
 //!
-//! Only such suspects are held against what the host has asked, so that the cost stays bounded.
+//! Only such suspects are held against what the host has asked, so that the cost stays bounded. Where nothing is known of that,
+//! it is noted what goes on with something.
 
 use super::{CONTINUE, OutOfLine, PacketContext, Step};
 use crate::{
@@ -14,7 +15,11 @@ use crate::{
 #[inline(always)]
 pub(super) fn judge<O: OutOfLine>(settings: &Settings, parts: &O, context: &mut PacketContext) -> Step {
     let known = settings.knowledge.load();
-    if known & knowledge::PORTS == 0 || known & (knowledge::FLOWS | knowledge::SOCKETS) == 0 {
+    context.unprovable = known & (knowledge::FLOWS | knowledge::SOCKETS) == 0;
+    if context.unprovable {
+        return judge_unprovable(parts, context, known & knowledge::PORTS != 0);
+    }
+    if known & knowledge::PORTS == 0 {
         return CONTINUE;
     }
     match suspicion(context) {
@@ -25,6 +30,19 @@ pub(super) fn judge<O: OutOfLine>(settings: &Settings, parts: &O, context: &mut 
     }
     context.judgement.answers = context.belongs;
     CONTINUE
+}
+
+/// Where nothing is known of what the host asks, it is asked of answers to requests for connections, and of datagrams to where
+/// nothing is offered, what they go on with.
+#[inline(always)]
+fn judge_unprovable<O: OutOfLine>(parts: &O, context: &mut PacketContext, knows_ports: bool) -> Step {
+    match suspicion(context) {
+        Some(Suspicion::Tcp) if context.traits.meets(Traits::SYN_ACK) => {
+            parts.judge_suspect(context, Suspicion::Tcp)
+        }
+        Some(Suspicion::Udp) if knows_ports => parts.judge_suspect(context, Suspicion::Udp),
+        _ => CONTINUE,
+    }
 }
 
 /// What is to be said against the packet, if the host has not asked for it. A later fragment has no port, and is

@@ -142,6 +142,7 @@ impl Event {
                 let what = match class {
                     alarm::Class::Openings => "requests for connections",
                     alarm::Class::Datagrams => "datagrams",
+                    alarm::Class::Unasked => "datagrams to where nothing is offered",
                     _ => "fragments and other protocols",
                 };
                 let of_names = match class {

@@ -167,9 +167,9 @@ mod tests {
         let mut features = Features::default();
         features.octets[ByteField::Protocol as usize] = protocol::TCP;
         features.octets[ByteField::Flags as usize] = if opens { tcp_flag::SYN } else { tcp_flag::ACK };
-        let (known, unasked, acknowledged) = (false, false, 0);
+        let (known, unasked, unprovable, acknowledged) = (false, false, false, 0);
         let (source, reason) = (Key(source), Reason::Clean);
-        Sample { time_ns, features, source, reason, known, answers, unasked, acknowledged }
+        Sample { time_ns, features, source, reason, known, answers, unasked, unprovable, acknowledged }
     }
 
     fn counted<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<(Key, usize)> {

@@ -120,6 +120,7 @@ impl Repetition {
         let classes = [
             (Class::Openings, unheld.openings),
             (Class::Datagrams, unheld.datagrams),
+            (Class::Unasked, unheld.unasked),
             (Class::Others, unheld.others),
         ];
         let asks_everybody = |asked: &Asked| asked.whose == Whose::Everybodys;
@@ -130,7 +131,7 @@ impl Repetition {
                 self.unheld.remove(&place);
             }
             let since_ns = if is_unheld { *self.unheld.entry(place).or_insert(now_ns) } else { now_ns };
-            let before = self.before.get(&place).copied();
+            let before = self.before_of(place);
             let patience = match before {
                 Some(_) => PATIENCE_AGAIN,
                 None if found_since(since_ns) => PATIENCE,
@@ -166,7 +167,8 @@ impl Repetition {
                 }
                 return None;
             }
-            let enough = class == Class::Openings || coming.new >= NEEDED;
+            let new = coming.new + if class == Class::Openings { coming.new_of_known } else { 0.0 };
+            let enough = new >= NEEDED;
             let begins = (lasts && enough || forged) && !self.useless.contains_key(&place);
             begins.then(|| {
                 // Where known sources are forged, sparing these would only take time.
@@ -182,6 +184,12 @@ impl Repetition {
             })
         });
         orders.collect()
+    }
+
+    /// What was asked a while ago, and had its use; of datagrams, whatever these came for.
+    fn before_of(&self, (service, class): (u8, Class)) -> Option<Before> {
+        let other = if class == Class::Unasked { Class::Datagrams } else { class };
+        self.before.get(&(service, class)).or_else(|| self.before.get(&(service, other))).copied()
     }
 
     /// An attack is over.
@@ -200,8 +208,9 @@ pub(super) fn signatures(class: Class, whose: Whose, service: Option<u8>) -> Vec
             datagrams.shorts.insert(WordField::DestinationPort as usize, all_but(&NEVER_ASKED));
             vec![datagrams]
         }
+        Class::Unasked => vec![unoffered()],
         Class::Others => vec![Kind::Other.signature(), fragments()],
-        Class::Segments | Class::Unasked | Class::Fruitless | Class::Names | Class::Returning => Vec::new(),
+        Class::Segments | Class::Fruitless | Class::Names | Class::Returning => Vec::new(),
     };
     for signature in &mut signatures {
         signature.new_sources = whose == Whose::Strangers;
@@ -210,6 +219,15 @@ pub(super) fn signatures(class: Class, whose: Whose, service: Option<u8>) -> Vec
         }
     }
     signatures
+}
+
+/// Datagrams to where nothing is offered. They can be asked only where it is not known what the host has asked itself: elsewhere
+/// those that answer nothing are dropped before.
+fn unoffered() -> Signature {
+    let mut unoffered = Kind::Datagram.signature();
+    let is_unoffered = |form: &u8| form & form::OFFERED == 0;
+    unoffered.octets.insert(ByteField::Form as usize, (0..=u8::MAX).filter(is_unoffered).collect());
+    unoffered
 }
 
 /// Fragments of datagrams: later ones tell no port.
@@ -230,11 +248,14 @@ fn all_but(ports: &[u16]) -> Ranges {
 
 #[cfg(test)]
 mod tests {
+    use floodwall_common::features::Features;
+
     use super::*;
 
     const TICK: u64 = 50_000_000;
-    const OPENINGS: Unheld = Unheld { openings: true, datagrams: false, others: false };
-    const DATAGRAMS: Unheld = Unheld { openings: false, datagrams: true, others: false };
+    const NOTHING: Unheld = Unheld { openings: false, datagrams: false, unasked: false, others: false };
+    const OPENINGS: Unheld = Unheld { openings: true, ..NOTHING };
+    const DATAGRAMS: Unheld = Unheld { datagrams: true, ..NOTHING };
 
     /// What is ordered, and after how many seconds, if so much passes for so long and so many come for the first time.
     fn orders(
@@ -314,6 +335,28 @@ mod tests {
         repetition.end(3);
         let much_later = orders(&mut repetition, 1_000, 1, OPENINGS, flood(2_000.0, 0.0));
         assert_eq!(much_later, [(1_000.75, ask(Class::Openings, Whose::Strangers))]);
+    }
+
+    #[test]
+    fn datagrams_to_where_nothing_is_offered_are_asked_by_themselves() {
+        let unasked = Unheld { unasked: true, ..NOTHING };
+        let first = |unheld, from| {
+            let mut repetition = Repetition::default();
+            orders(&mut repetition, 10, 2, DATAGRAMS, flood(2_000.0, 0.0));
+            repetition.end(3);
+            orders(&mut repetition, from, 2, unheld, flood(2_000.0, 0.0))
+        };
+        let asks = ask(Class::Unasked, Whose::Strangers);
+        assert_eq!(first(unasked, 20), [(20.1, asks.clone())], "datagrams were asked lately");
+        assert_eq!(first(unasked, 1_000), [(1_000.75, asks)]);
+        let signatures = signatures(Class::Unasked, Whose::Strangers, None);
+        let hits = |form| {
+            let mut features = Features::default();
+            features.octets[ByteField::Protocol as usize] = protocol::UDP;
+            features.octets[ByteField::Form as usize] = form;
+            signatures.iter().any(|signature| signature.matches(&features))
+        };
+        assert!(hits(0) && !hits(form::OFFERED));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A packet that the kernel program has shown to the controller.
 
 use floodwall_common::{
+    decide::answers,
     features::{self, ByteField, Features, WordField, form},
     frame::{Frame, Header as _},
     offered::{self, Offer},
@@ -34,6 +35,9 @@ pub struct Sample {
     pub answers: bool,
     /// It comes for where nothing is offered: unless it answers something, nobody has asked for it.
     pub unasked: bool,
+    /// It comes for where nothing is offered, and nothing that leaves from there is seen: whether anybody has asked for it is not
+    /// known.
+    pub unprovable: bool,
     /// Its acknowledgement number, if it is a TCP segment with one; else 0.
     pub acknowledged: u32,
 }
@@ -88,7 +92,12 @@ impl Sample {
         let source = Key::of(settings, packet.source);
         let acknowledged = acknowledged(frame, &packet);
         let unasked = !port.offered && is_unasked(tables, settings, &packet, time_ns);
-        Some(Self { time_ns, features, source, reason, known: false, answers: false, unasked, acknowledged })
+        let knows_ports = settings.knowledge.load() & knowledge::PORTS != 0;
+        let unprovable = knows_ports
+            && !port.offered
+            && !answers::is_provable(tables, settings, port, packet.destination, time_ns)?;
+        let (known, answers) = (false, false);
+        Some(Self { time_ns, features, source, reason, known, answers, unasked, unprovable, acknowledged })
     }
 }
 
@@ -106,6 +115,7 @@ impl Sample {
             known: false,
             answers: false,
             unasked: false,
+            unprovable: false,
             acknowledged: 0,
         }
     }

@@ -100,6 +100,7 @@ impl Scene {
             known,
             answers: false,
             unasked: false,
+            unprovable: false,
             acknowledged: self.number as u32 % 8 * 1_000,
         });
     }

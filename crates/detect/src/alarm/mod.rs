@@ -99,6 +99,8 @@ pub(super) struct Unheld {
     pub(super) openings: bool,
     /// Datagrams of unknown sources; those count as well that are dropped until they are repeated.
     pub(super) datagrams: bool,
+    /// Likewise, datagrams that nobody asked for.
+    pub(super) unasked: bool,
     /// Likewise, fragments and other protocols.
     pub(super) others: bool,
 }
@@ -209,6 +211,7 @@ impl Alarm {
             }
             match class {
                 Class::Datagrams => unheld.datagrams = !is_below,
+                Class::Unasked => unheld.unasked = !is_below,
                 Class::Others => unheld.others = !is_below,
                 _ => {}
             }

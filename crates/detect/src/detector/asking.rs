@@ -138,7 +138,9 @@ fn class_of(sample: &Sample) -> Option<Class> {
     match Kind::of(&sample.features) {
         Kind::Opening => Some(Class::Openings),
         Kind::Segment => None,
-        Kind::Datagram if !sample.is_fragment() => Some(Class::Datagrams),
+        Kind::Datagram if !sample.is_fragment() => {
+            Some(if sample.unprovable { Class::Unasked } else { Class::Datagrams })
+        }
         Kind::Datagram | Kind::Other if sample.known => None,
         Kind::Datagram | Kind::Other => Some(Class::Others),
     }

@@ -118,7 +118,7 @@ mod tests {
         lately: 0.0,
         usually_passes: 0.0,
         too_much_passes: false,
-        unheld: crate::alarm::Unheld { openings: false, datagrams: false, others: false },
+        unheld: crate::alarm::Unheld { openings: false, datagrams: false, unasked: false, others: false },
         fruitless: false,
         returning: false,
         names: false,
