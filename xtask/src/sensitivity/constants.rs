@@ -23,7 +23,6 @@ const DETECTOR: &str = "crates/detect/src/detector.rs";
 const REPETITION: &str = "crates/detect/src/repetition.rs";
 const SEARCH: &str = "crates/detect/src/search.rs";
 const FRUITLESS: &str = "common/src/fruitless_sources.rs";
-const ANSWERS: &str = "common/src/decide/answers.rs";
 const NAMES: &str = "common/src/decide/dns_names.rs";
 const COUNTER: &str = "common/src/wire/counter.rs";
 const UNPROVEN: &str = "crates/detect/src/unproven.rs";
@@ -205,7 +204,6 @@ pub(super) const TABLE: &[Constant] = &[
         "returning requests: floor",
         "const RETURNING_REQUESTS: [Window; 1] = [Window { ticks: #, floor: {}, times: #, batch: None }];"
     ),
-    plain!("unprovable: services' ports below", ANSWERS, "const EPHEMERAL: u16 = {};"),
     plain!("returning: visits", VISITS, "const TIMES: usize = {};"),
     plain!("returning: visits apart", VISITS, "const APART: u64 = {};"),
     plain!("returning: often within", VISITS, "const OFTEN: u64 = {};"),
