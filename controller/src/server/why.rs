@@ -74,13 +74,9 @@ pub(super) async fn answered(
     answer(&context, move |context| {
         let mut report = why(context, address)?;
         if let Some(tuple) = tuple {
-            let packet = context.filter.why_packet(tuple);
-            report.signatures.iter_mut().for_each(|signature| {
-                signature.may_match &= undo::may_match(&signature.text, &packet);
-            });
-            report.packet = Some(packet);
+            context.filter.add_packet(&mut report, tuple);
         }
-        report.undo = undo::of(&report);
+        report.undo = undo::commands(&report);
         Ok(report)
     })
     .await

@@ -30,6 +30,11 @@ async fn why_says_what_becomes_of_an_address_and_what_was_considered() {
     }
     let new: Value = client.get("/v1/why?address=203.0.113.7").await.expect("an answer");
     assert_eq!(new["verdict"], "203.0.113.7 passes as far as its address goes; 2 signatures drop by headers");
+    let asked = "address=203.0.113.7&protocol=udp&port=7&to=192.0.2.10&to_port=53";
+    let packet: Value = client.get(&format!("/v1/why?{asked}")).await.expect("an answer");
+    let may_match = |number: usize| &packet["signatures"][number]["may_match"];
+    assert_eq!([0, 1, 2].map(may_match), [true, false, false], "by its protocol and source port");
+    assert_eq!(packet["packet"]["protocol"], "udp");
     let settings = &served.tables.settings[0];
     let key = source::Key::of(settings, address_of([203, 0, 113, 7].into()));
     let set = source::set_of(&*served.tables, settings, key).expect("the table");

@@ -10,7 +10,8 @@ use floodwall_common::{
 };
 
 use crate::{filter::Filter, lifeline_check::address_of};
-use floodwall_api::WhyPacket;
+use floodwall_api::{WhyPacket, WhyReport};
+use floodwall_detect::signature::{Heading, Signature};
 
 /// A packet by its five-tuple.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +29,9 @@ pub struct FiveTuple {
 }
 
 impl Filter {
-    /// Which service a packet is for, whether something listens there, and whether its flow is known.
-    pub fn why_packet(&self, tuple: FiveTuple) -> WhyPacket {
+    /// Adds to a report which service a packet is for, whether something listens there, whether its flow is known, and
+    /// which signatures may match it.
+    pub fn add_packet(&self, report: &mut WhyReport, tuple: FiveTuple) {
         let FiveTuple { udp, source, source_port, destination, destination_port } = tuple;
         let packet = Packet {
             source: address_of(source),
@@ -42,7 +44,14 @@ impl Filter {
         let settings = &self.tables.settings[0];
         let port = service::port(&*self.tables, settings, &packet).unwrap_or_default();
         let now_ns = self.tables.told_clock().unwrap_or_else(|| self.tables.clock());
-        WhyPacket {
+        let heading =
+            Heading { protocol: packet.protocol, service: port.service, source_port, destination_port };
+        for signature in &mut report.signatures {
+            // One that is not understood any more may match anything.
+            let may_match = |parsed: Signature| parsed.may_match(heading);
+            signature.may_match &= self.signature_of(&signature.text).map_or(true, may_match);
+        }
+        report.packet = Some(WhyPacket {
             protocol: if udp { "udp" } else { "tcp" }.to_owned(),
             source_port,
             destination: destination.to_string(),
@@ -50,6 +59,6 @@ impl Filter {
             service: self.service_name(port.service).unwrap_or_else(|| "default".to_owned()),
             offered: port.offered,
             mutual: flow::is_mutual(&*self.tables, settings, &packet, now_ns).unwrap_or(false),
-        }
+        });
     }
 }
