@@ -36,11 +36,8 @@ const HOST_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
 /// The address that packets are for.
 pub(crate) fn host(family: Family) -> Address {
     match family {
-        Family::V4 => Address::v4(HOST_V4.to_bits()),
-        Family::V6 => {
-            let bits = HOST_V6.to_bits();
-            Address::v6((bits >> 64) as u64, bits as u64)
-        }
+        Family::V4 => HOST_V4.into(),
+        Family::V6 => HOST_V6.into(),
     }
 }
 

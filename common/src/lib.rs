@@ -18,6 +18,7 @@
 // Atomic instructions, which `core` does not offer for BPF, are written out in `wire::Word`.
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
+pub mod address;
 pub mod bloom;
 mod branchless;
 pub mod busy;

@@ -25,7 +25,7 @@ pub fn tell(context: &PacketContext) {
         reason: context.reason() as u32,
         number: context.judgement.number,
         service: context.judgement.service,
-        family: if source.family as u32 == 0 { 4 } else { 6 },
+        family: source.family.number(),
         known: u8::from(context.known),
         spare: [0; 2],
     });

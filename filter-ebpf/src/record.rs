@@ -87,7 +87,7 @@ fn tell(xdp: &XdpContext, frame: &XdpFrame, context: &PacketContext, meter: &Eve
         event.destination = [packet.destination.high, packet.destination.low];
         event.source_port = packet.source_port;
         event.destination_port = packet.destination_port;
-        event.family = if packet.source.family as u32 == 0 { 4 } else { 6 };
+        event.family = packet.source.family.number();
         event.protocol = packet.protocol;
         event.tcp_flags = packet.tcp_flags;
         event.fragment = packet.fragment as u8;

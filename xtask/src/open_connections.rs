@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,7 +14,6 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use floodwall_common::frame::Captured;
 use floodwall_common::parse::{self, Fragment, Parsed, protocol, tcp_flag};
-use floodwall_common::prefix::{Address, Family};
 use floodwall_lab::pcap::Reader;
 use serde_json::{Value, json};
 
@@ -105,8 +104,8 @@ fn segment(frame: &Captured<'_>, own: &HashSet<IpAddr>) -> Option<((SocketAddr, 
     if packet.protocol != protocol::TCP || packet.fragment == Fragment::Later {
         return None;
     }
-    let source = SocketAddr::new(address(packet.source), packet.source_port);
-    let destination = SocketAddr::new(address(packet.destination), packet.destination_port);
+    let source = SocketAddr::new(packet.source.into(), packet.source_port);
+    let destination = SocketAddr::new(packet.destination.into(), packet.destination_port);
     let ends = if own.contains(&destination.ip()) {
         (destination, source)
     } else if own.contains(&source.ip()) {
@@ -115,13 +114,6 @@ fn segment(frame: &Captured<'_>, own: &HashSet<IpAddr>) -> Option<((SocketAddr, 
         return None;
     };
     Some((ends, packet.tcp_flags))
-}
-
-fn address(Address { family, high, low }: Address) -> IpAddr {
-    match family {
-        Family::V4 => Ipv4Addr::from_bits((high >> 32) as u32).into(),
-        Family::V6 => Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into(),
-    }
 }
 
 #[cfg(test)]

@@ -178,6 +178,7 @@ mod tests {
     use floodwall_common::{
         frame::{Captured, WithoutLink},
         parse::{Parsed, parse},
+        prefix::Address,
     };
 
     use super::*;
@@ -197,14 +198,7 @@ mod tests {
                 panic!("{address} is no packet")
             };
             assert_eq!((ethernet.source, ethernet.destination_port), (ip.source, 9));
-            let expected = match address {
-                IpAddr::V4(address) => floodwall_common::prefix::Address::v4(address.into()),
-                IpAddr::V6(address) => {
-                    let bits = u128::from(address);
-                    floodwall_common::prefix::Address::v6((bits >> 64) as u64, bits as u64)
-                }
-            };
-            assert_eq!(ip.source, expected);
+            assert_eq!(ip.source, Address::from(address));
         }
     }
 }

@@ -2,12 +2,15 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::IpAddr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use floodwall_common::wire::{DropEvent, Reason};
+use floodwall_common::{
+    prefix::{Address, Family},
+    wire::{DropEvent, Reason},
+};
 use floodwall_metrics::Meters;
 use floodwall_origin::Origins;
 use nix::time::{ClockId, clock_gettime};
@@ -89,12 +92,9 @@ fn origin(origins: &Origins, source: IpAddr) -> Option<String> {
     (!known.is_empty()).then(|| known.join(" "))
 }
 
-fn address(family: u8, halves: [u64; 2]) -> Option<IpAddr> {
-    match family {
-        4 => Some(IpAddr::V4(Ipv4Addr::from_bits((halves[0] >> 32) as u32))),
-        6 => Some(IpAddr::V6(Ipv6Addr::from_bits(u128::from(halves[0]) << 64 | u128::from(halves[1])))),
-        _ => None,
-    }
+fn address(family: u8, [high, low]: [u64; 2]) -> Option<IpAddr> {
+    let family = Family::of_number(family)?;
+    Some(Address { family, high, low }.into())
 }
 
 fn interface_name(index: u32) -> String {

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::IpAddr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -12,7 +12,6 @@ use std::{
 use floodwall_common::{
     frame::Captured,
     parse::{self, Fragment, Packet, Parsed},
-    prefix::{Address, Family},
     tables::Tables as _,
     wire::{Reason, SampleEvent, Verdict},
 };
@@ -177,10 +176,11 @@ impl Incidents {
             return None;
         };
         if is_listed {
-            return self.filter.test(address(packet.source)).prefix;
+            return self.filter.test(packet.source.into()).prefix;
         }
-        let length = if packet.source.family == Family::V4 { 32 } else { 64 };
-        Prefix::around(packet.source, length).ok().map(|prefix| prefix.to_string())
+        Prefix::around(packet.source, packet.source.family.source_bits())
+            .ok()
+            .map(|prefix| prefix.to_string())
     }
 
     fn counted(&self, time_ms: u64) -> anyhow::Result<Snapshot> {
@@ -310,12 +310,12 @@ fn sampled(event: &SampleEvent, time_ms: u64, origins: &Origins) -> Option<Sampl
         }
         _ => 8,
     };
-    let source = address(packet.source);
+    let source = IpAddr::from(packet.source);
     let (asn, country) = origins.asn_and_country(source);
     Some(SampledPacket {
         time_ms,
         source,
-        destination: address(packet.destination),
+        destination: packet.destination.into(),
         protocol: packet.protocol,
         source_port: packet.source_port,
         destination_port: packet.destination_port,
@@ -357,13 +357,6 @@ fn frame(event: &SampleEvent, offset: Duration) -> Option<Frame> {
         dropped: reason.verdict() == Verdict::Drop,
         bytes: event.bytes.get(..usize::from(event.captured))?.to_vec(),
     })
-}
-
-fn address(Address { family, high, low }: Address) -> IpAddr {
-    match family {
-        Family::V4 => Ipv4Addr::from_bits((high >> 32) as u32).into(),
-        Family::V6 => Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into(),
-    }
 }
 
 /// Evidence keeps everything of a frame that the kernel program samples.

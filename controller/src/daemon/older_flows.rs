@@ -7,13 +7,13 @@ use floodwall_common::{
     flow::{self, Flow},
     offered::{self, Offer},
     parse::protocol,
+    prefix::Address,
     tables::Tables as _,
 };
 
 use crate::{
     host::{Direction, Tracked, tracked},
     policy::Carries,
-    state::address_of,
     tables::{Capacity, SharedTables},
 };
 
@@ -82,9 +82,9 @@ fn flows(connection: &Tracked) -> [Flow; 2] {
         let Direction { source, source_port, destination, destination_port } = direction;
         Flow {
             protocol: number(connection),
-            local: address_of(destination),
+            local: Address::canonical(destination),
             local_port: destination_port,
-            remote: address_of(source),
+            remote: Address::canonical(source),
             remote_port: source_port,
         }
     })
@@ -95,8 +95,9 @@ fn published(connection: &Tracked) -> Option<Offer> {
     let Tracked { original, reply, .. } = connection;
     let is_translated =
         (original.destination, original.destination_port) != (reply.source, reply.source_port);
-    is_translated
-        .then(|| Offer::new(number(connection), address_of(original.destination), original.destination_port))
+    is_translated.then(|| {
+        Offer::new(number(connection), Address::canonical(original.destination), original.destination_port)
+    })
 }
 
 #[cfg(test)]
@@ -123,7 +124,7 @@ mod tests {
             reply: direction("203.0.113.9:443", "198.51.100.1:1024"),
         };
         let [answers, _] = flows(&connection);
-        assert_eq!(answers.local, address_of("198.51.100.1".parse().expect("an address")));
+        assert_eq!(answers.local, Address::canonical("198.51.100.1".parse().expect("an address")));
         assert_eq!((answers.protocol, answers.local_port, answers.remote_port), (protocol::TCP, 1_024, 443));
         assert_eq!(published(&connection), None);
     }
@@ -136,7 +137,7 @@ mod tests {
             reply: direction("[fd00::2]:80", "[2001:db8::9]:40000"),
         };
         let [_, asked] = flows(&connection);
-        let own = address_of("2001:db8:5::1".parse().expect("an address"));
+        let own = Address::canonical("2001:db8:5::1".parse().expect("an address"));
         assert_eq!((asked.protocol, asked.local, asked.local_port), (protocol::UDP, own, 8_080));
         assert_eq!((asked.remote_port, published(&connection)), (40_000, Some(Offer::new(17, own, 8_080))));
     }

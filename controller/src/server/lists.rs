@@ -7,6 +7,7 @@ use axum::{
     extract::{ConnectInfo, Path, State},
     response::{IntoResponse as _, Response},
 };
+use floodwall_common::prefix::Address;
 use floodwall_origin::{Selector, SelectorError};
 use ipnetwork::IpNetwork;
 use serde::Deserialize;
@@ -29,7 +30,7 @@ use crate::{
     lists::{parse_address, parse_prefix},
     origin_lists::{self, Wanted},
     policy::Lifelines,
-    state::{ImportOptions, Refusal, address_of},
+    state::{ImportOptions, Refusal},
     tables::Prefix,
 };
 
@@ -81,7 +82,7 @@ fn lifelines(context: &Context, peer: Peer, force: bool) -> Lifelines {
 
 /// Whether a login comes from one of these.
 fn covers(prefixes: &[Prefix], login: &Accepted) -> bool {
-    prefixes.iter().any(|prefix| prefix.contains(address_of(login.peer)))
+    prefixes.iter().any(|prefix| prefix.contains(Address::canonical(login.peer)))
 }
 
 /// A command that names prefixes, as whoever is to confirm it will read it.

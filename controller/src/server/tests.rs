@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use floodwall_common::source;
+use floodwall_common::{prefix::Address, source};
 use floodwall_incident::{self as incidents, ArchiveWriter};
 use floodwall_metrics::Meters;
 use floodwall_notify::Notifier;
@@ -35,7 +35,7 @@ use crate::{
     detect::{Detection, Detector, Owner, Surroundings},
     event::Bus,
     policy::Lifelines,
-    state::{Filter, RuleCounts, address_of, carry_out},
+    state::{Filter, RuleCounts, carry_out},
     store::Store,
     tables::{Capacity, SharedTables},
 };

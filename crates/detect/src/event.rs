@@ -1,8 +1,6 @@
 //! What the detector tells.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
-use floodwall_common::{prefix::Family, source::Key};
+use floodwall_common::{address::SourceOf, source::Key};
 
 use super::{
     alarm::{self, Excess},
@@ -194,11 +192,7 @@ impl Event {
 
 /// The source that a key stands for.
 fn address_in_words(source: Key, view: &dyn KernelView) -> String {
-    let address = view.address(source);
-    match address.family {
-        Family::V4 => Ipv4Addr::from_bits((address.high >> 32) as u32).to_string(),
-        Family::V6 => format!("{}/64", Ipv6Addr::from_bits(u128::from(address.high) << 64)),
-    }
+    SourceOf(view.address(source)).to_string()
 }
 
 #[cfg(test)]

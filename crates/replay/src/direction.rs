@@ -8,7 +8,6 @@ use floodwall_common::{
 };
 
 use super::host::Host;
-use floodwall_state::address_of;
 
 /// Tells what the host has sent from what has come in.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +19,7 @@ pub struct Compass {
 impl Compass {
     /// By the addresses of a host.
     pub fn new(host: &Host) -> Self {
-        Self { own: host.addresses.iter().copied().map(address_of).collect() }
+        Self { own: host.addresses.iter().copied().map(Address::canonical).collect() }
     }
 
     /// Which way a packet went: as the capture says; else by its addresses. Whatever is for the host came in, also if it

@@ -1,7 +1,7 @@
 //! The daemon's part in a replay: it learns of flows, looks at samples, and acts.
 
 use anyhow::Context as _;
-use floodwall_common::{flow, frame::Captured, tables::Tables as _};
+use floodwall_common::{flow, frame::Captured, prefix::Address, tables::Tables as _};
 
 use super::{
     controller::{Controller, Mark, Tick},
@@ -12,7 +12,7 @@ use floodwall_api::SignatureReport;
 use floodwall_detect::signature::{Signature, naming};
 use floodwall_detect::{Counts, Detector, Event, Moment, Sample, place_of};
 use floodwall_kernel::Judged;
-use floodwall_state::{address_of, carry_out};
+use floodwall_state::carry_out;
 
 /// Detects attacks, and acts on them.
 pub struct Watch {
@@ -127,9 +127,9 @@ impl Controller for Watch {
     fn opened(&mut self, time_ns: u64, flow: &Flow, world: &World) -> anyhow::Result<()> {
         let opened = flow::Flow {
             protocol: flow.protocol,
-            local: address_of(flow.local),
+            local: Address::canonical(flow.local),
             local_port: flow.local_port,
-            remote: address_of(flow.remote),
+            remote: Address::canonical(flow.remote),
             remote_port: flow.remote_port,
         };
         flow::adopt(&*world.tables, &world.tables.settings[0], &opened, time_ns);

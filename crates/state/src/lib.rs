@@ -40,7 +40,7 @@ pub use clients::Clients;
 pub use detection::carry_out;
 pub use filter::Filter;
 pub use lease::Decider;
-pub use lifeline_check::{Danger, address_of};
+pub use lifeline_check::Danger;
 pub use lockdown_step::LockdownStep;
 pub use refusal::Refusal;
 pub use rules::{Count, RuleCounts};

@@ -48,7 +48,7 @@ impl Danger {
             return Some(Self::Everything);
         }
         let covered = |addresses: &[std::net::IpAddr]| {
-            addresses.iter().copied().find(|address| prefix.contains(address_of(*address)))
+            addresses.iter().copied().find(|address| prefix.contains(Address::canonical(*address)))
         };
         covered(&lifelines.logins)
             .map(Self::Login)
@@ -81,13 +81,5 @@ impl Filter {
             }
         }
         warnings
-    }
-}
-
-/// An address as the tables know it.
-pub fn address_of(address: std::net::IpAddr) -> Address {
-    match address.to_canonical() {
-        std::net::IpAddr::V4(v4) => Address::v4(v4.to_bits()),
-        std::net::IpAddr::V6(v6) => Address::v6((v6.to_bits() >> 64) as u64, v6.to_bits() as u64),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use floodwall_common::{prefix::Family, wire::Reason};
-
-use super::{
-    filter::{Filter, list_of, name_of},
-    lifeline_check::address_of,
+use floodwall_common::{
+    prefix::{Address, Family},
+    wire::Reason,
 };
+
+use super::filter::{Filter, list_of, name_of};
 use floodwall_api::{
     ChallengeStatus, Covering, Entry, ListName, ListPage, ListStatus, Lists, MemoryUse, Status,
 };
@@ -46,7 +46,7 @@ impl Filter {
         let records = self.records.lock();
         // For all of it: what is found must not change its owners meanwhile.
         let mut table = self.table.lock();
-        let mut found: Vec<_> = table.covering(address_of(address)).collect();
+        let mut found: Vec<_> = table.covering(Address::canonical(address)).collect();
         let decides = |list| {
             let of_list = found.iter().enumerate().filter(|(_, listed)| listed.list == list);
             of_list.max_by_key(|(_, listed)| listed.prefix.length()).map(|(index, _)| index)

@@ -1,8 +1,9 @@
 //! What the tables know of a source.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use floodwall_common::{
+    address::SourceOf,
     prefix::{Address, Family},
     source::{self, Key, TICK_SHIFT},
     tables::{AGGREGATE_SETS, Tables as _},
@@ -10,7 +11,7 @@ use floodwall_common::{
     wire::{BucketSpec, History, Settings, Terms, Volume, Way, standing},
 };
 
-use super::{filter::Filter, lifeline_check::address_of};
+use super::filter::Filter;
 use floodwall_api::SourceReport;
 use floodwall_policy::Per;
 use floodwall_tables::{Prefix, SharedTables};
@@ -29,10 +30,7 @@ pub(super) struct Seen<'t> {
 impl<'t> Seen<'t> {
     /// The source that an address belongs to.
     pub(super) fn of(tables: &'t SharedTables, address: IpAddr) -> Self {
-        let mut address = address_of(address);
-        if address.family == Family::V6 {
-            address.low = 0;
-        }
+        let address = Address::canonical(address).source();
         let settings = &tables.settings[0];
         let way = source::way_of(tables, settings, Key::of(settings, address));
         Self { address, way, now_ns: tables.told_clock().unwrap_or_else(|| tables.clock()) }
@@ -40,20 +38,12 @@ impl<'t> Seen<'t> {
 
     /// All of it as a prefix.
     pub(super) fn prefix(&self) -> Option<Prefix> {
-        let whole = match self.address.family {
-            Family::V4 => 32,
-            Family::V6 => 64,
-        };
-        Prefix::around(self.address, whole).ok()
+        Prefix::around(self.address, self.address.family.source_bits()).ok()
     }
 
     /// As people write it: an IPv4 address or an IPv6 /64.
     pub(super) fn text(&self) -> String {
-        let Address { family, high, .. } = self.address;
-        match family {
-            Family::V4 => std::net::Ipv4Addr::from_bits((high >> 32) as u32).to_string(),
-            Family::V6 => format!("{}/64", Ipv6Addr::from_bits(u128::from(high) << 64)),
-        }
+        SourceOf(self.address).to_string()
     }
 
     fn history(&self) -> Option<History> {

@@ -1,14 +1,9 @@
 //! An IP prefix: an address whose bits past a length are zero, and that length.
 
-use std::{
-    cmp::Ordering,
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    str::FromStr,
-};
+use std::{cmp::Ordering, fmt, net::IpAddr, str::FromStr};
 
 use floodwall_common::prefix::{Address, Family};
-use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
+use ipnetwork::IpNetwork;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An IP prefix of either family, without host bits.
@@ -141,24 +136,16 @@ impl PartialOrd for Prefix {
 /// The prefix that the network's address lies in: host bits, which an `IpNetwork` may have, are dropped.
 impl From<IpNetwork> for Prefix {
     fn from(network: IpNetwork) -> Self {
-        let address = address_of(network.ip());
+        let address = Address::from(network.ip());
         Self::of_bits(address.family, bits_of(address), network.prefix())
     }
 }
 
 impl From<Prefix> for IpNetwork {
     fn from(prefix: Prefix) -> Self {
+        let address = IpAddr::from(prefix.address);
         // The length fits the family, so the fallback is never taken.
-        match prefix.family() {
-            Family::V4 => {
-                let address = Ipv4Addr::from_bits((prefix.address.high >> 32) as u32);
-                Self::V4(Ipv4Network::new(address, prefix.length).unwrap_or_else(|_| address.into()))
-            }
-            Family::V6 => {
-                let address = Ipv6Addr::from_bits(prefix.bits());
-                Self::V6(Ipv6Network::new(address, prefix.length).unwrap_or_else(|_| address.into()))
-            }
-        }
+        Self::new(address, prefix.length).unwrap_or_else(|_| address.into())
     }
 }
 
@@ -174,7 +161,7 @@ impl FromStr for Prefix {
 
     fn from_str(text: &str) -> Result<Self, PrefixError> {
         let network: IpNetwork = text.parse().map_err(|_| PrefixError::Syntax(text.to_owned()))?;
-        Self::new(address_of(network.ip()), network.prefix())
+        Self::new(Address::from(network.ip()), network.prefix())
     }
 }
 
@@ -188,17 +175,6 @@ impl Serialize for Prefix {
 impl<'de> Deserialize<'de> for Prefix {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-    }
-}
-
-/// The address as the tables have it. An IPv4 address mapped into IPv6 stays an IPv6 one.
-fn address_of(address: IpAddr) -> Address {
-    match address {
-        IpAddr::V4(address) => Address::v4(address.to_bits()),
-        IpAddr::V6(address) => {
-            let bits = address.to_bits();
-            Address::v6((bits >> 64) as u64, bits as u64)
-        }
     }
 }
 

@@ -36,7 +36,7 @@ async fn why_says_what_becomes_of_an_address_and_what_was_considered() {
     assert_eq!([0, 1, 2].map(may_match), [true, false, false], "by its protocol and source port");
     assert_eq!(packet["packet"]["protocol"], "udp");
     let settings = &served.tables.settings[0];
-    let key = source::Key::of(settings, address_of([203, 0, 113, 7].into()));
+    let key = source::Key::of(settings, Address::canonical([203, 0, 113, 7].into()));
     let set = source::set_of(&*served.tables, settings, key).expect("the table");
     source::make_known(source::visit(set, key, 0, 1).0);
     let known: Value = client.get("/v1/why?address=203.0.113.7").await.expect("an answer");

@@ -197,8 +197,5 @@ fn wide(address: Address) -> u128 {
 
 /// An address as it stands in the table of destinations.
 fn bits(address: std::net::IpAddr) -> u128 {
-    match address.to_canonical() {
-        std::net::IpAddr::V4(address) => wide(Address::v4(address.to_bits())),
-        std::net::IpAddr::V6(address) => address.to_bits(),
-    }
+    wide(address.into())
 }

@@ -15,7 +15,7 @@ use floodwall_common::{
 use tracing::{info, warn};
 
 use super::Moment;
-use crate::{address_of, filter::Filter, ledger::Transaction, lifeline_check::Danger, refusal::Refusal};
+use crate::{filter::Filter, ledger::Transaction, lifeline_check::Danger, refusal::Refusal};
 use floodwall_event::What;
 use floodwall_policy::Lifelines;
 use floodwall_policy::{DEFAULT_SERVICE, RuleId, Then, defaults};
@@ -58,14 +58,13 @@ impl Filter {
             let offence = |event: &BanEvent| {
                 let id = rule_of(event);
                 let rule = id.as_ref().and_then(|id| policy.rule(id));
-                let family = if event.family == 4 { Family::V4 } else { Family::V6 };
+                let family = Family::of_number(event.family)?;
                 let address = Address { family, high: event.source[0], low: event.source[1] };
                 let lengths = rule.map(|rule| rule.prefix).unwrap_or_default();
                 let length = match (event.reason == Reason::PrefixRate as u32, family) {
                     (true, Family::V4) => lengths.v4,
                     (true, Family::V6) => lengths.v6,
-                    (false, Family::V4) => 32,
-                    (false, Family::V6) => 64,
+                    (false, family) => family.source_bits(),
                 };
                 let first = rule.and_then(|rule| match rule.then {
                     Then::Ban(time) => Some(time),
@@ -146,29 +145,25 @@ impl Filter {
         let settings = &self.tables.settings[0];
         let now = self.tables.clock();
         for gone in before.difference(&wanted) {
-            let mut address = address_of(*gone);
-            if address.family == Family::V6 {
-                address.low = 0;
-            }
+            let address = Address::canonical(*gone).source();
             if let Some(way) = source::way_of(&*self.tables, settings, Key::of(settings, address)) {
                 source::spare(way, false);
             }
         }
         for spared in &wanted {
-            let mut address = address_of(*spared);
-            let mut family = 0;
-            if address.family == Family::V6 {
-                (address.low, family) = (0, standing::IPV6);
-            }
+            let address = Address::canonical(*spared).source();
+            let family = match address.family {
+                Family::V4 => 0,
+                Family::V6 => standing::IPV6,
+            };
             let key = Key::of(settings, address);
             let Some(set) = source::set_of(&*self.tables, settings, key) else { continue };
             // Entered if it is not there: its first packets may be many.
             let (way, _) = source::visit(set, key, family, now);
             source::spare(way, true);
             source::lift(way, now);
-            let length = if family == 0 { 32 } else { 64 };
             if !before.contains(spared)
-                && let Ok(prefix) = Prefix::around(address, length)
+                && let Ok(prefix) = Prefix::around(address, address.family.source_bits())
                 && self.records.lock().bans.in_force(prefix).is_some()
             {
                 match self.lift_by_itself(&[prefix]) {

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use floodwall_common::{
     decide::{PacketContext, decide_on},
     frame::Captured,
+    prefix::Address,
     source::{self, Key},
     wire::{BanEvent, Reason, Way, knowledge},
 };
 
 use super::{filter, import, prefix};
-use crate::{Around, Filter, Refusal, address_of};
+use crate::{Around, Filter, Refusal};
 use floodwall_api::{AppliedRule, ListName, Outcome, RuleChange, RuleMode, RuleOrigin, RuleState, WhyReport};
 use floodwall_config::Config;
 use floodwall_detect::Snapshot;
@@ -172,7 +173,7 @@ fn who_is_listed_is_told_by_whom_and_an_allow_wins() {
 /// The entry of the source.
 fn way(filter: &Filter) -> &Way {
     let settings = &filter.tables.settings[0];
-    let key = Key::of(settings, address_of(IpAddr::from(SOURCE)));
+    let key = Key::of(settings, Address::canonical(IpAddr::from(SOURCE)));
     source::way_of(&*filter.tables, settings, key).expect("it is tracked")
 }
 
@@ -197,7 +198,7 @@ fn a_ban_is_told_with_its_rule_whether_it_is_listed_or_not() {
     assert_eq!(left(&marked, "default/source-syn"), None, "the ban stands in its place");
     assert!(marked.verdict.ends_with("because it crossed a limit or a rule a moment ago"), "{marked:?}");
 
-    let address = address_of(IpAddr::from(SOURCE));
+    let address = Address::canonical(IpAddr::from(SOURCE));
     let until_ns = way(&filter).buckets.load();
     let event = BanEvent {
         time_ns: until_ns - 3_600 * SECOND,

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use floodwall_common::{
     flow,
     parse::{Packet, protocol},
+    prefix::Address,
     service,
     tables::Tables as _,
 };
 
-use crate::{filter::Filter, lifeline_check::address_of};
+use crate::filter::Filter;
 use floodwall_api::{WhyPacket, WhyReport};
 use floodwall_detect::signature::{Heading, Signature};
 
@@ -34,8 +35,8 @@ impl Filter {
     pub fn add_packet(&self, report: &mut WhyReport, tuple: FiveTuple) {
         let FiveTuple { udp, source, source_port, destination, destination_port } = tuple;
         let packet = Packet {
-            source: address_of(source),
-            destination: address_of(destination),
+            source: Address::canonical(source),
+            destination: Address::canonical(destination),
             source_port,
             destination_port,
             protocol: if udp { protocol::UDP } else { protocol::TCP },
