@@ -60,18 +60,19 @@ mod tests {
     fn what_decides_lies_beside_the_capture() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("i.pcapng");
-        let frame = |reason: &str, dropped| Frame {
+        let frame = |reason: &str, by: Option<&str>, dropped| Frame {
             time_us: 1,
             length: 60,
             reason: reason.into(),
+            by: by.map(str::to_owned),
             dropped,
             bytes: vec![0; 60],
         };
         let frames = [
-            frame("blocked 203.0.113.0/24", true),
-            frame("banned 198.51.100.7/32", true),
-            frame("signature tcp to web flags=syn window=0", true),
-            frame("clean", false),
+            frame("blocked", Some("203.0.113.0/24"), true),
+            frame("banned", Some("198.51.100.7/32"), true),
+            frame("signature", Some("tcp to web flags=syn window=0"), true),
+            frame("clean", None, false),
         ];
         let options = write(&file, &pcapng::capture("a test", &frames)).unwrap();
         let name = file.display();

@@ -154,9 +154,7 @@ impl Incidents {
 
     fn tell(&self, mut changes: Changes) {
         for (_, frame) in &mut changes.frames {
-            if let Some(prefix) = self.decider(frame) {
-                frame.reason = format!("{} {prefix}", frame.reason);
-            }
+            frame.by = self.decider(frame);
         }
         self.notifier.tell(&changes.events);
         self.archive.put(changes);
@@ -354,6 +352,7 @@ fn frame(event: &SampleEvent, offset: Duration) -> Option<Frame> {
         time_us: (offset + Duration::from_nanos(event.time_ns)).as_micros() as u64,
         length: event.length,
         reason: reason.name().to_owned(),
+        by: None,
         dropped: reason.verdict() == Verdict::Drop,
         bytes: event.bytes.get(..usize::from(event.captured))?.to_vec(),
     })

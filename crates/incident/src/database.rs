@@ -154,7 +154,8 @@ impl Database {
             let mut insert = transaction.prepare(
                 "INSERT INTO packet (incident, time_us, length, dropped, reason, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?;
-            for (id, Frame { time_us, length, reason, dropped, bytes }) in &batch.frames {
+            for (id, Frame { time_us, length, reason, by, dropped, bytes }) in &batch.frames {
+                let reason = reason_column(reason, by.as_deref());
                 insert.execute(params![*id as i64, *time_us as i64, length, dropped, reason, bytes])?;
             }
         }
@@ -334,17 +335,31 @@ pub(crate) fn frames(path: &Path, id: u64) -> anyhow::Result<Vec<Frame>> {
             "SELECT time_us, length, dropped, reason, body FROM packet WHERE incident = ?1 ORDER BY time_us";
         let mut rows = connection.prepare(query)?;
         let frames = rows.query_map([id as i64], |row| {
+            let (reason, by) = of_reason_column(row.get(3)?);
             Ok(Frame {
                 time_us: row.get::<_, i64>(0)? as u64,
                 length: row.get(1)?,
                 dropped: row.get(2)?,
-                reason: row.get(3)?,
+                reason,
+                by,
                 bytes: row.get(4)?,
             })
         })?;
         frames.collect::<rusqlite::Result<Vec<_>>>()
     };
     read().with_context(|| format!("reading the packets of incident {id} in {}", path.display()))
+}
+
+/// A packet's reason and what has decided on it, as they share a column: no reason has a space in it.
+fn reason_column(reason: &str, by: Option<&str>) -> String {
+    by.map_or_else(|| reason.to_owned(), |by| format!("{reason} {by}"))
+}
+
+fn of_reason_column(column: String) -> (String, Option<String>) {
+    match column.split_once(' ') {
+        Some((reason, by)) => (reason.to_owned(), Some(by.to_owned())),
+        None => (column, None),
+    }
 }
 
 fn series(connection: &Connection, id: u64) -> anyhow::Result<Vec<IncidentSecond>> {

@@ -28,6 +28,8 @@ pub struct Frame {
     pub length: u32,
     /// Why it was passed or dropped.
     pub reason: String,
+    /// What has decided, where that is told: the prefix of a list or a ban, or a signature.
+    pub by: Option<String>,
     /// Whether it was dropped.
     pub dropped: bool,
     /// Its first bytes, beginning with the Ethernet header.
@@ -120,6 +122,7 @@ mod tests {
             time_us: time_ms * 1_000,
             length: 60,
             reason: reason.into(),
+            by: None,
             dropped: true,
             bytes: vec![0; 60],
         }

@@ -46,13 +46,9 @@ pub struct Mark {
 }
 
 impl Mark {
-    fn of(Frame { reason, dropped, .. }: &Frame) -> Self {
-        let (reason, by) = match reason.split_once(' ') {
-            Some((reason, by)) => (reason, Some(by.to_owned())),
-            None => (reason.as_str(), None),
-        };
-        let recorded = !REPEATABLE.contains(&reason) || (reason == "signature" && by.is_none());
-        Self { dropped: *dropped, reason: reason.to_owned(), by, recorded }
+    fn of(Frame { reason, by, dropped, .. }: &Frame) -> Self {
+        let recorded = !REPEATABLE.contains(&reason.as_str()) || (reason == "signature" && by.is_none());
+        Self { dropped: *dropped, reason: reason.clone(), by: by.clone(), recorded }
     }
 
     fn comment(&self) -> String {
@@ -189,6 +185,7 @@ mod tests {
             time_us: 1_796_000_000_000_000 + at,
             length: 1_514,
             reason: "signature".into(),
+            by: None,
             dropped: at.is_multiple_of(2),
             bytes: (0..length).map(|byte| byte as u8).collect(),
         };
@@ -219,19 +216,20 @@ mod tests {
 
     #[test]
     fn a_mark_names_what_has_decided_and_whether_it_depends_on_more() {
-        let frame = |reason: &str, dropped| Frame {
+        let frame = |reason: &str, by: Option<&str>, dropped| Frame {
             time_us: 1,
             length: 60,
             reason: reason.into(),
+            by: by.map(str::to_owned),
             dropped,
             bytes: vec![0; 61],
         };
         let all = [
-            frame("blocked 203.0.113.0/24", true),
-            frame("trusted 2001:db8::/32", false),
-            frame("signature tcp flags=syn, of a test", true),
-            frame("signature", true),
-            frame("clean", false),
+            frame("blocked", Some("203.0.113.0/24"), true),
+            frame("trusted", Some("2001:db8::/32"), false),
+            frame("signature", Some("tcp flags=syn, of a test"), true),
+            frame("signature", None, true),
+            frame("clean", None, false),
         ];
         let capture = capture("a test", &all);
         let told = marks(&capture);

@@ -36,7 +36,8 @@ fn second(time: u64) -> IncidentSecond {
 
 fn frame(time_s: u64) -> Frame {
     let bytes = vec![7; 60];
-    Frame { time_us: time_s * 1_000_000, length: 60, reason: "signature".into(), dropped: true, bytes }
+    let by = time_s.is_multiple_of(2).then(|| "tcp flags=syn, of a test".to_owned());
+    Frame { time_us: time_s * 1_000_000, length: 60, reason: "signature".into(), by, dropped: true, bytes }
 }
 
 fn batch(id: u64, began_s: u64, seconds: u64, is_over: bool) -> Batch {
