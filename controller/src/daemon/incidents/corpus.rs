@@ -4,7 +4,8 @@
 use std::{cell::RefCell, collections::BTreeMap, path::Path, rc::Rc};
 
 use floodwall_capture::Reader;
-use floodwall_common::wire::SAMPLE_BYTES;
+use floodwall_common::wire::{SAMPLE_BYTES, SampleEvent};
+use floodwall_incident::Occurrence;
 use floodwall_lab::{or_skip, skip::corpus};
 
 use super::*;
