@@ -6,14 +6,13 @@
 //! answer has a record for it, or says which other servers to ask, as those do that have delegated it.
 
 use crate::{
-    dns_names::{self, Message},
+    dns_names::{self, Message, UDP_HEADER},
     frame::{Frame, Header},
     memo, name_memory,
     tables::{NAME_LINES, Tables},
 };
 
-/// Bytes of a UDP header, and of what is looked at of a DNS header.
-const UDP_HEADER: u32 = 8;
+/// Bytes that are looked at of a DNS header.
 const COUNTS_END: usize = 10;
 /// In the third byte of a DNS header: who answers has the last word on the name. In the fourth: it asks others itself; how
 /// it ended.

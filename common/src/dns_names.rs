@@ -13,9 +13,10 @@ use crate::{
 /// The port that questions come for, RFC 1035.
 pub const PORT: u16 = 53;
 
-/// Bytes of a UDP header, and of a DNS header.
-const UDP_HEADER: u32 = 8;
-const DNS_HEADER: u32 = 12;
+/// Bytes of a UDP header, RFC 768.
+pub const UDP_HEADER: u32 = 8;
+/// Bytes of a DNS header, RFC 1035, 4.1.1.
+pub const DNS_HEADER: u32 = 12;
 /// Longest label. Longer ones are pointers, which stand in no question.
 const LONGEST_LABEL: u8 = 63;
 /// Most labels that are followed: the names of IPv6 addresses have 34 (RFC 3596, 2.5).

@@ -1,6 +1,9 @@
 //! What kind of packet this is, as rules and counters name it.
 
-use crate::parse::{Fragment, Packet, protocol, tcp_flag};
+use crate::{
+    dns_names,
+    parse::{Fragment, Packet, protocol, tcp_flag},
+};
 
 /// A set of traits: one bit each, several at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +84,7 @@ impl Traits {
         let fragment = if packet.fragment as u8 == Fragment::Whole as u8 { 0 } else { Self::FRAGMENT.0 };
         let above = match packet.protocol {
             protocol::TCP => Self::TCP.0 | tcp(packet),
-            protocol::UDP if packet.destination_port == DNS => Self::UDP.0 | Self::DNS_QUERY.0,
+            protocol::UDP if packet.destination_port == dns_names::PORT => Self::UDP.0 | Self::DNS_QUERY.0,
             protocol::UDP => Self::UDP.0,
             protocol::ICMP | protocol::ICMPV6 => Self::ICMP.0,
             _ => Self::OTHER.0,
@@ -89,9 +92,6 @@ impl Traits {
         Self(Self::ANY.0 | fragment | above)
     }
 }
-
-/// The port of DNS, RFC 1035.
-const DNS: u16 = 53;
 
 /// A later fragment has no flags, and is none of these.
 #[inline(always)]

@@ -11,15 +11,12 @@
 
 use crate::{
     checksum::{checksum, sum32, sum64, sum128},
-    dns_names::{self, PORT},
+    dns_names::{self, DNS_HEADER, PORT, UDP_HEADER},
     frame::{Frame, Header},
     parse::{Fragment, Packet, ip_form, protocol},
     prefix::{Address, Family},
 };
 
-/// Bytes of a UDP header, and of a DNS header.
-const UDP_HEADER: u32 = 8;
-const DNS_HEADER: u32 = 12;
 /// Bytes that end a question behind its name: the root's label, type and class.
 const QUESTION_END: u32 = 5;
 /// Fewest bytes of a record (RFC 1035, 4.1.3).

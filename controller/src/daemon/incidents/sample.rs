@@ -7,6 +7,7 @@ use std::{
 };
 
 use floodwall_common::{
+    dns_names,
     frame::Captured,
     parse::{self, Fragment, Packet, Parsed},
     wire::{Reason, SampleEvent, Verdict},
@@ -17,9 +18,6 @@ use parking_lot::{Mutex, MutexGuard};
 
 /// Most samples that wait to be read: as many as there are in two seconds by default.
 const WAITING: usize = 8_192;
-
-/// The port of name servers.
-const DNS: u16 = 53;
 
 /// A queue of copies of samples. Adding one never blocks.
 #[derive(Debug, Default)]
@@ -87,9 +85,8 @@ pub(super) fn sampled(event: &SampleEvent, time_ms: u64, origins: &Origins) -> O
 
 /// A hash of the name in a DNS query, as far as the captured part of the frame contains it.
 fn question(packet: &Packet, bytes: &[u8]) -> Option<u64> {
-    /// The header of UDP, and that of DNS (RFC 1035, 4.1.1).
-    const HEADERS: usize = 8 + 12;
-    if packet.protocol != parse::protocol::UDP || packet.destination_port != DNS {
+    const HEADERS: usize = (dns_names::UDP_HEADER + dns_names::DNS_HEADER) as usize;
+    if packet.protocol != parse::protocol::UDP || packet.destination_port != dns_names::PORT {
         return None;
     }
     let name = bytes.get(packet.transport as usize + HEADERS..)?;
