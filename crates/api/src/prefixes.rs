@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{AppliedBan, AppliedRule, AppliedSignature, Outcome, WhyReport};
 
 /// Which list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ListName {
     /// Sources that always pass.

@@ -27,7 +27,7 @@ impl Filter {
                 let id = RuleId::new(&service.name, &rule.name);
                 let said = overrides.get(&id);
                 let from = origin(rule, policy_state.configured.rule(&id), said.is_some());
-                let expires = said.and_then(|(_, expires)| *expires);
+                let expires = said.and_then(|record| record.expires);
                 found.push(AppliedRule { from, expires, ..applied });
             }
         }

@@ -70,7 +70,7 @@ impl PolicyState {
 
     fn take(&mut self, records: &Records) {
         self.overrides =
-            records.overrides().iter().map(|(id, (said, _))| (id.clone(), said.clone())).collect();
+            records.overrides().iter().map(|(id, record)| (id.clone(), record.said.clone())).collect();
     }
 
     /// What is wanted now.

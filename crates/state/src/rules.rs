@@ -67,7 +67,7 @@ impl Filter {
             };
             let said = overrides.get(&id);
             let configured = policy_state.configured.rule(&id);
-            let expires = said.and_then(|(_, expires)| *expires);
+            let expires = said.and_then(|record| record.expires);
             RuleReport {
                 service: id.service.clone(),
                 rule: id.rule.clone(),
@@ -85,7 +85,7 @@ impl Filter {
                 packets,
                 bytes,
                 bans: policy_state.banned.get(&id).copied().unwrap_or(0),
-                explanation: explain(&what(service), rule, configured, said.map(|(said, _)| said)),
+                explanation: explain(&what(service), rule, configured, said.map(|record| &record.said)),
             }
         });
         reports.collect()
@@ -254,7 +254,7 @@ impl Transaction for SetRule {
         if self.reset {
             return Ok(vec![Change::ResetRule { service, rule }]);
         }
-        let before = filter.records.lock().overrides().get(&id).map(|(said, _)| said.clone());
+        let before = filter.records.lock().overrides().get(&id).map(|record| record.said.clone());
         // What is gone by command, or is a default that the configuration took away, may be taken away again.
         let gone = before.is_some() || defaults::why(&id.rule).is_some();
         let stays_away = said.mode == Some(RuleMode::Off) && gone;

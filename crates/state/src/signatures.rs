@@ -52,7 +52,7 @@ impl Filter {
 
     /// When a signature is to be taken back, Unix seconds.
     pub fn signature_expiry(&self, text: &str) -> Option<u64> {
-        self.records.lock().signature(text).and_then(|(_, expires)| expires)
+        self.records.lock().signature(text).and_then(|record| record.expires)
     }
 
     /// Signatures that are wanted, and whether they drop.

@@ -22,7 +22,7 @@ use floodwall_api::{ListName, TrialReport};
 use floodwall_event::What;
 use floodwall_policy::RuleId;
 use floodwall_store::Store;
-use floodwall_store::records::{Change, Origin, Origins, Records, Trial, Undo};
+use floodwall_store::records::{Change, Origin, Origins, Records, RuleRecord, SignatureRecord, Trial, Undo};
 use floodwall_tables::{
     Prefix,
     prefixes::{self, List},
@@ -259,14 +259,16 @@ fn inverse(filter: &Filter, records: &Records, change: &Change) -> Result<Option
         },
         Change::Signature { text, .. } | Change::ForgetSignature { text } => {
             Some(match records.signature(text) {
-                Some((enforced, expires)) => Change::Signature { text: text.clone(), enforced, expires },
+                Some(SignatureRecord { enforced, expires }) => {
+                    Change::Signature { text: text.clone(), enforced, expires }
+                }
                 None => Change::ForgetSignature { text: text.clone() },
             })
         }
         Change::SetRule { service, rule, .. } | Change::ResetRule { service, rule } => {
             let (service, rule) = (service.clone(), rule.clone());
             Some(match records.overrides().get(&RuleId::new(&service, &rule)) {
-                Some((said, expires)) => {
+                Some(RuleRecord { said, expires }) => {
                     Change::SetRule { service, rule, said: said.clone(), expires: *expires }
                 }
                 None => Change::ResetRule { service, rule },

@@ -36,52 +36,62 @@ pub struct ImportRecord {
     pub expires: Option<u64>,
 }
 
+/// What was said of a signature that is wanted as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignatureRecord {
+    /// Whether it drops.
+    pub enforced: bool,
+    /// When it will be taken back, Unix seconds.
+    pub expires: Option<u64>,
+}
+
+/// What was said of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleRecord {
+    /// What is different from how it is configured.
+    pub said: Override,
+    /// When it will be taken back, Unix seconds.
+    pub expires: Option<u64>,
+}
+
+/// A configuration file that is not to be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct HeldConfiguration {
+    /// What the file says.
+    refused: String,
+    /// What is in place of it.
+    text: String,
+}
+
 /// Something that is to be taken back.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Expiring {
-    Prefix(ListKey, Prefix),
+    Prefix(ListName, Prefix),
     Import(Origin),
     Rule(RuleId),
     Signature(String),
     Lockdown(String),
 }
 
-/// [`ListName`] in an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ListKey(bool);
-
-impl From<ListName> for ListKey {
-    fn from(list: ListName) -> Self {
-        Self(list == ListName::Block)
-    }
-}
-
-impl From<ListKey> for ListName {
-    fn from(key: ListKey) -> Self {
-        if key.0 { Self::Block } else { Self::Allow }
-    }
-}
-
 /// All that is known.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
-    notes: BTreeMap<(ListKey, Prefix), NoteRecord>,
+    notes: BTreeMap<(ListName, Prefix), NoteRecord>,
     imports: BTreeMap<Origin, ImportRecord>,
+    /// What is to be taken back, after the time for it, Unix seconds.
     expiring: BTreeSet<(u64, Expiring)>,
     /// Prefixes that were taken off the blocklist although these imports hold them.
     withheld: BTreeMap<Prefix, Origins>,
-    /// By text: whether they drop, and when they are to be taken back, Unix seconds.
-    signatures: BTreeMap<String, (bool, Option<u64>)>,
+    /// By text.
+    signatures: BTreeMap<String, SignatureRecord>,
     /// Who is banned, and who was.
     pub bans: BanBook,
-    /// What was said of rules, and when it is to be taken back.
-    overrides: BTreeMap<RuleId, (Override, Option<u64>)>,
+    overrides: BTreeMap<RuleId, RuleRecord>,
     /// Services that are closed to all but known clients.
     lockdowns: BTreeMap<String, LockdownRecord>,
     /// Whether services are closed by themselves, where something else was said of it than is configured.
     automatic: BTreeMap<String, bool>,
-    /// What the configuration file says that is not to be used, and what is in place of it.
-    held: Option<(String, String)>,
+    held: Option<HeldConfiguration>,
     /// Changes that are undone unless somebody confirms them.
     trials: TrialBook,
     /// What an older version kept as limits per source, until it is [turned](Self::turn_limits) into that.
@@ -95,11 +105,9 @@ impl Records {
         match change {
             Change::Add { list, prefix, since, expires, note } => {
                 self.remove(*list, *prefix);
-                let key = (ListKey::from(*list), *prefix);
-                if let Some(at) = expires {
-                    self.expiring.insert((*at, Expiring::Prefix(key.0, key.1)));
-                }
-                self.notes.insert(key, NoteRecord { since: *since, expires: *expires, note: note.clone() });
+                self.expect(*expires, Expiring::Prefix(*list, *prefix));
+                let record = NoteRecord { since: *since, expires: *expires, note: note.clone() };
+                self.notes.insert((*list, *prefix), record);
             }
             Change::Remove { list, prefix, imports } => {
                 self.remove(*list, *prefix);
@@ -109,9 +117,7 @@ impl Records {
             }
             Change::Import { origin, name, since, expires } => {
                 self.forget(*origin);
-                if let Some(at) = expires {
-                    self.expiring.insert((*at, Expiring::Import(*origin)));
-                }
+                self.expect(*expires, Expiring::Import(*origin));
                 let record = ImportRecord { name: name.clone(), since: *since, expires: *expires };
                 self.imports.insert(*origin, record);
             }
@@ -119,10 +125,9 @@ impl Records {
             Change::Flush { list } => self.flush(*list),
             Change::Signature { text, enforced, expires } => {
                 self.forget_signature(text);
-                if let Some(at) = expires {
-                    self.expiring.insert((*at, Expiring::Signature(text.clone())));
-                }
-                self.signatures.insert(text.clone(), (*enforced, *expires));
+                self.expect(*expires, Expiring::Signature(text.clone()));
+                let record = SignatureRecord { enforced: *enforced, expires: *expires };
+                self.signatures.insert(text.clone(), record);
             }
             Change::ForgetSignature { text } => self.forget_signature(text),
             Change::Ban { prefix, ban } => self.bans.enter(*prefix, ban.clone()),
@@ -131,10 +136,8 @@ impl Records {
             Change::SetRule { service, rule, said, expires } => {
                 let id = RuleId::new(service, rule);
                 self.reset_rule(&id);
-                if let Some(at) = expires {
-                    self.expiring.insert((*at, Expiring::Rule(id.clone())));
-                }
-                self.overrides.insert(id, (said.clone(), *expires));
+                self.expect(*expires, Expiring::Rule(id.clone()));
+                self.overrides.insert(id, RuleRecord { said: said.clone(), expires: *expires });
             }
             Change::ResetRule { service, rule } => {
                 let id = RuleId::new(service, rule);
@@ -151,9 +154,7 @@ impl Records {
             }
             Change::Close { service, lockdown } => {
                 self.open(service);
-                if let Some(at) = lockdown.expires {
-                    self.expiring.insert((at, Expiring::Lockdown(service.clone())));
-                }
+                self.expect(lockdown.expires, Expiring::Lockdown(service.clone()));
                 self.lockdowns.insert(service.clone(), *lockdown);
             }
             Change::Open { service } => self.open(service),
@@ -162,7 +163,7 @@ impl Records {
             }
             Change::Automatic { service, automatic: None } => drop(self.automatic.remove(service)),
             Change::HoldConfiguration { refused, text } => {
-                self.held = Some((refused.clone(), text.clone()));
+                self.held = Some(HeldConfiguration { refused: refused.clone(), text: text.clone() });
             }
             Change::UseConfiguration { .. } => self.held = None,
             Change::Trial(trial) => self.trials.enter(trial.clone()),
@@ -187,23 +188,22 @@ impl Records {
             imports: imports.clone(),
         });
         let notes = self.notes.iter().map(|((list, prefix), record)| Change::Add {
-            list: ListName::from(*list),
+            list: *list,
             prefix: *prefix,
             since: record.since,
             expires: record.expires,
             note: record.note.clone(),
         });
-        let signatures = self.signatures.iter().map(|(text, (enforced, expires))| Change::Signature {
+        let signatures = self.signatures.iter().map(|(text, record)| Change::Signature {
             text: text.clone(),
-            enforced: *enforced,
-            expires: *expires,
+            enforced: record.enforced,
+            expires: record.expires,
         });
         let bans = self.bans.all().map(|(prefix, ban)| Change::Ban { prefix, ban: ban.clone() });
         // Nobody has said yet what is configured.
-        let rules =
-            self.said(&Policy::default()).into_iter().map(|(RuleId { service, rule }, (said, expires))| {
-                Change::SetRule { service, rule, said, expires }
-            });
+        let rules = self.said(&Policy::default()).into_iter().map(|(RuleId { service, rule }, record)| {
+            Change::SetRule { service, rule, said: record.said, expires: record.expires }
+        });
         let closed = self
             .lockdowns
             .iter()
@@ -216,7 +216,10 @@ impl Records {
         let lists = imports.chain(withheld).chain(notes);
         // The last: what comes after a trial takes away what it would undo.
         let trials = self.trials.all().cloned().map(Change::Trial);
-        let held = self.held.clone().map(|(refused, text)| Change::HoldConfiguration { refused, text });
+        let held = self
+            .held
+            .clone()
+            .map(|HeldConfiguration { refused, text }| Change::HoldConfiguration { refused, text });
         lists.chain(signatures).chain(bans).chain(rules).chain(closed).chain(held).chain(trials)
     }
 
@@ -227,7 +230,7 @@ impl Records {
 
     /// What is used in place of a configuration file that says this, if something is.
     pub fn held_configuration(&self, file: &str) -> Option<&str> {
-        self.held.as_ref().filter(|(refused, _)| refused == file).map(|(_, text)| text.as_str())
+        self.held.as_ref().filter(|held| held.refused == file).map(|held| held.text.as_str())
     }
 
     /// Changes that are undone unless somebody confirms them.
@@ -237,12 +240,12 @@ impl Records {
 
     /// What was said of a prefix that was added by hand.
     pub fn note(&self, list: ListName, prefix: Prefix) -> Option<&NoteRecord> {
-        self.notes.get(&(list.into(), prefix))
+        self.notes.get(&(list, prefix))
     }
 
     /// Prefixes that were added by hand.
     pub fn noted(&self) -> impl Iterator<Item = (ListName, Prefix)> {
-        self.notes.keys().map(|(list, prefix)| ((*list).into(), *prefix))
+        self.notes.keys().copied()
     }
 
     /// An import.
@@ -272,11 +275,11 @@ impl Records {
 
     /// Signatures that are wanted as they are, and whether they drop.
     pub fn signatures(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.signatures.iter().map(|(text, (enforced, _))| (text.as_str(), *enforced))
+        self.signatures.iter().map(|(text, record)| (text.as_str(), record.enforced))
     }
 
-    /// Whether a signature that is wanted drops, and when it is to be taken back, Unix seconds.
-    pub fn signature(&self, text: &str) -> Option<(bool, Option<u64>)> {
+    /// What was said of a signature that is wanted.
+    pub fn signature(&self, text: &str) -> Option<SignatureRecord> {
         self.signatures.get(text).copied()
     }
 
@@ -292,7 +295,7 @@ impl Records {
             .take_while(|(at, _)| *at <= now)
             .map(|(_, what)| match what {
                 Expiring::Prefix(list, prefix) => {
-                    Change::Remove { list: (*list).into(), prefix: *prefix, imports: Origins::default() }
+                    Change::Remove { list: *list, prefix: *prefix, imports: Origins::default() }
                 }
                 Expiring::Signature(text) => Change::ForgetSignature { text: text.clone() },
                 Expiring::Import(origin) => Change::Forget { origin: *origin },
@@ -314,8 +317,8 @@ impl Records {
         &self.automatic
     }
 
-    /// What was said of rules, and when it is to be taken back, Unix seconds.
-    pub fn overrides(&self) -> &BTreeMap<RuleId, (Override, Option<u64>)> {
+    /// What was said of rules.
+    pub fn overrides(&self) -> &BTreeMap<RuleId, RuleRecord> {
         &self.overrides
     }
 
@@ -326,50 +329,62 @@ impl Records {
         self.older_limits.clear();
     }
 
-    fn said(&self, configured: &Policy) -> BTreeMap<RuleId, (Override, Option<u64>)> {
+    fn said(&self, configured: &Policy) -> BTreeMap<RuleId, RuleRecord> {
         let mut all = self.overrides.clone();
         for (id, limit) in &self.older_limits {
             if configured.rule(id).map(|rule| rule.rate) == limit.rate {
                 continue;
             }
-            let (said, expires) = all.remove(id).unwrap_or_else(|| (limit.clone(), None));
+            let new = || RuleRecord { said: limit.clone(), expires: None };
+            let RuleRecord { said, expires } = all.remove(id).unwrap_or_else(new);
             // Whatever was said of the rule itself was said of it as the limits left it.
             let gone = limit.rate.is_none() && said.rate.is_none();
             let said = limit.clone().then(said);
             let said = if gone { Override { mode: Some(RuleMode::Off), ..said } } else { said };
-            all.insert(id.clone(), (said, expires));
+            all.insert(id.clone(), RuleRecord { said, expires });
         }
         all
     }
 
+    /// Something is to be taken back at that time, if there is one.
+    fn expect(&mut self, at: Option<u64>, what: Expiring) {
+        self.expiring.extend(at.map(|at| (at, what)));
+    }
+
+    /// Something that was to be taken back at that time is gone.
+    fn expect_no_more(&mut self, at: Option<u64>, what: Expiring) {
+        if let Some(at) = at {
+            self.expiring.remove(&(at, what));
+        }
+    }
+
     fn forget_signature(&mut self, text: &str) {
-        if let Some((_, Some(at))) = self.signatures.remove(text) {
-            self.expiring.remove(&(at, Expiring::Signature(text.to_owned())));
+        if let Some(record) = self.signatures.remove(text) {
+            self.expect_no_more(record.expires, Expiring::Signature(text.to_owned()));
         }
     }
 
     fn open(&mut self, service: &str) {
-        if let Some(LockdownRecord { expires: Some(at), .. }) = self.lockdowns.remove(service) {
-            self.expiring.remove(&(at, Expiring::Lockdown(service.to_owned())));
+        if let Some(record) = self.lockdowns.remove(service) {
+            self.expect_no_more(record.expires, Expiring::Lockdown(service.to_owned()));
         }
     }
 
     fn reset_rule(&mut self, id: &RuleId) {
-        if let Some((_, Some(at))) = self.overrides.remove(id) {
-            self.expiring.remove(&(at, Expiring::Rule(id.clone())));
+        if let Some(record) = self.overrides.remove(id) {
+            self.expect_no_more(record.expires, Expiring::Rule(id.clone()));
         }
     }
 
     fn remove(&mut self, list: ListName, prefix: Prefix) {
-        let key = (ListKey::from(list), prefix);
-        if let Some(NoteRecord { expires: Some(at), .. }) = self.notes.remove(&key) {
-            self.expiring.remove(&(at, Expiring::Prefix(key.0, key.1)));
+        if let Some(record) = self.notes.remove(&(list, prefix)) {
+            self.expect_no_more(record.expires, Expiring::Prefix(list, prefix));
         }
     }
 
     fn forget(&mut self, origin: Origin) {
-        if let Some(ImportRecord { expires: Some(at), .. }) = self.imports.remove(&origin) {
-            self.expiring.remove(&(at, Expiring::Import(origin)));
+        if let Some(record) = self.imports.remove(&origin) {
+            self.expect_no_more(record.expires, Expiring::Import(origin));
         }
         self.withheld.retain(|_, imports| {
             imports.0.remove(&origin);
@@ -378,9 +393,8 @@ impl Records {
     }
 
     fn flush(&mut self, list: ListName) {
-        let key = ListKey::from(list);
-        self.notes.retain(|(of, _), _| *of != key);
-        self.expiring.retain(|(_, what)| !matches!(what, Expiring::Prefix(of, _) if *of == key));
+        self.notes.retain(|(of, _), _| *of != list);
+        self.expiring.retain(|(_, what)| !matches!(what, Expiring::Prefix(of, _) if *of == list));
         if list == ListName::Block {
             self.imports.clear();
             self.withheld.clear();
@@ -404,7 +418,8 @@ mod tests {
     /// What is said of rules, in JSON.
     fn said(records: &Records) -> Vec<String> {
         let said = records.overrides().iter();
-        said.map(|(id, (said, _))| format!("{id} {}", serde_json::to_string(said).expect("JSON"))).collect()
+        said.map(|(id, record)| format!("{id} {}", serde_json::to_string(&record.said).expect("JSON")))
+            .collect()
     }
 
     const OLDER: &str = r#"{"change":"limit","limits":{"packets":{"rate":20000,"burst":40000},"syn":{"rate":50,"burst":60}}}"#;

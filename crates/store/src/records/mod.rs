@@ -11,7 +11,7 @@ mod trial;
 
 pub use bans::{Ban, BanBook};
 pub use change::Change;
-pub use known::{ImportRecord, NoteRecord, Records};
+pub use known::{ImportRecord, NoteRecord, Records, RuleRecord, SignatureRecord};
 pub use lockdown::LockdownRecord;
 pub use origin::{Origin, Origins};
 pub use trial::{Trial, TrialBook, Undo};

@@ -70,7 +70,8 @@ fn what_was_said_is_told() {
     assert_eq!((records.origin_of("drop"), records.origin_of("else")), (Some(origin(2)), None));
     assert_eq!((records.free_origin(), known(&[ANOTHER]).free_origin()), (Some(origin(3)), Some(origin(1))));
     assert_eq!(records.signatures().collect::<Vec<_>>(), [("ttl=7", false)]);
-    assert_eq!((records.signature("ttl=7"), records.signature("ttl=8")), (Some((false, Some(30))), None));
+    let signature = SignatureRecord { enforced: false, expires: Some(30) };
+    assert_eq!((records.signature("ttl=7"), records.signature("ttl=8")), (Some(signature), None));
     assert_eq!(records.overrides().keys().collect::<Vec<_>>(), [&RuleId::new("web", "syn")]);
     assert_eq!(records.trials().get(4).map(|trial| trial.until), Some(65));
     assert_eq!(records.bans.len(), 1);
