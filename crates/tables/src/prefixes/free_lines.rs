@@ -16,7 +16,7 @@ pub(super) struct LineSpace {
     words: Vec<u64>,
     /// A complete binary tree in an array: the root at 1, the children of `i` at `2i` and `2i + 1`, and the
     /// words' own at `leaves` and up.
-    spans: Vec<Span>,
+    gaps: Vec<Gap>,
     leaves: usize,
     free: u32,
     len: u32,
@@ -24,7 +24,7 @@ pub(super) struct LineSpace {
 
 /// The free lines below a node of the tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Span {
+struct Gap {
     /// Free lines at its start.
     prefix: u32,
     /// Free lines at its end.
@@ -52,7 +52,7 @@ impl LineSpace {
             *last = (1 << (len % WORD)) - 1;
         }
         let leaves = count.next_power_of_two();
-        let mut space = Self { words, spans: vec![Span::default(); 2 * leaves], leaves, free: len, len };
+        let mut space = Self { words, gaps: vec![Gap::default(); 2 * leaves], leaves, free: len, len };
         if count > 0 {
             space.refresh(0, count - 1);
         }
@@ -99,13 +99,13 @@ impl LineSpace {
 
     /// The first place for `count` lines, or the last.
     fn find(&self, count: u32, last: bool) -> Option<u32> {
-        if self.spans[1].longest < count {
+        if self.gaps[1].longest < count {
             return None;
         }
         let (mut node, mut base, mut width) = (1, 0, self.leaves as u32 * WORD);
         while node < self.leaves {
             width /= 2;
-            let (left, right) = (self.spans[2 * node], self.spans[2 * node + 1]);
+            let (left, right) = (self.gaps[2 * node], self.gaps[2 * node + 1]);
             let in_left = left.longest >= count && !(last && right.longest >= count);
             // What reaches over the middle comes after all that is in the left half, and before the right one's.
             let over_middle =
@@ -152,18 +152,18 @@ impl LineSpace {
     /// Brings the tree above the words from `first` to `last` up to date.
     fn refresh(&mut self, first: usize, last: usize) {
         for word in first..=last {
-            self.spans[self.leaves + word] = Span::of(self.words[word]);
+            self.gaps[self.leaves + word] = Gap::of(self.words[word]);
         }
         let (mut low, mut high, mut half) = (self.leaves + first, self.leaves + last, WORD);
         while low > 1 {
             low /= 2;
             high /= 2;
             for node in low..=high {
-                let span = Span::join(self.spans[2 * node], self.spans[2 * node + 1], half);
-                if low == high && self.spans[node] == span {
+                let gap = Gap::join(self.gaps[2 * node], self.gaps[2 * node + 1], half);
+                if low == high && self.gaps[node] == gap {
                     return;
                 }
-                self.spans[node] = span;
+                self.gaps[node] = gap;
             }
             half *= 2;
         }
@@ -180,7 +180,7 @@ fn parts(start: u32, count: u32) -> impl Iterator<Item = (usize, u64)> {
     })
 }
 
-impl Span {
+impl Gap {
     /// Of the 64 lines of a word, the lowest bit first.
     fn of(word: u64) -> Self {
         let (mut rest, mut longest) = (word, 0);
