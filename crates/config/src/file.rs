@@ -81,7 +81,7 @@ impl IncidentsTable {
     fn limits(self) -> Result<Limits, Mistake> {
         let Self { keep, max_mebibytes, redact_after } = self;
         let default = Limits::default();
-        let seconds = |span: Option<Span>, or: u64| span.map_or(or, |Span(length)| length.as_secs());
+        let seconds = |span: Option<Span>, or: u64| span.map_or(or, |span| span.0.as_secs());
         let mebibytes = within("max-mebibytes", max_mebibytes, &INCIDENT_MEBIBYTES)?;
         Ok(Limits {
             bytes: mebibytes.map_or(default.bytes, |mebibytes| mebibytes << 20),
@@ -317,7 +317,7 @@ fn targets(
 }
 
 fn lease_of(value: Spanned<Span>) -> Result<Duration, Mistake> {
-    let Span(length) = *value.get_ref();
+    let length = value.get_ref().0;
     if LEASES.contains(&length) {
         return Ok(length);
     }

@@ -465,8 +465,8 @@ mod tests {
             ("[defaults]\nsource-syn = { rate = nan }", 2, "whole number"),
             ("[defaults]\nsource-syn = { rate = 99999999999999999999 }", 2, "beyond"),
             ("[defaults]\nsource-syn = { then = \"ban for 0s\" }", 2, "365 days"),
-            ("[bans]\nceiling = \"0s\"", 2, "a second"),
-            ("[bans]\nforget-after = \"500000000y\"", 2, "365 days"),
+            ("[bans]\nceiling = \"0s\"", 2, "from 1 s"),
+            ("[bans]\nforget-after = \"500000000y\"", 2, "to 365 d"),
             ("[bans]\nfactor = 0", 1, "1 (bans"),
             ("[bans]\nceiling = 5", 2, "string"),
         ] {

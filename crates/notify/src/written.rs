@@ -1,12 +1,11 @@
 //! The `[[notify]]` table of the configuration, and its validation.
 
-use std::{
-    collections::BTreeMap, fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr};
 
 use floodwall_api::IncidentSeverity;
 use floodwall_incident::IncidentEvent;
-use serde::{Deserialize, Deserializer, de};
+use floodwall_units::Span;
+use serde::{Deserialize, de};
 
 use crate::{
     filter::Filter,
@@ -22,8 +21,8 @@ use crate::{
 /// Most targets. Each has a task and a queue.
 pub const MAX_TARGETS: usize = 32;
 /// Accepted values of `timeout`, `give-up-after` and `per-minute`.
-const TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
-const GIVE_UP_AFTER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(7 * 86_400);
+type Timeout = Span<1, 300>;
+type GiveUpAfter = Span<1, { 7 * 86_400 }>;
 const PER_MINUTE: RangeInclusive<u32> = 1..=600;
 /// Longest name of a target, bytes.
 const MAX_NAME: usize = 64;
@@ -38,8 +37,8 @@ pub struct NotifyTable {
     #[serde(default)]
     services: Vec<String>,
     severity: Option<IncidentSeverity>,
-    timeout: Option<Span>,
-    give_up_after: Option<Span>,
+    timeout: Option<Timeout>,
+    give_up_after: Option<GiveUpAfter>,
     per_minute: Option<u32>,
     path: Option<PathBuf>,
     format: Option<Format>,
@@ -89,19 +88,6 @@ enum UrlSource {
     Secret(SecretSource),
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Span(Duration);
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let parsed = humantime::parse_duration(&text);
-        parsed
-            .map(Self)
-            .map_err(|_| de::Error::custom(format!("`{text}` is no span of time; 10s, 5m and 1h are")))
-    }
-}
-
 impl NotifyTable {
     /// Validates the table.
     ///
@@ -120,13 +106,8 @@ impl NotifyTable {
     fn parts(&mut self, name: String) -> Result<Target, String> {
         let default = Pace::default();
         let pace = Pace {
-            timeout: span("timeout", self.timeout.take(), default.timeout, &TIMEOUT)?,
-            give_up_after: span(
-                "give-up-after",
-                self.give_up_after.take(),
-                default.give_up_after,
-                &GIVE_UP_AFTER,
-            )?,
+            timeout: self.timeout.take().map_or(default.timeout, |span| span.0),
+            give_up_after: self.give_up_after.take().map_or(default.give_up_after, |span| span.0),
             per_minute: self.per_minute.unwrap_or(default.per_minute),
         };
         if !PER_MINUTE.contains(&pace.per_minute) {
@@ -309,20 +290,6 @@ fn secret_source(key: &str, secret: Option<WrittenSecret>) -> Result<Option<Secr
 
 fn address<T: FromStr<Err: Display>>(key: &str, text: &str) -> Result<T, String> {
     text.parse().map_err(|error| format!("{key} is `{text}`, which is no address of mail: {error}"))
-}
-
-fn span(
-    key: &str,
-    given: Option<Span>,
-    default: Duration,
-    range: &RangeInclusive<Duration>,
-) -> Result<Duration, String> {
-    let length = given.map_or(default, |Span(length)| length);
-    if range.contains(&length) {
-        return Ok(length);
-    }
-    let [length, least, most] = [length, *range.start(), *range.end()].map(humantime::format_duration);
-    Err(format!("{key} is {length}, and must be from {least} to {most}"))
 }
 
 #[cfg(test)]

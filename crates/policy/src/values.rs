@@ -1,6 +1,6 @@
 //! Single values as they are written in the configuration, and what is said of those that are none.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::ops::RangeInclusive;
 
 use floodwall_common::wire::{Reason, Verdict};
 use serde::{Deserialize, Deserializer, de};
@@ -8,11 +8,6 @@ use serde::{Deserialize, Deserializer, de};
 use super::model::Protocol;
 use crate::lists::parse_prefix;
 use floodwall_tables::Prefix;
-
-/// Shorter ones are slips of the pen.
-const SHORTEST_SPAN: Duration = Duration::from_secs(1);
-/// Longer ones would outlast whoever wrote them.
-const LONGEST_SPAN: Duration = Duration::from_secs(365 * 86_400);
 
 /// What is written as text, and understood by `FromStr`.
 macro_rules! written_as_text {
@@ -34,20 +29,8 @@ written_as_text!(Destination, |text| {
     parse_prefix(text).map(|prefix| Self(prefix.into())).map_err(|error| error.fault.to_string())
 });
 
-/// A span of time: `90s`, `5m`.
-#[derive(Clone, Copy, Debug)]
-pub struct Span(pub Duration);
-written_as_text!(Span, |text| {
-    humantime::parse_duration(text)
-        .map(Self)
-        .map_err(|_| format!("`{text}` is no span of time; 90s, 5m, 1h and 1d are"))
-        .and_then(|span| {
-            if span.0 < SHORTEST_SPAN || span.0 > LONGEST_SPAN {
-                return Err(format!("`{text}` is not from a second to 365 days"));
-            }
-            Ok(span)
-        })
-});
+/// A span of time: `90s`, `5m`. Less than a second is a slip of the pen, and more than a year would outlast whoever wrote it.
+pub type Span = floodwall_units::Span<1, { 365 * 86_400 }>;
 
 /// A stage that can be monitored.
 #[derive(Clone, Copy, Debug)]

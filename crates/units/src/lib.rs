@@ -1,4 +1,5 @@
-//! Formats numbers, rates, times and untrusted text for people: in a terminal, a report, a log line.
+//! Formats numbers, rates, times and untrusted text for people: in a terminal, a report, a log line. Reads spans of time as
+//! people write them.
 //!
 //! Output for programs (JSON, metrics, timestamps for other services) is formatted elsewhere.
 
@@ -6,8 +7,10 @@ mod number;
 mod rate;
 mod text;
 mod time;
+mod written_span;
 
 pub use number::{bytes, count, percent, short};
 pub use rate::{Digits, bit_rate};
 pub use text::{escaped, masked};
 pub use time::{clock, clock_ms, span, spelled_span, time};
+pub use written_span::Span;

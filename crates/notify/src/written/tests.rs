@@ -61,7 +61,7 @@ fn mistakes_are_explained() {
         (format!("{hook}events = []"), "names none"),
         (format!("{hook}events = ['begun']"), "began"),
         (format!("{hook}severity = 'fatal'"), "critical"),
-        (format!("{hook}timeout = '1h'"), "from 1s to 5m"),
+        (format!("{hook}timeout = '1h'"), "from 1 s to 5 min"),
         (format!("{hook}timeout = 'soon'"), "no span of time"),
         (format!("{hook}per-minute = 0"), "from 1 to 600"),
         (format!("{mail}user = 'a'"), "go together"),
