@@ -12,6 +12,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use floodwall_units::one_line;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     Method, Request, Response, StatusCode, Uri,
@@ -39,7 +40,7 @@ use crate::{failure::Failure, secret::Secret};
 /// Addresses of one name that are tried, and how long to wait for each.
 const MAX_ADDRESSES: usize = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Bytes of an error response's body that are read, and characters of it that are quoted.
+/// Bytes of an error response's body that are read, and most of it that is quoted.
 const MAX_BODY: usize = 4_096;
 const QUOTED: usize = 200;
 /// Longest `Retry-After` that is respected.
@@ -188,10 +189,9 @@ impl Answer {
         if status.is_success() {
             return Ok(());
         }
-        let text: String =
-            hide(text).chars().map(|one| if one.is_control() { ' ' } else { one }).take(QUOTED).collect();
-        let colon = if text.trim().is_empty() { "" } else { ": " };
-        let text = format!("{host} answers {}{colon}{}", status.as_u16(), text.trim());
+        let text = one_line(&hide(text), QUOTED);
+        let colon = if text.is_empty() { "" } else { ": " };
+        let text = format!("{host} answers {}{colon}{text}", status.as_u16());
         let is_temporary = status.is_server_error()
             || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS]
                 .contains(&status);

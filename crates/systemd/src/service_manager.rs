@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use floodwall_units::one_line;
 use sd_notify::NotifyState;
 
 /// Longest status text, bytes: `systemctl status` shows one line.
@@ -30,13 +31,13 @@ impl ServiceManager {
 
     /// Reports that the service has started, with its state in one line.
     pub fn ready(&mut self, status: &str) {
-        self.last_status = line_of(status);
+        self.last_status = one_line(status, LONGEST_STATUS);
         tell(&[NotifyState::Status(&self.last_status), NotifyState::Ready]);
     }
 
     /// Reports the state in one line, if it has changed.
     pub fn status(&mut self, status: &str) {
-        let status = line_of(status);
+        let status = one_line(status, LONGEST_STATUS);
         if status != self.last_status {
             tell(&[NotifyState::Status(&status)]);
             self.last_status = status;
@@ -50,7 +51,7 @@ impl ServiceManager {
 
     /// Reports that the service ends on purpose, and why in one line.
     pub fn stopping(&mut self, why: &str) {
-        self.last_status = line_of(why);
+        self.last_status = one_line(why, LONGEST_STATUS);
         tell(&[NotifyState::Status(&self.last_status), NotifyState::Stopping]);
     }
 }
@@ -77,29 +78,4 @@ impl Drop for Reloading {
 
 fn tell(news: &[NotifyState<'_>]) {
     drop(sd_notify::notify(news));
-}
-
-/// Makes a text one line of bounded length. A notification consists of lines, so a line break in the text would begin another
-/// assignment.
-fn line_of(text: &str) -> String {
-    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if line.len() > LONGEST_STATUS {
-        let end = (0..=LONGEST_STATUS - '…'.len_utf8()).rev().find(|&end| line.is_char_boundary(end));
-        line.truncate(end.unwrap_or(0));
-        line.push('…');
-    }
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_status_is_one_line_of_bounded_length() {
-        assert_eq!(line_of("eth0\nREADY=1"), "eth0 READY=1");
-        let long = line_of(&"ü".repeat(LONGEST_STATUS));
-        assert!(long.len() <= LONGEST_STATUS && long.ends_with("ü…"), "{long}");
-        assert_eq!(line_of(&"a".repeat(LONGEST_STATUS)).len(), LONGEST_STATUS);
-    }
 }

@@ -11,6 +11,6 @@ mod written_span;
 
 pub use number::{bytes, count, percent, short};
 pub use rate::{Digits, bit_rate};
-pub use text::{escaped, masked};
+pub use text::{escaped, masked, one_line};
 pub use time::{clock, clock_ms, span, spelled_span, time};
 pub use written_span::Span;

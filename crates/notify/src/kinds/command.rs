@@ -8,6 +8,7 @@ use std::{
     process::Stdio,
 };
 
+use floodwall_units::one_line;
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::{Pid, Uid},
@@ -20,7 +21,7 @@ use crate::{failure::Failure, message::Message};
 
 /// The program's search path, as it does not inherit the daemon's environment.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// Bytes of the program's standard error that are read, and characters of it that are quoted.
+/// Bytes of the program's standard error that are read, and most of it that is quoted.
 const MAX_STDERR: u64 = 4_096;
 const QUOTED: usize = 200;
 
@@ -121,14 +122,10 @@ impl Command {
         if status.success() {
             return Ok(());
         }
-        let text: String = String::from_utf8_lossy(&stderr)
-            .chars()
-            .map(|one| if one.is_control() { ' ' } else { one })
-            .take(QUOTED)
-            .collect();
-        let colon = if text.trim().is_empty() { "" } else { ": " };
+        let text = one_line(&String::from_utf8_lossy(&stderr), QUOTED);
+        let colon = if text.is_empty() { "" } else { ": " };
         // It is not retried, as it might then do something twice.
-        Err(Failure::refused(format!("{} has failed ({status}){colon}{}", self.path.display(), text.trim())))
+        Err(Failure::refused(format!("{} has failed ({status}){colon}{}", self.path.display(), text)))
     }
 
     fn arguments_and_input(&self, message: &Message, host: &str) -> (Vec<String>, String) {
