@@ -8,10 +8,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use floodwall_origin::{OriginError, Origins, Selector, refuse_too_much};
+use floodwall_units::unix;
 use ipnetwork::IpNetwork;
 
 use crate::{
@@ -284,7 +285,7 @@ fn not_listed(selector: &Selector, list: ListName) -> Refusal {
 /// How long something is still wanted that is taken back then; `None` if that is over.
 fn left_of(expires: Option<u64>) -> Option<Option<Duration>> {
     let Some(expires) = expires else { return Some(None) };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = unix::time(SystemTime::now());
     let left = Duration::from_secs(expires).checked_sub(now).filter(|left| !left.is_zero())?;
     Some(Some(left))
 }

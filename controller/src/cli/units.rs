@@ -1,14 +1,15 @@
 //! Numbers, spans and foreign text as the command line writes them, and times as seen from now.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
+use floodwall_units::unix;
 pub(super) use floodwall_units::{
     Digits, bit_rate, bytes, clock_ms as clock, count, escaped as printable, span, time,
 };
 
 /// Seconds since 1970.
 pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    unix::seconds(SystemTime::now())
 }
 
 /// `1 prefix`, `2 prefixes`.

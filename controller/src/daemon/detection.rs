@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime},
 };
 
 use floodwall_common::{
@@ -17,6 +17,7 @@ use floodwall_common::{
     wire::{Reason, SampleEvent},
 };
 use floodwall_metrics::Meters;
+use floodwall_units::unix;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
@@ -182,11 +183,10 @@ impl Watch {
                     .with_requests(totals.syns)
             })
             .collect();
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let moment = Moment {
             queues_are_full: self.protection.queues_are_full(),
             host_has_room: self.protection.has_room(),
-            ..Moment::new(self.tables.clock(), unix.as_secs())
+            ..Moment::new(self.tables.clock(), unix::seconds(SystemTime::now()))
         };
         let events = detector.tick(moment, &counts, &*self.tables);
         owner.settle(self);

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use floodwall_common::{
@@ -13,6 +13,7 @@ use floodwall_common::{
 };
 use floodwall_metrics::Meters;
 use floodwall_origin::Origins;
+use floodwall_units::unix;
 use nix::time::{ClockId, clock_gettime};
 use tokio::sync::{Mutex, broadcast};
 use tracing::error;
@@ -56,7 +57,7 @@ pub(super) async fn forward_log(log: Arc<Mutex<LogReader>>) {
 /// What to add to the kernel's monotonic clock to get Unix time.
 fn boot_offset() -> Duration {
     let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(monotonic)
+    unix::time(SystemTime::now()).saturating_sub(monotonic)
 }
 
 fn translate(

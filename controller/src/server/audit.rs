@@ -11,6 +11,7 @@ use std::{
 };
 
 use axum::extract::State;
+use floodwall_units::unix;
 use nix::unistd::{Uid, User};
 use serde::Deserialize;
 use tokio::sync::oneshot;
@@ -121,7 +122,7 @@ impl Audit {
 fn nobodys(command: &str) -> AuditEntry {
     AuditEntry {
         number: 0,
-        time: unix_seconds(),
+        time: unix::seconds(SystemTime::now()),
         uid: None,
         user: None,
         pid: None,
@@ -130,11 +131,6 @@ fn nobodys(command: &str) -> AuditEntry {
         request: None,
         result: String::new(),
     }
-}
-
-/// Now, as entries tell it.
-pub(super) fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn write(log: &mut Option<AuditLog>, directory: &Path, mut entry: AuditEntry) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! Who has changed what: told on the bus, and written down, once it is done.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::{
     body::{Body, to_bytes},
@@ -10,12 +10,13 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use floodwall_metrics::Request as Asking;
+use floodwall_units::unix;
 use tokio::time::timeout;
 
 use super::{
     Context,
     answer::{Refused, TOO_MUCH},
-    audit::{Audit, unix_seconds},
+    audit::Audit,
     peer::Peer,
 };
 use crate::{
@@ -88,7 +89,7 @@ impl Asked {
     }
 
     fn take(&mut self, result: String) -> Option<AuditEntry> {
-        self.entry.take().map(|entry| AuditEntry { time: unix_seconds(), result, ..entry })
+        self.entry.take().map(|entry| AuditEntry { time: unix::seconds(SystemTime::now()), result, ..entry })
     }
 
     /// Writes down what became of it.

@@ -1,8 +1,9 @@
 //! How everything stands at one moment.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use axum::extract::State;
+use floodwall_units::unix;
 
 use super::{
     Context,
@@ -25,7 +26,6 @@ pub async fn read_overview(context: Context) -> Result<Overview, String> {
 
 fn now(context: &Context) -> Result<Overview, Refused> {
     let Context { filter, dataplane, incidents, meters, audit, .. } = context;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let signatures = signatures::now(context)?;
     let services = dataplane.services().map_err(|error| Refused::internal(&error))?;
     let named = services.into_iter().filter_map(|(number, traffic)| {
@@ -43,7 +43,7 @@ fn now(context: &Context) -> Result<Overview, Refused> {
     });
     let tables = filter.tables();
     Ok(Overview {
-        time_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        time_ms: unix::millis(SystemTime::now()),
         status: status::now(context)?,
         services,
         rules: rules::rules(context)?,

@@ -1,8 +1,9 @@
 //! What becomes of an address's packets, and why.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::SystemTime};
 
 use axum::extract::State;
+use floodwall_units::unix;
 use serde::Deserialize;
 
 use super::{
@@ -94,7 +95,6 @@ pub(super) fn why(context: &Context, address: IpAddr) -> Result<WhyReport, Refus
     };
     let mut report = filter.why(address, around);
     report.source.origin = origin_of(context, address);
-    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-    (report.past.since_ms, report.past.packets) = past.of(address, now.as_millis() as u64);
+    (report.past.since_ms, report.past.packets) = past.of(address, unix::millis(SystemTime::now()));
     Ok(report)
 }

@@ -7,15 +7,13 @@
 mod bus;
 mod log;
 
-use std::{
-    fmt,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, time::SystemTime};
 
 pub use bus::{Bus, Heard, Subscriber};
 pub use log::Log;
 
 use floodwall_detect::Class;
+use floodwall_units::unix;
 
 /// Something that has happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +27,7 @@ pub struct Event {
 impl Event {
     /// That this happens now.
     pub fn now(what: What) -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { time_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX), what }
+        Self { time_ms: unix::millis(SystemTime::now()), what }
     }
 }
 

@@ -5,11 +5,12 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread::JoinHandle,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::Context as _;
 use floodwall_api::{Incident, IncidentPhase, IncidentReport, IncidentSecond};
+use floodwall_units::unix;
 use parking_lot::{Condvar, Mutex};
 use tracing::warn;
 
@@ -94,7 +95,7 @@ impl ArchiveWriter {
         let is_open = |kept: &StoredIncident| kept.incident.phase != IncidentPhase::Resolved;
         known.all = found.incidents.iter().map(|kept| (kept.incident.id, without_lines(kept))).collect();
         let open = found.incidents.into_iter().filter(is_open).collect();
-        let recorder = Recorder::new(found.next_id, open, unix().as_millis() as u64);
+        let recorder = Recorder::new(found.next_id, open, unix::millis(SystemTime::now()));
         let shared = Arc::new(Shared { known: Mutex::new(known), wakes: Condvar::new() });
         let archive = Archive { shared, path };
         let thread = match database {
@@ -183,7 +184,7 @@ impl Shared {
 
     fn tidy(&self, database: &mut Database) {
         let limits = self.known.lock().limits;
-        match database.tidy(unix().as_secs(), &limits) {
+        match database.tidy(unix::seconds(SystemTime::now()), &limits) {
             Ok((gone, redacted)) => {
                 let mut known = self.known.lock();
                 gone.iter().for_each(|id| drop(known.all.remove(id)));
@@ -367,11 +368,6 @@ fn fitted(mut series: Vec<IncidentSecond>, points: usize) -> Vec<IncidentSecond>
 
 fn without_lines(kept: &StoredIncident) -> Incident {
     Incident { timeline: Vec::new(), ..kept.incident.clone() }
-}
-
-/// The Unix time.
-fn unix() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use std::{
     io,
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime},
 };
 
 use floodwall_api::{Incident, NotifyReport, NotifyTested};
 use floodwall_incident::IncidentEvent;
+use floodwall_units::unix;
 use parking_lot::Mutex;
 use tokio::{runtime, sync::oneshot};
 
@@ -198,8 +199,7 @@ impl Channel {
 }
 
 async fn test(outbox: &Outbox) -> Result<(), String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let incident = sample::incident(now.as_millis() as u64);
+    let incident = sample::incident(unix::millis(SystemTime::now()));
     let over = sample::over(incident.clone());
     let kind = &outbox.target.kind;
     let address = kind.is_per_host().then(|| sample::ADDRESS.into());

@@ -1,8 +1,9 @@
 //! The delivery statistics of a target.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use floodwall_api::NotifyReport;
+use floodwall_units::unix;
 use parking_lot::Mutex;
 
 use super::target::Target;
@@ -26,7 +27,7 @@ impl Status {
     pub(crate) fn sent(&self) {
         let mut counts = self.0.lock();
         counts.sent += 1;
-        counts.last_sent = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|now| now.as_secs());
+        counts.last_sent = Some(unix::seconds(SystemTime::now()));
         (counts.problem, counts.next_try) = (None, None);
     }
 

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 
 use super::{
     caller::Caller,
-    expiry::{expiry, unix_seconds},
+    expiry::expiry,
     filter::{Filter, list_of},
     ledger::Transaction,
     lifeline_check::Danger,
@@ -26,6 +26,7 @@ use floodwall_tables::{
     Prefix,
     prefixes::{Changes, Committed, List},
 };
+use floodwall_units::unix;
 
 /// How a list is to be imported.
 #[derive(Clone, Debug)]
@@ -182,7 +183,7 @@ impl Transaction for Import {
             self.kept = filter.load_import(store, origin)?;
         }
         self.origin = Some(origin);
-        let since = unix_seconds(SystemTime::now());
+        let since = unix::seconds(SystemTime::now());
         Ok(vec![Change::Import { origin, name: self.name.clone(), since, expires: self.expires }])
     }
 

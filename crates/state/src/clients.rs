@@ -9,8 +9,9 @@ use floodwall_common::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{expiry::unix_seconds, filter::Filter};
+use super::filter::Filter;
 use floodwall_tables::SharedTables;
+use floodwall_units::unix;
 
 /// The known clients: keyed hashes of their addresses, and the keys.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +36,7 @@ impl Clients {
 impl Filter {
     /// The clients that are known because they were served.
     pub fn clients(&self) -> Clients {
-        let (now_ns, now) = (self.tables.clock(), unix_seconds(SystemTime::now()));
+        let (now_ns, now) = (self.tables.clock(), unix::seconds(SystemTime::now()));
         let seed = std::array::from_fn(|place| self.tables.settings[0].client_seed[place].load());
         let lines = self.tables.clients.iter().take(CLIENTS_SERVED as usize).enumerate();
         let noted = lines.flat_map(|(line, words)| {
@@ -57,7 +58,7 @@ impl Filter {
 
     /// Restores saved clients, and returns how many. If the tables hold clients already, nothing is done.
     pub fn recall_clients(&self, kept: &Clients) -> usize {
-        recall(&self.tables, kept, unix_seconds(SystemTime::now()))
+        recall(&self.tables, kept, unix::seconds(SystemTime::now()))
     }
 }
 

@@ -14,6 +14,7 @@ use floodwall_event::What;
 use floodwall_policy::RuleId;
 use floodwall_store::Store;
 use floodwall_store::records::{Change, Origin};
+use floodwall_units::unix;
 
 impl Filter {
     /// When something is to be taken back next.
@@ -39,7 +40,7 @@ impl Transaction for Expire {
     const BY_ITSELF: bool = true;
 
     fn take(&mut self, filter: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
-        self.changes = filter.records.lock().expired(unix_seconds(self.now));
+        self.changes = filter.records.lock().expired(unix::seconds(self.now));
         Ok(self.changes.clone())
     }
 
@@ -107,8 +108,4 @@ pub(super) fn expiry(now: SystemTime, lifetime: Duration) -> Result<u64, Refusal
     }
     let at = now.checked_add(lifetime).ok_or_else(far)?.duration_since(UNIX_EPOCH).map_err(|_| far())?;
     Ok(at.as_secs() + u64::from(at.subsec_nanos() > 0))
-}
-
-pub(super) fn unix_seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -11,8 +11,7 @@ use floodwall_common::tables::Tables as _;
 use tracing::{info, warn};
 
 use super::{
-    expiry::unix_seconds, lease::Lease, ledger::Ledger, policy_state::PolicyState, refusal::Refusal,
-    rules::event_interval,
+    lease::Lease, ledger::Ledger, policy_state::PolicyState, refusal::Refusal, rules::event_interval,
 };
 use floodwall_api::ListName;
 use floodwall_config::Config;
@@ -26,6 +25,7 @@ use floodwall_tables::{
     memory::grace_period,
     prefixes::{self, Changes, List, OwnerSets, Owners, PrefixTable},
 };
+use floodwall_units::unix;
 
 /// What is wanted, and its way into force.
 ///
@@ -130,7 +130,7 @@ impl Filter {
     /// Puts the store's prefixes into the tables, all at once.
     fn restore(&self, mut lists: BTreeMap<Origin, Vec<Prefix>>) -> anyhow::Result<()> {
         let records = self.records.lock();
-        let now = unix_seconds(SystemTime::now());
+        let now = unix::seconds(SystemTime::now());
         let mut wanted = [Vec::new(), Vec::new()];
         for (list, prefix) in records.noted() {
             wanted[list_of(list) as usize].push((prefix, self.owned_by(Origin::Manual)));

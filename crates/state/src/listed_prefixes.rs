@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::{
     breadth::covers_most,
-    expiry::{expiry, unix_seconds},
+    expiry::expiry,
     filter::{Filter, grace, list_of},
     ledger::Transaction,
     lifeline_check::Danger,
@@ -25,6 +25,7 @@ use floodwall_tables::{
     Prefix,
     prefixes::{self, List, Owners},
 };
+use floodwall_units::unix;
 
 /// Prefixes of this length or shorter may hold much of a family.
 const WIDE: u8 = 20;
@@ -119,7 +120,7 @@ impl Transaction for Add {
 
     fn take(&mut self, _: &Filter, _: Option<&Store>) -> Result<Vec<Change>, Refusal> {
         let Self { list, wanted, expires, note, .. } = self;
-        let since = unix_seconds(SystemTime::now());
+        let since = unix::seconds(SystemTime::now());
         let change = |prefix: &Prefix| Change::Add {
             list: *list,
             prefix: *prefix,

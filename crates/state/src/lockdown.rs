@@ -9,17 +9,13 @@ use floodwall_common::{
     wire::{History, standing},
 };
 
-use super::{
-    expiry::{expiry, unix_seconds},
-    filter::Filter,
-    ledger::Transaction,
-    refusal::Refusal,
-};
+use super::{expiry::expiry, filter::Filter, ledger::Transaction, refusal::Refusal};
 use floodwall_api::{LockdownReport, LockdownRequest, RecentSources};
 use floodwall_common::prefix::Family;
 use floodwall_policy::Service;
 use floodwall_store::Store;
 use floodwall_store::records::{Change, LockdownRecord};
+use floodwall_units::unix;
 
 /// How long a source counts as recent after its last packet, ticks of 16.8 ms: ten minutes.
 const RECENT_TICKS: u32 = 36_000;
@@ -149,7 +145,7 @@ impl Transaction for LockDown {
         };
         check_service(filter, &service)?;
         let now = SystemTime::now();
-        lockdown.since = unix_seconds(now);
+        lockdown.since = unix::seconds(now);
         lockdown.expires = self.lifetime.map(|lifetime| expiry(now, lifetime)).transpose()?;
         Ok(vec![Change::Close { service, lockdown: *lockdown }])
     }

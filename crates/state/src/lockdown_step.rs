@@ -9,8 +9,9 @@ use floodwall_store::{
     Store,
     records::{Change, LockdownRecord},
 };
+use floodwall_units::unix;
 
-use super::{expiry::unix_seconds, filter::Filter, ledger::Transaction, lockdown::share, refusal::Refusal};
+use super::{filter::Filter, ledger::Transaction, lockdown::share, refusal::Refusal};
 
 /// A step of a lockdown.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,7 +61,7 @@ impl Step {
     fn of(&self, now: Option<LockdownRecord>) -> Result<Option<Option<LockdownRecord>>, Refusal> {
         Ok(match (self.step, now) {
             (LockdownStep::Close, None) => Some(Some(LockdownRecord {
-                since: unix_seconds(SystemTime::now()),
+                since: unix::seconds(SystemTime::now()),
                 by_itself: true,
                 reopening: true,
                 ..LockdownRecord::default()

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tracing::warn;
 
 use super::{
-    expiry::{expiry, unix_seconds},
+    expiry::expiry,
     filter::{Filter, grace, list_of},
     ledger::Transaction,
     refusal::Refusal,
@@ -27,6 +27,7 @@ use floodwall_tables::{
     Prefix,
     prefixes::{self, List},
 };
+use floodwall_units::unix;
 
 /// Longest time in which a change may be confirmed.
 pub const LONGEST_TRIAL: Duration = Duration::from_secs(86_400);
@@ -97,7 +98,7 @@ impl Filter {
 
     /// Trials whose time is over.
     pub fn overdue_trials(&self, now: SystemTime) -> Vec<Trial> {
-        let now = unix_seconds(now);
+        let now = unix::seconds(now);
         self.records.lock().trials().all().filter(|trial| trial.until <= now).cloned().collect()
     }
 
@@ -184,7 +185,7 @@ fn trial(terms: &Terms, records: &Records, undo: Vec<Undo>) -> Result<Trial, Ref
     let now = SystemTime::now();
     Ok(Trial {
         number: records.trials().next_number(),
-        since: unix_seconds(now),
+        since: unix::seconds(now),
         until: expiry(now, terms.within)?,
         command: terms.command.clone(),
         undo,

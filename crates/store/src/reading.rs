@@ -4,11 +4,11 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
     path::Path,
-    time::UNIX_EPOCH,
 };
 
 use floodwall_api::ListName;
 use floodwall_tables::Prefix;
+use floodwall_units::unix;
 
 use super::{
     damage_report::{Damage, Flaw},
@@ -208,8 +208,7 @@ impl Found {
             return;
         }
         let written = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-        let since = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        let since = since.map_or(0, |since| since.as_secs());
+        let since = written.map_or(0, unix::seconds);
         let known: BTreeSet<u64> = told.lists.values().map(|list| list.list).collect();
         let mut parts = BTreeMap::<u64, u64>::new();
         for row in part_rows {

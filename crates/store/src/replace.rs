@@ -9,11 +9,12 @@ use std::{
     fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
 use anyhow::Context as _;
 use floodwall_tables::Prefix;
+use floodwall_units::unix;
 
 use super::{
     files::{
@@ -177,7 +178,7 @@ fn has_one_name(path: &Path) -> bool {
 
 fn new_directory(directory: &Path) -> anyhow::Result<PathBuf> {
     use std::os::unix::fs::DirBuilderExt as _;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = unix::seconds(SystemTime::now());
     let mut at = now;
     loop {
         let aside = directory.join(format!("{SET_ASIDE}{at}"));

@@ -1,5 +1,5 @@
 //! Formats numbers, rates, times and untrusted text for people: in a terminal, a report, a log line. Reads spans of time as
-//! people write them.
+//! people write them, and the wall clock.
 //!
 //! Output for programs (JSON, metrics, timestamps for other services) is formatted elsewhere.
 
@@ -7,6 +7,7 @@ mod number;
 mod rate;
 mod text;
 mod time;
+pub mod unix;
 mod written_span;
 
 pub use number::{bytes, count, percent, short};

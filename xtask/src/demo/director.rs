@@ -1,11 +1,12 @@
 //! Plays the acts one after the other, and notes what happens.
 
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 use floodwall_lab::flood::{Fingerprint, Flood};
 use floodwall_lab::http::{Client, Interval};
+use floodwall_units::unix;
 
 use super::filter::Filter;
 use super::flood::{self, RATE};
@@ -79,7 +80,7 @@ impl Director {
             story: Story::default(),
             began: now,
             since: now,
-            since_ms: unix_ms(),
+            since_ms: unix::millis(SystemTime::now()),
             column: Gathered::default(),
         })
     }
@@ -97,7 +98,7 @@ impl Director {
 
     /// What happens at the beginning of an act.
     fn enter(&mut self, act: Act) -> Result<()> {
-        (self.since, self.since_ms) = (Instant::now(), unix_ms());
+        (self.since, self.since_ms) = (Instant::now(), unix::millis(SystemTime::now()));
         let rate = floodwall_units::count(u64::from(RATE));
         match act {
             Act::Peace => self.happened(Tone::Plain, "64 customers visit a web site"),
@@ -252,9 +253,4 @@ impl Director {
     fn happened(&mut self, tone: Tone, text: &str) {
         self.story.happened(Moment { at: self.began.elapsed(), tone, text: text.to_owned() });
     }
-}
-
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,9 +1,10 @@
 //! The flood: requests for connections, each from another forged address, of a tool that nobody has seen before.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use floodwall_lab::flood::{Bounds, Fingerprint, Flood, SpoofedSyn, Target};
+use floodwall_units::unix;
 
 use super::site::{SITE, SITE_PORT, Site};
 
@@ -12,7 +13,7 @@ pub(super) const RATE: u32 = 40_000;
 
 /// A fingerprint for this show.
 pub(super) fn draw() -> Fingerprint {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = unix::time(SystemTime::now());
     // Whatever part of it is left tells shows apart.
     Fingerprint::draw(now.as_nanos() as u64)
 }

@@ -8,7 +8,7 @@ mod sample;
 use std::{
     collections::BTreeMap,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use floodwall_common::{
@@ -22,6 +22,7 @@ use floodwall_incident::{
 };
 use floodwall_notify::Notifier;
 use floodwall_origin::Origins;
+use floodwall_units::unix;
 use tokio::time::MissedTickBehavior;
 use tracing::{error, warn};
 
@@ -84,7 +85,7 @@ impl Incidents {
     }
 
     fn look(&mut self) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = unix::time(SystemTime::now());
         let tables = self.filter.tables();
         let offset = now.saturating_sub(Duration::from_nanos(tables.clock()));
         for event in self.tap.drain() {

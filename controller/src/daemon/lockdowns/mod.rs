@@ -9,9 +9,10 @@ mod reopening;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
+use floodwall_units::unix;
 use tracing::error;
 
 use self::{
@@ -206,7 +207,7 @@ impl Lockdowns {
             ),
         };
         if keeper.step(service, step, text, loud) {
-            opening.last = Some((did, unix_now()));
+            opening.last = Some((did, unix::seconds(SystemTime::now())));
             opening.share = opening.reopening.admitted();
         }
     }
@@ -237,7 +238,7 @@ impl Opening {
             last: self.last.as_ref().map(|(did, _)| did.clone()),
             last_at: self.last.as_ref().map(|(_, at)| *at),
             next_percent: self.reopening.next_share(),
-            next_at: unix_now() + left.as_secs() + u64::from(left.subsec_nanos() > 0),
+            next_at: unix::seconds(SystemTime::now()) + left.as_secs() + u64::from(left.subsec_nanos() > 0),
             suffers: self.suffers.clone(),
         }
     }
@@ -278,10 +279,4 @@ impl Keeper {
     fn failed(&self, service: &str, refusal: &Refusal) {
         error!(service, %refusal, "a step of a lockdown could not be taken; trying again");
     }
-}
-
-fn unix_now() -> u64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }

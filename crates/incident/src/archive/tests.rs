@@ -6,7 +6,7 @@ fn began() -> Occurrence {
 }
 
 fn now_ms() -> u64 {
-    unix().as_millis() as u64
+    unix::millis(SystemTime::now())
 }
 
 fn until(mut holds: impl FnMut() -> bool) {

@@ -6,9 +6,10 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
+use floodwall_units::unix;
 use serde_json::{Value, json};
 
 use super::{Endpoint, Sender};
@@ -41,8 +42,7 @@ impl Alertmanager {
             Some(source) => Some(sender.secret(source).await?),
             None => None,
         };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let body = self.alerts(message, &sender.host, now.as_millis() as u64);
+        let body = self.alerts(message, &sender.host, unix::millis(SystemTime::now()));
         let post = Post::json(url.below(PATH), &body);
         Post { authorization, secrets, ca_file: self.ca_file.clone(), ..post }.send().await
     }

@@ -34,6 +34,7 @@ use floodwall_tables::{
     Prefix,
     prefixes::{self, Changes, List, PrefixTable},
 };
+use floodwall_units::unix;
 
 /// So many prefixes are listed or taken off one by one; more, all at once.
 const FEW: usize = 256;
@@ -47,7 +48,7 @@ pub(super) struct Moment {
 
 impl Moment {
     pub(super) fn now(filter: &Filter) -> Self {
-        Self { unix_ms: unix_ms(SystemTime::now()), kernel_ns: filter.tables.clock() }
+        Self { unix_ms: unix::millis(SystemTime::now()), kernel_ns: filter.tables.clock() }
     }
 
     /// A time of the kernel's as Unix milliseconds.
@@ -60,10 +61,6 @@ impl Moment {
     fn kernel(self, unix_ms: u64) -> u64 {
         self.kernel_ns + unix_ms.saturating_sub(self.unix_ms) * 1_000_000
     }
-}
-
-fn unix_ms(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 impl Filter {
@@ -228,7 +225,7 @@ impl Transaction for End {
     }
 
     fn enforce(&mut self, filter: &Filter) -> Result<(), Refusal> {
-        let ended = filter.records.lock().bans.end(unix_ms(self.now));
+        let ended = filter.records.lock().bans.end(unix::millis(self.now));
         self.ended = ended.len() as u64;
         filter.unlist(&ended)
     }

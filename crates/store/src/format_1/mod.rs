@@ -18,12 +18,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
     path::Path,
-    time::UNIX_EPOCH,
 };
 
 use anyhow::bail;
 use floodwall_api::ListName;
 use floodwall_tables::Prefix;
+use floodwall_units::unix;
 use serde::Deserialize;
 
 use self::{
@@ -221,10 +221,9 @@ impl Found {
         for origin in unclaimed {
             let file = list_name(origin);
             let written = fs::metadata(directory.join(&file)).and_then(|metadata| metadata.modified()).ok();
-            let since = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            let since = written.map_or(0, unix::seconds);
             let origin_name = origin.to_string();
             let name = format!("recovered-{}", origin_name.strip_prefix("import-").unwrap_or(&origin_name));
-            let since = since.map_or(0, |since| since.as_secs());
             self.records.apply(&Change::Import { origin, name: name.clone(), since, expires: None });
             self.damaged(file, Flaw::Unclaimed { name });
         }
