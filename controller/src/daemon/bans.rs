@@ -10,7 +10,10 @@ use floodwall_common::wire::BanEvent;
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
-use super::protection::Protection;
+use super::{
+    periodically::{blocking, every},
+    protection::Protection,
+};
 use crate::{host::all_login_addresses, kernel::EventReader, policy::Lifelines, state::Filter};
 
 /// How late a ban may end.
@@ -37,18 +40,15 @@ pub(super) async fn note(
         }
         let (filter, protection) = (Arc::clone(&filter), Arc::clone(&protection));
         let work = move || filter.note_bans(&bans, &protection.spared());
-        match tokio::task::spawn_blocking(work).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(refusal)) => error!(%refusal, "bans could not be kept"),
-            Err(error) => error!(%error, "the task that keeps bans failed"),
+        if let Some(Err(refusal)) = blocking("the task that keeps bans failed", work).await {
+            error!(%refusal, "bans could not be kept");
         }
     }
 }
 
 /// Ends bans, and finds those that nobody told of, for ever.
 pub(super) async fn tend(filter: Arc<Filter>, protection: Arc<Protection>) {
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tick = every(TICK);
     let mut sweeps = tokio::time::Instant::now();
     let (mut ticks, mut lost) = (0_u32, 0);
     loop {
@@ -69,13 +69,7 @@ pub(super) async fn tend(filter: Arc<Filter>, protection: Arc<Protection>) {
             let found = if find { filter.find_bans(&protection.spared()) } else { Ok(0) };
             (ended, found)
         };
-        let (ended, found) = match tokio::task::spawn_blocking(work).await {
-            Ok(outcomes) => outcomes,
-            Err(error) => {
-                error!(%error, "the task that ends bans failed");
-                continue;
-            }
-        };
+        let Some((ended, found)) = blocking("the task that ends bans failed", work).await else { continue };
         if let Err(refusal) = ended {
             warn!(%refusal, "bans could not be ended; trying again");
         }
@@ -90,8 +84,7 @@ pub(super) async fn tend(filter: Arc<Filter>, protection: Arc<Protection>) {
 /// Keeps sources from being banned that the host lives by: itself, its gateways and resolvers, those that it has connected
 /// to, and those that somebody is logged in from; for ever.
 pub(super) async fn spare(filter: Arc<Filter>, protection: Arc<Protection>) {
-    let mut tick = tokio::time::interval(SPARE);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tick = every(SPARE);
     let mut before = BTreeSet::new();
     loop {
         tick.tick().await;
@@ -103,9 +96,7 @@ pub(super) async fn spare(filter: Arc<Filter>, protection: Arc<Protection>) {
             filter.spare(lifelines.all().collect(), &mut spared);
             spared
         };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(spared) => before = spared,
-            Err(error) => error!(%error, "the task that looks who is not to be banned failed"),
-        }
+        let failed = "the task that looks who is not to be banned failed";
+        before = blocking(failed, work).await.unwrap_or_default();
     }
 }

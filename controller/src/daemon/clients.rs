@@ -8,6 +8,7 @@ use std::{
 
 use tracing::{error, info};
 
+use super::periodically::blocking;
 use crate::{
     state::{Clients, Filter},
     store::{Learnt, keep_learnt, kept_learnt},
@@ -30,9 +31,8 @@ pub(super) async fn keep(filter: Arc<Filter>, state_dir: PathBuf) {
     loop {
         tokio::time::sleep(KEEP_INTERVAL).await;
         let (filter, state_dir) = (Arc::clone(&filter), state_dir.clone());
-        if let Err(error) = tokio::task::spawn_blocking(move || keep_now(&filter, &state_dir)).await {
-            error!(%error, "the task that keeps the known clients failed");
-        }
+        let work = move || keep_now(&filter, &state_dir);
+        blocking("the task that keeps the known clients failed", work).await;
     }
 }
 

@@ -21,7 +21,7 @@ use floodwall_units::unix;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
-use super::{incidents::Tap, protection::Protection};
+use super::{incidents::Tap, periodically::blocking, protection::Protection};
 use crate::{
     detect::{self, Counts, Detection, Detector, Moment, Owner, Sample, Surroundings, TICK, Turn},
     event::{AttackEvent, Bus, Standing, What},
@@ -79,9 +79,7 @@ pub(super) async fn keep(
         tokio::time::sleep(KEEP_PAUSE).await;
         let (detection, filter, state_dir) = (detection.clone(), Arc::clone(&filter), state_dir.clone());
         let work = move || keep_now(&detection, &filter, &state_dir);
-        if let Err(error) = tokio::task::spawn_blocking(work).await {
-            error!(%error, "the task that keeps what is usual failed");
-        }
+        blocking("the task that keeps what is usual failed", work).await;
     }
 }
 

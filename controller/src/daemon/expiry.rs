@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tracing::error;
 
-use super::steady_clock::Steady;
+use super::{
+    periodically::{blocking, every},
+    steady_clock::Steady,
+};
 use crate::state::Filter;
 
 /// How late an entry may be taken back.
@@ -16,8 +19,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// Takes back what has expired, for ever.
 pub(super) async fn run(filter: Arc<Filter>) {
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tick = every(TICK);
     let mut clock = Steady::default();
     loop {
         tick.tick().await;
@@ -26,30 +28,24 @@ pub(super) async fn run(filter: Arc<Filter>) {
             continue;
         }
         let worker = Arc::clone(&filter);
-        match tokio::task::spawn_blocking(move || worker.expire(now)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(refusal)) => {
-                error!(%refusal, "expired entries could not be taken back; trying again");
-                tokio::time::sleep(PAUSE).await;
-            }
-            Err(error) => error!(%error, "the expiry task failed"),
+        let expired = blocking("the expiry task failed", move || worker.expire(now)).await;
+        if let Some(Err(refusal)) = expired {
+            error!(%refusal, "expired entries could not be taken back; trying again");
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }
 
 /// Makes memory that packets no longer read available again, and tables that have worn new, for ever.
 pub(super) async fn reclaim(filter: Arc<Filter>) {
-    let mut tick = tokio::time::interval(RECLAIM);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tick = every(RECLAIM);
     loop {
         tick.tick().await;
         let worker = Arc::clone(&filter);
-        let task = tokio::task::spawn_blocking(move || {
+        let work = move || {
             worker.reclaim();
             worker.renew();
-        });
-        if let Err(error) = task.await {
-            error!(%error, "the reclaiming task failed");
-        }
+        };
+        blocking("the reclaiming task failed", work).await;
     }
 }

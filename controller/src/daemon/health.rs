@@ -15,7 +15,11 @@ use tokio::{
 };
 use tracing::{error, warn};
 
-use super::{capacity::Capacity, protection::Protection};
+use super::{
+    capacity::Capacity,
+    periodically::{blocking, every},
+    protection::Protection,
+};
 use crate::{
     api::{HealthReport, SignalReport},
     event::What,
@@ -42,8 +46,7 @@ const FAILED: u64 = u64::MAX;
 
 /// Looks each second, for ever.
 pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
-    let mut tick = tokio::time::interval(INTERVAL);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tick = every(INTERVAL);
     let mut before = (Instant::now(), Vitals::read());
     let mut last_over: BTreeMap<RuleId, Instant> = BTreeMap::new();
     let mut capacity = Capacity::default();
@@ -92,9 +95,7 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
             }
             look(&filter, &protection, active);
         };
-        if let Err(error) = tokio::task::spawn_blocking(work).await {
-            error!(%error, "the task that looks at the host failed");
-        }
+        blocking("the task that looks at the host failed", work).await;
     }
 }
 

@@ -7,12 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::MissedTickBehavior;
-use tracing::error;
-
 use super::{
     disks::Disks,
     link_load::{Pipe, Readings},
+    periodically::{blocking, every},
     protection::Protection,
 };
 use crate::{
@@ -29,8 +27,7 @@ const TICKS: f64 = 100.0;
 
 /// Looks at links and CPUs, for ever.
 pub(super) async fn watch(protection: Arc<Protection>) {
-    let mut tick = tokio::time::interval(INTERVAL);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tick = every(INTERVAL);
     let mut looking = Looking::new();
     loop {
         tick.tick().await;
@@ -40,10 +37,8 @@ pub(super) async fn watch(protection: Arc<Protection>) {
             looking
         };
         // What was looked at goes with a look that fails; the task is started anew.
-        looking = match tokio::task::spawn_blocking(work).await {
-            Ok(looking) => looking,
-            Err(error) => return error!(%error, "looking at the links failed"),
-        };
+        let Some(looked) = blocking("looking at the links failed", work).await else { return };
+        looking = looked;
     }
 }
 
@@ -61,10 +56,8 @@ pub(super) async fn watch_disks(protection: Arc<Protection>, directories: Vec<Pa
             told.into_iter().for_each(|what| protection.bus().publish(what));
             (disks, searched)
         };
-        (disks, searched) = match tokio::task::spawn_blocking(work).await {
-            Ok(known) => known,
-            Err(error) => return error!(%error, "looking at the file systems failed"),
-        };
+        let Some(known) = blocking("looking at the file systems failed", work).await else { return };
+        (disks, searched) = known;
         tokio::time::sleep(DISK_INTERVAL).await;
     }
 }

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use floodwall_listen::{ListenAddress, Listener};
-use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
 
+use super::periodically::{blocking, every};
 use crate::server::{self, Context};
 
 /// How often the imports' prefixes and hits are read.
@@ -24,14 +24,13 @@ pub(super) async fn serve(listen: ListenAddress, context: Context) {
 
 /// Reads the imports' prefixes and hits once a minute, for ever.
 pub(super) async fn measure_imports(context: Context) {
-    let mut tick = tokio::time::interval(IMPORTS_INTERVAL);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tick = every(IMPORTS_INTERVAL);
     loop {
         tick.tick().await;
         let Context { filter, meters, .. } = context.clone();
         let measure = move || meters.set_imports(filter.imports());
-        if let Err(error) = tokio::task::spawn_blocking(measure).await {
-            return error!(%error, "reading the imports' hits failed");
+        if blocking("reading the imports' hits failed", measure).await.is_none() {
+            return;
         }
     }
 }

@@ -22,6 +22,7 @@ mod metrics;
 mod older_flows;
 mod opening;
 mod origins;
+mod periodically;
 mod protected_interfaces;
 mod protection;
 mod prove_answers;

@@ -4,10 +4,12 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use floodwall_origin::Origins;
-use tokio::time::MissedTickBehavior;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use super::protection::Protection;
+use super::{
+    periodically::{blocking, every},
+    protection::Protection,
+};
 use crate::{
     event::{AttackEvent, Bus, Event, Heard, What},
     origin_lists::{self, Wanted},
@@ -21,8 +23,7 @@ const REFRESH: Duration = Duration::from_secs(10);
 /// Runs until the bus is closed.
 pub(super) async fn follow(origins: Arc<Origins>, filter: Arc<Filter>, host: Arc<Protection>, bus: Bus) {
     let mut happens = bus.subscribe();
-    let mut tick = tokio::time::interval(REFRESH);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tick = every(REFRESH);
     let mut attacked = BTreeSet::new();
     // An earlier run may have left lists in force that are for the time of an attack only.
     let mut is_first = true;
@@ -56,21 +57,16 @@ pub(super) async fn follow(origins: Arc<Origins>, filter: Arc<Filter>, host: Arc
             let failed = origin_lists::follow(&filter, &databases, &lifelines, is_attacked, which);
             (has_changed, failed, databases.problems())
         };
-        match tokio::task::spawn_blocking(work).await {
-            Ok((has_changed, failed, problems)) => {
-                if has_changed {
-                    info!("the databases of origins are read");
-                }
-                for (list, refusal) in failed {
-                    warn!(list, %refusal, "a list could not be brought up to the database of origins, and stays as it is");
-                }
-                problems
-                    .iter()
-                    .filter(|problem| !told.contains(*problem))
-                    .for_each(|problem| warn!("{problem}"));
-                told = problems;
-            }
-            Err(error) => return error!(%error, "following the databases of origins failed"),
+        let outcome = blocking("following the databases of origins failed", work).await;
+        let Some((has_changed, failed, problems)) = outcome else { return };
+        if has_changed {
+            info!("the databases of origins are read");
         }
+        for (list, refusal) in failed {
+            warn!(list, %refusal, "a list could not be brought up to the database of origins, and stays as it is");
+        }
+        let new = problems.iter().filter(|problem| !told.contains(*problem));
+        new.for_each(|problem| warn!("{problem}"));
+        told = problems;
     }
 }

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use floodwall_systemd::ServiceManager;
-use tracing::error;
 
 use super::{
+    periodically::{blocking, every},
     tasks::{Policy, Tasks},
     watchdog,
 };
@@ -45,14 +45,13 @@ pub(super) fn start(
 
 /// Reports the status line, for ever. It runs apart from the watchdog, as reading the status may get stuck.
 async fn report_status(context: Context, service_manager: Arc<Mutex<ServiceManager>>) {
-    let mut tick = tokio::time::interval(STATUS_INTERVAL);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tick = every(STATUS_INTERVAL);
     loop {
         tick.tick().await;
         let context = context.clone();
-        match tokio::task::spawn_blocking(move || headline(&context)).await {
-            Ok(line) => service_manager.lock().status(&line),
-            Err(error) => error!(%error, "the status could not be reported to the service manager"),
+        let failed = "the status could not be reported to the service manager";
+        if let Some(line) = blocking(failed, move || headline(&context)).await {
+            service_manager.lock().status(&line);
         }
     }
 }

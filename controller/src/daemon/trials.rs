@@ -7,7 +7,11 @@ use std::{
 
 use tracing::{error, info, warn};
 
-use super::{protection::Protection, steady_clock::Steady};
+use super::{
+    periodically::{blocking, every},
+    protection::Protection,
+    steady_clock::Steady,
+};
 use crate::{
     records::{Trial, Undo},
     server::{Audit, Dataplane as _},
@@ -35,8 +39,7 @@ pub(super) fn write_down(audit: &Audit, trials: &[Trial]) {
 
 /// Undoes each change whose time to be confirmed is over, for ever.
 pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>, audit: Audit) {
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tick = every(TICK);
     let mut clock = Steady::default();
     loop {
         tick.tick().await;
@@ -58,10 +61,8 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>, audit:
             }
             all
         };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(true) => {}
-            Ok(false) => tokio::time::sleep(PAUSE).await,
-            Err(error) => error!(%error, "the task that undoes what was not confirmed failed"),
+        if blocking("the task that undoes what was not confirmed failed", work).await == Some(false) {
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use floodwall_systemd::{Progress, ServiceManager};
 use tracing::warn;
 
+use super::periodically::every;
 use crate::{lock::Mutex, tables::SharedTables};
 
 /// Keeps the watchdog satisfied while the daemon works: while this task runs, and the threads that renew the lease, which are
 /// detection and the look at the host, have done so since the previous beat.
 pub(super) async fn feed(tables: Arc<SharedTables>, service_manager: Arc<Mutex<ServiceManager>>) {
     let Some(interval) = service_manager.lock().beat_interval() else { return std::future::pending().await };
-    let mut tick = tokio::time::interval(interval);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tick = every(interval);
     let mut progress = Progress::default();
     loop {
         tick.tick().await;

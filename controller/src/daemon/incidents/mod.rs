@@ -23,7 +23,6 @@ use floodwall_incident::{
 use floodwall_notify::Notifier;
 use floodwall_origin::Origins;
 use floodwall_units::unix;
-use tokio::time::MissedTickBehavior;
 use tracing::{error, warn};
 
 pub(super) use self::sample::Tap;
@@ -32,7 +31,7 @@ use self::{
     occurrence::occurrence,
     sample::{frame, sampled},
 };
-use super::protection::Protection;
+use super::{periodically::every, protection::Protection};
 use crate::{
     event::{AttackEvent, Bus, Event, Heard, What},
     server::Dataplane as _,
@@ -59,8 +58,7 @@ pub(super) struct Incidents {
 pub(super) async fn record(incidents: Arc<tokio::sync::Mutex<Incidents>>, bus: Bus) {
     let mut incidents = incidents.lock().await;
     let mut happens = bus.subscribe();
-    let mut tick = tokio::time::interval(INTERVAL);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tick = every(INTERVAL);
     loop {
         tokio::select! {
             heard = happens.next() => match heard {

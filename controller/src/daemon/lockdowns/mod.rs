@@ -21,7 +21,10 @@ use self::{
     relief::Relief,
     reopening::{Reopening, Turn},
 };
-use super::protection::Protection;
+use super::{
+    periodically::{blocking, every},
+    protection::Protection,
+};
 use crate::{
     api::{LockdownReport, ReopeningReport},
     detect::Detection,
@@ -46,8 +49,7 @@ pub(super) struct Keeper {
 
 /// Looks after them, for ever.
 pub(super) async fn run(keeper: Arc<Keeper>) {
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tick = every(TICK);
     let mut lockdowns = Lockdowns::default();
     loop {
         tick.tick().await;
@@ -57,13 +59,7 @@ pub(super) async fn run(keeper: Arc<Keeper>) {
             lockdowns.look(&keeper, Instant::now());
             lockdowns
         };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(looked) => lockdowns = looked,
-            Err(error) => {
-                error!(%error, "the task that looks after lockdowns failed");
-                lockdowns = Lockdowns::default();
-            }
-        }
+        lockdowns = blocking("the task that looks after lockdowns failed", work).await.unwrap_or_default();
     }
 }
 
