@@ -3,15 +3,12 @@
 //! SQLite is used for the state already, survives being killed at any point, and finds the seconds of one incident without
 //! reading those of others. A damaged file is set aside and a new one begun: it is a record, and no packet is judged by it.
 
-use std::{
-    fs::OpenOptions,
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use floodwall_api::{Incident, IncidentPhase, IncidentSecond};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
+use floodwall_sqlite::{damaged, distrust, for_reading, for_writing, write_ahead};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use tracing::warn;
 
 use crate::{evidence::Frame, recorder::StoredIncident};
@@ -20,10 +17,6 @@ use crate::{evidence::Frame, recorder::StoredIncident};
 const APPLICATION: i32 = 0x666c_7769;
 /// The version of the tables.
 const FORMAT: i32 = 1;
-/// The file's permissions.
-const MODE: u32 = 0o600;
-/// Pages of the write-ahead log after which it is checkpointed: 1 MiB.
-const CHECKPOINT: i64 = 256;
 /// Size to which the write-ahead log is truncated when it is reset, bytes.
 const MAX_LOG: i64 = 2 << 20;
 
@@ -97,13 +90,9 @@ impl Database {
     }
 
     fn open_as_it_is(path: &Path) -> anyhow::Result<(Self, Found)> {
-        // Created here, as SQLite would create it readable for others.
-        OpenOptions::new().read(true).append(true).create(true).mode(MODE).open(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.pragma_update(None, "trusted_schema", false)?;
-        connection.pragma_update(None, "cell_size_check", true)?;
-        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        floodwall_sqlite::create_if_missing(path)?;
+        let connection = Connection::open_with_flags(path, for_writing())?;
+        distrust(&connection)?;
         let format: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         match format {
             0 => {
@@ -117,10 +106,8 @@ impl Database {
                 "it is of format {later}, and this floodwall knows format {FORMAT}; move the file away to begin anew"
             ),
         }
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        write_ahead(&connection, MAX_LOG)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT, |_| Ok(()))?;
-        connection.pragma_update_and_check(None, "journal_size_limit", MAX_LOG, |_| Ok(()))?;
         let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if sound != "ok" {
             return Err(anyhow::Error::new(damaged()).context(sound));
@@ -309,9 +296,8 @@ impl Database {
 
 /// A connection that only reads.
 fn reader(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.pragma_update(None, "trusted_schema", false)?;
+    let connection = Connection::open_with_flags(path, for_reading())?;
+    distrust(&connection)?;
     Ok(connection)
 }
 
@@ -389,15 +375,9 @@ pub(crate) fn thinned(seconds: &[IncidentSecond], step: u64) -> Vec<IncidentSeco
     thinned
 }
 
-fn damaged() -> rusqlite::Error {
-    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), None)
-}
-
+/// Whether the file is damaged, or what is in it is not understood.
 fn is_damaged(error: &anyhow::Error) -> bool {
-    let code = |error: &rusqlite::Error| error.sqlite_error_code();
-    let of_file = error.downcast_ref::<rusqlite::Error>().and_then(code);
-    let of_content = error.downcast_ref::<serde_json::Error>().is_some();
-    of_content || matches!(of_file, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    floodwall_sqlite::is_damaged(error) || error.downcast_ref::<serde_json::Error>().is_some()
 }
 
 fn aside(path: &Path) -> PathBuf {

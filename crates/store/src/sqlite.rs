@@ -7,16 +7,16 @@
 use std::{
     cell::Cell,
     fs::{self, File, OpenOptions},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, ensure};
-use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, config::DbConfig, ffi, params};
+use floodwall_sqlite::{damaged, distrust, for_reading, for_writing, is_full, write_ahead};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, config::DbConfig, params};
 use serde::Serialize;
 
 use super::{
-    files::PRIVATE,
     lists,
     record::{FORMAT, Kind, Position, Record, Sum},
 };
@@ -25,8 +25,6 @@ use super::{
 const APPLICATION: i32 = 0x666c_7764;
 /// Bits of a part's row number that number it within its list.
 const PART_BITS: u32 = 20;
-/// Pages of the write-ahead log after which it is brought into the database: a MiB.
-const CHECKPOINT: i64 = 256;
 /// Bytes that the write-ahead log keeps when it starts over.
 const LOG_KEPT: i64 = 4 << 20;
 /// One of SQLite's ways to files (https://sqlite.org/vfs.html): the usual one, but for locks, of which there are none.
@@ -65,9 +63,8 @@ impl Database {
     /// Makes one that is to be filled, and then [finished](Self::finish).
     pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
         let creating = || format!("creating {}", path.display());
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(PRIVATE).open(path);
-        let file = file.with_context(creating)?;
-        let connection = Connection::open_with_flags(path, flags()).with_context(creating)?;
+        let file = floodwall_sqlite::create(path).with_context(creating)?;
+        let connection = Connection::open_with_flags(path, for_writing()).with_context(creating)?;
         let database = Self { connection, file, path: path.to_owned(), log: Cell::new(None) };
         let connection = &database.connection;
         settle(connection).map_err(words).with_context(creating)?;
@@ -95,7 +92,8 @@ impl Database {
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         let opening = || format!("opening {}", path.display());
         let file = File::open(path).with_context(opening)?;
-        let connection = Connection::open_with_flags(path, flags()).map_err(words).with_context(opening)?;
+        let connection =
+            Connection::open_with_flags(path, for_writing()).map_err(words).with_context(opening)?;
         settle(&connection).map_err(words).with_context(opening)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(words).with_context(opening)?;
         Ok(Self { connection, file, path: path.to_owned(), log: Cell::new(None) })
@@ -239,15 +237,13 @@ impl Reader {
     /// Opens it.
     pub(super) fn open(path: &Path, has_log: bool) -> rusqlite::Result<Self> {
         let connection = if has_log && is_writable(path) {
-            Connection::open_with_flags(path, flags())?
+            Connection::open_with_flags(path, for_writing())?
         } else if has_log {
             // A lock on what cannot be written is refused, and the directory's own is held.
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | no_mutex();
-            Connection::open_with_flags_and_vfs(path, flags, WITHOUT_LOCKS)?
+            Connection::open_with_flags_and_vfs(path, for_reading(), WITHOUT_LOCKS)?
         } else {
             // SQLite would make a log, even of nothing.
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | no_mutex();
-            Connection::open_with_flags(immutable(path), flags)?
+            Connection::open_with_flags(immutable(path), for_reading() | OpenFlags::SQLITE_OPEN_URI)?
         };
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         guard(&connection)?;
@@ -293,7 +289,7 @@ impl Reader {
             let Some((seq, record)) = record(row) else { continue };
             // A tree that leads in circles.
             if last.is_some_and(|last| if falling { seq >= last } else { seq <= last }) {
-                return Err(corrupt());
+                return Err(damaged());
             }
             last = Some(seq);
             take(seq, record);
@@ -315,7 +311,7 @@ impl Reader {
                 while let Some(row) = rows.next()? {
                     let number: i64 = row.get(0)?;
                     if found.last().is_some_and(|last| *last >= number) {
-                        return Err(corrupt());
+                        return Err(damaged());
                     }
                     found.push(number);
                 }
@@ -353,17 +349,13 @@ fn record(row: &rusqlite::Row<'_>) -> Option<(u64, Option<Record>)> {
 /// Settings of a connection that writes.
 fn settle(connection: &Connection) -> rusqlite::Result<()> {
     guard(connection)?;
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT, |_| Ok(()))?;
-    connection.pragma_update_and_check(None, "journal_size_limit", LOG_KEPT, |_| Ok(()))
+    write_ahead(connection, LOG_KEPT)
 }
 
 /// Settings of every connection, before anything is read: nobody else may use the file, and nothing in it is trusted.
 fn guard(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
-    connection.pragma_update(None, "trusted_schema", false)?;
-    connection.pragma_update(None, "cell_size_check", true)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")
+    distrust(connection)
 }
 
 /// Brings all of the write-ahead log into the database.
@@ -377,14 +369,6 @@ fn checkpoint(connection: &Connection) -> anyhow::Result<()> {
 /// Whether a file can be written to, as it cannot on a file system that is read-only.
 fn is_writable(path: &Path) -> bool {
     OpenOptions::new().append(true).open(path).is_ok()
-}
-
-fn no_mutex() -> OpenFlags {
-    OpenFlags::SQLITE_OPEN_NO_MUTEX
-}
-
-fn flags() -> OpenFlags {
-    OpenFlags::SQLITE_OPEN_READ_WRITE | no_mutex()
 }
 
 /// A path as a URI that says that nothing changes the file meanwhile.
@@ -402,10 +386,6 @@ fn immutable(path: &Path) -> String {
     uri + "?immutable=1"
 }
 
-fn corrupt() -> rusqlite::Error {
-    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None)
-}
-
 /// Errors in the words that a system has for them.
 fn words(error: rusqlite::Error) -> anyhow::Error {
     match error.sqlite_error_code() {
@@ -416,13 +396,10 @@ fn words(error: rusqlite::Error) -> anyhow::Error {
     }
 }
 
-fn is_full(error: &anyhow::Error) -> bool {
-    let codes = error.chain().filter_map(|cause| cause.downcast_ref::<rusqlite::Error>());
-    codes.into_iter().any(|error| error.sqlite_error_code() == Some(ErrorCode::DiskFull))
-}
-
 #[cfg(test)]
 mod tests {
+    use rusqlite::ffi;
+
     use super::*;
 
     fn database(directory: &Path) -> Database {
@@ -473,7 +450,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_in_the_words_of_the_system() {
         assert!(words(full()).to_string().contains("No space left"));
-        assert!(is_full(&words(full())) && !is_full(&words(corrupt())));
+        assert!(is_full(&words(full())) && !is_full(&words(damaged())));
     }
 
     fn full() -> rusqlite::Error {
