@@ -1,13 +1,15 @@
 //! `cargo xtask test`: builds all tests, runs them, and counts.
 //!
-//! The test programs are run one after the other by this task and not by cargo, so that each
-//! one's counts, skips and crash are known to be its own. On a machine that has everything, a skip
-//! has to be an [`expected`] one.
+//! The test programs are run by this task and not by cargo, so that each one's counts, skips and
+//! crash are known to be its own. On a machine that has everything, a skip has to be an
+//! [`expected`] one.
 
 mod expected;
+mod lanes;
 mod part;
 mod tally;
 
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -22,9 +24,11 @@ use expected::{Expected, Finding};
 use part::Part;
 use tally::Tally;
 
-/// The package's folder whose tests build namespaces and floods; too many at a time disturb each other.
+/// The package's folder whose tests build namespaces and floods; too many at a time disturb each other. They wait for most of
+/// their time, and many programs have but one test: in a whole run, programs are run side by side, with one test each.
 const LIVE_FOLDER: &str = "tests";
 const LIVE_PACKAGE: &str = "floodwall-tests";
+const LIVE_LANES: usize = 2;
 const LIVE_THREADS: &str = "--test-threads=2";
 
 /// The programs whose tests are hosts as people run them, which take minutes; and that one of them which is always run. They
@@ -96,33 +100,41 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     // Cargo names them in the order that they were done.
     executables.sort_by(|a, b| (&a.manifest, &a.kind, &a.target).cmp(&(&b.manifest, &b.kind, &b.target)));
 
-    let directory = tempfile::tempdir().context("making a directory for the list of skips")?;
-    let skips = directory.path().join("skips");
-    let mut parts = Vec::new();
+    let directory = tempfile::tempdir().context("making a directory for the lists of skips")?;
+    let scratch = directory.path();
+    let mut tallies = Vec::new();
     if options.vm {
         let machine = Machine::prepare(options.kernel.as_deref())?;
         for executable in &executables {
-            parts.push(on_machine(&machine, executable, options, directory.path())?.run(&skips)?);
+            let part = on_machine(&machine, executable, options, scratch)?;
+            tallies.push(lanes::alone(part)?);
         }
     } else {
-        for executable in &executables {
-            parts.push(program(executable, options).run(&skips)?);
+        let (live, others) = executables.iter().partition::<Vec<_>, _>(|executable| is_live(executable));
+        let (worlds, live) = live.into_iter().partition::<Vec<_>, _>(|executable| is_world(executable));
+        for executable in others {
+            tallies.push(lanes::alone(program(executable, options, scratch))?);
         }
-        let is_whole =
-            options.package.is_empty() && options.filter.is_none() && !options.worlds && !options.soak;
-        let smoke = executables.iter().find(|executable| is_whole && executable.target == VM_SMOKE);
-        if let Some(smoke) = smoke {
-            parts.push(match Machine::prepare(None) {
-                Ok(machine) => on_machine(&machine, smoke, options, directory.path())?.run(&skips)?,
-                Err(error) => Tally::of_skip(VM_NAME, &format!("{error:#}")),
-            });
+        let mut parts: Vec<_> = live.iter().map(|executable| program(executable, options, scratch)).collect();
+        let smoke = live.iter().find(|executable| is_whole(options) && executable.target == VM_SMOKE);
+        match smoke.map(|smoke| (smoke, Machine::prepare(None))) {
+            Some((smoke, Ok(machine))) => {
+                parts.push(on_machine(&machine, smoke, options, scratch)?);
+            }
+            Some((_, Err(error))) => tallies.push(Tally::of_skip(VM_NAME, &format!("{error:#}"))),
+            None => {}
+        }
+        let lanes = if is_whole(options) { LIVE_LANES } else { 1 };
+        tallies.extend(lanes::side_by_side(parts, lanes)?);
+        for executable in worlds {
+            tallies.push(lanes::alone(program(executable, options, scratch))?);
         }
     }
     // Cargo refuses to look for examples where there is no library.
     if executables.iter().any(|executable| executable.kind == "lib") {
-        parts.push(documentation(options).run(&skips)?);
+        tallies.push(lanes::alone(documentation(options, scratch))?);
     }
-    let (text, good) = summary(&parts, &expected, &expected::lacking());
+    let (text, good) = summary(&tallies, &expected, &expected::lacking());
     print!("{text}");
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -155,33 +167,48 @@ fn arguments(options: &Options) -> impl Iterator<Item = &String> {
     filter.chain(&options.extra)
 }
 
-fn program(executable: &Executable, options: &Options) -> Part {
-    let mut part = bare(executable, options);
-    let is_live = executable.manifest.parent().is_some_and(|home| home.ends_with(LIVE_FOLDER));
-    let is_world = is_live && WORLDS.contains(&executable.target.as_str());
-    if is_world && !options.worlds && options.filter.is_none() {
+/// All tests, and not those that somebody wants to look at.
+fn is_whole(options: &Options) -> bool {
+    let is_part = options.worlds || options.soak || options.vm || options.filter.is_some();
+    !is_part && options.package.is_empty() && options.extra.is_empty()
+}
+
+fn is_live(executable: &Executable) -> bool {
+    executable.manifest.parent().is_some_and(|home| home.ends_with(LIVE_FOLDER))
+}
+
+fn is_world(executable: &Executable) -> bool {
+    is_live(executable) && WORLDS.contains(&executable.target.as_str())
+}
+
+fn program(executable: &Executable, options: &Options, scratch: &Path) -> Part {
+    let mut part = bare(executable, options, scratch);
+    if is_world(executable) && !options.worlds && options.filter.is_none() {
         part.command.arg(WORLDS_SMOKE);
     }
     if options.soak {
         part.command.env(SOAK_KILLS.0, SOAK_KILLS.1);
     }
-    if is_live && !options.extra.iter().any(|argument| argument.starts_with("--test-threads")) {
-        part.command.arg(if is_world { ONE_THREAD } else { LIVE_THREADS });
+    if is_live(executable) && !options.extra.iter().any(|argument| argument.starts_with("--test-threads")) {
+        let is_alone = is_world(executable) || is_whole(options);
+        part.command.arg(if is_alone { ONE_THREAD } else { LIVE_THREADS });
     }
     part
 }
 
 /// The same on a virtual machine, with all that there is to it.
-fn on_machine(machine: &Machine, executable: &Executable, options: &Options, shared: &Path) -> Result<Part> {
-    let Part { name, mut command } = bare(executable, options);
+fn on_machine(machine: &Machine, executable: &Executable, options: &Options, scratch: &Path) -> Result<Part> {
+    let shared = scratch.join("machine").join(&executable.target);
+    fs::create_dir_all(&shared).with_context(|| format!("making {}", shared.display()))?;
+    let Part { name, mut command, .. } = bare(executable, options, scratch);
     command.arg(ONE_THREAD);
     command.args(VM_FLOODS.iter().flat_map(|test| ["--skip", test]));
     let name = format!("{name} on Linux {}", machine.release());
-    Ok(Part { name, command: machine.run(&command, shared)? })
+    Ok(Part { name, command: machine.run(&command, &shared)?, skips: shared.join("skips") })
 }
 
 /// A test program with the arguments that each takes.
-fn bare(executable: &Executable, options: &Options) -> Part {
+fn bare(executable: &Executable, options: &Options, scratch: &Path) -> Part {
     let home = executable.manifest.parent().unwrap_or(&executable.manifest);
     let package = package_name(executable);
     let mut command = std::process::Command::new(&executable.path);
@@ -192,7 +219,7 @@ fn bare(executable: &Executable, options: &Options) -> Part {
         "test" => format!("{package}/{}", executable.target),
         kind => format!("{package} ({kind})"),
     };
-    Part { name, command }
+    Part { skips: scratch.join(name.replace('/', "-")), name, command }
 }
 
 /// The name stands in the manifest's own first lines; cargo's message only has an opaque id.
@@ -202,12 +229,12 @@ fn package_name(executable: &Executable) -> String {
     name.map_or_else(|| executable.target.clone(), |name| name.trim_matches('"').to_owned())
 }
 
-fn documentation(options: &Options) -> Part {
+fn documentation(options: &Options, scratch: &Path) -> Part {
     let mut command = shell::cargo();
     command.args(["test", "--doc", "--no-fail-fast"]);
     select(&mut command, options);
     command.arg("--").args(arguments(options));
-    Part { name: "examples in documentation".to_owned(), command }
+    Part { name: "examples in documentation".to_owned(), command, skips: scratch.join("documentation") }
 }
 
 /// What was counted, part by part and in all, as text; and whether it is good.
