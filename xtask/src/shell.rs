@@ -27,7 +27,21 @@ pub(crate) fn target() -> PathBuf {
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    without_own_package(&mut command);
     command
+}
+
+/// Takes out what `cargo run` tells this task of its own package. Build scripts that depend on such a variable (ring's does)
+/// would be run again whenever somebody builds by `cargo test` what a task has built before, and all that depends on them be
+/// built again.
+fn without_own_package(command: &mut Command) {
+    for (name, _) in env::vars_os() {
+        let is_own =
+            ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of| name.to_string_lossy().starts_with(of));
+        if is_own {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// A program of a rustup toolchain, at the root of the checkout.
@@ -36,6 +50,7 @@ pub(crate) fn rustup_run(toolchain: &str, program: &str) -> Command {
     command.args(["run", toolchain, program]).current_dir(root());
     // Cargo points these at the host toolchain, whose libraries another compiler must not load.
     command.env_remove("LD_LIBRARY_PATH").env_remove("RUSTC").env_remove("CARGO");
+    without_own_package(&mut command);
     command
 }
 
