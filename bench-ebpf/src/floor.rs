@@ -27,6 +27,12 @@ pub fn plain_empty(_ctx: XdpContext) -> u32 {
     xdp_action::XDP_DROP
 }
 
+/// Passes; what remains is what any program costs that is attached to an interface.
+#[xdp(frags)]
+pub fn passing(_ctx: XdpContext) -> u32 {
+    xdp_action::XDP_PASS
+}
+
 /// Parses, and reads one word of the table at a place that the source decides.
 #[xdp(frags)]
 pub fn one_read(ctx: XdpContext) -> u32 {

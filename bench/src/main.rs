@@ -4,8 +4,9 @@
 //! which [`candidate`]s, one of them with [`signatures`]; [`stand`] shows them in the kernel, [`measure`] takes the times, round by round, and
 //! subtracts those of a program that only drops. [`control`] times changes of the blocklist and [`memory`] asks
 //! the kernel what it keeps. All of it is a [`report`], held against [`targets`], and printed as a [`table`], as
-//! JSON, or as a [`chart`]. [`live`] is another test: how a service fares under a flood; and
-//! [`scaling`] another: what a second processor brings; and [`outgoing`] another: what a packet costs that leaves.
+//! JSON, or as a [`chart`]. There are other tests beside it: [`live`], how a service fares under a flood; [`host`], what the
+//! daemon takes, and what a connection's throughput keeps; [`scaling`], what a second processor brings; and [`outgoing`],
+//! what a packet costs that leaves.
 
 mod bpf;
 mod candidate;
@@ -14,6 +15,7 @@ mod control;
 mod floodwall;
 mod frames;
 mod groups;
+mod host;
 mod live;
 mod measure;
 mod memory;
@@ -61,6 +63,10 @@ struct Options {
     /// Measure what a packet costs that leaves instead
     #[arg(long, conflicts_with_all = ["live", "rows", "scaling", "svg"])]
     outgoing: bool,
+    /// Measure a host with this daemon instead: its share of a processor in an attack, and what it leaves of the throughput
+    /// of a TCP connection
+    #[arg(long, value_name = "FLOODWALL", conflicts_with_all = ["live", "outgoing", "rows", "scaling", "svg"])]
+    host: Option<PathBuf>,
     /// Draw a chart, too
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -89,6 +95,10 @@ fn run(options: &Options) -> anyhow::Result<()> {
     if options.outgoing {
         let rounds = options.rounds.map_or(if options.quick { 3 } else { 7 }, usize::from);
         return tell(options, &outgoing::run(rounds)?, outgoing::render);
+    }
+    if let Some(binary) = &options.host {
+        let rounds = options.rounds.map_or(if options.quick { 5 } else { 15 }, usize::from);
+        return tell(options, &host::run(binary, rounds)?, host::render);
     }
     let report = session::run(options.quick, options.rounds.map(usize::from), options.rows.as_deref())?;
     if let Some(path) = &options.svg {

@@ -57,6 +57,28 @@ pub(crate) struct Stand {
     pub(crate) sources: Region<Word>,
 }
 
+/// The program that only passes, for an interface.
+pub(crate) struct Passer(Ebpf);
+
+impl Passer {
+    const NAME: &str = "passing";
+
+    pub(crate) fn load() -> anyhow::Result<Self> {
+        let mut ebpf = Ebpf::load(OBJECT).context("creating the maps of the benchmark")?;
+        let program =
+            ebpf.program_mut(Self::NAME).context("the benchmark has no program that only passes")?;
+        let program: &mut Xdp = program.try_into().context("a program of the benchmark is not for XDP")?;
+        program.load().context("loading the program that only passes")?;
+        Ok(Self(ebpf))
+    }
+
+    pub(crate) fn program(&self) -> anyhow::Result<BorrowedFd<'_>> {
+        let program = self.0.program(Self::NAME).context("the benchmark has no program that only passes")?;
+        let program: &Xdp = program.try_into().context("a program of the benchmark is not for XDP")?;
+        Ok(program.fd()?.as_fd())
+    }
+}
+
 /// What a run of the wrapper came to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run {

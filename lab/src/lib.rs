@@ -9,8 +9,9 @@
 //! 4. [`wire::Sender`] and [`wire::Receiver`] put frames on the cable and take them off.
 //! 5. [`pcap`] reads and writes captures, [`flood`] sends many frames at a bounded rate, and
 //!    [`http`] is the service that suffers and the customers who notice.
-//! 6. [`maxmind`] writes small databases of networks and countries.
-//! 7. [`skip`] lets a test say why it cannot run, so that it is counted and not lost.
+//! 6. [`daemon::Daemon`] is floodwall itself, in one of the namespaces.
+//! 7. [`maxmind`] writes small databases of networks and countries.
+//! 8. [`skip`] lets a test say why it cannot run, so that it is counted and not lost.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -31,6 +32,7 @@
 //! Everything here blocks; there is no runtime. Most of it needs root (`CAP_NET_ADMIN`,
 //! `CAP_NET_RAW`, `CAP_SYS_ADMIN`).
 
+pub mod daemon;
 pub mod flood;
 pub mod frame;
 pub mod http;

@@ -218,12 +218,17 @@ pub fn sweep() -> Result<Vec<String>> {
     for entry in entries {
         let entry = entry.with_context(|| format!("listing {DIRECTORY}"))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if owner(&name).is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+        if is_orphan(&name) {
             remove(&entry.path());
             removed.push(name);
         }
     }
     Ok(removed)
+}
+
+/// Whether this is the name of a lab's namespace whose process has ended.
+pub(crate) fn is_orphan(name: &str) -> bool {
+    owner(name).is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists())
 }
 
 /// The process a namespace of a lab belongs to, from its name.

@@ -37,6 +37,13 @@ pub(crate) struct Options {
     /// Measure what a second processor brings instead
     #[arg(long, conflicts_with_all = ["live", "rows", "svg", "against"])]
     scaling: bool,
+    /// Measure what a packet costs that leaves instead
+    #[arg(long, conflicts_with_all = ["live", "rows", "scaling", "svg", "against"])]
+    outgoing: bool,
+    /// Measure a host with the daemon instead: its share of a processor in an attack, and what it leaves of the throughput of
+    /// a TCP connection
+    #[arg(long, conflicts_with_all = ["live", "outgoing", "rows", "scaling", "svg", "against"])]
+    host: bool,
     /// Draw a chart, too
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -71,7 +78,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if let Some(commit) = &options.against {
         return against::run(commit, options);
     }
-    let status = shell::status(Command::new(built(&mut shell::cargo())?).args(arguments(options)))?;
+    let mut command = Command::new(built(&mut shell::cargo())?);
+    command.args(arguments(options));
+    if options.host {
+        command.arg("--host").arg(build::floodwall()?);
+    }
+    let status = shell::status(&mut command)?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -91,6 +103,7 @@ fn arguments(options: &Options) -> Vec<String> {
         (options.quick, "--quick"),
         (options.live, "--live"),
         (options.scaling, "--scaling"),
+        (options.outgoing, "--outgoing"),
     ];
     for (given, name) in switches {
         arguments.extend(given.then(|| name.to_owned()));
@@ -132,6 +145,7 @@ mod tests {
         assert_eq!(passed(&all), all);
         assert_eq!(passed(&["--live", "--quick"]), ["--quick", "--live"]);
         assert_eq!(passed(&["--scaling"]), ["--scaling"]);
+        assert_eq!(passed(&["--outgoing", "--rounds", "3"]), ["--outgoing", "--rounds", "3"]);
     }
 
     #[test]
@@ -140,6 +154,7 @@ mod tests {
             &["--live", "--rounds", "3"][..],
             &["--tolerance", "0.1"],
             &["--against", "HEAD", "--live"],
+            &["--host", "--scaling"],
             &["--against", "HEAD", "--tolerance", "7"],
             &["--against", "HEAD", "--rounds", "0"],
         ] {

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use floodwall_lab::namespace;
+use floodwall_lab::{daemon, namespace};
 
 use crate::{build, shell};
 use director::{Director, End};
@@ -76,7 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     interrupt::watch()?;
     // What an earlier show left behind when it was killed.
     namespace::sweep()?;
-    filter::sweep();
+    daemon::sweep();
 
     let length = Duration::from_secs(options.seconds);
     let mut screen = Screen::new(options.json, length, options.record.is_some());
