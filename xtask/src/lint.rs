@@ -18,7 +18,7 @@ use crate::shell;
 
 const TARGET: &str = "bpfel-unknown-none";
 /// What is compiled for the kernel.
-const KERNEL_HALF: [&str; 2] = ["floodwall-filter", "floodwall-common"];
+const KERNEL_HALF: [&str; 3] = ["floodwall-filter", "floodwall-bench-filters", "floodwall-common"];
 
 /// Runs every check, even after one failed, and says which did.
 ///
@@ -108,7 +108,7 @@ fn kernel_half(toolchain: Toolchain) -> (Command, &'static str) {
     if clippy {
         command.args(["--", "-D", "warnings"]);
     }
-    // The same as for the real build: see the controller's build script.
+    // The same as for the real build: see `bpf-build`.
     command.env("RUSTC_BOOTSTRAP", "aya_ebpf,floodwall_common");
     let mut flags = vec![format!("--cfg=bpf_target_arch=\"{}\"", std::env::consts::ARCH)];
     if !clippy {

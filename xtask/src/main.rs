@@ -61,7 +61,7 @@ enum Task {
     Demo(demo::Options),
     /// Measure what a packet costs, beside the physical floor and other filters, or beside another commit
     Bench(bench::Options),
-    /// Feed random input to both engines and to the reader of captures
+    /// Feed random input to both engines, and to all that reads what comes from outside
     Fuzz(fuzz::Options),
     /// Measure how well the filter tells attacks from customers, on labelled captures
     Score(score::Options),

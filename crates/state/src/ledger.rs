@@ -243,7 +243,7 @@ fn execute<T: Transaction>(
     trial: Option<&Wanted>,
 ) -> Result<T::Outcome, Refusal> {
     let mut store = match kept {
-        Kept::OnDisk(store) => Some(store),
+        Kept::OnDisk(store) => Some(&mut **store),
         Kept::Nowhere(damaged) if !T::BY_ITSELF => {
             return Err(Refusal::Damaged(damaged.report().to_string()));
         }

@@ -41,10 +41,9 @@ pub struct Opened {
 }
 
 /// Where changes are kept, if they are.
-#[expect(clippy::large_enum_variant, reason = "a daemon has one, for as long as it lives")]
 pub enum Kept {
     /// On disk.
-    OnDisk(Store),
+    OnDisk(Box<Store>),
     /// Nowhere: the directory is damaged.
     Nowhere(Damaged),
 }
@@ -67,7 +66,7 @@ impl Store {
         match found.go_on(directory, Arc::clone(&lock)) {
             Ok((store, set_aside)) => {
                 let Found { records, lists, .. } = found;
-                Ok(Opened { kept: Kept::OnDisk(store), records, lists, set_aside })
+                Ok(Opened { kept: Kept::OnDisk(Box::new(store)), records, lists, set_aside })
             }
             Err(error) if accept || matches!(found.form, Form::New) => Err(error),
             // What is known is in force all the same.

@@ -57,7 +57,7 @@ fn open(directory: &Path, accept: bool) -> Opened {
 
 fn store(opened: Opened) -> (Store, Records) {
     match opened.kept {
-        Kept::OnDisk(store) => (store, opened.records),
+        Kept::OnDisk(store) => (*store, opened.records),
         Kept::Nowhere(damaged) => panic!("{}", damaged.report()),
     }
 }

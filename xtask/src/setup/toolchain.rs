@@ -41,7 +41,7 @@ impl Toolchain {
     }
 }
 
-/// Where the choice is written down; the controller's build script reads it.
+/// Where the choice is written down; `bpf-build` reads it.
 fn record() -> PathBuf {
     shell::tools().join("bpf-toolchain")
 }

@@ -7,7 +7,6 @@
 mod connect;
 mod error;
 #[cfg(any(test, feature = "fake"))]
-#[expect(clippy::unwrap_used, reason = "it is for tests, which may panic")]
 pub mod fake;
 mod lines;
 mod request;

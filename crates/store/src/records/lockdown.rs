@@ -29,7 +29,6 @@ impl LockdownRecord {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 const fn is_false(is: &bool) -> bool {
     !*is
 }

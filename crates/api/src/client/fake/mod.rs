@@ -29,13 +29,13 @@ impl Server {
         whole: impl Fn(&[u8]) -> bool + Send + 'static,
         answer: impl Fn(&str) -> Vec<u8> + Send + 'static,
     ) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().expect("a directory for the socket");
         let socket = directory.path().join("s");
-        let listener = UnixListener::bind(&socket).unwrap();
+        let listener = UnixListener::bind(&socket).expect("a socket");
         let (sender, requests) = mpsc::channel();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
+                let mut stream = stream.expect("a connection");
                 let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
                 while !whole(&request) {
                     match stream.read(&mut buffer) {
@@ -79,7 +79,7 @@ fn is_whole(request: &[u8]) -> bool {
         return body.ends_with("0\r\n\r\n");
     }
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    length.is_none_or(|length| body.len() >= length.parse().unwrap())
+    length.is_none_or(|length| body.len() >= length.parse().expect("a length"))
 }
 
 /// A response of one piece.
