@@ -85,8 +85,8 @@ fn known_clients_get_in_others_after_a_challenge_and_forgers_not() -> anyhow::Re
             |commands: &serde_json::Value| commands.to_string().contains("floodwall lockdown off default");
         Ok((why["verdict"].as_str().unwrap_or_default().to_owned(), says(&why["undo"])))
     };
-    let (stranger, undo) = verdict("198.51.100.7")?;
-    assert!(stranger.contains("default is closed to it until it answers a challenge") && undo, "{stranger}");
+    let (newcomer, undo) = verdict("198.51.100.7")?;
+    assert!(newcomer.contains("default is closed to it until it answers a challenge") && undo, "{newcomer}");
     let (customer, undo) = verdict(customers[0])?;
     assert!(!customer.contains("closed") && !undo, "{customer}");
 

@@ -143,10 +143,10 @@ mod tests {
                 "who was there before it began is spared as in peace"
             );
         }
-        assert_eq!(passing_strangers(spared::SYNS_OF_KNOWN), 1);
+        assert_eq!(passing_new_sources(spared::SYNS_OF_KNOWN), 1);
     }
 
-    fn passing_strangers(spared: u64) -> usize {
+    fn passing_new_sources(spared: u64) -> usize {
         let memory = Memory::new();
         memory.set().spared.store(spared);
         memory.set().syn_bucket.store(bucket(1, 1).pack());

@@ -25,7 +25,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 const MOST_CAPTURE: usize = 64 << 20;
 /// Columns of a terminal, less those of the other columns of a list.
 const WHAT: usize = 24;
-/// ReferenceSets that go with a post-mortem.
+/// Charts that go with a post-mortem.
 const CHARTS: [(Quantity, &str, &str); 2] =
     [(Quantity::Packets, "packets", "Packets a second"), (Quantity::Bits, "bits", "Bits a second")];
 

@@ -64,17 +64,17 @@ impl ReferenceSet {
     }
 
     /// How many of a kind did.
-    pub(super) fn strangers_of(&self, kind: Kind) -> usize {
+    pub(super) fn count_of_new_sources(&self, kind: Kind) -> usize {
         self.new_sources[kind as usize].len()
     }
 
     /// Share of the packets that did.
-    pub(super) fn share_of_strangers(&self) -> f64 {
+    pub(super) fn share_of_new_sources(&self) -> f64 {
         self.new_sources() as f64 / self.all.len().max(1) as f64
     }
 }
 
-/// ReferenceSets that are kept: while there is an attack, what is usual stays as it is, and so what was counted of it once
+/// Reference sets that are kept: while there is an attack, what is usual stays as it is, and so what was counted of it once
 /// need not be counted again at each tick.
 #[derive(Debug, Default)]
 pub(super) struct ReferenceSets {
@@ -92,7 +92,7 @@ struct Subject {
     assumed: Vec<Place>,
 }
 
-/// ReferenceSets that are kept at most.
+/// Reference sets that are kept at most.
 const MOST: usize = 4;
 
 impl ReferenceSets {

@@ -52,7 +52,7 @@ const NEVER_ASKED: [u16; 1] = [123];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whose {
     /// Packets of sources that are not known.
-    Strangers,
+    NewSources,
     /// Everybody's.
     Everybodys,
 }
@@ -155,7 +155,7 @@ impl Repetition {
                 // Of requests it is counted what passes all the same. Of other classes it is not, and known sources are not in
                 // these.
                 let lasts = class == Class::Openings && lasts && now_ns >= asked.since_ns + PATIENCE;
-                let widens = asked.whose == Whose::Strangers && (lasts || forged);
+                let widens = asked.whose == Whose::NewSources && (lasts || forged);
                 if widens {
                     *asked = Asked { whose: Whose::Everybodys, since_ns: now_ns, needed_ns: now_ns };
                     self.before.insert(place, Before { whose: Whose::Everybodys, at_ns: now_ns });
@@ -176,7 +176,7 @@ impl Repetition {
                 let whose = match before {
                     Some(before) => before.whose,
                     None if known_most || forged => Whose::Everybodys,
-                    None => Whose::Strangers,
+                    None => Whose::NewSources,
                 };
                 self.asked.insert(place, Asked { whose, since_ns: now_ns, needed_ns: now_ns });
                 self.before.insert(place, Before { whose, at_ns: now_ns });
@@ -213,7 +213,7 @@ pub(super) fn signatures(class: Class, whose: Whose, service: Option<u8>) -> Vec
         Class::Segments | Class::Fruitless | Class::Names | Class::Returning => Vec::new(),
     };
     for signature in &mut signatures {
-        signature.new_sources = whose == Whose::Strangers;
+        signature.new_sources = whose == Whose::NewSources;
         if let Some(service) = service {
             signature.octets.insert(ByteField::Service as usize, [service].into_iter().collect());
         }
@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(
             orders(&mut repetition, 10, 5, OPENINGS, flood(2_000.0, 0.3)),
             [
-                (10.75, ask(Class::Openings, Whose::Strangers)),
+                (10.75, ask(Class::Openings, Whose::NewSources)),
                 (11.5, ask(Class::Openings, Whose::Everybodys)),
             ]
         );
@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(orders(&mut repetition, 20, 2, OPENINGS, flood(2_000.0, 0.0)), again);
         repetition.end(3);
         let much_later = orders(&mut repetition, 1_000, 1, OPENINGS, flood(2_000.0, 0.0));
-        assert_eq!(much_later, [(1_000.75, ask(Class::Openings, Whose::Strangers))]);
+        assert_eq!(much_later, [(1_000.75, ask(Class::Openings, Whose::NewSources))]);
     }
 
     #[test]
@@ -346,10 +346,10 @@ mod tests {
             repetition.end(3);
             orders(&mut repetition, from, 2, unheld, flood(2_000.0, 0.0))
         };
-        let asks = ask(Class::Unasked, Whose::Strangers);
+        let asks = ask(Class::Unasked, Whose::NewSources);
         assert_eq!(first(unasked, 20), [(20.1, asks.clone())], "datagrams were asked lately");
         assert_eq!(first(unasked, 1_000), [(1_000.75, asks)]);
-        let signatures = signatures(Class::Unasked, Whose::Strangers, None);
+        let signatures = signatures(Class::Unasked, Whose::NewSources, None);
         let hits = |form| {
             let mut features = Features::default();
             features.octets[ByteField::Protocol as usize] = protocol::UDP;
@@ -377,7 +377,7 @@ mod tests {
         let mut repetition = Repetition::default();
         assert_eq!(orders(&mut repetition, 0, 5, DATAGRAMS, flood(50.0, 0.0)), []);
         let asked = orders(&mut repetition, 5, 20, DATAGRAMS, flood(500.0, 0.0));
-        assert_eq!(asked, [(5.0, ask(Class::Datagrams, Whose::Strangers))]);
+        assert_eq!(asked, [(5.0, ask(Class::Datagrams, Whose::NewSources))]);
     }
 
     #[test]
@@ -385,7 +385,7 @@ mod tests {
         let mut repetition = Repetition::default();
         let came = orders(&mut repetition, 0, 100, OPENINGS, flood(2_000.0, 0.6));
         let stop = Order::Stop { service: 3, class: Class::Openings, useless: true };
-        let asks = ask(Class::Openings, Whose::Strangers);
+        let asks = ask(Class::Openings, Whose::NewSources);
         let expected = [(0.75, asks.clone()), (0.8, stop.clone()), (60.8, asks), (60.85, stop)];
         assert_eq!(came, expected);
         repetition.end(3);
@@ -397,12 +397,12 @@ mod tests {
         let text = |class, whose| {
             signatures(class, whose, Some(3)).iter().map(ToString::to_string).collect::<Vec<_>>()
         };
-        let datagrams = text(Class::Datagrams, Whose::Strangers);
+        let datagrams = text(Class::Datagrams, Whose::NewSources);
         assert!(
             datagrams[0].starts_with("udp ") && datagrams[0].contains("dport=0-122,124-65535 new-sources")
         );
-        assert_eq!(text(Class::Others, Whose::Strangers).len(), 2);
+        assert_eq!(text(Class::Others, Whose::NewSources).len(), 2);
         assert!(!text(Class::Openings, Whose::Everybodys)[0].contains("new-sources"));
-        assert!(text(Class::Segments, Whose::Strangers).is_empty());
+        assert!(text(Class::Segments, Whose::NewSources).is_empty());
     }
 }

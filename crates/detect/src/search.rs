@@ -33,7 +33,7 @@ const MOST_OF_FEW: f64 = 0.6;
 /// Share of what is unusual that all signatures together have to cover. Where they cover less, it is no tool that sends
 /// all of it, but a crowd.
 const LEAST_TOGETHER: f64 = 0.6;
-/// Sampled packets of the time that is searched beyond what is expected of new_sources, below which nothing is looked for.
+/// Sampled packets of the time that is searched beyond what is expected of new sources, below which nothing is looked for.
 pub(super) const LEAST_EXCESS: f64 = 20.0;
 /// And as a share of all that is usually expected.
 const EXCESS_SHARE: f64 = 0.3;
@@ -51,7 +51,7 @@ const ENOUGH_NEW_SOURCES: usize = 50;
 const MOST_WITH_OTHERS: f64 = 0.05;
 const LEAST_ASSUMED: f64 = 0.3;
 /// How many times more often than usually a signature has to hit that spares known sources: more than a crowd grows.
-const LEAST_STRANGER_LIFT: f64 = 100.0;
+const LEAST_NEW_SOURCE_LIFT: f64 = 100.0;
 /// Segments that come with a request for a connection, beside those that usually do, beyond which it is a crowd.
 const MOST_FOLLOWED: f64 = 0.25;
 /// And at most so many: that many come in the shortest of conversations.
@@ -61,7 +61,7 @@ const MOST_USUAL: f64 = 0.0005;
 const MOST_ALIKE: f64 = 0.01;
 /// Share of all usual packets that signatures may hit together which spare known sources, and how many of these are
 /// looked for at once.
-const MOST_STRANGERS: f64 = 0.002;
+const MOST_OF_NEW_SOURCES: f64 = 0.002;
 /// Requests for connections are dropped only once: whose they are, gets in a second later. So most of them may be hit where
 /// nothing else tells a flood of them.
 const MOST_OPENINGS: f64 = 0.03;
@@ -73,7 +73,7 @@ const LEAST_TELLING_TERMS: usize = 2;
 /// Most of what a signature of segments hits that may come from known sources for these to be spared.
 const MOST_KNOWN: f64 = 0.05;
 const LEAST_OPENING_LIFT: f64 = 10.0;
-const STRANGER_RULES: usize = 4;
+const NEW_SOURCE_RULES: usize = 4;
 /// Share of what is unusual that a signature has to cover.
 const LEAST_SHARE: f64 = 0.08;
 
@@ -92,7 +92,7 @@ enum Tier {
     /// Whoever sends what they match.
     Anybody,
     /// Those who were not there in calm times, with packets of one kind.
-    Strangers(Kind),
+    NewSources(Kind),
 }
 
 impl Tier {
@@ -100,7 +100,7 @@ impl Tier {
     fn start(self) -> Signature {
         match self {
             Self::Anybody => Signature::default(),
-            Self::Strangers(kind) => kind.signature(),
+            Self::NewSources(kind) => kind.signature(),
         }
     }
 
@@ -108,7 +108,7 @@ impl Tier {
     fn examples(self, reference: &ReferenceSet) -> &Examples {
         match self {
             Self::Anybody => reference.all(),
-            Self::Strangers(kind) => reference.of_new_sources(kind),
+            Self::NewSources(kind) => reference.of_new_sources(kind),
         }
     }
 }
@@ -160,7 +160,7 @@ pub(super) struct Search<'a> {
 impl Search<'_> {
     /// Looks for signatures of packets of new sources that nothing covers yet.
     pub(super) fn find(&self, unusual: &[&Sample]) -> Vec<Finding> {
-        let too_many = unusual.len() as f64 - self.expected * self.reference.share_of_strangers();
+        let too_many = unusual.len() as f64 - self.expected * self.reference.share_of_new_sources();
         if too_many < LEAST_EXCESS {
             return Vec::new();
         }
@@ -173,7 +173,7 @@ impl Search<'_> {
                 return findings;
             }
         }
-        self.among_strangers(unusual)
+        self.among_new_sources(unusual)
     }
 
     /// Looks for signatures of what nobody is assumed to send, and that comes with nothing else: real clients go on with
@@ -216,8 +216,8 @@ impl Search<'_> {
         with_others as f64 / all.max(1) as f64
     }
 
-    /// Looks for signatures of new_sources, kind by kind, of those kinds that no crowd explains.
-    fn among_strangers(&self, unusual: &[&Sample]) -> Vec<Finding> {
+    /// Looks for signatures of new sources, kind by kind, of those kinds that no crowd explains.
+    fn among_new_sources(&self, unusual: &[&Sample]) -> Vec<Finding> {
         let mut all = Vec::new();
         for kind in [Kind::Opening, Kind::Datagram, Kind::Other] {
             // Whom the kernel program knows by now, such signatures spare.
@@ -226,10 +226,11 @@ impl Search<'_> {
                 .copied()
                 .filter(|sample| Kind::of(&sample.features) == kind && !sample.known)
                 .collect();
-            let usual = |kind| self.reference.strangers_of(kind) as f64;
+            let usual = |kind| self.reference.count_of_new_sources(kind) as f64;
             let scale = self.expected / self.reference.all().len().max(1) as f64;
             let too_many = of_kind.len() as f64 - usual(kind) * scale;
-            let few_known = kind == Kind::Datagram && self.reference.strangers_of(kind) < ENOUGH_NEW_SOURCES;
+            let few_known =
+                kind == Kind::Datagram && self.reference.count_of_new_sources(kind) < ENOUGH_NEW_SOURCES;
             if too_many < LEAST_EXCESS || few_known {
                 continue;
             }
@@ -243,7 +244,7 @@ impl Search<'_> {
                     continue;
                 }
             }
-            let findings = self.among(&of_kind, Tier::Strangers(kind));
+            let findings = self.among(&of_kind, Tier::NewSources(kind));
             if are_enough(&findings, too_many) {
                 all.extend(findings);
             }
@@ -323,18 +324,18 @@ impl Search<'_> {
             least_lift: LEAST_LIFT,
             most_rules: MOST_RULES,
         };
-        let Tier::Strangers(kind) = tier else { return terms };
+        let Tier::NewSources(kind) = tier else { return terms };
         let all = self.reference.all().len().max(1) as f64;
         let others =
             self.deployment.iter().map(|(_, deployed)| &deployed.signature).filter(|other| other.new_sources);
         let spent: usize = others.map(|other| usual.hit_by(other)).sum();
-        let most = if kind == Kind::Opening { MOST_OPENINGS } else { MOST_STRANGERS };
+        let most = if kind == Kind::Opening { MOST_OPENINGS } else { MOST_OF_NEW_SOURCES };
         let left = (most - spent as f64 / all).max(0.0);
         Terms {
             most_usual: (left * all / usual.len().max(1) as f64).min(1.0),
             most_alike: 1.0,
-            least_lift: if kind == Kind::Opening { LEAST_OPENING_LIFT } else { LEAST_STRANGER_LIFT },
-            most_rules: STRANGER_RULES,
+            least_lift: if kind == Kind::Opening { LEAST_OPENING_LIFT } else { LEAST_NEW_SOURCE_LIFT },
+            most_rules: NEW_SOURCE_RULES,
             ..terms
         }
     }

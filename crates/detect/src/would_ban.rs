@@ -145,7 +145,7 @@ pub(super) struct Conduct {
     busiest: f64,
     /// Most connections that one source has asked for in [`LONG`].
     most_openings: f64,
-    /// Strangers that signatures have hit, and how often.
+    /// New sources that signatures have hit, and how often.
     offenders: HashMap<Key, u32>,
     /// Those that would be banned for it.
     convicted: Vec<Key>,
@@ -200,12 +200,12 @@ impl Conduct {
     /// Whom one would ban: new sources that make up a good part of what comes and send far more than anybody usually does,
     /// beside `usual` packets/s of all; and those that ask for far more connections. Tells of them, and names them all.
     pub(super) fn name_the_loudest(&mut self, scene: &Scene<'_>, usual: f64) -> (Vec<Event>, Vec<Key>) {
-        let is_stranger = |source| !scene.baseline.knows(source);
+        let is_new = |source| !scene.baseline.knows(source);
         let mut left = scene.recent.iter().filter(|sample| scene.is_at_issue(sample)).count();
         let (mut events, mut loud) = (Vec::new(), Vec::new());
         // Who has sent less than this is not loud, however many of the others are banned.
         let least = LOUD_TIMES * self.busiest;
-        for (source, count) in scene.by_packets(least, is_stranger) {
+        for (source, count) in scene.by_packets(least, is_new) {
             let rate = scene.rate(count);
             let is_loud = count as f64 >= LOUD_SHARE * left as f64
                 && count as f64 >= LOUD_TIMES * self.busiest
@@ -221,7 +221,7 @@ impl Conduct {
         }
         let most = MIN_OFFENDING_RATE.max(OFFENDING_FACTOR * self.most_openings);
         for (source, count) in scene.by_openings(most) {
-            if is_stranger(source) && !loud.contains(&source) {
+            if is_new(source) && !loud.contains(&source) {
                 loud.push(source);
                 self.tell(source, Cause::Pushy(scene.rate(count)), scene.now_ns, &mut events);
             }

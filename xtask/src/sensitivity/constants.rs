@@ -307,11 +307,11 @@ pub(super) const TABLE: &[Constant] = &[
     // How much harm a finding may do before it is tried at all.
     plain!("finding: share of what is usual", SEARCH, "const MOST_USUAL: f64 = {};"),
     plain!("finding: share of its kind", SEARCH, "const MOST_ALIKE: f64 = {};"),
-    plain!("finding: share if it spares the known", SEARCH, "const MOST_STRANGERS: f64 = {};"),
+    plain!("finding: share if it spares the known", SEARCH, "const MOST_OF_NEW_SOURCES: f64 = {};"),
     plain!("finding: share if it drops once", SEARCH, "const MOST_OPENINGS: f64 = {};"),
     plain!("finding: mostly requests", SEARCH, "const MOSTLY_REQUESTS: f64 = {};"),
     plain!("finding: lift", SEARCH, "const LEAST_LIFT: f64 = {};"),
-    plain!("finding: lift if it spares the known", SEARCH, "const LEAST_STRANGER_LIFT: f64 = {};"),
+    plain!("finding: lift if it spares the known", SEARCH, "const LEAST_NEW_SOURCE_LIFT: f64 = {};"),
     plain!("finding: lift if it drops once", SEARCH, "const LEAST_OPENING_LIFT: f64 = {};"),
     // What is counted, in the program for the kernel as well: these take the longest to build.
     plain!("counted: packets of a source", COUNTER, "const CAP: u64 = {};"),

@@ -121,7 +121,7 @@ impl Lockdown {
 /// Whom a lockdown shuts out.
 fn forecast(list: &LockdownList, out: &mut dyn Write) -> io::Result<()> {
     let RecentSources { sources, known } = list.recent;
-    let [strangers, sources_told, of_a_day] =
+    let [shut_out, sources_told, of_a_day] =
         [sources.saturating_sub(known), sources, list.clients_of_a_day].map(units::count);
     let share = (sources.saturating_sub(known) * 100).checked_div(sources).unwrap_or(0);
     let until = if list.challenges {
@@ -131,7 +131,7 @@ fn forecast(list: &LockdownList, out: &mut dyn Write) -> io::Result<()> {
     };
     writeln!(
         out,
-        "shuts out {strangers} of the {sources_told} sources that connected within ten minutes ({share} %), {until};"
+        "shuts out {shut_out} of the {sources_told} sources that connected within ten minutes ({share} %), {until};"
     )?;
     writeln!(out, "{of_a_day} clients that were served within a day get in as before")?;
     out.flush()

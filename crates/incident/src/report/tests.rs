@@ -129,7 +129,7 @@ pub(crate) fn report() -> IncidentReport {
     IncidentReport { incident, series, incomplete: None }
 }
 
-/// ReferenceSets for whoever looks at them: `FLOODWALL_REPORTS=DIR`.
+/// Writes the reports for whoever looks at them: `FLOODWALL_REPORTS=DIR`.
 #[test]
 fn a_report_says_the_same_in_every_form() {
     let report = report();
