@@ -188,7 +188,8 @@ fn udp<T: Tables>(
         Some(_) => {}
         None => {
             let port = service::port_at(tables, settings, packet.source, protocol::UDP, packet.source_port)?;
-            if !from_outside {
+            let learned = !port.offered && offered::is(tables, settings, offer, now_ns)?;
+            if (port.offered || learned) && !from_outside {
                 let key = Key::of(settings, packet.destination);
                 unproven::answer(tables, settings, port.service.into(), key, now_ns)?;
             }
@@ -198,7 +199,7 @@ fn udp<T: Tables>(
                 }
                 return Some(false);
             }
-            if offered::is(tables, settings, offer, now_ns)? {
+            if learned {
                 return offered::note(tables, settings, offer, from_outside, now_ns);
             }
         }

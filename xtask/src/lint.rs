@@ -55,12 +55,27 @@ pub(crate) fn run() -> Result<ExitCode> {
     if !missing.is_empty() {
         failed.push(title);
     }
+    let title = "no merge was left half done";
+    println!("lint: {title}");
+    let conflicts = conflicts()?;
+    print!("{conflicts}");
+    if !conflicts.is_empty() {
+        failed.push(title);
+    }
     if failed.is_empty() {
         println!("lint: all clean");
         return Ok(ExitCode::SUCCESS);
     }
     println!("lint: not clean: {}", failed.join(", "));
     Ok(ExitCode::FAILURE)
+}
+
+/// The lines of the checkout that mark a conflict of a merge, as `git grep` tells them; nothing where there is no repository.
+fn conflicts() -> Result<String> {
+    let mut command = Command::new("git");
+    command.current_dir(shell::root()).args(["grep", "-nE", "^(<{7}|>{7})( |$)"]);
+    let output = command.output().context("running `git grep`")?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// How many circles of modules there are in the controller and its crates; says which.

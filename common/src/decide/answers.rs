@@ -8,12 +8,11 @@ use crate::{
     memo,
     offered::{self, Offer},
     parse::protocol,
-    prefix::Address,
     retransmission::{self, Wait},
     tables::{RETRANSMISSION_LINES, Tables},
     token_bucket,
     traits::Traits,
-    wire::{BucketSpec, Port, Reason, Service, Settings, Suspicion, Unproven, families, knowledge},
+    wire::{BucketSpec, Reason, Service, Settings, Suspicion, Unproven, families, knowledge},
 };
 
 /// Segments/s that pass on second sight, all services together: that many sessions older than the filter are taken up
@@ -66,11 +65,14 @@ pub fn judge<T: Tables>(
         context.belongs = true;
         return ask(tables, settings, context);
     }
-    // Of those that send nothing by here, nothing can be proven.
-    if !found(is_provable(tables, settings, context.port, context.packet.destination, now_ns))?
-        && (!is_stray || context.port.carried)
-    {
+    if !is_stray && sees_nothing(known) {
         return judge_unprovable(tables, settings, context);
+    }
+    // Of those that send nothing by here, nothing can be proven.
+    let provable = !context.port.carried
+        || flows && found(offered::sends(tables, settings, context.packet.destination, now_ns))?;
+    if !provable {
+        return ask(tables, settings, context);
     }
     let service = found(tables.service(context.judgement.service))?;
     let reason = if is_stray {
@@ -112,27 +114,13 @@ pub fn ask_flow<T: Tables>(tables: &T, settings: &Settings, context: &mut Packet
     CONTINUE
 }
 
-/// Whether it can be proven of what comes for an address that it answers nothing: what leaves is seen of it, or its sockets can
-/// be asked. `None` if a table could not be reached.
+/// Whether nothing is known of what the host asks, as in a capture of what comes in alone.
 #[inline(always)]
-pub fn is_provable<T: Tables>(
-    tables: &T,
-    settings: &Settings,
-    port: Port,
-    destination: Address,
-    now_ns: u64,
-) -> Option<bool> {
-    let known = settings.knowledge.load();
-    if !port.carried {
-        return Some(known & (knowledge::FLOWS | knowledge::SOCKETS) != 0);
-    }
-    if known & knowledge::FLOWS == 0 {
-        return Some(false);
-    }
-    offered::sends(tables, settings, destination, now_ns)
+pub const fn sees_nothing(known: u64) -> bool {
+    known & (knowledge::FLOWS | knowledge::SOCKETS) == 0
 }
 
-/// Judges a suspect of which it can't be proven that it answers nothing. Nothing is held against it, but that it answers a request for
+/// Judges a suspect of which it can't be proven that it answers nothing, as nothing is known of what the host asks. Nothing is held against it, but that it answers a request for
 /// a connection once more, where such are not few: nobody does, unless the first answer was lost.
 #[inline(always)]
 fn judge_unprovable<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Step {
@@ -296,6 +284,20 @@ mod tests {
             (step, context.stands_alone)
         };
         packets.iter().map(judged).collect()
+    }
+
+    #[test]
+    fn where_what_leaves_is_seen_two_forged_packets_prove_nothing_of_an_address_that_sends_nothing() {
+        let memory = Memory::new();
+        memory.tolerate(0);
+        memory.set().knowledge.store(knowledge::PORTS | knowledge::FLOWS | knowledge::ANSWERS);
+        for packet in [tcp(tcp_flag::SYN | tcp_flag::ACK), tcp(tcp_flag::ACK), udp(), udp()] {
+            let suspicion = if packet.protocol == protocol::UDP { Suspicion::Udp } else { Suspicion::Tcp };
+            let mut context = memory.classified(packet);
+            context.port.carried = true;
+            assert_eq!(judge(&memory, memory.set(), &mut context, suspicion), CONTINUE);
+            assert!(!context.unprovable && !context.stands_alone && !context.judgement.answers);
+        }
     }
 
     #[test]

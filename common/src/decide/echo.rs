@@ -12,7 +12,7 @@ use crate::{
     wire::{BucketSpec, Settings, knowledge},
 };
 
-/// Replies/s that are taken for what they say, all services together. Who knows whom the host asks, and forges its replies,
+/// Replies/s that are taken for what they say, and later fragments/s of pings, all services together. Who knows whom the host asks, and forges its replies,
 /// gets no more through.
 const ASKED: BucketSpec = match BucketSpec::new(1_000, 2_000) {
     Some(spec) => spec,
@@ -30,12 +30,17 @@ pub fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
     let hash = Flow::answered_by(&context.packet).without_ports().hash(settings);
     let asked =
         found(flow::recall(tables, settings, context.packet.protocol, hash, context.time_ns))?.is_some();
-    context.belongs =
-        asked && token_bucket::take_long(&settings.echoes, ASKED, ASKED.increment, context.time_ns);
+    context.belongs = asked && is_within_bounds(settings, context.time_ns);
     if context.belongs {
         context.traits = context.traits.without(Traits::ICMP);
     }
     CONTINUE
+}
+
+/// Whether there are few enough of what limits of ICMP are not for.
+#[inline(always)]
+pub(super) fn is_within_bounds(settings: &Settings, now_ns: u64) -> bool {
+    token_bucket::take_long(&settings.echoes, ASKED, ASKED.increment, now_ns)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Is it a later fragment, and has the first one passed?
 
-use super::{CONTINUE, PacketContext, Step, answers, found};
+use super::{CONTINUE, PacketContext, Step, answers, echo, found};
 use crate::{
     memo,
     parse::{Fragment, Packet},
@@ -35,8 +35,10 @@ pub(super) fn judge<T: Tables>(
         return CONTINUE;
     }
     if memo::recalls(line, hash) {
-        // What limits hold pings to is charged for the first one: a long ping is one ping.
-        context.traits = context.traits.without(Traits::ICMP);
+        // What limits hold pings to is charged for the first one, as a long ping is one ping; but one that has no end is not.
+        if context.traits.meets(Traits::ICMP) && echo::is_within_bounds(settings, context.time_ns) {
+            context.traits = context.traits.without(Traits::ICMP);
+        }
         return CONTINUE;
     }
     context.judgement.unsolicited = true;
@@ -152,6 +154,8 @@ mod tests {
             first.judgement.answers = answers;
             assert_eq!(first_passes(&memory, memory.set(), &first), CONTINUE);
             assert!(!later().meets(Traits::ICMP), "limits of ICMP are not for it");
+            let exempt = (0..10_000).filter(|_| !later().meets(Traits::ICMP)).count();
+            assert_eq!(exempt, if answers { 10_000 } else { 1_999 }, "but one that has no end is none");
             assert!(later().meets(Traits::FRAGMENT), "those of fragments are");
         }
     }

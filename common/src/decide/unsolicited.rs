@@ -4,7 +4,7 @@
 //! Only such suspects are held against what the host has asked, so that the cost stays bounded. Where nothing is known of that,
 //! it is noted what goes on with something.
 
-use super::{CONTINUE, OutOfLine, PacketContext, Step};
+use super::{CONTINUE, OutOfLine, PacketContext, Step, answers};
 use crate::{
     parse::Fragment,
     traits::Traits,
@@ -15,7 +15,7 @@ use crate::{
 #[inline(always)]
 pub(super) fn judge<O: OutOfLine>(settings: &Settings, parts: &O, context: &mut PacketContext) -> Step {
     let known = settings.knowledge.load();
-    context.unprovable = known & (knowledge::FLOWS | knowledge::SOCKETS) == 0;
+    context.unprovable = answers::sees_nothing(known);
     if context.unprovable {
         return judge_unprovable(parts, context, known & knowledge::PORTS != 0);
     }

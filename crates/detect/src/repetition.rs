@@ -186,10 +186,14 @@ impl Repetition {
         orders.collect()
     }
 
-    /// What was asked a while ago, and had its use; of datagrams, whatever these came for.
+    /// What was asked a while ago, and had its use; of datagrams, whatever these came for. Known sources that were forged for what
+    /// is offered may be those that answer the host.
     fn before_of(&self, (service, class): (u8, Class)) -> Option<Before> {
-        let other = if class == Class::Unasked { Class::Datagrams } else { class };
-        self.before.get(&(service, class)).or_else(|| self.before.get(&(service, other))).copied()
+        let of_datagrams = || {
+            let before = self.before.get(&(service, Class::Datagrams)).filter(|_| class == Class::Unasked)?;
+            Some(Before { whose: Whose::NewSources, ..*before })
+        };
+        self.before.get(&(service, class)).copied().or_else(of_datagrams)
     }
 
     /// An attack is over.

@@ -92,10 +92,8 @@ impl Sample {
         let source = Key::of(settings, packet.source);
         let acknowledged = acknowledged(frame, &packet);
         let unasked = !port.offered && is_unasked(tables, settings, &packet, time_ns);
-        let knows_ports = settings.knowledge.load() & knowledge::PORTS != 0;
-        let unprovable = knows_ports
-            && !port.offered
-            && !answers::is_provable(tables, settings, port, packet.destination, time_ns)?;
+        let facts = settings.knowledge.load();
+        let unprovable = facts & knowledge::PORTS != 0 && !port.offered && answers::sees_nothing(facts);
         let (known, answers) = (false, false);
         Some(Self { time_ns, features, source, reason, known, answers, unasked, unprovable, acknowledged })
     }

@@ -102,7 +102,8 @@ fn counts(class: Class, came: &UnprovenTotals, returning: Returning) -> [f64; 3]
         Some(place) => {
             let answered =
                 if class == Class::Datagrams { (came.answered as f64).min(MOST_ANSWERED) } else { 0.0 };
-            let excused = excused(came.acquainted[place], COUNTED_UNTIL_KNOWN) + answered;
+            // Who goes on is answered as well: none is excused twice.
+            let excused = excused(came.acquainted[place], COUNTED_UNTIL_KNOWN).max(answered);
             let [sources, capped, packets] =
                 [came.sources[place], came.capped[place], came.packets[place]].map(|count| count as f64);
             [sources - excused.min(MOST_EXCUSED), capped - answered, packets]
