@@ -115,17 +115,17 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         for executable in others {
             tallies.push(lanes::alone(program(executable, options, scratch))?);
         }
-        let mut parts: Vec<_> = live.iter().map(|executable| program(executable, options, scratch)).collect();
+        let parts = live.iter().map(|executable| program(executable, options, scratch)).collect();
+        let lanes = if in_lanes(options) { LIVE_LANES } else { 1 };
+        tallies.extend(lanes::side_by_side(parts, lanes)?);
         let smoke = live.iter().find(|executable| is_whole(options) && executable.target == VM_SMOKE);
         match smoke.map(|smoke| (smoke, Machine::prepare(None))) {
             Some((smoke, Ok(machine))) => {
-                parts.push(on_machine(&machine, smoke, options, scratch)?);
+                tallies.push(lanes::alone(on_machine(&machine, smoke, options, scratch)?)?);
             }
             Some((_, Err(error))) => tallies.push(Tally::of_skip(VM_NAME, &format!("{error:#}"))),
             None => {}
         }
-        let lanes = if is_whole(options) { LIVE_LANES } else { 1 };
-        tallies.extend(lanes::side_by_side(parts, lanes)?);
         for executable in worlds {
             tallies.push(lanes::alone(program(executable, options, scratch))?);
         }
@@ -167,10 +167,14 @@ fn arguments(options: &Options) -> impl Iterator<Item = &String> {
     filter.chain(&options.extra)
 }
 
-/// All tests, and not those that somebody wants to look at.
 fn is_whole(options: &Options) -> bool {
     let is_part = options.worlds || options.soak || options.vm || options.filter.is_some();
-    !is_part && options.package.is_empty() && options.extra.is_empty()
+    !is_part && options.package.is_empty()
+}
+
+/// Whether programs are run side by side. Whoever gives arguments wants to see what tests say as they say it.
+fn in_lanes(options: &Options) -> bool {
+    is_whole(options) && options.extra.is_empty()
 }
 
 fn is_live(executable: &Executable) -> bool {
@@ -190,7 +194,7 @@ fn program(executable: &Executable, options: &Options, scratch: &Path) -> Part {
         part.command.env(SOAK_KILLS.0, SOAK_KILLS.1);
     }
     if is_live(executable) && !options.extra.iter().any(|argument| argument.starts_with("--test-threads")) {
-        let is_alone = is_world(executable) || is_whole(options);
+        let is_alone = is_world(executable) || in_lanes(options);
         part.command.arg(if is_alone { ONE_THREAD } else { LIVE_THREADS });
     }
     part
