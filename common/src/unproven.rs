@@ -1,8 +1,9 @@
 //! What has not proven itself, counted: of each kind the sources, once a second each, and their packets.
 //!
 //! What is counted once a source and second needs a memory of who was counted: lines of eight words, each a tag of 40
-//! bits, a second of 16, whether a datagram of the source was answered, and a count of 7 bits. Seconds are of 2³⁰ ns. Room is made by the one that was counted longest ago: who
-//! is pushed out, which only a flood does, is counted once more. CPUs that count at the same moment may lose one of the two.
+//! bits, a second of 16, whether a datagram of the source was answered, and a count of 7 bits. Seconds are of 2³⁰ ns. Room is
+//! made by the one that was counted longest ago: who is pushed out, which only a flood does, is counted once more. CPUs that
+//! count at the same moment may lose one of the two.
 //!
 //! The searches have no branches: see [`crate::branchless`].
 

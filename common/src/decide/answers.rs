@@ -120,8 +120,9 @@ pub const fn sees_nothing(known: u64) -> bool {
     known & (knowledge::FLOWS | knowledge::SOCKETS) == 0
 }
 
-/// Judges a suspect of which it can't be proven that it answers nothing, as nothing is known of what the host asks. Nothing is held against it, but that it answers a request for
-/// a connection once more, where such are not few: nobody does, unless the first answer was lost.
+/// Judges a suspect where nothing is known of what the host asks, so that it can't be proven that it answers nothing. Nothing
+/// is held against it, but that it answers a request for a connection once more, where such are not few: nobody does, unless
+/// the first answer was lost.
 #[inline(always)]
 fn judge_unprovable<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketContext) -> Step {
     let answers_request = context.traits.meets(Traits::SYN_ACK);

@@ -12,8 +12,8 @@ use crate::{
     wire::{BucketSpec, Settings, knowledge},
 };
 
-/// Replies/s that are taken for what they say, and later fragments/s of pings, all services together. Who knows whom the host asks, and forges its replies,
-/// gets no more through.
+/// Replies/s that are taken for what they say, and later fragments/s of pings, all services together. Who knows whom the host
+/// asks, and forges its replies, gets no more through.
 const ASKED: BucketSpec = match BucketSpec::new(1_000, 2_000) {
     Some(spec) => spec,
     None => BucketSpec::UNTOUCHED,
