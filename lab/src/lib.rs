@@ -11,7 +11,8 @@
 //!    [`http`] is the service that suffers and the customers who notice.
 //! 6. [`daemon::Daemon`] is floodwall itself, in one of the namespaces.
 //! 7. [`maxmind`] writes small databases of networks and countries.
-//! 8. [`skip`] lets a test say why it cannot run, so that it is counted and not lost.
+//! 8. [`fetched`] has programs of others that single tests need, such as [`alertmanager`].
+//! 9. [`skip`] lets a test say why it cannot run, so that it is counted and not lost.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -32,7 +33,9 @@
 //! Everything here blocks; there is no runtime. Most of it needs root (`CAP_NET_ADMIN`,
 //! `CAP_NET_RAW`, `CAP_SYS_ADMIN`).
 
+pub mod alertmanager;
 pub mod daemon;
+pub mod fetched;
 pub mod flood;
 pub mod frame;
 pub mod http;

@@ -3,13 +3,13 @@
 
 use std::{
     io::Write as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
 };
 
 use floodwall_api::{IncidentProven, IncidentReport};
 use floodwall_incident::report::{Reporter, xarf};
-use floodwall_lab::or_skip;
+use floodwall_lab::{fetched, or_skip};
 use serde_json::{Value, json};
 
 /// Times are only looked at where the second is there.
@@ -18,31 +18,6 @@ const PACKAGES: [&str; 2] = ["xarf==1.0.0", "rfc3339-validator==0.1.4"];
 /// of some reports it makes nothing, and says nothing.
 const VALIDATE: &str = "import sys, xarf\nresult = xarf.parse(sys.stdin.read())\nfor error in result.errors: print(error.field, error.message)\n\
                         if result.report is None: print(None)\n";
-
-/// Python with the library.
-fn library() -> Result<PathBuf, String> {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("xarf-1.0.0");
-    let python = home.join("bin/python");
-    let has_it = |python: &Path| {
-        let found = Command::new(python)
-            .args(["-c", "import xarf, rfc3339_validator"])
-            .stderr(Stdio::null())
-            .status();
-        found.is_ok_and(|status| status.success())
-    };
-    if has_it(&python) {
-        return Ok(python);
-    }
-    let made = Command::new("python3").args(["-m", "venv"]).arg(&home).output();
-    let made = made.map_err(|error| format!("needs Python: {error}"))?;
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES);
-    let installed = made.status.success() && pip.output().is_ok_and(|output| output.status.success());
-    if installed && has_it(&python) {
-        return Ok(python);
-    }
-    Err(format!("needs the package {}, which cannot be fetched", PACKAGES[0]))
-}
 
 /// What the library finds wrong.
 fn wrong(python: &Path, report: &Value) -> String {
@@ -93,7 +68,7 @@ fn report(proven: Vec<IncidentProven>) -> IncidentReport {
 
 #[test]
 fn what_is_reported_is_what_the_library_takes() {
-    let python = or_skip!(library());
+    let python = or_skip!(fetched::python(&PACKAGES, "xarf, rfc3339_validator"));
     let reporter = Reporter::new("Example, Inc.", "abuse@example.com").expect("sound");
     let sources = [
         vec![proven("203.0.113.7", "192.0.2.10"), proven("203.0.113.8", "192.0.2.10")],

@@ -12,6 +12,9 @@ use self::server::{Behaviour, PATIENCE, Server};
 use super::*;
 use crate::written::NotifyTable;
 
+mod alertmanager;
+mod fastnetmon;
+mod mail;
 mod server;
 mod smtp;
 mod tls;

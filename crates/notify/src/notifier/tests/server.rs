@@ -50,7 +50,11 @@ pub(super) struct Server {
 impl Server {
     /// Treats the first request by the first behaviour, and all that come after the last one by that.
     pub(super) fn start(behaviours: &[Behaviour]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::on(TcpListener::bind("127.0.0.1:0").expect("a port"), behaviours)
+    }
+
+    /// As [`Self::start`], with a listener of another namespace.
+    pub(super) fn on(listener: TcpListener, behaviours: &[Behaviour]) -> Self {
         let address = listener.local_addr().expect("an address");
         let (tell, came) = mpsc::channel();
         let behaviours: Arc<[Behaviour]> = behaviours.into();
@@ -84,7 +88,8 @@ fn serve(stream: &TcpStream, behaviour: Behaviour, tell: &Sender<Came>) {
             return;
         }
     }
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+    let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+    let (_, length) = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length")).expect("a length");
     let mut body = vec![0; length.parse().expect("a number")];
     reader.read_exact(&mut body).expect("a body");
     let body = String::from_utf8(body).expect("text");

@@ -16,7 +16,7 @@ use tokio_rustls::{
 use super::*;
 
 /// A certificate that nobody but its file vouches for, and its key.
-fn certificate(directory: &Path) -> Result<(PathBuf, PathBuf), String> {
+pub(super) fn certificate(directory: &Path) -> Result<(PathBuf, PathBuf), String> {
     let (certificate, key) = (directory.join("certificate.pem"), directory.join("key.pem"));
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
