@@ -64,6 +64,33 @@ impl Namespace {
     /// # Errors
     /// Without root, or when the kernel has no network namespaces.
     pub fn new(label: &str) -> Result<Self> {
+        Self::bound(label, |path| {
+            unshare(CloneFlags::CLONE_NEWNET)
+                .context("unsharing the network namespace (needs root: CAP_SYS_ADMIN)")?;
+            // `thread-self`, not `self`: only this thread has moved.
+            bind(Path::new("/proc/thread-self/ns/net"), path)?;
+            interface::up("lo")?;
+            for (key, value) in SETTINGS {
+                match write_setting(key, value) {
+                    // A kernel without IPv6 has none of its noise either.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    other => other.with_context(|| format!("setting {key} = {value}"))?,
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// That of another process, such as one in a container: it is as that has made it.
+    ///
+    /// # Errors
+    /// Without root, or when there is no such process.
+    pub fn of_process(process: u32, label: &str) -> Result<Self> {
+        Self::bound(label, |path| bind(&PathBuf::from(format!("/proc/{process}/ns/net")), path))
+    }
+
+    /// The one that `work`, on a thread of its own, binds to a path.
+    fn bound(label: &str, work: impl FnOnce(&Path) -> Result<()> + Send) -> Result<Self> {
         if label.is_empty() || !label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
             bail!("namespace label {label:?} must be made of letters, digits and '-'");
         }
@@ -79,24 +106,11 @@ impl Namespace {
             .open(&path)
             .with_context(|| format!("creating {} for a network namespace (needs root)", path.display()))?;
 
-        let created = on_fresh_thread(|| {
-            unshare(CloneFlags::CLONE_NEWNET)
-                .context("unsharing the network namespace (needs root: CAP_SYS_ADMIN)")?;
-            // `thread-self`, not `self`: only this thread has moved.
-            let source = Path::new("/proc/thread-self/ns/net");
-            mount(Some(source), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
-                .with_context(|| format!("binding the network namespace to {}", path.display()))?;
-            interface::up("lo")?;
-            for (key, value) in SETTINGS {
-                match write_setting(key, value) {
-                    // A kernel without IPv6 has none of its noise either.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    other => other.with_context(|| format!("setting {key} = {value} in {name}"))?,
-                }
-            }
+        let opened = on_fresh_thread(|| {
+            work(&path)?;
             File::open(&path).with_context(|| format!("opening {}", path.display()))
         });
-        match created {
+        match opened {
             Ok(handle) => Ok(Self { inner: Arc::new(Inner { name, label: label.to_owned(), handle }) }),
             Err(error) => {
                 remove(&path);
@@ -238,6 +252,12 @@ fn owner(name: &str) -> Option<u32> {
 
 fn path_of(name: &str) -> PathBuf {
     Path::new(DIRECTORY).join(name)
+}
+
+/// Gives a namespace a name.
+fn bind(namespace: &Path, path: &Path) -> Result<()> {
+    mount(Some(namespace), path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+        .with_context(|| format!("binding the network namespace to {}", path.display()))
 }
 
 /// Unbinds and unlinks; what is gone already is fine, and a destructor has nobody to tell.

@@ -103,13 +103,21 @@ pub fn require_tool(program: &str) -> Result<PathBuf, String> {
         .ok_or_else(|| format!("needs `{program}`, which is not installed (`cargo xtask setup` installs it)"))
 }
 
-/// Where a program is that runs as a service, and that nobody installs for a test: its package would start it.
+/// Where programs are that run as services, below the checkout: nobody installs one for a test, as its package would start it.
+#[must_use]
+pub fn services() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/services/bin")
+}
+
+/// Where a program is that runs as a service: installed, or unpacked below [`services`].
 ///
 /// # Errors
 /// The reason for a skip when there is none.
 pub fn require_service(program: &str) -> Result<PathBuf, String> {
-    require_tool(program)
-        .map_err(|_| format!("needs `{program}`, which is not installed (its package starts a service)"))
+    let unpacked = || Some(services().join(program)).filter(|candidate| candidate.is_file());
+    require_tool(program).ok().or_else(unpacked).ok_or_else(|| {
+        format!("needs `{program}`, which is neither installed nor unpacked (`cargo xtask setup` unpacks it)")
+    })
 }
 
 /// The directory of captures, lists and scenarios: `FLOODWALL_CORPUS`, else the checkout's

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     io::Write as _,
-    path::PathBuf,
+    path::Path,
     process::{Command, Stdio},
     sync::{
         Arc,
@@ -13,7 +13,7 @@ use std::{
 };
 
 use floodwall_api::client::fake::attacked;
-use floodwall_lab::skip::{or_skip, require_tool};
+use floodwall_lab::skip::{or_skip, require_service};
 use floodwall_listen::Listener;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
@@ -155,8 +155,8 @@ fn the_page_of_the_documentation_names_each_with_its_labels_and_no_other() {
 }
 
 /// Runs `promtool`, and returns what it prints: `Err` if it exits with a failure.
-fn promtool(arguments: &[&str], input: &str) -> Result<String, String> {
-    let mut child = Command::new("promtool")
+fn run(promtool: &Path, arguments: &[&str], input: &str) -> Result<String, String> {
+    let mut child = Command::new(promtool)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -170,25 +170,21 @@ fn promtool(arguments: &[&str], input: &str) -> Result<String, String> {
     if output.status.success() { Ok(told) } else { Err(told) }
 }
 
-fn require_promtool() -> Result<PathBuf, String> {
-    require_tool("promtool")
-        .map_err(|_| "needs `promtool`, which is not installed (its package starts a service)".into())
-}
-
 #[test]
 fn promtool_finds_nothing_wrong_with_the_metrics() {
-    or_skip!(require_promtool());
-    let told = promtool(&["check", "metrics"], &exposed(Format::Text)).unwrap();
+    let promtool = or_skip!(require_service("promtool"));
+    let told = run(&promtool, &["check", "metrics"], &exposed(Format::Text)).unwrap();
     assert_eq!(told.trim(), "");
 }
 
 #[test]
 fn promtool_finds_nothing_wrong_with_the_rules_that_are_shipped() {
-    or_skip!(require_promtool());
+    let promtool = or_skip!(require_service("promtool"));
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/monitoring");
-    promtool(&["check", "rules", &format!("{directory}/alerts.yml")], "").unwrap();
-    promtool(&["test", "rules", &format!("{directory}/alerts.test.yml")], "").unwrap();
-    promtool(&["check", "config", "--syntax-only", &format!("{directory}/prometheus.yml")], "").unwrap();
+    run(&promtool, &["check", "rules", &format!("{directory}/alerts.yml")], "").unwrap();
+    run(&promtool, &["test", "rules", &format!("{directory}/alerts.test.yml")], "").unwrap();
+    run(&promtool, &["check", "config", "--syntax-only", &format!("{directory}/prometheus.yml")], "")
+        .unwrap();
 }
 
 /// The queries of the dashboard's panels, with its variables filled in.
@@ -203,7 +199,7 @@ fn dashboard_queries() -> Vec<String> {
 
 #[test]
 fn promtool_accepts_the_queries_of_the_dashboard() {
-    or_skip!(require_promtool());
+    let promtool = or_skip!(require_service("promtool"));
     let asked = dashboard_queries();
     assert!(asked.len() > 20 && asked.iter().all(|expression| !expression.contains('$')), "{asked:?}");
     let rules: Vec<_> = (0..)
@@ -213,7 +209,7 @@ fn promtool_accepts_the_queries_of_the_dashboard() {
     let groups = serde_json::json!({"groups": [{"name": "dashboard", "rules": rules}]});
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), groups.to_string()).unwrap();
-    promtool(&["check", "rules", file.path().to_str().unwrap()], "").unwrap();
+    run(&promtool, &["check", "rules", file.path().to_str().unwrap()], "").unwrap();
 }
 
 #[test]

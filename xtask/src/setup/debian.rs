@@ -43,6 +43,40 @@ impl Apt {
         steps.install(what, &mut apt_get(&[&options, packages].concat()))
     }
 
+    /// Fetches packages, and of what they depend on those that are not installed, into a directory; installs none of them.
+    ///
+    /// # Errors
+    /// Without apt, root or network.
+    pub(super) fn fetch(&mut self, steps: &Steps, what: &str, packages: &[&str], into: &Path) -> Result<()> {
+        ensure!(Path::new("/usr/bin/apt-get").exists(), "this machine has no apt-get");
+        ensure!(shell::is_root(), "needs root, to ask apt for packages");
+        self.update_for(steps, packages)?;
+        fs::create_dir_all(into.join("partial")).with_context(|| format!("making {}", into.display()))?;
+        let archives = format!("Dir::Cache::archives={}", into.display());
+        let options = [
+            "-o",
+            &archives,
+            "install",
+            "--yes",
+            "--download-only",
+            "--no-install-recommends",
+            "--no-remove",
+        ];
+        steps.install(what, &mut apt_get(&[&options, packages].concat()))
+    }
+
+    /// Asks for the lists of packages, if they don't know one of these and were not asked for yet.
+    fn update_for(&mut self, steps: &Steps, packages: &[&str]) -> Result<()> {
+        if self.updated || packages.iter().all(|package| Self::candidate(package).is_some()) {
+            return Ok(());
+        }
+        steps
+            .install("package lists", &mut apt_get(&["update"]))
+            .context("asking for package lists (no network?)")?;
+        self.updated = true;
+        Ok(())
+    }
+
     /// The version that would be installed, as far as the lists on this machine know.
     fn candidate(package: &str) -> Option<String> {
         let policy = shell::output(Command::new("apt-cache").args(["policy", package])).ok()?;
@@ -175,17 +209,9 @@ pub(super) fn install_available<'a>(
     what: &str,
     packages: &[&'a str],
 ) -> Result<Vec<&'a str>> {
-    if !apt.updated && packages.iter().any(|package| Apt::candidate(package).is_none()) {
-        ensure!(
-            shell::is_root(),
-            "needs root: sudo apt-get install --no-install-recommends {}",
-            packages.join(" ")
-        );
-        steps
-            .install("package lists", &mut apt_get(&["update"]))
-            .context("asking for package lists (no network?)")?;
-        apt.updated = true;
-    }
+    let list = packages.join(" ");
+    ensure!(shell::is_root(), "needs root: sudo apt-get install --no-install-recommends {list}");
+    apt.update_for(steps, packages)?;
     let (there, absent): (Vec<_>, Vec<_>) =
         packages.iter().partition(|package| Apt::candidate(package).is_some());
     if !there.is_empty() {

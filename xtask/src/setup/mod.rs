@@ -9,6 +9,7 @@ pub(crate) mod deny;
 mod linker;
 mod nightly;
 mod programs;
+mod services;
 mod toolchain;
 
 use anyhow::{Context as _, Result, ensure};
@@ -43,6 +44,7 @@ pub(crate) fn run(talk: Talk) -> Result<()> {
     }
     linker::ensure(&steps, toolchain, &mut apt)?;
     programs::ensure(&steps, &mut apt);
+    services::ensure(&steps, &mut apt);
     bpffs::ensure(&steps)
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use floodwall_lab::skip::require_tool;
 
 use super::debian::{self, Apt};
+use super::services;
 use crate::steps::Steps;
 use crate::vm;
 
@@ -27,7 +28,8 @@ const PROGRAMS: [(&str, &str); 12] = [
 /// Those that are not installed.
 pub(crate) fn missing() -> Vec<&'static str> {
     let all = PROGRAMS.into_iter().chain(vm::PROGRAMS);
-    all.map(|(program, _)| program).filter(|program| require_tool(program).is_err()).collect()
+    let tools = all.map(|(program, _)| program).filter(|program| require_tool(program).is_err());
+    tools.chain(services::missing()).collect()
 }
 
 /// Installs those that are missing; what cannot be had is told, and its tests will say so too.

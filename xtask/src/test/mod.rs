@@ -33,7 +33,7 @@ const LIVE_THREADS: &str = "--test-threads=2";
 
 /// The programs whose tests are hosts as people run them, which take minutes; and that one of them which is always run. They
 /// take the whole machine, one at a time.
-const WORLDS: [&str; 3] = ["worlds", "worlds_programs", "worlds_quic"];
+const WORLDS: [&str; 4] = ["worlds", "worlds_docker", "worlds_programs", "worlds_quic"];
 const WORLDS_SMOKE: &str = "an_end_host";
 /// The programs that a long run is made of, and how often it kills the daemon.
 const SOAK: [&str; 1] = ["killed"];
