@@ -24,7 +24,8 @@ impl Top {
                            control socket's /v1/overview";
             return Err(Failed::new(Kind::Invalid, message).into());
         }
-        let options = Options { read_only: self.read_only, colour: session.style.is_coloured() };
+        let read_only = self.read_only || session.client.is_read_only().await;
+        let options = Options { read_only, colour: session.style.is_coloured() };
         floodwall_top::run(session.client.clone(), options)
             .await
             .map_err(|error| Failed::new(Kind::Internal, error.to_string()))?;

@@ -4,6 +4,9 @@ use floodwall_units::{clock, count, masked, short, span};
 
 use crate::{history::Metric, model::Model, view::View};
 
+/// The heading of networks and countries, of which there are any only where the daemon has databases of them.
+pub(crate) const NETWORK: &str = "NETWORK";
+
 /// What a row describes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
@@ -171,32 +174,33 @@ fn reasons(model: &Model) -> Table {
 fn shares(model: &Model, of_prefixes: bool) -> Table {
     let sampled = model.drops.sampled();
     let shares = if of_prefixes { model.drops.prefixes() } else { model.drops.sources() };
-    // The number of sources is always 1 in the view of sources, so its column shows their networks where these are known.
-    let names_networks = !of_prefixes && shares.iter().any(|share| share.origin.is_some());
-    let row = |share: crate::sampled_drops::Share| Row {
-        subject: Subject::Address(share.who.clone()),
-        cells: vec![
+    let names_networks = shares.iter().any(|share| share.origin.is_some());
+    let row = |share: crate::sampled_drops::Share| {
+        let mut cells = vec![
             Cell::words(&share.who),
             Cell::Number(percent(share.sampled, sampled), share.sampled as f64),
             Cell::count(share.sampled),
-            if names_networks {
-                Cell::words(share.origin.as_deref().unwrap_or_default())
-            } else {
-                Cell::count(share.sources)
-            },
-            Cell::words(&share.aim),
-            Cell::words(&share.reason),
-        ],
+        ];
+        if of_prefixes {
+            cells.push(Cell::count(share.sources));
+        }
+        cells.extend([Cell::words(&share.aim), Cell::words(&share.reason)]);
+        if names_networks {
+            cells.push(Cell::words(share.origin.as_deref().unwrap_or("not known")));
+        }
+        Row { subject: Subject::Address(share.who), cells }
     };
+    let mut headings = if of_prefixes {
+        vec![("PREFIX", 19), ("SHARE", 6), ("SAMPLED", 8), ("SOURCES", 8)]
+    } else {
+        vec![("SOURCE", 28), ("SHARE", 6), ("SAMPLED", 8)]
+    };
+    headings.extend([("FOR", 9), ("DROPPED FOR", 12)]);
+    if names_networks {
+        headings.push((NETWORK, 12));
+    }
     Table {
-        headings: vec![
-            (if of_prefixes { "PREFIX" } else { "SOURCE" }, 26),
-            ("SHARE", 6),
-            ("SAMPLED", 8),
-            if names_networks { ("NETWORK", 12) } else { ("SOURCES", 8) },
-            ("FOR", 12),
-            ("DROPPED FOR", 14),
-        ],
+        headings,
         rows: shares.into_iter().map(row).collect(),
         note: format!(
             "of {} drops of the last minute that were sampled; addresses can be forged",

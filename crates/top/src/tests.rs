@@ -2,7 +2,7 @@
 
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use floodwall_api::{
-    Event, Notice,
+    DropReport, Event, Notice,
     client::{
         Client,
         fake::{Server, attacked, chunks, response},
@@ -243,6 +243,28 @@ fn help_and_the_end() {
     assert_eq!(take(&mut app, Update::Terminal(Input::Key(interrupt))), Effect::Quit);
 }
 
+#[test]
+fn networks_of_sources_and_prefixes_are_shown_where_they_are_known() {
+    let mut app = under_attack();
+    assert!(["4", "5"].iter().all(|view| {
+        type_in(&mut app, view);
+        !seen(&app).contains("NETWORK")
+    }));
+    let second = attacked(14).time_ms / 1_000;
+    let of_known = DropReport { origin: Some("AS64500 ZZ".to_owned()), ..drop_of("192.0.2.77", second) };
+    take(&mut app, Update::Event(Box::new(Event::Drop(of_known))));
+    for (view, who) in [("4", "192.0.2.77"), ("5", "192.0.2.0/24")] {
+        type_in(&mut app, view);
+        let screen = seen(&app);
+        let row = screen.lines().find(|line| line.contains(who)).unwrap_or_default();
+        assert!(row.trim_end().ends_with("signature    AS64500 ZZ"), "{screen}");
+        let other = screen.lines().find(|line| line.contains("203.0.113.")).unwrap_or_default();
+        assert!(other.trim_end().ends_with("not known"), "{screen}");
+    }
+    type_in(&mut app, "1");
+    assert!(seen(&app).contains("AS64500 ZZ"), "{}", seen(&app));
+}
+
 #[tokio::test]
 async fn the_details_of_a_source_are_requested_and_shown() {
     let why = json!({
@@ -250,7 +272,8 @@ async fn the_details_of_a_source_are_requested_and_shown() {
         "problems": [], "spared": [], "checks": [], "signatures": [], "bans": [], "rules": [], "attacked": [],
         "lists": { "decided_by": "block", "prefix": "203.0.113.0/24", "why": "203.0.113.0/24 is blocked", "covering": [] },
         "source": { "source": "203.0.113.7", "tracked": true, "known": false, "packets": 1_234, "bytes": 9, "syns": 3,
-                    "packet_tokens": null, "syn_tokens": null, "idle_seconds": 1.0, "banned_seconds": null },
+                    "packet_tokens": null, "syn_tokens": null, "idle_seconds": 1.0, "banned_seconds": null,
+                    "origin": { "asn": 64_500, "name": "Example", "country": "ZZ" } },
     });
     let server =
         Server::of_routes(&[("GET /v1/why?address=203.0.113.7 ", response("200 OK", &why.to_string()))]);
@@ -262,7 +285,9 @@ async fn the_details_of_a_source_are_requested_and_shown() {
     feed::ask_why(Client::new(&server.socket), updates, address).await;
     take(&mut app, incoming.recv().await.unwrap());
     let screen = seen(&app);
-    assert!(screen.contains("it is on the blocklist") && screen.contains("1,234 packets"), "{screen}");
+    for words in ["it is on the blocklist", "1,234 packets", "its address is of AS64500 Example, ZZ"] {
+        assert!(screen.contains(words), "`{words}` is not seen in\n{screen}");
+    }
     type_in(&mut app, "u");
     assert!(seen(&app).contains("floodwall block rm 203.0.113.7"));
 }

@@ -28,6 +28,14 @@ pub(super) async fn connect(path: &Path) -> Result<SendRequest<RequestBody>, Cli
     Ok(sender)
 }
 
+/// Whether requests for this socket are taken to the one whose clients may only look.
+pub(super) async fn is_read_only(path: &Path) -> bool {
+    if path.file_name().is_some_and(|name| name == READ_ONLY_SOCKET) {
+        return true;
+    }
+    UnixStream::connect(path).await.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
 fn explain(path: &Path, error: io::Error) -> ClientError {
     let path = path.to_owned();
     match error.kind() {

@@ -13,7 +13,10 @@ use hyper::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{ClientError, Lines, Upload, connect::connect};
+use super::{
+    ClientError, Lines, Upload,
+    connect::{connect, is_read_only},
+};
 use crate::Failure;
 
 /// How long an ordinary request may take. Changing a full table takes about a second.
@@ -42,6 +45,11 @@ impl Client {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// Whether the daemon is reached by the socket whose clients may only look, as the control socket is not for this user.
+    pub async fn is_read_only(&self) -> bool {
+        is_read_only(&self.socket).await
     }
 
     /// Asks.

@@ -1,6 +1,6 @@
 //! Overlays: help, a confirmation, and the details of a source or a signature.
 
-use floodwall_api::{Outcome, SignatureReport, WhyReport};
+use floodwall_api::{AddressOrigin, Outcome, SignatureReport, WhyReport};
 use floodwall_units::{count, masked, span};
 use ratatui::{
     Frame,
@@ -85,6 +85,9 @@ fn source(why: Option<&Result<Box<WhyReport>, String>>, theme: Theme) -> Vec<Lin
         ),
         false => "not in the source table: silent, or too weak to stay".to_owned(),
     }));
+    if let Some(origin) = seen.origin.as_ref().and_then(AddressOrigin::words) {
+        lines.push(Line::raw(format!("its address is of {}", masked(&origin))));
+    }
     lines.push(Line::raw(masked(&why.lists.why)));
     for ban in &why.bans {
         lines.push(Line::styled(

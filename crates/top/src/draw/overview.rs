@@ -14,7 +14,7 @@ use crate::{
     app::App,
     history::Metric,
     model::Model,
-    tables::{Cell, Row, Table, first_sort},
+    tables::{Cell, NETWORK, Row, Table, first_sort},
     view::View,
 };
 
@@ -84,6 +84,9 @@ fn draw_list(
     area: Rect,
 ) {
     let mut table = Table::of(view, model, (first_sort(view), false), "");
+    // Whose network it is says more than the reason, which is listed beside.
+    let network = table.headings.iter().position(|(name, _)| *name == NETWORK);
+    let columns = network.map_or(columns, |network| [columns[0], columns[1], network]);
     if view == View::Reasons {
         // Only reasons for drops; the curve above shows what passes.
         table.rows.retain(|row| row.cells[4].text() == "drop");
