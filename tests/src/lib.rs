@@ -6,7 +6,7 @@
 //! packets; [`requests`] are the packets that tests of rules send; [`login`] is somebody who is logged in; [`blocked`] is a
 //! blocked source that never stops; [`dns`] is a name server and who asks it; [`foreign`] is what other tools do to a filter.
 //! [`world`] is a host as people run them, and what it carries for others; [`docker`] has containers there, and [`ipvs`] has
-//! one hand connections on.
+//! one hand connections on. [`browser`] and [`terminal`] show what people see.
 
 pub mod blocked;
 pub mod browser;
@@ -23,4 +23,5 @@ pub mod parity;
 pub mod protected;
 pub mod requests;
 pub mod seeds;
+pub mod terminal;
 pub mod world;

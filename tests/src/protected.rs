@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 use floodwall_lab::{
     flood::Target,
     frame::{Frame, ipv4::Ipv4},
+    namespace::Namespace,
     pair::{INSIDE_V4, Pair},
     wire::{Receiver, Sender},
 };
@@ -358,20 +359,25 @@ impl Protected {
 
     /// Sends an HTTP request to a port of the host's loopback address; the answer with its head.
     pub fn http(&self, port: u16, request: &str) -> anyhow::Result<String> {
-        self.lab.inside.namespace().enter(|| {
-            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.write_all(request.as_bytes())?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
-        })?
+        http_in(self.lab.inside.namespace(), port, request)
     }
 
     /// An IPv4 frame from this source to the host, to be finished by the caller.
     pub fn from(&self, source: &str) -> Frame<Ipv4> {
         Frame::ipv4(source, "192.0.2.10").between(&self.lab.outside, &self.lab.inside)
     }
+}
+
+/// Sends an HTTP request to a port of the loopback address in a namespace; the answer with its head.
+pub fn http_in(namespace: &Namespace, port: u16, request: &str) -> anyhow::Result<String> {
+    namespace.enter(|| {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    })?
 }
 
 fn wait(child: &mut Child) -> anyhow::Result<std::process::ExitStatus> {

@@ -7,7 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use floodwall_lab::{or_skip, skip::require_root};
+use anyhow::Context as _;
+use floodwall_lab::{
+    flood::{Bounds, FASTEST, Fingerprint, Flood, LONGEST, SpoofedSyn, SynFrom},
+    or_skip,
+    skip::require_root,
+};
 use floodwall_tests::{
     business::{LESSER_FLOOD, flooded, listen},
     protected::{PATIENCE, Protected},
@@ -17,6 +22,8 @@ use nix::sys::signal::Signal;
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 const CONFIGURATION: &str = "[metrics]\nlisten = \"127.0.0.1:9101\"\n";
 const METRICS: u16 = 9101;
+/// How many packets come, each from another source, if not a million.
+const SOURCES: &str = "FLOODWALL_TEST_SOURCES";
 
 /// What is read.
 fn scrape(host: &Protected) -> anyhow::Result<String> {
@@ -81,6 +88,51 @@ fn a_flood_of_many_sources_is_told_in_figures_and_adds_no_series() -> anyhow::Re
 
     host.end(Signal::SIGTERM)?;
     assert!(scrape(&host).is_err(), "nobody answers once the daemon has ended");
+    Ok(())
+}
+
+#[test]
+fn there_are_as_many_series_of_a_million_sources_as_of_one() -> anyhow::Result<()> {
+    or_skip!(require_root());
+    let packets: u64 = match std::env::var(SOURCES) {
+        Ok(number) => number.parse().with_context(|| format!("{SOURCES}={number}"))?,
+        Err(_) => 1_000_000,
+    };
+    let host = Protected::start_as_configured("metrics-many", BINARY, CONFIGURATION)?;
+    let _listener = listen(&host)?;
+    sleep(Duration::from_secs(3));
+    let bounds = |rate| Bounds { rate, duration: LONGEST };
+    let target = host.target(8080);
+    // The traffic of one source, until it is told.
+    let all = "floodwall_packets_total{";
+    let from_one =
+        Flood::start(&host.lab.outside, SynFrom::new(target, [198, 18, 0, 1].into(), 7), bounds(1_000))?;
+    let deadline = Instant::now() + PATIENCE;
+    let one = loop {
+        let page = scrape(&host)?;
+        if sum(&page, all) > 2_000.0 {
+            break page;
+        }
+        assert!(Instant::now() < deadline, "{page}");
+        sleep(Duration::from_millis(200));
+    };
+    from_one.stop()?;
+    // Half a billion addresses: next to none is drawn twice.
+    let fingerprint = Fingerprint { window: 1_234, mss: 536, ttl: 101 };
+    let flood = SpoofedSyn::with_fingerprint(target, fingerprint, 7);
+    let flood = Flood::start(&host.lab.outside, flood, bounds(FASTEST))?;
+    let began = Instant::now();
+    while flood.sent() < packets {
+        anyhow::ensure!(began.elapsed() < LONGEST, "{} of {packets} were sent", flood.sent());
+        sleep(Duration::from_millis(100));
+    }
+    let sent = flood.stop()?;
+    sleep(Duration::from_secs(1));
+    let many = scrape(&host)?;
+    let told = sum(&many, all) - sum(&one, all);
+    assert!(told > packets as f64 * 0.9, "of {sent} packets {told} are told of");
+    assert_eq!(series(&many), series(&one), "which series there are depends on who sends");
+    println!("{} series of one source and of {sent} packets, each from another one", series(&many).len());
     Ok(())
 }
 

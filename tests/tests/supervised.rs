@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use floodwall_lab::{or_skip, skip::require_root};
-use floodwall_tests::{protected::Protected, requests::wait_for};
+use floodwall_tests::{protected::Protected, requests::wait_for, terminal::Terminal};
 use nix::sys::signal::Signal;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
@@ -145,5 +145,17 @@ fn who_may_only_look(host: &Protected) -> anyhow::Result<()> {
     let said = String::from_utf8_lossy(&blocked.stderr).into_owned();
     assert_eq!(blocked.status.code(), Some(8), "{said}");
     assert!(said.contains("may only look"), "{said}");
+    let mut command = host.lab.inside.namespace().command("setpriv");
+    command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]).arg(host.binary());
+    command.arg("top").env("FLOODWALL_SOCKET", host.socket());
+    let mut top = Terminal::start(command, 24, 80)?;
+    top.wait_until_shown("READ-ONLY")?;
+    top.wait_until_shown("Peace")?;
+    top.press("B")?;
+    top.wait_until_shown("this only looks; to do it: floodwall bypass on --for 5m")?;
+    top.press("yq")?;
+    assert!(top.wait()?.success());
+    let audit = host.json(&["audit"])?.to_string();
+    assert!(!audit.contains("bypass"), "nothing was done: {audit}");
     wait_for("nothing is listed", || Ok(host.json(&["status"])?["block"]["ipv4"] == 0))
 }

@@ -36,6 +36,11 @@ impl Capacity {
         self.strains.values().any(Strain::is_strained)
     }
 
+    /// Whether this is.
+    pub(super) fn strains(&self, subject: &Subject) -> bool {
+        self.strains.get(subject).is_some_and(Strain::is_strained)
+    }
+
     /// Looks at values, of a probe that has failed the greatest there is. What is to be told.
     pub(super) fn look(&mut self, values: impl Iterator<Item = (Subject, u64)>) -> Vec<What> {
         let mut told = Vec::new();
@@ -88,6 +93,7 @@ mod tests {
         assert_eq!(looks(&mut capacity, &web, &[900; 10]), Vec::<String>::new(), "slow, and no more");
         let told = looks(&mut capacity, &web, &[u64::MAX; 3]);
         assert_eq!(told, ["OVER CAPACITY: service web, by its probe: failed"]);
+        assert!(capacity.strains(&web) && !capacity.strains(&(Signal::Probe, Some("dns".to_owned()))));
         let drops = (Signal::ListenDrops, None);
         assert_eq!(looks(&mut capacity, &drops, &[9_000; 9]), Vec::<String>::new());
     }

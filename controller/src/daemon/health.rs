@@ -86,7 +86,7 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
             stays
         });
         let active: BTreeSet<_> = last_over.keys().cloned().collect();
-        protection.set_health(report(&signals, &probes, &active));
+        protection.set_health(report(&signals, &probes, &active, &capacity));
         round = round.wrapping_add(1);
         let (filter, protection) = (Arc::clone(&filter), Arc::clone(&protection));
         let work = move || {
@@ -197,17 +197,21 @@ fn report(
     signals: &BTreeMap<Signal, u64>,
     probes: &BTreeMap<String, u64>,
     active: &BTreeSet<RuleId>,
+    capacity: &Capacity,
 ) -> HealthReport {
     let of_host =
         Signal::ALL.into_iter().filter(|(signal, _)| *signal != Signal::Probe).map(|(signal, name)| {
             let value = signals.get(&signal).copied();
             let text = value.map_or_else(|| "not known".to_owned(), |value| signal.words(value));
-            SignalReport { signal: name.to_owned(), service: None, value, text }
+            let over = capacity.strains(&(signal, None));
+            SignalReport { signal: name.to_owned(), service: None, value, text, over }
         });
     let of_services = probes.iter().map(|(service, took)| {
         let value = (*took != FAILED).then_some(*took);
         let text = value.map_or_else(|| "FAILED".to_owned(), |value| Signal::Probe.words(value));
-        SignalReport { signal: Signal::Probe.name().to_owned(), service: Some(service.clone()), value, text }
+        let over = capacity.strains(&(Signal::Probe, Some(service.clone())));
+        let signal = Signal::Probe.name().to_owned();
+        SignalReport { signal, service: Some(service.clone()), value, text, over }
     });
     HealthReport {
         signals: of_host.chain(of_services).collect(),

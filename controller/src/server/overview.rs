@@ -10,7 +10,7 @@ use super::{
     answer::{Answer, Refused, answer, blocking},
     rules, signatures, status,
 };
-use crate::api::{BypassState, IncidentPhase, Overview, ServiceTraffic, SourceTable, Telling};
+use crate::api::{BypassState, IncidentPhase, Overview, ServiceTraffic, SourceTable, Standing, Telling};
 
 /// Incidents that are looked through for those that are not over.
 const INCIDENTS: usize = 100;
@@ -42,8 +42,9 @@ fn now(context: &Context) -> Result<Overview, Refused> {
         place == 1 || incident.phase != IncidentPhase::Resolved
     });
     let tables = filter.tables();
-    Ok(Overview {
+    let overview = Overview {
         time_ms: unix::millis(SystemTime::now()),
+        standing: Standing::default(),
         status: status::now(context)?,
         services,
         rules: rules::rules(context)?,
@@ -60,5 +61,6 @@ fn now(context: &Context) -> Result<Overview, Refused> {
             ..meters.telling()
         },
         restarts: dataplane.restarts(),
-    })
+    };
+    Ok(Overview { standing: overview.judged(), ..overview })
 }

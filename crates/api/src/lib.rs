@@ -27,6 +27,7 @@ mod prefixes;
 pub mod routes;
 mod rules;
 mod signatures;
+mod standing;
 mod status;
 mod trials;
 mod why;
@@ -63,6 +64,7 @@ pub use rules::{
     ReloadReport, ReloadRequest, RuleChange, RuleList, RuleMode, RuleReport, RuleState, SignalReport,
 };
 pub use signatures::{SignatureList, SignatureNumber, SignatureReport, SignatureRequest};
+pub use standing::{Standing, State};
 pub use status::{
     AttachRequest, ChallengeStatus, CheckStatus, DetachRequest, DetachResponse, InterfaceStatus, ListStatus,
     MemoryUse, ProofStatus, ReasonCount, Status, WebStatus, WouldCount,

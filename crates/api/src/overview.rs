@@ -3,13 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BypassState, HealthReport, Incident, RuleReport, SignatureList, Status};
+use super::{BypassState, HealthReport, Incident, RuleReport, SignatureList, Standing, Status};
 
 /// How everything stands at one moment.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Overview {
     /// When it was looked at, Unix ms.
     pub time_ms: u64,
+    /// How the host stands at a glance, by all that follows.
+    #[serde(default)]
+    pub standing: Standing,
     /// How the filter stands.
     pub status: Status,
     /// What has come for each service.

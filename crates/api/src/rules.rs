@@ -223,4 +223,7 @@ pub struct SignalReport {
     pub value: Option<u64>,
     /// The same, with its unit.
     pub text: String,
+    /// It has been over what the host or the service bears for some seconds.
+    #[serde(default)]
+    pub over: bool,
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use floodwall_api::{
-    Event, FailureKind, Overview, WhyReport,
+    Event, FailureKind, IncidentLine, IncidentList, IncidentReport, Overview, WhyReport,
     client::{Client, ClientError, target},
     path,
 };
@@ -35,6 +35,8 @@ pub(crate) struct ActError {
 pub(crate) enum Update {
     Overview(Result<Box<Overview>, String>),
     Event(Box<Event>),
+    /// What has happened in the latest incident before this was started.
+    Past(Vec<IncidentLine>),
     Why(String, Result<Box<WhyReport>, String>),
     Done(Result<String, ActError>),
     Terminal(crossterm::event::Event),
@@ -63,12 +65,26 @@ pub(crate) async fn poll_overview(client: Client, updates: Sender<Update>) {
     }
 }
 
-/// Follows the events until the receiver is closed. Errors are ignored, as polling the overview reports them.
+/// Follows the events until the receiver is closed, beginning with those of the latest incident. Errors are ignored, as
+/// polling the overview reports them.
 pub(crate) async fn follow_events(client: Client, updates: Sender<Update>) {
+    drop(look_back(&client, &updates).await);
     while !updates.is_closed() {
         drop(forward(&client, &updates).await);
         sleep(RECONNECT_PAUSE).await;
     }
+}
+
+async fn look_back(client: &Client, updates: &Sender<Update>) -> Result<(), ClientError> {
+    let client = client.clone().with_patience(TIMEOUT);
+    let latest: IncidentList = client.get(&target(path::INCIDENT, [("limit", &1 as _)])).await?;
+    if let Some(incident) = latest.incidents.first() {
+        let report = target(path::INCIDENT_REPORT, [("id", &incident.id as _), ("points", &1 as _)]);
+        let report: IncidentReport = client.get(&report).await?;
+        // The receiver may be closed by now.
+        drop(updates.send(Update::Past(report.incident.timeline)).await);
+    }
+    Ok(())
 }
 
 async fn forward(client: &Client, updates: &Sender<Update>) -> Result<(), ClientError> {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use floodwall_api::{Event, Incident, IncidentPhase, Overview};
+use floodwall_api::{Event, Incident, IncidentLine, IncidentPhase, Overview};
 
 use crate::{history::History, sampled_drops::SampledDrops, words};
 
@@ -14,7 +14,7 @@ const MAX_EVENTS: usize = 500;
 pub(crate) struct EventLine {
     /// Unix time in ms.
     pub(crate) time_ms: u64,
-    pub(crate) kind: &'static str,
+    pub(crate) kind: String,
     /// Whether it needs attention.
     pub(crate) loud: bool,
     pub(crate) text: String,
@@ -43,12 +43,20 @@ impl Model {
         if let Event::Drop(report) = event {
             return self.drops.take(report);
         }
-        if let Some((time_ms, kind, loud, text)) = words::event(event) {
+        if let Some(line) = words::event(event) {
             if self.events.len() == MAX_EVENTS {
                 self.events.pop_front();
             }
-            self.events.push_back(EventLine { time_ms, kind, loud, text });
+            self.events.push_back(line);
         }
+    }
+
+    /// Adds what had happened in an incident before this was started.
+    pub(crate) fn add_past(&mut self, timeline: &[IncidentLine]) {
+        let first = self.events.front().map_or(u64::MAX, |line| line.time_ms);
+        let room = MAX_EVENTS - self.events.len();
+        let before = timeline.iter().rev().filter(|line| line.time_ms < first);
+        before.take(room).for_each(|line| self.events.push_front(words::past(line)));
     }
 
     /// The open incident, if there is one.

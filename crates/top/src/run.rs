@@ -101,6 +101,7 @@ pub(crate) fn take(app: &mut App, updates: Update) -> Effect {
             app.trouble = Some((why, since));
         }
         Update::Event(event) => app.live_mut().add_event(&event),
+        Update::Past(timeline) => app.live_mut().add_past(&timeline),
         Update::Why(address, answer) => app.answered(&address, answer),
         Update::Done(Ok(done)) => app.message = Some((done, true)),
         Update::Done(Err(ActError { why, denied })) => {

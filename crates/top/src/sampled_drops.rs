@@ -1,7 +1,7 @@
 //! The sources of dropped packets, estimated from the drops that the kernel samples.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     net::{IpAddr, Ipv6Addr},
 };
 
@@ -14,6 +14,9 @@ use crate::words;
 const SECONDS: u64 = 60;
 /// Most drops that are kept: many times what the kernel reports in that time.
 const KEPT: usize = 60_000;
+
+/// Of fewer sampled drops it is not said whether they are forged.
+const FEW: usize = 100;
 
 /// The share of one source, or of a prefix, in the sampled drops.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +72,12 @@ impl SampledDrops {
     /// The number of sampled drops.
     pub(crate) fn sampled(&self) -> u64 {
         self.drops.len() as u64
+    }
+
+    /// Whether next to none of the sources came twice: they are forged then, and to block them is of no use.
+    pub(crate) fn are_forged(&self) -> bool {
+        let sources: HashSet<_> = self.drops.iter().map(|drop| drop.source).collect();
+        self.drops.len() > FEW && sources.len() * 10 > self.drops.len() * 9
     }
 
     /// The shares of sources, the largest first.
@@ -171,11 +180,15 @@ mod tests {
             ("203.0.113.0/24", 4, 2)
         );
         assert!(prefixes.iter().any(|share| share.who == "2001:db8::/48"));
+        assert!(!drops.are_forged(), "these are too few to say so");
         drops.forget(160);
         assert_eq!(drops.sampled(), 7);
         drops.forget(161);
         assert_eq!(drops.sampled(), 0);
         (0..KEPT as u64 + 5).for_each(|_| drops.take(&drop_of("192.0.2.9", 200)));
-        assert_eq!(drops.sampled(), KEPT as u64);
+        assert!(drops.sampled() == KEPT as u64 && !drops.are_forged());
+        let mut forged = SampledDrops::default();
+        (0..=FEW).for_each(|number| forged.take(&drop_of(&format!("192.0.{}.9", number % 250), 200)));
+        assert!(forged.are_forged());
     }
 }

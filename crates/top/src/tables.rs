@@ -144,7 +144,7 @@ fn services(model: &Model) -> Table {
             ("", 8),
         ],
         rows: services.map(row).collect(),
-        note: "by service; the peak is that of the last 15 minutes, as far as they were looked at".to_owned(),
+        note: "the peak is that of the last 15 minutes, as far as they were seen".to_owned(),
     }
 }
 
@@ -167,7 +167,7 @@ fn reasons(model: &Model) -> Table {
     Table {
         headings: vec![("REASON", 22), ("PKT/S", 8), ("PEAK/S", 8), ("PACKETS", 17), ("VERDICT", 8)],
         rows: some.map(row).collect(),
-        note: "why packets passed or were dropped; those that have not come up are left out".to_owned(),
+        note: "why packets passed or were dropped, as far as that came up".to_owned(),
     }
 }
 
@@ -202,15 +202,19 @@ fn shares(model: &Model, of_prefixes: bool) -> Table {
     Table {
         headings,
         rows: shares.into_iter().map(row).collect(),
-        note: format!(
-            "of {} drops of the last minute that were sampled; addresses can be forged",
-            count(sampled)
-        ),
+        note: if model.drops.are_forged() {
+            format!("of {} drops sampled in a minute; FORGED: hardly one came twice", count(sampled))
+        } else {
+            format!("of {} drops sampled in a minute; addresses can be forged", count(sampled))
+        },
     }
 }
 
 fn percent(part: u64, whole: u64) -> String {
-    if whole == 0 { "0 %".to_owned() } else { format!("{:.0} %", part as f64 * 100.0 / whole as f64) }
+    match part as f64 * 100.0 / whole.max(1) as f64 {
+        share if share > 0.0 && share < 0.5 => "<1 %".to_owned(),
+        share => format!("{share:.0} %"),
+    }
 }
 
 fn signatures(model: &Model) -> Table {
@@ -251,7 +255,7 @@ fn events(model: &Model, filter: &str) -> Table {
         subject: Subject::Other(number.to_string()),
         cells: vec![
             Cell::Words(clock(told.time_ms)),
-            Cell::words(told.kind),
+            Cell::words(&told.kind),
             Cell::words(if told.loud { "!" } else { "" }),
             Cell::words(&told.text),
         ],
@@ -259,7 +263,7 @@ fn events(model: &Model, filter: &str) -> Table {
     let mut table = Table {
         headings: vec![("UTC", 8), ("KIND", 9), ("", 1), ("WHAT", 40)],
         rows: model.events.iter().enumerate().map(row).rev().collect(),
-        note: "what has happened since this was started; drops are in Sources".to_owned(),
+        note: "the latest first; drops are in Sources".to_owned(),
     };
     table.keep(filter);
     table

@@ -2,7 +2,7 @@
 
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use floodwall_api::{
-    DropReport, Event, Notice,
+    DropReport, Event, IncidentLine, IncidentPhase, Notice, Overview,
     client::{
         Client,
         fake::{Server, attacked, chunks, response},
@@ -79,7 +79,8 @@ fn an_attack_at_a_glance_in_eighty_by_twenty_four() {
     let screen = seen(&under_attack());
     for words in [
         "floodwall 0.1.0  eth0 native  up 1h",
-        "ATTACK on web: spoofed SYN flood · incident 7, monitoring, for 14s · peak 101k/s",
+        "Attacked, and holding: web by spoofed SYN flood, for 14s · incident 7",
+        "dropped 100k of 101k packets/s (99 %): by fingerprint 100k",
         "warning: a disk is nearly full",
         "passed    1.00k/s   480kb/s",
         "dropped    100k/s  48.0Mb/s",
@@ -94,6 +95,55 @@ fn an_attack_at_a_glance_in_eighty_by_twenty_four() {
         assert!(screen.contains(words), "`{words}` is not seen in\n{screen}");
     }
     assert!(!screen.contains('\x1b'), "what others have written cannot steer the terminal");
+}
+
+#[test]
+fn what_hurts_what_nothing_stops_and_what_is_over_is_said() {
+    let mut app = under_attack();
+    let mut shown = |change: fn(&mut Overview)| {
+        let mut overview = attacked(30);
+        change(&mut overview);
+        overview.standing = overview.judged();
+        take(&mut app, Update::Overview(Ok(Box::new(overview))));
+        seen(&app)
+    };
+    let hurting = shown(|overview| overview.status.problems = vec!["eth1 is not filtered".to_owned()]);
+    assert!(hurting.contains("Attacked, and hurting: web") && hurting.contains("\neth1 is not filtered"));
+    let unstopped = shown(|overview| overview.incidents[0].phase = IncidentPhase::Identified);
+    assert!(unstopped.contains("Attacked, and not stopped: web by spoofed SYN flood"), "{unstopped}");
+    assert!(unstopped.contains("most of them still pass"), "{unstopped}");
+    let over = shown(|overview| {
+        overview.signatures.attack = false;
+        overview.signatures.attacked.clear();
+    });
+    assert!(over.contains("Peace; the last attack: spoofed SYN flood · incident 7"), "{over}");
+    assert!(over.contains("another wave may follow"), "{over}");
+}
+
+#[test]
+fn an_attack_whose_sources_are_forged_is_not_told_by_them() {
+    let mut app = under_attack();
+    let second = attacked(14).time_ms / 1_000;
+    for number in 0..200 {
+        let source = format!("192.0.{number}.1");
+        take(&mut app, Update::Event(Box::new(Event::Drop(drop_of(&source, second)))));
+    }
+    assert!(seen(&app).contains("so to block them is of no use"), "{}", seen(&app));
+    type_in(&mut app, "4");
+    assert!(seen(&app).contains("FORGED: hardly one came twice"), "{}", seen(&app));
+}
+
+#[test]
+fn what_a_view_is_and_its_keys_fit_into_eighty_columns() {
+    let mut app = under_attack();
+    for view in View::ALL {
+        let wide = seen_in(&app, (120, 24));
+        let title = wide.lines().find(|line| line.starts_with(&format!("{}: ", view.name())));
+        for line in title.into_iter().chain(wide.lines().last()) {
+            assert!(line.trim_end_matches('─').chars().count() <= 80, "{line}");
+        }
+        press(&mut app, KeyCode::Tab);
+    }
 }
 
 #[test]
@@ -120,7 +170,7 @@ fn without_colours_there_are_none_and_what_is_loud_is_turned_around() {
     assert!(plain.content().iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
     assert!(plain.content().iter().any(|cell| cell.modifier.contains(ratatui::style::Modifier::REVERSED)));
     let coloured = buffer(&app, true, (80, 24));
-    assert!(coloured.content().iter().any(|cell| cell.bg == Color::Red));
+    assert!(coloured.content().iter().any(|cell| cell.bg == Color::Yellow));
 }
 
 #[test]
@@ -196,7 +246,7 @@ async fn a_view_that_was_denied_a_change_becomes_read_only() {
     feed::carry_out(Client::new(&server.socket), updates, act).await;
     take(&mut app, incoming.recv().await.unwrap());
     let screen = seen(&app);
-    assert!(screen.contains("only looks") && screen.contains("for those who may only look"), "{screen}");
+    assert!(screen.contains("READ-ONLY") && screen.contains("for those who may only look"), "{screen}");
     type_in(&mut app, "x");
     assert!(seen(&app).contains("floodwall signature drop 0"), "{}", seen(&app));
     assert_eq!(type_in(&mut app, "y"), [Effect::Nothing]);
@@ -225,7 +275,7 @@ fn a_daemon_that_stops_answering_and_comes_back_is_shown() {
     take(&mut app, Update::Overview(Err("floodwall hung up".to_owned())));
     let screen = seen(&app);
     assert!(screen.contains("NO ANSWER") && screen.contains("floodwall hung up"), "{screen}");
-    assert!(screen.contains("ATTACK on web"), "what was known stays");
+    assert!(screen.contains("holding: web"), "what was known stays");
 }
 
 #[test]
@@ -297,19 +347,29 @@ async fn overviews_and_events_from_the_socket_are_shown() {
     let overview = serde_json::to_string(&attacked(10)).unwrap();
     let event =
         json!({"kind": "ban", "time_ms": 5, "severity": "info", "text": "banned 3"}).to_string() + "\n";
+    let mut incident = attacked(10).incidents.remove(0);
+    let by = floodwall_api::IncidentActor::Outside;
+    let (kind, text) = ("attack".to_owned(), "attack 1 began".to_owned());
+    incident.timeline = vec![IncidentLine { time_ms: 3, kind, by, text, count: 1 }];
+    let incidents = json!({ "incidents": [incident] }).to_string();
+    let report = json!({ "incident": incident, "series": [] }).to_string();
     let server = Server::of_routes(&[
         ("GET /v1/overview ", response("200 OK", &overview)),
         ("GET /v1/events ", chunks(&[&event], true)),
+        ("GET /v1/incident?limit=1 ", response("200 OK", &incidents)),
+        ("GET /v1/incident/report?id=7&points=1 ", response("200 OK", &report)),
     ]);
     let (updates, mut incoming) = mpsc::channel(8);
     let client = Client::new(&server.socket);
     let looking = tokio::spawn(feed::poll_overview(client.clone(), updates.clone()));
     let listening = tokio::spawn(feed::follow_events(client, updates));
     let mut app = App::new(false);
-    while app.model().overview.is_none() || app.model().events.is_empty() {
+    while app.model().overview.is_none() || app.model().events.len() < 2 {
         take(&mut app, incoming.recv().await.unwrap());
     }
-    assert!(seen(&app).contains("banned 3"), "{}", seen(&app));
+    let screen = seen(&app);
+    let [past, now] = ["attack 1 began", "banned 3"].map(|text| screen.find(text));
+    assert!(past.is_some() && past < now, "what had happened comes first: {screen}");
     looking.abort();
     listening.abort();
 }

@@ -16,8 +16,8 @@ const VIEWS = { now, incidents, sources, signatures, lists, rules };
 const RECENT = 900;
 
 const [main, state] = ["main", "state"].map((id) => document.getElementById(id));
-const [title, text] = [element("strong"), element("span")];
-state.append(title, text);
+const [title, text, why] = [element("strong"), element("span"), element("span", { class: "why" })];
+state.append(title, text, why);
 let view = null;
 
 function turn() {
@@ -38,6 +38,7 @@ function show() {
   state.className = `state ${judged.kind}`;
   say(title, judged.title);
   say(text, judged.text);
+  say(why, judged.why);
   document.title = `${judged.title} · floodwall`;
   say(document.getElementById("version"), known.overview?.status.version ?? "");
   if (known.overview && view) view.show();

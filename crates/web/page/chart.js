@@ -3,12 +3,16 @@
 import { drawn, element, say } from "./element.js";
 import { clock, count, short } from "./words.js";
 
-const [WIDTH, HEIGHT] = [1000, 260];
+const HEIGHT = 260;
+/** Least width. One unit is a pixel, so that text is as large as that around it on a phone as well. */
+const NARROWEST = 280;
 const [LEFT, RIGHT, TOP, BOTTOM] = [56, 10, 12, 26];
 /** Reasons that have a colour of their own; the others share the last one. */
 const COLOURS = 5;
 /** Points of a line, at the most. */
 const POINTS = 300;
+/** Least time that is shown, s. */
+const SHORTEST = 60;
 /** Seconds without a point after which a line begins anew. */
 const GAP = 15;
 
@@ -17,7 +21,7 @@ export function chart(title) {
   const areas = drawn("g");
   const frame = drawn("g");
   const bands = drawn("g");
-  const picture = drawn("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title });
+  const picture = drawn("svg", { class: "chart", role: "img", "aria-label": title });
   picture.append(bands, areas, frame);
   const legend = element("ul", { class: "legend" });
   const node = element("div", {}, picture, legend);
@@ -30,14 +34,17 @@ export function chart(title) {
   function show(history, drops, waves) {
     const points = thinned(history);
     const layers = layers_of(points, drops);
-    const from = points[0]?.time ?? 0;
-    const to = Math.max(points.at(-1)?.time ?? 1, from + 60);
+    // The latest is at the right edge, however few seconds there are.
+    const to = points.at(-1)?.time ?? 0;
+    const from = Math.min(points[0]?.time ?? 0, to - SHORTEST);
+    const wide = Math.max(NARROWEST, node.clientWidth);
+    picture.setAttribute("viewBox", `0 0 ${wide} ${HEIGHT}`);
     const sums = points.map((_, at) => layers.reduce((sum, layer) => sum + layer.values[at], 0));
     const most = rounded(Math.max(10, ...sums));
-    const x = (time) => LEFT + ((time - from) / (to - from)) * (WIDTH - LEFT - RIGHT);
+    const x = (time) => LEFT + ((time - from) / (to - from)) * (wide - LEFT - RIGHT);
     const y = (value) => HEIGHT - BOTTOM - (value / most) * (HEIGHT - TOP - BOTTOM);
     areas.replaceChildren(...stacked(points, layers, x, y));
-    bands.replaceChildren(...waves.flatMap((wave) => band(wave, from, points.at(-1)?.time ?? from, x)));
+    bands.replaceChildren(...waves.flatMap((wave) => band(wave, from, to, x)));
     frame.replaceChildren(...grid(from, to, most, x, y));
     const last = layers.map((layer) => [layer.name, layer.values.at(-1) ?? 0]);
     legends(legend, layers, last);
@@ -73,8 +80,8 @@ function layers_of(points, drops) {
   const passing = Object.keys(totals).filter((name) => !drops(name));
   return [
     { name: "passes", paint: "pass", values: values(passing) },
-    ...own.map((name, at) => ({ name, paint: `s${at}`, values: values([name]) })),
-    ...(rest.length ? [{ name: "other reasons", paint: `s${COLOURS}`, values: values(rest) }] : []),
+    ...own.map((name, at) => ({ name: `dropped for ${name}`, paint: `s${at}`, values: values([name]) })),
+    ...(rest.length ? [{ name: "dropped for other reasons", paint: `s${COLOURS}`, values: values(rest) }] : []),
   ];
 }
 
@@ -110,12 +117,12 @@ function band(wave, from, to, x) {
 function grid(from, to, most, x, y) {
   const lines = [0, 0.5, 1].flatMap((share) => {
     const at = y(most * share);
-    const line = drawn("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: at, y2: at });
+    const line = drawn("line", { class: "grid", x1: LEFT, x2: x(to), y1: at, y2: at });
     return [line, drawn("text", { x: LEFT - 6, y: at + 4, "text-anchor": "end" }, short(most * share))];
   });
   const times = [from, (from + to) / 2, to].map((time, at) => {
     const anchor = ["start", "middle", "end"][at];
-    return drawn("text", { x: x(time), y: HEIGHT - 6, "text-anchor": anchor }, from ? clock(time * 1000) : "");
+    return drawn("text", { x: x(time), y: HEIGHT - 6, "text-anchor": anchor }, to ? clock(time * 1000) : "");
   });
   return [...lines, ...times];
 }
@@ -134,6 +141,6 @@ function legends(legend, layers, last) {
   layers.forEach((layer, at) => {
     const [swatch, words] = legend.children[at].children;
     swatch.setAttribute("class", `swatch ${layer.paint}`);
-    say(words, `${layer.name} ${count(last[at][1])}/s`);
+    say(words, `${layer.name}: ${count(last[at][1])}/s`);
   });
 }

@@ -1,6 +1,6 @@
 // What the daemon has reported so far, and what follows from it.
 
-import { count, percent, service, signature, stops, waves } from "./words.js";
+import { clock, count, percent, service, signature, span, stops, waves } from "./words.js";
 
 /** How far back the chart reaches, s. */
 const SECONDS = 900;
@@ -93,53 +93,84 @@ export function incident() {
   return known.overview?.incidents.find((one) => one.phase !== "resolved") ?? null;
 }
 
-/** The state in large type at the top of the page. */
+/** The state in large type at the top of the page, the figures, and why it is so. */
 export function judge() {
   const { overview, trouble } = known;
-  if (trouble) return { kind: "trouble", title: "No answer", text: trouble };
-  if (!overview) return { kind: "waits", title: "Asking", text: "" };
-  if (overview.bypass.seconds !== null && overview.bypass.seconds !== undefined) {
-    return { kind: "open", title: "Not filtering", text: `Everything passes for another ${count(overview.bypass.seconds)} s.` };
-  }
-  const attacked = overview.signatures.attack;
-  const open = incident();
+  if (trouble) return { kind: "trouble", title: "No answer", text: trouble, why: "" };
+  if (!overview) return { kind: "waits", title: "Asking", text: "", why: "" };
+  const { state, title, because } = overview.standing;
   const { all, dropped } = now();
-  const figures = `${count(all)} packets/s come, ${count(dropped)} of them are dropped (${percent(dropped, all)}), ${count(all - dropped)} pass.`;
-  if (attacked) {
-    const hurts = open?.severity === "critical" || overview.status.problems.length > 0;
-    const title = hurts ? "Attacked, and hurting" : "Attacked, and holding";
-    return { kind: hurts ? "hurting" : "holding", title, text: figures };
-  }
-  if (overview.status.problems.length > 0) {
-    return { kind: "hurting", title: "Not all is filtered", text: overview.status.problems.join("; ") };
-  }
-  const observes = overview.status.observe ? " floodwall only counts what it would drop (observe)." : "";
-  const after = open ? " The last attack has ended; another wave may follow." : "";
-  return { kind: "peace", title: "Peace", text: figures + observes + after };
+  const text = `${count(all)} packets/s come, ${count(dropped)} of them are dropped (${percent(dropped, all)}), ${count(all - dropped)} pass.`;
+  return { kind: state, title, text, why: because.join(" ") };
 }
 
 /** What is attacked, by what, and what stops it: each with a headline and details. */
 export function answers() {
-  const { overview } = known;
   const open = incident();
-  const { by } = now();
-  const names = overview.signatures.attacked.map(service);
+  const is_over = open !== null && !known.overview.signatures.attack;
+  return [what(open, is_over), how(open, is_over), is_over ? what_stopped(open) : what_stops(open)];
+}
+
+function what(open, is_over) {
+  const { attacked } = known.overview.signatures;
+  const names = is_over ? open.services.map((one) => one.service) : attacked;
+  const lines = [];
   const targets = (open?.destinations ?? []).slice(0, 3).map((one) => one.prefix.replace(/\/(32|128)$/, ""));
-  const what = { title: "What is attacked", big: names.join(", ") || "Nothing", lines: [] };
-  if (targets.length) what.lines.push(`Most of it is for ${targets.join(", ")}.`);
-  const vectors = open?.vectors ?? [];
-  const how = { title: "By what", big: vectors.map((one) => one.words).join(", ") || "Nothing", lines: [] };
-  if (open) {
-    const { traffic, sources } = open;
-    how.lines.push(`At most ${count(traffic.peak_packets)} packets/s so far, in ${waves(open.waves.length)}.`);
-    if (vectors.some((one) => one.spoofed)) how.lines.push("Its sources are forged: next to none of them came twice.");
-    else if (sources.sources) how.lines.push(`At least ${count(sources.sources)} sources in a sample of ${count(sources.sampled)} packets.`);
-  }
-  const enforced = overview.signatures.signatures.filter((one) => one.enforced && known.hits[one.number] > 0);
-  const ends = { title: "What stops it", big: overview.signatures.attack ? "Nothing yet" : "Nothing needs to", lines: [] };
-  const [first, ...others] = by.slice(0, 3);
-  if (first) ends.big = `${stops(first[0])}: ${count(first[1])}/s`;
-  for (const [name, rate] of others) ends.lines.push(`${stops(name)}: ${count(rate)}/s.`);
-  for (const one of enforced.slice(0, 2)) ends.lines.push(`Signature ${one.number}: ${signature(one.text)}.`);
-  return [what, how, ends];
+  if (targets.length) lines.push(`Most of it ${is_over ? "was" : "is"} for ${targets.join(", ")}.`);
+  if (open && !is_over) lines.push(`It began ${span((known.overview.time_ms - open.began_ms) / 1000)} ago.`);
+  if (is_over) lines.push(`It began at ${clock(open.began_ms)}, and was over at ${clock(quiet_since(open))}.`);
+  return { title: is_over ? "What was attacked" : "What is attacked", big: names.map(service).join(", ") || "Nothing", lines };
+}
+
+function how(open, is_over) {
+  const said = { title: is_over ? "What it was" : "By what", big: "Nothing", lines: [] };
+  if (!open) return said;
+  const { vectors, traffic, sources } = open;
+  said.big = vectors.map((one) => one.words).join(", ") || "Not known yet";
+  said.lines.push(`At most ${count(traffic.peak_packets)} packets/s, in ${waves(open.waves.length)}.`);
+  if (vectors.some((one) => one.spoofed)) said.lines.push("Its sources are forged: next to none of them came twice.");
+  else if (sources.sources) said.lines.push(`At least ${count(sources.sources)} sources in a sample of ${count(sources.sampled)} packets.`, ...networks(sources));
+  return said;
+}
+
+function what_stops(open) {
+  const { signatures, standing } = known.overview;
+  const [first, ...others] = now().by.slice(0, 3);
+  const dropped = ([name, rate]) => `${stops(name)}: ${count(rate)}/s`;
+  const said = { title: "What stops it", big: signatures.attack ? "Nothing yet" : "Nothing needs to", lines: [] };
+  if (standing.state === "unstopped") {
+    said.lines.push("What a person can do: close the service to all but known clients (floodwall lockdown on), or ask the provider.");
+    others.unshift(...(first ? [first] : []));
+  } else if (first) said.big = dropped(first);
+  for (const one of others) said.lines.push(`${dropped(one)}.`);
+  const enforced = signatures.signatures.filter((one) => one.enforced && known.hits[one.number] > 0);
+  for (const one of enforced.slice(0, 2)) said.lines.push(`Signature ${one.number}: ${signature(one.text)}.`);
+  if (signatures.attack && open) said.lines.push(...harm(open));
+  return said;
+}
+
+function what_stopped(open) {
+  const { traffic, warnings } = open;
+  const list = Object.entries(traffic.reasons).filter(([name]) => drops(name));
+  const [first] = list.sort((one, other) => other[1] - one[1]);
+  const big = first ? `${stops(first[0])}: ${count(first[1])} in all` : "Nothing did";
+  const lines = [`${percent(traffic.dropped, traffic.packets)} of what came meanwhile was dropped.`, ...harm(open), ...warnings];
+  return { title: "What stopped it", big, lines };
+}
+
+/** When the last wave of an incident was over, Unix ms. */
+export const quiet_since = (incident) => incident.waves.at(-1)?.ended_ms ?? incident.seen_ms;
+
+/** What was dropped of customers, as far as it is known. */
+export function harm({ harm: { share, high } }) {
+  if (typeof share !== "number") return ["Whether it hurts customers is not known: too few of them were seen."];
+  return [`Of what customers send ${percent(share, 1)} was dropped, ${percent(high, 1)} at most.`];
+}
+
+/** The networks that most of the sampled packets claim to come from, where a database tells. */
+export function networks({ networks: all = [], sampled }) {
+  const most = all.filter((one) => one.dropped > 0).slice(0, 5);
+  if (!most.length) return [];
+  const told = most.map((one) => `AS${one.asn}${one.name ? ` ${one.name}` : ""} (${percent(one.dropped, sampled)})`);
+  return [`Networks that it claims to come from: ${told.join(", ")}.`];
 }

@@ -3,7 +3,7 @@
 import { bytes, get } from "./ask.js";
 import { chart } from "./chart.js";
 import { card, element, say } from "./element.js";
-import { drops, known } from "./known.js";
+import { drops, harm, known, networks, quiet_since } from "./known.js";
 import { table } from "./table.js";
 import { clock, count, moment, percent, service, span, waves } from "./words.js";
 
@@ -72,7 +72,9 @@ function report(id) {
     if (over) return;
     const { incident, series } = await get("/v1/incident/report", { id, points: POINTS });
     over = incident.phase === "resolved";
-    const until = incident.ended_ms ? `, over after ${span((incident.ended_ms - incident.began_ms) / 1000)}` : ", not over yet";
+    const is_quiet = incident.waves.at(-1)?.ended_ms;
+    const still = is_quiet ? `, quiet since ${clock(quiet_since(incident))}; another wave may follow` : ", and goes on";
+    const until = incident.ended_ms ? `, over after ${span((incident.ended_ms - incident.began_ms) / 1000)}` : still;
     say(summary, `${words(incident)} on ${services(incident)}: began ${moment(incident.began_ms)}${until}.`);
     traffic.show(
       series.map((second) => ({ time: second.time, reasons: Object.fromEntries(Object.entries(second.reasons).map(([name, packets]) => [name, packets / second.span])) })),
@@ -103,8 +105,8 @@ function parts(incident) {
     element(
       "div",
       { class: "cards" },
-      card("How much", element("p", {}, share), element("p", {}, `At most ${count(traffic.peak_packets)} packets/s, in ${waves(incident.waves.length)}.`)),
-      card("Whose, as far as a forgeable address tells", element("p", {}, of), element("p", {}, sources.prefixes.slice(0, 8).map((one) => one.prefix).join(", "))),
+      card("How much, and of whom", element("p", {}, share), ...harm(incident).map((text) => element("p", {}, text)), element("p", {}, `At most ${count(traffic.peak_packets)} packets/s, in ${waves(incident.waves.length)}.`)),
+      card("Whose, as far as a forgeable address tells", element("p", {}, of), element("p", {}, sources.prefixes.slice(0, 8).map((one) => one.prefix).join(", ")), ...networks(sources).map((text) => element("p", {}, text))),
       card("How the host suffered", ...(incident.strain.length ? incident.strain : [{ what: "Nothing", text: "was over its bounds" }]).map((one) => element("p", {}, `${one.what}: ${one.text}`))),
     ),
     card("What it consisted of", element("ul", {}, ...vectors)),

@@ -3,7 +3,7 @@
 import { bypass, confirmed } from "./act.js";
 import { chart } from "./chart.js";
 import { card, element, say } from "./element.js";
-import { answers, drops, known } from "./known.js";
+import { answers, drops, incident, known } from "./known.js";
 import { table } from "./table.js";
 import { clock, count, percent, service, span } from "./words.js";
 
@@ -25,6 +25,7 @@ export function now() {
     (row) => row.service,
     "No packet has come for a service yet.",
   );
+  const more = element("a", { href: "#/incidents" });
   const host = element("dl");
   const events = element("ol", { class: "timeline" });
   const open = element("button", { type: "button", onclick: () => confirmed(bypass(!bypassed())) });
@@ -33,6 +34,7 @@ export function now() {
     {},
     element("h1", {}, "Now"),
     element("div", { class: "cards" }, ...cards.map((one) => one.node)),
+    element("p", { class: "more" }, more),
     card("Traffic by reason, packets/s", traffic.node),
     card("For whom it comes", services.node),
     element("div", { class: "cards" }, card("The host", host), card("Should anything go wrong", element("p", {}, "Everything can be let through for a while, at once."), open)),
@@ -52,6 +54,12 @@ export function now() {
       say(cards[at].big, answer.big);
       lines(cards[at].lines, answer.lines);
     });
+    const open_incident = incident();
+    more.hidden = !open_incident;
+    if (open_incident) {
+      more.setAttribute("href", `#/incidents/${open_incident.id}`);
+      say(more, `All about it: incident ${open_incident.id}`);
+    }
     traffic.show(known.history, drops, overview.incidents[0]?.waves ?? []);
     services.show(overview.services.filter((row) => row.packets > 0 || row.attacked));
     say(open, bypassed() ? "Filter again" : "Let everything pass for 5 minutes");

@@ -28,6 +28,7 @@ function shares(name_of) {
     const name = name_of(drop.source);
     const one = all.get(name) ?? { name, sampled: 0, reasons: {}, aims: {} };
     one.sampled += 1;
+    one.origin ??= drop.origin;
     one.reasons[drop.reason] = (one.reasons[drop.reason] ?? 0) + 1;
     const aim = `${drop.destination} port ${drop.destination_port}`;
     one.aims[aim] = (one.aims[aim] ?? 0) + 1;
@@ -44,6 +45,7 @@ function shares_table(caption, title) {
     [
       { title, cell: (row) => row.name },
       { title: "Sampled", number: true, cell: (row) => count(row.sampled) },
+      { title: "Network", cell: (row) => row.origin ?? "not known" },
       { title: "Share", number: true, cell: (row) => percent(row.sampled, known.drops.length) },
       { title: "Mostly dropped for", cell: (row) => most(row.reasons) },
       { title: "Mostly sent to", cell: (row) => most(row.aims) },
@@ -72,7 +74,8 @@ export function sources(asked) {
     const sources = new Set(known.drops.map((drop) => drop.source)).size;
     const forged = known.drops.length > FEW && sources > known.drops.length * 0.9;
     const words = forged ? "Next to none of them came twice, so they are forged: to block them is of no use." : "Addresses may be forged: they then tell nothing of who sends.";
-    say(many, `${count(known.drops.length)} sampled drops of ${count(sources)} sources. ${words}`);
+    const unknown = known.drops.length === 0 || known.drops.some((drop) => drop.origin) ? "" : " Networks are told of where the configuration names a database of them ([origin]).";
+    say(many, `${count(known.drops.length)} sampled drops of ${count(sources)} sources. ${words}${unknown}`);
     by_prefix.show(shares(prefix_of));
     by_source.show(shares((address) => address));
   };
@@ -85,7 +88,10 @@ async function why(address, node) {
     const again = () => why(address, node);
     const doing = [button("Block it", () => list("block", address), again), button("Allow it", () => list("allow", address), again)];
     for (const ban of said.bans) doing.push(button(`Lift the ban of ${ban.prefix}`, () => lift(ban.prefix), again));
+    const { asn, name, country } = said.source.origin ?? {};
+    const origin = [asn && `AS${asn}${name ? ` ${name}` : ""}`, country].filter(Boolean).join(", ");
     const lines = [
+      ...(origin ? [`Its address is of ${origin}.`] : []),
       said.lists.why,
       ...said.spared,
       ...said.bans.map((ban) => `Banned: ${ban.prefix}, ${ban.because}.`),

@@ -8,13 +8,14 @@ export const count = (value) => number.format(Math.round(value ?? 0));
 /** 1.2M, for where there is little room. */
 export const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format;
 
-/** 97 %, of what may be nothing. */
+/** 97 %, of what may be nothing; no line breaks within it. */
 export function percent(part, whole) {
-  if (!whole || !part) return "0 %";
+  if (!whole || !part) return "0\u00a0%";
   const share = (part / whole) * 100;
-  if (part >= whole) return "100 %";
-  if (share > 99.9) return "over 99.9 %";
-  return `${share < 10 || share > 99 ? share.toFixed(1) : share.toFixed(0)} %`;
+  if (part >= whole) return "100\u00a0%";
+  if (share > 99.9) return "over 99.9\u00a0%";
+  if (share < 0.1) return "under 0.1\u00a0%";
+  return `${share < 10 || share > 99 ? share.toFixed(1) : share.toFixed(0)}\u00a0%`;
 }
 
 /** 03:04:05, of Unix ms. */
@@ -36,26 +37,40 @@ export function span(seconds) {
   return `${rest} s`;
 }
 
-/** What is done, in the words of who asks what stops an attack. */
+/** What is dropped, in the words of who asks what stops an attack. */
 const STOPS = {
-  signature: "Packets with its fingerprint are dropped",
-  blocked: "Sources on the blocklist are dropped",
-  banned: "Banned sources are dropped",
-  unsolicited: "Answers that nobody asked for are dropped",
-  "out-of-state": "Packets of no connection are dropped",
-  fruitless: "Sources whose connections come to nothing are refused",
-  "new-name": "Questions for new names are dropped",
-  malformed: "Malformed packets are dropped",
-  fragment: "Stray fragments are dropped",
+  signature: "Packets with its fingerprint",
+  blocked: "Sources on the blocklist",
+  banned: "Banned sources",
+  unsolicited: "Answers that nobody asked for",
+  "out-of-state": "Packets of no connection",
+  fruitless: "Sources whose connections come to nothing",
+  "new-name": "Questions for new names",
+  lockdown: "All but known clients, as the service is closed",
+  malformed: "Malformed packets",
+  fragment: "Stray fragments",
 };
 
-export const stops = (name) => STOPS[name] ?? "What is over a limit is dropped";
+export const stops = (name) => `${STOPS[name] ?? "What is over a limit"} dropped`;
 
 /** 1 wave, 2 waves. */
 export const waves = (number) => (number === 1 ? "1 wave" : `${number} waves`);
 
 /** The service that what no other names is for. */
 export const service = (name) => (name === "default" ? "this host" : name);
+
+const FORMS = { none: "to a port where nothing listens", offered: "to a port where something listens" };
+const ODD = {
+  "stray-ack": "an acknowledgement number without ACK",
+  "zero-ack": "ACK of number 0",
+  "stray-urg": "an urgent pointer without URG",
+  "zero-seq": "sequence number 0",
+  "same-port": "both ports the same",
+  "no-checksum": "no checksum",
+  "zero-port": "port 0",
+  reserved: "reserved bits set",
+};
+const named = (value, words) => value.split("+").map((word) => words[word] ?? `odd: ${word}`).join(" and ");
 
 const TERMS = {
   flags: (value) => `flags ${value.replaceAll("+", " ").toUpperCase()}`,
@@ -68,8 +83,8 @@ const TERMS = {
   options: (value) => (value === "0x0000" ? "no TCP options" : `first TCP options ${value}`),
   header: (value) => `TCP header of ${value.replace(/\d+/g, (words) => String(Number(words) * 4))} bytes`,
   data: (value) => `${value} bytes of data`,
-  odd: (value) => (value === "none" ? "nothing odd in its header" : `odd: ${value}`),
-  form: (value) => `form ${value}`,
+  odd: (value) => (value === "none" ? "nothing odd in its header" : named(value, ODD)),
+  form: (value) => (FORMS[value] ? FORMS[value] : `form ${value}`),
   service: (value) => `for service ${value}`,
   proto: (value) => `protocol ${value}`,
 };

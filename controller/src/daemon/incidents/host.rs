@@ -32,7 +32,7 @@ pub(super) fn of_host(machine: &MachineStatus, health: Option<&HealthReport>) ->
         text: format!("{percent:.0} %"),
     });
     let signals = health.map_or(&[][..], |health| &health.signals);
-    let of_signals = signals.iter().filter_map(|SignalReport { signal, service, value, text }| {
+    let of_signals = signals.iter().filter_map(|SignalReport { signal, service, value, text, .. }| {
         let what = match service {
             Some(service) => format!("{signal} of {service}"),
             None => signal.clone(),
@@ -76,6 +76,7 @@ mod tests {
             service: service.map(str::to_owned),
             value,
             text: "as it is told".to_owned(),
+            over: false,
         };
         let signals = vec![
             signal("listen-overflows", None, Some(0)),

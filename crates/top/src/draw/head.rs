@@ -1,6 +1,6 @@
 //! The top of the screen: the host's state, the names of the views, and notes on attacks and problems.
 
-use floodwall_api::{Incident, IncidentSeverity, Overview};
+use floodwall_api::{Incident, Overview, Standing, State};
 use floodwall_units::{clock, masked, short, span};
 use ratatui::{
     Frame,
@@ -10,9 +10,9 @@ use ratatui::{
 };
 
 use super::Theme;
-use crate::{app::App, view::View};
+use crate::{app::App, history::Metric, model::Model, view::View, words};
 
-/// Problems, and warnings, that are shown at once.
+/// Reasons of each kind that are shown at once.
 const SHOWN: usize = 2;
 
 /// Draws two lines: the host's state, and the names of the views.
@@ -37,7 +37,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
         who.push(Span::styled("  PAUSED", theme.warning()));
     }
     if app.read_only {
-        who.push(Span::styled("  only looks", theme.quiet()));
+        who.push(Span::styled("  READ-ONLY", theme.quiet()));
     }
     let views = View::ALL.iter().zip(1..).flat_map(|(view, number)| {
         let style = if *view == app.view { theme.chosen() } else { theme.quiet() };
@@ -46,7 +46,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
     frame.render_widget(Paragraph::new(vec![Line::from(who), views.collect()]), area);
 }
 
-/// Lines on a daemon that does not answer, on an attack, and on problems and warnings.
+/// Lines on a daemon that does not answer, on how the host stands and why, and on warnings.
 pub(super) fn notes(app: &App, theme: Theme) -> Vec<Line<'static>> {
     let mut notes = Vec::new();
     if let Some((why, since)) = &app.trouble {
@@ -56,20 +56,19 @@ pub(super) fn notes(app: &App, theme: Theme) -> Vec<Line<'static>> {
         notes.push(Line::styled(words, theme.loud()));
     }
     let Some(overview) = &app.model().overview else { return notes };
-    if let Some(seconds) = overview.bypass.seconds {
-        let words = format!("BYPASS: every packet passes for another {}", span(seconds.ceil() as u64));
-        notes.push(Line::styled(words, theme.loud()));
+    let Standing { state, because, .. } = &overview.standing;
+    let style = match state {
+        _ if state.is_grave() => theme.loud(),
+        State::Peace => theme.good(),
+        _ => theme.alert(),
+    };
+    notes.push(Line::styled(masked(&headline(*state, app.model().incident(), overview)), style));
+    if overview.signatures.attack {
+        notes.push(Line::raw(masked(&what_stops_it(app.model()))));
     }
-    for problem in overview.status.problems.iter().take(SHOWN) {
-        notes.push(Line::styled(format!("PROBLEM: {}", masked(problem)), theme.loud()));
-    }
-    match app.model().incident() {
-        Some(incident) => notes.push(banner(incident, overview, theme)),
-        None if overview.signatures.attack => {
-            let services = overview.signatures.attacked.join(", ");
-            notes.push(Line::styled(format!("ATTACK on {}", masked(&services)), theme.loud()));
-        }
-        None => notes.push(Line::styled("no attack", theme.good())),
+    for why in because.iter().take(SHOWN) {
+        let style = if state.is_grave() { theme.warning() } else { theme.quiet() };
+        notes.push(Line::styled(masked(why), style));
     }
     for warning in overview.status.warnings.iter().take(SHOWN) {
         notes.push(Line::styled(format!("warning: {}", masked(warning)), theme.warning()));
@@ -77,20 +76,36 @@ pub(super) fn notes(app: &App, theme: Theme) -> Vec<Line<'static>> {
     notes
 }
 
-fn banner(incident: &Incident, overview: &Overview, theme: Theme) -> Line<'static> {
-    let attacked = &overview.signatures.attacked;
+/// How the host stands; of an attack what it is aimed at, what it consists of, and for how long it has gone on.
+fn headline(state: State, incident: Option<&Incident>, overview: &Overview) -> String {
+    let title = state.title();
+    let Some(incident) = incident else { return title.to_owned() };
+    let (what, id) = (incident.vectors_in_words(), incident.id);
+    if !overview.signatures.attack {
+        return format!("{title}; the last attack: {what} · incident {id}");
+    }
+    let services: Vec<_> = overview.signatures.attacked.iter().map(|name| words::service(name)).collect();
     let lasts = span(overview.time_ms.saturating_sub(incident.began_ms) / 1_000);
-    let what = masked(&incident.vectors_in_words());
-    let begin = match attacked.is_empty() {
-        true => format!("quiet, may come again: {what}"),
-        false => format!("ATTACK on {}: {what}", masked(&attacked.join(", "))),
-    };
-    let human = if incident.severity == IncidentSeverity::Critical { " · NEEDS A HUMAN" } else { "" };
-    let words = format!(
-        "{begin} · incident {}, {}, for {lasts} · peak {}/s{human}",
-        incident.id,
-        incident.phase.name(),
-        short(incident.traffic.peak_packets as f64)
-    );
-    Line::styled(words, if attacked.is_empty() { theme.warning() } else { theme.loud() })
+    format!("{title}: {} by {what}, for {lasts} · incident {id}", services.join(", "))
+}
+
+/// How much of what comes is dropped, and why.
+fn what_stops_it(model: &Model) -> String {
+    let (dropped, passed) = (model.history.now(&Metric::Dropped), model.history.now(&Metric::Passed));
+    let all = dropped + passed;
+    if dropped < 1.0 {
+        return format!("nothing is dropped of {} packets/s", short(all));
+    }
+    let counters = model.overview.iter().flat_map(|overview| &overview.status.counters);
+    let mut reasons: Vec<_> = counters
+        .filter(|counter| counter.verdict == "drop")
+        .map(|counter| (model.history.now(&Metric::Reason(counter.reason.clone())), counter.reason.as_str()))
+        .filter(|(rate, _)| *rate >= 1.0)
+        .collect();
+    reasons.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let reasons = reasons.iter().take(SHOWN);
+    let reasons: Vec<_> =
+        reasons.map(|(rate, reason)| format!("{} {}", words::stopped_by(reason), short(*rate))).collect();
+    let share = dropped * 100.0 / all;
+    format!("dropped {} of {} packets/s ({share:.0} %): {}", short(dropped), short(all), reasons.join(", "))
 }

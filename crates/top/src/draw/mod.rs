@@ -58,6 +58,15 @@ impl Theme {
         }
     }
 
+    /// For attacks that are borne.
+    fn alert(self) -> Style {
+        if self.colour {
+            Style::new().fg(Color::Black).bg(Color::Yellow).add_modifier(Modifier::BOLD)
+        } else {
+            self.loud()
+        }
+    }
+
     /// For headings.
     fn strong(self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
@@ -116,7 +125,7 @@ fn draw_foot(frame: &mut Frame<'_>, app: &App, theme: Theme, area: Rect) {
         let keys = match app.view {
             View::Overview => "Tab view  Space pause  B bypass  ? help  q quit",
             View::Sources | View::Prefixes => {
-                "Enter look  b block  a allow  l lift ban  / filter  s sort  Space pause  ? help  q quit"
+                "Enter look  b block  a allow  l lift ban  / filter  s sort  ? help  q quit"
             }
             View::Signatures => {
                 "Enter look  p pin  x take back  / filter  s sort  Space pause  ? help  q quit"

@@ -102,6 +102,10 @@ fn draw_list(
     let width = usize::from(inside.width).saturating_sub(1);
     let lines: Vec<_> = match table.rows.is_empty() {
         true => vec![Line::styled("none", theme.quiet())],
+        false if view == View::Prefixes && model.drops.are_forged() => {
+            let words = ["forged: hardly one came twice,", "so to block them is of no use"];
+            words.map(Line::raw).into()
+        }
         false => {
             let rows = table.rows.iter().take(usize::from(inside.height));
             rows.map(|row| Line::raw(in_short(row, columns, width, view))).collect()
@@ -139,7 +143,7 @@ fn draw_events(frame: &mut Frame<'_>, model: &Model, theme: Theme, area: Rect) {
         .collect();
     lines.reverse();
     if lines.is_empty() {
-        lines.push(Line::styled("none since this was started", theme.quiet()));
+        lines.push(Line::styled("none yet", theme.quiet()));
     }
     frame.render_widget(Paragraph::new(lines), inside);
 }

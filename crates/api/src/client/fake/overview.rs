@@ -7,7 +7,7 @@ use crate::{
     IncidentPhase, IncidentPrefix, IncidentSeverity, IncidentSources, IncidentTraffic, IncidentVector,
     IncidentWave, InterfaceStatus, Limit, Limits, LinkStatus, ListStatus, MachineStatus, MemoryUse, Overview,
     ReasonCount, RuleReport, RuleState, ServiceTraffic, SignalReport, SignatureList, SignatureReport,
-    SourceTable, Status, TaskRestarts, Telling, WouldCount,
+    SourceTable, Standing, Status, TaskRestarts, Telling, WouldCount,
 };
 
 /// When it was looked at, Unix ms.
@@ -16,8 +16,9 @@ const NOW_MS: u64 = 1_790_000_000_000;
 /// A host under attack, so many seconds into it: each second brings 100,000 packets that are dropped, and 1,000 that pass.
 pub fn attacked(seconds: u64) -> Overview {
     let (dropped, passed) = (seconds * 100_000, seconds * 1_000);
-    Overview {
+    let overview = Overview {
         time_ms: NOW_MS + seconds * 1_000,
+        standing: Standing::default(),
         status: status(dropped, passed),
         services: vec![service("default", false, passed / 10, 0), service("web", true, passed, dropped)],
         rules: vec![shared("default"), rule("web"), shared("web")],
@@ -47,7 +48,8 @@ pub fn attacked(seconds: u64) -> Overview {
             audit_lost: 0,
         },
         restarts: vec![TaskRestarts { task: "links".to_owned(), restarts: 2 }],
-    }
+    };
+    Overview { standing: overview.judged(), ..overview }
 }
 
 fn status(dropped: u64, passed: u64) -> Status {
@@ -224,5 +226,6 @@ fn probe(service: &str, value: Option<u64>) -> SignalReport {
         service: Some(service.to_owned()),
         value,
         text: "12 ms".to_owned(),
+        over: false,
     }
 }
