@@ -113,6 +113,8 @@ fn every_query_of_the_dashboard_has_an_answer_during_a_flood() -> anyhow::Result
     left.retain(|query| !query.contains(OF_LINKS_WITH_A_SPEED));
     let deadline = Instant::now() + PATIENCE;
     while !left.is_empty() {
+        // What the control socket takes is known once it is asked.
+        host.ok(&["status"])?;
         let mut without = Vec::new();
         for query in left {
             let result = prometheus.ask(&host, &query)?;
