@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::Path,
     process::{Child, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -10,7 +11,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use floodwall_lab::{
     or_skip,
-    skip::{require_root, require_tool},
+    skip::{require_root, require_service},
 };
 use floodwall_tests::{
     business::{LESSER_FLOOD, flooded, listen},
@@ -37,7 +38,7 @@ struct Prometheus {
 
 impl Prometheus {
     /// Starts one with what is shipped for it, except that it scrapes each second.
-    fn start(host: &Protected) -> anyhow::Result<Self> {
+    fn start(host: &Protected, program: &Path) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/monitoring");
         let configuration = fs::read_to_string(format!("{shipped}/prometheus.yml"))?;
@@ -46,7 +47,7 @@ impl Prometheus {
         fs::write(directory.path().join("prometheus.yml"), quick)?;
         fs::copy(format!("{shipped}/alerts.yml"), directory.path().join("alerts.yml"))?;
         let log = fs::File::create(directory.path().join("log"))?;
-        let mut command = host.lab.inside.namespace().command("prometheus");
+        let mut command = host.lab.inside.namespace().command(program);
         command.arg(format!("--config.file={}", directory.path().join("prometheus.yml").display()));
         command.arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()));
         command.arg(format!("--web.listen-address=127.0.0.1:{PORT}"));
@@ -98,15 +99,13 @@ fn values(result: &Value) -> Vec<f64> {
 #[test]
 fn every_query_of_the_dashboard_has_an_answer_during_a_flood() -> anyhow::Result<()> {
     or_skip!(require_root());
-    or_skip!(require_tool("prometheus").map_err(|_| {
-        "needs `prometheus`, which is not installed (its package starts a service)".to_owned()
-    }));
+    let program = or_skip!(require_service("prometheus"));
     let host = Protected::start_as_configured("prometheus", BINARY, CONFIGURATION)?;
     let _listener = listen(&host)?;
     let list = host.file("list.txt");
     fs::write(&list, "203.0.113.0/24\n")?;
     host.ok(&["block", "import", &list.display().to_string(), "--name", "list"])?;
-    let prometheus = Prometheus::start(&host)?;
+    let prometheus = Prometheus::start(&host, &program)?;
     let flood = flooded(&host, LESSER_FLOOD, PATIENCE + Duration::from_secs(30))?;
     let mut left = queries()?;
     ensure!(left.len() > 20, "{left:?}");
