@@ -6,12 +6,14 @@
 //! packets; [`requests`] are the packets that tests of rules send; [`login`] is somebody who is logged in; [`blocked`] is a
 //! blocked source that never stops; [`dns`] is a name server and who asks it; [`foreign`] is what other tools do to a filter.
 //! [`world`] is a host as people run them, and what it carries for others; [`docker`] has containers there, and [`ipvs`] has
-//! one hand connections on. [`browser`] and [`terminal`] show what people see.
+//! one hand connections on. [`browser`] and [`terminal`] show what people see. [`disk`] is one that may be full, or
+//! not answer.
 
 pub mod blocked;
 pub mod browser;
 pub mod business;
 pub mod chatter;
+pub mod disk;
 pub mod dns;
 pub mod docker;
 pub mod engine;

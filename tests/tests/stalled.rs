@@ -1,16 +1,15 @@
 //! The disk with the state on it does not answer: what is not a change goes on.
 
 use std::{
-    path::{Path, PathBuf},
-    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use floodwall_lab::{or_skip, skip::require_root};
 use floodwall_tests::{
     business::{FLOOD, PEACE, flooded, open_for_business, wait_for_signature},
+    disk::Disk,
     protected::Protected,
     requests::wait_for,
 };
@@ -19,45 +18,6 @@ use nix::sys::signal::Signal;
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
 /// Much longer than any of these commands takes, and much shorter than the disk is frozen.
 const SOON: Duration = Duration::from_secs(8);
-
-fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
-    let output =
-        Command::new(program).args(arguments).output().with_context(|| format!("running {program}"))?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(output.status.success(), "{program} {arguments:?}: {said}");
-    Ok(())
-}
-
-/// A file system of its own that can be frozen; thawed and unmounted when it is dropped.
-struct Disk {
-    at: PathBuf,
-}
-
-impl Disk {
-    fn mounted(at: &Path, image: &Path) -> anyhow::Result<Self> {
-        std::fs::File::create(image)?.set_len(32 << 20)?;
-        let (image, text) = (image.display().to_string(), at.display().to_string());
-        run("mkfs.ext4", &["-q", &image])?;
-        run("mount", &["-o", "loop", &image, &text])?;
-        Ok(Self { at: at.to_owned() })
-    }
-
-    fn freeze(&self) -> anyhow::Result<()> {
-        run("fsfreeze", &["--freeze", &self.at.display().to_string()])
-    }
-
-    fn thaw(&self) -> anyhow::Result<()> {
-        run("fsfreeze", &["--unfreeze", &self.at.display().to_string()])
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // It is not frozen any more, if all went well.
-        drop(self.thaw());
-        drop(run("umount", &["--lazy", &self.at.display().to_string()]));
-    }
-}
 
 #[test]
 fn status_bypass_and_detection_go_on_while_the_disk_does_not_answer() -> anyhow::Result<()> {
@@ -151,9 +111,19 @@ fn flood(label: &str, is_frozen: bool) -> anyhow::Result<Met> {
     let status = answers(&host, &["status"], 100)?;
     let bypass = answers(&host, &["bypass", "off"], 100)?;
     let served = customers.interval();
+    let asked = Instant::now();
+    let report = host.json(&["incident", "report", "1"])?;
+    ensure!(asked.elapsed() < SOON, "the report has waited for the disk: {:?}", asked.elapsed());
+    ensure!(report["incident"]["traffic"]["dropped"].as_u64() > Some(1_000), "{report}");
+    ensure!(report["incomplete"].is_string() == is_frozen, "{}", report["incomplete"]);
     flood.stop()?;
     if is_frozen {
         disk.thaw()?;
+        wait_for("what was recorded meanwhile is on disk", || {
+            let later = host.json(&["incident", "report", "1"])?;
+            let seconds = |report: &serde_json::Value| report["series"].as_array().map_or(0, Vec::len);
+            Ok(later["incomplete"].is_null() && seconds(&later) >= seconds(&report))
+        })?;
     }
     host.end(Signal::SIGTERM)?;
     Ok(Met {
