@@ -170,6 +170,9 @@ impl Shared {
             Ok(()) => {
                 known.problem = None;
                 known.forget_written(&batch);
+                let bytes = known.limits.bytes;
+                drop(known);
+                self.make_room(database, bytes);
             }
             Err(error) => {
                 let error = format!("{error:#}");
@@ -178,6 +181,21 @@ impl Shared {
                 }
                 known.problem = Some(format!("the record of incidents cannot be written: {error}"));
                 known.put_back(batch);
+            }
+        }
+    }
+
+    fn make_room(&self, database: &mut Database, bytes: u64) {
+        match database.make_room(bytes) {
+            Ok(gone) => {
+                let mut known = self.known.lock();
+                gone.iter().for_each(|id| drop(known.all.remove(id)));
+            }
+            Err(error) => {
+                warn!(
+                    error = format!("{error:#}"),
+                    "the record of incidents could not be kept within its size"
+                );
             }
         }
     }

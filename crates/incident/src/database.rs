@@ -3,6 +3,8 @@
 //! SQLite is used for the state already, survives being killed at any point, and finds the seconds of one incident without
 //! reading those of others. A damaged file is set aside and a new one begun: it is a record, and no packet is judged by it.
 
+mod room;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -32,7 +34,7 @@ CREATE INDEX packet_of ON packet (incident, time_us);";
 /// How much is kept, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the database.
+    /// Bytes of the database and its log.
     pub bytes: u64,
     /// How long an incident is kept after its beginning, s.
     pub keep: u64,
@@ -161,46 +163,9 @@ impl Database {
         }
         let redacted = self.redact(now_s.saturating_sub(limits.redact_after))?;
         let mut gone = self.remove_before(now_s.saturating_sub(limits.keep))?;
-        // A tenth of the limit is left for pages that are freed and not used again yet.
-        while self.used()? > limits.bytes / 10 * 9 {
-            if let Some(id) = self.oldest_evidence()? {
-                self.connection.execute("DELETE FROM packet WHERE incident = ?1", [id as i64])?;
-                continue;
-            }
-            match self.oldest_over()? {
-                Some(id) => {
-                    self.remove(id)?;
-                    gone.push(id);
-                }
-                // Only the open incident is left, whose rates are thinned.
-                None if self.halve()? => {}
-                None => break,
-            }
-        }
-        self.connection.query_row("PRAGMA incremental_vacuum", [], |_| Ok(())).optional()?;
+        gone.extend(self.make_room(limits.bytes)?);
+        self.give_back()?;
         Ok((gone, redacted))
-    }
-
-    /// Used bytes of the file.
-    fn used(&self) -> rusqlite::Result<u64> {
-        let number =
-            |name: &str| self.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
-        let pages = number("page_count")?.saturating_sub(number("freelist_count")?);
-        Ok(u64::try_from(pages.saturating_mul(number("page_size")?)).unwrap_or_default())
-    }
-
-    /// The oldest incident that is over and has packets.
-    fn oldest_evidence(&self) -> rusqlite::Result<Option<u64>> {
-        let query = "SELECT id FROM incident WHERE over AND EXISTS (SELECT 1 FROM packet WHERE incident = id) \
-                     ORDER BY began_ms LIMIT 1";
-        let id = self.connection.query_row(query, [], |row| row.get::<_, i64>(0)).optional()?;
-        Ok(id.map(|id| id as u64))
-    }
-
-    fn oldest_over(&self) -> rusqlite::Result<Option<u64>> {
-        let query = "SELECT id FROM incident WHERE over ORDER BY began_ms LIMIT 1";
-        let id = self.connection.query_row(query, [], |row| row.get::<_, i64>(0)).optional()?;
-        Ok(id.map(|id| id as u64))
     }
 
     fn remove_before(&mut self, time_s: u64) -> anyhow::Result<Vec<u64>> {
@@ -253,22 +218,6 @@ impl Database {
             transaction.execute(query, params![id as i64, second.time as i64, second.span, body])?;
         }
         Ok(transaction.commit()?)
-    }
-
-    /// Halves the number of seconds of the incident that has the most. Returns whether there was one to halve.
-    fn halve(&mut self) -> anyhow::Result<bool> {
-        let query = "SELECT incident, max(time), max(span), count(*) FROM second GROUP BY incident \
-                     ORDER BY count(*) DESC LIMIT 1";
-        let row = self.connection.query_row(query, [], |row| {
-            let number = |place| row.get::<_, i64>(place);
-            Ok((number(0)? as u64, number(1)? as u64, number(2)? as u64, number(3)?))
-        });
-        let Some((id, last, span, rows)) = row.optional()? else { return Ok(false) };
-        if rows < 16 {
-            return Ok(false);
-        }
-        self.thin_one(id, last, span.max(1) * 2)?;
-        Ok(true)
     }
 
     /// Redacts incidents that began before a time, and removes their packets.
