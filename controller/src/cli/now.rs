@@ -60,7 +60,8 @@ fn render(now: &Now, out: &mut dyn Write, style: Style) -> io::Result<()> {
             let on = if filtered.is_empty() { "no interface".to_owned() } else { filtered.join(", ") };
             writeln!(out, "{}; filtered: {}", style.good("no attack"), units::printable(&on))?;
             if let Some(last) = incident {
-                write_wrapped(out, "last:", &report::title(last))?;
+                let over = units::time(last.until_ms());
+                write_wrapped(out, "last:", &format!("{}, over since {over}", report::title(last)))?;
                 writeln!(out, "  floodwall incident show {}", last.id)?;
             }
             writeln!(out, "  floodwall status     how the filter stands")?;

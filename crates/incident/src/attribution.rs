@@ -1,10 +1,7 @@
 //! Attributes the sampled packets of an incident: to networks and countries, to sources that are certainly not forged, and to
 //! customers.
 
-use std::{
-    collections::{HashMap, HashSet},
-    net::IpAddr,
-};
+use std::{collections::HashMap, net::IpAddr};
 
 use floodwall_api::{IncidentCountry, IncidentHarm, IncidentNetwork, IncidentProven, IncidentSources};
 
@@ -21,24 +18,48 @@ const MAX_PROVEN: usize = 500;
 /// Difference in hops up to which two packets may have come from the same host: routes change, and differ between packets.
 const MAX_HOP_DIFFERENCE: u8 = 4;
 
-/// Sources that have exchanged packets with the host while it was not attacked.
+/// How long before an incident a source has to have been there to count as one that did not come with it, ms.
+const LONG_BEFORE: u64 = 30_000;
+
+/// Since when a source has exchanged packets with the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acquaintance {
+    /// It had not before the incident.
+    None,
+    /// Since shortly before the incident.
+    Recent,
+    /// Since long before the incident.
+    Old,
+}
+
+/// Sources that have exchanged packets with the host while it was not attacked, and when each was first seen to, Unix time in ms.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Customers(HashSet<IpAddr>);
+pub(crate) struct Customers {
+    first_ms: HashMap<IpAddr, u64>,
+    /// There were too many, so that it is not known any more when each was first seen.
+    forgot: bool,
+}
 
 impl Customers {
     /// Adds the source of a packet that was sampled while the host was not attacked.
     pub(crate) fn calm(&mut self, packet: &SampledPacket) {
         if !packet.unproven && !packet.dropped {
-            if self.0.len() >= MAX_KEYS {
+            if self.first_ms.len() >= MAX_KEYS {
                 // Those that are still active will be added again.
-                self.0.clear();
+                self.first_ms.clear();
+                self.forgot = true;
             }
-            self.0.insert(packet.source);
+            self.first_ms.entry(packet.source).or_insert(packet.time_ms);
         }
     }
 
-    pub(crate) fn has(&self, source: IpAddr) -> bool {
-        self.0.contains(&source)
+    /// Since when a source is known, at an incident that began then, Unix time in ms.
+    pub(crate) fn since(&self, source: IpAddr, began_ms: u64) -> Acquaintance {
+        match self.first_ms.get(&source) {
+            None => Acquaintance::None,
+            Some(first_ms) if !self.forgot && first_ms + LONG_BEFORE > began_ms => Acquaintance::Recent,
+            Some(_) => Acquaintance::Old,
+        }
     }
 }
 
@@ -107,6 +128,11 @@ impl Attribution {
             proven.destination = packet.destination.to_string();
             proven.asn = packet.asn;
         });
+    }
+
+    /// Whether a source has completed handshakes for connections that came to nothing.
+    pub(crate) fn is_proven(&self, source: IpAddr) -> bool {
+        self.proven.contains_key(&source)
     }
 
     /// Continues from what an earlier run of the daemon has recorded.
@@ -252,8 +278,12 @@ mod tests {
         customers.calm(&packet(1));
         customers.calm(&SampledPacket { unproven: true, ..packet(2) });
         customers.calm(&SampledPacket { dropped: true, ..packet(3) });
-        let has = [1, 2, 3].map(|last| customers.has(packet(last).source));
-        assert_eq!(has, [true, false, false]);
+        let since = |last, began_ms| customers.since(packet(last).source, began_ms);
+        assert_eq!(
+            [1, 2, 3].map(|last| since(last, 31_000)),
+            [Acquaintance::Old, Acquaintance::None, Acquaintance::None]
+        );
+        assert_eq!(since(1, 30_999), Acquaintance::Recent, "it may have come with the incident");
         let mut who = Attribution::default();
         (0..300).for_each(|number| who.count(&SampledPacket { dropped: number < 3, ..packet(1) }, true));
         (0..300).for_each(|_| who.count(&SampledPacket { dropped: true, ..packet(2) }, false));

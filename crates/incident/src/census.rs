@@ -8,9 +8,10 @@ use std::{
 use floodwall_api::{IncidentHarm, IncidentPrefix, IncidentSources, IncidentVector};
 
 use crate::{
-    attribution::Attribution,
+    attribution::{Acquaintance, Attribution},
     bounded::{largest, update},
     input::SampledPacket,
+    newcomers::Newcomers,
     tally::{self, Tally},
     vector::{self, Vector},
 };
@@ -35,14 +36,16 @@ pub(crate) struct Census {
     /// Kinds that detection supposes, with the first and last time, Unix time in ms. Reported while samples show nothing.
     supposed: BTreeMap<Vector, (u64, u64)>,
     attribution: Attribution,
+    newcomers: Newcomers,
     /// The number of sources, and of those that were seen once, that an earlier run of the daemon has recorded.
     before: (u64, u64),
 }
 
 impl Census {
-    /// Counts a packet. `is_customer` says whether its source was a customer before the incident.
-    pub(crate) fn count(&mut self, packet: &SampledPacket, is_customer: bool) {
-        self.attribution.count(packet, is_customer);
+    /// Counts a packet. `source` says since when its source has exchanged packets with the host.
+    pub(crate) fn count(&mut self, packet: &SampledPacket, source: Acquaintance) {
+        self.attribution.count(packet, source != Acquaintance::None);
+        self.newcomers.count(packet, source);
         if !packet.dropped && !packet.unproven {
             return;
         }
@@ -55,6 +58,11 @@ impl Census {
         update(&mut self.sources, packet.source, |packets| *packets += 1);
         update(&mut self.destinations, packet.destination, |packets| *packets += 1);
         update(&mut self.prefixes, network(packet.source), |packets| *packets += 1);
+    }
+
+    /// What is to be told of new sources that request very many connections.
+    pub(crate) fn take_told(&mut self, time_ms: u64) -> Vec<String> {
+        self.newcomers.take_told(time_ms)
     }
 
     /// Records a signature as a fingerprint of its kind.
@@ -100,6 +108,16 @@ impl Census {
 
     /// The kinds of attack that the incident consists of, the most frequent first.
     pub(crate) fn vectors(&self) -> Vec<IncidentVector> {
+        let mut vectors = self.vectors_by_packets();
+        if let Some((vector, report)) = self.newcomers.report()
+            && !vectors.iter().any(|known| known.name == vector.name)
+        {
+            vectors.push(report);
+        }
+        vectors
+    }
+
+    fn vectors_by_packets(&self) -> Vec<IncidentVector> {
         let dropped: u64 = self.kinds.values().map(|kind| kind.dropped).sum();
         let passed: u64 = self.kinds.values().map(|kind| kind.passed).sum();
         let has = |of: u64, share: f64, all: u64| of >= LEAST_SAMPLES && of as f64 >= all as f64 * share;
@@ -118,7 +136,7 @@ impl Census {
             return self.supposed.iter().map(|(vector, times)| supposed(*vector, *times)).collect();
         }
         let kinds = kinds.into_iter().map(|(vector, kind)| (*vector, kind.clone())).collect();
-        let mut kinds = tally::with_whole_connections(kinds);
+        let mut kinds = tally::with_whole_connections(kinds, |source| self.attribution.is_proven(source));
         kinds.sort_by_key(|(_, kind)| std::cmp::Reverse((kind.dropped, kind.passed)));
         kinds.into_iter().map(|(vector, kind)| kind.report(vector)).collect()
     }
@@ -213,8 +231,8 @@ mod tests {
         let (mut forged, mut real) = (Census::default(), Census::default());
         for number in 0..400_u16 {
             let [high, low] = number.to_be_bytes();
-            forged.count(&SampledPacket::dropped_syn([45, 3, high, low]), false);
-            real.count(&SampledPacket::dropped_syn([45, 3, 0, low % 20]), false);
+            forged.count(&SampledPacket::dropped_syn([45, 3, high, low]), Acquaintance::None);
+            real.count(&SampledPacket::dropped_syn([45, 3, 0, low % 20]), Acquaintance::None);
         }
         forged.fingerprint("tcp flags=syn window=0", 9);
         let told = forged.vectors();
@@ -233,8 +251,8 @@ mod tests {
         assert_eq!(census.vectors()[0].words, "SYN flood", "until more is known");
         let syn = SampledPacket::dropped_syn([9, 9, 9, 9]);
         let ntp = SampledPacket { protocol: 17, source_port: 123, tcp_flags: 0, has_data: true, ..syn };
-        (0..5_000).for_each(|_| census.count(&ntp, false));
-        (0..30).for_each(|_| census.count(&SampledPacket::dropped_syn([9, 9, 9, 8]), false));
+        (0..5_000).for_each(|_| census.count(&ntp, Acquaintance::None));
+        (0..30).for_each(|_| census.count(&SampledPacket::dropped_syn([9, 9, 9, 8]), Acquaintance::None));
         let told = census.vectors();
         assert_eq!((told.len(), told[0].words.as_str(), told[0].spoofed), (1, "NTP reflection", false));
     }
@@ -244,9 +262,10 @@ mod tests {
         let mut census = Census::default();
         let syn = SampledPacket::dropped_syn([9, 9, 9, 9]);
         let passed = SampledPacket { dropped: false, reason: "clean", ..syn };
-        (0..50).for_each(|_| census.count(&passed, false));
-        (0..500)
-            .for_each(|_| census.count(&SampledPacket { unproven: false, protocol: 17, ..passed }, false));
+        (0..50).for_each(|_| census.count(&passed, Acquaintance::None));
+        (0..500).for_each(|_| {
+            census.count(&SampledPacket { unproven: false, protocol: 17, ..passed }, Acquaintance::None);
+        });
         assert_eq!(census.vectors()[0].name, "syn-flood");
         assert_eq!(census.sources().sampled, 0);
     }
@@ -261,7 +280,7 @@ mod tests {
             tcp_flags: 0x10,
             ..SampledPacket::dropped_syn([9; 4])
         };
-        (0..500).for_each(|_| census.count(&ack, false));
+        (0..500).for_each(|_| census.count(&ack, Acquaintance::None));
         let told = census.vectors();
         assert_eq!((told.len(), told[0].name.as_str()), (1, "connection-flood"));
     }

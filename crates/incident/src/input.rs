@@ -179,6 +179,8 @@ pub struct SampledPacket {
     pub country: Option<[u8; 2]>,
     /// A hash of the name in a DNS query.
     pub question: Option<u64>,
+    /// Whether it is a datagram with an answer or announcement of SSDP, which devices also send from other ports than 1900.
+    pub ssdp: bool,
 }
 
 #[cfg(test)]
@@ -202,6 +204,7 @@ impl SampledPacket {
             asn: None,
             country: None,
             question: None,
+            ssdp: false,
         }
     }
 }

@@ -17,6 +17,7 @@ mod event;
 mod evidence;
 mod harm;
 mod input;
+mod newcomers;
 mod open_incident;
 mod packet_history;
 pub mod pcapng;

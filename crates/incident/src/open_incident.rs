@@ -240,6 +240,9 @@ impl OpenIncident {
         self.controlled = self.controlled << 1 | u32::from(is_controlled);
         self.looks += 1;
         self.incident.seen_ms = snapshot.time_ms;
+        for text in self.census.take_told(snapshot.time_ms) {
+            self.line(snapshot.time_ms, "newcomer", IncidentActor::Outside, text);
+        }
         self.settle();
         self.judge(snapshot.time_ms);
     }

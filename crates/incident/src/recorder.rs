@@ -191,7 +191,8 @@ impl Recorder {
         match self.open.as_mut() {
             None => self.customers.calm(packet),
             Some(open) if open.incident.is_attacked() => {
-                open.census.count(packet, self.customers.has(packet.source));
+                let since = self.customers.since(packet.source, open.incident.began_ms);
+                open.census.count(packet, since);
             }
             // Between waves, a source may be a remainder of the attack and is not counted as a customer.
             Some(_) => {}

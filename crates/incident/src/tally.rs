@@ -126,14 +126,26 @@ impl Tally {
 }
 
 /// Merges kinds whose packets together form complete connections, which the same sources open, use and close, into one kind.
-pub(crate) fn with_whole_connections(kinds: Vec<(Vector, Tally)>) -> Vec<(Vector, Tally)> {
-    let syns = kinds.iter().find(|(vector, tally)| *vector == vector::SYN_FLOOD && tally.looked_at >= ENOUGH);
-    let Some((_, syns)) = syns else { return kinds };
+/// `completes` says whether a source has completed handshakes, which a forged address cannot.
+pub(crate) fn with_whole_connections(
+    kinds: Vec<(Vector, Tally)>,
+    completes: impl Fn(IpAddr) -> bool,
+) -> Vec<(Vector, Tally)> {
+    let opens = |(vector, tally): &&(Vector, Tally)| {
+        [vector::SYN_FLOOD, vector::CONNECTIONS].contains(vector) && tally.looked_at >= ENOUGH
+    };
+    let opening: Vec<_> = kinds.iter().filter(opens).map(|(_, tally)| tally).collect();
+    if opening.is_empty() {
+        return kinds;
+    }
+    let is_opener = |source: &IpAddr| {
+        completes(*source) || opening.iter().any(|tally| tally.sources.contains_key(source))
+    };
     let is_part = |(vector, tally): &(Vector, Tally)| {
-        let same = tally.sources.keys().filter(|source| syns.sources.contains_key(source)).count();
+        let same = tally.sources.keys().filter(|source| is_opener(source)).count();
         vector.of_connections
             && same as f64 >= tally.sources.len() as f64 * SAME_SOURCES
-            && !tally.came_once()
+            && !(vector.forgeable && tally.came_once())
     };
     let parts: Vec<_> = kinds.iter().map(is_part).collect();
     // Without data or an end there are no complete connections.
@@ -203,7 +215,7 @@ mod tests {
             tally
         };
         let told = |kinds: Vec<(Vector, Tally)>| {
-            let kinds = with_whole_connections(kinds).into_iter();
+            let kinds = with_whole_connections(kinds, |_| false).into_iter();
             kinds.map(|(vector, tally)| (vector.name, tally.dropped)).collect::<Vec<_>>()
         };
         let whole =
@@ -212,6 +224,9 @@ mod tests {
         let apart =
             told(vec![(vector::SYN_FLOOD, kind(11)), (vector::ACKS, kind(12)), (vector::FINS, kind(12))]);
         assert_eq!(apart.len(), 3, "others send the segments");
+        let refused =
+            told(vec![(vector::CONNECTIONS, kind(11)), (vector::ACKS, kind(11)), (vector::FINS, kind(11))]);
+        assert_eq!(refused, [("connection-flood", 900)], "the requests are refused");
         let no_end = told(vec![(vector::SYN_FLOOD, kind(11)), (vector::ACKS, kind(11))]);
         assert_eq!(no_end.len(), 2, "nothing is sent or ended");
     }

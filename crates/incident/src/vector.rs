@@ -2,7 +2,7 @@
 
 use crate::input::{Excess, SampledPacket};
 
-const TCP: u8 = 6;
+pub(crate) const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
@@ -41,7 +41,8 @@ const fn segments(kind: Vector, ends_or_sends: bool) -> Vector {
 
 pub(crate) const SYN_FLOOD: Vector = segments(forgeable("syn-flood", "SYN flood"), false);
 const UDP_FLOOD: Vector = vector("udp-flood", "UDP flood");
-const CONNECTIONS: Vector = vector("connection-flood", "flood of connections that come to nothing");
+pub(crate) const CONNECTIONS: Vector =
+    segments(vector("connection-flood", "flood of connections that come to nothing"), false);
 pub(crate) const RANDOM_NAMES: Vector =
     vector("dns-random-names", "DNS flood of random names (water torture)");
 const FRAGMENTS: Vector = forgeable("fragment-flood", "flood of fragments");
@@ -50,6 +51,10 @@ pub(crate) const FINS: Vector = segments(forgeable("fin-flood", "FIN flood"), tr
 pub(crate) const DNS_QUERIES: Vector = vector("dns-query-flood", "DNS query flood");
 /// Complete connections, which sources open, use and close.
 pub(crate) const WHOLE_CONNECTIONS: Vector = vector("connection-flood", "flood of whole TCP connections");
+
+/// Connections that nothing drops.
+pub(crate) const FEW_SOURCES: Vector = vector("connection-flood", "many connections of");
+const SSDP: Vector = vector("ssdp-reflection", "SSDP reflection");
 
 /// UDP services that amplify, by their port (US-CERT TA14-017A, and later observations).
 const REFLECTORS: [(u16, Vector); 26] = [
@@ -68,7 +73,7 @@ const REFLECTORS: [(u16, Vector); 26] = [
     (520, vector("rip-reflection", "RIP reflection")),
     (623, vector("ipmi-reflection", "IPMI reflection")),
     (1434, vector("mssql-reflection", "MS SQL reflection")),
-    (1900, vector("ssdp-reflection", "SSDP reflection")),
+    (1900, SSDP),
     (3283, vector("ard-reflection", "Apple Remote Desktop reflection")),
     (3389, vector("rdp-reflection", "RDP reflection")),
     (3478, vector("stun-reflection", "STUN reflection")),
@@ -91,6 +96,9 @@ pub(crate) fn of_packet(packet: &SampledPacket) -> Vector {
     }
     if packet.later_fragment || packet.reason == "fragment" {
         return FRAGMENTS;
+    }
+    if packet.ssdp {
+        return SSDP;
     }
     let traits = Traits {
         protocol: packet.protocol,
@@ -165,7 +173,7 @@ impl Traits {
 
     fn tcp(&self) -> Vector {
         match self.flags & (FIN | SYN | RST | PSH | ACK) {
-            flags if flags & (SYN | ACK) == SYN => SYN_FLOOD,
+            flags if is_syn(flags) => SYN_FLOOD,
             flags if flags & (SYN | ACK) == SYN | ACK => vector("syn-ack-reflection", "SYN-ACK reflection"),
             flags if flags & RST != 0 => segments(forgeable("rst-flood", "RST flood"), true),
             0 => forgeable("tcp-null-flood", "TCP flood without flags"),
@@ -198,6 +206,11 @@ impl Traits {
             _ => vector("icmp-flood", "ICMP flood"),
         }
     }
+}
+
+/// Whether TCP flags are those of a request for a connection.
+pub(crate) const fn is_syn(flags: u8) -> bool {
+    flags & (SYN | ACK) == SYN
 }
 
 fn protocol_of(name: &str) -> Option<u8> {
@@ -274,5 +287,7 @@ mod tests {
         assert_eq!(of_packet(&syn), of_excess(Excess::Openings));
         assert_eq!(of_packet(&SampledPacket { reason: "fruitless", ..syn }), of_excess(Excess::Fruitless));
         assert_eq!(of_packet(&SampledPacket { later_fragment: true, ..syn }), FRAGMENTS);
+        let ssdp = SampledPacket { protocol: UDP, source_port: 40_000, ssdp: true, ..syn };
+        assert_eq!(of_packet(&ssdp), SSDP);
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn render(report: &WhyReport, now: u64, out: &mut dyn Write, style: S
     if let Some(packet) = &report.packet {
         field("packet", &about(packet), out)?;
     }
-    field("source", &source(report), out)?;
+    field("source", &source(report, now), out)?;
     fields("lists", listed(report, now)?, "it is on none", out)?;
     report.spared.iter().take(1).try_for_each(|why| field("spared", why, out))?;
     fields("bans", banned(report, now), "it is not banned", out)?;
@@ -85,7 +85,7 @@ fn about(packet: &WhyPacket) -> String {
     )
 }
 
-fn source(report: &WhyReport) -> String {
+fn source(report: &WhyReport, now: u64) -> String {
     let source = &report.source;
     let origin = source.origin.as_ref().and_then(AddressOrigin::words);
     let origin = origin.map_or_else(String::new, |origin| format!("; of {origin}"));
@@ -94,7 +94,12 @@ fn source(report: &WhyReport) -> String {
     }
     let known = if source.known { "known" } else { "new" };
     let silent = source.idle_seconds.unwrap_or_default();
-    format!("{known}; {} packets, the last {silent:.1} s ago{origin}", units::count(source.packets))
+    let last = if silent < 60.0 {
+        format!("{silent:.1} s ago")
+    } else {
+        units::ago(now.saturating_sub(silent as u64), now)
+    };
+    format!("{known}; {} packets, the last {last}{origin}", units::count(source.packets))
 }
 
 /// Lines as they are written elsewhere.

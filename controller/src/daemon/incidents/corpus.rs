@@ -175,7 +175,7 @@ const ATTACKS: [(&str, &[&str]); 15] = [
     ("d03-isakmp-reflection", &["isakmp-reflection"]),
     ("d04-synack-sameport", &["syn-ack-reflection"]),
     ("d05-ssdp-reflection", &["ssdp-reflection"]),
-    ("d06-multi-syn-http", &["syn-flood"]),
+    ("d06-multi-syn-http", &["syn-flood", "connection-flood"]),
     ("d07-botnet-connect-flood", &["connection-flood"]),
     ("d08-blacknurse-port0", &["icmp-unreachable-flood", "udp-flood"]),
     ("d09-fragment-floods", &["fragment-flood"]),
@@ -208,11 +208,19 @@ fn the_record_names_what_an_attack_was_made_of() -> anyhow::Result<()> {
             continue;
         };
         let told: Vec<_> = incident.vectors.iter().map(|vector| vector.name.as_str()).collect();
-        if kinds.iter().any(|kind| !told.contains(kind)) {
+        // Also first of all, for whoever reads no further.
+        if kinds.iter().any(|kind| !told.contains(kind))
+            || told.first().is_none_or(|first| !kinds.contains(first))
+        {
             wrong.push(format!("{name}: {kinds:?} is told as {told:?} ({})", incident.vectors_in_words()));
         }
         let spoofed = name.starts_with("d01") || name.starts_with("d17");
         if spoofed != incident.vectors.iter().any(|vector| vector.spoofed && vector.name == "syn-flood") {
+            wrong.push(format!("{name}: {}", incident.vectors_in_words()));
+        }
+        // In one of them a new source floods by a few connections a second, which nothing drops; nobody else is told to.
+        let by_newcomers = incident.vectors_in_words().contains("many connections of one new source");
+        if by_newcomers != name.starts_with("d06") {
             wrong.push(format!("{name}: {}", incident.vectors_in_words()));
         }
         if name == "d13-waves-amplification" && incident.waves.len() != 3 {

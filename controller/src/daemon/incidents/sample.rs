@@ -80,6 +80,7 @@ pub(super) fn sampled(event: &SampleEvent, time_ms: u64, origins: &Origins) -> O
         asn,
         country: country.map(Country::bytes),
         question: question(&packet, bytes),
+        ssdp: is_ssdp(&packet, bytes),
     })
 }
 
@@ -95,6 +96,17 @@ fn question(packet: &Packet, bytes: &[u8]) -> Option<u64> {
     // Resolvers randomize the case of letters (draft-vixie-dnsext-dns0x20).
     name.to_ascii_lowercase().hash(&mut hasher);
     Some(hasher.finish())
+}
+
+/// Whether a datagram begins as an answer to a search by SSDP does, or as an announcement (UPnP Device Architecture 2.0, 1.3.3 and
+/// 1.2.2).
+fn is_ssdp(packet: &Packet, bytes: &[u8]) -> bool {
+    const UDP_HEADER: usize = dns_names::UDP_HEADER as usize;
+    let data = bytes.get(packet.transport as usize + UDP_HEADER..).unwrap_or_default();
+    let begins = [b"HTTP/1.1 200 OK\r\n".as_slice(), b"NOTIFY * HTTP/1.1\r\n"];
+    packet.protocol == parse::protocol::UDP
+        && packet.fragment != Fragment::Later
+        && begins.iter().any(|begin| data.starts_with(begin))
 }
 
 /// A sampled frame as evidence.
