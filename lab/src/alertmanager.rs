@@ -1,19 +1,19 @@
-//! A Prometheus Alertmanager in a namespace, from Debian's package, which is unpacked and not installed.
+//! A Prometheus Alertmanager in a namespace.
 
 use std::{
     fs::{self, File},
-    net::SocketAddr,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    process::{Child, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 
-use crate::{fetched, namespace::Namespace};
+use crate::{namespace::Namespace, skip::require_service};
 
-const PACKAGE: &str = "prometheus-alertmanager";
+const PROGRAM: &str = "prometheus-alertmanager";
 /// It listens there, in its namespace.
 const ADDRESS: &str = "127.0.0.1:9093";
 /// It answers within this, or something is wrong.
@@ -21,7 +21,9 @@ const START: Duration = Duration::from_secs(20);
 /// Notifies its receiver at once of a new alert, and within a second of its end.
 const ROUTE: &str =
     "route: {receiver: test, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}\n";
-/// Mounts the directory `$1` over `/usr/share`, for this process alone, as Debian has compiled the place of its templates in.
+/// Debian has compiled the place of its templates in. Where its package is not installed, empty ones do.
+const TEMPLATES: &str = "prometheus/alertmanager";
+/// Mounts the directory `$1` over `/usr/share`, for this process alone.
 const START_WITH_TEMPLATES: &str =
     "mount -t overlay overlay -o lowerdir=\"$1\":/usr/share /usr/share && shift && exec \"$@\"";
 
@@ -29,7 +31,6 @@ const START_WITH_TEMPLATES: &str =
 #[derive(Debug)]
 pub struct Alertmanager {
     namespace: Namespace,
-    package: PathBuf,
     home: TempDir,
     child: Child,
 }
@@ -40,9 +41,9 @@ impl Alertmanager {
     /// # Errors
     /// The reason for a skip when it cannot be had, or does not start.
     pub fn start(namespace: &Namespace, hook: Option<SocketAddr>) -> Result<Self, String> {
-        let package = fetched::debian_package(PACKAGE)?;
+        let program = require_service(PROGRAM)?;
         let reason =
-            |error: &dyn std::fmt::Display| format!("needs {PACKAGE}, which does not start: {error}");
+            |error: &dyn std::fmt::Display| format!("needs {PROGRAM}, which does not start: {error}");
         let home = tempfile::tempdir().map_err(|error| reason(&error))?;
         let receiver = hook.map_or_else(
             || "{name: test}".to_owned(),
@@ -56,16 +57,21 @@ impl Alertmanager {
         fs::write(&configuration, format!("{ROUTE}receivers: [{receiver}]\n"))
             .map_err(|error| reason(&error))?;
         let log = File::create(home.path().join("log")).map_err(|error| reason(&error))?;
+        let share = home.path().join("share");
+        let templates = share.join(TEMPLATES);
+        fs::create_dir_all(&templates).map_err(|error| reason(&error))?;
+        for template in ["default.tmpl", "email.tmpl"] {
+            fs::write(templates.join(template), "").map_err(|error| reason(&error))?;
+        }
         let mut command = namespace.command("unshare");
-        command.args(["--mount", "sh", "-c", START_WITH_TEMPLATES, "sh"]).arg(package.join("usr/share"));
-        command.arg(package.join("usr/bin").join(PACKAGE));
+        command.args(["--mount", "sh", "-c", START_WITH_TEMPLATES, "sh"]).arg(share).arg(program);
         command.arg(format!("--config.file={}", configuration.display()));
         command.arg(format!("--storage.path={}", home.path().join("data").display()));
         // It belongs to no cluster.
         command.args(["--cluster.listen-address=", &format!("--web.listen-address={ADDRESS}")]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         let child = child.map_err(|error| reason(&error))?;
-        let mut alertmanager = Self { namespace: namespace.clone(), package, home, child };
+        let mut alertmanager = Self { namespace: namespace.clone(), home, child };
         let deadline = Instant::now() + START;
         while alertmanager.alerts().is_err() {
             if Instant::now() > deadline || !matches!(alertmanager.child.try_wait(), Ok(None)) {
@@ -82,17 +88,24 @@ impl Alertmanager {
         format!("http://{ADDRESS}")
     }
 
-    /// The alerts that are firing, as its own tool prints them in JSON.
+    /// The alerts that are firing, in JSON as it answers.
     ///
     /// # Errors
     /// When it does not answer.
     pub fn alerts(&self) -> Result<String, String> {
-        let mut query: Command = self.namespace.command(self.package.join("usr/bin/amtool"));
-        query.arg(format!("--alertmanager.url={}", self.url())).args(["alert", "query", "--output=json"]);
-        let output = query.output().map_err(|error| format!("amtool: {error}"))?;
-        match output.status.success() {
-            true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        let ask = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect(ADDRESS)?;
+            stream.set_read_timeout(Some(START))?;
+            stream.write_all(b"GET /api/v2/alerts?active=true HTTP/1.0\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        let asked = self.namespace.enter(ask).map_err(|error| format!("{error:#}"))?;
+        let answer = asked.map_err(|error| format!("asking for alerts: {error}"))?;
+        match answer.split_once("\r\n\r\n") {
+            Some((head, alerts)) if head.contains(" 200 ") => Ok(alerts.to_owned()),
+            _ => Err(format!("it answers {answer}")),
         }
     }
 }

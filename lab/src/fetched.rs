@@ -1,40 +1,11 @@
-//! Programs and libraries that single tests need, which they fetch with the machine's package managers and which nothing
-//! installs. They stay below `tmp` of the target directory.
+//! Libraries and files of others that single tests need, which they fetch and which nothing installs. They stay below `tmp` of the
+//! target directory.
 
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
-
-/// A Debian package, unpacked: the directory with its files. None of its scripts are run, so that no service starts.
-///
-/// # Errors
-/// The reason for a skip when it cannot be had.
-pub fn debian_package(package: &str) -> Result<PathBuf, String> {
-    let home = directory()?.join(package);
-    if home.is_dir() {
-        return Ok(home);
-    }
-    let reason = |error: &dyn std::fmt::Display| {
-        format!("needs the Debian package {package}, which cannot be fetched ({error})")
-    };
-    let scratch = tempfile::tempdir_in(directory()?).map_err(|error| reason(&error))?;
-    let fetched = scratch.path().join("fetched");
-    let unpacked = scratch.path().join("unpacked");
-    fs::create_dir(&fetched).map_err(|error| reason(&error))?;
-    succeeds(Command::new("apt-get").args(["download", package]).current_dir(&fetched))
-        .map_err(|error| reason(&error))?;
-    for file in fs::read_dir(&fetched).map_err(|error| reason(&error))? {
-        let file = file.map_err(|error| reason(&error))?.path();
-        succeeds(Command::new("dpkg").arg("-x").arg(&file).arg(&unpacked)).map_err(|error| reason(&error))?;
-    }
-    // Another test may have been faster.
-    match fs::rename(&unpacked, &home) {
-        Err(error) if !home.is_dir() => Err(reason(&error)),
-        _ => Ok(home),
-    }
-}
 
 /// A Python that has `packages` of the Python Package Index, of which `import` loads all, in an environment of its own.
 ///
