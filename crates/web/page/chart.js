@@ -11,6 +11,8 @@ const [LEFT, RIGHT, TOP, BOTTOM] = [56, 10, 12, 26];
 const COLOURS = 5;
 /** Points of a line, at the most. */
 const POINTS = 300;
+/** What lies above the greatest value, so that waves are seen there. */
+const HEADROOM = 1.1;
 /** Least time that is shown, s. */
 const SHORTEST = 60;
 /** Seconds without a point after which a line begins anew. */
@@ -40,12 +42,13 @@ export function chart(title) {
     const wide = Math.max(NARROWEST, node.clientWidth);
     picture.setAttribute("viewBox", `0 0 ${wide} ${HEIGHT}`);
     const sums = points.map((_, at) => layers.reduce((sum, layer) => sum + layer.values[at], 0));
-    const most = rounded(Math.max(10, ...sums));
+    const most = rounded(Math.max(10, ...sums) * HEADROOM);
     const x = (time) => LEFT + ((time - from) / (to - from)) * (wide - LEFT - RIGHT);
     const y = (value) => HEIGHT - BOTTOM - (value / most) * (HEIGHT - TOP - BOTTOM);
     areas.replaceChildren(...stacked(points, layers, x, y));
-    bands.replaceChildren(...waves.flatMap((wave) => band(wave, from, to, x)));
-    frame.replaceChildren(...grid(from, to, most, x, y));
+    const marked = waves.flatMap((wave) => band(wave, from, to, x));
+    bands.replaceChildren(...marked.map((one) => one.area));
+    frame.replaceChildren(...grid(from, to, most, x, y), ...marked.map((one) => one.words));
     const last = layers.map((layer) => [layer.name, layer.values.at(-1) ?? 0]);
     legends(legend, layers, last);
     const told = last.map(([name, rate]) => `${name} ${count(rate)}`).join(", ");
@@ -111,7 +114,7 @@ function band(wave, from, to, x) {
   const left = x(Math.max(begin, from));
   const width = Math.max(1, x(Math.min(end, to)) - left);
   const words = drawn("text", { x: left + 4, y: TOP + 10 }, `wave ${wave.number}`);
-  return [drawn("rect", { class: "band", x: left, y: TOP, width, height: HEIGHT - TOP - BOTTOM }), words];
+  return [{ area: drawn("rect", { class: "band", x: left, y: TOP, width, height: HEIGHT - TOP - BOTTOM }), words }];
 }
 
 function grid(from, to, most, x, y) {

@@ -133,13 +133,16 @@ function how(open, is_over) {
   return said;
 }
 
+const ENFORCE = "have floodwall drop what it finds (floodwall setup enforce says what that would be, and does so).";
+const CLOSE = "close the service to all but known clients (floodwall lockdown on), or ask the provider.";
+
 function what_stops(open) {
-  const { signatures, standing } = known.overview;
+  const { signatures, standing, status } = known.overview;
   const [first, ...others] = now().by.slice(0, 3);
   const dropped = ([name, rate]) => `${stops(name)}: ${count(rate)}/s`;
   const said = { title: "What stops it", big: signatures.attack ? "Nothing yet" : "Nothing needs to", lines: [] };
   if (standing.state === "unstopped") {
-    said.lines.push("What a person can do: close the service to all but known clients (floodwall lockdown on), or ask the provider.");
+    said.lines.push(`What a person can do: ${status.observe ? ENFORCE : CLOSE}`);
     others.unshift(...(first ? [first] : []));
   } else if (first) said.big = dropped(first);
   for (const one of others) said.lines.push(`${dropped(one)}.`);
