@@ -80,7 +80,7 @@ fn an_attack_at_a_glance_in_eighty_by_twenty_four() {
     for words in [
         "floodwall 0.1.0  eth0 native  up 1h",
         "Attacked, and holding: web by spoofed SYN flood, for 14s · incident 7",
-        "dropped 100k of 101k packets/s (99 %): by fingerprint 100k",
+        "dropped 100k of 101k pkt/s (99 %): by fingerprint 100k",
         "warning: a disk is nearly full",
         "passed    1.00k/s   480kb/s",
         "dropped    100k/s  48.0Mb/s",

@@ -94,7 +94,7 @@ fn what_stops_it(model: &Model) -> String {
     let (dropped, passed) = (model.history.now(&Metric::Dropped), model.history.now(&Metric::Passed));
     let all = dropped + passed;
     if dropped < 1.0 {
-        return format!("nothing is dropped of {} packets/s", short(all));
+        return format!("nothing is dropped of {} pkt/s", short(all));
     }
     let counters = model.overview.iter().flat_map(|overview| &overview.status.counters);
     let mut reasons: Vec<_> = counters
@@ -107,5 +107,5 @@ fn what_stops_it(model: &Model) -> String {
     let reasons: Vec<_> =
         reasons.map(|(rate, reason)| format!("{} {}", words::stopped_by(reason), short(*rate))).collect();
     let share = dropped * 100.0 / all;
-    format!("dropped {} of {} packets/s ({share:.0} %): {}", short(dropped), short(all), reasons.join(", "))
+    format!("dropped {} of {} pkt/s ({share:.0} %): {}", short(dropped), short(all), reasons.join(", "))
 }
