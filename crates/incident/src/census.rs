@@ -60,7 +60,7 @@ impl Census {
         update(&mut self.prefixes, network(packet.source), |packets| *packets += 1);
     }
 
-    /// What is to be told of new sources that request very many connections.
+    /// What is to be told of new sources that use very many connections.
     pub(crate) fn take_told(&mut self, time_ms: u64) -> Vec<String> {
         self.newcomers.take_told(time_ms)
     }

@@ -1,9 +1,9 @@
-//! Sources that have come with an incident, complete handshakes, and request far more connections than anybody else. Nothing of
-//! them is dropped, so that nothing else in the record tells of them. A company behind one address may be such a source, so that
-//! it is said in words and proves nothing.
+//! Sources that have come with an incident, and use far more connections than anybody else. Nothing of them is dropped, so that
+//! nothing else in the record tells of them. A company behind one address may be such a source, so that it is said in words and
+//! proves nothing. Requests count for no more than there are connections with data, as they can be forged in anybody's name.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     net::IpAddr,
 };
 
@@ -16,39 +16,56 @@ use crate::{
     vector::{self, Vector},
 };
 
-/// Sampled requests for connections that such a source has at least, and how many times as many as any other source.
-const LEAST: u32 = 10;
-const TIMES: u32 = 5;
+/// Connections in samples that such a source has at least, and how many times as many as any other source.
+const LEAST: usize = 10;
+const TIMES: usize = 5;
 /// Most of such sources: many new ones are a rush.
 const FEW: usize = 5;
 
-/// Requests for connections that have passed, by source.
+/// Connections of a source in samples, by its ports.
+#[derive(Clone, Debug, Default)]
+struct Connections {
+    requested: HashSet<u16>,
+    used: HashSet<u16>,
+}
+
+impl Connections {
+    /// Those that have begun meanwhile, at least.
+    fn begun(&self) -> usize {
+        self.requested.len().min(self.used.len())
+    }
+}
+
+/// Connections that pass, by source.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Newcomers {
-    requests: HashMap<IpAddr, u32>,
-    most_of_a_customer: u32,
-    of_customers: HashMap<IpAddr, u32>,
+    /// Of those that have come with the incident, and of others.
+    new: HashMap<IpAddr, Connections>,
+    old: HashMap<IpAddr, Connections>,
+    most_of_old: usize,
     /// Those that were told, and the first and last time, Unix time in ms.
     told: BTreeSet<IpAddr>,
     times: Option<(u64, u64)>,
 }
 
 impl Newcomers {
-    /// Counts a packet, if it is a request for a connection that passes, of a source that takes part in conversations.
+    /// Counts a packet, if it requests a connection or carries data on one, and passes.
     pub(crate) fn count(&mut self, packet: &SampledPacket, source: Acquaintance) {
-        if packet.dropped
-            || packet.unproven
-            || packet.protocol != vector::TCP
-            || !vector::is_syn(packet.tcp_flags)
-        {
+        let SampledPacket { dropped, unproven, protocol, tcp_flags, has_data, source_port, .. } = *packet;
+        let requests = vector::is_syn(tcp_flags);
+        if dropped || unproven || protocol != vector::TCP || !(requests || has_data) {
             return;
         }
+        let count = |connections: &mut Connections| {
+            let ports = if requests { &mut connections.requested } else { &mut connections.used };
+            ports.insert(source_port);
+        };
         if source == Acquaintance::Old {
-            update(&mut self.of_customers, packet.source, |requests| *requests += 1);
-            let requests = self.of_customers.get(&packet.source).copied().unwrap_or_default();
-            self.most_of_a_customer = self.most_of_a_customer.max(requests);
+            update(&mut self.old, packet.source, count);
+            self.most_of_old =
+                self.most_of_old.max(self.old.get(&packet.source).map_or(0, Connections::begun));
         } else {
-            update(&mut self.requests, packet.source, |requests| *requests += 1);
+            update(&mut self.new, packet.source, count);
         }
         if self.told.contains(&packet.source) {
             let first = self.times.map_or(packet.time_ms, |(first, _)| first);
@@ -61,9 +78,9 @@ impl Newcomers {
         let (busy, most_else) = self.busy();
         let new = busy.into_iter().filter(|(source, _)| self.told.insert(*source));
         let told: Vec<_> = new
-            .map(|(source, requests)| {
+            .map(|(source, connections)| {
                 format!(
-                    "{source}, which came with it, requests far more connections than anybody else ({requests} sampled, \
+                    "{source}, which came with it, opens far more connections than anybody else ({connections} in samples, \
                      and {most_else} of the next), and passes: floodwall why {source}"
                 )
             })
@@ -74,15 +91,15 @@ impl Newcomers {
         told
     }
 
-    /// Such sources with their requests, and the most of any other source.
-    fn busy(&self) -> (Vec<(IpAddr, u32)>, u32) {
-        let most: Vec<_> = largest(&self.requests, FEW + 1, |requests| u64::from(*requests))
-            .map(|(source, requests)| (*source, *requests))
+    /// Such sources with the number of their connections, and the most of any other source.
+    fn busy(&self) -> (Vec<(IpAddr, usize)>, usize) {
+        let most: Vec<_> = largest(&self.new, FEW + 1, |connections| connections.begun() as u64)
+            .map(|(source, connections)| (*source, connections.begun()))
             .collect();
         for number in (1..=FEW.min(most.len())).rev() {
-            let next = most.get(number).map_or(0, |(_, requests)| *requests).max(self.most_of_a_customer);
+            let next = most.get(number).map_or(0, |(_, connections)| *connections).max(self.most_of_old);
             let least = LEAST.max(next.saturating_mul(TIMES));
-            if most.get(number - 1).is_some_and(|(_, requests)| *requests >= least) {
+            if most.get(number - 1).is_some_and(|(_, connections)| *connections >= least) {
                 return (most.into_iter().take(number).collect(), next);
             }
         }
@@ -106,8 +123,12 @@ impl Newcomers {
 mod tests {
     use super::*;
 
-    fn request(last: u8) -> SampledPacket {
+    /// Data on a connection that passes.
+    fn data(last: u8, source_port: u16) -> SampledPacket {
         SampledPacket {
+            source_port,
+            tcp_flags: 0x18,
+            has_data: true,
             dropped: false,
             unproven: false,
             reason: "clean",
@@ -115,42 +136,46 @@ mod tests {
         }
     }
 
+    /// A connection that is opened and used.
+    fn connect(newcomers: &mut Newcomers, last: u8, source_port: u16, source: Acquaintance) {
+        newcomers.count(&SampledPacket { tcp_flags: 2, has_data: false, ..data(last, source_port) }, source);
+        newcomers.count(&data(last, source_port), source);
+    }
+
     #[test]
-    fn a_new_source_that_requests_more_than_anybody_else_is_told_once() {
+    fn a_new_source_that_opens_more_connections_than_anybody_else_is_told_once() {
         let mut newcomers = Newcomers::default();
-        (0..30).for_each(|_| newcomers.count(&request(1), Acquaintance::Old));
-        (0..149).for_each(|_| newcomers.count(&request(2), Acquaintance::None));
-        assert_eq!(
-            (newcomers.take_told(5), newcomers.report()),
-            (vec![], None),
-            "a customer has a fifth of it"
-        );
-        newcomers.count(&request(2), Acquaintance::None);
+        (0..30).for_each(|port| connect(&mut newcomers, 1, port, Acquaintance::Old));
+        (0..149).for_each(|port| connect(&mut newcomers, 2, port, Acquaintance::Recent));
+        // Connections count, and not their packets.
+        (0..500).for_each(|_| newcomers.count(&data(2, 7), Acquaintance::Recent));
+        assert_eq!((newcomers.take_told(5), newcomers.report()), (vec![], None), "another has a fifth of it");
+        connect(&mut newcomers, 2, 149, Acquaintance::Recent);
         let told = newcomers.take_told(9_000);
-        assert!(
-            told.len() == 1
-                && told[0].starts_with("203.0.113.2, ")
-                && told[0].contains("(150 sampled, and 30 ")
-        );
+        assert!(told.len() == 1 && told[0].starts_with("203.0.113.2, "), "{told:?}");
+        assert!(told[0].contains("(150 in samples, and 30 of the next)"), "{told:?}");
         assert_eq!(newcomers.take_told(10_000), Vec::<String>::new());
-        newcomers.count(&SampledPacket { time_ms: 11_000, ..request(2) }, Acquaintance::None);
+        newcomers.count(&SampledPacket { time_ms: 11_000, ..data(2, 7) }, Acquaintance::Recent);
         let (_, vector) = newcomers.report().expect("there is one");
         assert_eq!((vector.words.as_str(), vector.sampled), ("many connections of one new source", 0));
         assert_eq!((vector.first_ms, vector.last_ms), (9_000, 11_000));
     }
 
     #[test]
-    fn forged_dropped_and_many_sources_and_other_segments_are_none() {
+    fn requests_which_anybody_can_forge_what_is_dropped_and_a_rush_are_none() {
         let mut newcomers = Newcomers::default();
-        for _ in 0..50 {
-            newcomers.count(&SampledPacket { unproven: true, ..request(1) }, Acquaintance::None);
-            newcomers.count(&SampledPacket { dropped: true, ..request(2) }, Acquaintance::None);
-            newcomers.count(&SampledPacket { tcp_flags: 0x12, ..request(3) }, Acquaintance::None);
-            newcomers.count(&SampledPacket { protocol: 17, tcp_flags: 0, ..request(4) }, Acquaintance::None);
+        for port in 0..50 {
+            let none = Acquaintance::None;
+            newcomers.count(&SampledPacket { tcp_flags: 2, has_data: false, ..data(1, port) }, none);
+            // Data on connections that were there is as little.
+            newcomers.count(&data(2, port), none);
+            newcomers.count(&SampledPacket { dropped: true, ..data(3, port) }, none);
+            newcomers.count(&SampledPacket { unproven: true, ..data(4, port) }, none);
+            newcomers.count(&SampledPacket { protocol: 17, tcp_flags: 0, ..data(5, port) }, none);
         }
         assert_eq!(newcomers.take_told(5), Vec::<String>::new());
         for last in 10..20 {
-            (0..50).for_each(|_| newcomers.count(&request(last), Acquaintance::None));
+            (0..50).for_each(|port| connect(&mut newcomers, last, port, Acquaintance::None));
         }
         assert_eq!(newcomers.take_told(5), Vec::<String>::new(), "a rush");
     }

@@ -72,8 +72,10 @@ pub fn brief(incident: &Incident) -> String {
     field(&mut out, "at worst", &hurt);
     if let Some(share) = incident.harm.share {
         let harm = format!(
-            "about {:.1} % of the packets of those who were there before (confidence {})",
+            "about {:.1} % of the packets of those who were there before; {} of these {} lost one (confidence {})",
             share * 100.0,
+            units::count(incident.harm.hurt),
+            units::count(incident.harm.customers),
             incident.harm.confidence.name()
         );
         field(&mut out, "customers", &harm);
