@@ -4,21 +4,14 @@ use std::collections::VecDeque;
 
 use floodwall_api::{Event, Incident, IncidentLine, IncidentPhase, Overview};
 
-use crate::{history::History, sampled_drops::SampledDrops, words};
+use crate::{
+    history::History,
+    sampled_drops::SampledDrops,
+    words::{self, EventLine},
+};
 
 /// Events that are kept.
 const MAX_EVENTS: usize = 500;
-
-/// An event as it is listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct EventLine {
-    /// Unix time in ms.
-    pub(crate) time_ms: u64,
-    pub(crate) kind: String,
-    /// Whether it needs attention.
-    pub(crate) loud: bool,
-    pub(crate) text: String,
-}
 
 /// What the daemon has reported so far.
 #[derive(Clone, Debug, Default)]

@@ -251,7 +251,7 @@ fn signatures(model: &Model) -> Table {
 
 /// Events are always sorted by time, the latest first.
 fn events(model: &Model, filter: &str) -> Table {
-    let row = |(number, told): (usize, &crate::model::EventLine)| Row {
+    let row = |(number, told): (usize, &crate::words::EventLine)| Row {
         subject: Subject::Other(number.to_string()),
         cells: vec![
             Cell::Words(clock(told.time_ms)),

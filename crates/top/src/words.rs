@@ -3,7 +3,16 @@
 use floodwall_api::{DropReport, Event, IncidentLine};
 use floodwall_units::masked;
 
-use crate::model::EventLine;
+/// An event as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EventLine {
+    /// Unix time in ms.
+    pub(crate) time_ms: u64,
+    pub(crate) kind: String,
+    /// Whether it needs attention.
+    pub(crate) loud: bool,
+    pub(crate) text: String,
+}
 
 /// An event as it is listed; `None` for drops, which are too many.
 pub(crate) fn event(event: &Event) -> Option<EventLine> {
