@@ -1,26 +1,26 @@
 //! Lines of entries that age: what is known of flows, and of where something is offered.
 //!
-//! A line of eight words holds what shares a hash; each word is a tag of 40 bits, a [`State`] of 2 bits, and a time of 22
+//! A [line](crate::line) of eight words holds what shares a hash; each word is a tag of 40 bits, a [`State`] of 2 bits, and a time of 22
 //! bits in ticks of 2³⁰ ns, which wraps after 52 days. Two things may share a tag: one look-up in 2³⁶ finds what was
 //! never noted. Room for a new entry is made by an empty word, then by one that is not confirmed, then by a confirmed one;
 //! of these the oldest goes. So what a forger makes others note never displaces what has proven itself, as long as a line
 //! has room for that.
 //!
-//! The search has no branches: see [`crate::branchless`]. CPUs that note at the same moment may lose one entry of the two.
+//! CPUs that note at the same moment may lose one entry of the two.
 
 use crate::{
-    branchless::{min, nonzero},
-    wire::{LINE_WORDS, Line, Word},
+    branchless::nonzero,
+    line::Layout,
+    wire::{Line, Word},
 };
 
 /// Bits of time.
 const TIME_BITS: u32 = 22;
 const TIME_MASK: u64 = (1 << TIME_BITS) - 1;
-/// First bit of the tag, above time and state.
-const TAG_SHIFT: u32 = TIME_BITS + 2;
-const TAG_MASK: u64 = u64::MAX << TAG_SHIFT;
 /// A tick, ns, as a shift.
 const TICK_SHIFT: u32 = 30;
+/// The state is between the two.
+const LAYOUT: Layout = Layout::new(40, 0, TIME_BITS, TICK_SHIFT);
 
 /// How far an entry has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,19 +68,8 @@ impl Entry {
     /// Ticks since it was noted. A clock that was read before another CPU noted it makes none.
     #[inline(always)]
     pub const fn age(self, now_ns: u64) -> u64 {
-        age(self.time, now(now_ns))
+        age(self.time, LAYOUT.time(now_ns))
     }
-}
-
-#[inline(always)]
-const fn now(now_ns: u64) -> u64 {
-    now_ns >> TICK_SHIFT & TIME_MASK
-}
-
-/// A hash of 64 bits, and what is left of it once it has chosen a line. Never 0: that is an empty word.
-#[inline(always)]
-const fn tag(hash: u64) -> u64 {
-    (hash >> TAG_SHIFT | 1 << 39) << TAG_SHIFT
 }
 
 /// From a time to another: 0, if the other one is before it.
@@ -104,11 +93,11 @@ const fn state(word: u64) -> State {
 /// What the line holds of what has this hash.
 #[inline(always)]
 pub fn recall(line: &Line, hash: u64) -> Option<Entry> {
-    let tag = tag(hash);
+    let tag = LAYOUT.tag(hash);
     let mut found = 0;
     for word in line {
         let word = word.load();
-        let is_it = nonzero((word ^ tag) & TAG_MASK).wrapping_sub(1);
+        let is_it = LAYOUT.differs(word, tag).wrapping_sub(1);
         found ^= (found ^ word) & is_it;
     }
     if found == 0 { None } else { Some(Entry { state: state(found), time: found & TIME_MASK }) }
@@ -117,19 +106,11 @@ pub fn recall(line: &Line, hash: u64) -> Option<Entry> {
 /// The place of what has this hash, or that which makes room for it; and whether it is there.
 #[inline(always)]
 fn place(line: &Line, tag: u64, now: u64) -> (&Word, bool) {
-    let mut best = u32::MAX;
-    for (place, word) in line.iter().enumerate() {
-        let word = word.load();
-        let is_other = nonzero((word ^ tag) & TAG_MASK);
-        let is_used = nonzero(word);
+    // Those that are not confirmed go first, and of these the oldest.
+    LAYOUT.find_by(line, tag, |word| {
         let is_confirmed = 1 ^ nonzero((word >> TIME_BITS & 3) ^ State::Confirmed as u64);
-        let youth = TIME_MASK - age(word & TIME_MASK, now);
-        // 0 for what is there already, 1 for an empty word; then those that are not confirmed, the oldest first; then the
-        // others. The place is in the lowest bits.
-        let rank = is_other * (1 + is_used * (1 + (is_confirmed << TIME_BITS | youth)));
-        best = min(best, (rank as u32) << 3 | place as u32);
-    }
-    (&line[best as usize % LINE_WORDS], best < LINE_WORDS as u32)
+        is_confirmed << TIME_BITS | (TIME_MASK - age(word & TIME_MASK, now))
+    })
 }
 
 /// What became of an entry to which something happened.
@@ -152,7 +133,7 @@ impl Noted {
 /// Has an event happen to what has this hash.
 #[inline(always)]
 pub fn note(line: &Line, hash: u64, event: Event, now_ns: u64) -> Noted {
-    let (tag, now) = (tag(hash), now(now_ns));
+    let (tag, now) = (LAYOUT.tag(hash), LAYOUT.time(now_ns));
     let (place, is_there) = place(line, tag, now);
     let before = place.load();
     let was = state(before) as u64;
@@ -175,8 +156,6 @@ pub fn note(line: &Line, hash: u64, event: Event, now_ns: u64) -> Noted {
     place.store(after);
     noted(true)
 }
-
-const _: () = assert!(LINE_WORDS == 8 && TAG_SHIFT + 40 == u64::BITS);
 
 #[cfg(test)]
 mod tests {

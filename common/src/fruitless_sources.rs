@@ -18,32 +18,32 @@
 //! That the host has sent what a client acknowledges is not checked. A bot may pretend, or finish one request: then it is
 //! spared, and left to the limits per source.
 //!
-//! What is remembered: lines of eight words. Of handshakes, each is a tag of 32 bits and two seconds of 16. Of connections
+//! What is remembered: [lines](crate::line) of eight words. Of handshakes, each is a tag of 32 bits and two seconds of 16. Of connections
 //! whose client has sent something, each is a tag of 24 bits, a second of 7, whether it is TLS, and the acknowledgement
 //! number that came with it. Seconds are of 2³⁰ ns. Room is made by the oldest.
 
 use crate::{
     branchless::at_most,
+    line::Layout,
     memo,
     source::{self, Key},
     tables::{COUNTED_HANDSHAKES, COUNTED_PACKETS, COUNTED_STARTS, Tables},
-    unproven::{SECOND_SHIFT, place},
+    unproven::SECOND_SHIFT,
     wire::{History, Line, Settings, standing},
 };
 
-const HANDSHAKE_TAG: u64 = u64::MAX << 32;
-const HANDSHAKE_SECONDS: u64 = 0xffff;
+/// The second of the last handshake is lowest, and that of the one before it above.
+const HANDSHAKES: Layout = Layout::new(32, 0, HANDSHAKE_BITS, SECOND_SHIFT);
 const HANDSHAKE_BITS: u32 = 16;
 /// Seconds within which a source has completed handshakes in two different ones: a minute.
 const LATELY: u32 = 56;
 /// Handshakes in this second and the next one are one attempt: pages are loaded over several connections.
 const AT_ONCE: u64 = 1;
 /// A second that is long ago, and will be for hours.
-const LONG_AGO: u64 = HANDSHAKE_SECONDS / 2;
+const LONG_AGO: u64 = (1 << HANDSHAKE_BITS) / 2 - 1;
 
-const START_TAG: u64 = u64::MAX << 40;
-const START_SHIFT: u32 = 33;
-const START_SECONDS: u64 = 0x7f;
+/// The acknowledgement number is lowest, and above it whether it is TLS.
+const STARTS: Layout = Layout::new(24, 33, 7, SECOND_SHIFT);
 const START_TLS: u64 = 1 << 32;
 /// After how many seconds a connection is overdue: whoever asks for something has asked by then.
 const OVERDUE_AFTER: u64 = 5;
@@ -206,49 +206,41 @@ pub fn progress<T: Tables>(
     Some(follow(line, flow, acknowledged, carries, now_ns))
 }
 
-#[inline(always)]
-fn handshake_tag(hash: u64) -> u64 {
-    (hash | 1 << 63) & HANDSHAKE_TAG
-}
-
 /// Notes the second of a handshake that was not at once with the last one that was noted, beside that.
 #[inline(always)]
 fn note_handshake(line: &Line, hash: u64, now_ns: u64) {
-    let tag = handshake_tag(hash);
-    let now = now_ns >> SECOND_SHIFT & HANDSHAKE_SECONDS;
-    let (place, is_there) = place(line, tag, HANDSHAKE_TAG, 0, HANDSHAKE_SECONDS, now);
+    let (tag, now) = (HANDSHAKES.tag(hash), HANDSHAKES.time(now_ns));
+    let (place, is_there) = HANDSHAKES.find(line, tag, now);
     let word = place.load();
-    if is_there && now.wrapping_sub(word) & HANDSHAKE_SECONDS <= AT_ONCE {
+    if is_there && HANDSHAKES.age(word, now) <= AT_ONCE {
         return;
     }
     // Of one that is not there, nothing was noted for as long as seconds can tell.
-    let before = if is_there { word } else { now.wrapping_sub(LONG_AGO) } & HANDSHAKE_SECONDS;
-    place.store(tag | before << HANDSHAKE_BITS | now);
+    let before = if is_there { word } else { now.wrapping_sub(LONG_AGO) };
+    place.store(tag | HANDSHAKES.at(before) << HANDSHAKE_BITS | HANDSHAKES.at(now));
 }
 
 #[inline(always)]
 fn is_repeated(line: &Line, hash: u64, now_ns: u64) -> bool {
-    let tag = handshake_tag(hash);
-    let now = now_ns >> SECOND_SHIFT & HANDSHAKE_SECONDS;
-    let (place, is_there) = place(line, tag, HANDSHAKE_TAG, 0, HANDSHAKE_SECONDS, now);
+    let now = HANDSHAKES.time(now_ns);
+    let (place, is_there) = HANDSHAKES.find(line, HANDSHAKES.tag(hash), now);
     let word = place.load();
-    let age = |shift: u32| (now.wrapping_sub(word >> shift) & HANDSHAKE_SECONDS) as u32;
+    let age = |shift: u32| HANDSHAKES.age(word >> shift, now) as u32;
     u32::from(is_there) & at_most(age(0), LATELY) & at_most(age(HANDSHAKE_BITS), LATELY) != 0
 }
 
 /// As [`progress`]. The first segment that carries something is noted.
 #[inline(always)]
 fn follow(line: &Line, flow: u64, acknowledged: u32, carries: Carries, now_ns: u64) -> Progress {
-    let tag = (flow | 1 << 63) & START_TAG;
-    let now = now_ns >> SECOND_SHIFT & START_SECONDS;
-    let (place, is_there) = place(line, tag, START_TAG, START_SHIFT, START_SECONDS, now);
+    let (tag, now) = (STARTS.tag(flow), STARTS.time(now_ns));
+    let (place, is_there) = STARTS.find(line, tag, now);
     let word = place.load();
     let carries_data = carries as u8 == Carries::Data as u8;
     let speaks_tls = !carries_data && carries as u8 != Carries::Nothing as u8;
     if !is_there {
         if carries_data || speaks_tls {
             let tls = if speaks_tls { START_TLS } else { 0 };
-            place.store(tag | now << START_SHIFT | tls | u64::from(acknowledged));
+            place.store(tag | STARTS.at(now) | tls | u64::from(acknowledged));
         }
         return Progress::Begins;
     }
@@ -258,8 +250,7 @@ fn follow(line: &Line, flow: u64, acknowledged: u32, carries: Carries, now_ns: u
     {
         return Progress::Fruitful;
     }
-    let age = now.wrapping_sub(word >> START_SHIFT) & START_SECONDS;
-    if age >= OVERDUE_AFTER && carries as u8 != Carries::Nothing as u8 {
+    if STARTS.age(word, now) >= OVERDUE_AFTER && carries as u8 != Carries::Nothing as u8 {
         Progress::Overdue
     } else {
         Progress::Begins

@@ -33,6 +33,7 @@ pub mod features;
 pub mod flow;
 pub mod frame;
 pub mod fruitless_sources;
+mod line;
 pub mod memo;
 pub mod name_memory;
 pub mod offered;

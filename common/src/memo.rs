@@ -1,39 +1,27 @@
 //! A memory of what was seen lately, for as long as there is room: flows that the host opened, and packets whose
 //! first fragment has passed.
 //!
-//! A line of eight words holds what shares a hash; each word is a tag of 40 bits and the time it was noted, of 24.
-//! What is noted takes the place of the oldest of its line. Two things may share a tag: one in 2³⁷ look-ups
+//! A [line](crate::line) of eight words holds what shares a hash; each word is a tag of 40 bits and the time it was noted, of
+//! 24. What is noted takes the place of the oldest of its line. Two things may share a tag: one in 2³⁷ look-ups
 //! finds what was never noted.
 
 use crate::{
-    branchless::min,
-    wire::{LINE_WORDS, Line, Settings},
+    line::Layout,
+    wire::{Line, Settings},
 };
 
 /// Time in a memory: ticks of 2³⁰ ns.
 const TICK_SHIFT: u32 = 30;
 const TIME_BITS: u32 = 24;
-const TIME_MASK: u64 = (1 << TIME_BITS) - 1;
-
-/// A hash of 64 bits, and what is left of it once it has chosen a line.
-#[inline(always)]
-const fn tag(hash: u64) -> u64 {
-    // Never 0: that is an empty word.
-    (hash >> TIME_BITS | 1 << 39) << TIME_BITS
-}
-
-#[inline(always)]
-const fn time(now_ns: u64) -> u64 {
-    now_ns >> TICK_SHIFT & TIME_MASK
-}
+const LAYOUT: Layout = Layout::new(u64::BITS - TIME_BITS, 0, TIME_BITS, TICK_SHIFT);
 
 /// Whether what has this hash was noted in the line, up to 68 years ago.
 #[inline(always)]
 pub fn recalls(line: &Line, hash: u64) -> bool {
-    let tag = tag(hash);
+    let tag = LAYOUT.tag(hash);
     let mut found = 0;
     for word in line {
-        found |= u64::from(word.load() & !TIME_MASK == tag);
+        found |= u64::from(LAYOUT.has(word.load(), tag));
     }
     found != 0
 }
@@ -41,12 +29,12 @@ pub fn recalls(line: &Line, hash: u64) -> bool {
 /// How many ticks of 2³⁰ ns ago what has this hash was noted last in the line; `u64::MAX`: it was not.
 #[inline(always)]
 pub fn age(line: &Line, hash: u64, now_ns: u64) -> u64 {
-    let (tag, now) = (tag(hash), time(now_ns));
+    let (tag, now) = (LAYOUT.tag(hash), LAYOUT.time(now_ns));
     let mut age = u64::MAX;
     for word in line {
         let word = word.load();
-        if word & !TIME_MASK == tag {
-            age = now.wrapping_sub(word) & TIME_MASK;
+        if LAYOUT.has(word, tag) {
+            age = LAYOUT.age(word, now);
         }
     }
     age
@@ -59,12 +47,12 @@ pub const fn tag_of(word: u64) -> u64 {
 
 /// How many ticks of 2³⁰ ns ago it was noted.
 pub const fn age_of(word: u64, now_ns: u64) -> u64 {
-    time(now_ns).wrapping_sub(word) & TIME_MASK
+    LAYOUT.age(word, LAYOUT.time(now_ns))
 }
 
 /// The word that notes what has such a tag, so many ticks ago.
 pub const fn word(tag: u64, age: u64, now_ns: u64) -> u64 {
-    tag << TIME_BITS | time(now_ns).wrapping_sub(age) & TIME_MASK
+    tag << TIME_BITS | LAYOUT.at(LAYOUT.time(now_ns).wrapping_sub(age))
 }
 
 /// Seconds in so many ticks.
@@ -80,23 +68,9 @@ pub const fn ticks(seconds: u64) -> u64 {
 /// Notes what has this hash.
 #[inline(always)]
 pub fn note(line: &Line, hash: u64, now_ns: u64) {
-    let (tag, now) = (tag(hash), time(now_ns));
-    // The oldest has the highest rank, and what is there already outranks it; the place is in the lowest bits.
-    let mut best = u32::MAX;
-    for (place, word) in line.iter().enumerate() {
-        let word = word.load();
-        let age = (now.wrapping_sub(word) & TIME_MASK) as u32;
-        // 0 for what is there already, 1 for an empty word, and then by age, the oldest first.
-        let rank = if word & !TIME_MASK == tag {
-            0
-        } else if word == 0 {
-            1
-        } else {
-            2 + (TIME_MASK as u32 - age)
-        };
-        best = min(best, rank << 3 | place as u32);
-    }
-    line[best as usize % LINE_WORDS].store(tag | now);
+    let (tag, now) = (LAYOUT.tag(hash), LAYOUT.time(now_ns));
+    let (word, _) = LAYOUT.find(line, tag, now);
+    word.store(tag | LAYOUT.at(now));
 }
 
 /// The seed of all hashes here.
@@ -121,8 +95,6 @@ pub fn hash(seed: [u64; 3], first: u64, second: u64) -> u64 {
 pub const fn line(hash: u64, lines: u32) -> u32 {
     hash as u32 & (lines - 1)
 }
-
-const _: () = assert!(LINE_WORDS == 8);
 
 #[cfg(test)]
 mod tests {

@@ -1,53 +1,39 @@
 //! The memory of names that were asked for by DNS, and of which of them it is known that they exist.
 //!
-//! A line of eight words holds the names that share a hash; each word is a tag of 40 bits, the time at which the name was
+//! A [line](crate::line) of eight words holds the names that share a hash; each word is a tag of 40 bits, the time at which the name was
 //! asked for last, of 23, and whether it is *open*: new, and no answer has named anything for it so far. A name that is noted
 //! takes the place of the one of its line that was asked for longest ago.
 
 use crate::{
-    unproven::place,
+    line::Layout,
     wire::{Line, Word},
 };
 
-const TAG: u64 = u64::MAX << 24;
-/// Time: ticks of 2³⁰ ns, above the lowest bit.
-const TICK_SHIFT: u32 = 30;
-const TIME_SHIFT: u32 = 1;
-const TIME: u64 = (1 << 23) - 1;
+/// The lowest bit says whether a name is open.
+const LAYOUT: Layout = Layout::new(40, 1, 23, 30);
 const OPEN: u64 = 1;
-
-/// What is left of a hash of 64 bits once it has chosen a line. Never 0: that is an empty word.
-#[inline(always)]
-const fn tag(hash: u64) -> u64 {
-    (hash | 1 << 63) & TAG
-}
-
-#[inline(always)]
-const fn time(now_ns: u64) -> u64 {
-    now_ns >> TICK_SHIFT & TIME
-}
 
 /// The word of a name, or that which makes room for it; and whether the name was asked for before.
 #[inline(always)]
 pub fn find(line: &Line, hash: u64, now_ns: u64) -> (&Word, bool) {
-    place(line, tag(hash), TAG, TIME_SHIFT, TIME, time(now_ns))
+    LAYOUT.find(line, LAYOUT.tag(hash), LAYOUT.time(now_ns))
 }
 
 /// Notes that a name is asked for, in the word that was [found](find) for it.
 #[inline(always)]
 pub fn note(word: &Word, is_known: bool, hash: u64, now_ns: u64) {
     let open = if is_known { word.load() & OPEN } else { OPEN };
-    word.store(tag(hash) | time(now_ns) << TIME_SHIFT | open);
+    word.store(LAYOUT.tag(hash) | LAYOUT.at(LAYOUT.time(now_ns)) | open);
 }
 
 /// Notes that there is such a name. Whether it was open, which each name is once.
 #[inline(always)]
 pub fn close(line: &Line, hash: u64) -> bool {
-    let open = tag(hash) | OPEN;
+    let tag = LAYOUT.tag(hash);
     let mut was_open = false;
     for word in line {
         let found = word.load();
-        if found & (TAG | OPEN) == open {
+        if LAYOUT.has(found, tag) && found & OPEN != 0 {
             word.store(found & !OPEN);
             was_open = true;
         }
@@ -59,7 +45,7 @@ pub fn close(line: &Line, hash: u64) -> bool {
 mod tests {
     use super::*;
 
-    const SECOND: u64 = 1 << TICK_SHIFT;
+    const SECOND: u64 = 1 << 30;
 
     fn ask(line: &Line, hash: u64, now_ns: u64) -> bool {
         let (word, is_known) = find(line, hash, now_ns);

@@ -3,15 +3,11 @@
 //! the table of flows, lives on while there is a flood; and a customer whose request for a connection looks like those of a
 //! flood gets in a second later.
 //!
-//! A word of a line is a tag of 40 bits and a time of 24, in ticks of 2²⁴ ns (16.8 ms), which wraps after three days.
+//! A word of a [line](crate::line) is a tag of 40 bits and a time of 24, in ticks of 2²⁴ ns (16.8 ms), which wraps after three days.
 
-use crate::{
-    branchless::{min, nonzero},
-    wire::{LINE_WORDS, Line},
-};
+use crate::{line::Layout, wire::Line};
 
-const TICK_SHIFT: u32 = 24;
-const TIME_MASK: u64 = (1 << 24) - 1;
+const LAYOUT: Layout = Layout::new(40, 0, 24, 24);
 
 /// When retransmissions come, in ticks.
 #[derive(Clone, Copy, Debug)]
@@ -52,26 +48,15 @@ impl Wait {
 /// Whether what has this hash was seen a while ago. It is noted, if it was not.
 #[inline(always)]
 pub fn again(line: &Line, hash: u64, wait: Wait, now_ns: u64) -> bool {
-    let tag = (hash | 1 << 63) & !TIME_MASK;
-    let now = now_ns >> TICK_SHIFT & TIME_MASK;
-    let mut best = u32::MAX;
-    for (place, word) in line.iter().enumerate() {
-        let word = word.load();
-        let is_other = nonzero((word ^ tag) & !TIME_MASK);
-        let age = now.wrapping_sub(word) & TIME_MASK;
-        // 0 for what is there already, 1 for an empty word, and then by age, the oldest first.
-        let rank = is_other * (1 + nonzero(word) * (1 + (TIME_MASK - age)));
-        best = min(best, (rank as u32) << 3 | place as u32);
-    }
-    let place = &line[best as usize % LINE_WORDS];
-    let age = now.wrapping_sub(place.load()) & TIME_MASK;
-    let is_there = best < LINE_WORDS as u32;
+    let (tag, now) = (LAYOUT.tag(hash), LAYOUT.time(now_ns));
+    let (place, is_there) = LAYOUT.find(line, tag, now);
+    let age = LAYOUT.age(place.load(), now);
     if is_there && age <= wait.latest {
         let passes = age >= wait.soonest;
         if wait.from as u8 == From::Last as u8 {
             place.store(tag | now);
         } else if passes && wait.from as u8 == From::FirstThenLast as u8 {
-            place.store(tag | now.wrapping_sub(wait.soonest) & TIME_MASK);
+            place.store(tag | LAYOUT.at(now.wrapping_sub(wait.soonest)));
         }
         return passes;
     }
@@ -82,10 +67,10 @@ pub fn again(line: &Line, hash: u64, wait: Wait, now_ns: u64) -> bool {
 /// Has what was noted, and has this hash, been noted just so long ago that what comes now comes again. For a replay, which
 /// does not wait.
 pub fn backdate(line: &Line, hash: u64, wait: Wait, now_ns: u64) {
-    let tag = (hash | 1 << 63) & !TIME_MASK;
-    let then = (now_ns >> TICK_SHIFT).wrapping_sub(wait.soonest) & TIME_MASK;
-    if let Some(word) = line.iter().find(|word| word.load() & !TIME_MASK == tag) {
-        word.store(tag | then);
+    let tag = LAYOUT.tag(hash);
+    let then = LAYOUT.time(now_ns).wrapping_sub(wait.soonest);
+    if let Some(word) = line.iter().find(|word| LAYOUT.has(word.load(), tag)) {
+        word.store(tag | LAYOUT.at(then));
     }
 }
 

@@ -1,57 +1,38 @@
 //! What has not proven itself, counted: of each kind the sources, once a second each, and their packets.
 //!
-//! What is counted once a source and second needs a memory of who was counted: lines of eight words, each a tag of 40
+//! What is counted once a source and second needs a memory of who was counted: [lines](crate::line) of eight words, each a tag of 40
 //! bits, a second of 16, whether a datagram of the source was answered, and a count of 7 bits. Seconds are of 2³⁰ ns. Room is
 //! made by the one that was counted longest ago: who is pushed out, which only a flood does, is counted once more. CPUs that
 //! count at the same moment may lose one of the two.
 //!
-//! The searches have no branches: see [`crate::branchless`].
 
 use crate::{
-    branchless::{min, nonzero},
+    line::Layout,
     memo,
     source::Key,
     tables::{COUNTED_PACKETS, Tables},
-    wire::{LINE_WORDS, Line, ServiceCounter, Settings, Unproven, UnprovenCounter, Word},
+    wire::{Line, ServiceCounter, Settings, Unproven, UnprovenCounter},
 };
 
 /// A second, ns, as a shift.
 pub(crate) const SECOND_SHIFT: u32 = 30;
 
-const PACKET_TAG: u64 = u64::MAX << 24;
-const PACKET_SECONDS: u64 = 0xffff;
+const LAYOUT: Layout = Layout::new(40, 8, 16, SECOND_SHIFT);
 const PACKET_COUNT: u64 = 0x7f;
 /// The bit above the count.
 const PACKET_ANSWERED: u64 = 0x80;
 
-/// The word of a tag, or that which makes room for it; and whether it is there. `seconds` above `shift` tell when one was
-/// noted.
-#[inline(always)]
-pub(crate) fn place(line: &Line, tag: u64, tags: u64, shift: u32, seconds: u64, now: u64) -> (&Word, bool) {
-    let mut best = u32::MAX;
-    for (place, word) in line.iter().enumerate() {
-        let word = word.load();
-        let is_other = nonzero((word ^ tag) & tags);
-        let age = now.wrapping_sub(word >> shift) & seconds;
-        // 0 for what is there already, 1 for an empty word, and then by age, the oldest first.
-        let rank = is_other * (1 + nonzero(word) * (1 + (seconds - age)));
-        best = min(best, (rank as u32) << 3 | place as u32);
-    }
-    (&line[best as usize % LINE_WORDS], best < LINE_WORDS as u32)
-}
-
 /// Counts a packet of what has this hash: how many of this second come before it, [`PACKET_COUNT`] at most.
 #[inline(always)]
 fn count_packet(line: &Line, hash: u64, now_ns: u64) -> u64 {
-    let tag = (hash | 1 << 63) & PACKET_TAG;
-    let now = now_ns >> SECOND_SHIFT & PACKET_SECONDS;
-    let (place, is_there) = place(line, tag, PACKET_TAG, 8, PACKET_SECONDS, now);
+    let (tag, now) = (LAYOUT.tag(hash), LAYOUT.time(now_ns));
+    let (place, is_there) = LAYOUT.find(line, tag, now);
     let word = place.load();
-    let is_now = is_there && word >> 8 & PACKET_SECONDS == now;
+    let is_now = is_there && LAYOUT.age(word, now) == 0;
     let noted = if is_now { word & (PACKET_ANSWERED | PACKET_COUNT) } else { 0 };
     let before = noted & PACKET_COUNT;
     if before < PACKET_COUNT {
-        place.store(tag | now << 8 | (noted + 1));
+        place.store(tag | LAYOUT.at(now) | (noted + 1));
     }
     before
 }
@@ -60,11 +41,10 @@ fn count_packet(line: &Line, hash: u64, now_ns: u64) -> u64 {
 /// it was not answered before.
 #[inline(always)]
 fn note_answer(line: &Line, hash: u64, now_ns: u64) -> u64 {
-    let tag = (hash | 1 << 63) & PACKET_TAG;
-    let now = now_ns >> SECOND_SHIFT & PACKET_SECONDS;
-    let (place, is_there) = place(line, tag, PACKET_TAG, 8, PACKET_SECONDS, now);
+    let now = LAYOUT.time(now_ns);
+    let (place, is_there) = LAYOUT.find(line, LAYOUT.tag(hash), now);
     let word = place.load();
-    let is_lately = now.wrapping_sub(word >> 8) & PACKET_SECONDS <= 1;
+    let is_lately = LAYOUT.age(word, now) <= 1;
     if !is_there || !is_lately || word & PACKET_ANSWERED != 0 {
         return 0;
     }
@@ -180,7 +160,10 @@ fn counted<'t, T: Tables>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::testing::{Memory, NOW, SOURCE, SOURCE6};
+    use crate::{
+        decide::testing::{Memory, NOW, SOURCE, SOURCE6},
+        wire::Word,
+    };
 
     /// So many of the seconds here.
     const fn seconds(seconds: u64) -> u64 {

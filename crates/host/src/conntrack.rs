@@ -14,7 +14,7 @@ use netlink_packet_netfilter::{
     },
 };
 
-use crate::netfilter;
+use crate::dump;
 
 /// How many connections are tracked, in this network namespace (nf_conntrack-sysctl.rst). To ask by netlink where it is not
 /// there would load the kernel's modules for it.
@@ -59,7 +59,7 @@ pub fn tracked(mut take: impl FnMut(Tracked) -> bool) -> anyhow::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         Err(error) => return Err(error).with_context(|| format!("reading {COUNT}")),
     }
-    netfilter::dump(ConntrackMessage::Get(Vec::new()), |entry| read(entry).is_none_or(&mut take))
+    dump::netfilter(ConntrackMessage::Get(Vec::new()), |entry| read(entry).is_none_or(&mut take))
         .context("asking which connections the kernel tracks")
 }
 

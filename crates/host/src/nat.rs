@@ -8,7 +8,7 @@ use netlink_packet_netfilter::{
     nftables::{ChainAttribute, ChainMessage, NfTablesMessage},
 };
 
-use crate::netfilter;
+use crate::dump;
 
 /// The type of nftables' chains that translate addresses (nft(8)); iptables makes such chains as well.
 const NAT: &str = "nat";
@@ -36,7 +36,7 @@ pub fn nat() -> anyhow::Result<Option<&'static str>> {
 fn has_nat_chain() -> io::Result<bool> {
     let mut found = false;
     let request = NfTablesMessage::GetChain(ChainMessage { attributes: Vec::new() });
-    let asked = netfilter::dump(request, |chain| {
+    let asked = dump::netfilter(request, |chain| {
         found |= is_nat(chain);
         !found
     });
