@@ -9,9 +9,9 @@
 //! CPUs that note at the same moment may lose one entry of the two.
 
 use crate::{
-    branchless::nonzero,
+    branchless::{min, nonzero},
     line::Layout,
-    wire::{Line, Word},
+    wire::{LINE_WORDS, Line, Word},
 };
 
 /// Bits of time.
@@ -106,11 +106,19 @@ pub fn recall(line: &Line, hash: u64) -> Option<Entry> {
 /// The place of what has this hash, or that which makes room for it; and whether it is there.
 #[inline(always)]
 fn place(line: &Line, tag: u64, now: u64) -> (&Word, bool) {
-    // Those that are not confirmed go first, and of these the oldest.
-    LAYOUT.find_by(line, tag, |word| {
+    let mut best = u32::MAX;
+    for (place, word) in line.iter().enumerate() {
+        let word = word.load();
+        let is_other = LAYOUT.differs(word, tag);
+        let is_used = nonzero(word);
         let is_confirmed = 1 ^ nonzero((word >> TIME_BITS & 3) ^ State::Confirmed as u64);
-        is_confirmed << TIME_BITS | (TIME_MASK - age(word & TIME_MASK, now))
-    })
+        let youth = TIME_MASK - age(word & TIME_MASK, now);
+        // 0 for what is there already, 1 for an empty word; then those that are not confirmed, the oldest first; then the
+        // others. The place is in the lowest bits.
+        let rank = is_other * (1 + is_used * (1 + (is_confirmed << TIME_BITS | youth)));
+        best = min(best, (rank as u32) << 3 | place as u32);
+    }
+    (&line[best as usize % LINE_WORDS], best < LINE_WORDS as u32)
 }
 
 /// What became of an entry to which something happened.

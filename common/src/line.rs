@@ -66,18 +66,12 @@ impl Layout {
     /// The word about what has a tag, or that which makes room for it: an empty one, or else the oldest; and whether it is there.
     #[inline(always)]
     pub(crate) fn find(self, line: &Line, tag: u64, now: u64) -> (&Word, bool) {
-        self.find_by(line, tag, |word| self.time - self.age(word, now))
-    }
-
-    /// As [`Self::find`], with the word that is worth least in place of the oldest one; worth has 28 bits at most.
-    #[inline(always)]
-    pub(crate) fn find_by(self, line: &Line, tag: u64, worth: impl Fn(u64) -> u64) -> (&Word, bool) {
         let mut best = u32::MAX;
         for (place, word) in line.iter().enumerate() {
             let word = word.load();
             let is_other = self.differs(word, tag);
-            // 0 for what is there already, 1 for an empty word, and then by worth. The place is in the lowest bits.
-            let rank = is_other * (1 + nonzero(word) * (1 + worth(word)));
+            // 0 for what is there already, 1 for an empty word, and then by age, the oldest first. The place is in the lowest bits.
+            let rank = is_other * (1 + nonzero(word) * (1 + (self.time - self.age(word, now))));
             best = min(best, (rank as u32) << 3 | place as u32);
         }
         (&line[best as usize % LINE_WORDS], best < LINE_WORDS as u32)

@@ -185,8 +185,8 @@ pub(super) const TABLE: &[Constant] = &[
     ),
     plain!("all packets: few sources", TESTED, "const FEW_STREAMS: f64 = {};"),
     plain!("going on: counted until known", TESTED, "const COUNTED_UNTIL_KNOWN: f64 = {};"),
-    plain!("going on: excused at most", TESTED, "const MOST_EXCUSED: f64 = {} / PER_SECOND;"),
-    plain!("answered: excused at most", TESTED, "const MOST_ANSWERED: f64 = {} / PER_SECOND;"),
+    plain!("going on: excused at most", TESTED, "pub(super) const MOST_EXCUSED: f64 = {};"),
+    plain!("answered: excused at most", TESTED, "const MOST_ANSWERED: f64 = {};"),
     plain!("all packets: floor for few sources", CLASS, "pub(super) const STREAM: f64 = {};"),
     window!("fruitless: floor", "const FRUITLESS: [Window; 2] = [window(#, {}, #, #), window(#, {}, #, #)];"),
     window!(

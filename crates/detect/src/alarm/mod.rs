@@ -3,12 +3,12 @@
 //! **What is counted**, each 50 ms and for each service, of packets that come in: requests for a TCP connection that were
 //! answered and not completed; segments of no connection, and requests where nothing is offered; datagrams of sources that
 //! are not known; datagrams that nobody asked for; fragments and other protocols of sources that are not known; requests of
-//! sources whose connections come to nothing ([`floodwall_common::fruitless_sources`]); questions for names that were never asked
-//! for before ([`floodwall_common::dns_names`]), less those that are found to exist ([`floodwall_common::dns_answers`]); connections of new sources that come time and again ([`crate::visits`]). Of all but the
-//! first and the names, sources once each a second, and packets up to 20 a
-//! source and second. Packets of flows that have proven themselves raise no alarm, however many: a backup, a download or a
-//! rush of customers is no case at all. That the host is over its capacity is told by its own signals, and is another kind
-//! of alarm.
+//! sources whose connections come to nothing ([`floodwall_common::fruitless_sources`]); questions for names that were never
+//! asked for before ([`floodwall_common::dns_names`]), less those that are found to exist
+//! ([`floodwall_common::dns_answers`]); connections of new sources that come time and again ([`crate::visits`]). Of all but the
+//! first and the names, sources once each a second, and packets up to 20 a source and second. Packets of flows that have proven
+//! themselves raise no alarm, however many: a backup, a download or a rush of customers is no case at all. That the host is
+//! over its capacity is told by its own signals, and is another kind of alarm.
 //!
 //! **The test.** That a count is no attack is given up once more comes in a window than chance makes of the highest
 //! intensity that is usual, [`bound`]. That is the greater of a floor, which grows with what passes for the service, and 12
@@ -26,6 +26,7 @@
 //!
 //! **A watch** is less than an alarm: far more connections are completed than usual. It harms nobody and tells nobody.
 
+mod allowance;
 mod bound;
 mod class;
 mod exceeds;
@@ -34,13 +35,14 @@ mod tested;
 
 use serde::{Deserialize, Serialize};
 
+use allowance::Allowance;
 use class::ANSWERED;
 pub use class::Class;
 pub use exceeds::Excess;
 use exceeds::{SECOND, Test};
 use floodwall_common::wire::UnprovenTotals;
 use series::{Busiest, Middle, Series};
-use tested::{Proving, Tests, excused};
+use tested::{MOST_EXCUSED, Proving, Tests};
 
 use crate::{moment::PER_SECOND, visits::Returning};
 
@@ -114,6 +116,7 @@ pub(super) struct Alarm {
     completed_busiest: Busiest,
     /// New names that are found to exist.
     existing: Series,
+    existing_counted: Allowance,
     /// Requests that are answered, and not dropped by a signature.
     answered: Test,
     /// What signatures drop.
@@ -140,6 +143,7 @@ impl Default for Alarm {
             completed: Series::default(),
             completed_busiest: Busiest::default(),
             existing: Series::default(),
+            existing_counted: Allowance::of(MOST_EXCUSED),
             answered: Test::new(&ANSWERED),
             signed: Series::default(),
             proven: Middle::default(),
@@ -172,7 +176,7 @@ impl Alarm {
         self.completed_busiest.take(came.completed as f64, calm, most / WATCHED_TIMES);
         self.signed.push(came.signed as f64);
         let growth = (self.proven.rate() / SMALL).max(1.0);
-        self.existing.push(excused(came.existing_names, 1.0));
+        self.existing.push(self.existing_counted.take(came.existing_names as f64));
         // A crowd completes what it asks for, and asks for names that there are.
         let [completing, existing] = [&self.completed, &self.existing]
             .map(|series| series.window(series::LONGEST) * PER_SECOND / series::LONGEST as f64);

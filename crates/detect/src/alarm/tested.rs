@@ -3,24 +3,24 @@
 use floodwall_common::wire::{Unproven, UnprovenTotals};
 
 use super::{
+    allowance::Allowance,
     class::{Class, STREAM},
     exceeds::{Excess, SECOND, Test},
     series::Series,
 };
-use crate::{moment::PER_SECOND, visits::Returning};
+use crate::visits::Returning;
 
 /// Sources that begin to upload or download in the same second, each with thousands of packets, and are no flood.
 const FEW_STREAMS: f64 = 3.0;
 /// Seconds of the clock in which a source that goes on is counted before it is known. A crowd of such sources raises no
 /// alarm, as one that completes its handshakes raises none.
 const COUNTED_UNTIL_KNOWN: f64 = 3.0;
-/// Sources that are excused so in a tick, 3,000 a second: who forges each address twice cannot hide more. As many new names are
-/// that are found to exist: who asks for random ones of a zone in which there is each (a wildcard) cannot hide more.
-const MOST_EXCUSED: f64 = 3_000.0 / PER_SECOND;
-
-/// Sources of datagrams that are excused in a tick as they were answered, 1,000 a second: of more, though it answers each, a
-/// service may answer whoever was forged.
-const MOST_ANSWERED: f64 = 1_000.0 / PER_SECOND;
+/// Sources that are excused so in a second: who forges each address twice cannot hide more. As many new names are that are found
+/// to exist: who asks for random ones of a zone in which there is each (a wildcard) cannot hide more.
+pub(super) const MOST_EXCUSED: f64 = 3_000.0;
+/// Sources of datagrams that are excused in a second as they were answered: of more, though it answers each, a service may answer
+/// whoever was forged.
+const MOST_ANSWERED: f64 = 1_000.0;
 
 /// What proves itself at the same time, a second.
 #[derive(Clone, Copy, Debug)]
@@ -38,13 +38,23 @@ pub(super) struct Tests {
     pub(super) tests: Vec<Test>,
     /// Packets that were not the first of their source in a second.
     repeated: Series,
+    /// What is excused of it as its sources, or names, have proven themselves, and as they were answered.
+    excused: Allowance,
+    answered: Allowance,
     /// When it was last above its bound, in an alarm, ns.
     pub(super) above_ns: Option<u64>,
 }
 
 impl Tests {
     pub(super) fn of(class: Class) -> Self {
-        Self { class, tests: class.tests(), repeated: Series::default(), above_ns: None }
+        Self {
+            class,
+            tests: class.tests(),
+            repeated: Series::default(),
+            excused: Allowance::of(MOST_EXCUSED),
+            answered: Allowance::of(MOST_ANSWERED),
+            above_ns: None,
+        }
     }
 
     /// Takes what came in a tick. The first excess.
@@ -60,7 +70,7 @@ impl Tests {
             self.class.place().map_or(0, |place| came.capped[place].saturating_sub(came.sources[place]));
         self.repeated.push(repeated as f64);
         let mut excess = None;
-        for (place, count) in counts(self.class, came, returning).into_iter().enumerate() {
+        for (place, count) in self.counts(came, returning).into_iter().enumerate() {
             let least = self.least(place, proving);
             let Some(test) = self.tests.get_mut(place) else { break };
             excess = excess.or(test.take(count, calm, growth, least));
@@ -89,28 +99,24 @@ impl Tests {
     fn is_of_few(&self) -> bool {
         self.repeated.window(SECOND) <= (2.0 * FEW_STREAMS + 1.0) * (Unproven::CAP - 1) as f64
     }
-}
 
-/// How much of what came in a tick is excused by what has proven itself in it, of which each has been counted so often.
-pub(super) fn excused(proven: u64, counted: f64) -> f64 {
-    (proven as f64 * counted).min(MOST_EXCUSED)
-}
-
-/// What came of a class, for each of its tests.
-fn counts(class: Class, came: &UnprovenTotals, returning: Returning) -> [f64; 3] {
-    match class.place() {
-        Some(place) => {
-            let answered =
-                if class == Class::Datagrams { (came.answered as f64).min(MOST_ANSWERED) } else { 0.0 };
-            // Who goes on is answered as well: none is excused twice.
-            let excused = excused(came.acquainted[place], COUNTED_UNTIL_KNOWN).max(answered);
-            let [sources, capped, packets] =
-                [came.sources[place], came.capped[place], came.packets[place]].map(|count| count as f64);
-            [sources - excused.min(MOST_EXCUSED), capped - answered, packets]
-        }
-        None if class == Class::Fruitless => [came.fruitless as f64, 0.0, 0.0],
-        None if class == Class::Returning => [returning.sources as f64, returning.requests as f64, 0.0],
-        None if class == Class::Names => [came.names as f64 - excused(came.existing_names, 1.0), 0.0, 0.0],
-        None => [came.openings as f64 - came.completed as f64, 0.0, 0.0],
+    /// What came of the class, for each of its tests, less what is excused.
+    fn counts(&mut self, came: &UnprovenTotals, returning: Returning) -> [f64; 3] {
+        let Some(place) = self.class.place() else {
+            return match self.class {
+                Class::Fruitless => [came.fruitless as f64, 0.0, 0.0],
+                Class::Returning => [returning.sources as f64, returning.requests as f64, 0.0],
+                Class::Names => [came.names as f64 - self.excused.take(came.existing_names as f64), 0.0, 0.0],
+                _ => [came.openings as f64 - came.completed as f64, 0.0, 0.0],
+            };
+        };
+        let has_answers = self.class == Class::Datagrams;
+        let answered = self.answered.take(if has_answers { came.answered as f64 } else { 0.0 });
+        // Who goes on is answered as well: none is excused twice.
+        let acquainted = COUNTED_UNTIL_KNOWN * came.acquainted[place] as f64;
+        let excused = self.excused.take(acquainted.max(answered));
+        let [sources, capped, packets] =
+            [came.sources[place], came.capped[place], came.packets[place]].map(|count| count as f64);
+        [sources - excused, capped - answered, packets]
     }
 }
