@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Args;
+use floodwall_common::parse::protocol;
 
 use super::{
     exit::{self, Done, Failed, Stop},
@@ -17,6 +18,11 @@ use crate::{
     api::{DropReport, Event, InterfaceReport, Notice, path},
     client::Lines,
 };
+
+/// Protocols that are only told of (IANA, Assigned Internet Protocol Numbers).
+const GRE: u8 = 47;
+const ESP: u8 = 50;
+const SCTP: u8 = 132;
 
 #[derive(Debug, Args)]
 pub(super) struct Events {
@@ -125,27 +131,27 @@ fn render_drop(event: &DropReport, out: &mut dyn Write, style: Style) -> io::Res
         interface,
         source,
         destination,
-        protocol,
+        protocol: number,
         source_port,
         destination_port,
         ..
     } = event;
-    let mut what = match protocol {
-        6 => "TCP".to_owned(),
-        17 => "UDP".to_owned(),
-        1 | 58 => {
-            let family = if *protocol == 1 { "ICMP" } else { "ICMPv6" };
+    let mut what = match *number {
+        protocol::TCP => "TCP".to_owned(),
+        protocol::UDP => "UDP".to_owned(),
+        protocol::ICMP | protocol::ICMPV6 => {
+            let family = if *number == protocol::ICMP { "ICMP" } else { "ICMPv6" };
             format!("{family} type {} code {}", destination_port >> 8, destination_port & 0xff)
         }
-        47 => "GRE".to_owned(),
-        50 => "ESP".to_owned(),
+        GRE => "GRE".to_owned(),
+        ESP => "ESP".to_owned(),
         other => format!("protocol {other}"),
     };
-    if *protocol == 6 {
+    if *number == protocol::TCP {
         let set = (0..).zip(FLAGS).filter(|(bit, _)| event.tcp_flags >> bit & 1 == 1).map(|(_, name)| name);
         set.for_each(|name| _ = write!(what, " {name}"));
     }
-    let ports = matches!(protocol, 6 | 17 | 132);
+    let ports = matches!(*number, protocol::TCP | protocol::UDP | SCTP);
     let end = |address: &Option<String>, port: u16| match address {
         None => "?".to_owned(),
         Some(address) if !ports => address.clone(),

@@ -7,6 +7,7 @@
 use std::{fs, io, net::IpAddr};
 
 use anyhow::Context as _;
+use floodwall_common::parse::protocol;
 use netlink_packet_netfilter::{
     NetfilterMessageInner,
     conntrack::{
@@ -77,10 +78,10 @@ fn read(message: &NetfilterMessageInner) -> Option<Tracked> {
             _ => {}
         }
     }
-    let ((protocol, original), (_, reply)) = (original?, reply?);
-    let udp = match protocol {
-        6 => false,
-        17 => true,
+    let ((number, original), (_, reply)) = (original?, reply?);
+    let udp = match number {
+        protocol::TCP => false,
+        protocol::UDP => true,
         _ => return None,
     };
     (spoken && is_open).then_some(Tracked { udp, original, reply })

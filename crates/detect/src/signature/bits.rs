@@ -3,7 +3,7 @@
 //! A name, or several with `+`, is the byte in which just these bits are set; `none` is 0. `A/B` is every byte in which of
 //! the bits B just A are set. Several of these stand apart by commas.
 
-use super::ByteSet;
+use super::{ByteSet, text::TermFault};
 
 /// What the bits are called.
 pub(super) struct Names {
@@ -28,7 +28,7 @@ impl Names {
     }
 
     /// And back.
-    pub(super) fn read(&self, text: &str) -> Result<ByteSet, String> {
+    pub(super) fn read(&self, text: &str) -> Result<ByteSet, TermFault> {
         let mut bytes = Vec::new();
         for part in text.split(',') {
             let (value, mask) = match part.split_once('/') {
@@ -36,7 +36,8 @@ impl Names {
                 None => (self.number(part)?, u8::MAX),
             };
             if value & !mask != 0 {
-                return Err(format!("`{}` is not among `{}`", self.byte(value & !mask), self.byte(mask)));
+                let [bits, mask] = [value & !mask, mask].map(|byte| self.byte(byte));
+                return Err(TermFault::NotAmong { bits, mask });
             }
             bytes.extend((0..=u8::MAX).filter(|byte| byte & mask == value));
         }
@@ -54,17 +55,18 @@ impl Names {
         if names.is_empty() { "none".to_owned() } else { names.join("+") }
     }
 
-    fn number(&self, text: &str) -> Result<u8, String> {
+    /// That no bit is called so.
+    pub(super) fn unknown(&self, name: &str) -> TermFault {
+        TermFault::NoBit { what: self.what, name: name.to_owned(), names: self.names }
+    }
+
+    fn number(&self, text: &str) -> Result<u8, TermFault> {
         if text == "none" {
             return Ok(0);
         }
         text.split('+').try_fold(0, |byte, name| match self.names.iter().position(|known| *known == name) {
             Some(bit) => Ok(byte | 1 << bit),
-            None => Err(format!(
-                "there is no {what} `{name}`; each {what} is none, {}",
-                self.names.join(", "),
-                what = self.what
-            )),
+            None => Err(self.unknown(name)),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Signatures: conjunctions of header fields that tell an attack's packets from others.
 //!
 //! A [`Signature`] allows a set of values in each of some fields; a packet matches it if all of its [`Features`] are
-//! allowed. [`words`] says it in the terms of an operator and reads it back; [`image`] lays a set of them out for the
+//! allowed. [`text`] says it in the terms of an operator and reads it back; [`image`] lays a set of them out for the
 //! kernel program, which holds a packet against all of them at once; [`export`] says it in the terms of other tools;
 //! [`naming`] calls services by their names; [`TooBroad`] says which are not to be enforced without an operator.
 
@@ -15,7 +15,7 @@ mod values;
 
 pub use breadth::TooBroad;
 pub use image::{Effect, Image, ImageError};
-pub use text::ParseError;
+pub use text::{ParseError, TermFault};
 pub use values::{ByteSet, Ranges};
 
 use std::collections::BTreeMap;

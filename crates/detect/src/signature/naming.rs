@@ -1,6 +1,6 @@
 //! Services in signatures by name: `to web` for `service=3`.
 
-use super::ParseError;
+use super::{ParseError, TermFault};
 
 const TO: &str = "to";
 const SERVICE: &str = "service=";
@@ -28,12 +28,8 @@ pub fn numbered(text: &str, number: impl Fn(&str) -> Option<u8>) -> Result<Strin
             continue;
         }
         let name = words.next().unwrap_or_default();
-        let number = number(name).ok_or_else(|| {
-            ParseError::new(
-                &format!("{TO} {name}"),
-                "there is no such service; `floodwall rule list` names those there are",
-            )
-        })?;
+        let number = number(name)
+            .ok_or_else(|| ParseError { term: format!("{TO} {name}"), fault: TermFault::NoService })?;
         terms.push(format!("{SERVICE}{number}"));
     }
     Ok(terms.join(" "))

@@ -59,18 +59,64 @@ const ODD: Names = Names {
     ],
 };
 
-/// Why a text is no signature.
+/// Why a text is no signature: which of its terms, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{term}`: {why}")]
+#[error("`{term}`: {fault}")]
 pub struct ParseError {
-    term: String,
-    why: String,
+    pub(super) term: String,
+    pub(super) fault: TermFault,
 }
 
-impl ParseError {
-    pub(super) fn new(term: &str, why: &str) -> Self {
-        Self { term: term.to_owned(), why: why.to_owned() }
-    }
+/// What is wrong with a term of a signature.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TermFault {
+    /// There is none.
+    #[error("a signature needs at least one term, such as `udp` or `dport=80`")]
+    Missing,
+    /// It is no term.
+    #[error("is neither a protocol nor FIELD=VALUES; fields are {fields}", fields = fields())]
+    NotATerm,
+    /// There is no such field.
+    #[error("there is no field `{0}`; fields are {fields}", fields = fields())]
+    NoField(String),
+    /// Another term names the same field.
+    #[error("{0} stands there twice")]
+    Twice(String),
+    /// It is no number.
+    #[error("`{0}` is not a number from 0 to 65535")]
+    NotANumber(String),
+    /// A range whose ends are the wrong way round.
+    #[error("the range {0} ends before it starts")]
+    Backwards(String),
+    /// A number that the field cannot have.
+    #[error("{number} is more than {most}")]
+    TooLarge {
+        /// The number.
+        number: u16,
+        /// The largest there is.
+        most: u16,
+    },
+    /// None of a field's bits is called so.
+    #[error("there is no {what} `{name}`; each {what} is none, {}", .names.join(", "))]
+    NoBit {
+        /// What a bit stands for.
+        what: &'static str,
+        /// What was written.
+        name: String,
+        /// What the bits are called.
+        names: [&'static str; 8],
+    },
+    /// Of the bits that matter, one is set that does not matter.
+    #[error("`{bits}` is not among `{mask}`")]
+    NotAmong {
+        /// Those that are set.
+        bits: String,
+        /// Those that matter.
+        mask: String,
+    },
+    /// There is no service of that name.
+    #[error("there is no such service; `floodwall rule list` names those there are")]
+    NoService,
 }
 
 impl fmt::Display for Signature {
@@ -155,18 +201,17 @@ impl FromStr for Signature {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let mut signature = Self::default();
         for term in text.split_whitespace() {
-            signature.add(term).map_err(|why| ParseError { term: term.to_owned(), why })?;
+            signature.add(term).map_err(|fault| ParseError { term: term.to_owned(), fault })?;
         }
         if signature.is_empty() {
-            let why = "a signature needs at least one term, such as `udp` or `dport=80`".to_owned();
-            return Err(ParseError { term: text.trim().to_owned(), why });
+            return Err(ParseError { term: text.trim().to_owned(), fault: TermFault::Missing });
         }
         Ok(signature)
     }
 }
 
 impl Signature {
-    fn add(&mut self, term: &str) -> Result<(), String> {
+    fn add(&mut self, term: &str) -> Result<(), TermFault> {
         if [NEW_SOURCES, FORMERLY].contains(&term) {
             self.new_sources = true;
             return Ok(());
@@ -174,20 +219,20 @@ impl Signature {
         let (name, values) = match term.split_once('=') {
             Some(both) => both,
             None if PROTOCOLS.iter().any(|(name, _)| *name == term) => ("proto", term),
-            None => return Err(format!("is neither a protocol nor FIELD=VALUES; fields are {}", fields())),
+            None => return Err(TermFault::NotATerm),
         };
         if let Some(field) = octet_field(name) {
             let bytes = octet_values(field, values)?;
             if self.octets.insert(field, bytes).is_some() {
-                return Err(format!("{name} stands there twice"));
+                return Err(TermFault::Twice(name.to_owned()));
             }
         } else if let Some(field) = SHORTS.iter().position(|short| *short == name) {
             let ranges = ranges(values, number, u16::MAX)?;
             if self.shorts.insert(field, ranges).is_some() {
-                return Err(format!("{name} stands there twice"));
+                return Err(TermFault::Twice(name.to_owned()));
             }
         } else {
-            return Err(format!("there is no field `{name}`; fields are {}", fields()));
+            return Err(TermFault::NoField(name.to_owned()));
         }
         Ok(())
     }
@@ -204,7 +249,7 @@ fn octet_field(name: &str) -> Option<usize> {
     OCTETS.iter().position(|octet| *octet == name)
 }
 
-fn octet_values(field: usize, text: &str) -> Result<ByteSet, String> {
+fn octet_values(field: usize, text: &str) -> Result<ByteSet, TermFault> {
     let named = match field {
         field if field == ByteField::Flags as usize => Some(&FLAGS),
         field if field == ByteField::Form as usize => Some(&FORM),
@@ -220,32 +265,36 @@ fn octet_values(field: usize, text: &str) -> Result<ByteSet, String> {
     Ok(ranges.iter().flat_map(|(first, last)| (first..=last).map(|value| value as u8)).collect())
 }
 
-fn octet_value(field: usize, text: &str) -> Result<u16, String> {
+fn octet_value(field: usize, text: &str) -> Result<u16, TermFault> {
     match PROTOCOLS.iter().find(|(name, _)| *name == text) {
         Some((_, number)) if field == ByteField::Protocol as usize => Ok(u16::from(*number)),
         _ => number(text),
     }
 }
 
-fn number(text: &str) -> Result<u16, String> {
+fn number(text: &str) -> Result<u16, TermFault> {
     let parsed = match text.strip_prefix("0x") {
         Some(digits) => u16::from_str_radix(digits, 16),
         None => text.parse(),
     };
-    parsed.map_err(|_| format!("`{text}` is not a number from 0 to 65535"))
+    parsed.map_err(|_| TermFault::NotANumber(text.to_owned()))
 }
 
-fn ranges(values: &str, value: impl Fn(&str) -> Result<u16, String>, most: u16) -> Result<Ranges, String> {
+fn ranges(
+    values: &str,
+    value: impl Fn(&str) -> Result<u16, TermFault>,
+    most: u16,
+) -> Result<Ranges, TermFault> {
     values
         .split(',')
         .map(|part| {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
             let (first, last) = (value(first)?, value(last)?);
             if first > last {
-                return Err(format!("the range {part} ends before it starts"));
+                return Err(TermFault::Backwards(part.to_owned()));
             }
             if last > most {
-                return Err(format!("{last} is more than {most}"));
+                return Err(TermFault::TooLarge { number: last, most });
             }
             Ok((first, last))
         })
@@ -278,22 +327,32 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_explained() {
+    fn mistakes_are_told_apart() {
+        use TermFault as Fault;
+        let no_bit = |bits: &Names, name: &str| bits.unknown(name);
         for (text, expected) in [
-            ("", "at least one term"),
-            ("tpc", "neither a protocol"),
-            ("size=40", "fields are proto"),
-            ("ttl=256", "more than 255"),
-            ("len=9-3", "ends before it starts"),
-            ("len=70000", "0 to 65535"),
-            ("flags=sin", "there is no flag `sin`"),
-            ("form=fd", "there is no form `fd`"),
-            ("flags=syn/fin", "`syn` is not among `fin`"),
-            ("byte16=0", "no field `byte16`"),
-            ("len=1 len=2", "twice"),
+            ("", Fault::Missing),
+            ("tpc", Fault::NotATerm),
+            ("size=40", Fault::NoField("size".to_owned())),
+            ("ttl=256", Fault::TooLarge { number: 256, most: 255 }),
+            ("len=9-3", Fault::Backwards("9-3".to_owned())),
+            ("len=70000", Fault::NotANumber("70000".to_owned())),
+            ("flags=sin", no_bit(&FLAGS, "sin")),
+            ("form=fd", no_bit(&FORM, "fd")),
+            ("flags=syn/fin", Fault::NotAmong { bits: "syn".to_owned(), mask: "fin".to_owned() }),
+            ("byte16=0", Fault::NoField("byte16".to_owned())),
+            ("len=1 len=2", Fault::Twice("len".to_owned())),
         ] {
-            let error = text.parse::<Signature>().unwrap_err().to_string();
-            assert!(error.contains(expected), "`{text}`: {error}");
+            assert_eq!(text.parse::<Signature>().unwrap_err().fault, expected, "`{text}`");
         }
+    }
+
+    #[test]
+    fn what_is_said_of_a_mistake_names_what_there_is() {
+        let said = |text: &str| text.parse::<Signature>().unwrap_err().to_string();
+        assert!(
+            said("flags=sin").starts_with("`flags=sin`: there is no flag `sin`; each flag is none, fin, syn")
+        );
+        assert!(said("size=40").contains("there is no field `size`; fields are proto, service"));
     }
 }
