@@ -9,11 +9,12 @@
 //! 2. [`parse`]: a frame becomes a [`parse::Packet`], or is not IP, or is malformed.
 //! 3. [`decide`]: the stages, in their order, a file each; the first one that objects gives the [`wire::Reason`].
 //!
-//! What goes out teaches what may come in: [`observe`] notes it in the tables that [`flow`] and [`offered`] are about.
+//! What goes out teaches what may come in: [`outgoing::observe`] notes it in the tables that [`flow`] and [`offered`] are about.
 //!
-//! The stages ask two tables: [`prefix`] (longest match over the allowlist and the blocklist) and [`source`]
-//! (what each source has sent, and its token buckets). Both are algorithms over memory that [`tables`] hands
-//! out; [`wire`] says what that memory looks like to everyone who shares it.
+//! The stages ask tables. The two that nearly every packet is held against are [`prefix`] (longest match over the allowlist and
+//! the blocklist) and [`source`] (what each source has sent, and its [token buckets](token_bucket)); the others are memories of
+//! flows, services, clients, names and of what was dropped a moment ago. All are algorithms over memory that [`tables`] hands out;
+//! [`wire`] says what that memory looks like to everyone who shares it.
 #![cfg_attr(not(test), no_std)]
 // Atomic instructions, which `core` does not offer for BPF, are written out in `wire::Word`.
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]

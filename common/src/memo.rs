@@ -1,5 +1,5 @@
-//! A memory of what was seen lately, for as long as there is room: flows that the host opened, and packets whose
-//! first fragment has passed.
+//! A memory of what was seen lately, for as long as there is room: clients that have proven to be there
+//! ([`crate::client`]), and packets whose first fragment has passed. The hashes of all memories are made here as well.
 //!
 //! A [line](crate::line) of eight words holds what shares a hash; each word is a tag of 40 bits and the time it was noted, of
 //! 24. What is noted takes the place of the oldest of its line. Two things may share a tag: one in 2³⁷ look-ups

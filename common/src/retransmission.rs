@@ -1,7 +1,7 @@
-//! Second sight: what is noted as it is dropped passes when it comes again after a while, for that is a retransmission,
+//! The second try: what is noted as it is dropped passes when it comes again after a while, for that is a retransmission,
 //! which who forges packets does not bother to send. By it a session that is older than the filter, or has found no room in
-//! the table of flows, lives on while there is a flood; and a customer whose request for a connection looks like those of a
-//! flood gets in a second later.
+//! the table of flows, lives on while there is a flood; and a customer whose request for a connection, first datagram or question
+//! for a name looks like those of a flood gets in a second later.
 //!
 //! A word of a [line](crate::line) is a tag of 40 bits and a time of 24, in ticks of 2²⁴ ns (16.8 ms), which wraps after three days.
 

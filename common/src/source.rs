@@ -1,11 +1,9 @@
-//! What each source has sent, and its token buckets: a set-associative table of fixed size.
+//! What each source has sent: a set-associative table of fixed size. The token buckets of a source are charged in
+//! [`crate::token_bucket::of_source`].
 //!
 //! A source is an IPv4 address or an IPv6 /64. Its keyed hash names a set of four; a source that is not in its
 //! set takes the place of the weakest one there (fewest packets, halved for every second of silence), so a
 //! heavy source is never pushed out by spoofed noise, and the cost does not depend on how many there are.
-//!
-//! Token buckets are kept by virtual scheduling (GCRA, ITU-T I.371 annex A): one time per bucket, changed by
-//! compare-and-exchange, so that a limit of N/s means N/s on any number of CPUs.
 //!
 //! A ban stands in the source's own entry, from the packet on that crosses the limit.
 
@@ -13,20 +11,9 @@ use crate::{
     branchless::{at_most, min, nonzero},
     prefix::{Address, Family},
     tables::Tables,
-    token_bucket::{Draw, unit_time},
-    wire::{BucketSpec, History, Settings, SourceSet, Volume, WAYS, Way, standing},
+    token_bucket::unit_time,
+    wire::{History, Settings, SourceSet, Volume, WAYS, Way, standing},
 };
-
-/// How a source stands after a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Within its limits.
-    Within,
-    /// Over its packets/s; the packet was not charged.
-    OverPackets,
-    /// Over its SYN/s; the packet was not charged.
-    OverSyn,
-}
 
 /// Who is counted: a source, a prefix, or a source under one rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -52,15 +39,11 @@ const HALVING_SHIFT: u32 = 6;
 /// Ticks of silence that halve the weight of a known source, as a shift: 34 s.
 const KNOWN_HALVING_SHIFT: u32 = 11;
 /// Ticks of silence after which bucket times are not believed: a little over a minute, as no bucket takes
-/// longer to drain ([`BucketSpec::MAX_DRAIN_SECONDS`]) and times are compared modulo 275 s.
+/// longer to drain ([`BucketSpec::MAX_DRAIN_SECONDS`](crate::wire::BucketSpec::MAX_DRAIN_SECONDS)) and times are compared modulo 275 s.
 const STALE_TICKS: u32 = 3_700;
 /// Ticks that a CPU may be held up between its look at the clock and the table, 1 s: what it finds there may have been
 /// seen later than now by another, and is not stale for that.
 const LATE_TICKS: u32 = 64;
-/// How old the time of a bucket that nothing is taken from may get, in units of 64 ns: 17 s.
-const UNLIMITED_FOR: u32 = 1 << 28;
-/// Attempts to charge a bucket that other CPUs are charging at the same moment.
-const CHARGE_ATTEMPTS: u32 = 4;
 
 impl Key {
     /// The source of a packet from `address`. Never 0, and no IPv6 source has the key of an IPv4 one: the latter
@@ -344,51 +327,6 @@ pub fn unmark(way: &Way, bits: u16) {
     }
 }
 
-/// Takes a token from the packet bucket and one from the SYN bucket: both or none. As with [`count`], the first packet's
-/// are taken without an atomic instruction. `dither` rounds what they cost, see [`BucketSpec::cost`].
-#[inline(always)]
-pub fn meter(way: &Way, buckets: [BucketSpec; 2], now_ns: u64, dither: u32, is_first: bool) -> Standing {
-    let now = unit_time(now_ns);
-    let [packet_bucket, syn_bucket] = buckets;
-    let [packet_cost, syn_cost] = buckets.map(|bucket| bucket.cost(dither));
-    let mut over = [0; 2];
-    for _ in 0..CHARGE_ATTEMPTS {
-        let old = way.buckets.load();
-        let packets = Draw::of(old as u32, packet_bucket, now, packet_cost);
-        let syns = Draw::of((old >> 32) as u32, syn_bucket, now, syn_cost);
-        over = [packets.over, syns.over];
-        let charged = 1 ^ (packets.over | syns.over);
-        let packets = packets.before.wrapping_add(packet_cost.wrapping_mul(charged));
-        let syns = syns.before.wrapping_add(syn_cost.wrapping_mul(charged));
-        let packets = unless_unlimited(old as u32, packets, packet_bucket, now);
-        let syns = unless_unlimited((old >> 32) as u32, syns, syn_bucket, now);
-        let new = u64::from(packets) | u64::from(syns) << 32;
-        if is_first {
-            // Another CPU may have come upon the new entry, and banned the source.
-            if History::unpack(way.history.load()).standing & standing::BANNED == 0 {
-                way.buckets.store(new);
-            }
-            break;
-        }
-        if new == old || way.buckets.replace(old, new) {
-            break;
-        }
-    }
-    match over {
-        [0, 0] => Standing::Within,
-        [0, _] => Standing::OverSyn,
-        _ => Standing::OverPackets,
-    }
-}
-
-/// What becomes of a bucket: where there is no limit, and so nothing was taken, it is left as it is until its time is so
-/// old that it could not be compared for much longer. What no CPU writes, each has in its cache.
-#[inline(always)]
-fn unless_unlimited(old: u32, new: u32, spec: BucketSpec, now: u32) -> u32 {
-    let stays = at_most(spec.increment, 0) & at_most(now.wrapping_sub(old), UNLIMITED_FOR);
-    new.wrapping_add(old.wrapping_sub(new).wrapping_mul(stays))
-}
-
 /// The set of the source of a packet from `address`.
 #[inline(always)]
 pub fn set_of<'t, T: Tables>(tables: &'t T, settings: &Settings, key: Key) -> Option<&'t SourceSet> {
@@ -424,28 +362,6 @@ mod tests {
         assert!((101..=104).all(|key| is_there(&set, key)));
         visit(&set, Key(105), 0, START + 300 * SECOND);
         assert_eq!((101..=105).filter(|key| is_there(&set, *key)).count(), 4, "one of them has made room");
-    }
-
-    #[test]
-    fn buckets_from_which_nothing_is_taken_are_written_now_and_then() {
-        let set = SourceSet::default();
-        let way = visit(&set, Key(1), 0, START).0;
-        let limited = BucketSpec::new(10, 10).unwrap();
-        let written = |packets, now_ns| {
-            let before = way.buckets.load();
-            assert_eq!(meter(way, [packets, BucketSpec::UNTOUCHED], now_ns, 0, false), Standing::Within);
-            way.buckets.load() != before
-        };
-        assert!(written(limited, START));
-        for second in [1, 2, 17] {
-            assert!(!written(BucketSpec::UNTOUCHED, START + second * SECOND), "after {second} s");
-        }
-        assert!(written(BucketSpec::UNTOUCHED, START + 18 * SECOND));
-        assert!(!written(BucketSpec::UNTOUCHED, START + 35 * SECOND));
-        assert!(
-            (0..10).all(|_| written(limited, START + 36 * SECOND)),
-            "the bucket is full when a limit comes"
-        );
     }
 
     #[test]

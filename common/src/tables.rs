@@ -60,7 +60,8 @@ pub trait Tables {
     fn offered_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of segments that nobody knew, of [`RETRANSMISSION_LINES`].
     fn retransmission_line(&self, index: u32) -> Option<&Line>;
-    /// A line of the memory of requests for connections that a signature has dropped, of [`REQUEST_LINES`].
+    /// A line of the memory of what was dropped and passes when it comes again, of [`REQUEST_LINES`]: requests for connections,
+    /// datagrams that are asked to come again, and questions for new names.
     fn request_line(&self, index: u32) -> Option<&Line>;
     /// A line of the memory of names that were asked for: see [`crate::dns_names`]; of [`NAME_LINES`].
     fn name_line(&self, index: u32) -> Option<&Line>;
@@ -96,8 +97,8 @@ pub const OFFERED_LINES: u32 = 8_192;
 pub const RETRANSMISSION_LINES: u32 = 65_536;
 /// Lines of the memory of names that were asked for: half a million names.
 pub const NAME_LINES: u32 = 65_536;
-/// Lines of the memory of requests that a signature has dropped: 1,048,576 of them, 8 MiB. They come again after a second,
-/// so that up to so many a second are remembered; of more, those that were noted first are forgotten.
+/// Lines of the memory of what was dropped and passes when it comes again: 1,048,576 packets, 8 MiB. Requests come again after a
+/// second, so that up to so many a second are remembered; of more, those that were noted first are forgotten.
 pub const REQUEST_LINES: u32 = 131_072;
 /// Lines of the memory of sources whose packets were counted in this second, of those that completed handshakes, and of
 /// connections whose host has not been seen to be acknowledged: 32,768, 65,536 and 131,072 of them, 1.8 MiB.

@@ -1,4 +1,7 @@
-//! Token buckets by virtual scheduling (GCRA, ITU-T I.371 annex A): a bucket is the time at which it is full again.
+//! Token buckets by virtual scheduling (GCRA, ITU-T I.371 annex A): a bucket is the time at which it is full again, changed by
+//! compare-and-exchange, so that a limit of N/s means N/s on any number of CPUs. Those of a source are charged in [`of_source`].
+
+pub mod of_source;
 
 use crate::{
     branchless::{at_most, min},

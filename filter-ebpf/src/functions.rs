@@ -10,10 +10,10 @@ use aya_ebpf::{
 use floodwall_common::{
     busy,
     decide::{
-        CONTINUE, End, OutOfLine, PacketContext, Step, admission, answers, challenge as challenges,
-        dns_names, dns_question, echo, found, fruitless, icmp_errors, offences, rules, second_try,
+        CONTINUE, End, OutOfLine, PacketContext, Step, admission, challenge as challenges, dns_names,
+        dns_question, echo, found, fruitless, icmp_errors, offences, rules, second_try,
         step::{from_code, to_code},
-        unproven,
+        suspects, unproven,
     },
     prefix::Family,
     tables::Tables as _,
@@ -52,7 +52,7 @@ pub extern "C" fn judge_suspect(ctx: *mut xdp_md, suspicion: u32) -> u32 {
         1 => Suspicion::Udp,
         _ => Suspicion::OutOfState,
     };
-    to_code((|| answers::judge(&maps, found(maps.settings())?, found(packet_context())?, suspicion))())
+    to_code((|| suspects::judge(&maps, found(maps.settings())?, found(packet_context())?, suspicion))())
 }
 
 #[inline(never)]
@@ -128,7 +128,7 @@ pub extern "C" fn judge_name(ctx: *mut xdp_md) -> u32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn ask_flow() -> u32 {
     let maps = Maps::WITHOUT_CONTEXT;
-    to_code((|| answers::ask_flow(&maps, found(maps.settings())?, found(packet_context())?))())
+    to_code((|| suspects::ask_flow(&maps, found(maps.settings())?, found(packet_context())?))())
 }
 
 #[inline(never)]

@@ -1,6 +1,6 @@
 //! Is it a later fragment, and has the first one passed?
 
-use super::{CONTINUE, PacketContext, Step, answers, echo, found};
+use super::{CONTINUE, PacketContext, Step, echo, found, suspects};
 use crate::{
     memo,
     parse::{Fragment, Packet},
@@ -43,7 +43,7 @@ pub(super) fn judge<T: Tables>(
     }
     context.judgement.unsolicited = true;
     context.judgement.unproven = Unproven::Other;
-    answers::object_to_many(settings, service, context, Suspicion::Fragment, Reason::Fragment)
+    suspects::object_to_many(settings, service, context, Suspicion::Fragment, Reason::Fragment)
 }
 
 /// Notes a first fragment that no stage has objected to: the later ones of its packet may pass, too.

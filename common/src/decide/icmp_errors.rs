@@ -5,7 +5,7 @@
 //! left from here. Whoever forges errors does not know what did, unless it was sent to them: so even of what is known not
 //! everything passes.
 
-use super::{CONTINUE, PacketContext, Step, answers, found, known};
+use super::{CONTINUE, PacketContext, Step, found, known, suspects};
 use crate::{
     flow::{self, Flow},
     offered::{self, Offer},
@@ -51,10 +51,10 @@ pub fn judge<T: Tables>(tables: &T, settings: &Settings, context: &mut PacketCon
     context.judgement.unsolicited = true;
     context.judgement.unproven = Unproven::Other;
     let service = found(tables.service(context.judgement.service))?;
-    if answers::is_one_of_few(settings, service, Suspicion::Error, context.time_ns) {
+    if suspects::is_one_of_few(settings, service, Suspicion::Error, context.time_ns) {
         return CONTINUE;
     }
-    answers::object(settings, context, Reason::Unsolicited)
+    suspects::object(settings, context, Reason::Unsolicited)
 }
 
 /// Whether the packet which an error quotes has left from here, as far as is known. It must have been sent by whoever the

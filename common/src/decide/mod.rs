@@ -7,7 +7,6 @@
 //! the same name: [`crate::challenge`] makes the numbers that [`challenge`] asks to hear again.
 
 pub mod admission;
-pub mod answers;
 mod bans;
 mod bypass;
 pub mod challenge;
@@ -35,6 +34,7 @@ pub mod second_try;
 pub mod signature;
 mod source;
 pub mod step;
+pub mod suspects;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

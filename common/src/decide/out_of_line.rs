@@ -1,8 +1,8 @@
 //! Parts that are functions of their own in the kernel.
 
 use super::{
-    PacketContext, Step, admission, answers, challenge, dns_names, dns_question, echo, found, fruitless,
-    icmp_errors, offences, rules, second_try, unproven,
+    PacketContext, Step, admission, challenge, dns_names, dns_question, echo, found, fruitless, icmp_errors,
+    offences, rules, second_try, suspects, unproven,
 };
 use crate::{busy, frame::Frame, tables::Tables, wire::Suspicion};
 
@@ -13,7 +13,7 @@ use crate::{busy, frame::Frame, tables::Tables, wire::Suspicion};
 pub trait OutOfLine {
     /// [`PacketContext::read_features`].
     fn read_features(&self, context: &mut PacketContext);
-    /// [`answers::judge`].
+    /// [`suspects::judge`].
     fn judge_suspect(&self, context: &mut PacketContext, suspicion: Suspicion) -> Step;
     /// [`PacketContext::read_quotation`], and [`icmp_errors::judge`].
     fn judge_icmp_error(&self, context: &mut PacketContext) -> Step;
@@ -29,7 +29,7 @@ pub trait OutOfLine {
     fn measure_name(&self, context: &mut PacketContext);
     /// [`dns_names::look_up`].
     fn judge_name(&self, context: &mut PacketContext) -> Step;
-    /// [`answers::ask_flow`].
+    /// [`suspects::ask_flow`].
     fn ask_flow(&self, context: &mut PacketContext) -> Step;
     /// [`second_try::ask_again`].
     fn ask_again(&self, context: &mut PacketContext) -> Step;
@@ -57,7 +57,7 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
     }
 
     fn judge_suspect(&self, context: &mut PacketContext, suspicion: Suspicion) -> Step {
-        answers::judge(self.0, found(self.0.settings())?, context, suspicion)
+        suspects::judge(self.0, found(self.0.settings())?, context, suspicion)
     }
 
     fn judge_icmp_error(&self, context: &mut PacketContext) -> Step {
@@ -91,7 +91,7 @@ impl<T: Tables, F: Frame> OutOfLine for Direct<'_, T, F> {
     }
 
     fn ask_flow(&self, context: &mut PacketContext) -> Step {
-        answers::ask_flow(self.0, found(self.0.settings())?, context)
+        suspects::ask_flow(self.0, found(self.0.settings())?, context)
     }
 
     fn ask_again(&self, context: &mut PacketContext) -> Step {

@@ -1,4 +1,5 @@
-//! Is it a TCP segment of no connection that was asked for?
+//! Is it a TCP segment of no connection that was asked for? Here it is told which segments are suspects;
+//! [`suspects::judge`](super::suspects::judge) holds these against what is known.
 
 use super::{CONTINUE, OutOfLine, PacketContext, Step, source::Source};
 use crate::{

@@ -2,8 +2,8 @@
 
 use super::{CONTINUE, NONE, OutOfLine, PacketContext, Step, bans, offences, source::Source};
 use crate::{
-    busy,
-    source::{self, Standing},
+    busy, source,
+    token_bucket::of_source::{self, Standing},
     traits::Traits,
     wire::{BucketSpec, Reason, Service, Settings, knowledge, service_flag, spared},
 };
@@ -35,7 +35,7 @@ pub(super) fn judge<O: OutOfLine>(
     );
     let offends = offences::of_sources(settings, parts, context, [packet_bucket, syn_bucket])?;
     let standing =
-        source::meter(way, [packet_bucket, syn_bucket], context.time_ns, context.dither(), !was_there);
+        of_source::meter(way, [packet_bucket, syn_bucket], context.time_ns, context.dither(), !was_there);
     let opens = syn
         && standing as u8 == Standing::Within as u8
         && settings.knowledge.load() & knowledge::ANSWERS != 0

@@ -1,10 +1,10 @@
 //! Does the packet claim to answer something that the host never asked, or come for a port where nothing listens? An ICMP
 //! error is an answer, too.
 //!
-//! Only such suspects are held against what the host has asked, so that the cost stays bounded. Where nothing is known of that,
-//! it is noted what goes on with something.
+//! Here it is told which packets are suspects; [`suspects::judge`] holds only these against what the host has asked, so that the
+//! cost stays bounded. Where nothing is known of that, it is noted what goes on with something.
 
-use super::{CONTINUE, OutOfLine, PacketContext, Step, answers};
+use super::{CONTINUE, OutOfLine, PacketContext, Step, suspects};
 use crate::{
     parse::Fragment,
     traits::Traits,
@@ -15,7 +15,7 @@ use crate::{
 #[inline(always)]
 pub(super) fn judge<O: OutOfLine>(settings: &Settings, parts: &O, context: &mut PacketContext) -> Step {
     let known = settings.knowledge.load();
-    context.unprovable = answers::sees_nothing(known);
+    context.unprovable = suspects::sees_nothing(known);
     if context.unprovable {
         return judge_unprovable(parts, context, known & knowledge::PORTS != 0);
     }

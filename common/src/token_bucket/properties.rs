@@ -62,8 +62,8 @@ proptest! {
         prop_assert!(is_kept(passed), "of all bits: {passed} of {expected} within {slack}");
         let way = Way::default();
         way.buckets.store(u64::from(unit_time(start)) | u64::from(unit_time(start)) << 32);
-        let within = source::Standing::Within as u8;
-        let passed = passing(start, rate, |now| source::meter(&way, [spec; 2], now, dither(now), false) as u8 == within);
+        let within = of_source::Standing::Within as u8;
+        let passed = passing(start, rate, |now| of_source::meter(&way, [spec; 2], now, dither(now), false) as u8 == within);
         prop_assert!(is_kept(passed), "of a source: {passed} of {expected} within {slack}");
     }
 

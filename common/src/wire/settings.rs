@@ -132,7 +132,7 @@ pub struct Settings {
     pub attacked_since: Word,
     /// Indices of interfaces that lead to the outside, two a word; unused ones are 0.
     pub outside: [Word; MAX_OUTSIDE / 2],
-    /// The bucket of segments that pass on second sight: a time in units of 64 ns, of which all 64 bits count.
+    /// The bucket of segments that pass as they come again: a time in units of 64 ns, of which all 64 bits count.
     pub retransmissions: Word,
     /// The bucket of ICMP errors about flows that are known, likewise.
     pub errors: Word,

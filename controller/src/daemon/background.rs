@@ -12,7 +12,7 @@ use super::{
     bans, clients, detection, drop_events, expiry, health, lockdowns, machine, metrics, origins,
     protection::Protection,
     tasks::{Policy, Tasks},
-    trials, web,
+    undo_unconfirmed, web,
 };
 use crate::{
     api::DropReport,
@@ -133,7 +133,7 @@ pub(super) fn keep_what_is_learnt(
 pub(super) fn make_due_changes(tasks: &mut Tasks, shared: &Shared, detection: &Detection, audit: &Audit) {
     let (of, written) = (shared.clone(), audit.clone());
     tasks.run("trials", Policy::Restart, move || {
-        trials::run(Arc::clone(&of.filter), Arc::clone(&of.protection), written.clone())
+        undo_unconfirmed::run(Arc::clone(&of.filter), Arc::clone(&of.protection), written.clone())
     });
     let keeper = Arc::new(lockdowns::Keeper {
         filter: Arc::clone(&shared.filter),

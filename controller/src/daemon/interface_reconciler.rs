@@ -1,4 +1,5 @@
-//! Looks after the interfaces that are to be filtered: what was attached, and what has become of it.
+//! Looks after the interfaces that are to be filtered: carries out what [`interface_step`](super::interface_step) finds is to be
+//! done with each.
 
 use tracing::{error, info, warn};
 
@@ -15,7 +16,7 @@ use crate::{
     lock::Mutex,
 };
 
-/// What looking after the protected takes.
+/// What looking after the interfaces takes.
 pub(super) struct Reconciler<'a> {
     pub(super) kernel: &'a Kernel,
     pub(super) netlink: &'a Netlink,

@@ -1,4 +1,5 @@
-//! What has become of an interface that is to be filtered, as its link and its name tell.
+//! Decides, from its link and its name alone, what is to be done with an interface that is to be filtered: attach the program,
+//! put it back after another tool has detached it, follow the interface to its new name, or leave it.
 //!
 //! A link goes along with its device: through a new name, and into another network namespace. A device that is made
 //! anew has none. Another tool may have detached it; the link then says the same as if the device were gone. None of

@@ -36,7 +36,7 @@ mod starting;
 mod steady_clock;
 mod strain;
 mod tasks;
-mod trials;
+mod undo_unconfirmed;
 mod watchdog;
 mod web;
 

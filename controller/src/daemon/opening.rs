@@ -10,7 +10,7 @@ use super::{
     clients, detection,
     prove_answers::prove_answers,
     socket::{self, Sockets},
-    trials,
+    undo_unconfirmed,
 };
 use crate::{
     config::Config,
@@ -58,7 +58,7 @@ impl Opened {
         let readers =
             Readers { drops: kernel.take_events()?, log: kernel.take_log()?, bans: kernel.take_bans()? };
         filter.configured_from(options.config.as_deref(), options.observe);
-        let undone = trials::undo_overdue(&filter);
+        let undone = undo_unconfirmed::undo_overdue(&filter);
         config.policy.warnings().iter().for_each(|warning| warn!("{warning}"));
         let mut detector = Detector::default();
         detection::restore(&mut detector, &filter, &options.state_dir);

@@ -74,7 +74,7 @@ impl ProtectedInterfaces {
         own.map(|entry| self.status_of(entry)).chain(elsewhere).collect()
     }
 
-    /// How a entry stands, with all names that it is known by.
+    /// How an entry stands, with all names that it is known by.
     pub(super) fn status_of(&self, entry: &ProtectedInterface) -> InterfaceStatus {
         let sharing = self.interfaces.iter().filter(|other| other.shares.as_ref() == Some(&entry.name));
         let mut status = entry.status();
@@ -117,7 +117,7 @@ impl ProtectedInterfaces {
         entry.attachment.as_ref().map(|attachment| (attachment.link(), attachment.ifindex))
     }
 
-    /// What holds the attachments of other protected to the interface with this index, and what these were asked for by.
+    /// What holds the attachments of other entries to the interface with this index, and the names that these were asked for by.
     pub(super) fn others_with(&self, name: &str, index: u32) -> Vec<(String, Link)> {
         let others = self.interfaces.iter().filter(|entry| entry.name != name);
         let held = others.filter_map(|entry| Some((&entry.name, entry.attachment.as_ref()?)));
@@ -163,7 +163,7 @@ impl ProtectedInterfaces {
         self.elsewhere.retain(|_| !elsewhere.next().unwrap_or(false));
     }
 
-    /// Whether a name means a entry: its own, another of its interface, or one of a entry that shares it.
+    /// Whether a name means an entry: its own, another of its interface, or one of an entry that shares it.
     fn is_meant(&self, entry: &ProtectedInterface, name: &str) -> bool {
         let shares =
             |other: &ProtectedInterface| other.name == name && other.shares.as_ref() == Some(&entry.name);

@@ -23,7 +23,7 @@ use super::{
     serving::Serving,
     signals::{Others, Signals},
     tasks::{Policy, Tasks, Watched},
-    trials, web,
+    undo_unconfirmed, web,
 };
 use crate::{
     config::Config,
@@ -88,7 +88,7 @@ impl Running {
         background::keep_what_is_learnt(&mut tasks, &shared, &detection, signatures_changed);
         let audit =
             Audit::start(&options.state_dir, filter.keeps_changes()).context("starting the audit log")?;
-        trials::write_down(&audit, &undone);
+        undo_unconfirmed::write_down(&audit, &undone);
         background::make_due_changes(&mut tasks, &shared, &detection, &audit);
         // What else the daemon keeps open is open by now.
         let context = Context::new(

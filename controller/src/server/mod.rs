@@ -29,9 +29,9 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod trials;
-mod undo;
 mod upload;
 mod why;
+mod why_undo;
 mod write_timeout;
 
 use std::{future::Future, sync::Arc};

@@ -77,7 +77,7 @@ pub(super) async fn answered(
         if let Some(tuple) = tuple {
             context.filter.add_packet(&mut report, tuple);
         }
-        report.undo = undo::commands(&report);
+        report.undo = why_undo::commands(&report);
         Ok(report)
     })
     .await

@@ -4,7 +4,7 @@ use floodwall_common::{address::SourceOf, source::Key};
 
 use super::{
     alarm::{self, Excess},
-    lifecycle::Turn,
+    deployment::Turn,
     view::KernelView,
     would_ban::Cause,
 };

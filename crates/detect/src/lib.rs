@@ -9,12 +9,12 @@
 //! | [`baseline`], [`reservoir`], [`sources`] | what packets usually look like, and who was there before |
 //! | [`unproven`] | what came in calm times and has proven nothing |
 //! | [`visits`] | who comes time and again |
-//! | [`reference`], [`assumed`] | what unusual packets are held against, also where little was seen yet |
+//! | [`reference_set`], [`assumed`] | what unusual packets are held against, also where little was seen yet |
 //! | [`search`], [`mining`], [`condition`] | what those of an attack have in common |
 //! | [`examples`], [`columns`], [`tally`] | packets laid out so that a condition's are counted fast |
 //! | [`repetition`] | what is asked to come again where nothing tells an attack apart |
 //! | [`incident`] | attacks, and their waves |
-//! | [`lifecycle`] | signatures in force, watched and withdrawn |
+//! | [`deployment`] | signatures in force, watched and withdrawn |
 //! | [`would_ban`], [`recent`] | whom one would ban for what it does |
 //! | [`memory`] | what is kept over a restart |
 //! | [`view`] | what the kernel program knows of sources, to read |
@@ -31,11 +31,11 @@ mod baseline;
 mod baseline_rate;
 mod columns;
 mod condition;
+mod deployment;
 mod detector;
 mod event;
 mod examples;
 mod incident;
-mod lifecycle;
 mod memory;
 mod mining;
 mod moment;
@@ -62,9 +62,9 @@ mod tests;
 
 pub use action::{Action, Deployment};
 pub use alarm::{Cause as AlarmCause, Class, Excess, Level};
+pub use deployment::{Deployed, Held, Turn, place_of};
 pub use detector::Detector;
 pub use event::Event;
-pub use lifecycle::{Deployed, Held, Turn, place_of};
 pub use memory::Memory;
 pub use moment::{Moment, TICK};
 pub use owner::{Detection, Ended, Owner, Snapshot, Surroundings};

@@ -1,10 +1,10 @@
 //! Finds what an attack's packets have in common and others do not.
 //!
-//! Rules are learnt one at a time, each as a conjunction of conditions on fields: from all packets on, the condition
+//! Signatures are learnt one at a time, each as a conjunction of conditions on fields: from all packets on, the condition
 //! is added that tells most (FOIL's information gain: Quinlan, "Learning logical definitions from relations", Machine
-//! Learning 1990), until next to nothing of what is usual is hit; then the packets that the rule covers are taken
+//! Learning 1990), until next to nothing of what is usual is hit; then the packets that the signature covers are taken
 //! away, and the rest is looked at again (separate and conquer, as in RIPPER: Cohen, "Fast effective rule induction",
-//! ICML 1995). A rule that is found is closed: whatever else all covered packets share becomes a condition, too, as
+//! ICML 1995). A signature that is found is closed: whatever else all covered packets share becomes a condition, too, as
 //! that costs nothing of what it covers and spares whoever is only similar.
 
 use std::cmp::Reverse;
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::signature::{Ranges, Signature, TooBroad};
 
-/// What a rule has to reach.
+/// What a signature has to reach.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
     /// Share of the usual packets that it may hit.
@@ -29,14 +29,14 @@ pub(super) struct Terms {
     pub(super) least_covered: usize,
     /// How many times more often it has to hit now than usually.
     pub(super) least_lift: f64,
-    /// Rules that are looked for.
-    pub(super) most_rules: usize,
+    /// Signatures that are looked for.
+    pub(super) most_signatures: usize,
 }
 
-/// A rule that was found.
+/// A signature that was found.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Finding {
-    /// The rule.
+    /// The signature.
     pub(super) signature: Signature,
     /// Packets of the attack that it covers, of those that were not covered by an earlier one.
     pub(super) covered: usize,
@@ -44,9 +44,9 @@ pub(super) struct Finding {
     pub(super) usual_share: f64,
 }
 
-/// Most conditions that are added before a rule is closed.
+/// Most conditions that are added before a signature is closed.
 const MOST_CONDITIONS: usize = 8;
-/// Fields that a rule is closed over: those that a tool sets and keeps.
+/// Fields that a signature is closed over: those that a tool sets and keeps.
 const CLOSED_OCTETS: [ByteField; 5] =
     [ByteField::Protocol, ByteField::Flags, ByteField::Form, ByteField::Anomaly, ByteField::TcpHeader];
 const CLOSED_SHORTS: [WordField; 5] = [
@@ -59,10 +59,10 @@ const CLOSED_SHORTS: [WordField; 5] = [
 /// Packets that have to be alike before that is believed to be no chance.
 const ENOUGH_TO_CLOSE: usize = 60;
 
-/// Share of what a rule for all services covers that has to come from one port, for the rule to be bound to it.
+/// Share of what a signature for all services covers that has to come from one port, for the signature to be bound to it.
 const LEAST_SETTLED: f64 = 0.5;
 
-/// Looks for rules that cover `now` and spare `usual`. `expected` is how many of `now` are usual ones. All of
+/// Looks for signatures that cover `now` and spare `usual`. `expected` is how many of `now` are usual ones. All of
 /// both match `start`, to which conditions are added.
 pub(super) fn mine(
     now: &Columns,
@@ -73,29 +73,29 @@ pub(super) fn mine(
 ) -> Vec<Finding> {
     let mut left = now.all();
     let mut findings = Vec::new();
-    while findings.len() < terms.most_rules && left.len() >= terms.least_covered {
-        let Some(rule) = Rule::of(&left, usual, expected, start, terms) else { break };
-        let covered = rule.covered.len();
+    while findings.len() < terms.most_signatures && left.len() >= terms.least_covered {
+        let Some(candidate) = Candidate::of(&left, usual, expected, start, terms) else { break };
+        let covered = candidate.covered.len();
         if covered < terms.least_covered {
             break;
         }
-        left.without(&rule.covered);
-        let usual_share = rule.spared.hit.len() as f64 / usual.len().max(1) as f64;
-        findings.push(Finding { signature: rule.signature, covered, usual_share });
+        left.without(&candidate.covered);
+        let usual_share = candidate.spared.hit.len() as f64 / usual.len().max(1) as f64;
+        findings.push(Finding { signature: candidate.signature, covered, usual_share });
     }
     findings
 }
 
-/// A rule, and what it would hit.
-struct Rule<'a> {
+/// A signature, and what it would hit.
+struct Candidate<'a> {
     signature: Signature,
     /// Packets of the attack.
     covered: Group<'a>,
     spared: Spared<'a>,
 }
 
-impl<'a> Rule<'a> {
-    /// The rule that tells most of `now`, if it is good enough.
+impl<'a> Candidate<'a> {
+    /// The signature that tells most of `now`, if it is good enough.
     fn of(
         now: &Group<'a>,
         usual: &'a Examples,
@@ -103,27 +103,30 @@ impl<'a> Rule<'a> {
         start: &Signature,
         terms: &Terms,
     ) -> Option<Self> {
-        let mut rule = Self { signature: start.clone(), covered: now.clone(), spared: Spared::new(usual) };
+        let mut candidate =
+            Self { signature: start.clone(), covered: now.clone(), spared: Spared::new(usual) };
         // One usual packet stands for so many of those that came now.
         let scale = expected / usual.len().max(1) as f64;
         for _ in 0..MOST_CONDITIONS {
             // However few usual packets it comes to hit: what it covers only gets less.
-            if lift(rule.covered.len(), 0.0) < terms.least_lift {
+            if lift(candidate.covered.len(), 0.0) < terms.least_lift {
                 return None;
             }
-            if !rule.signature.is_empty() && rule.spared.are_few_enough(&rule.signature, terms) {
+            if !candidate.signature.is_empty() && candidate.spared.are_few_enough(&candidate.signature, terms)
+            {
                 break;
             }
-            let (condition, unseen) = rule.best_condition(scale, terms.least_covered)?;
-            rule.narrow(condition);
-            let spared = &mut rule.spared;
+            let (condition, unseen) = candidate.best_condition(scale, terms.least_covered)?;
+            candidate.narrow(condition);
+            let spared = &mut candidate.spared;
             spared.unseen = unseen.map_or(spared.unseen, |unseen| {
                 Some(spared.unseen.map_or(unseen, |least| unseen.min(least)))
             });
         }
-        rule.close();
-        let lift = lift(rule.covered.len(), rule.spared.hits() * scale);
-        (rule.spared.are_few_enough(&rule.signature, terms) && lift >= terms.least_lift).then_some(rule)
+        candidate.close();
+        let lift = lift(candidate.covered.len(), candidate.spared.hits() * scale);
+        (candidate.spared.are_few_enough(&candidate.signature, terms) && lift >= terms.least_lift)
+            .then_some(candidate)
     }
 
     fn narrow(&mut self, condition: Condition) {
@@ -175,7 +178,7 @@ impl<'a> Rule<'a> {
         best.map(|(_, _, condition, unseen)| (condition, unseen))
     }
 
-    /// Adds what all covered packets share, and what it takes for a rule that may be enforced.
+    /// Adds what all covered packets share, and what it takes for a signature that may be enforced.
     fn close(&mut self) {
         // One for packets of any protocol would never be enforced: it is for those of the commonest, and others are looked
         // for apart.
@@ -230,12 +233,12 @@ impl<'a> Rule<'a> {
     }
 }
 
-/// How many times more often a rule hits now than usually; where it hits nothing usual, that is taken for half a packet.
+/// How many times more often a signature hits now than usually; where it hits nothing usual, that is taken for half a packet.
 fn lift(covered: usize, usual: f64) -> f64 {
     covered as f64 / (usual + 0.5)
 }
 
-/// Usual packets, and those that a rule hits so far.
+/// Usual packets, and those that a signature hits so far.
 struct Spared<'a> {
     all: &'a Examples,
     /// Those that it hits.
@@ -279,7 +282,7 @@ impl<'a> Spared<'a> {
         self.hit.narrow_again(condition);
     }
 
-    /// Whether a rule spares what is usual: in all, and among packets of its kind. Of a port that hardly anybody uses
+    /// Whether a signature spares what is usual: in all, and among packets of its kind. Of a port that hardly anybody uses
     /// little is known: the clients of others then stand in for its own.
     fn are_few_enough(&self, signature: &Signature, terms: &Terms) -> bool {
         if self.hits() > terms.most_usual * self.all.len() as f64 {
@@ -312,7 +315,7 @@ mod tests {
         let usual = Examples::of([client; 500].iter().map(|features| (features, 1)));
         let found = |least_lift: f64| {
             let terms =
-                Terms { most_usual: 0.0, most_alike: 1.0, least_covered: 20, least_lift, most_rules: 1 };
+                Terms { most_usual: 0.0, most_alike: 1.0, least_covered: 20, least_lift, most_signatures: 1 };
             mine(&now, &usual, 40.0, &Signature::default(), &terms)
         };
         let finding = found(80.0).pop().expect("40 packets, and half of one usually");
@@ -333,15 +336,20 @@ mod tests {
         };
         let customers: Vec<_> = (0..500).map(|n| packet(10_000 + n, 20_000 + n % 7, 100 + n)).collect();
         let usual = Examples::of(customers.iter().map(|features| (features, 1)));
-        let terms =
-            Terms { most_usual: 0.0, most_alike: 1.0, least_covered: 20, least_lift: 10.0, most_rules: 1 };
+        let terms = Terms {
+            most_usual: 0.0,
+            most_alike: 1.0,
+            least_covered: 20,
+            least_lift: 10.0,
+            most_signatures: 1,
+        };
         let found = |share: u16| {
             let reflected = (0..100).map(|n| if n < share { 4500 } else { 30_000 + n });
             let attack: Vec<_> = reflected.zip(0..).map(|(from, n)| packet(from, 40_000 + n, 1000)).collect();
             let now = Columns::of(attack.iter());
             let mut start = Signature::default();
             start.octets.insert(ByteField::Protocol as usize, [protocol::UDP].into_iter().collect());
-            mine(&now, &usual, 100.0, &start, &terms).pop().expect("one rule")
+            mine(&now, &usual, 100.0, &start, &terms).pop().expect("one signature")
         };
         let most = found(90);
         assert_eq!((most.signature.too_broad(), most.covered), (None, 90));

@@ -93,7 +93,7 @@ impl Sample {
         let acknowledged = acknowledged(frame, &packet);
         let unasked = !port.offered && is_unasked(tables, settings, &packet, time_ns);
         let facts = settings.knowledge.load();
-        let unprovable = facts & knowledge::PORTS != 0 && !port.offered && answers::sees_nothing(facts);
+        let unprovable = facts & knowledge::PORTS != 0 && !port.offered && suspects::sees_nothing(facts);
         let (known, answers) = (false, false);
         Some(Self { time_ns, features, source, reason, known, answers, unasked, unprovable, acknowledged })
     }

@@ -10,7 +10,7 @@ use floodwall_common::{source::Key, wire::Reason};
 use foldhash::{HashMap, HashSet};
 
 use super::{
-    TICK, baseline::Baseline, event::Event, incident::Attack, lifecycle::Deployment, recent::Recent,
+    TICK, baseline::Baseline, deployment::Deployment, event::Event, incident::Attack, recent::Recent,
     sample::Sample, search::flows, view::KernelView,
 };
 use crate::signature::Signature;

@@ -1,6 +1,6 @@
 //! What is told of captures beside their packets.
 
-use super::{egress::Flow, host::Host};
+use super::{host::Host, opened_flows::OpenedFlow};
 
 /// What is told of captures that are played one after the other.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use floodwall_common::frame::Captured;
 
-use super::{egress::Flow, world::World};
+use super::{opened_flows::OpenedFlow, world::World};
 use floodwall_kernel::{Judged, ServiceTotals};
 
 /// What acts beside the packets. All of its time is virtual.

@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use floodwall_common::parse::protocol;
 use serde::{Deserialize, Deserializer, de};
 
-use super::egress::Flow;
+use super::opened_flows::OpenedFlow;
 
 /// The protected host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

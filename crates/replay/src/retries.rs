@@ -1,6 +1,7 @@
-//! Clients that ask again: a capture does not show what a client would have done whose request for a connection is
-//! dropped, or whose first datagram is. That of a flow which goes on in the capture is taken to ask again, and in time; where
-//! its request was challenged, to answer that, and then to ask again.
+//! Clients that ask again. A capture does not show how a client would have reacted when its request for a connection, or its
+//! first datagram, is dropped. If its flow goes on in the capture, it is taken to have asked again: the packet that was dropped is
+//! judged once more just before, as if it had come again after the shortest wait that passes. Where the request was challenged,
+//! the client is taken to have answered that first.
 
 use std::collections::{HashMap, VecDeque};
 

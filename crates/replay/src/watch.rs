@@ -5,7 +5,7 @@ use floodwall_common::{flow, frame::Captured, prefix::Address, tables::Tables as
 
 use super::{
     controller::{Controller, Mark, Tick},
-    egress::Flow,
+    opened_flows::OpenedFlow,
     world::World,
 };
 use floodwall_api::SignatureReport;

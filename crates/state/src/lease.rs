@@ -1,9 +1,9 @@
-//! The lease in the kernel: for how long what was decided by itself outlives the controller.
+//! The daemon's half of the lease: for how long what was decided by itself outlives the controller. The other half is in the
+//! kernel program, which asks [`Settings::lapsed`](floodwall_common::wire::Settings::lapsed) wherever it is to follow such a decision.
 //!
 //! Whoever decides by itself says every now and then that it is still there. The program that judges packets is told until when
 //! somebody answers for such decisions: for the length of the lease after the last word of the one that has been silent
-//! longest. A controller that was killed or stopped, or of which a part is stuck, says nothing any more, and they lapse, see
-//! [`Settings::lapsed`](floodwall_common::wire::Settings::lapsed).
+//! longest. A controller that was killed or stopped, or of which a part is stuck, says nothing any more, and they lapse.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

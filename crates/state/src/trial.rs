@@ -2,7 +2,8 @@
 //!
 //! What undoes a change is worked out when it is taken, and written in the same batch: so it is on disk before the change
 //! is in force, and a start after the time is over undoes what a daemon that was killed has left. What undoes it is written in
-//! one batch with the word that the trial is over, and is therefore done once.
+//! one batch with the word that the trial is over, and is therefore done once. When a trial is over is looked at by the daemon
+//! (`daemon/undo_unconfirmed.rs`), which also undoes what is no matter of the state: whether an interface is protected.
 
 use std::{
     sync::Arc,

@@ -22,6 +22,7 @@
 
 mod audit;
 mod claim;
+mod compaction;
 mod damage_report;
 mod files;
 mod format_1;
@@ -34,7 +35,6 @@ mod reading;
 mod record;
 pub mod records;
 mod replace;
-mod snapshot;
 mod sqlite;
 mod store;
 #[cfg(test)]

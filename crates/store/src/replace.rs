@@ -17,13 +17,13 @@ use floodwall_tables::Prefix;
 use floodwall_units::unix;
 
 use super::{
+    compaction::copy,
     files::{
         Contents, SET_ASIDE, SNAPSHOT, WITNESS, database_name, log_name, new_of, replace_file, sync_directory,
     },
     format_1,
     open::Lock,
     record::{FORMAT, List, Position, Sum},
-    snapshot::copy,
     sqlite::Database,
     store::{At, Store, put_parts},
     witness::Witness,

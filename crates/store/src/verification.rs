@@ -1,4 +1,5 @@
-//! Whether records are those that were written, all of them, in their order.
+//! Whether records are those that were written, all of them, in their order. That a single one is as it was written is told by
+//! its sum ([`Record::found`]), and here it is `None` if not.
 
 use std::collections::BTreeMap;
 

@@ -13,7 +13,7 @@ use crate::{
     api::SignatureReport,
     cli::exit::{Failed, Kind},
     lists,
-    replay::{capture_context::CaptureContext, egress, host::Host, world::Lists},
+    replay::{capture_context::CaptureContext, host::Host, opened_flows, world::Lists},
     signature::Signature,
     tables::Prefix,
 };
@@ -52,7 +52,7 @@ pub(super) fn context(
         [] => vec![Host::default()],
         hosts => hosts.iter().map(read).collect::<Result<_, _>>()?,
     };
-    let read = |path: &PathBuf| egress::read(path).map_err(invalid);
+    let read = |path: &PathBuf| opened_flows::read(path).map_err(invalid);
     Ok(CaptureContext { hosts, flows: flows.iter().map(read).collect::<Result<_, _>>()? })
 }
 

@@ -17,9 +17,9 @@ use crate::{
     replay::{
         capture_context::CaptureContext,
         controller::{Controller, Mark, Tick},
-        egress::{self, Flow},
         engine::{Engine as _, ModelEngine},
         host::Host,
+        opened_flows::{self, OpenedFlow},
         run::{Observer, Played, Replay},
         watch::Watch,
         world::{Lists, World},
@@ -101,7 +101,7 @@ impl Controller for Recording {
         self.watch.sampled(time_ns, frame, judged, world)
     }
 
-    fn opened(&mut self, time_ns: u64, flow: &Flow, world: &World) -> anyhow::Result<()> {
+    fn opened(&mut self, time_ns: u64, flow: &OpenedFlow, world: &World) -> anyhow::Result<()> {
         self.watch.opened(time_ns, flow, world)
     }
 }
@@ -135,7 +135,7 @@ fn recorded(folder: &Path, name: &str) -> anyhow::Result<Vec<Incident>> {
     let config = Config::default();
     let beside = CaptureContext {
         hosts: vec![Host::read(&file(".json"))?],
-        flows: vec![egress::read(&file(".egress.csv.gz"))?],
+        flows: vec![opened_flows::read(&file(".egress.csv.gz"))?],
     };
     let mut engine = ModelEngine::new(&config.capacity)?;
     let world = World::new(engine.tables(), &config, Lists::default())?;

@@ -7,8 +7,8 @@ use floodwall_common::wire::Reason;
 use super::{Detector, RECENT};
 use crate::{
     alarm::Class,
+    deployment::{Asked, Turn},
     event::Event,
-    lifecycle::{Asked, Turn},
     packet_kind::Kind,
     repetition::{self, Coming, Order, RETURNS, Whose},
     sample::Sample,

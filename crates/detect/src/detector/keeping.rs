@@ -2,7 +2,7 @@
 
 use super::{Detector, REFUSED};
 use crate::{
-    lifecycle::Deployed,
+    deployment::Deployed,
     memory::{Memory, OtherVersion, Remembered},
     search::Refused,
     service_load::Load,

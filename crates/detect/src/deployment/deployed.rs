@@ -2,20 +2,22 @@
 
 use floodwall_common::{features::ByteField, source::Key};
 
-use super::{FEW_KNOWN, KNOWN_SHARE};
 use crate::{
     alarm::Class,
     sample::Sample,
     signature::{Effect, Signature},
 };
 
+/// Hits on known sources that are put up with: so many, or this share of all.
+const FEW_KNOWN: u64 = 3;
+const KNOWN_SHARE: f64 = 0.02;
 /// So many known sources are few enough to be forged by name.
 const FEW_FORGED: usize = 3;
 
 /// A signature that was deployed.
 #[derive(Clone, Debug)]
 pub struct Deployed {
-    /// Its number, which no other ever had since the start: see [`place_of`].
+    /// Its number, which no other ever had since the start: see [`super::place_of`].
     pub number: usize,
     /// The signature.
     pub signature: Signature,

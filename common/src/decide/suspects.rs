@@ -15,7 +15,7 @@ use crate::{
     wire::{BucketSpec, Reason, Service, Settings, Suspicion, Unproven, families, knowledge},
 };
 
-/// Segments/s that pass on second sight, all services together: that many sessions older than the filter are taken up
+/// Segments/s that pass as they come again, all services together: that many sessions older than the filter are taken up
 /// again, and of a flood that sends everything twice no more pass.
 const RETRANSMISSIONS: BucketSpec = match BucketSpec::new(100, 200) {
     Some(spec) => spec,
@@ -63,7 +63,7 @@ pub fn judge<T: Tables>(
     }
     if known & knowledge::SOCKETS != 0 && !context.port.carried && tables.has_socket(&context.packet) {
         context.belongs = true;
-        return ask(tables, settings, context);
+        return note_asked(tables, settings, context);
     }
     if !is_stray && sees_nothing(known) {
         return judge_unprovable(tables, settings, context);
@@ -72,7 +72,7 @@ pub fn judge<T: Tables>(
     let provable = !context.port.carried
         || flows && found(offered::sends(tables, settings, context.packet.destination, now_ns))?;
     if !provable {
-        return ask(tables, settings, context);
+        return note_asked(tables, settings, context);
     }
     let service = found(tables.service(context.judgement.service))?;
     let reason = if is_stray {
@@ -93,7 +93,7 @@ pub fn judge<T: Tables>(
     {
         object(settings, context, reason)?;
     }
-    ask(tables, settings, context)
+    note_asked(tables, settings, context)
 }
 
 /// Objects to what nothing that has left speaks for. In a family of which not all that leaves is seen, that only counts.
@@ -136,7 +136,7 @@ fn judge_unprovable<T: Tables>(tables: &T, settings: &Settings, context: &mut Pa
         context.judgement.unsolicited = true;
         object_to_many(settings, service, context, Suspicion::Tcp, Reason::Unsolicited)?;
     }
-    ask(tables, settings, context)
+    note_asked(tables, settings, context)
 }
 
 /// Whether a suspect goes on with what came before: with its flow; or, if it is a datagram from where services are, with whatever
@@ -152,7 +152,7 @@ fn goes_on<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext) 
 
 /// Notes a datagram that passes: what answers it is no flow of the host's own, and shows that something is offered.
 #[inline(always)]
-fn ask<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext) -> Step {
+fn note_asked<T: Tables>(tables: &T, settings: &Settings, context: &PacketContext) -> Step {
     if context.packet.protocol == protocol::UDP && settings.knowledge.load() & knowledge::FLOWS != 0 {
         let hash = Flow::answered_by(&context.packet).hash(settings);
         found(flow::note(tables, settings, hash, Event::Ask, context.time_ns))?;

@@ -18,7 +18,7 @@ const COLUMNS: &str = "seconds,proto,local,local_port,remote,remote_port";
 
 /// A flow that the host opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flow {
+pub struct OpenedFlow {
     /// When its first packet left: ns after the epoch (see [`Host`](super::host::Host)), or before it.
     pub after_epoch_ns: i64,
     /// IP protocol number.
@@ -39,13 +39,13 @@ pub struct Flow {
 /// # Errors
 ///
 /// If the file cannot be read, or a line is not understood.
-pub fn read(path: &Path) -> anyhow::Result<Vec<Flow>> {
+pub fn read(path: &Path) -> anyhow::Result<Vec<OpenedFlow>> {
     let told = || format!("flows {}", path.display());
     let file = File::open(path).with_context(told)?;
     parse(BufReader::new(file)).with_context(told)
 }
 
-fn parse(mut reader: impl BufRead) -> anyhow::Result<Vec<Flow>> {
+fn parse(mut reader: impl BufRead) -> anyhow::Result<Vec<OpenedFlow>> {
     let gzip = reader.fill_buf()?.starts_with(&GZIP);
     let mut reader: Box<dyn BufRead + '_> =
         if gzip { Box::new(BufReader::new(MultiGzDecoder::new(reader))) } else { Box::new(reader) };
@@ -68,7 +68,7 @@ fn parse(mut reader: impl BufRead) -> anyhow::Result<Vec<Flow>> {
     Ok(flows)
 }
 
-fn flow(line: &str) -> anyhow::Result<Flow> {
+fn flow(line: &str) -> anyhow::Result<OpenedFlow> {
     let columns: Vec<&str> = line.split(',').map(str::trim).collect();
     let &[seconds, protocol, local, local_port, remote, remote_port] = &columns[..] else {
         bail!("`{line}` has not the columns {COLUMNS}");
@@ -77,7 +77,7 @@ fn flow(line: &str) -> anyhow::Result<Flow> {
     let seconds: f64 = seconds.parse().with_context(|| wrong("seconds"))?;
     ensure!(seconds.is_finite(), wrong("seconds"));
     let port = |text: &str| if text.is_empty() { Ok(0) } else { text.parse::<u16>() };
-    Ok(Flow {
+    Ok(OpenedFlow {
         after_epoch_ns: (seconds * 1e9) as i64,
         protocol: protocol.parse().with_context(|| wrong("proto is a number from 0 to 255"))?,
         local: local.parse().with_context(|| wrong("local is an address"))?,

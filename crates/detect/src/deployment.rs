@@ -1,4 +1,6 @@
-//! Signatures in force.
+//! The signatures that are deployed, from trial to retirement. One that was found only counts at first, then drops. It is
+//! withdrawn if it hits known sources ([`Deployed::is_harmful`]) or if too much of what it drops comes again, and retired once it
+//! matches nothing.
 
 mod deployed;
 mod turn;
@@ -18,12 +20,9 @@ const TRIAL: u64 = 50_000_000;
 const IN_FORCE: u64 = 50_000_000;
 /// How long a signature stays that matches nothing, ns.
 const QUIET: u64 = 300_000_000_000;
-/// Hits on known sources that are put up with: so many, or this share of all.
-const FEW_KNOWN: u64 = 3;
-const KNOWN_SHARE: f64 = 0.02;
 /// Requests that came again which are put up with: so many, or this share of all. Who forges requests sends none again
-/// (0.02 % at most in captures). Of more than these, a signature is taken back, as who asks again may be a customer and is
-/// only kept waiting if it is a bot; unless nobody usual looks like that: then it drops them for good.
+/// (0.02 % at most in captures). If more do, the signature is taken back, since they may be customers. If nobody usual looks like
+/// that, they are bots, and it drops them for good.
 const FEW_AGAIN: u64 = 8;
 const AGAIN_SHARE: f64 = 0.2;
 /// How long a signature drops before a request can come again, ns.
@@ -267,7 +266,7 @@ impl Deployment {
             let held = self.slots[place].as_ref().and_then(|deployed| self.held(deployed));
             let slot = &mut self.slots[place];
             let Some(deployed) = slot.as_mut().filter(|deployed| !deployed.pinned) else { continue };
-            // Of those that ask, it is told by flows.
+            // Where a signature asks all to come again, flows tell how many do (`detector/asking.rs`).
             let again = !deployed.for_good
                 && deployed.asks.is_none()
                 && deployed.again > FEW_AGAIN
