@@ -33,10 +33,18 @@ pub(crate) fn run() -> Result<ExitCode> {
     let mut host = shell::cargo();
     host.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     let (kernel, kernel_title) = kernel_half(toolchain);
+    let mut links = shell::cargo();
+    links.args(["doc", "--workspace", "--lib", "--no-deps", "--document-private-items"]);
+    links.env("RUSTDOCFLAGS", "-D rustdoc::broken_intra_doc_links");
     let dependencies = dependencies().map(|command| ("licences, bans and sources of dependencies", command));
 
     let mut failed = Vec::new();
-    let checks = [("formatting", format), ("lints of the host half", host), (kernel_title, kernel)];
+    let checks = [
+        ("formatting", format),
+        ("lints of the host half", host),
+        (kernel_title, kernel),
+        ("what comments link to is there", links),
+    ];
     for (title, mut command) in checks.into_iter().chain(dependencies) {
         println!("lint: {title}");
         if !shell::status(&mut command)?.success() {

@@ -4,7 +4,9 @@
 //! would have done, and the next one is asked.
 //!
 //! Here is what happens to a packet. The memories and the arithmetic that a stage uses lie outside, for most in a module of
-//! the same name: [`crate::challenge`] makes the numbers that [`challenge`] asks to hear again.
+//! the same name: [`crate::challenge`] makes the numbers that [`challenge`] asks to hear again. Others are
+//! [`crate::prefix`] (for `prefix_list`), [`crate::token_bucket::of_source`] (`rates`), [`crate::fruitless_sources`]
+//! ([`fruitless`]), [`crate::truncation`] ([`dns_question`]) and [`crate::retransmission`] ([`second_try`], [`suspects`]).
 
 pub mod admission;
 mod bans;

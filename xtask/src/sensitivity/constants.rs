@@ -15,7 +15,7 @@ pub(super) struct Constant {
 const ALARM: &str = "crates/detect/src/alarm/mod.rs";
 const CLASS: &str = "crates/detect/src/alarm/class.rs";
 const TESTED: &str = "crates/detect/src/alarm/tested.rs";
-const BOUND: &str = "crates/detect/src/alarm/bound.rs";
+const BOUND: &str = "crates/detect/src/alarm/chance.rs";
 const SERIES: &str = "crates/detect/src/alarm/series.rs";
 const DEPLOYMENT: &str = "crates/detect/src/deployment.rs";
 const DEPLOYED: &str = "crates/detect/src/deployment/deployed.rs";

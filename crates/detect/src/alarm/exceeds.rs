@@ -1,7 +1,7 @@
 //! The test of one count: more than chance makes of what is the most that usually comes?
 
 use super::{
-    bound,
+    chance,
     series::{Busiest, Series},
 };
 use crate::moment::PER_SECOND;
@@ -62,7 +62,7 @@ impl Test {
             let came = self.series.window(window.ticks);
             let bound = self.bound(window, growth, least);
             let mean = bound * seconds;
-            let limit = window.batch.map_or(mean, |batch| bound::limit(mean, batch));
+            let limit = window.batch.map_or(mean, |batch| chance::limit(mean, batch));
             (came > limit).then_some(Excess { rate: came / seconds, bound })
         })
     }

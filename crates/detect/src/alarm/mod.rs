@@ -11,13 +11,13 @@
 //! over its capacity is told by its own signals, and is another kind of alarm.
 //!
 //! **The test.** That a count is no attack is given up once more comes in a window than chance makes of the highest
-//! intensity that is usual, [`bound`]. That is the greater of a floor, which grows with what passes for the service, and 12
+//! intensity that is usual: its bound, [`exceeds`]. That is the greater of a floor, which grows with what passes for the service, and 12
 //! times (of requests 6 or 3 times) the [busiest ten minutes](series::Busiest) so far. Of requests it is at least the rate of
 //! those that are completed: a crowd raises its own bound, and so no learning is needed first. Likewise, of new names that are not
 //! found to exist as many are usual as are.
 //!
 //! **Its rate of false alarms** is at most 0.1 in 24 hours by chance, for sixty series and as long as the intensity is at
-//! most the bound: see [`bound`]. (Of requests, whose count is a difference of two, that is a rule of thumb; and where what
+//! most the bound: see [`chance`]. (Of requests, whose count is a difference of two, that is a rule of thumb; and where what
 //! leaves is not seen, requests are counted as they pass.) That ordinary traffic stays below the bound is nothing that could
 //! be derived: `docs/detection.md` says how it was measured.
 //!
@@ -27,7 +27,7 @@
 //! **A watch** is less than an alarm: far more connections are completed than usual. It harms nobody and tells nobody.
 
 mod allowance;
-mod bound;
+mod chance;
 mod class;
 mod exceeds;
 mod series;
