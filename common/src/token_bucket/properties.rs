@@ -3,7 +3,7 @@
 use proptest::{prelude::*, test_runner::Config};
 
 use super::*;
-use crate::{source, wire::Way};
+use crate::wire::Way;
 
 /// Packets that are offered, four times as many as the rate lets through.
 const OFFERED: u64 = 200_000;

@@ -74,27 +74,27 @@ pub(super) fn mine(
     let mut left = now.all();
     let mut findings = Vec::new();
     while findings.len() < terms.most_signatures && left.len() >= terms.least_covered {
-        let Some(candidate) = Candidate::of(&left, usual, expected, start, terms) else { break };
-        let covered = candidate.covered.len();
+        let Some(draft) = Draft::of(&left, usual, expected, start, terms) else { break };
+        let covered = draft.covered.len();
         if covered < terms.least_covered {
             break;
         }
-        left.without(&candidate.covered);
-        let usual_share = candidate.spared.hit.len() as f64 / usual.len().max(1) as f64;
-        findings.push(Finding { signature: candidate.signature, covered, usual_share });
+        left.without(&draft.covered);
+        let usual_share = draft.spared.hit.len() as f64 / usual.len().max(1) as f64;
+        findings.push(Finding { signature: draft.signature, covered, usual_share });
     }
     findings
 }
 
-/// A signature, and what it would hit.
-struct Candidate<'a> {
+/// A signature that is being learnt, and what it would hit.
+struct Draft<'a> {
     signature: Signature,
     /// Packets of the attack.
     covered: Group<'a>,
     spared: Spared<'a>,
 }
 
-impl<'a> Candidate<'a> {
+impl<'a> Draft<'a> {
     /// The signature that tells most of `now`, if it is good enough.
     fn of(
         now: &Group<'a>,
@@ -103,30 +103,27 @@ impl<'a> Candidate<'a> {
         start: &Signature,
         terms: &Terms,
     ) -> Option<Self> {
-        let mut candidate =
-            Self { signature: start.clone(), covered: now.clone(), spared: Spared::new(usual) };
+        let mut draft = Self { signature: start.clone(), covered: now.clone(), spared: Spared::new(usual) };
         // One usual packet stands for so many of those that came now.
         let scale = expected / usual.len().max(1) as f64;
         for _ in 0..MOST_CONDITIONS {
             // However few usual packets it comes to hit: what it covers only gets less.
-            if lift(candidate.covered.len(), 0.0) < terms.least_lift {
+            if lift(draft.covered.len(), 0.0) < terms.least_lift {
                 return None;
             }
-            if !candidate.signature.is_empty() && candidate.spared.are_few_enough(&candidate.signature, terms)
-            {
+            if !draft.signature.is_empty() && draft.spared.are_few_enough(&draft.signature, terms) {
                 break;
             }
-            let (condition, unseen) = candidate.best_condition(scale, terms.least_covered)?;
-            candidate.narrow(condition);
-            let spared = &mut candidate.spared;
+            let (condition, unseen) = draft.best_condition(scale, terms.least_covered)?;
+            draft.narrow(condition);
+            let spared = &mut draft.spared;
             spared.unseen = unseen.map_or(spared.unseen, |unseen| {
                 Some(spared.unseen.map_or(unseen, |least| unseen.min(least)))
             });
         }
-        candidate.close();
-        let lift = lift(candidate.covered.len(), candidate.spared.hits() * scale);
-        (candidate.spared.are_few_enough(&candidate.signature, terms) && lift >= terms.least_lift)
-            .then_some(candidate)
+        draft.close();
+        let lift = lift(draft.covered.len(), draft.spared.hits() * scale);
+        (draft.spared.are_few_enough(&draft.signature, terms) && lift >= terms.least_lift).then_some(draft)
     }
 
     fn narrow(&mut self, condition: Condition) {

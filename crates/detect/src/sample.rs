@@ -1,7 +1,7 @@
 //! A packet that the kernel program has shown to the controller.
 
 use floodwall_common::{
-    decide::answers,
+    decide::suspects,
     features::{self, ByteField, Features, WordField, form},
     frame::{Frame, Header as _},
     offered::{self, Offer},

@@ -9,7 +9,7 @@ pub struct CaptureContext {
     pub hosts: Vec<Host>,
     /// Flows that it opened, in order of time: one list for all, on the clock of the first, or one for each; none, if
     /// that is not told. Then they are taken to be known from the first packet on that the host is seen to send.
-    pub flows: Vec<Vec<Flow>>,
+    pub flows: Vec<Vec<OpenedFlow>>,
 }
 
 impl Default for CaptureContext {
@@ -30,7 +30,7 @@ impl CaptureContext {
     }
 
     /// The flows that begin to count with a capture: all of one list with whichever is played `first`.
-    pub fn flows_with(&self, capture: usize, first: bool) -> Option<&[Flow]> {
+    pub fn flows_with(&self, capture: usize, first: bool) -> Option<&[OpenedFlow]> {
         let place = if self.flows.len() > 1 { capture } else { 0 };
         self.flows.get(place).filter(|_| first || self.flows.len() > 1).map(Vec::as_slice)
     }
@@ -40,10 +40,10 @@ impl CaptureContext {
 mod tests {
     use super::*;
 
-    fn flow(after_epoch_ns: i64) -> Flow {
+    fn flow(after_epoch_ns: i64) -> OpenedFlow {
         let address = "192.0.2.10".parse().unwrap();
         let (local, remote) = (address, address);
-        Flow { after_epoch_ns, protocol: 6, local, local_port: 1, remote, remote_port: 2 }
+        OpenedFlow { after_epoch_ns, protocol: 6, local, local_port: 1, remote, remote_port: 2 }
     }
 
     #[test]
@@ -52,7 +52,7 @@ mod tests {
         assert_eq!([0, 1].map(|capture| once.place_of_host(capture)), [0, 0]);
         // The first capture may have no packets: then the second is the first that is played.
         for (capture, first, expected) in [(0, true, 1), (1, true, 1), (1, false, 0)] {
-            let flows = once.flows_with(capture, first).map_or(0, <[Flow]>::len);
+            let flows = once.flows_with(capture, first).map_or(0, <[OpenedFlow]>::len);
             assert_eq!(flows, expected, "{capture} {first}");
         }
         assert!(once.tells_flows() && !CaptureContext::default().tells_flows());

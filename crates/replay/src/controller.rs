@@ -33,7 +33,7 @@ pub trait Controller {
     /// # Errors
     ///
     /// What ends the replay.
-    fn opened(&mut self, time_ns: u64, flow: &Flow, world: &World) -> anyhow::Result<()>;
+    fn opened(&mut self, time_ns: u64, flow: &OpenedFlow, world: &World) -> anyhow::Result<()>;
 
     /// The number of the signature that a bit stands for.
     fn signature(&self, place: u32) -> u32 {
@@ -73,7 +73,7 @@ impl Controller for Idle {
         Ok(())
     }
 
-    fn opened(&mut self, _: u64, _: &Flow, _: &World) -> anyhow::Result<()> {
+    fn opened(&mut self, _: u64, _: &OpenedFlow, _: &World) -> anyhow::Result<()> {
         Ok(())
     }
 }

@@ -23,7 +23,7 @@ pub struct Host {
     /// What times of flows are counted from, ns since 1970; if it is not said, from the first packet.
     pub epoch: Option<u64>,
     /// Flows that were there already when the capture begins.
-    pub connections: Vec<Flow>,
+    pub connections: Vec<OpenedFlow>,
 }
 
 /// A port that something listens on.
@@ -59,14 +59,14 @@ struct Connection {
 }
 
 impl Connection {
-    fn flow(&self) -> anyhow::Result<Flow> {
+    fn flow(&self) -> anyhow::Result<OpenedFlow> {
         let Self { protocol, local, remote } = self;
         let protocol = number(protocol)
             .with_context(|| format!("the protocol of a connection is `tcp` or `udp`, not `{protocol}`"))?;
         if local.is_ipv4() != remote.is_ipv4() {
             bail!("a connection has two ends of one kind, not {local} and {remote}");
         }
-        Ok(Flow {
+        Ok(OpenedFlow {
             after_epoch_ns: 0,
             protocol,
             local: local.ip(),

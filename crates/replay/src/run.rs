@@ -215,7 +215,7 @@ pub struct Player<'a> {
     parts: Replay<'a>,
     clock: Option<Clock>,
     /// Those that are still to be opened.
-    flows: &'a [Flow],
+    flows: &'a [OpenedFlow],
     /// What their times are counted from, ns since 1970.
     flows_epoch: u64,
     /// Whether packets are held against the flows that the host has opened.

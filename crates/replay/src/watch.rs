@@ -124,7 +124,7 @@ impl Controller for Watch {
             .map_or(place, |number| number as u32)
     }
 
-    fn opened(&mut self, time_ns: u64, flow: &Flow, world: &World) -> anyhow::Result<()> {
+    fn opened(&mut self, time_ns: u64, flow: &OpenedFlow, world: &World) -> anyhow::Result<()> {
         let opened = flow::Flow {
             protocol: flow.protocol,
             local: Address::canonical(flow.local),
