@@ -6,6 +6,8 @@
 //! forges addresses gets no answer from the server. What is sent is never longer than what came, and goes nowhere but to a
 //! port that clients ask from.
 //!
+//! When one is sent is decided in [`dns_question`](crate::decide::dns_question); the kernel program sends it (`reply.rs`).
+//!
 //! What proves nothing by asking again is not answered: what answers something itself, so that no two servers ever answer
 //! each other; zone transfers, updates and notifications; and whatever does not say one plain question.
 

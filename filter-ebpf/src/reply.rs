@@ -1,4 +1,4 @@
-//! Sends a challenge: the frame of a request for a connection becomes that of the SYN-ACK which goes back the way it came; that
+//! Sends replies, challenges and truncated answers: the frame of a request for a connection becomes that of the SYN-ACK which goes back the way it came; that
 //! of a question for a name server becomes a truncated answer.
 
 use aya_ebpf::{bindings::xdp_action, helpers::generated::bpf_xdp_adjust_tail, programs::XdpContext};

@@ -1,4 +1,6 @@
-//! Is the frame IP, and do its headers make sense?
+//! Is the frame IP, and do its headers make sense? That is about lengths and offsets, which [`parse`](crate::parse) looks at.
+//! Which TCP flags are set together is no matter of this stage: a SYN with FIN is a SYN ([`Traits`](crate::traits::Traits)), and
+//! left to signatures and rates.
 
 use super::{CONTINUE, DECIDED, NONE, PacketContext, Step};
 use crate::{

@@ -15,7 +15,7 @@ pub(super) const fn limit(signal: Signal) -> Option<u64> {
         Signal::Probe => Some(2_000),
         Signal::ListenOverflows | Signal::SynCookies => Some(10),
         // Those that overflow, and others that are no strain; what one slow program does not take; and what is told with more of
-        // its causes (`pipe`).
+        // its causes (`link_load`).
         Signal::ListenDrops | Signal::UdpOverflows | Signal::Softirq => None,
         Signal::Conntrack => Some(95),
     }

@@ -19,6 +19,7 @@ use super::{
     capacity::Capacity,
     periodically::{blocking, every},
     protection::Protection,
+    rule_conditions::{RuleConditions, Turned},
 };
 use crate::{
     api::{HealthReport, SignalReport},
@@ -33,8 +34,6 @@ use crate::{
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A probe that takes longer has failed.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-/// A condition holds on for so long after its signal was last over the limit, so that rules do not flutter.
-const LINGER: Duration = Duration::from_secs(10);
 /// How many rounds pass until known sources are counted again.
 const COUNT_ROUNDS: u32 = 10;
 /// Requests for connections, a second, that the host drops unanswered when its queues of them are full.
@@ -48,7 +47,7 @@ const FAILED: u64 = u64::MAX;
 pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
     let mut tick = every(INTERVAL);
     let mut before = (Instant::now(), Vitals::read());
-    let mut last_over: BTreeMap<RuleId, Instant> = BTreeMap::new();
+    let mut rules = RuleConditions::default();
     let mut capacity = Capacity::default();
     let mut round = 0_u32;
     loop {
@@ -65,27 +64,14 @@ pub(super) async fn run(filter: Arc<Filter>, protection: Arc<Protection>) {
             probes.iter().map(|(service, took)| ((Signal::Probe, Some(service.clone())), *took));
         capacity.look(of_host.chain(of_services)).into_iter().for_each(|what| protection.bus().publish(what));
         protection.set_has_room(idle.is_some_and(|idle| idle >= ROOM) && !capacity.is_strained());
-        for (id, when) in filter.conditions() {
-            let value = match when.signal {
-                Signal::Probe => probes.get(&id.service).copied(),
-                signal => signals.get(&signal).copied(),
-            };
-            if value.is_some_and(|value| value > when.over)
-                && last_over.insert(id.clone(), Instant::now()).is_none()
-            {
-                let text = format!("holds now, as its condition does: {when}");
-                protection.bus().publish(What::Rule { rule: id.to_string(), text, loud: true });
-            }
-        }
-        last_over.retain(|id, at| {
-            let stays = at.elapsed() < LINGER;
-            if !stays {
-                let text = "only counts again: its condition holds no longer".to_owned();
-                protection.bus().publish(What::Rule { rule: id.to_string(), text, loud: false });
-            }
-            stays
+        let turned = rules.look(Instant::now(), &filter.conditions(), |rule, when| match when.signal {
+            Signal::Probe => probes.get(&rule.service).copied(),
+            signal => signals.get(&signal).copied(),
         });
-        let active: BTreeSet<_> = last_over.keys().cloned().collect();
+        for Turned { rule, holds, text } in turned {
+            protection.bus().publish(What::Rule { rule: rule.to_string(), text, loud: holds });
+        }
+        let active = rules.active();
         protection.set_health(report(&signals, &probes, &active, &capacity));
         round = round.wrapping_add(1);
         let (filter, protection) = (Arc::clone(&filter), Arc::clone(&protection));

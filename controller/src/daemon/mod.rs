@@ -26,6 +26,7 @@ mod periodically;
 mod protected_interfaces;
 mod protection;
 mod prove_answers;
+mod rule_conditions;
 mod running;
 mod server_view;
 mod service_manager;

@@ -1,4 +1,5 @@
-//! Rules that hold only while the service suffers.
+//! What a rule's `when` says: a signal of the host's or of the service's, and a limit. The daemon holds it against what it sees
+//! (`daemon/rule_conditions.rs`).
 
 use std::{fmt, str::FromStr, time::Duration};
 

@@ -1,4 +1,5 @@
-//! What is listed for a time, and taken back when that is over.
+//! What is listed or said for a time, and taken back when that is over: prefixes, imports, signatures, lockdowns and words about
+//! rules. Bans end in [`bans`](super::bans).
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,7 +24,7 @@ impl Filter {
         Some(UNIX_EPOCH + Duration::from_secs(at))
     }
 
-    /// Takes back what has expired; returns how many prefixes, imports and words about rules.
+    /// Takes back what has expired; returns how many.
     pub fn expire(&self, now: SystemTime) -> Result<u64, Refusal> {
         self.transact(Expire { now, changes: Vec::new() })
     }

@@ -169,7 +169,7 @@ impl Filter {
         })
     }
 
-    /// Rules that wait for a condition.
+    /// Rules that have a condition, whether it holds or not.
     pub fn conditions(&self) -> Vec<(RuleId, When)> {
         let policy = self.policy_state.lock().policy();
         let with = policy.rules().filter_map(|(service, rule)| {

@@ -6,14 +6,14 @@
 //! those who want it (`owners`).
 //!
 //! **The compiled form** is the trie that [`floodwall_common::wire`] describes, in memory that the kernel reads at
-//! the same time. `space` hands out its lines, `layout` and `forest` write and read nodes, `sweep` turns prefixes
+//! the same time. `free_lines` hands out its lines, `layout` and `forest` write and read nodes, `sweep` turns prefixes
 //! into trees, and `engine` holds the roots. `bitmap` (IPv4) and `bloom` (IPv6) say where there is nothing to find.
 //! Whatever is in use is only changed by replacing one reference, so a packet sees the table before a change or after
 //! it, never between (`patch`).
 //!
 //! **Changes** come in two sizes. A single one rebuilds the node that it touches and is in force when the call
-//! returns (`single`, `short`). Many at once are built beside what is in force, in slices between which single
-//! ones go on, and come into force all at once (`changes`, `stage`, `job`, `staging`; [`apply`] drives all of it).
+//! returns (`single`, `short_prefixes`). Many at once are built beside what is in force, in slices between which single
+//! ones go on, and come into force all at once (`changes`, `bulk_change`, `generation`, `slot_build`; [`apply`] drives all of it).
 //! Both are all or nothing.
 //!
 //! **What is replaced** waits in `quarantine` until no packet can be reading it any more, and is freed then
