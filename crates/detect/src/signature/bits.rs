@@ -10,7 +10,7 @@ pub(super) struct Names {
     /// What one of them is.
     pub(super) what: &'static str,
     /// By bit.
-    pub(super) names: [&'static str; 8],
+    pub(super) names: &'static [&'static str; 8],
 }
 
 impl Names {

@@ -40,14 +40,14 @@ const PROTOCOLS: [(&str, u8); 4] =
 const NEW_SOURCES: &str = "new-sources";
 /// What that was called before, in signatures that were written down.
 const FORMERLY: &str = "strangers";
-const FLAGS: Names = Names { what: "flag", names: ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"] };
+const FLAGS: Names = Names { what: "flag", names: &["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"] };
 const FORM: Names = Names {
     what: "form",
-    names: ["v6", "first-fragment", "later-fragment", "df", "ip-options", "vlan", "offered", "no-id"],
+    names: &["v6", "first-fragment", "later-fragment", "df", "ip-options", "vlan", "offered", "no-id"],
 };
 const ODD: Names = Names {
     what: "anomaly",
-    names: [
+    names: &[
         "stray-ack",
         "zero-ack",
         "stray-urg",
@@ -104,7 +104,7 @@ pub enum TermFault {
         /// What was written.
         name: String,
         /// What the bits are called.
-        names: [&'static str; 8],
+        names: &'static [&'static str; 8],
     },
     /// Of the bits that matter, one is set that does not matter.
     #[error("`{bits}` is not among `{mask}`")]
