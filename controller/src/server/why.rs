@@ -10,7 +10,7 @@ use super::{
     Context,
     answer::{Answer, Parameters, Refused, answer},
     sources::origin_of,
-    undo,
+    why_undo,
 };
 use crate::{
     api::WhyReport,
