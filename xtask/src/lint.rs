@@ -35,7 +35,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     let (kernel, kernel_title) = kernel_half(toolchain);
     let mut links = shell::cargo();
     links.args(["doc", "--workspace", "--lib", "--no-deps", "--document-private-items"]);
-    links.env("RUSTDOCFLAGS", "-D rustdoc::broken_intra_doc_links");
+    links.env("RUSTDOCFLAGS", "-D rustdoc::broken_intra_doc_links -A rustdoc::private_intra_doc_links");
     let dependencies = dependencies().map(|command| ("licences, bans and sources of dependencies", command));
 
     let mut failed = Vec::new();

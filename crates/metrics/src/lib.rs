@@ -5,7 +5,7 @@
 //! address or another value that an attacker chooses, so the number of series depends on the configuration and not on the
 //! traffic.
 //!
-//! [`serve`] answers at a [`Listener`](floodwall_listen::Listener), in the [`Format`] that the client prefers: text
+//! [`serve()`] answers at a [`Listener`](floodwall_listen::Listener), in the [`Format`] that the client prefers: text
 //! ([Prometheus 0.0.4]) or [OpenMetrics 1.0].
 //!
 //! [Prometheus]: https://prometheus.io

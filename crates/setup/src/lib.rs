@@ -1,4 +1,4 @@
-//! Setting up floodwall on a host: a [`Proposal`] of services made from the ports that are listened at; [`write`], which
+//! Setting up floodwall on a host: a [`Proposal`] of services made from the ports that are listened at; [`write()`], which
 //! adds it to a configuration file without losing what an operator has written; and a [`Forecast`] of what enforcing the
 //! configuration would drop.
 //!

@@ -6,7 +6,7 @@
 //! is e^−L for t = batch·L ÷ 3 + √((batch·L ÷ 3)² + 2·m·batch·L).
 
 /// The exponent L: a single comparison raises a false alarm with a chance of at most e^−L. That is one in ten days for
-/// [`COMPARISONS_A_DAY`], each taken for independent of the others: ln(1,728,000 × 3 × 60 × 10) = 21.9.
+/// `COMPARISONS_A_DAY`, each taken for independent of the others: ln(1,728,000 × 3 × 60 × 10) = 21.9.
 const EXPONENT: f64 = 21.9;
 /// Looks in a day, one each 50 ms, times three windows, times sixty series (five of a service, twelve services).
 #[cfg(test)]

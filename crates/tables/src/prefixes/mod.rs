@@ -13,7 +13,7 @@
 //!
 //! **Changes** come in two sizes. A single one rebuilds the node that it touches and is in force when the call
 //! returns (`single`, `short_prefixes`). Many at once are built beside what is in force, in slices between which single
-//! ones go on, and come into force all at once (`changes`, `bulk_change`, `generation`, `slot_build`; [`apply`] drives all of it).
+//! ones go on, and come into force all at once (`changes`, `bulk_change`, `generation`, `slot_build`; [`mod@apply`] drives all of it).
 //! Both are all or nothing.
 //!
 //! **What is replaced** waits in `quarantine` until no packet can be reading it any more, and is freed then

@@ -41,7 +41,7 @@ impl PrefixTable {
     ///
     /// [`TableError::AlreadyThere`], [`TableError::Full`], [`TableError::OutOfMemory`], [`TableError::OutOfRules`],
     /// [`TableError::Unrestored`]. If it is memory, and some of it is retired, a retry after
-    /// [`reclaim`](super::reclaim) may help.
+    /// [`reclaim`](fn@super::reclaim) may help.
     pub fn insert(&mut self, list: List, prefix: Prefix, owners: Owners) -> Result<(), TableError> {
         self.begin()?;
         if let (Some(_), None | Some(Some(_))) = self.owners_of(list, &prefix) {
