@@ -21,6 +21,7 @@ const TIME_MASK: u64 = (1 << TIME_BITS) - 1;
 const TICK_SHIFT: u32 = 30;
 /// The state is between the two.
 const LAYOUT: Layout = Layout::new(40, 0, TIME_BITS, TICK_SHIFT);
+const _: () = assert!(40 + 2 + TIME_BITS == u64::BITS);
 
 /// How far an entry has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::{
 
 const _: () = assert!(LINE_WORDS == 8);
 
-/// How the words of a memory are laid out: a tag above all else, and a time, of whose bits the lowest is a number of ticks.
+/// How the words of a memory are laid out: a tag above all else, and a time in ticks of 2^`tick_shift` ns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     tag: u64,

@@ -4,7 +4,6 @@
 //! bits, a second of 16, whether a datagram of the source was answered, and a count of 7 bits. Seconds are of 2³⁰ ns. Room is
 //! made by the one that was counted longest ago: who is pushed out, which only a flood does, is counted once more. CPUs that
 //! count at the same moment may lose one of the two.
-//!
 
 use crate::{
     line::Layout,

@@ -47,7 +47,9 @@ fn named(text: &str) -> impl Iterator<Item = &str> {
 /// What stands in backquotes and is the name of a source without its folder.
 fn bare(text: &str) -> impl Iterator<Item = &str> {
     let is_name = |word: &&str| {
-        word.strip_suffix(".rs").is_some_and(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        word.strip_suffix(".rs").is_some_and(|name| {
+            name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        })
     };
     text.split('`').skip(1).step_by(2).filter(is_name)
 }

@@ -42,7 +42,7 @@ const LEAST_COVERED: f64 = 20.0;
 /// How many times more often it has to hit than usually.
 const LEAST_LIFT: f64 = 10.0;
 /// Signatures that are looked for at once.
-const MOST_SIGNATURES: usize = 8;
+const MOST_FINDINGS: usize = 8;
 /// Usual packets from new sources without which nothing is looked for that spares known sources; of datagrams, so many of
 /// these: who asks once and goes never proves itself.
 const ENOUGH_NEW_SOURCES: usize = 50;
@@ -73,7 +73,7 @@ const LEAST_TELLING_TERMS: usize = 2;
 /// Most of what a signature of segments hits that may come from known sources for these to be spared.
 const MOST_KNOWN: f64 = 0.05;
 const LEAST_OPENING_LIFT: f64 = 10.0;
-const NEW_SOURCE_SIGNATURES: usize = 4;
+const NEW_SOURCE_FINDINGS: usize = 4;
 /// Share of what is unusual that a signature has to cover.
 const LEAST_SHARE: f64 = 0.08;
 
@@ -322,7 +322,7 @@ impl Search<'_> {
             most_alike: MOST_ALIKE,
             least_covered: (packets as f64 * LEAST_SHARE).max(LEAST_COVERED) as usize,
             least_lift: LEAST_LIFT,
-            most_signatures: MOST_SIGNATURES,
+            most_signatures: MOST_FINDINGS,
         };
         let Tier::NewSources(kind) = tier else { return terms };
         let all = self.reference.all().len().max(1) as f64;
@@ -335,7 +335,7 @@ impl Search<'_> {
             most_usual: (left * all / usual.len().max(1) as f64).min(1.0),
             most_alike: 1.0,
             least_lift: if kind == Kind::Opening { LEAST_OPENING_LIFT } else { LEAST_NEW_SOURCE_LIFT },
-            most_signatures: NEW_SOURCE_SIGNATURES,
+            most_signatures: NEW_SOURCE_FINDINGS,
             ..terms
         }
     }

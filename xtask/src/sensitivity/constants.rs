@@ -15,7 +15,7 @@ pub(super) struct Constant {
 const ALARM: &str = "crates/detect/src/alarm/mod.rs";
 const CLASS: &str = "crates/detect/src/alarm/class.rs";
 const TESTED: &str = "crates/detect/src/alarm/tested.rs";
-const BOUND: &str = "crates/detect/src/alarm/chance.rs";
+const CHANCE: &str = "crates/detect/src/alarm/chance.rs";
 const SERIES: &str = "crates/detect/src/alarm/series.rs";
 const DEPLOYMENT: &str = "crates/detect/src/deployment.rs";
 const DEPLOYED: &str = "crates/detect/src/deployment/deployed.rs";
@@ -53,7 +53,7 @@ macro_rules! window {
 /// All of them.
 pub(super) const TABLE: &[Constant] = &[
     // The test of the alarm.
-    plain!("alarm: L", BOUND, "const EXPONENT: f64 = {};"),
+    plain!("alarm: L", CHANCE, "const EXPONENT: f64 = {};"),
     plain!("alarm: ends after", ALARM, "const CALM_AFTER: u64 = {};"),
     plain!("alarm: held by drops/s", ALARM, "const HOLDS: f64 = {};"),
     plain!("alarm: small service", ALARM, "const SMALL: f64 = {};"),
@@ -186,7 +186,7 @@ pub(super) const TABLE: &[Constant] = &[
     ),
     plain!("all packets: few sources", TESTED, "const FEW_STREAMS: f64 = {};"),
     plain!("going on: counted until known", TESTED, "const COUNTED_UNTIL_KNOWN: f64 = {};"),
-    plain!("going on: excused at most", TESTED, "pub(super) const MOST_EXCUSED: f64 = {};"),
+    plain!("going on: excused at most", TESTED, "const MOST_EXCUSED: f64 = {} / PER_SECOND;"),
     plain!("answered: excused at most", TESTED, "const MOST_ANSWERED: f64 = {};"),
     plain!("all packets: floor for few sources", CLASS, "pub(super) const STREAM: f64 = {};"),
     window!("fruitless: floor", "const FRUITLESS: [Window; 2] = [window(#, {}, #, #), window(#, {}, #, #)];"),

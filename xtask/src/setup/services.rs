@@ -67,17 +67,21 @@ pub(super) fn ensure(steps: &Steps, apt: &mut Apt) {
         return steps.ok(what, &services().map(|service| service.name).collect::<Vec<_>>().join(" "));
     }
     let lacking: Vec<Service> = services().filter(|service| missing.contains(&service.name)).collect();
-    if let Err(error) = unpack(steps, apt, what, &lacking) {
-        let consequence = format!("tests that use them will be skipped and counted as such; {error:#}");
-        steps.lacking(&missing.join(" "), &consequence);
+    // A package that cannot be had, or not beside another one that is installed, keeps none of the others back.
+    for of_package in lacking.chunk_by(|one, next| one.package == next.package) {
+        if let Err(error) = unpack(steps, apt, what, of_package) {
+            let names: Vec<&str> = of_package.iter().map(|service| service.name).collect();
+            let consequence = format!("tests that use them will be skipped and counted as such; {error:#}");
+            steps.lacking(&names.join(" "), &consequence);
+        }
     }
 }
 
-fn unpack(steps: &Steps, apt: &mut Apt, what: &str, lacking: &[Service]) -> Result<()> {
-    let mut packages: Vec<&str> = lacking.iter().map(|service| service.package).collect();
-    packages.dedup();
+/// Unpacks services of one package.
+fn unpack(steps: &Steps, apt: &mut Apt, what: &str, services: &[Service]) -> Result<()> {
+    let [Service { package, .. }, ..] = services else { return Ok(()) };
     let fetched = tempfile::tempdir().context("making a directory")?;
-    apt.fetch(steps, what, &packages, fetched.path())?;
+    apt.fetch(steps, what, &[package], fetched.path())?;
     let scripts = shell::tools().join("services/bin");
     let root = shell::tools().join("services/root");
     fs::create_dir_all(&scripts).with_context(|| format!("making {}", scripts.display()))?;
@@ -88,9 +92,9 @@ fn unpack(steps: &Steps, apt: &mut Apt, what: &str, lacking: &[Service]) -> Resu
         }
     }
     remove_what_nobody_runs(&root)?;
-    for service in lacking {
+    for service in services {
         let program = root.join(service.file);
-        ensure!(program.is_file(), "{} has no {}", service.package, service.file);
+        ensure!(program.is_file(), "{package} has no {}", service.file);
         let script = script(&root, &program, service.first);
         let path = scripts.join(service.name);
         fs::write(&path, script).with_context(|| format!("writing {}", path.display()))?;

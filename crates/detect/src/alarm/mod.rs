@@ -35,14 +35,13 @@ mod tested;
 
 use serde::{Deserialize, Serialize};
 
-use allowance::Allowance;
 use class::ANSWERED;
 pub use class::Class;
 pub use exceeds::Excess;
 use exceeds::{SECOND, Test};
 use floodwall_common::wire::UnprovenTotals;
 use series::{Busiest, Middle, Series};
-use tested::{MOST_EXCUSED, Proving, Tests};
+use tested::{Proving, Tests, excused};
 
 use crate::{moment::PER_SECOND, visits::Returning};
 
@@ -116,7 +115,6 @@ pub(super) struct Alarm {
     completed_busiest: Busiest,
     /// New names that are found to exist.
     existing: Series,
-    existing_counted: Allowance,
     /// Requests that are answered, and not dropped by a signature.
     answered: Test,
     /// What signatures drop.
@@ -143,7 +141,6 @@ impl Default for Alarm {
             completed: Series::default(),
             completed_busiest: Busiest::default(),
             existing: Series::default(),
-            existing_counted: Allowance::of(MOST_EXCUSED),
             answered: Test::new(&ANSWERED),
             signed: Series::default(),
             proven: Middle::default(),
@@ -176,7 +173,7 @@ impl Alarm {
         self.completed_busiest.take(came.completed as f64, calm, most / WATCHED_TIMES);
         self.signed.push(came.signed as f64);
         let growth = (self.proven.rate() / SMALL).max(1.0);
-        self.existing.push(self.existing_counted.take(came.existing_names as f64));
+        self.existing.push(excused(came.existing_names, 1.0));
         // A crowd completes what it asks for, and asks for names that there are.
         let [completing, existing] = [&self.completed, &self.existing]
             .map(|series| series.window(series::LONGEST) * PER_SECOND / series::LONGEST as f64);
@@ -393,6 +390,25 @@ mod tests {
         assert!(!begins(1_300, 1_300), "clients of a time server");
         assert!(begins(1_300, 0) && begins(1_300, 600), "who is not answered may be forged");
         assert!(begins(2_000, 2_000), "and so may be very many whom the service answers");
+    }
+
+    #[test]
+    fn clients_who_ask_at_the_same_moment_are_excused_as_if_they_came_one_after_the_other() {
+        let place = Class::Datagrams.place().expect("they are counted");
+        // At the beginning of each minute, as jobs do, of which so many are answered.
+        let begins = |asking: u64, answered: u64| {
+            let mut alarm = Alarm::default();
+            (100..4_000).any(|tick| {
+                let mut came = UnprovenTotals::default();
+                if tick % (60 * SECOND) == 0 {
+                    (came.sources[place], came.capped[place], came.packets[place]) = (asking, asking, asking);
+                    came.answered = answered;
+                }
+                alarm.take(&came, Returning::default(), 0, tick as u64 * TICK).begins.is_some()
+            })
+        };
+        assert!(!begins(1_000, 1_000));
+        assert!(begins(1_000, 0) && begins(2_000, 2_000));
     }
 
     #[test]

@@ -8,18 +8,18 @@ use super::{
     exceeds::{Excess, SECOND, Test},
     series::Series,
 };
-use crate::visits::Returning;
+use crate::{moment::PER_SECOND, visits::Returning};
 
 /// Sources that begin to upload or download in the same second, each with thousands of packets, and are no flood.
 const FEW_STREAMS: f64 = 3.0;
 /// Seconds of the clock in which a source that goes on is counted before it is known. A crowd of such sources raises no
 /// alarm, as one that completes its handshakes raises none.
 const COUNTED_UNTIL_KNOWN: f64 = 3.0;
-/// Sources that are excused so in a second: who forges each address twice cannot hide more. As many new names are that are found
-/// to exist: who asks for random ones of a zone in which there is each (a wildcard) cannot hide more.
-pub(super) const MOST_EXCUSED: f64 = 3_000.0;
-/// Sources of datagrams that are excused in a second as they were answered: of more, though it answers each, a service may answer
-/// whoever was forged.
+/// Sources that are excused so in a tick, 3,000 a second: who forges each address twice cannot hide more. As many new names are
+/// that are found to exist: who asks for random ones of a zone in which there is each (a wildcard) cannot hide more.
+const MOST_EXCUSED: f64 = 3_000.0 / PER_SECOND;
+/// Sources of datagrams that are excused a second, or at once, as they were answered: of more, though it answers each, a service may
+/// answer whoever was forged.
 const MOST_ANSWERED: f64 = 1_000.0;
 
 /// What proves itself at the same time, a second.
@@ -38,8 +38,7 @@ pub(super) struct Tests {
     pub(super) tests: Vec<Test>,
     /// Packets that were not the first of their source in a second.
     repeated: Series,
-    /// What is excused of it as its sources, or names, have proven themselves, and as they were answered.
-    excused: Allowance,
+    /// What is excused of it as its sources were answered.
     answered: Allowance,
     /// When it was last above its bound, in an alarm, ns.
     pub(super) above_ns: Option<u64>,
@@ -51,7 +50,6 @@ impl Tests {
             class,
             tests: class.tests(),
             repeated: Series::default(),
-            excused: Allowance::of(MOST_EXCUSED),
             answered: Allowance::of(MOST_ANSWERED),
             above_ns: None,
         }
@@ -106,17 +104,21 @@ impl Tests {
             return match self.class {
                 Class::Fruitless => [came.fruitless as f64, 0.0, 0.0],
                 Class::Returning => [returning.sources as f64, returning.requests as f64, 0.0],
-                Class::Names => [came.names as f64 - self.excused.take(came.existing_names as f64), 0.0, 0.0],
+                Class::Names => [came.names as f64 - excused(came.existing_names, 1.0), 0.0, 0.0],
                 _ => [came.openings as f64 - came.completed as f64, 0.0, 0.0],
             };
         };
         let has_answers = self.class == Class::Datagrams;
         let answered = self.answered.take(if has_answers { came.answered as f64 } else { 0.0 });
         // Who goes on is answered as well: none is excused twice.
-        let acquainted = COUNTED_UNTIL_KNOWN * came.acquainted[place] as f64;
-        let excused = self.excused.take(acquainted.max(answered));
+        let excused = excused(came.acquainted[place], COUNTED_UNTIL_KNOWN).max(answered);
         let [sources, capped, packets] =
             [came.sources[place], came.capped[place], came.packets[place]].map(|count| count as f64);
         [sources - excused, capped - answered, packets]
     }
+}
+
+/// How much of what came in a tick is excused by what has proven itself in it, of which each has been counted so often.
+pub(super) fn excused(proven: u64, counted: f64) -> f64 {
+    (proven as f64 * counted).min(MOST_EXCUSED)
 }

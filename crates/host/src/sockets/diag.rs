@@ -1,5 +1,5 @@
 //! Sockets as the kernel lists them over netlink (sock_diag(7)): only those that are in the states that are asked for, so that
-//! what it takes does not grow with all the connections that are over.
+//! what is handed over does not grow with the connections that are over.
 
 use std::{io, net::SocketAddr};
 
@@ -13,6 +13,10 @@ use super::{Socket, State};
 use crate::dump::dump;
 
 /// Shows `take` the sockets of both families that are in one of some states, until it wants no more.
+///
+/// # Errors
+///
+/// If the kernel lists none, or takes so long that the list would not be whole.
 pub(super) fn each(udp: bool, states: &[State], mut take: impl FnMut(Socket) -> bool) -> io::Result<()> {
     let protocol = if udp { IPPROTO_UDP } else { IPPROTO_TCP };
     let bits = states.iter().map(|state| 1 << *state as u32).sum();
@@ -24,9 +28,18 @@ pub(super) fn each(udp: bool, states: &[State], mut take: impl FnMut(Socket) -> 
             states: StateFlags::from_bits_truncate(bits),
             socket_id,
         });
-        let all = dump(NETLINK_SOCK_DIAG, request, |entry| read(entry).is_none_or(&mut take))?;
-        if !all {
+        let mut wants_more = true;
+        let all = dump(NETLINK_SOCK_DIAG, request, |entry| {
+            let socket = read(entry).filter(|socket| states.contains(&socket.state));
+            wants_more = socket.is_none_or(&mut take);
+            wants_more
+        })?;
+        if !wants_more {
             break;
+        }
+        if !all {
+            let text = "the kernel takes too long to list sockets";
+            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
         }
     }
     Ok(())

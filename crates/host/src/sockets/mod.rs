@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     net::{IpAddr, SocketAddr},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use floodwall_policy::Listener;
@@ -44,20 +45,31 @@ struct Socket {
     inode: u64,
 }
 
+/// The kernel lists no sockets over netlink. To ask again would have it look for its modules each time.
+static WITHOUT_NETLINK: AtomicBool = AtomicBool::new(false);
+
 /// Shows `take` the sockets of this thread's network namespace that are in one of some states, until it wants no more.
 fn each(udp: bool, states: &[State], mut take: impl FnMut(Socket) -> bool) -> io::Result<()> {
+    if WITHOUT_NETLINK.load(Ordering::Relaxed) {
+        return text::each(udp, states, take);
+    }
     match diag::each(udp, states, &mut take) {
-        Err(error) if is_without(&error) => text::each(udp, states, take),
+        Err(error) if is_without(&error) => {
+            WITHOUT_NETLINK.store(true, Ordering::Relaxed);
+            text::each(udp, states, take)
+        }
         other => other,
     }
 }
 
-/// Whether the error says that the kernel lists no sockets over netlink: its modules for that are missing, or not allowed.
+/// Whether the error says that the kernel lists no sockets over netlink: its modules for that are missing, or it is not allowed.
 fn is_without(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EPROTONOSUPPORT))
+    const MISSING: [i32; 3] = [libc::ENOENT, libc::EPROTONOSUPPORT, libc::EOPNOTSUPP];
+    const FORBIDDEN: [i32; 3] = [libc::EACCES, libc::EPERM, libc::EAFNOSUPPORT];
+    error.raw_os_error().is_some_and(|number| MISSING.contains(&number) || FORBIDDEN.contains(&number))
 }
 
-/// What the sockets of this process's network namespace tell.
+/// What the sockets of this thread's network namespace tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sockets {
     /// Where something listens, loopback left out.
@@ -85,8 +97,9 @@ pub fn sockets() -> io::Result<Sockets> {
         each(udp, &[State::Established, State::SynSent], |socket| {
             // A connection from a port at which something listens was opened by the other end.
             let opened = !offered.contains(&(udp, socket.local.port()));
-            found.peers.extend(peer(&socket).filter(|_| opened));
-            found.peers.len() < MOST_PEERS
+            let has_room = found.peers.len() < MOST_PEERS;
+            found.peers.extend(peer(&socket).filter(|_| opened && has_room));
+            has_room
         })?;
     }
     Ok(found)
@@ -172,39 +185,78 @@ mod tests {
         assert_eq!([of("127.0.0.1:53"), of("0.0.0.0:0")], [None; 2]);
     }
 
-    /// Both ways of asking tell of a listener, a datagram socket and a connection of this test alike.
+    type Way = fn(bool, &[State], &mut dyn FnMut(Socket) -> bool) -> io::Result<()>;
+    const WAYS: [Way; 2] = [
+        |udp, states, take| diag::each(udp, states, take),
+        |udp, states, take| text::each(udp, states, take),
+    ];
+
+    fn all(way: Way, udp: bool, states: &[State]) -> Vec<Socket> {
+        let mut found = Vec::new();
+        way(udp, states, &mut |socket| {
+            found.push(socket);
+            true
+        })
+        .unwrap();
+        found
+    }
+
+    /// Both ways of asking tell of a listener, a datagram socket and a connection of this test alike; those of IPv4 that come to a
+    /// listener of both families are told of as such.
     #[test]
     fn netlink_and_text_tell_the_same() {
-        let listening = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listening = TcpListener::bind("[::]:0").unwrap();
         let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let here = listening.local_addr().unwrap();
-        let connected = TcpStream::connect(here).unwrap();
+        let port = listening.local_addr().unwrap().port();
+        let connected = TcpStream::connect(("127.0.0.1", port)).unwrap();
         let (_accepted, _) = listening.accept().unwrap();
-        let at = |address: SocketAddr, found: &[Socket]| {
-            let mut states: Vec<u8> = found
-                .iter()
-                .filter(|socket| socket.local == address)
-                .map(|socket| socket.state as u8)
-                .collect();
-            states.sort_unstable();
-            states
-        };
-        type Way = fn(bool, &mut dyn FnMut(Socket) -> bool) -> io::Result<()>;
-        let ways: [Way; 2] =
-            [|udp, take| diag::each(udp, &ALL, take), |udp, take| text::each(udp, &ALL, take)];
-        for way in ways {
-            let (mut tcp, mut udp) = (Vec::new(), Vec::new());
-            for (is_udp, found) in [(false, &mut tcp), (true, &mut udp)] {
-                way(is_udp, &mut |socket| {
-                    found.push(socket);
-                    true
-                })
-                .unwrap();
-            }
-            assert_eq!(at(here, &tcp), [State::Established as u8, State::Listen as u8]);
-            assert_eq!(at(connected.local_addr().unwrap(), &tcp), [State::Established as u8]);
-            assert_eq!(at(datagrams.local_addr().unwrap(), &udp), [State::Close as u8]);
-            assert!(tcp.iter().all(|socket| socket.local != here || socket.inode != 0));
+        let (client, server) = (connected.local_addr().unwrap(), connected.peer_addr().unwrap());
+        for way in WAYS {
+            let tcp = all(way, false, &ALL);
+            let is_there = |local: SocketAddr, state| {
+                tcp.iter().any(|socket| socket.local == local && socket.state == state && socket.inode != 0)
+            };
+            assert!(is_there(SocketAddr::new("::".parse().unwrap(), port), State::Listen));
+            assert!(is_there(server, State::Established) && is_there(client, State::Established));
+            let here = datagrams.local_addr().unwrap();
+            let udp = all(way, true, &ALL);
+            assert!(udp.iter().any(|socket| socket.local == here && socket.state == State::Close));
         }
+    }
+
+    #[test]
+    fn only_sockets_in_the_states_that_are_asked_for_are_told_of() {
+        let listening = TcpListener::bind("127.0.0.1:0").unwrap();
+        let here = listening.local_addr().unwrap();
+        let _connected = TcpStream::connect(here).unwrap();
+        for way in WAYS {
+            for state in [State::Listen, State::Established] {
+                let found = all(way, false, &[state]);
+                assert!(found.iter().any(|socket| socket.local == here));
+                assert!(found.iter().all(|socket| socket.state == state));
+            }
+        }
+    }
+
+    #[test]
+    fn who_wants_no_more_is_shown_no_more() {
+        let _listening = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        for way in WAYS {
+            let mut shown = 0;
+            way(false, &[State::Listen], &mut |_| {
+                shown += 1;
+                shown < 2
+            })
+            .unwrap();
+            assert_eq!(shown, 2);
+        }
+    }
+
+    #[test]
+    fn text_is_read_where_the_kernel_has_no_list_or_gives_none() {
+        for (number, expected) in [(libc::ENOENT, true), (libc::EACCES, true), (libc::EIO, false)] {
+            assert_eq!(is_without(&io::Error::from_raw_os_error(number)), expected, "{number}");
+        }
+        assert!(!is_without(&io::ErrorKind::TimedOut.into()));
     }
 }
