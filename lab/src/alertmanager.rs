@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{namespace::Namespace, skip::require_service};
+use crate::{child::ends_with_us, namespace::Namespace, skip::require_service};
 
 const PROGRAM: &str = "prometheus-alertmanager";
 /// It listens there, in its namespace.
@@ -21,7 +21,7 @@ const START: Duration = Duration::from_secs(20);
 /// Notifies its receiver at once of a new alert, and within a second of its end.
 const ROUTE: &str =
     "route: {receiver: test, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}\n";
-/// Debian has compiled the place of its templates in. Where its package is not installed, empty ones do.
+/// Debian has compiled the place of its templates in. Empty ones do, whether its package is installed or not.
 const TEMPLATES: &str = "prometheus/alertmanager";
 /// Mounts the directory `$1` over `/usr/share`, for this process alone.
 const START_WITH_TEMPLATES: &str =
@@ -69,7 +69,7 @@ impl Alertmanager {
         command.arg(format!("--storage.path={}", home.path().join("data").display()));
         // It belongs to no cluster.
         command.args(["--cluster.listen-address=", &format!("--web.listen-address={ADDRESS}")]);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        let child = ends_with_us(&mut command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         let child = child.map_err(|error| reason(&error))?;
         let mut alertmanager = Self { namespace: namespace.clone(), home, child };
         let deadline = Instant::now() + START;

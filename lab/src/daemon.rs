@@ -1,7 +1,6 @@
 //! A floodwall daemon in a namespace, run as an operator would run it.
 
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -9,12 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::time::clock_getcpuclockid;
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::child::ends_with_us;
 use crate::namespace::{self, Namespace};
 
 const BPFFS: &str = "/sys/fs/bpf";
@@ -72,12 +71,9 @@ impl Daemon {
         command.arg("--config").arg(written);
         // Ctrl-C is for who started it, and who then ends the daemon in order.
         command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
-        // SAFETY: between fork and exec the closure makes one system call.
-        unsafe {
-            // If that is killed outright, the daemon must not go on without it.
-            command.pre_exec(|| set_pdeathsig(Signal::SIGTERM).map_err(io::Error::from));
-        }
-        let child = command.spawn().with_context(|| format!("running {}", options.binary.display()))?;
+        let child = ends_with_us(&mut command)
+            .spawn()
+            .with_context(|| format!("running {}", options.binary.display()))?;
         Ok(Self {
             binary: options.binary.to_owned(),
             home,

@@ -22,7 +22,17 @@ pub fn python(packages: &[&str], import: &str) -> Result<PathBuf, String> {
     let reason =
         |error| format!("needs {} for Python, which cannot be fetched ({error})", packages.join(" "));
     succeeds(Command::new("python3").args(["-m", "venv"]).arg(&home)).map_err(reason)?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--timeout",
+        "20",
+        "--retries",
+        "1",
+    ];
     succeeds(Command::new(&python).args(pip).args(packages)).map_err(reason)?;
     has_it().map_err(reason)?;
     Ok(python)

@@ -12,7 +12,8 @@
 //! 6. [`daemon::Daemon`] is floodwall itself, in one of the namespaces.
 //! 7. [`maxmind`] writes small databases of networks and countries.
 //! 8. [`fetched`] has libraries of others that single tests need, and [`alertmanager`] is a receiver of alerts.
-//! 9. [`mod@skip`] lets a test say why it cannot run, so that it is counted and not lost.
+//! 9. [`child`] has processes end with the one that started them.
+//! 10. [`mod@skip`] lets a test say why it cannot run, so that it is counted and not lost.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -34,6 +35,7 @@
 //! `CAP_NET_RAW`, `CAP_SYS_ADMIN`).
 
 pub mod alertmanager;
+pub mod child;
 pub mod daemon;
 pub mod fetched;
 pub mod flood;

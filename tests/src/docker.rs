@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use floodwall_lab::{
+    child::ends_with_us,
     namespace::Namespace,
     skip::{require_service, require_tool, services},
 };
@@ -54,7 +55,7 @@ impl Docker {
         command.arg("--pidfile").arg(home.join("pid")).arg("--host").arg(at(home)).args(options);
         let log = fs::File::create(home.join("log"))?;
         command.env("PATH", &path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let daemon = command.spawn().context("starting dockerd")?;
+        let daemon = ends_with_us(&mut command).spawn().context("starting dockerd")?;
         let mut docker = Self { home: home.to_owned(), path, daemon };
         let deadline = Instant::now() + PATIENCE;
         while docker.run(&["version"]).is_err() {

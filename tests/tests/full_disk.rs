@@ -10,12 +10,14 @@ use floodwall_lab::{or_skip, skip::require_root};
 use floodwall_tests::{
     business::{LESSER_FLOOD, flooded, listen, wait_for_signature},
     disk::Disk,
-    protected::{PATIENCE, Protected},
+    protected::Protected,
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_floodwall-under-test");
+/// A disk that is filled takes its time.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Waits until the report on the first incident is as it should be.
 fn report(host: &Protected, what: &str, holds: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {

@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use floodwall_lab::{
+    child::ends_with_us,
     or_skip,
     skip::{require_root, require_service},
 };
@@ -51,7 +52,8 @@ impl Prometheus {
         command.arg(format!("--config.file={}", directory.path().join("prometheus.yml").display()));
         command.arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()));
         command.arg(format!("--web.listen-address=127.0.0.1:{PORT}"));
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
+        let child =
+            ends_with_us(&mut command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
         Ok(Self { child, directory })
     }
 

@@ -1,6 +1,9 @@
 //! `floodwall top` in a real terminal, on a real daemon.
 
-use std::time::Duration;
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use floodwall_lab::{or_skip, skip::require_root};
 use floodwall_tests::{
@@ -40,8 +43,16 @@ fn a_terminal_of_any_size_shows_what_comes_and_acts_once_it_is_told_to() -> anyh
         top.press(answer)?;
         top.wait_until_shown(shown)?;
     }
-    let audit = host.json(&["audit"])?;
-    assert!(audit["entries"][0].to_string().contains("bypass"), "{audit}");
+    // It is written down once it is answered.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let audit = host.json(&["audit"])?;
+        if audit["entries"][0].to_string().contains("bypass") {
+            break;
+        }
+        anyhow::ensure!(Instant::now() < deadline, "it is not written down: {audit}");
+        sleep(Duration::from_millis(50));
+    }
 
     // The daemon is killed and started again.
     host.end(Signal::SIGKILL)?;

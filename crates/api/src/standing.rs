@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Incident, IncidentPhase, Overview, SignalReport};
+use super::{Confidence, Incident, IncidentPhase, Overview, SignalReport};
 
 /// How long an attack may go on until it counts as one that nothing stops, ms: what tells its packets is looked for meanwhile.
 const LOOKED_FOR_MS: u64 = 10_000;
-/// Share of customers' packets that is dropped at least, as estimated, from which on they are hurt.
+/// Share of customers' packets that was dropped at least in an attack, as estimated from enough of them, from which on they are hurt.
 const HURT: f64 = 0.01;
 
 /// How the host stands.
@@ -19,7 +19,7 @@ pub enum State {
     Peace,
     /// There is no attack, and yet the host is over its capacity.
     Strained,
-    /// There is no attack, and the filter does not do all of its work.
+    /// There is no attack, and something is wrong with floodwall: an interface is not filtered, the record cannot be written.
     Impaired,
     /// Everything passes, as an operator wants it.
     Bypassed,
@@ -50,7 +50,7 @@ impl State {
         match self {
             Self::Peace => "Peace",
             Self::Strained => "No attack, but over capacity",
-            Self::Impaired => "Not all is filtered",
+            Self::Impaired => "No attack, but something is wrong",
             Self::Bypassed => "Not filtering",
             Self::Noticed => "Attacked",
             Self::Holding => "Attacked, and holding",
@@ -70,13 +70,25 @@ impl Overview {
     pub fn judged(&self) -> Standing {
         let open = self.incidents.iter().find(|incident| incident.phase != IncidentPhase::Resolved);
         let standing = |state: State, because| Standing { state, title: state.title().to_owned(), because };
-        if let Some(seconds) = self.bypass.seconds {
-            let until = format!("Every packet passes for another {seconds:.0} s.");
-            return standing(State::Bypassed, vec![until]);
-        }
         let is_attacked = self.signatures.attack;
         let suffers: Vec<_> = self.suffers(open.filter(|_| is_attacked)).collect();
         let problems = &self.status.problems;
+        if let Some(seconds) = self.bypass.seconds {
+            let until = format!("Every packet passes for another {seconds:.0} s.");
+            return standing(
+                State::Bypassed,
+                [until].into_iter().chain(problems.iter().cloned()).chain(suffers).collect(),
+            );
+        }
+        if !is_attacked
+            && problems.is_empty()
+            && suffers.is_empty()
+            && open.is_some_and(Incident::is_attacked)
+        {
+            let looked_at =
+                "There was an attack before floodwall was started; whether it goes on is looked at.";
+            return standing(State::Noticed, vec![looked_at.to_owned()]);
+        }
         if !is_attacked {
             return match (problems.is_empty(), suffers.is_empty()) {
                 (false, _) => standing(State::Impaired, problems.iter().cloned().chain(suffers).collect()),
@@ -91,7 +103,7 @@ impl Overview {
         let mut because: Vec<_> = problems.iter().cloned().chain(suffers).collect();
         match (is_stopped, lasts < LOOKED_FOR_MS, because.is_empty()) {
             (false, false, _) => {
-                because.insert(0, self.why_unstopped(phase).to_owned());
+                because.insert(0, self.why_unstopped(open).to_owned());
                 standing(State::Unstopped, because)
             }
             (_, _, false) => standing(State::Hurting, because),
@@ -112,10 +124,11 @@ impl Overview {
         });
         let signals = self.health.iter().flat_map(|health| &health.signals);
         let signals = signals.filter(|signal| signal.over).map(SignalReport::complaint);
-        let harm = attack.map(|incident| &incident.harm).filter(|harm| harm.low >= HURT);
-        let customers = harm.map(|harm| {
+        let harm = attack.map(|incident| &incident.harm);
+        let is_sure = |confidence| matches!(confidence, Confidence::Medium | Confidence::High);
+        let customers = harm.filter(|harm| harm.low >= HURT && is_sure(harm.confidence)).map(|harm| {
             let share = harm.share.unwrap_or(harm.low) * 100.0;
-            format!("About {share:.0} % of what customers send is dropped.")
+            format!("About {share:.0} % of what customers have sent in this attack was dropped.")
         });
         links.chain(signals).chain(customers)
     }
@@ -126,11 +139,16 @@ impl Overview {
         observes.into_iter().chain(after).map(str::to_owned).collect()
     }
 
-    fn why_unstopped(&self, phase: Option<IncidentPhase>) -> &'static str {
-        match phase {
+    fn why_unstopped(&self, open: Option<&Incident>) -> &'static str {
+        match open {
             _ if self.status.observe => "floodwall only counts what it would drop (observe).",
-            Some(IncidentPhase::Identified) => "Its packets are known, and most of them still pass.",
-            _ => "Nothing was found that could be dropped without harm to customers.",
+            Some(incident) if incident.phase == IncidentPhase::Identified => {
+                "Its packets are known, and most of them still pass."
+            }
+            Some(incident) if !incident.warnings.is_empty() => {
+                "Nothing was found that could be dropped without harm to customers."
+            }
+            _ => "What tells its packets from those of customers is still being looked for.",
         }
     }
 }
@@ -145,10 +163,14 @@ impl SignalReport {
                 format!("The service {service} takes {text} to answer its probe.")
             }
             ("listen-overflows", ..) => {
-                format!("Programs are too slow to accept connections; {text} are lost at this moment.")
+                format!(
+                    "Programs were too slow to accept connections within the last ten seconds; {text} are lost now."
+                )
             }
             ("syn-cookies", ..) => {
-                format!("Queues of half-open connections fill up; {text} get SYN cookies at this moment.")
+                format!(
+                    "Queues of half-open connections filled up within the last ten seconds; {text} get SYN cookies now."
+                )
             }
             ("conntrack", ..) => format!("The table of tracked connections is {text} full."),
             _ => format!("The host is over its capacity, by its {signal}: {text}."),
@@ -197,10 +219,14 @@ mod tests {
             overview.incidents[0].phase = IncidentPhase::Investigating;
             overview.status.problems = vec!["eth1 is not filtered".to_owned()];
         });
-        assert!(state == State::Unstopped && why.ends_with("customers. eth1 is not filtered"), "{why}");
+        assert!(state == State::Unstopped && why.ends_with("looked for. eth1 is not filtered"), "{why}");
         let known = judged(10, phase(IncidentPhase::Identified)).1;
-        let unknown = judged(10, phase(IncidentPhase::Investigating)).1;
-        assert!(known.contains("most of them still pass") && unknown.contains("Nothing was found"));
+        assert!(known.contains("most of them still pass"), "{known}");
+        let nothing = judged(10, |overview| {
+            overview.incidents[0].phase = IncidentPhase::Investigating;
+            overview.incidents[0].warnings = vec!["nothing was found".to_owned()];
+        });
+        assert!(nothing.1.contains("Nothing was found"), "{nothing:?}");
     }
 
     #[test]
@@ -217,13 +243,18 @@ mod tests {
         assert_eq!(state, State::Hurting);
         assert_eq!(
             why,
-            "Queues of half-open connections fill up; 59/s get SYN cookies at this moment. \
+            "Queues of half-open connections filled up within the last ten seconds; 59/s get SYN cookies now. \
              The service web does not answer its probe."
         );
-        let harm = |low| move |overview: &mut Overview| overview.incidents[0].harm.low = low;
-        assert_eq!(judged(20, harm(0.009)).0, State::Holding);
-        let (state, why) = judged(20, harm(0.031));
-        assert!(state == State::Hurting && why.contains("3 % of what customers send"), "{why}");
+        let harm = |low, confidence| {
+            move |overview: &mut Overview| {
+                (overview.incidents[0].harm.low, overview.incidents[0].harm.confidence) = (low, confidence);
+            }
+        };
+        assert_eq!(judged(20, harm(0.009, Confidence::High)).0, State::Holding);
+        assert_eq!(judged(20, harm(0.031, Confidence::Low)).0, State::Holding, "too few were seen");
+        let (state, why) = judged(20, harm(0.031, Confidence::Medium));
+        assert!(state == State::Hurting && why.contains("3 % of what customers have sent"), "{why}");
         let (state, why) = judged(20, |overview| {
             overview.status.machine.links =
                 vec![LinkStatus { interface: "eth0".to_owned(), full: true, ..LinkStatus::default() }];
@@ -240,6 +271,10 @@ mod tests {
             judged(20, |overview| {
                 overview.signatures.attack = false;
                 overview.incidents[0].phase = IncidentPhase::Resolved;
+                overview.incidents[0]
+                    .waves
+                    .iter_mut()
+                    .for_each(|wave| wave.ended_ms = Some(overview.time_ms));
                 change(overview);
             })
         };
@@ -253,7 +288,12 @@ mod tests {
         };
         assert_eq!(calm(strained).0, State::Strained);
         assert_eq!(calm(|overview| overview.status.problems = vec!["x".to_owned()]).0, State::Impaired);
-        let (state, why) = judged(20, |overview| overview.bypass.seconds = Some(90.2));
-        assert!(state == State::Bypassed && why.contains("another 90 s"), "{why}");
+        let (state, why) = judged(20, |overview| {
+            overview.bypass.seconds = Some(90.2);
+            overview.status.problems = vec!["eth1 is not filtered".to_owned()];
+        });
+        assert!(state == State::Bypassed && why.contains("another 90 s") && why.contains("eth1"), "{why}");
+        let (state, why) = judged(20, |overview| overview.signatures.attack = false);
+        assert!(state == State::Noticed && why.contains("before floodwall was started"), "{why}");
     }
 }

@@ -186,17 +186,14 @@ impl Shared {
     }
 
     fn make_room(&self, database: &mut Database, bytes: u64) {
-        match database.make_room(bytes) {
-            Ok(gone) => {
-                let mut known = self.known.lock();
-                gone.iter().for_each(|id| drop(known.all.remove(id)));
-            }
-            Err(error) => {
-                warn!(
-                    error = format!("{error:#}"),
-                    "the record of incidents could not be kept within its size"
-                );
-            }
+        let mut gone = Vec::new();
+        let made = database.make_room(bytes, &mut gone);
+        if !gone.is_empty() {
+            let mut known = self.known.lock();
+            gone.iter().for_each(|id| drop(known.all.remove(id)));
+        }
+        if let Err(error) = made {
+            warn!(error = format!("{error:#}"), "the record of incidents could not be kept within its size");
         }
     }
 

@@ -30,12 +30,16 @@ pub(crate) enum Acquaintance {
     Recent,
     /// Since long before the incident.
     Old,
+    /// It is not known, as nobody was watched for long enough before the incident.
+    Unknown,
 }
 
 /// Sources that have exchanged packets with the host while it was not attacked, and when each was first seen to, Unix time in ms.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Customers {
     first_ms: HashMap<IpAddr, u64>,
+    /// Since when they are watched.
+    watched_ms: Option<u64>,
     /// There were too many, so that it is not known any more when each was first seen.
     forgot: bool,
 }
@@ -43,6 +47,7 @@ pub(crate) struct Customers {
 impl Customers {
     /// Adds the source of a packet that was sampled while the host was not attacked.
     pub(crate) fn calm(&mut self, packet: &SampledPacket) {
+        self.watched_ms.get_or_insert(packet.time_ms);
         if !packet.unproven && !packet.dropped {
             if self.first_ms.len() >= MAX_KEYS {
                 // Those that are still active will be added again.
@@ -55,7 +60,10 @@ impl Customers {
 
     /// Since when a source is known, at an incident that began then, Unix time in ms.
     pub(crate) fn since(&self, source: IpAddr, began_ms: u64) -> Acquaintance {
+        let is_watched = self.watched_ms.is_some_and(|watched_ms| watched_ms + LONG_BEFORE <= began_ms);
         match self.first_ms.get(&source) {
+            _ if !is_watched => Acquaintance::Unknown,
+            None if self.forgot => Acquaintance::Unknown,
             None => Acquaintance::None,
             Some(first_ms) if !self.forgot && first_ms + LONG_BEFORE > began_ms => Acquaintance::Recent,
             Some(_) => Acquaintance::Old,
@@ -275,6 +283,8 @@ mod tests {
     #[test]
     fn customers_are_sources_from_before_the_incident() {
         let mut customers = Customers::default();
+        assert_eq!(customers.since(packet(1).source, 90_000), Acquaintance::Unknown, "nobody was watched");
+        customers.calm(&packet(0));
         customers.calm(&packet(1));
         customers.calm(&SampledPacket { unproven: true, ..packet(2) });
         customers.calm(&SampledPacket { dropped: true, ..packet(3) });
@@ -284,6 +294,11 @@ mod tests {
             [Acquaintance::Old, Acquaintance::None, Acquaintance::None]
         );
         assert_eq!(since(1, 30_999), Acquaintance::Recent, "it may have come with the incident");
+        assert_eq!(
+            [1, 2].map(|last| since(last, 29_999)),
+            [Acquaintance::Unknown; 2],
+            "watched for too short"
+        );
         let mut who = Attribution::default();
         (0..300).for_each(|number| who.count(&SampledPacket { dropped: number < 3, ..packet(1) }, true));
         (0..300).for_each(|_| who.count(&SampledPacket { dropped: true, ..packet(2) }, false));

@@ -44,7 +44,7 @@ pub(crate) struct Census {
 impl Census {
     /// Counts a packet. `source` says since when its source has exchanged packets with the host.
     pub(crate) fn count(&mut self, packet: &SampledPacket, source: Acquaintance) {
-        self.attribution.count(packet, source != Acquaintance::None);
+        self.attribution.count(packet, source == Acquaintance::Old);
         self.newcomers.count(packet, source);
         if !packet.dropped && !packet.unproven {
             return;

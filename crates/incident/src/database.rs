@@ -163,7 +163,7 @@ impl Database {
         }
         let redacted = self.redact(now_s.saturating_sub(limits.redact_after))?;
         let mut gone = self.remove_before(now_s.saturating_sub(limits.keep))?;
-        gone.extend(self.make_room(limits.bytes)?);
+        self.make_room(limits.bytes, &mut gone)?;
         self.give_back()?;
         Ok((gone, redacted))
     }
@@ -192,22 +192,22 @@ impl Database {
     }
 
     /// Merges seconds from before a time into spans of `step` seconds.
-    fn thin(&mut self, before_s: u64, step: u64) -> anyhow::Result<()> {
+    fn thin(&mut self, before_s: u64, step: u64) -> anyhow::Result<bool> {
         let ids: Vec<i64> = {
             let query = "SELECT DISTINCT incident FROM second WHERE time < ?1 AND span < ?2";
             let mut rows = self.connection.prepare(query)?;
             let (before, step) = (before_s as i64, step as i64);
             rows.query_map([before, step], |row| row.get(0))?.collect::<Result<_, _>>()?
         };
-        ids.into_iter().try_for_each(|id| self.thin_one(id as u64, before_s, step))
+        ids.into_iter().try_for_each(|id| self.thin_one(id as u64, before_s, step).map(drop))
     }
 
-    fn thin_one(&mut self, id: u64, before_s: u64, step: u64) -> anyhow::Result<()> {
+    fn thin_one(&mut self, id: u64, before_s: u64, step: u64) -> anyhow::Result<bool> {
         let before: Vec<_> =
             series(&self.connection, id)?.into_iter().filter(|second| second.time < before_s).collect();
         let thinned = thinned(&before, step);
         if thinned.len() == before.len() {
-            return Ok(());
+            return Ok(false);
         }
         let transaction = self.connection.transaction()?;
         let query = "DELETE FROM second WHERE incident = ?1 AND time < ?2";
@@ -217,7 +217,8 @@ impl Database {
             let body = serde_json::to_string(&second)?;
             transaction.execute(query, params![id as i64, second.time as i64, second.span, body])?;
         }
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        Ok(true)
     }
 
     /// Redacts incidents that began before a time, and removes their packets.

@@ -53,7 +53,8 @@ impl Newcomers {
     pub(crate) fn count(&mut self, packet: &SampledPacket, source: Acquaintance) {
         let SampledPacket { dropped, unproven, protocol, tcp_flags, has_data, source_port, .. } = *packet;
         let requests = vector::is_syn(tcp_flags);
-        if dropped || unproven || protocol != vector::TCP || !(requests || has_data) {
+        let is_of_interest = protocol == vector::TCP && (requests || has_data);
+        if dropped || unproven || !is_of_interest || source == Acquaintance::Unknown {
             return;
         }
         let count = |connections: &mut Connections| {

@@ -76,6 +76,11 @@ impl History {
         }
     }
 
+    /// Whether any rate is known, which takes two overviews.
+    pub(crate) fn has_rates(&self) -> bool {
+        self.series.values().any(|series| !series.rates.is_empty())
+    }
+
     /// The latest rate, 1/s.
     pub(crate) fn now(&self, of: &Metric) -> f64 {
         self.series.get(of).and_then(|series| series.rates.back()).copied().unwrap_or(0.0)

@@ -25,7 +25,11 @@ pub(crate) struct Model {
 
 impl Model {
     /// Replaces the overview, and adds it to the history.
-    pub(crate) fn set_overview(&mut self, overview: Overview) {
+    pub(crate) fn set_overview(&mut self, mut overview: Overview) {
+        if overview.standing.title.is_empty() {
+            // Of a daemon that is older than this.
+            overview.standing = overview.judged();
+        }
         self.history.take(&overview);
         self.drops.forget(overview.time_ms / 1_000);
         self.overview = Some(overview);

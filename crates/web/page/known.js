@@ -100,14 +100,15 @@ export function judge() {
   if (!overview) return { kind: "waits", title: "Asking", text: "", why: "" };
   const { state, title, because } = overview.standing;
   const { all, dropped } = now();
-  const text = `${count(all)} packets/s come, ${count(dropped)} of them are dropped (${percent(dropped, all)}), ${count(all - dropped)} pass.`;
+  const is_known = known.history.length > 0;
+  const text = !is_known ? "" : `${count(all)} packets/s come, ${count(dropped)} of them are dropped (${percent(dropped, all)}), ${count(all - dropped)} pass.`;
   return { kind: state, title, text, why: because.join(" ") };
 }
 
 /** What is attacked, by what, and what stops it: each with a headline and details. */
 export function answers() {
   const open = incident();
-  const is_over = open !== null && !known.overview.signatures.attack;
+  const is_over = open !== null && !known.overview.signatures.attack && open.waves.at(-1)?.ended_ms != null;
   return [what(open, is_over), how(open, is_over), is_over ? what_stopped(open) : what_stops(open)];
 }
 
@@ -134,15 +135,16 @@ function how(open, is_over) {
 }
 
 const ENFORCE = "have floodwall drop what it finds (floodwall setup enforce says what that would be, and does so).";
-const CLOSE = "close the service to all but known clients (floodwall lockdown on), or ask the provider.";
+const close = (service) => `close the service to all but known clients (floodwall lockdown on ${service}), or ask the provider.`;
 
 function what_stops(open) {
   const { signatures, standing, status } = known.overview;
   const [first, ...others] = now().by.slice(0, 3);
   const dropped = ([name, rate]) => `${stops(name)}: ${count(rate)}/s`;
-  const said = { title: "What stops it", big: signatures.attack ? "Nothing yet" : "Nothing needs to", lines: [] };
+  const none = known.history.length ? "Nothing yet" : "Being looked at";
+  const said = { title: "What stops it", big: signatures.attack ? none : "Nothing needs to", lines: [] };
   if (standing.state === "unstopped") {
-    said.lines.push(`What a person can do: ${status.observe ? ENFORCE : CLOSE}`);
+    said.lines.push(`What a person can do: ${status.observe ? ENFORCE : close(signatures.attacked[0] ?? "SERVICE")}`);
     others.unshift(...(first ? [first] : []));
   } else if (first) said.big = dropped(first);
   for (const one of others) said.lines.push(`${dropped(one)}.`);

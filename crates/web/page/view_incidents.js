@@ -97,7 +97,7 @@ function line({ time_ms, by, text, count: times }) {
 function parts(incident) {
   const { traffic, sources } = incident;
   const vectors = incident.vectors.map((one) =>
-    element("li", {}, `${one.words}${one.spoofed ? " (forged sources)" : ""}, ${count(one.sampled)} sampled packets`, ...one.fingerprints.map((text) => element("pre", {}, text))),
+    element("li", {}, `${one.words}${one.spoofed ? " (forged sources)" : ""}${one.sampled ? `, ${count(one.sampled)} sampled packets` : ""}`, ...one.fingerprints.map((text) => element("pre", {}, text))),
   );
   const share = `${count(traffic.dropped)} of ${count(traffic.packets)} packets were dropped (${percent(traffic.dropped, traffic.packets)}).`;
   const of = `${count(sources.sources)} sources in ${count(sources.sampled)} sampled packets; ${count(sources.once)} came once only, ${count(sources.bogons)} packets claim addresses that nobody can have.`;

@@ -39,19 +39,19 @@ export function span(seconds) {
 
 /** What is dropped, in the words of who asks what stops an attack. */
 const STOPS = {
-  signature: "Packets with its fingerprint",
-  blocked: "Sources on the blocklist",
-  banned: "Banned sources",
-  unsolicited: "Answers that nobody asked for",
-  "out-of-state": "Packets of no connection",
-  fruitless: "Sources whose connections come to nothing",
-  "new-name": "Questions for new names",
-  lockdown: "All but known clients, as the service is closed",
-  malformed: "Malformed packets",
-  fragment: "Stray fragments",
+  signature: "Packets with its fingerprint dropped",
+  blocked: "Sources on the blocklist dropped",
+  banned: "Banned sources dropped",
+  unsolicited: "Answers that nobody asked for dropped",
+  "out-of-state": "Packets of no connection dropped",
+  fruitless: "New connections of sources whose connections come to nothing refused",
+  "new-name": "Questions for new names dropped",
+  lockdown: "All but known clients dropped, as the service is closed",
+  malformed: "Malformed packets dropped",
+  fragment: "Stray fragments dropped",
 };
 
-export const stops = (name) => `${STOPS[name] ?? "What is over a limit"} dropped`;
+export const stops = (name) => STOPS[name] ?? "What is over a limit dropped";
 
 /** 1 wave, 2 waves. */
 export const waves = (number) => (number === 1 ? "1 wave" : `${number} waves`);

@@ -13,11 +13,10 @@ const PACKETS_AT_ONCE: u32 = 1_000;
 const PAGES_AT_ONCE: u32 = 256;
 
 impl Database {
-    /// Removes what is missed least until the file and its log fit into so many bytes. Returns the numbers of incidents that are
-    /// gone. Where there is room, it only asks for the size.
-    pub(crate) fn make_room(&mut self, bytes: u64) -> anyhow::Result<Vec<u64>> {
+    /// Removes what is missed least until the file and its log fit into so many bytes. Adds the numbers of incidents that are gone
+    /// to `gone`, also if it fails later. Where there is room, it only asks for the size.
+    pub(crate) fn make_room(&mut self, bytes: u64, gone: &mut Vec<u64>) -> anyhow::Result<()> {
         let room = bytes.saturating_sub(MAX_LOG as u64);
-        let mut gone = Vec::new();
         // A tenth is left for what comes until the next look.
         while self.used()? > room / 10 * 9 {
             let evidence = self.oldest_evidence()?.map_or_else(|| self.most_evidence(), |id| Ok(Some(id)))?;
@@ -33,7 +32,7 @@ impl Database {
         if self.number("page_count")? * self.number("page_size")? > room {
             self.give_back()?;
         }
-        Ok(gone)
+        Ok(())
     }
 
     /// Gives pages that are not used any more back to the file system.
@@ -92,7 +91,7 @@ impl Database {
         self.connection.execute(query, params![id as i64, PACKETS_AT_ONCE])
     }
 
-    /// Halves the number of seconds of the incident that has the most. Returns whether there was one to halve.
+    /// Halves the number of seconds of the incident that has the most. Returns whether any were put together.
     fn halve_seconds(&mut self) -> anyhow::Result<bool> {
         let query = "SELECT incident, max(time), max(span), count(*) FROM second GROUP BY incident \
                      ORDER BY count(*) DESC LIMIT 1";
@@ -104,7 +103,7 @@ impl Database {
         if rows < LEAST_SECONDS {
             return Ok(false);
         }
-        self.thin_one(id, last, span.max(1) * 2)?;
-        Ok(true)
+        // Where they are far apart, none falls together with another one.
+        self.thin_one(id, last, span.max(1) * 2)
     }
 }

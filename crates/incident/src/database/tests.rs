@@ -93,7 +93,7 @@ fn write_each_second(database: &mut Database, whole: Batch, packets: u64, limits
             incidents[0].incident.phase = IncidentPhase::Monitoring;
         }
         database.write(&Batch { incidents, seconds: vec![second], frames }).unwrap();
-        database.make_room(limits.bytes).unwrap();
+        database.make_room(limits.bytes, &mut Vec::new()).unwrap();
     }
 }
 

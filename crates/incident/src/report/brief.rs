@@ -72,10 +72,10 @@ pub fn brief(incident: &Incident) -> String {
     field(&mut out, "at worst", &hurt);
     if let Some(share) = incident.harm.share {
         let harm = format!(
-            "about {:.1} % of the packets of those who were there before; {} of these {} lost one (confidence {})",
+            "about {:.1} % of the packets of those who were there before; of {} in samples {} lost one there (confidence {})",
             share * 100.0,
-            units::count(incident.harm.hurt),
             units::count(incident.harm.customers),
+            units::count(incident.harm.hurt),
             incident.harm.confidence.name()
         );
         field(&mut out, "customers", &harm);

@@ -63,7 +63,7 @@ pub(super) fn notes(app: &App, theme: Theme) -> Vec<Line<'static>> {
         _ => theme.alert(),
     };
     notes.push(Line::styled(masked(&headline(*state, app.model().incident(), overview)), style));
-    if overview.signatures.attack {
+    if overview.signatures.attack && app.model().history.has_rates() {
         notes.push(Line::raw(masked(&what_stops_it(app.model()))));
     }
     for why in because.iter().take(SHOWN) {
@@ -79,12 +79,18 @@ pub(super) fn notes(app: &App, theme: Theme) -> Vec<Line<'static>> {
 /// How the host stands; of an attack what it is aimed at, what it consists of, and for how long it has gone on.
 fn headline(state: State, incident: Option<&Incident>, overview: &Overview) -> String {
     let title = state.title();
-    let Some(incident) = incident else { return title.to_owned() };
+    let services: Vec<_> = overview.signatures.attacked.iter().map(|name| words::service(name)).collect();
+    let Some(incident) = incident else {
+        return if services.is_empty() {
+            title.to_owned()
+        } else {
+            format!("{title}: {}", services.join(", "))
+        };
+    };
     let (what, id) = (incident.vectors_in_words(), incident.id);
     if !overview.signatures.attack {
         return format!("{title}; the last attack: {what} · incident {id}");
     }
-    let services: Vec<_> = overview.signatures.attacked.iter().map(|name| words::service(name)).collect();
     let lasts = span(overview.time_ms.saturating_sub(incident.began_ms) / 1_000);
     format!("{title}: {} by {what}, for {lasts} · incident {id}", services.join(", "))
 }
