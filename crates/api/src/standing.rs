@@ -85,8 +85,7 @@ impl Overview {
             && suffers.is_empty()
             && open.is_some_and(Incident::is_attacked)
         {
-            let looked_at =
-                "There was an attack before floodwall was started; whether it goes on is looked at.";
+            let looked_at = "It was attacked before the start; whether that goes on is looked at.";
             return standing(State::Noticed, vec![looked_at.to_owned()]);
         }
         if !is_attacked {
@@ -294,6 +293,6 @@ mod tests {
         });
         assert!(state == State::Bypassed && why.contains("another 90 s") && why.contains("eth1"), "{why}");
         let (state, why) = judged(20, |overview| overview.signatures.attack = false);
-        assert!(state == State::Noticed && why.contains("before floodwall was started"), "{why}");
+        assert!(state == State::Noticed && why.contains("before the start"), "{why}");
     }
 }

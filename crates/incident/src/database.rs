@@ -192,7 +192,7 @@ impl Database {
     }
 
     /// Merges seconds from before a time into spans of `step` seconds.
-    fn thin(&mut self, before_s: u64, step: u64) -> anyhow::Result<bool> {
+    fn thin(&mut self, before_s: u64, step: u64) -> anyhow::Result<()> {
         let ids: Vec<i64> = {
             let query = "SELECT DISTINCT incident FROM second WHERE time < ?1 AND span < ?2";
             let mut rows = self.connection.prepare(query)?;

@@ -112,9 +112,15 @@ fn what_hurts_what_nothing_stops_and_what_is_over_is_said() {
     let unstopped = shown(|overview| overview.incidents[0].phase = IncidentPhase::Identified);
     assert!(unstopped.contains("Attacked, and not stopped: web by spoofed SYN flood"), "{unstopped}");
     assert!(unstopped.contains("most of them still pass"), "{unstopped}");
+    let again = shown(|overview| {
+        overview.signatures.attack = false;
+        overview.signatures.attacked.clear();
+    });
+    assert!(again.contains("Attacked; before the start: spoofed SYN flood · incident 7"), "{again}");
     let over = shown(|overview| {
         overview.signatures.attack = false;
         overview.signatures.attacked.clear();
+        overview.incidents[0].waves.iter_mut().for_each(|wave| wave.ended_ms = Some(overview.time_ms));
     });
     assert!(over.contains("Peace; the last attack: spoofed SYN flood · incident 7"), "{over}");
     assert!(over.contains("another wave may follow"), "{over}");

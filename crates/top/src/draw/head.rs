@@ -89,7 +89,8 @@ fn headline(state: State, incident: Option<&Incident>, overview: &Overview) -> S
     };
     let (what, id) = (incident.vectors_in_words(), incident.id);
     if !overview.signatures.attack {
-        return format!("{title}; the last attack: {what} · incident {id}");
+        let when = if incident.is_attacked() { "before the start" } else { "the last attack" };
+        return format!("{title}; {when}: {what} · incident {id}");
     }
     let lasts = span(overview.time_ms.saturating_sub(incident.began_ms) / 1_000);
     format!("{title}: {} by {what}, for {lasts} · incident {id}", services.join(", "))
